@@ -1,0 +1,134 @@
+"""The Ryu application: it receives, asks the router, and sends. Every decision is made elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from controller.nat.model import Mapping
+from controller.openflow.commands import Command, Install, Poll
+from controller.openflow.framework import App, handler, hub, ofp_event, ofproto, parser, version
+from controller.openflow.messages import messages, rule_counts
+from controller.openflow.pipeline import Table
+from controller.openflow.router import Router, RuleCount
+from controller.telemetry import GAUGES_EVERY_S, Telemetry, gauges
+
+TICK_S = 0.05
+"""How often time passes for the NAT: the precision of its timers."""
+
+
+class NatApp(App):
+    """One router behind one switch."""
+
+    OFP_VERSIONS: ClassVar = [ofproto.OFP_VERSION]
+    router: ClassVar[Router]
+    telemetry: ClassVar[Telemetry]
+
+    def start(self) -> None:
+        """Start the application's own loops."""
+        super().start()
+        self._datapath: Any = None
+        self._unconfirmed: dict[int, Mapping | None] = {}
+        self._awaiting_barrier: dict[int, Mapping | None] = {}
+        self._counts: dict[int, list[RuleCount]] = {}
+        self._polls: dict[int, int] = {}
+        for loop in (self._tick, self._report, self._answer):
+            hub.spawn(_or_die, loop)
+
+    # From the switch
+
+    @handler.set_ev_cls(ofp_event.EventOFPSwitchFeatures, handler.CONFIG_DISPATCHER)
+    def switch_connected(self, event: Any) -> None:
+        """Fill the tables; the barrier's reply says that they are full."""
+        self._datapath = event.msg.datapath
+        self._polls.clear()
+        self._awaiting_barrier.clear()
+        self._carry_out(self.router.connected())
+        self._confirm()
+
+    @handler.set_ev_cls(ofp_event.EventOFPPacketIn, handler.MAIN_DISPATCHER)
+    def packet_in(self, event: Any) -> None:
+        """Decide on a packet."""
+        msg = event.msg
+        table, in_port = Table(msg.table_id), msg.match["in_port"]
+        self._carry_out(self.router.packet_in(table, in_port, msg.data, time.monotonic()))
+
+    @handler.set_ev_cls(ofp_event.EventOFPFlowStatsReply, handler.MAIN_DISPATCHER)
+    def counts(self, event: Any) -> None:
+        """Gather the parts of a reply, and pass on the whole."""
+        msg = event.msg
+        self._counts.setdefault(msg.xid, []).extend(rule_counts(msg))
+        if msg.flags & ofproto.OFPMPF_REPLY_MORE:
+            return
+        counts, cookie = self._counts.pop(msg.xid), self._polls.pop(msg.xid, None)
+        if cookie is not None:
+            self._carry_out(self.router.counted(cookie, counts, time.monotonic()))
+
+    @handler.set_ev_cls(ofp_event.EventOFPBarrierReply, [handler.CONFIG_DISPATCHER, handler.MAIN_DISPATCHER])
+    def confirmed(self, event: Any) -> None:
+        """What was sent before the barrier is in the tables."""
+        self._awaiting_barrier.clear()
+        self.telemetry.send(ready=True, framework=version())
+
+    @handler.set_ev_cls(ofp_event.EventOFPErrorMsg, [handler.CONFIG_DISPATCHER, handler.MAIN_DISPATCHER])
+    def refused(self, event: Any) -> None:
+        """Roll back the mapping whose rule was refused; without the base rules there is no NAT."""
+        msg = event.msg
+        sent = self._awaiting_barrier if msg.xid in self._awaiting_barrier else self._unconfirmed
+        mapping = sent.pop(msg.xid, None)
+        if mapping is not None:
+            self._carry_out(self.router.refused(mapping, time.monotonic()))
+        elif msg.type != ofproto.OFPET_METER_MOD_FAILED:
+            _die(f"the switch refused a message: type {msg.type}, code {msg.code}")
+
+    # To the switch
+
+    def _carry_out(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            for message in messages(self._datapath, command):
+                self._datapath.set_xid(message)
+                if isinstance(command, Install):
+                    self._unconfirmed[message.xid] = command.mapping
+                elif isinstance(command, Poll):
+                    self._polls[message.xid] = command.cookie
+                self._datapath.send_msg(message)
+
+    def _confirm(self) -> None:
+        if self._unconfirmed and not self._awaiting_barrier:
+            self._awaiting_barrier, self._unconfirmed = self._unconfirmed, {}
+            self._datapath.send_msg(parser.OFPBarrierRequest(self._datapath))
+
+    # Loops
+
+    def _tick(self) -> None:
+        while True:
+            hub.sleep(TICK_S)
+            if self._datapath is not None:
+                self._carry_out(self.router.tick(time.monotonic()))
+                self._confirm()
+
+    def _report(self) -> None:
+        while True:
+            hub.sleep(GAUGES_EVERY_S)
+            self.telemetry.send(gauges=gauges(self.router))
+
+    def _answer(self) -> None:
+        for request in self.telemetry.requests():
+            self.telemetry.send(id=request, gauges=gauges(self.router))
+
+
+def _or_die(loop: Any) -> None:
+    """Run a loop; a controller whose loop has failed must not look alive."""
+    try:
+        loop()
+    except Exception as error:  # whatever it is, it ends the process
+        sys.excepthook(type(error), error, error.__traceback__)
+    _die("a loop of the controller ended")
+
+
+def _die(reason: str) -> None:
+    print(f"controller: {reason}", file=sys.stderr, flush=True)
+    os._exit(1)

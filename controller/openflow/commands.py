@@ -1,0 +1,55 @@
+"""What the router wants done: values, turned into OpenFlow messages elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.nat.model import Mapping
+from controller.openflow.pipeline import Rule, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Remove every rule, and set the meter up anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """Add a rule; `mapping` is rolled back if the switch refuses it."""
+
+    rule: Rule
+    mapping: Mapping | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove one rule."""
+
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Inject:
+    """Put a frame back into the pipeline at `table`, marked as decided."""
+
+    frame: bytes
+    in_port: int
+    table: Table = Table.CLASSIFY
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a frame of our own out of a port."""
+
+    frame: bytes
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Ask for the packet counts of all rules with this cookie."""
+
+    cookie: int
+
+
+Command = Clear | Install | Remove | Inject | Send | Poll

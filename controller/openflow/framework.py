@@ -1,0 +1,87 @@
+"""Ryu, or its maintained fork os-ken: the one file that knows which of the two is installed.
+
+Ryu 4.34 is preferred; LASTPORT_FRAMEWORK=os-ken (or ryu) chooses. The rest of the controller imports the
+framework's modules from here, by Ryu's names.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import warnings
+from typing import Any
+
+# Both frameworks run on eventlet, which announces at each import that its days are numbered.
+warnings.filterwarnings("ignore", message="(?s).*Eventlet is deprecated")
+
+CHOICES = {"ryu": "ryu", "os-ken": "os_ken"}
+"""The frameworks by name, in the order of preference, and their packages."""
+
+
+def installed() -> dict[str, str]:
+    """Return the frameworks that are installed, with their packages."""
+    return {name: package for name, package in CHOICES.items() if importlib.util.find_spec(package)}
+
+
+def _choose() -> str:
+    available = installed()
+    wanted = os.environ.get("LASTPORT_FRAMEWORK")
+    if wanted:
+        if wanted not in available:
+            raise ImportError(f"LASTPORT_FRAMEWORK={wanted}: installed are {', '.join(available) or 'none'}")
+        return wanted
+    if not available:
+        raise ImportError("neither Ryu nor os-ken is installed: run vagrant/provision.sh")
+    return next(iter(available))
+
+
+name = _choose()
+_package = CHOICES[name]
+
+if name == "os-ken":
+    # Its native-thread hub never reports a disconnect.
+    os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
+else:
+    import eventlet.wsgi
+
+    # Ryu asks eventlet for a constant that newer releases no longer have.
+    if not hasattr(eventlet.wsgi, "ALREADY_HANDLED"):
+        eventlet.wsgi.ALREADY_HANDLED = object()
+
+
+def _module(path: str) -> Any:
+    return importlib.import_module(f"{_package}.{path}")
+
+
+hub = _module("lib.hub")
+hub.patch()
+app_manager = _module("base.app_manager")
+cfg = _module("cfg")
+controller = _module("controller.controller")
+handler = _module("controller.handler")
+ofp_event = _module("controller.ofp_event")
+ofproto = _module("ofproto.ofproto_v1_3")
+parser = _module("ofproto.ofproto_v1_3_parser")
+ProtocolDesc = _module("ofproto.ofproto_protocol").ProtocolDesc
+
+App: Any = app_manager.RyuApp if name == "ryu" else app_manager.OSKenApp
+
+
+def version() -> str:
+    """Return the framework and its version, such as `ryu 4.34`."""
+    return f"{name} {importlib.metadata.version(name)}"
+
+
+def run(application: str, host: str, port: int) -> None:
+    """Listen for switches, and run the application in the named module until the process ends.
+
+    Ryu's own `ryu-manager` does not start on today's Python; this does what is needed of it.
+    """
+    cfg.CONF(args=[], project="lastport", default_config_files=[])
+    cfg.CONF.set_override("ofp_listen_host", host)
+    cfg.CONF.set_override("ofp_tcp_listen_port", port)
+    manager = app_manager.AppManager.get_instance()
+    manager.load_apps([application])
+    hub.joinall(manager.instantiate_apps(**manager.create_contexts()))

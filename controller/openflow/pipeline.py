@@ -1,0 +1,208 @@
+"""The four tables of the switch, as data: which rules they hold, before there is a mapping and for each one.
+
+    0 classify   ARP and packets for the gateway's own addresses -> controller; inside -> 1; outside -> 2
+    1 outbound   rewrite the source, -> 3.        TCP SYN, or no rule -> controller
+    2 inbound    rewrite the destination, -> 3.   TCP SYN, or no rule -> controller
+    3 forward    next hop: MAC addresses, TTL, port.  No rule -> controller, which asks by ARP
+
+A packet that the controller has decided on is injected again at table 0, with register 0 set to INJECTED: it
+then meets the very rules that every later packet will meet, and a rule that the switch refused forwards
+nothing. FIN and RST are forwarded and copied, so that the controller sees connections end. Nothing in tables
+1 and 2 lets a packet pass untranslated.
+
+This module knows neither Ryu nor sockets. Matches use OpenFlow's OXM names, as the framework spells them.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from controller.nat.model import Endpoint, Mapping, Protocol, Side, TcpFlags
+from controller.wiring import ControllerConfiguration, Interface
+
+
+class Table(enum.IntEnum):
+    """The tables, in the order in which a packet meets them."""
+
+    CLASSIFY = 0
+    OUTBOUND = 1
+    INBOUND = 2
+    FORWARD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SetField:
+    """Rewrite a header field or a register, by its OXM name."""
+
+    name: str
+    value: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Send the packet out of a port."""
+
+    port: int
+
+
+class Act(enum.Enum):
+    """Actions without an argument."""
+
+    TO_CONTROLLER = "controller"
+    DECREMENT_TTL = "dec_ttl"
+    AS_A_LAN_SWITCH = "normal"
+
+
+Action = SetField | Output | Act
+Value = int | str | tuple[int, int] | tuple[str, str]
+Match = tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A flow rule. Matched packets take `actions` in order, then go on to the table `goto`.
+
+    `metered` rules pass through the meter that protects the controller.
+    """
+
+    table: Table
+    priority: int
+    match: Match
+    actions: tuple[Action, ...] = ()
+    goto: Table | None = None
+    metered: bool = False
+    cookie: int = 0
+
+
+INJECTED = 1
+"""Register 0 of a packet that the controller has already decided on."""
+
+_FRESH = ("reg0", 0)
+_ARP = ("eth_type", 0x0806)
+_IPV4 = ("eth_type", 0x0800)
+_TCP = (_IPV4, ("ip_proto", int(Protocol.TCP)))
+# The framework puts Nicira's fields first, and what they presuppose must come before them: so Nicira's as well.
+_FRAGMENT = (("eth_type_nxm", 0x0800), ("ip_frag", (1, 1)))
+_PORT_FIELDS = {Protocol.TCP: "tcp", Protocol.UDP: "udp"}
+_COPY_THEN = (Act.TO_CONTROLLER,)
+
+
+def _flags(value: TcpFlags, mask: TcpFlags) -> tuple[str, tuple[int, int]]:
+    return ("tcp_flags", (int(value), int(mask)))
+
+
+_FIN = _flags(TcpFlags.FIN, TcpFlags.FIN)
+_RST = _flags(TcpFlags.RST, TcpFlags.RST)
+_OPENS_CONNECTION = _flags(TcpFlags.SYN, TcpFlags.SYN | TcpFlags.ACK)
+
+
+def base_rules(configuration: ControllerConfiguration) -> Iterator[Rule]:
+    """Yield the rules that stand before there is any mapping."""
+    yield from _classify(configuration)
+    yield from _translate(configuration)
+    yield from _forward(configuration)
+
+
+def _classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
+    table = Table.CLASSIFY
+    for interface in configuration.interfaces:
+        if interface.side is Side.OUTSIDE:
+            port = ("in_port", interface.port)
+            own = str(interface.address.ip)
+            yield Rule(table, 90, (port, *_FRAGMENT), _COPY_THEN, metered=True)
+            yield Rule(table, 85, (port, _IPV4, ("ipv4_dst", own)), _COPY_THEN, metered=True)
+            for flag in (_FIN, _RST):
+                yield Rule(table, 80, (_FRESH, port, *_TCP, flag), _COPY_THEN, Table.INBOUND)
+            yield Rule(table, 75, (port, _IPV4), (), Table.INBOUND)
+            yield Rule(table, 70, (port, _ARP, ("arp_tpa", own)), _COPY_THEN, metered=True)
+            yield Rule(table, 65, (port,))
+    # What is left comes from inside. What is not for the gateway crosses the LAN as in any switch.
+    to_us = ("eth_dst", configuration.mac)
+    own = str(_inside(configuration).address.ip)
+    yield Rule(table, 40, (_ARP, ("arp_tpa", own)), _COPY_THEN, metered=True)
+    yield Rule(table, 35, (to_us, *_FRAGMENT), _COPY_THEN, metered=True)
+    yield Rule(table, 30, (to_us, _IPV4, ("ipv4_dst", own)), _COPY_THEN, metered=True)
+    for flag in (_FIN, _RST):
+        yield Rule(table, 25, (_FRESH, to_us, *_TCP, flag), _COPY_THEN, Table.OUTBOUND)
+    yield Rule(table, 20, (to_us, _IPV4), (), Table.OUTBOUND)
+    yield Rule(table, 10, (), (Act.AS_A_LAN_SWITCH,))
+
+
+def _translate(configuration: ControllerConfiguration) -> Iterator[Rule]:
+    inside = ("ipv4_src", _network(_inside(configuration)))
+    yield from _misses(Table.OUTBOUND, inside)
+    for address in configuration.settings.external_addresses:
+        yield from _misses(Table.INBOUND, ("ipv4_dst", str(address)))
+
+
+def _misses(table: Table, ours: tuple[str, Value]) -> Iterator[Rule]:
+    """A connection's first packet, and packets without a rule, are the controller's to decide."""
+    yield Rule(table, 30, (_FRESH, *_TCP, ours, _OPENS_CONNECTION), _COPY_THEN, metered=True)
+    yield Rule(table, 5, (_FRESH, _IPV4, ours), _COPY_THEN, metered=True)
+
+
+def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:
+    networks = {_network(interface) for interface in configuration.interfaces}
+    for network in sorted(networks):
+        yield Rule(Table.FORWARD, 5, (_IPV4, ("ipv4_dst", network)), _COPY_THEN, metered=True)
+
+
+def mapping_rules(mapping: Mapping, cookie: int) -> tuple[Rule, Rule]:
+    """Return the pair of rules, outbound and inbound, of an endpoint-independent TCP or UDP mapping."""
+    field = _PORT_FIELDS[mapping.protocol]
+    proto = (_IPV4, ("ip_proto", int(mapping.protocol)))
+
+    def rule(table: Table, side: str, match: Endpoint, rewrite: Endpoint) -> Rule:
+        address, port = f"ipv4_{side}", f"{field}_{side}"
+        return Rule(
+            table,
+            20,
+            (*proto, (address, _dotted(match)), (port, match.port)),
+            (SetField(address, _dotted(rewrite)), SetField(port, rewrite.port)),
+            Table.FORWARD,
+            cookie=cookie,
+        )
+
+    return (
+        rule(Table.OUTBOUND, "src", mapping.internal, mapping.external),
+        rule(Table.INBOUND, "dst", mapping.external, mapping.internal),
+    )
+
+
+def rule_owner(table: Table, match: dict[str, Value]) -> tuple[Protocol, Endpoint]:
+    """Return whose mapping a rule of `mapping_rules` serves: its internal or its external endpoint."""
+    protocol = Protocol(int(str(match["ip_proto"])))
+    side = "src" if table is Table.OUTBOUND else "dst"
+    address = ipaddress.IPv4Address(str(match[f"ipv4_{side}"]))
+    return protocol, Endpoint(int(address), int(str(match[f"{_PORT_FIELDS[protocol]}_{side}"])))
+
+
+def neighbour_rule(configuration: ControllerConfiguration, address: int, mac: bytes, port: int) -> Rule:
+    """Return the rule that forwards to a host whose MAC address and port are known."""
+    return Rule(
+        Table.FORWARD,
+        20,
+        (_IPV4, ("ipv4_dst", str(ipaddress.IPv4Address(address)))),
+        (
+            SetField("eth_src", configuration.mac),
+            SetField("eth_dst", mac.hex(":")),
+            Act.DECREMENT_TTL,
+            Output(port),
+        ),
+    )
+
+
+def _inside(configuration: ControllerConfiguration) -> Interface:
+    return next(interface for interface in configuration.interfaces if interface.side is Side.INSIDE)
+
+
+def _network(interface: Interface) -> tuple[str, str]:
+    network = interface.address.network
+    return (str(network.network_address), str(network.netmask))
+
+
+def _dotted(endpoint: Endpoint) -> str:
+    return str(ipaddress.IPv4Address(endpoint.address))

@@ -1,0 +1,59 @@
+"""What leaves the controller besides OpenFlow: gauges and counters, as lines of JSON on a socket.
+
+The controller writes `{"ready": true, ...}` when the switch holds the base rules, gauges ten times a second,
+and gauges with the same `id` in answer to a line `{"id": N}`. Names are those of RFC 8512, per protocol.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from controller.nat.model import Protocol
+from controller.openflow.router import Router
+
+GAUGES_EVERY_S = 0.1
+
+
+class Telemetry:
+    """The controller's end of the socket."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def send(self, **record: Any) -> None:
+        """Write one record."""
+        self._connection.sendall(json.dumps(record).encode() + b"\n")
+
+    def requests(self) -> Iterator[int]:
+        """Yield the ids that are asked for, until the other end closes."""
+        with self._connection.makefile("r") as lines:
+            for line in lines:
+                yield json.loads(line)["id"]
+
+
+def gauges(router: Router) -> dict[str, Any]:
+    """Describe a router now: a table by protocol, and what concerns all."""
+    return {
+        **{protocol.name.lower(): _of_protocol(router, protocol) for protocol in Protocol},
+        # The rules of an endpoint-independent mapping hide its sessions: unknown, not zero.
+        "total_sessions": None,
+        "total_active_subscribers": len(router.nat.pool.mappings_by_subscriber),
+        "packet_ins_known_mappings": router.packet_ins_known_mappings,
+        "dropped_fragments": router.dropped_fragments,
+    }
+
+
+def _of_protocol(router: Router, protocol: Protocol) -> dict[str, int]:
+    usage = router.nat.pool.usage(protocol)
+    return {
+        "ports_allocated": usage.allocated,
+        "ports_free": usage.free,
+        "ports_resting": usage.resting,
+        "ports_in_hold_down": usage.held_down,
+        "total_port_mappings": usage.allocated,
+        **dataclasses.asdict(router.nat.counters[protocol]),
+    }

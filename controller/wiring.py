@@ -1,0 +1,48 @@
+"""The one YAML file that the controller is started with: the settings, and how the gateway is wired.
+
+The topology knows the wiring and writes this file; the controller reads it, and asks nobody else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from controller.configuration import Settings
+from controller.nat.model import Side as Side
+
+
+class Interface(BaseModel):
+    """A port of the gateway: which switch port, which side, and the gateway's own address there.
+
+    All inside ports may share one address: together they are one LAN.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    port: int
+    side: Side
+    address: ipaddress.IPv4Interface
+
+
+class ControllerConfiguration(BaseModel):
+    """Everything that a controller needs to know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    settings: Settings
+    interfaces: list[Interface]
+    mac: str
+    seed: int
+
+    @classmethod
+    def load(cls, path: Path) -> ControllerConfiguration:
+        """Read the file. Raises pydantic.ValidationError if it was not written by `save`."""
+        return cls.model_validate(yaml.safe_load(path.read_text()))
+
+    def save(self, path: Path) -> None:
+        """Write the file."""
+        path.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
