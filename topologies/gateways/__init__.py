@@ -1,0 +1,11 @@
+"""The NATs under test, as Mininet nodes. To add one: one file, and one line in GATEWAYS."""
+
+from __future__ import annotations
+
+from topologies.gateways.base import Gateway
+from topologies.gateways.openflow import OpenFlowGateway
+
+GATEWAYS: dict[str, type[Gateway]] = {
+    "openflow": OpenFlowGateway,
+}
+"""By the names of the option `--gateway`."""

@@ -1,0 +1,150 @@
+"""Our own NAT: an Open vSwitch bridge whose flow rules come from the Ryu controller in `controller/`.
+
+The controller is a process of its own: its event loop patches Python's standard library. It is started before
+the network, since loading the framework takes as long as building the hosts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import queue
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+from collections import namedtuple
+from typing import Any
+
+from mininet.node import OVSSwitch
+
+from controller.wiring import ControllerConfiguration, Side
+from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, SupervisedProcess
+
+READY_WITHIN_S = 60.0
+ANSWER_WITHIN_S = 30.0
+CONTROLLER_QUEUE = 512
+"""Packets that the switch keeps for a busy controller; 512 is the most that Open vSwitch allows."""
+OUTSIDE_VLAN = 4094
+"""Keeps the inside LAN's broadcasts from the outside ports; no frame ever carries it."""
+
+_Address = namedtuple("_Address", "name protocol IP port")
+
+
+class ControllerProcess:
+    """A running controller, and our end of its telemetry."""
+
+    def __init__(self, plan: GatewayPlan) -> None:
+        configuration = ControllerConfiguration(
+            settings=plan.settings, interfaces=plan.interfaces, mac=plan.mac, seed=plan.seed
+        )
+        path = plan.folder / "controller.yaml"
+        configuration.save(path)
+        self.log = plan.folder / "controller.log"
+        self._telemetry, theirs = socket.socketpair()
+        with self.log.open("w") as log:
+            command = [sys.executable, "-P", "-m", "controller", str(path), str(theirs.fileno())]
+            # Its own session: Ctrl-C at a prompt is not for it.
+            self.process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        theirs.close()
+        self.framework = "unknown"
+        self._ready = threading.Event()
+        self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._ids = itertools.count()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        """Read without pause: a controller that cannot write would stand still."""
+        with self._telemetry.makefile("r") as lines:
+            for line in lines:
+                record = json.loads(line)
+                if "ready" in record:
+                    self.framework = record["framework"]
+                    self._ready.set()
+                elif "id" in record:
+                    self._answers.put(record)
+
+    def wait_ready(self) -> None:
+        """Wait until the switch holds the base rules."""
+        if not self._ready.wait(READY_WITHIN_S):
+            raise GatewayError(f"the controller was not ready within {READY_WITHIN_S:.0f} s")
+
+    def gauges(self) -> dict[str, Any]:
+        """Ask for the gauges as they are now."""
+        request = next(self._ids)
+        self._telemetry.sendall(json.dumps({"id": request}).encode() + b"\n")
+        try:
+            while (answer := self._answers.get(timeout=ANSWER_WITHIN_S))["id"] != request:
+                pass
+        except queue.Empty:
+            raise GatewayError(f"the controller did not answer within {ANSWER_WITHIN_S:.0f} s") from None
+        gauges: dict[str, Any] = answer["gauges"]
+        return gauges
+
+
+class OpenFlowGateway(OVSSwitch, Gateway):
+    """Open vSwitch and the project's own controller."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Start the controller."""
+        return {
+            "plan": plan,
+            "controller": ControllerProcess(plan),
+            "datapath": "user" if plan.datapath == "userspace" else "kernel",
+            "protocols": "OpenFlow13",
+        }
+
+    def __init__(self, name: str, plan: GatewayPlan, controller: ControllerProcess, **params: Any) -> None:
+        super().__init__(name, dpid="1", **params)
+        self._outside = {i.port for i in plan.interfaces if i.side is Side.OUTSIDE}
+        self._controller = controller
+
+    def start(self, controllers: list[Any]) -> None:
+        """Make the bridge, with its ports and its controller, in one transaction."""
+        super().start([_Address("nat", "tcp", lambda: "127.0.0.1", 6653)])
+
+    def vsctl(self, *args: Any, **kwargs: Any) -> str:
+        """Run ovs-vsctl. Mininet's goes through a terminal, which cuts lines at 4,096 bytes."""
+        line = " ".join(str(arg) for arg in args)
+        done = subprocess.run(
+            ["ovs-vsctl", *shlex.split(line)], capture_output=True, text=True, timeout=READY_WITHIN_S
+        )
+        if done.returncode:
+            raise GatewayError(f"ovs-vsctl failed: {done.stderr.strip()}")
+        return done.stdout
+
+    def bridgeOpts(self) -> str:  # noqa: N802 (Mininet's name)
+        """Extend Mininet's options of the bridge."""
+        return f"{super().bridgeOpts()} other-config:controller-queue-size={CONTROLLER_QUEUE}"
+
+    def intfOpts(self, intf: Any) -> str:  # noqa: N802 (Mininet's name)
+        """Extend Mininet's options of a port."""
+        tag = f" -- set Port {intf} tag={OUTSIDE_VLAN}" if self.ports[intf] in self._outside else ""
+        return f"{super().intfOpts(intf)}{tag}"
+
+    def processes(self) -> list[SupervisedProcess]:
+        """Return the controller's process; the switch is the sandbox's."""
+        return [SupervisedProcess("controller", self._controller.process.pid, self._controller.log)]
+
+    def wait_ready(self) -> None:
+        """Wait for the base rules."""
+        self._controller.wait_ready()
+
+    def counters(self, protocol: str) -> dict[str, int | None]:
+        """Return the NAT's counters of one protocol, and those of all."""
+        gauges = self._controller.gauges()
+        common = {key: value for key, value in gauges.items() if not isinstance(value, dict)}
+        return {**gauges[protocol], **common}
+
+    def environment(self) -> dict[str, str]:
+        """Return the framework and its version."""
+        return {"framework": self._controller.framework}

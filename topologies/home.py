@@ -1,0 +1,60 @@
+r"""A home, or a small office: hosts on one LAN behind a NAT gateway, and two servers on the Internet.
+
+     alice 10.0.0.1 --+                                     +-- server  198.51.100.1, 198.51.100.2
+     bob   10.0.0.2 --+                                     |   gateway 198.51.100.254
+     carol 10.0.0.3 --+-- 10.0.255.254 [gateway] 192.0.2.1 -+
+       ...            |                                     |
+     heidi 10.0.0.8 --+                                     +-- mirror  203.0.113.1, 203.0.113.2
+     client9 ...    --+                                         gateway 203.0.113.254
+
+Inside, 10.0.0.0/16 is one LAN; the gateway is its switch as well. The external address 192.0.2.1 (more: .2
+and up) is on no link: both servers reach it by their default route.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from controller.configuration import ConfigurationError
+from topologies.base import LabTopology
+from topologies.gateways.openflow import OpenFlowGateway
+
+NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
+LAN = ipaddress.IPv4Network("10.0.0.0/16")
+GATEWAY_INSIDE = ipaddress.IPv4Address("10.0.255.254")
+MOST_CLIENTS = int(GATEWAY_INSIDE) - int(LAN.network_address) - 1
+SERVERS = {
+    "server": ipaddress.IPv4Network("198.51.100.0/24"),
+    "mirror": ipaddress.IPv4Network("203.0.113.0/24"),
+}
+
+
+class Home(LabTopology):
+    """Inside hosts behind a gateway, two outside servers with two addresses each."""
+
+    def build(
+        self,
+        clients: int = len(NAMES),
+        gateway: type = OpenFlowGateway,
+        gateway_params: dict[str, Any] | None = None,
+    ) -> None:
+        """Describe the network with so many clients."""
+        if not 1 <= clients <= MOST_CLIENTS:
+            raise ConfigurationError(
+                f"parameter clients={clients} is not possible: the topology home has addresses for "
+                f"1 to {MOST_CLIENTS:,} clients"
+            )
+        self.gateway(gateway, gateway_params or {})
+        for number in range(1, clients + 1):
+            name = NAMES[number - 1] if number <= len(NAMES) else f"client{number}"
+            address = ipaddress.IPv4Interface((LAN.network_address + number, LAN.prefixlen))
+            self.client(name, address, GATEWAY_INSIDE)
+        for name, network in SERVERS.items():
+            addresses = [
+                ipaddress.IPv4Interface((network.network_address + host, network.prefixlen)) for host in (1, 2)
+            ]
+            self.server(name, addresses, network.network_address + 254)
+
+
+topos = {"home": Home}  # for `mn --custom`

@@ -1,0 +1,33 @@
+"""The hosts of a lab: Mininet's, with what NAT experiments need of the kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mininet.node import Host
+
+SYSCTLS = {
+    # Router solicitations would be noise on every link.
+    "net/ipv6/conf/all/disable_ipv6": "1",
+    # By default Linux tells of about one unreachable destination a second, and experiments tell of all.
+    "net/ipv4/icmp_ratelimit": "0",
+    # A client may need more than the 28,232 ports of the default range.
+    "net/ipv4/ip_local_port_range": "1024 65535",
+    "net/core/somaxconn": "4096",
+    "net/ipv4/tcp_max_syn_backlog": "4096",
+}
+"""What is set in each host's own network namespace."""
+
+
+class LabHost(Host):
+    """A host in a network namespace of its own."""
+
+    def config(self, more_addresses: tuple[str, ...] = (), **params: Any) -> Any:
+        """Configure the host once its link is there."""
+        # One line for all: each call of cmd() is a round trip to the host's shell.
+        lines = [f"echo {value} > /proc/sys/{key}" for key, value in SYSCTLS.items()]
+        # In Open vSwitch's userspace datapath TCP never connects with checksums left to hardware.
+        lines.append("ethtool -K eth0 tx off rx off > /dev/null")
+        lines += [f"ip address add {address} dev eth0" for address in more_addresses]
+        self.cmd("; ".join(lines))
+        return super().config(**params)
