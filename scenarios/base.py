@@ -1,0 +1,57 @@
+"""What a scenario is: a question, its parameters and settings, an action, and expectations as checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from controller.configuration import Settings
+
+if TYPE_CHECKING:
+    from scenarios.lab import Lab
+    from scenarios.report import Report
+
+
+class Parameters(BaseModel):
+    """What a user may choose about every scenario, besides the gateway's settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    clients: int = Field(8, ge=1, description="inside hosts")
+
+
+class Scenario:
+    """One experiment. A subclass is one file: its docstring the question, `run` the answer.
+
+    `run` is called in the sandbox, with the lab built and its gateway ready. Before that, outside of it,
+    `complete` and `check` see to it that the parameters and settings make sense together.
+    """
+
+    name: ClassVar[str]
+    claim: ClassVar[str]
+    Parameters: ClassVar[type[Parameters]] = Parameters
+    settings: ClassVar[dict[str, Any]] = {}
+    """The scenario's own defaults for the gateway's settings."""
+
+    @classmethod
+    def complete(cls, parameters: Any, settings: Settings) -> tuple[Any, dict[str, Any]]:
+        """Return the parameters with what depends on the settings filled in, and defaults for settings.
+
+        The defaults yield to what the user has set. Raises ConfigurationError if it makes no sense.
+        """
+        return parameters, {}
+
+    @classmethod
+    def open_sockets(cls, parameters: Any, settings: Settings) -> int:
+        """Return how many sockets the scenario holds at once on each side, for checking the machine."""
+        return 0
+
+    def run(self, lab: Lab, parameters: Any, settings: Settings, report: Report) -> None:
+        """Act, observe, and check."""
+        raise NotImplementedError
+
+    @classmethod
+    def question(cls) -> str:
+        """The first line of the docstring."""
+        return (cls.__doc__ or cls.name).strip().splitlines()[0]

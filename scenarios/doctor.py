@@ -1,0 +1,136 @@
+"""What this machine has and lacks for a lab, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scenarios.sandbox.enter import MachineError, unshare
+from scenarios.sandbox.openvswitch import TUNING
+from scenarios.traffic.drive import MOST_WORKERS, workers_needed
+
+PROGRAMS = {
+    "unshare": "util-linux",
+    "ovs-vswitchd": "openvswitch-switch",
+    "ovsdb-server": "openvswitch-switch",
+    "mnexec": "mininet",
+    "ip": "iproute2",
+    "ethtool": "ethtool",
+}
+"""Programs that a run needs, and their Debian packages."""
+
+TUN = Path("/dev/net/tun")
+KERNEL_DATAPATH = Path("/sys/module/openvswitch")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `advice` says what to do where it is not `ok`."""
+
+    name: str
+    found: str
+    ok: bool = True
+    required: bool = True
+    advice: str = ""
+
+
+def findings() -> Iterator[Finding]:
+    """Look at everything."""
+    yield Finding(
+        "system", f"Linux {platform.release()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
+    )
+    for program, package in PROGRAMS.items():
+        path = shutil.which(program)
+        yield Finding(program, path or "missing", path is not None, advice=f"apt-get install {package}")
+    has_mininet = importlib.util.find_spec("mininet") is not None
+    yield Finding(
+        "mininet", "installed" if has_mininet else "missing", has_mininet, advice="apt-get install mininet"
+    )
+    framework = _framework()
+    yield Finding("framework", framework or "missing", bool(framework), advice="run vagrant/provision.sh")
+    yield _namespaces()
+    yield from _datapath()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield Finding(
+        "open files",
+        f"{hard} per process",
+        hard >= 4096,
+        required=False,
+        advice="raise the hard limit: ulimit -Hn 65536, or nofile in /etc/security/limits.conf",
+    )
+    tuning = ", ".join(f"{key}={value}" for key, value in TUNING.items())
+    yield Finding("private Open vSwitch", f"in every run, with {tuning}")
+
+
+def datapath() -> str:
+    """Return which datapath a run would use here."""
+    return "kernel" if os.geteuid() == 0 and KERNEL_DATAPATH.exists() else "userspace"
+
+
+def require(sockets: int) -> None:
+    """Raise MachineError if this machine cannot run a lab with so many sockets at once on each side."""
+    _load_kernel_module()
+    lacking = [finding for finding in findings() if finding.required and not finding.ok]
+    if lacking:
+        lines = [f"{finding.name}: {finding.found}. What to do: {finding.advice}" for finding in lacking]
+        raise MachineError("this machine cannot run it:\n  " + "\n  ".join(lines))
+    if workers_needed(sockets) > MOST_WORKERS:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise MachineError(
+            f"this machine cannot run it: {sockets:,} connections need more than {MOST_WORKERS} processes with "
+            f"{hard} open files each. What to do: raise the limit (ulimit -Hn 65536), or take fewer attempts"
+        )
+
+
+def _load_kernel_module() -> None:
+    """Load Open vSwitch's module where there is one: inside the sandbox it would be too late."""
+    if os.geteuid() == 0 and not KERNEL_DATAPATH.exists() and (modprobe := shutil.which("modprobe")):
+        subprocess.run([modprobe, "--quiet", "openvswitch"], capture_output=True, check=False)
+
+
+def _framework() -> str:
+    for name in ("ryu", "os-ken"):
+        try:
+            return f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ""
+
+
+def _namespaces() -> Finding:
+    as_root = os.geteuid() == 0
+    name = "namespaces" if as_root else "namespaces without root"
+    if shutil.which("unshare") is None:
+        return Finding(name, "unshare is missing", False, advice="apt-get install util-linux")
+    tried = subprocess.run([*unshare(as_root=as_root), "true"], capture_output=True, text=True, check=False)
+    if tried.returncode == 0:
+        return Finding(name, "allowed")
+    advice = "run it as root (sudo ./lastport ...)"
+    if as_root:
+        advice = "allow CAP_SYS_ADMIN and CAP_NET_ADMIN: a container needs --privileged"
+    return Finding(name, tried.stderr.strip() or "refused", False, advice=advice)
+
+
+def _datapath() -> Iterator[Finding]:
+    if datapath() == "kernel":
+        yield Finding("datapath", "kernel")
+        return
+    yield Finding("datapath", "userspace (no kernel module openvswitch)")
+    if not TUN.exists():
+        advice = "as root: mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200"
+        yield Finding(str(TUN), "missing", False, advice=advice)
+        return
+    try:
+        os.close(os.open(TUN, os.O_RDWR))
+    except OSError as error:
+        yield Finding(str(TUN), error.strerror or "unusable", False, advice="run it as root (sudo ./lastport ...)")
+    else:
+        yield Finding(str(TUN), "usable")

@@ -1,0 +1,104 @@
+"""A running network: the topology built by Mininet, its gateway ready, and the witnesses in place.
+
+Scenarios see it through its roles only: clients, servers, gateway.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mininet.log import setLogLevel
+from mininet.net import Mininet
+
+from controller.configuration import Settings
+from controller.wiring import Side
+from scenarios.evidence import LeakWitness
+from scenarios.sandbox.mounts import FOLDER
+from scenarios.sandbox.supervision import Supervisor
+from scenarios.traffic.drive import Traffic
+from topologies.base import LabTopology
+from topologies.gateways.base import Gateway, GatewayPlan
+
+PORT = 7
+"""Where servers listen: the port of the echo service (RFC 862)."""
+
+
+class Lab:
+    """The network of one run. It is not stopped: it ends with its sandbox."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        *,
+        topology: type[LabTopology],
+        gateway: type[Gateway],
+        settings: Settings,
+        clients: int,
+        seed: int,
+        datapath: str,
+    ) -> None:
+        setLogLevel("critical")
+        # Or Mininet would set the machine's own limits, such as fs.file-max.
+        Mininet.inited = True
+        self._supervisor = supervisor
+        plan = topology(clients=clients)
+        self.inside = next(i for i in plan.wiring if i.side is Side.INSIDE).address.network
+        node = gateway.prepare(GatewayPlan(settings, plan.wiring, plan.gateway_mac, seed, FOLDER, datapath))
+        self.topology = topology(clients=clients, gateway=gateway, gateway_params=node)
+        self._net = Mininet(topo=self.topology, controller=None, build=False)
+        self._net.build()
+        self._net.start()
+        self.gateway: Gateway = self._net[LabTopology.GATEWAY]
+        self.clients = [self._net[name] for name in self.topology.clients]
+        self.servers = [self._net[name] for name in self.topology.servers]
+        for process in self.gateway.processes():
+            supervisor.watch(process.name, process.pid, process.log)
+        for host in (*self.clients, *self.servers):
+            supervisor.watch(f"host {host.name}", host.pid, Path("/dev/null"))
+        self._witnesses = [LeakWitness(host.pid, "eth0", self.inside) for host in self.servers]
+        self.gateway.wait_ready()
+
+    def traffic(self, protocol: str, *, attempts: int, held: int) -> Traffic:
+        """Make ready for attempts from all clients to one address and port of the first server."""
+        server = self.servers[0]
+        address = str(self.topology.addresses[server.name][0])
+        return Traffic(
+            self._supervisor,
+            FOLDER,
+            protocol=protocol,
+            client_pids=[host.pid for host in self.clients],
+            server_pid=server.pid,
+            target=(address, PORT),
+            attempts=attempts,
+            held=held,
+        )
+
+    def leaks(self) -> tuple[int, set[tuple[str, int]]]:
+        """Return how many frames came outside with an inside source, and the sources that could be read."""
+        for witness in self._witnesses:
+            witness.look()
+        sources = set().union(*(witness.sources for witness in self._witnesses))
+        return sum(witness.frames for witness in self._witnesses), sources
+
+    def peak_memory(self) -> dict[str, int]:
+        """Return the peak resident memory, in KiB, of every process in the sandbox, by its command."""
+        peaks: dict[str, int] = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+                command = (folder / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue  # it has ended
+            if "VmHWM" in status:
+                name = _program(command, int(folder.name))
+                peaks[name] = max(peaks.get(name, 0), int(status["VmHWM"].split()[0]))
+        return peaks
+
+
+def _program(command: list[bytes], pid: int) -> str:
+    """Name a process: a Python program by its module, another by its own name."""
+    words = [word.decode(errors="replace") for word in command]
+    if "-m" in words:
+        module = words[words.index("-m") + 1]
+        return f"{module}" if pid != 1 else "init"
+    return Path(words[0]).name

@@ -1,0 +1,300 @@
+"""The main experiment: open more connections to one service than the NAT has ports.
+
+Set-up        clients behind the gateway; one server, one port; a pool of `ports` external ports
+Action        open `attempts` connections and keep them; then use each; close all; and fill the pool again
+Expectation   the first `ports` work and go on working, the others time out; and nothing is lost by the close
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import jinja2
+from pydantic import Field
+
+from controller.configuration import FIRST_PORT, PORT_REST_S, ConfigurationError, Settings
+from scenarios.base import Parameters, Scenario
+from scenarios.evidence import outcomes, shared
+from scenarios.lab import Lab
+from scenarios.report import Report
+from scenarios.traffic.drive import Attempt, Traffic
+
+MOST_PER_CLIENT = 64_512
+"""What one client can open to one server and port: its own ports from 1024 upward."""
+WINDOW = 256
+"""Attempts under way at once, at most."""
+ECHO_PATIENCE_S = 8.0
+RELEASE_SLACK_S = 5.0
+"""What the check of the release grants a busy machine, beyond the timers."""
+
+
+class ExhaustionParameters(Parameters):
+    """The size of the experiment."""
+
+    attempts: int | None = Field(None, ge=1, description="connections to open; by default ports + 25 %")
+    protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
+    patience: float = Field(2.0, ge=0.5, le=130, description="seconds after which an attempt is given up")
+    close_rate: float = Field(1000.0, gt=0, le=100_000, description="connections to close a second")
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A fill of the pool, and who was seen outside."""
+
+    attempts: list[Attempt]
+    seconds: float
+
+    @property
+    def established(self) -> list[Attempt]:
+        """The attempts that got through."""
+        return [attempt for attempt in self.attempts if attempt.outcome == "established"]
+
+    @property
+    def first_failure(self) -> Attempt | None:
+        """The first attempt that did not."""
+        return next((attempt for attempt in self.attempts if attempt.outcome != "established"), None)
+
+
+class PortExhaustion(Scenario):
+    """Can a NAT run out of ports toward one service, and what happens then?"""
+
+    name = "port-exhaustion"
+    claim = "a NAT has about 65,000 ports to one service on one server; then it is full"
+    Parameters: ClassVar[type[Parameters]] = ExhaustionParameters
+    settings: ClassVar[dict[str, Any]] = {
+        "ports": 256,
+        # No experiment waits for the RFCs' times; what is measured is that the ports come back.
+        "tcp_trans_close_timeout": 1,
+        "tcp_rst_timeout": 1,
+        "hold_down_timeout": 0,
+    }
+
+    @classmethod
+    def complete(
+        cls, parameters: ExhaustionParameters, settings: Settings
+    ) -> tuple[ExhaustionParameters, dict[str, Any]]:
+        """Fill in the number of attempts, and idle timers that are longer than the fill and the echoes."""
+        addresses = len(settings.external_addresses)
+        if parameters.clients % addresses:
+            raise ConfigurationError(
+                f"parameter clients={parameters.clients} is not possible with external_addresses={addresses}: "
+                "each client keeps to one address, so take a multiple of their number"
+            )
+        capacity = settings.ports * addresses
+        attempts = parameters.attempts or math.ceil(capacity * 1.25)
+        if attempts > parameters.clients * MOST_PER_CLIENT:
+            raise ConfigurationError(
+                f"parameter attempts={attempts} is not possible with clients={parameters.clients}: each has "
+                f"{MOST_PER_CLIENT:,} ports of its own; take more clients"
+            )
+        idle = 8 + math.ceil(attempts / 400)
+        return parameters.model_copy(update={"attempts": attempts}), {
+            "udp_timeout": idle,
+            "icmp_timeout": idle,
+        }
+
+    @classmethod
+    def open_sockets(cls, parameters: ExhaustionParameters, settings: Settings) -> int:
+        """Every attempt is a socket."""
+        assert parameters.attempts is not None
+        return parameters.attempts
+
+    def run(self, lab: Lab, parameters: ExhaustionParameters, settings: Settings, report: Report) -> None:
+        """Fill, use, drain, fill again."""
+        assert parameters.attempts is not None
+        attempts, capacity = parameters.attempts, settings.ports * len(settings.external_addresses)
+        expected = min(attempts, capacity)
+        traffic = lab.traffic(parameters.protocol, attempts=attempts, held=expected)
+
+        first = self._fill("fill", attempts, traffic, parameters, settings, report)
+        at_full = lab.gateway.counters(parameters.protocol)
+        seen = {s.nonce: (s.address, s.port) for s in traffic.sightings()}
+        external = {seen[a.nonce] for a in first.established if a.nonce in seen}
+        report.check(
+            f"exactly {expected} attempts are established",
+            expected=expected,
+            observed=len(first.established),
+            source="RFC 4787 REQ-3, RFC 5382 REQ-7: no port is shared toward one destination",
+        )
+        report.check(
+            "all the others time out: nothing tells the client",
+            expected=attempts - expected,
+            observed=sum(attempt.outcome == "timeout" for attempt in first.attempts),
+            source="RFC 6888 REQ-11A; on_exhaustion=drop",
+        )
+        report.check(
+            "the server saw as many distinct external endpoints",
+            expected=expected,
+            observed=len(external),
+            source="RFC 4787 REQ-3",
+        )
+        pool = {str(address) for address in settings.external_addresses}
+        ports = range(FIRST_PORT, FIRST_PORT + settings.ports)
+        report.check(
+            "all of them belong to the pool",
+            expected=0,
+            observed=sum(address not in pool or port not in ports for address, port in external),
+            source="RFC 8512 port-set-restrict",
+        )
+
+        with report.phase("echo"):
+            echoed = traffic.echo(
+                patience=ECHO_PATIENCE_S,
+                window=WINDOW,
+                progress=lambda done: report.progress(done, len(first.established)),
+            )
+        report.check(
+            "every established connection still carries data after exhaustion",
+            expected=len(first.established),
+            observed=len(echoed),
+            source="RFC 6888 REQ-11D: existing mappings are kept",
+        )
+
+        with report.phase("drain"):
+            closed, back_after = self._drain(lab, traffic, parameters, settings, expected, capacity, report)
+        refill = min(attempts, capacity + max(8, capacity // 64))
+        second = self._fill("fill again", refill, traffic, parameters, settings, report)
+        report.check(
+            "a second fill reaches the same number: no port was lost",
+            expected=min(refill, capacity),
+            observed=len(second.established),
+            source="RFC 6888 REQ-13: the pool is used in full",
+        )
+
+        leaked_frames, leaked = lab.leaks()
+        sharing = shared([*closed, *second.attempts], traffic.sightings())
+        counts = outcomes(first.attempts, shared=sharing, echoed=echoed, leaked=leaked)
+        report.outcomes(counts)
+        report.check(
+            "no packet left untranslated",
+            expected=0,
+            observed=leaked_frames,
+            source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts",
+        )
+        report.check(
+            "no two clients ever shared an external endpoint",
+            expected=0,
+            observed=len(sharing),
+            source="RFC 4787 REQ-3, RFC 5382 REQ-7",
+        )
+        self._check_counters(lab, at_full, first, second, parameters, report)
+        report.story(
+            _tell(
+                parameters=parameters,
+                settings=settings,
+                capacity=capacity,
+                first=first,
+                second=second,
+                counts=counts,
+                echoed=len(echoed),
+                back_after=back_after,
+            )
+        )
+
+    def _fill(
+        self,
+        phase: str,
+        attempts: int,
+        traffic: Traffic,
+        parameters: ExhaustionParameters,
+        settings: Settings,
+        report: Report,
+    ) -> Filled:
+        started = time.monotonic()
+        with report.phase(phase):
+            opened = traffic.open(
+                attempts,
+                patience=parameters.patience,
+                # While all are answered, order matters: one at a time for each 256 ports.
+                first_window=min(WINDOW, max(1, settings.ports // 256)),
+                window=WINDOW,
+                progress=lambda done: report.progress(done, attempts),
+            )
+        return Filled(opened, time.monotonic() - started)
+
+    def _drain(
+        self,
+        lab: Lab,
+        traffic: Traffic,
+        parameters: ExhaustionParameters,
+        settings: Settings,
+        held: int,
+        capacity: int,
+        report: Report,
+    ) -> tuple[list[Attempt], float | None]:
+        """Close everything and wait until the pool is whole; return the closed attempts, and how long it took."""
+        closed = traffic.close(rate=parameters.close_rate, held=held)
+        ended = time.monotonic()
+        within = _release_time(parameters, settings) + RELEASE_SLACK_S
+        back_after: float | None = None
+        while (waited := time.monotonic() - ended) <= within:
+            free = lab.gateway.counters(parameters.protocol)["ports_free"]
+            if free is None or free == capacity:
+                back_after = waited
+                break
+            report.progress(free, capacity)
+            time.sleep(0.05)
+        report.check_at_most(
+            "after all have closed, the pool is whole again within the timers (seconds)",
+            limit=within,
+            observed=None if back_after is None else round(back_after, 3),
+            source="RFC 5382 REQ-5, RFC 7857 section 2.1; the scenario's own timers",
+        )
+        return closed, back_after
+
+    def _check_counters(
+        self,
+        lab: Lab,
+        at_full: dict[str, int | None],
+        first: Filled,
+        second: Filled,
+        parameters: ExhaustionParameters,
+        report: Report,
+    ) -> None:
+        counters = lab.gateway.counters(parameters.protocol)
+        report.counters(counters)
+        established = len(first.established) + len(second.established)
+        report.check(
+            "the gateway agrees: ports allocated when full",
+            expected=len(first.established),
+            observed=at_full["ports_allocated"],
+            source="RFC 8512 ports-allocated",
+        )
+        report.check(
+            "the gateway agrees: mappings made in both fills",
+            expected=established,
+            observed=counters["port_mapping_creations"],
+            source="RFC 7659 natv2ProtocolPortMapCreations",
+        )
+        refused = len(first.attempts) - len(first.established)
+        dropped = at_full["dropped_port_packets"]
+        report.check(
+            "the gateway agrees: it dropped packets of every refused attempt, for want of a port",
+            expected=True,
+            observed=dropped is not None and (dropped >= refused if refused else dropped == 0),
+            source="RFC 8512 dropped-port-packets",
+        )
+        report.check_at_most(
+            "few packets of known mappings needed the controller: the rules are there",
+            limit=16 + established // 50,
+            observed=counters["packet_ins_known_mappings"],
+            source="lastport",
+        )
+
+
+def _release_time(parameters: ExhaustionParameters, settings: Settings) -> float:
+    """How long after the last close a port may stay away, in seconds."""
+    # An idle UDP mapping is noticed at its next examination, up to a quarter of its timeout later.
+    is_tcp = parameters.protocol == "tcp"
+    lifetime = settings.tcp_trans_close_timeout if is_tcp else settings.udp_timeout * 1.25
+    return lifetime * settings.time_scale + max(settings.hold_down_timeout * settings.time_scale, PORT_REST_S)
+
+
+def _tell(**facts: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("scenarios", "stories"), trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("port_exhaustion.j2").render(facts).strip()

@@ -1,0 +1,102 @@
+"""From what the user typed to a run in which everything is decided and checked, before anything starts.
+
+`--set` has one flat name space: the gateway's settings and the scenario's parameters. Later wins: profile, the
+scenario's defaults, the `--config` file, `--set`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from controller.configuration import PROFILES, ConfigurationError, Settings, checked, unknown_key
+from scenarios.loading import absolute, load
+
+
+class Run(BaseModel):
+    """A run, ready to be carried out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scenario: str
+    topology: str
+    gateway: str
+    profile: str
+    parameters: dict[str, Any]
+    settings: Settings
+    seed: int
+    datapath: str
+
+    def described(self) -> dict[str, Any]:
+        """Return parameters and settings in their one name space."""
+        return {**self.parameters, **self.settings.model_dump(mode="json")}
+
+
+def resolve(
+    *,
+    scenario: str,
+    topology: str,
+    gateway: str,
+    profile: str,
+    config: Path | None,
+    sets: list[str],
+    seed: int,
+    datapath: str,
+) -> Run:
+    """Decide everything about a run. Raises ConfigurationError."""
+    cls = load("scenario", scenario)
+    load("gateway", gateway)
+    if profile not in PROFILES:
+        raise ConfigurationError(unknown_key(profile, list(PROFILES), kind="profile"))
+    given = {**_from_file(config), **dict(_assignment(text) for text in sets)}
+    for key in given:
+        if key not in Settings.model_fields and key not in cls.Parameters.model_fields:
+            known = [*Settings.model_fields, *cls.Parameters.model_fields]
+            raise ConfigurationError(unknown_key(key, known, kind="setting"))
+    mine = {key: value for key, value in given.items() if key in Settings.model_fields}
+    theirs = {key: value for key, value in given.items() if key not in mine}
+    settings = checked(Settings, {**PROFILES[profile], **cls.settings, **mine}, kind="setting")
+    parameters = checked(cls.Parameters, theirs, kind="parameter")
+    parameters, derived = cls.complete(parameters, settings)
+    values = {**PROFILES[profile], **cls.settings, **derived, **mine}
+    settings = checked(Settings, values, kind="setting")
+    load("topology", topology)(clients=parameters.clients).check(settings)
+    return Run(
+        scenario=absolute(scenario),
+        topology=absolute(topology),
+        gateway=absolute(gateway),
+        profile=profile,
+        parameters=parameters.model_dump(mode="json"),
+        settings=settings,
+        seed=seed,
+        datapath=datapath,
+    )
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigurationError(f"--set {text!r} is not KEY=VALUE")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"--set {text!r}: the value cannot be read: {error}") from None
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(f"--config {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"--config {path} is not a YAML file: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigurationError(f"--config {path}: write one `key: value` on each line")
+    return values

@@ -1,0 +1,130 @@
+"""The result of a run: gathered record by record, kept whatever happens, written as `results.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scenarios.evidence import OUTCOMES
+from scenarios.resolve import Run
+
+
+@dataclass(slots=True)
+class Result:
+    """What is known of a run so far."""
+
+    run: Run
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    environment: dict[str, str] = field(default_factory=dict)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
+    counters: dict[str, int | None] = field(default_factory=dict)
+    series: dict[str, Any] = field(default_factory=dict)
+    story: str = ""
+    error: str = ""
+    last_words: str = ""
+    done: bool = False
+    _clock: float = field(default_factory=time.monotonic)
+    duration_s: float = 0.0
+
+    def take(self, record: dict[str, Any]) -> None:
+        """Add what a record from the sandbox says."""
+        match record:
+            case {"kind": "environment", "environment": facts}:
+                self.environment |= facts
+            case {"kind": "check", "check": check}:
+                self.checks.append(check)
+            case {"kind": "outcomes", "outcomes": counts}:
+                self.outcomes |= counts
+            case {"kind": "counters", "counters": counters}:
+                self.counters |= counters
+            case {"kind": "series", "series": series}:
+                self.series |= series
+            case {"kind": "story", "text": text}:
+                self.story = text
+            case {"kind": "broken", "reason": reason, "last_words": words}:
+                self.break_off(reason, words)
+            case {"kind": "done"}:
+                self.done = True
+
+    def break_off(self, reason: str, last_words: str = "") -> None:
+        """Note why the run broke; the first reason counts."""
+        self.error = self.error or reason
+        self.last_words = self.last_words or last_words
+
+    def finish(self) -> None:
+        """The sandbox is gone."""
+        self.duration_s = round(time.monotonic() - self._clock, 3)
+        if not self.done:
+            self.break_off("the run ended before its time")
+
+    @property
+    def verdict(self) -> str:
+        """`pass`, `fail` or `error`. A run without checks has shown nothing."""
+        if self.error or not self.checks:
+            return "error"
+        return "pass" if all(check["ok"] for check in self.checks) else "fail"
+
+    def as_json(self, files: dict[str, str]) -> dict[str, Any]:
+        """Return the object that `--json` prints and `results.json` holds."""
+        result = {
+            "schema": 1,
+            "scenario": self.run.scenario,
+            "gateway": self.run.gateway,
+            "profile": self.run.profile,
+            "topology": self.run.topology,
+            "parameters": self.run.described(),
+            "seed": self.run.seed,
+            "verdict": self.verdict,
+            "started": self.started.isoformat(timespec="seconds"),
+            "duration_s": self.duration_s,
+            "environment": self.environment,
+            "checks": self.checks,
+            "outcomes": self.outcomes,
+            "counters": self.counters,
+            "series": self.series,
+            "files": files,
+        }
+        return {**result, "error": self.error, "last_words": self.last_words} if self.error else result
+
+
+class Folder:
+    """Where a run's results go. Under sudo everything in it belongs to the calling user."""
+
+    def __init__(self, path: Path) -> None:
+        made = [parent for parent in (path, *path.parents) if not parent.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        for folder in made:
+            _give_to_caller(folder)
+
+    def write(self, result: Result) -> dict[str, Any]:
+        """Write `results.json`, whole or not at all, and return what it holds."""
+        target = self.path / "results.json"
+        files = {"results": str(target)}
+        text = result.as_json(files)
+        half = target.with_suffix(".json.part")
+        half.write_text(json.dumps(text, indent=2) + "\n")
+        _give_to_caller(half)
+        half.replace(target)
+        return text
+
+
+def default_folder(run: Run, started: datetime) -> Path:
+    """Return a folder in the current one, named by time, scenario and gateway."""
+    names = [Path(name.partition(":")[0]).stem for name in (run.scenario, run.gateway)]
+    stamp = started.astimezone().strftime("%Y%m%d-%H%M%S")
+    base = Path("runs") / "-".join([stamp, *names])
+    candidates = (base, *(base.with_name(f"{base.name}-{count}") for count in range(2, 1000)))
+    return next(path for path in candidates if not path.exists())
+
+
+def _give_to_caller(path: Path) -> None:
+    uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
+    if uid and gid and os.geteuid() == 0:
+        os.chown(path, int(uid), int(gid))

@@ -1,0 +1,63 @@
+"""The run itself, inside its sandbox: Open vSwitch, the lab, then the scenario."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import traceback
+from typing import Any
+
+from scenarios.sandbox.records import Channel
+from scenarios.sandbox.supervision import Supervisor
+
+
+def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
+    """Do what the launcher ordered; whatever happens, the launcher is told."""
+    from scenarios.report import Report
+
+    report = Report(channel)
+    try:
+        with report.phase("build"):
+            from scenarios.sandbox import openvswitch
+
+            openvswitch.start(supervisor)
+            from scenarios.lab import Lab
+            from scenarios.loading import load
+            from scenarios.resolve import Run
+
+            plan = Run.model_validate(job)
+            scenario = load("scenario", plan.scenario)
+            report.environment(**_environment(plan.datapath))
+            lab = Lab(
+                supervisor,
+                topology=load("topology", plan.topology),
+                gateway=load("gateway", plan.gateway),
+                settings=plan.settings,
+                clients=plan.parameters["clients"],
+                seed=plan.seed,
+                datapath=plan.datapath,
+            )
+            report.environment(**lab.gateway.environment())
+        parameters = scenario.Parameters.model_validate(plan.parameters)
+        scenario().run(lab, parameters, plan.settings, report)
+        report.series(peak_memory_kib=lab.peak_memory())
+        channel.send("done")
+    except Exception as error:  # a scenario may fail in any way
+        channel.send("broken", reason=f"{type(error).__name__}: {error}", last_words=traceback.format_exc())
+    supervisor.over()
+
+
+def _environment(datapath: str) -> dict[str, str]:
+    from mininet.net import VERSION
+
+    return {
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "mininet": VERSION,
+        "ovs": _first_line("ovs-vswitchd", "--version").rsplit(maxsplit=1)[-1],
+        "datapath": datapath,
+    }
+
+
+def _first_line(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]

@@ -1,0 +1,78 @@
+"""Starting a sandbox from outside, and reading its records until it is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from scenarios.sandbox.linux import die_with_parent
+
+NAMESPACES = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "unchanged"]
+ENDED_WITHIN_S = 10.0
+
+
+class MachineError(Exception):
+    """What this machine lacks, and what to do about it."""
+
+
+def unshare(*, as_root: bool) -> list[str]:
+    """Return the command that makes the namespaces; without root it makes a user namespace as well."""
+    return ["unshare", *([] if as_root else ["--user", "--map-root-user"]), *NAMESPACES]
+
+
+def enter(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Run `job` in a new sandbox and yield its records. Raises MachineError if it cannot be made.
+
+    However this ends, by the last record, by closing the generator or by the death of this process, nothing
+    of the sandbox is left.
+    """
+    ours, theirs = socket.socketpair()
+    with tempfile.TemporaryFile() as words, ours:
+        command = [
+            *unshare(as_root=os.geteuid() == 0),
+            *[sys.executable, "-P", "-m", "scenarios.sandbox.init", str(theirs.fileno())],
+        ]
+        process = subprocess.Popen(
+            command,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=words,
+            # Ctrl-C is for us: the sandbox ends because we do.
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+        theirs.close()
+        try:
+            started = False
+            for record in _records(ours, job):
+                started = True
+                if record["kind"] == "unable":
+                    raise MachineError(record["reason"])
+                yield record
+            if not started:
+                words.seek(0)
+                raise MachineError("the sandbox did not start: " + words.read().decode(errors="replace").strip())
+        finally:
+            process.kill()
+            process.wait(ENDED_WITHIN_S)
+            ours.settimeout(ENDED_WITHIN_S)
+            while ours.recv(65536):
+                pass  # the end of the stream: no process of the sandbox is left
+
+
+def _records(connection: socket.socket, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    try:
+        connection.sendall(json.dumps(job).encode() + b"\n")
+    except BrokenPipeError:
+        return
+    with connection.makefile("r") as lines:
+        for line in lines:
+            if line.endswith("}\n"):
+                yield json.loads(line)

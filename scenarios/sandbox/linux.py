@@ -1,0 +1,52 @@
+"""The few system calls that Python 3.11 does not offer, and what namespaces need of them."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import struct
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+
+_PR_SET_PDEATHSIG = 1
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def die_with_parent() -> None:
+    """Be killed when the thread that started this process ends."""
+    _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int = 0, options: str = "") -> None:
+    """Mount a filesystem, or change how mounts propagate. Raises OSError."""
+    result = _libc.mount(
+        source.encode(), target.encode(), kind.encode() if kind else None, flags, options.encode()
+    )
+    _checked(result, f"mount {kind or source} on {target}")
+
+
+def enter_namespace(descriptor: int, kind: int) -> None:
+    """Move the calling thread into the namespace that an open descriptor stands for. Raises OSError."""
+    _checked(_libc.setns(descriptor, kind), "setns")
+
+
+def bring_loopback_up() -> None:
+    """Let the namespace's loopback interface carry packets."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sH14x", b"lo", 0)
+        flags = struct.unpack("16xH14x", fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request))[0]
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | _IFF_UP))
