@@ -41,6 +41,7 @@ class Lab:
         # Or Mininet would set the machine's own limits, such as fs.file-max.
         Mininet.inited = True
         self._supervisor = supervisor
+        self._traffic: list[Traffic] = []  # workers live as long as the lab
         plan = topology(clients=clients)
         self.inside = next(i for i in plan.wiring if i.side is Side.INSIDE).address.network
         node = gateway.prepare(GatewayPlan(settings, plan.wiring, plan.gateway_mac, seed, FOLDER, datapath))
@@ -62,7 +63,7 @@ class Lab:
         """Make ready for attempts from all clients to one address and port of the first server."""
         server = self.servers[0]
         address = str(self.topology.addresses[server.name][0])
-        return Traffic(
+        traffic = Traffic(
             self._supervisor,
             FOLDER,
             protocol=protocol,
@@ -72,6 +73,8 @@ class Lab:
             attempts=attempts,
             held=held,
         )
+        self._traffic.append(traffic)
+        return traffic
 
     def leaks(self) -> tuple[int, set[tuple[str, int]]]:
         """Return how many frames came outside with an inside source, and the sources that could be read."""

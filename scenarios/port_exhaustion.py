@@ -109,7 +109,9 @@ class PortExhaustion(Scenario):
         expected = min(attempts, capacity)
         traffic = lab.traffic(parameters.protocol, attempts=attempts, held=expected)
 
-        first = self._fill("fill", attempts, traffic, parameters, settings, report)
+        # While all are answered, order matters: one at a time for each 256 ports.
+        in_order = min(WINDOW, max(1, settings.ports // 256))
+        first = self._fill("fill", attempts, in_order, traffic, parameters, report)
         at_full = lab.gateway.counters(parameters.protocol)
         seen = {s.nonce: (s.address, s.port) for s in traffic.sightings()}
         external = {seen[a.nonce] for a in first.established if a.nonce in seen}
@@ -156,7 +158,7 @@ class PortExhaustion(Scenario):
         with report.phase("drain"):
             closed, back_after = self._drain(lab, traffic, parameters, settings, expected, capacity, report)
         refill = min(attempts, capacity + max(8, capacity // 64))
-        second = self._fill("fill again", refill, traffic, parameters, settings, report)
+        second = self._fill("fill again", refill, WINDOW, traffic, parameters, report)
         report.check(
             "a second fill reaches the same number: no port was lost",
             expected=min(refill, capacity),
@@ -198,9 +200,9 @@ class PortExhaustion(Scenario):
         self,
         phase: str,
         attempts: int,
+        first_window: int,
         traffic: Traffic,
         parameters: ExhaustionParameters,
-        settings: Settings,
         report: Report,
     ) -> Filled:
         started = time.monotonic()
@@ -208,8 +210,7 @@ class PortExhaustion(Scenario):
             opened = traffic.open(
                 attempts,
                 patience=parameters.patience,
-                # While all are answered, order matters: one at a time for each 256 ports.
-                first_window=min(WINDOW, max(1, settings.ports // 256)),
+                first_window=first_window,
                 window=WINDOW,
                 progress=lambda done: report.progress(done, attempts),
             )

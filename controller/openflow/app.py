@@ -87,6 +87,8 @@ class NatApp(App):
     # To the switch
 
     def _carry_out(self, commands: Iterable[Command]) -> None:
+        """Send what the commands say, in one piece."""
+        data = bytearray()
         for command in commands:
             for message in messages(self._datapath, command):
                 self._datapath.set_xid(message)
@@ -94,7 +96,10 @@ class NatApp(App):
                     self._unconfirmed[message.xid] = command.mapping
                 elif isinstance(command, Poll):
                     self._polls[message.xid] = command.cookie
-                self._datapath.send_msg(message)
+                message.serialize()
+                data += message.buf
+        if data:
+            self._datapath.send(data)
 
     def _confirm(self) -> None:
         if self._unconfirmed and not self._awaiting_barrier:

@@ -23,7 +23,10 @@ from typing import Any
 from scenarios.traffic.wire import ANSWER, HELLO, Hosts, Orders
 
 SILENCE_S = 0.25
-"""An attempt without an answer for so long no longer counts in the window: it may never get one."""
+SILENCE_LATENCIES = 4
+"""An attempt that has waited for so long, and for so many times the latency of late, leaves the window: it may
+never get an answer. On a slow gateway the latency grows, so the load does not."""
+LATENCY_DECAY = 0.99
 RESEND_S = 0.5
 """A datagram may be lost on any network: it is sent again after this long."""
 TELL_EVERY_S = 0.1
@@ -86,6 +89,7 @@ class Round:
         self._unanswered: collections.deque[Attempt] = collections.deque()
         self._resend: collections.deque[tuple[float, Attempt]] = collections.deque()
         self._waiting = 0
+        self._latency = 0.0
         self.done = 0
 
     def run(self, attempts: list[Attempt], start: Callable[[Attempt], None]) -> None:
@@ -127,6 +131,11 @@ class Round:
         self.done += 1
         self._leave_window(attempt)
 
+    def answered(self, attempt: Attempt) -> None:
+        """Take note of an answer, and of how long it took."""
+        self.finish(attempt)
+        self._latency = max(self._latency * LATENCY_DECAY, attempt.done_at - attempt.sent_at)
+
     def _leave_window(self, attempt: Attempt) -> None:
         if attempt.counted:
             attempt.counted = False
@@ -140,7 +149,8 @@ class Round:
 
     def _age(self, now: float) -> None:
         """Once an attempt stays silent, order no longer matters, and the window opens wide."""
-        while self._aging and (not self._aging[0].counted or now - self._aging[0].sent_at >= SILENCE_S):
+        silence = max(SILENCE_S, SILENCE_LATENCIES * self._latency)
+        while self._aging and (not self._aging[0].counted or now - self._aging[0].sent_at >= silence):
             attempt = self._aging.popleft()
             if attempt.counted:
                 self._window = self._wide_window
@@ -296,7 +306,7 @@ class Client:
                     attempt.seen = (socket.inet_ntoa(address), port)
                 else:
                     self._echoed.add(attempt.number)
-                current.finish(attempt)
+                current.answered(attempt)
 
     # Endings
 
