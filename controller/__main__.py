@@ -19,7 +19,7 @@ def main() -> None:
     """Run until killed."""
     NatApp.router = Router(ControllerConfiguration.load(Path(sys.argv[1])))
     NatApp.telemetry = Telemetry(socket.socket(fileno=int(sys.argv[2])))
-    framework.run("controller.openflow.app", *LISTEN)
+    framework.run("controller.openflow.app", *LISTEN, lambda: NatApp.telemetry.send(listening=True))
 
 
 main()

@@ -1,7 +1,8 @@
 """What leaves the controller besides OpenFlow: gauges and counters, as lines of JSON on a socket.
 
-The controller writes `{"ready": true, ...}` when the switch holds the base rules, gauges ten times a second,
-and gauges with the same `id` in answer to a line `{"id": N}`. Names are those of RFC 8512, per protocol.
+The controller writes `{"listening": true}`, then `{"ready": true, ...}` when the switch holds the base rules;
+gauges ten times a second, and gauges with the same `id` in answer to a line `{"id": N}`. Names are those of RFC
+8512, per protocol.
 """
 
 from __future__ import annotations

@@ -78,12 +78,17 @@ class LabTopology(Topo):
         self.addHost(
             name,
             cls=LabHost,
-            ip=str(first),
-            mac=mac_of(first.ip),
-            defaultRoute=f"via {gateway}",
-            more_addresses=[str(address) for address in addresses[1:]],
+            addresses=tuple(str(address) for address in addresses),
+            gateway=str(gateway),
         )
-        self.addLink(name, self.GATEWAY, port2=port, intfName1="eth0", intfName2=f"{side.value}{port}")
+        self.addLink(
+            name,
+            self.GATEWAY,
+            port2=port,
+            intfName1="eth0",
+            intfName2=f"{side.value}{port}",
+            addr1=mac_of(first.ip),
+        )
         self.addresses[name] = [address.ip for address in addresses]
         own = ipaddress.IPv4Interface((gateway, first.network.prefixlen))
         self.wiring.append(Interface(port=port, side=side, address=own))

@@ -22,12 +22,19 @@ SYSCTLS = {
 class LabHost(Host):
     """A host in a network namespace of its own."""
 
-    def config(self, more_addresses: tuple[str, ...] = (), **params: Any) -> Any:
-        """Configure the host once its link is there."""
-        # One line for all: each call of cmd() is a round trip to the host's shell.
+    def config(self, addresses: tuple[str, ...] = (), gateway: str = "", **_params: Any) -> dict[str, Any]:
+        """Configure the host once its link is there.
+
+        One line for all, where Mininet takes several: each is a round trip to the host's shell.
+        """
         lines = [f"echo {value} > /proc/sys/{key}" for key, value in SYSCTLS.items()]
         # In Open vSwitch's userspace datapath TCP never connects with checksums left to hardware.
         lines.append("ethtool -K eth0 tx off rx off > /dev/null")
-        lines += [f"ip address add {address} dev eth0" for address in more_addresses]
-        self.cmd("; ".join(lines))
-        return super().config(**params)
+        lines += [f"ip address add {address} dev eth0" for address in addresses]
+        lines += ["ip link set lo up", "ip link set eth0 up", f"ip route add default via {gateway}"]
+        complaints = self.cmd("; ".join(lines))
+        if complaints:
+            raise RuntimeError(f"host {self.name} could not be configured: {complaints.strip()}")
+        interface = self.defaultIntf()
+        interface.ip, interface.prefixLen = addresses[0].split("/")
+        return {}

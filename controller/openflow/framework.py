@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 # Both frameworks run on eventlet, which announces at each import that its days are numbered.
@@ -74,8 +75,8 @@ def version() -> str:
     return f"{name} {importlib.metadata.version(name)}"
 
 
-def run(application: str, host: str, port: int) -> None:
-    """Listen for switches, and run the application in the named module until the process ends.
+def run(application: str, host: str, port: int, listening: Callable[[], None]) -> None:
+    """Listen for switches, say so, and run the application in the named module until the process ends.
 
     Ryu's own `ryu-manager` does not start on today's Python; this does what is needed of it.
     """
@@ -84,4 +85,7 @@ def run(application: str, host: str, port: int) -> None:
     cfg.CONF.set_override("ofp_tcp_listen_port", port)
     manager = app_manager.AppManager.get_instance()
     manager.load_apps([application])
-    hub.joinall(manager.instantiate_apps(**manager.create_contexts()))
+    services = manager.instantiate_apps(**manager.create_contexts())
+    hub.sleep(0)  # lets every service run to where it waits: the server has its port
+    listening()
+    hub.joinall(services)

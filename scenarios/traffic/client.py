@@ -22,7 +22,7 @@ from typing import Any
 
 from scenarios.traffic.wire import ANSWER, HELLO, Hosts, Orders
 
-SILENCE_S = 0.25
+SILENCE_S = 0.1
 SILENCE_LATENCIES = 4
 """An attempt that has waited for so long, and for so many times the latency of late, leaves the window: it may
 never get an answer. On a slow gateway the latency grows, so the load does not."""

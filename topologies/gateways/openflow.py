@@ -56,6 +56,7 @@ class ControllerProcess:
             )
         theirs.close()
         self.framework = "unknown"
+        self._listening = threading.Event()
         self._ready = threading.Event()
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._ids = itertools.count()
@@ -66,11 +67,18 @@ class ControllerProcess:
         with self._telemetry.makefile("r") as lines:
             for line in lines:
                 record = json.loads(line)
-                if "ready" in record:
+                if "listening" in record:
+                    self._listening.set()
+                elif "ready" in record:
                     self.framework = record["framework"]
                     self._ready.set()
                 elif "id" in record:
                     self._answers.put(record)
+
+    def wait_listening(self) -> None:
+        """Wait until a switch can connect: one that tries too early tries again only a second later."""
+        if not self._listening.wait(READY_WITHIN_S):
+            raise GatewayError(f"the controller did not listen within {READY_WITHIN_S:.0f} s")
 
     def wait_ready(self) -> None:
         """Wait until the switch holds the base rules."""
@@ -110,6 +118,7 @@ class OpenFlowGateway(OVSSwitch, Gateway):
 
     def start(self, controllers: list[Any]) -> None:
         """Make the bridge, with its ports and its controller, in one transaction."""
+        self._controller.wait_listening()
         super().start([_Address("nat", "tcp", lambda: "127.0.0.1", 6653)])
 
     def vsctl(self, *args: Any, **kwargs: Any) -> str:
