@@ -17,17 +17,15 @@ from typing import Any
 # Both frameworks run on eventlet, which announces at each import that its days are numbered.
 warnings.filterwarnings("ignore", message="(?s).*Eventlet is deprecated")
 
+import eventlet  # noqa: E402 (after the filter)
+import eventlet.wsgi  # noqa: E402
+
 CHOICES = {"ryu": "ryu", "os-ken": "os_ken"}
 """The frameworks by name, in the order of preference, and their packages."""
 
 
-def installed() -> dict[str, str]:
-    """Return the frameworks that are installed, with their packages."""
-    return {name: package for name, package in CHOICES.items() if importlib.util.find_spec(package)}
-
-
 def _choose() -> str:
-    available = installed()
+    available = [name for name, package in CHOICES.items() if importlib.util.find_spec(package)]
     wanted = os.environ.get("LASTPORT_FRAMEWORK")
     if wanted:
         if wanted not in available:
@@ -35,7 +33,7 @@ def _choose() -> str:
         return wanted
     if not available:
         raise ImportError("neither Ryu nor os-ken is installed: run vagrant/provision.sh")
-    return next(iter(available))
+    return available[0]
 
 
 name = _choose()
@@ -44,23 +42,20 @@ _package = CHOICES[name]
 if name == "os-ken":
     # Its native-thread hub never reports a disconnect.
     os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
-else:
-    import eventlet.wsgi
-
+elif not hasattr(eventlet.wsgi, "ALREADY_HANDLED"):
     # Ryu asks eventlet for a constant that newer releases no longer have.
-    if not hasattr(eventlet.wsgi, "ALREADY_HANDLED"):
-        eventlet.wsgi.ALREADY_HANDLED = object()
+    eventlet.wsgi.ALREADY_HANDLED = object()
 
 
 def _module(path: str) -> Any:
     return importlib.import_module(f"{_package}.{path}")
 
 
+# Not by the framework's own `hub.patch()`: os-ken's patches threads only, and leaves sockets that block.
+eventlet.monkey_patch()
 hub = _module("lib.hub")
-hub.patch()
 app_manager = _module("base.app_manager")
 cfg = _module("cfg")
-controller = _module("controller.controller")
 handler = _module("controller.handler")
 ofp_event = _module("controller.ofp_event")
 ofproto = _module("ofproto.ofproto_v1_3")

@@ -1,0 +1,82 @@
+"""The real thing: each test runs `lastport` as a user would, and looks at what it says and leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMAND = [sys.executable, "-P", "-c", "from scenarios.cli import main; main()"]
+DEADLINE_S = 120
+
+SMALL = ("--set", "ports=16", "--set", "attempts=24", "--set", "clients=3")
+"""A size at which a run takes its patience twice, and little more."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run of the command that has ended."""
+
+    status: int
+    output: str
+    complaints: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The object that --json printed, which must be all that it printed."""
+        parsed: dict[str, Any] = json.loads(self.output)
+        return parsed
+
+    def check(self, words: str) -> dict[str, Any]:
+        """The one check whose claim has these words."""
+        (found,) = [check for check in self.result["checks"] if words in check["claim"]]
+        return found
+
+
+Start = Callable[..., subprocess.Popen[str]]
+Run = Callable[..., Finished]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine() -> None:
+    """Skip what this machine cannot run: without root there may be no lab."""
+    done = subprocess.run([*COMMAND, "doctor"], capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    if done.returncode:
+        pytest.skip(f"this machine cannot run a lab:\n{done.stdout}{done.stderr}")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """Start the command in a folder of its own, and return the process."""
+
+    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture
+def run(start: Start) -> Run:
+    """Run the command to its end."""
+
+    def run(*arguments: str, **environment: str) -> Finished:
+        process = start(*arguments, **environment)
+        output, complaints = process.communicate(timeout=DEADLINE_S)
+        return Finished(process.returncode, output, complaints)
+
+    return run

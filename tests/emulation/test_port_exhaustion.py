@@ -1,0 +1,108 @@
+"""The scenario port-exhaustion on the real thing, at small sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.emulation.conftest import SMALL, Finished, Run, Start
+
+FILES = Path(__file__).parent / "files"
+
+
+def failed(finished: Finished) -> list[str]:
+    """The claims that did not hold."""
+    return [check["claim"] for check in finished.result["checks"] if not check["ok"]]
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_nat_runs_out_of_ports_and_keeps_what_it_has(run: Run, protocol: str) -> None:
+    """As many attempts as ports are established, the others time out, and every check holds."""
+    finished = run("run", "port-exhaustion", *SMALL, "--set", f"protocol={protocol}", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["verdict"] == "pass"
+    assert finished.result["outcomes"]["established"] == 16
+    assert finished.result["outcomes"]["timeout"] == 8
+    assert sum(finished.result["outcomes"].values()) == 24
+
+
+def test_a_nat_with_ports_to_spare_refuses_nobody(run: Run) -> None:
+    """With fewer attempts than ports all are established."""
+    finished = run("run", "port-exhaustion", "--set", "ports=16", "--set", "attempts=10", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 10
+    assert finished.result["outcomes"]["timeout"] == 0
+
+
+def test_one_port_serves_one_connection(run: Run) -> None:
+    """The smallest NAT has one port."""
+    finished = run("run", "port-exhaustion", "--set", "ports=1", "--set", "attempts=3", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 1
+
+
+def test_two_addresses_have_twice_the_ports(run: Run) -> None:
+    """Each external address brings its own ports."""
+    sizes = ("--set", "ports=8", "--set", "external_addresses=2", "--set", "clients=4")
+    finished = run("run", "port-exhaustion", *sizes, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 16
+
+
+def test_the_framework_may_be_os_ken(run: Run) -> None:
+    """The same controller runs on Ryu's fork."""
+    finished = run("run", "port-exhaustion", *SMALL, "--json", LASTPORT_FRAMEWORK="os-ken")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["environment"]["framework"].startswith("os-ken ")
+
+
+def test_two_runs_at_once_do_not_meet(start: Start) -> None:
+    """Two runs have the same addresses, names and ports, and nothing in common."""
+    runs = [
+        start("run", "port-exhaustion", *SMALL, "--seed", seed, "--out", f"run-{seed}", "--json")
+        for seed in ("1", "2")
+    ]
+    finished = [Finished(process.wait(), *process.communicate(timeout=120)) for process in runs]
+
+    assert [each.status for each in finished] == [0, 0], [each.output + each.complaints for each in finished]
+
+
+def test_the_first_to_fail_is_the_first_beyond_the_last_port(run: Run) -> None:
+    """Attempts are made in order, so the story can name the first that failed."""
+    finished = run("run", "port-exhaustion", *SMALL)
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert "Attempt 17 of 24 was the first to fail" in finished.output
+
+
+@pytest.mark.parametrize(
+    ("gateway", "claim"),
+    [
+        ("Leaky", "no packet left untranslated"),
+        ("Forgetful", "still carries data after exhaustion"),
+        ("Boastful", "the gateway agrees: ports allocated when full"),
+    ],
+)
+def test_a_broken_nat_is_found_out(run: Run, gateway: str, claim: str) -> None:
+    """The checks bite: each broken gateway fails the check that is about its fault."""
+    finished = run(
+        "run", "port-exhaustion", *SMALL, "--gateway", f"{FILES}/broken_gateways.py:{gateway}", "--json"
+    )
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert finished.result["verdict"] == "fail"
+    assert any(claim in failure for failure in failed(finished)), failed(finished)
+
+
+def test_a_topology_of_ones_own_can_be_run(run: Run) -> None:
+    """A student's topology is given by its file."""
+    topology = str(FILES / "own_topology.py")
+    finished = run("run", "port-exhaustion", *SMALL, "--topology", topology, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints

@@ -1,0 +1,170 @@
+"""However a run ends, nothing of it is left: no process, interface, namespace, mount or file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.emulation.conftest import Finished, Start
+
+LONG = ("run", "port-exhaustion", "--set", "ports=16", "--set", "attempts=24", "--set", "patience=60", "--json")
+"""A run that is certain to be under way when it is killed: its refused attempts wait for a minute."""
+
+WORKER = "scenarios.traffic.client"
+DEADLINE_S = 30.0
+
+
+def awaited(condition: Callable[[], Any], what: str) -> Any:
+    """Return the condition's value as soon as it is true."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.01)
+    return value
+
+
+def processes() -> dict[int, tuple[int, str]]:
+    """Every process: its parent and its command line."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+        except OSError:
+            continue
+        found[int(folder.name)] = (parent, command)
+    return found
+
+
+def descendants(root: int) -> dict[int, str]:
+    """The command lines of a process and of all below it, by process id."""
+    table = processes()
+    found = {root: table[root][1]}
+    while more := {
+        pid: command for pid, (parent, command) in table.items() if parent in found and pid not in found
+    }:
+        found |= more
+    return found
+
+
+def network_namespaces() -> set[str]:
+    """The network namespaces that any process is in."""
+    links = set()
+    for path in Path("/proc").glob("[0-9]*/ns/net"):
+        try:
+            links.add(os.readlink(path))
+        except OSError:
+            continue
+    return links
+
+
+def surroundings() -> dict[str, Any]:
+    """What a run could leave behind on the machine."""
+    return {
+        "interfaces": subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout,
+        "mounts": Path("/proc/self/mountinfo").read_text(),
+        "namespaces": network_namespaces(),
+        "run": sorted(os.listdir("/run")),
+        "temporary": sorted(name for name in os.listdir("/tmp") if not name.startswith("pytest-")),
+    }
+
+
+@pytest.fixture
+def before() -> Iterator[dict[str, Any]]:
+    """The machine before the run; after the test it must be the same again."""
+    noted = surroundings()
+    yield noted
+    awaited(lambda: surroundings() == noted, f"the machine to be as before: {noted} and now {surroundings()}")
+
+
+def running(start: Start) -> tuple[subprocess.Popen[str], dict[int, str]]:
+    """Start a long run and wait until its traffic flows; return it and its processes."""
+    process = start(*LONG)
+    awaited(lambda: any(WORKER in command for command in descendants(process.pid).values()), "the traffic")
+    return process, descendants(process.pid)
+
+
+def one(family: dict[int, str], words: str) -> int:
+    """The first process whose command line has these words."""
+    return min(pid for pid, command in family.items() if words in command)
+
+
+def gone(family: dict[int, str]) -> bool:
+    """Whether none of these processes lives any more."""
+    now = processes()
+    return not any(pid in now and now[pid][1] == command for pid, command in family.items())
+
+
+@pytest.mark.parametrize(
+    ("victim", "named"),
+    [
+        ("ovs-vswitchd unix:", "ovs-vswitchd was killed by SIGKILL"),
+        ("ovsdb-server", "ovsdb-server was killed by SIGKILL"),
+        ("-m controller", "controller was killed by SIGKILL"),
+        ("mininet:alice", "host alice was killed by SIGKILL"),
+        ("mininet:server", "host server was killed by SIGKILL"),
+        (WORKER, "client-1 was killed by SIGKILL"),
+    ],
+)
+def test_a_process_that_dies_ends_the_run_at_once(
+    start: Start, before: dict[str, Any], victim: str, named: str
+) -> None:
+    """PID 1 watches each process that the run lives by, and says which one died."""
+    process, family = running(start)
+
+    os.kill(one(family, victim), signal.SIGKILL)
+    finished = Finished(process.wait(DEADLINE_S), *process.communicate())
+
+    assert finished.status == 4, finished.complaints
+    assert finished.result["verdict"] == "error"
+    assert named in finished.result["error"]
+    awaited(lambda: gone(family), "its processes to end")
+
+
+@pytest.mark.parametrize("which", ["unshare", "init", "runner"])
+def test_the_sandbox_may_be_killed(start: Start, before: dict[str, Any], which: str) -> None:
+    """Of the sandbox's own processes each can be killed, and takes all others with it."""
+    process, family = running(start)
+    inits = sorted(pid for pid, command in family.items() if "scenarios.sandbox.init" in command)
+    victim = dict(zip(("unshare", "init", "runner"), inits, strict=True))[which]
+
+    os.kill(victim, signal.SIGKILL)
+    finished = Finished(process.wait(DEADLINE_S), *process.communicate())
+
+    assert finished.status == 4, finished.complaints
+    assert finished.result["verdict"] == "error"
+    assert finished.result["error"]
+    awaited(lambda: gone(family), "its processes to end")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_can_be_interrupted_and_keeps_its_results(
+    start: Start, before: dict[str, Any], number: signal.Signals
+) -> None:
+    """Ctrl-C and its like end the run in order: results are written, and say why."""
+    process, family = running(start)
+
+    os.kill(process.pid, number)
+    finished = Finished(process.wait(DEADLINE_S), *process.communicate())
+
+    assert finished.status == 4, finished.complaints
+    assert finished.result["error"] == f"interrupted by {number.name}"
+    awaited(lambda: gone(family), "its processes to end")
+
+
+def test_killing_the_launcher_leaves_nothing(start: Start, before: dict[str, Any]) -> None:
+    """Not even kill -9 of the outermost process leaves anything behind."""
+    process, family = running(start)
+
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(DEADLINE_S)
+
+    awaited(lambda: gone(family), "its processes to end")
+    process.communicate()
