@@ -7,29 +7,19 @@ import subprocess
 from topologies.gateways.openflow import OpenFlowGateway
 
 
+def add_flow(bridge: str, flow: str) -> None:
+    """Add a rule behind the controller's back."""
+    subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "add-flow", bridge, flow], check=True)
+
+
 class Leaky(OpenFlowGateway):
-    """Lets a packet without a mapping pass as it is, as some NATs do when they are full."""
+    """Lets a connection's first packet pass untranslated as well, as some NATs do when they are full."""
 
     def wait_ready(self) -> None:
-        """Add the rule that should never be there: a miss goes on to the next hop."""
+        """Put in the place of the rule that asks the controller one that goes on besides."""
         super().wait_ready()
-        subprocess.run(
-            ["ovs-ofctl", "-O", "OpenFlow13", "add-flow", self.name, "table=1,priority=4,ip,actions=goto_table:3"],
-            check=True,
-        )
-        # Only the first SYN of a refused attempt is kept from it: the others find no rule above.
-        subprocess.run(
-            ["ovs-ofctl", "-O", "OpenFlow13", "--strict", "del-flows", self.name]
-            + ["table=1,priority=30,reg0=0,tcp,nw_src=10.0.0.0/16,tcp_flags=+syn-ack"],
-            check=True,
-        )
-        subprocess.run(
-            ["ovs-ofctl", "-O", "OpenFlow13", "add-flow", self.name]
-            + [
-                "table=1,priority=30,reg0=0,tcp,nw_src=10.0.0.0/16,tcp_flags=+syn-ack,actions=controller,goto_table:3"
-            ],
-            check=True,
-        )
+        first_packet = "reg0=0,tcp,nw_src=10.0.0.0/16,tcp_flags=+syn-ack"
+        add_flow(self.name, f"table=1,priority=31,{first_packet},actions=controller,goto_table:3")
 
 
 class Forgetful(OpenFlowGateway):
@@ -37,10 +27,7 @@ class Forgetful(OpenFlowGateway):
 
     def counters(self, protocol: str) -> dict[str, int | None]:
         """Be asked for counters, and lose the inbound rules for good."""
-        subprocess.run(
-            ["ovs-ofctl", "-O", "OpenFlow13", "add-flow", self.name, "table=2,priority=99,ip,actions=drop"],
-            check=True,
-        )
+        add_flow(self.name, "table=2,priority=99,ip,actions=drop")
         return super().counters(protocol)
 
 
