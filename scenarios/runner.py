@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import platform
+import signal
 import subprocess
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from scenarios.sandbox.records import Channel
 from scenarios.sandbox.supervision import Supervisor
+
+BUILD_S = 90.0
+BUILD_S_PER_CLIENT = 0.5
 
 
 def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
@@ -28,15 +34,17 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             plan = Run.model_validate(job)
             scenario = load("scenario", plan.scenario)
             report.environment(**_environment(plan.datapath))
-            lab = Lab(
-                supervisor,
-                topology=load("topology", plan.topology),
-                gateway=load("gateway", plan.gateway),
-                settings=plan.settings,
-                clients=plan.parameters["clients"],
-                seed=plan.seed,
-                datapath=plan.datapath,
-            )
+            clients = plan.parameters["clients"]
+            with _within(BUILD_S + BUILD_S_PER_CLIENT * clients, "the lab was not built"):
+                lab = Lab(
+                    supervisor,
+                    topology=load("topology", plan.topology),
+                    gateway=load("gateway", plan.gateway),
+                    settings=plan.settings,
+                    clients=clients,
+                    seed=plan.seed,
+                    datapath=plan.datapath,
+                )
             report.environment(**lab.gateway.environment())
         parameters = scenario.Parameters.model_validate(plan.parameters)
         scenario().run(lab, parameters, plan.settings, report)
@@ -45,6 +53,21 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
     except Exception as error:  # a scenario may fail in any way
         channel.send("broken", reason=f"{type(error).__name__}: {error}", last_words=traceback.format_exc())
     supervisor.over()
+
+
+@contextmanager
+def _within(seconds: float, what: str) -> Iterator[None]:
+    """Raise TimeoutError after a deadline, whatever is being waited for: Mininet has waits without one."""
+
+    def ring(*_: object) -> None:
+        raise TimeoutError(f"{what} within {seconds:.0f} s")
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _environment(datapath: str) -> dict[str, str]:

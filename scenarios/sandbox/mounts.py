@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from scenarios.sandbox.linux import CLONE_NEWNS, MS_PRIVATE, MS_REC, enter_namespace, mount
+from scenarios.sandbox.linux import CLONE_NEWNS, MS_BIND, MS_PRIVATE, MS_REC, enter_namespace, mount
 
 FOLDER = Path("/run/lastport")
 """Where the run keeps its files: in memory, and gone with the sandbox."""
@@ -29,7 +29,7 @@ def _keep_to_ourselves() -> None:
     """Let no mount of ours propagate to the machine.
 
     Propagation can be changed only at a mount point, and the root of a chroot need not be one. Then we step
-    out to the namespace's real root, change it there, and step back.
+    out to the namespace's real root, change it there, make the chroot's folder a mount point, and step back.
     """
     try:
         mount("none", "/", None, MS_REC | MS_PRIVATE)
@@ -38,7 +38,9 @@ def _keep_to_ourselves() -> None:
         namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
         enter_namespace(namespace, CLONE_NEWNS)  # which makes the namespace's root our own
         mount("none", "/", None, MS_REC | MS_PRIVATE)
-        os.fchdir(root)
-        os.chroot(".")
+        folder = os.readlink(f"/proc/self/fd/{root}")
+        mount(folder, folder, None, MS_BIND | MS_REC)  # Mininet's hosts do the same as we do here
+        os.chroot(folder)
+        os.chdir("/")
         os.close(root)
         os.close(namespace)
