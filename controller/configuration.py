@@ -175,6 +175,5 @@ def _sentence(model: type[BaseModel], fault: dict[str, Any], kind: str) -> str:
     key = str(fault["loc"][0]) if fault["loc"] else ""
     if fault["type"] == "extra_forbidden":
         return unknown_key(key, list(model.model_fields), kind=kind)
-    reason = fault["msg"].removeprefix("Value error, ")
-    reason = reason[0].lower() + reason[1:]
+    reason = fault["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     return f"{kind} {key}={fault['input']!r} is not possible: {reason} ({model.model_fields[key].description})"

@@ -90,7 +90,7 @@ class PortExhaustion(Scenario):
                 f"parameter attempts={attempts} is not possible with clients={parameters.clients}: each has "
                 f"{MOST_PER_CLIENT:,} ports of its own; take more clients"
             )
-        idle = 8 + math.ceil(attempts / 400)
+        idle = (8 + math.ceil(attempts / 400)) / settings.time_scale
         return parameters.model_copy(update={"attempts": attempts}), {
             "udp_timeout": idle,
             "icmp_timeout": idle,

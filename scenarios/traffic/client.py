@@ -322,7 +322,8 @@ class Client:
             raise error  # our own end ran out of something, not the NAT
         if not attempt.outcome:
             icmp = _icmp_error(attempt.socket) if attempt.socket else None
-            attempt.outcome = "icmp" if icmp else "reset"
+            gave_up = error.errno == errno.ETIMEDOUT  # the kernel lost patience before we did
+            attempt.outcome = "icmp" if icmp else "timeout" if gave_up else "reset"
             attempt.detail = icmp or errno.errorcode.get(error.errno or 0, str(error))
         self._forget(attempt)
 
