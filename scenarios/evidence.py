@@ -80,26 +80,23 @@ def _filter_source(packet_socket: socket.socket, network: ipaddress.IPv4Network)
     packet_socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, attachment)
 
 
-def shared(attempts: Iterable[Attempt], sightings: Iterable[Sighting]) -> set[int]:
-    """Return the nonces of attempts that stood on one external endpoint at the same time as another.
+def shared(sightings: Iterable[Sighting]) -> set[int]:
+    """Return the nonces of clients that used one external endpoint at the same time as another.
 
-    All attempts are toward one destination, where RFC 4787 REQ-3 and RFC 5382 REQ-7 forbid it. An attempt
-    holds its endpoint from the server's first sight of it until its own host closes it.
+    All are toward one destination, where RFC 4787 REQ-3 and RFC 5382 REQ-7 forbid it. One client after the other
+    is no sharing: the second must be seen before the first was seen for the last time.
     """
-    closed = {attempt.nonce: attempt.closed_at for attempt in attempts}
-    holders: dict[Endpoint, list[tuple[float, float, int]]] = defaultdict(list)
+    users: dict[Endpoint, list[Sighting]] = defaultdict(list)
     for seen in sightings:
-        until = closed.get(seen.nonce)
-        holders[seen.address, seen.port].append((seen.at, float("inf") if until is None else until, seen.nonce))
+        users[seen.address, seen.port].append(seen)
     found: set[int] = set()
-    for spans in holders.values():
-        spans.sort()
-        last_until, last_nonce = float("-inf"), -1
-        for since, until, nonce in spans:
-            if since < last_until and nonce != last_nonce:
-                found |= {nonce, last_nonce}
-            if until >= last_until:
-                last_until, last_nonce = until, nonce
+    for spans in users.values():
+        spans.sort(key=lambda seen: seen.first)
+        latest = spans[0]
+        for seen in spans[1:]:
+            if seen.first < latest.last:
+                found |= {seen.nonce, latest.nonce}
+            latest = max(seen, latest, key=lambda each: each.last)
     return found
 
 

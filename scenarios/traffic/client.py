@@ -39,7 +39,7 @@ class Attempt:
     """One try to reach the server, from its socket to its end."""
 
     __slots__ = (
-        "buffer", "closed_at", "connecting", "counted", "detail", "done_at", "nonce", "number", "outcome",
+        "buffer", "connecting", "counted", "detail", "done_at", "nonce", "number", "outcome",
         "pid", "seen", "sent_at", "socket", "source", "token", "waiting",
     )  # fmt: skip
 
@@ -59,7 +59,6 @@ class Attempt:
         self.seen = ("", 0)
         self.sent_at = 0.0
         self.done_at = 0.0
-        self.closed_at: float | None = None
 
     def row(self) -> dict[str, Any]:
         """Describe it for the scenario; times are of the machine's monotonic clock."""
@@ -72,7 +71,6 @@ class Attempt:
             "seen": self.seen,
             "sent_at": self.sent_at,
             "done_at": self.done_at,
-            "closed_at": self.closed_at,
         }
 
 
@@ -211,14 +209,14 @@ class Client:
         return [attempt.row() for attempt in self._attempts]
 
     def _echo(self, patience: float, window: int) -> list[int]:
-        """Exchange data on each established attempt; return the numbers of those that were answered."""
+        """Exchange data on each established attempt; return the numbers of those that kept their endpoint."""
         self._echoed = set()
         established = [attempt for attempt in self._attempts if attempt.socket is not None]
         Round(self, patience, window, window).run(established, self._exchange)
         return sorted(self._echoed)
 
-    def _close(self, rate: float, patience: float) -> list[dict[str, Any]]:
-        """Close each open attempt in an orderly way, `rate` of them a second; return all rows."""
+    def _close(self, rate: float, patience: float) -> list[Any]:
+        """Close each open attempt in an orderly way, `rate` of them a second."""
         opened = [attempt for attempt in self._attempts if attempt.socket is not None]
         started = time.monotonic()
         for count, attempt in enumerate(opened):
@@ -231,7 +229,7 @@ class Client:
             self.poll(0.02, None)
         for attempt in opened:
             self._forget(attempt)
-        return [attempt.row() for attempt in self._attempts]
+        return []
 
     # Sockets
 
@@ -301,10 +299,10 @@ class Client:
             nonce, token, address, port = ANSWER.unpack_from(attempt.buffer)
             attempt.buffer = attempt.buffer[ANSWER.size :]
             if (nonce, token) == (attempt.nonce, attempt.token) and attempt.waiting and current is not None:
+                seen = (socket.inet_ntoa(address), port)
                 if not attempt.outcome:
-                    attempt.outcome = "established"
-                    attempt.seen = (socket.inet_ntoa(address), port)
-                else:
+                    attempt.outcome, attempt.seen = "established", seen
+                elif seen == attempt.seen:
                     self._echoed.add(attempt.number)
                 current.answered(attempt)
 
@@ -343,7 +341,6 @@ class Client:
             self._by_descriptor.pop(attempt.socket.fileno(), None)
             attempt.socket.close()
             attempt.socket = None
-            attempt.closed_at = time.monotonic()
 
 
 def _icmp_error(failed: socket.socket) -> str | None:

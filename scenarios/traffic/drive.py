@@ -44,7 +44,6 @@ class Attempt:
     seen: tuple[str, int]
     sent_at: float
     done_at: float
-    closed_at: float | None
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Attempt:
@@ -54,12 +53,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A client as a server saw it: who (by nonce), from which endpoint, and since when."""
+    """A client as a server saw it: who (by nonce), from which endpoint, when first and when last."""
 
     nonce: int
     address: str
     port: int
-    at: float
+    first: float
+    last: float
 
 
 def workers_needed(sockets: int) -> int:
@@ -163,15 +163,17 @@ class Traffic:
         return sorted((Attempt.from_row(row) for row in rows), key=lambda attempt: attempt.number)
 
     def echo(self, *, patience: float, window: int, progress: Progress) -> set[int]:
-        """Exchange data on every established attempt; return the numbers of those that got an answer."""
+        """Exchange data on every established attempt.
+
+        Return the numbers of those that were answered, and seen from the same external endpoint as before.
+        """
         order = {"do": "echo", "patience": patience, "window": self._share(window)}
         return set(self._ask([order] * len(self._clients), 600 + patience, progress))
 
-    def close(self, *, rate: float, held: int) -> list[Attempt]:
-        """Close the attempts that are open, `rate` of them a second; return all, with the times of closing."""
+    def close(self, *, rate: float, held: int) -> None:
+        """Close the attempts that are open, in an orderly way, `rate` of them a second."""
         order = {"do": "close", "rate": rate / len(self._clients), "patience": CLOSE_PATIENCE_S}
-        rows = self._ask([order] * len(self._clients), held / rate + CLOSE_PATIENCE_S, lambda done: None)
-        return sorted((Attempt.from_row(row) for row in rows), key=lambda attempt: attempt.number)
+        self._ask([order] * len(self._clients), held / rate + CLOSE_PATIENCE_S, lambda done: None)
 
     def sightings(self) -> list[Sighting]:
         """Ask the servers whom they have seen so far."""

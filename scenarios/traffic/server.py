@@ -24,25 +24,23 @@ Endpoint = tuple[str, int]
 class Connection:
     """An accepted TCP connection."""
 
-    __slots__ = ("buffer", "known", "peer", "socket")
+    __slots__ = ("buffer", "peer", "socket")
 
     def __init__(self, connection: socket.socket, peer: Endpoint) -> None:
         self.socket = connection
         self.peer = peer
         self.buffer = b""
-        self.known: int | None = None
 
 
 class Server:
-    """Answers whoever comes; `seen` has a row for each client: nonce, its address and port, and when."""
+    """Answers whoever comes, and remembers each client: when it was first and last seen, and from where."""
 
     def __init__(self, orders: Orders, listener: socket.socket) -> None:
         self._orders = orders
         self._listener = listener
         self._is_stream = listener.type == socket.SOCK_STREAM
         self._connections: dict[int, Connection] = {}
-        self._nonces: dict[Endpoint, int] = {}
-        self.seen: list[tuple[int, str, int, float]] = []
+        self._seen: dict[tuple[int, Endpoint], list[float]] = {}
         self._poll = select.epoll()
         self._poll.register(orders.fileno(), select.EPOLLIN)
         self._poll.register(listener.fileno(), select.EPOLLIN)
@@ -58,7 +56,7 @@ class Server:
                 elif descriptor != self._listener.fileno():
                     if next(orders, None) is None:
                         return
-                    self._orders.tell(seen=self.seen)
+                    self._orders.tell(seen=[(nonce, *peer, *at) for (nonce, peer), at in self._seen.items()])
                 elif self._is_stream:
                     self._accept()
                 else:
@@ -89,9 +87,7 @@ class Server:
         while len(connection.buffer) >= HELLO.size:
             nonce, token = HELLO.unpack_from(connection.buffer)
             connection.buffer = connection.buffer[HELLO.size :]
-            if nonce != connection.known:
-                connection.known = nonce
-                self._remember(nonce, connection.peer)
+            self._remember(nonce, connection.peer)
             connection.socket.send(_answer(nonce, token, connection.peer))
 
     def _answer_datagrams(self) -> None:
@@ -103,13 +99,12 @@ class Server:
             if len(data) != HELLO.size:
                 continue
             nonce, token = HELLO.unpack(data)
-            if self._nonces.get(peer) != nonce:
-                self._nonces[peer] = nonce
-                self._remember(nonce, peer)
+            self._remember(nonce, peer)
             self._listener.sendto(_answer(nonce, token, peer), peer)
 
     def _remember(self, nonce: int, peer: Endpoint) -> None:
-        self.seen.append((nonce, *peer, time.monotonic()))
+        now = time.monotonic()
+        self._seen.setdefault((nonce, peer), [now, now])[1] = now
 
 
 def _answer(nonce: int, token: int, peer: Endpoint) -> bytes:

@@ -85,7 +85,7 @@ def test_the_first_to_fail_is_the_first_beyond_the_last_port(run: Run) -> None:
     ("gateway", "claim"),
     [
         ("Leaky", "no packet left untranslated"),
-        ("Forgetful", "still carries data after exhaustion"),
+        ("Forgetful", "still carries data"),
         ("Boastful", "the gateway agrees: ports allocated when full"),
     ],
 )
