@@ -82,7 +82,7 @@ def _assignment(text: str) -> tuple[str, Any]:
         raise ConfigurationError(f"--set {text!r} is not KEY=VALUE")
     try:
         return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date that does not exist
         raise ConfigurationError(f"--set {text!r}: the value cannot be read: {error}") from None
 
 
@@ -93,7 +93,7 @@ def _from_file(path: Path | None) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
         raise ConfigurationError(f"--config {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationError(f"--config {path} is not a YAML file: {error}") from None
     if values is None:
         return {}
