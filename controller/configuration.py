@@ -57,7 +57,7 @@ def _distinct(value: list[ipaddress.IPv4Address]) -> list[ipaddress.IPv4Address]
     return value
 
 
-Seconds = Annotated[float, Field(gt=0, le=10_000_000, json_schema_extra={"unit": "s"})]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=10_000_000, json_schema_extra={"unit": "s"})]
 
 
 class Settings(BaseModel):
@@ -67,6 +67,7 @@ class Settings(BaseModel):
 
     ports: int = Field(
         MOST_PORTS,
+        strict=True,
         ge=1,
         le=MOST_PORTS,
         description=f"ports of each external address and protocol, from {FIRST_PORT} upward",
@@ -121,6 +122,7 @@ class Settings(BaseModel):
     )
     hold_down_timeout: float = Field(
         120,
+        strict=True,
         ge=0,
         le=10_000_000,
         description="time for which a freed port is not given again",
@@ -128,6 +130,7 @@ class Settings(BaseModel):
     )
     time_scale: float = Field(
         1,
+        strict=True,
         gt=0,
         le=1000,
         description="multiplies every timer",

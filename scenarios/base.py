@@ -18,7 +18,7 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    clients: int = Field(8, ge=1, description="inside hosts")
+    clients: int = Field(8, strict=True, ge=1, description="inside hosts")
 
 
 class Scenario:

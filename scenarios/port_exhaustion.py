@@ -34,10 +34,14 @@ RELEASE_SLACK_S = 5.0
 class ExhaustionParameters(Parameters):
     """The size of the experiment."""
 
-    attempts: int | None = Field(None, ge=1, description="connections to open; by default ports + 25 %")
+    attempts: int | None = Field(
+        None, strict=True, ge=1, description="connections to open; by default ports + 25 %"
+    )
     protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
-    patience: float = Field(2.0, ge=0.5, le=130, description="seconds after which an attempt is given up")
-    close_rate: float = Field(1000.0, gt=0, le=100_000, description="connections to close a second")
+    patience: float = Field(
+        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
+    )
+    close_rate: float = Field(1000.0, strict=True, gt=0, le=100_000, description="connections to close a second")
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,8 @@ class Packet:
 
     @property
     def opens_connection(self) -> bool:
-        """Whether this is the first segment of a TCP connection: SYN without ACK."""
-        return self.flags & (TcpFlags.SYN | TcpFlags.ACK) == TcpFlags.SYN
+        """Whether this is the first segment of a TCP connection: SYN, and nothing else that matters."""
+        return self.flags == TcpFlags.SYN
 
 
 @dataclass(slots=True, eq=False)

@@ -207,6 +207,13 @@ class Nat:
         for session in list(mapping.sessions.values()):
             self._examine_session(session, now)
 
+    def counts_restarted(self, now: float) -> None:
+        """The rules were made anew and count from zero: what they had seen is unknown, so it is all in use."""
+        for mapping in self.mappings():
+            mapping.last_use, mapping.outbound_packets, mapping.inbound_packets = now, 0, 0
+            for session in mapping.sessions.values():
+                self._advance(session, TcpEvent.SERVER_SYN, now)
+
     def _examine_session(self, session: Session, now: float) -> None:
         mapping, timeouts = session.mapping, self.settings.tcp_timeouts
         if session.state is TcpState.INIT:

@@ -46,7 +46,7 @@ class NatApp(App):
         self._datapath = event.msg.datapath
         self._polls.clear()
         self._awaiting_barrier.clear()
-        self._carry_out(self.router.connected())
+        self._carry_out(self.router.connected(time.monotonic()))
         self._confirm()
 
     @handler.set_ev_cls(ofp_event.EventOFPPacketIn, handler.MAIN_DISPATCHER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.nat.model import Mapping
-from controller.openflow.pipeline import Rule, Table
+from controller.openflow.pipeline import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,17 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Inject:
-    """Put a frame back into the pipeline at `table`, marked as decided."""
+    """Put a frame back into the pipeline where it came in, marked as decided."""
 
     frame: bytes
     in_port: int
-    table: Table = Table.CLASSIFY
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send a frame on to its next hop, whichever port that is on: also the one it came from."""
+
+    frame: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +58,4 @@ class Poll:
     cookie: int
 
 
-Command = Clear | Install | Remove | Inject | Send | Poll
+Command = Clear | Install | Remove | Inject | Forward | Send | Poll

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags
 
@@ -67,18 +68,23 @@ class Ipv4:
     source: int
     destination: int
     payload: int
+    is_fragment: bool
 
     @classmethod
     def parse(cls, frame: bytes) -> Ipv4 | None:
-        """Read an IPv4 frame; None if it is none, or a fragment."""
+        """Read an IPv4 frame; None if it is none, or too short for a transport header's ports."""
         if _ethertype(frame) != ETHERTYPE_IPV4 or len(frame) < _ETHERNET + 20:
             return None
         payload = _ETHERNET + (frame[_ETHERNET] & 0x0F) * 4
-        fragment = int.from_bytes(frame[_ETHERNET + 6 : _ETHERNET + 8], "big") & 0x3FFF
-        if fragment or len(frame) < payload + 8:
+        if len(frame) < payload + 8:
             return None
+        is_fragment = bool(int.from_bytes(frame[_ETHERNET + 6 : _ETHERNET + 8], "big") & 0x3FFF)
         source, destination = struct.unpack_from("!II", frame, _ETHERNET + 12)
-        return cls(frame, frame[_ETHERNET + 9], source, destination, payload)
+        return cls(frame, frame[_ETHERNET + 9], source, destination, payload, is_fragment)
+
+    def comes_from(self, network: IPv4Network) -> bool:
+        """Whether the source belongs to a network."""
+        return self.source & int(network.netmask) == int(network.network_address)
 
     @property
     def icmp_type(self) -> int | None:

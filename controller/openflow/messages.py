@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from controller.openflow.commands import Clear, Command, Inject, Install, Poll, Remove, Send
+from controller.openflow.commands import Clear, Command, Forward, Inject, Install, Poll, Remove, Send
 from controller.openflow.framework import ofproto, parser
 from controller.openflow.pipeline import INJECTED, Act, Action, Output, Rule, SetField, Table
 from controller.openflow.router import RuleCount
@@ -34,9 +34,10 @@ def messages(datapath: Any, command: Command) -> Iterator[Any]:
             yield _flow_mod(datapath, rule, ofproto.OFPFC_ADD, _instructions(rule))
         case Remove(rule):
             yield _flow_mod(datapath, rule, ofproto.OFPFC_DELETE_STRICT, [])
-        case Inject(frame, in_port, table):
-            actions = [parser.OFPActionSetField(reg0=INJECTED), parser.NXActionResubmitTable(table_id=table)]
-            yield _packet_out(datapath, frame, in_port, actions)
+        case Inject(frame, in_port):
+            yield _packet_out(datapath, frame, in_port, _enter(Table.CLASSIFY))
+        case Forward(frame):
+            yield _packet_out(datapath, frame, ofproto.OFPP_CONTROLLER, _enter(Table.FORWARD))
         case Send(frame, port):
             yield _packet_out(datapath, frame, ofproto.OFPP_CONTROLLER, [parser.OFPActionOutput(port)])
         case Poll(cookie):
@@ -99,6 +100,10 @@ def _action(action: Action) -> Any:
             return parser.OFPActionDecNwTtl()
         case Act.AS_A_LAN_SWITCH:
             return parser.OFPActionOutput(ofproto.OFPP_NORMAL)
+
+
+def _enter(table: Table) -> list[Any]:
+    return [parser.OFPActionSetField(reg0=INJECTED), parser.NXActionResubmitTable(table_id=table)]
 
 
 def _packet_out(datapath: Any, frame: bytes, in_port: int, actions: list[Any]) -> Any:

@@ -6,10 +6,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from controller.nat.model import Side
-from controller.openflow.commands import Command, Inject, Install, Send
+from controller.openflow.commands import Command, Forward, Install, Send
 from controller.openflow.frames import ARP_REPLY, ARP_REQUEST, Arp
-from controller.openflow.pipeline import Table, neighbour_rule
+from controller.openflow.pipeline import neighbour_rule
 from controller.wiring import ControllerConfiguration, Interface
 
 WAITING_FRAMES = 1024
@@ -22,7 +21,7 @@ GIVE_UP_S = 3.0
 class _Waiting:
     since: float
     asked_at: float
-    frames: deque[tuple[bytes, int]] = field(default_factory=lambda: deque(maxlen=WAITING_FRAMES))
+    frames: deque[bytes] = field(default_factory=lambda: deque(maxlen=WAITING_FRAMES))
 
 
 class Neighbours:
@@ -31,7 +30,6 @@ class Neighbours:
     def __init__(self, configuration: ControllerConfiguration) -> None:
         self._configuration = configuration
         self._mac = bytes.fromhex(configuration.mac.replace(":", ""))
-        self._interfaces = {interface.port: interface for interface in configuration.interfaces}
         self._known: dict[int, tuple[bytes, int]] = {}
         self._waiting: dict[int, _Waiting] = {}
 
@@ -40,21 +38,18 @@ class Neighbours:
         for address, (mac, port) in self._known.items():
             yield Install(neighbour_rule(self._configuration, address, mac, port))
 
-    def arp(self, arp: Arp, in_port: int) -> Iterator[Command]:
+    def arp(self, arp: Arp, interface: Interface) -> Iterator[Command]:
         """Learn from an ARP message to the gateway, and answer a request."""
-        interface = self._interfaces.get(in_port)
-        if interface is None:
-            return
         yield from self._learn(interface, arp.sender, arp.sender_mac)
         own = int(interface.address.ip)
         if arp.operation == ARP_REQUEST and arp.target == own:
             reply = Arp(ARP_REPLY, self._mac, own, arp.sender_mac, arp.sender)
-            yield Send(reply.frame(), in_port)
+            yield Send(reply.frame(), interface.port)
 
-    def resolve(self, frame: bytes, in_port: int, destination: int, now: float) -> Iterator[Command]:
+    def resolve(self, frame: bytes, destination: int, now: float) -> Iterator[Command]:
         """Keep a translated frame until its next hop is known, and ask who has it."""
         waiting = self._waiting.setdefault(destination, _Waiting(since=now, asked_at=float("-inf")))
-        waiting.frames.append((frame, in_port))
+        waiting.frames.append(frame)
         if now - waiting.asked_at >= ASK_AGAIN_S:
             waiting.asked_at = now
             yield from self._ask(destination)
@@ -73,16 +68,11 @@ class Neighbours:
             yield Install(neighbour_rule(self._configuration, address, mac, interface.port))
         waiting = self._waiting.pop(address, None)
         if waiting is not None:
-            for frame, in_port in waiting.frames:
-                yield Inject(frame, in_port, Table.FORWARD)
+            for frame in waiting.frames:
+                yield Forward(frame)
 
     def _ask(self, address: int) -> Iterator[Command]:
-        for interface in self._interfaces.values():
+        for interface in self._configuration.interfaces:
             own, network = int(interface.address.ip), interface.address.network
             if int(network.network_address) < address < int(network.broadcast_address):
                 yield Send(Arp(ARP_REQUEST, self._mac, own, bytes(6), address).frame(), interface.port)
-
-    def side(self, port: int) -> Side | None:
-        """Return the side of a switch port, or None if it is not one of ours."""
-        interface = self._interfaces.get(port)
-        return interface.side if interface else None

@@ -83,6 +83,7 @@ INJECTED = 1
 _FRESH = ("reg0", 0)
 _ARP = ("eth_type", 0x0806)
 _IPV4 = ("eth_type", 0x0800)
+_TAGGED = ("vlan_vid", (0x1000, 0x1000))
 _TCP = (_IPV4, ("ip_proto", int(Protocol.TCP)))
 # The framework puts Nicira's fields first, and what they presuppose must come before them: so Nicira's as well.
 _FRAGMENT = (("eth_type_nxm", 0x0800), ("ip_frag", (1, 1)))
@@ -108,6 +109,7 @@ def base_rules(configuration: ControllerConfiguration) -> Iterator[Rule]:
 
 def _classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
     table = Table.CLASSIFY
+    yield Rule(table, 100, (_TAGGED,))  # no VLAN is ours, and OpenFlow looks behind a tag
     for interface in configuration.interfaces:
         if interface.side is Side.OUTSIDE:
             port = ("in_port", interface.port)

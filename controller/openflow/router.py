@@ -14,11 +14,11 @@ from controller.nat.events import Event, MappingCreated, MappingReleased, PortsE
 from controller.nat.model import Mapping, Packet, Protocol, Side, Translate
 from controller.nat.translator import Nat
 from controller.openflow.ageing import Ageing
-from controller.openflow.commands import Clear, Command, Inject, Install, Poll, Remove
+from controller.openflow.commands import Clear, Command, Forward, Inject, Install, Poll, Remove
 from controller.openflow.frames import ICMP_ECHO_REQUEST, Arp, Ipv4
 from controller.openflow.neighbours import Neighbours
 from controller.openflow.pipeline import Table, Value, base_rules, mapping_rules, rule_owner
-from controller.wiring import ControllerConfiguration
+from controller.wiring import ControllerConfiguration, Interface
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,12 @@ class Router:
         self.dropped_fragments = 0
         self._neighbours = Neighbours(configuration)
         self._ageing = Ageing()
+        self._interfaces = {interface.port: interface for interface in configuration.interfaces}
         self._own = {int(interface.address.ip) for interface in configuration.interfaces}
 
-    def connected(self) -> Iterator[Command]:
+    def connected(self, now: float) -> Iterator[Command]:
         """Fill a switch's tables, whatever it held before."""
+        self.nat.counts_restarted(now)
         yield Clear()
         for rule in base_rules(self._configuration):
             yield Install(rule)
@@ -55,30 +57,34 @@ class Router:
 
     def packet_in(self, table: Table, in_port: int, frame: bytes, now: float) -> Iterator[Command]:
         """Decide on a frame that the rules of `table` sent to the controller."""
-        side = self._neighbours.side(in_port)
-        arp = Arp.parse(frame)
-        if arp is not None:
-            yield from self._neighbours.arp(arp, in_port)
-            return
-        ip = Ipv4.parse(frame)
-        if ip is None or side is None:
-            self.dropped_fragments += ip is None
-        elif table is Table.FORWARD:
-            yield from self._neighbours.resolve(frame, in_port, ip.destination, now)
+        arp, ip, interface = Arp.parse(frame), Ipv4.parse(frame), self._interfaces.get(in_port)
+        if ip is not None and table is Table.FORWARD:
+            yield from self._neighbours.resolve(frame, ip.destination, now)
+        elif interface is None:
+            return  # the switch's own port
+        elif arp is not None:
+            yield from self._neighbours.arp(arp, interface)
+        elif ip is None:
+            return  # too short to be anything
+        elif ip.is_fragment:
+            self.dropped_fragments += 1
         elif ip.destination in self._own:
-            if ip.icmp_type == ICMP_ECHO_REQUEST:
-                yield Inject(ip.echo_reply(), in_port, Table.FORWARD)
-        else:
-            packet = ip.packet()
-            if packet is None:
-                return
+            yield from self._answer(ip, interface)
+        elif (packet := ip.packet()) is not None:
             if table is Table.CLASSIFY:
-                self.nat.observe(side, packet, now)
+                self.nat.observe(interface.side, packet, now)
             else:
-                yield from self._translate(side, packet, ip, in_port, now)
+                yield from self._translate(interface.side, packet, ip, in_port, now)
             yield from self._follow(now)
 
+    def _answer(self, ip: Ipv4, interface: Interface) -> Iterator[Command]:
+        """Answer a ping to the gateway itself, for hosts of the network that it comes from."""
+        if ip.icmp_type == ICMP_ECHO_REQUEST and ip.comes_from(interface.address.network):
+            yield Forward(ip.echo_reply())
+
     def _translate(self, side: Side, packet: Packet, ip: Ipv4, in_port: int, now: float) -> Iterator[Command]:
+        if packet.protocol is Protocol.ICMP and (ip.icmp_type == ICMP_ECHO_REQUEST) != (side is Side.INSIDE):
+            return  # queries are asked from inside, and answered from outside
         decide = self.nat.outbound if side is Side.INSIDE else self.nat.inbound
         verdict = decide(packet, now)
         if not isinstance(verdict, Translate):
@@ -91,10 +97,10 @@ class Router:
             yield Inject(ip.frame, in_port)
         elif side is Side.INSIDE:
             frame = ip.query(source=mapping.external.address, identifier=mapping.external.port)
-            yield Inject(frame, in_port, Table.FORWARD)
+            yield Forward(frame)
         else:
             frame = ip.query(destination=mapping.internal.address, identifier=mapping.internal.port)
-            yield Inject(frame, in_port, Table.FORWARD)
+            yield Forward(frame)
 
     def tick(self, now: float) -> Iterator[Command]:
         """Let time pass: end what is over, and ask for the counts of what may be idle."""

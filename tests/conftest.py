@@ -1,0 +1,27 @@
+"""What all tests share: the profiles of Hypothesis.
+
+By default every run tries the same examples and keeps none. `--hypothesis-profile=explore` tries others, and more.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
+
+if "HYPOTHESIS_STORAGE_DIRECTORY" not in os.environ:
+    # It writes more than its database: not into the checkout, and gone with this process.
+    _notes = tempfile.TemporaryDirectory(prefix="lastport-hypothesis-")
+    set_hypothesis_home_dir(_notes.name)
+
+settings.register_profile(
+    "lastport",
+    database=None,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],  # a busy machine is no fault
+)
+settings.register_profile("explore", settings.get_profile("lastport"), derandomize=False, max_examples=1000)
+settings.load_profile("lastport")

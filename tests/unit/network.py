@@ -1,0 +1,243 @@
+"""The two parties of a NAT, and the gateway between them: inside hosts, outside servers, a router and its switch.
+
+The wiring is the topology home's. Hosts answer ARP; everything else they send is what a test tells them. Time
+passes only by `tick`. No kernel takes part.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.packet import Packet as Layer
+from scapy.packet import Raw
+
+from controller.configuration import Settings
+from controller.nat.model import Endpoint, Mapping, Protocol, Side
+from controller.openflow.commands import Clear, Command, Forward, Inject, Install, Poll, Remove, Send
+from controller.openflow.pipeline import INJECTED, Rule, Table
+from controller.openflow.router import Router, RuleCount
+from controller.wiring import ControllerConfiguration
+from tests.flowtable import FlowTable, PacketIn
+from topologies.base import mac_of
+from topologies.gateways.openflow import OUTSIDE_VLAN
+from topologies.home import Home
+
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+INSIDE = ipaddress.IPv4Network("10.0.0.0/16")
+EXTERNAL = "192.0.2.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host on a port of the gateway; its first address is the one it sends from."""
+
+    name: str
+    port: int
+    side: Side
+    addresses: tuple[str, ...]
+    gateway: str
+    mac: str
+
+    @property
+    def address(self) -> str:
+        """The address it sends from."""
+        return self.addresses[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A frame that came to a host."""
+
+    host: str
+    packet: Layer
+
+
+FROM_CONTROLLER = 0xFFFFFFFD
+"""The port that OpenFlow gives to what the controller sends (OFPP_CONTROLLER)."""
+
+
+class Network:
+    """A running network; `acquainted` hosts have already asked by ARP for the gateway, as any host does first."""
+
+    def __init__(self, *, clients: int = 2, acquainted: bool = True, seed: int = 1, **settings: object) -> None:
+        home = Home(clients=clients)
+        self.configuration = ControllerConfiguration(
+            settings=Settings.model_validate(settings), interfaces=home.wiring, mac=home.gateway_mac, seed=seed
+        )
+        self.mac = home.gateway_mac
+        self.hosts = {
+            name: Host(
+                name,
+                interface.port,
+                interface.side,
+                tuple(str(address) for address in home.addresses[name]),
+                str(interface.address.ip),
+                mac_of(home.addresses[name][0]),
+            )
+            for name, interface in zip([*home.clients, *home.servers], home.wiring, strict=True)
+        }
+        self._by_port = {host.port: host for host in self.hosts.values()}
+        self.now = 0.0
+        self.router = Router(self.configuration)
+        self.table = FlowTable()
+        self.refuses: Callable[[Rule], bool] = lambda rule: False
+        """Which of the rules that belong to a mapping the switch refuses."""
+        self.silent: set[str] = set()
+        """The hosts that do not answer ARP."""
+        self.packet_ins: list[PacketIn] = []
+        self.polls: list[int] = []
+        self._arrivals: list[Arrival] = []
+        self._events: deque[Callable[[], None]] = deque()
+        self.connect()
+        if acquainted:
+            for host in self.hosts.values():
+                self.send(host.name, who_has(host, host.gateway))
+
+    def __getattr__(self, name: str) -> Host:
+        if name in self.__dict__.get("hosts", {}):
+            return self.hosts[name]
+        raise AttributeError(name)
+
+    # What happens
+
+    def connect(self) -> None:
+        """Let the switch connect to its controller."""
+        self._carry_out(self.router.connected(self.now))
+        self._settle()
+
+    def send(self, host: str, frame: Layer) -> list[Arrival]:
+        """Let a host send a frame, and return every frame that arrives anywhere because of it."""
+        return self.feed(self.hosts[host].port, bytes(frame))
+
+    def feed(self, port: int, frame: bytes) -> list[Arrival]:
+        """Let a frame come in by a port, and return every frame that arrives anywhere because of it."""
+        before = len(self._arrivals)
+        self._enter(frame, port)
+        self._settle()
+        return self._arrivals[before:]
+
+    def tick(self, seconds: float = 0.0) -> list[Arrival]:
+        """Let time pass, and the router notice; the switch answers its polls at once."""
+        before = len(self._arrivals)
+        self.now += seconds
+        self._carry_out(self.router.tick(self.now))
+        self._settle()
+        return self._arrivals[before:]
+
+    # What is to be seen
+
+    def mapping(self, protocol: Protocol, host: Host, port: int) -> Mapping | None:
+        """Return the mapping of a host's endpoint."""
+        address = int(ipaddress.IPv4Address(host.address))
+        return self.router.nat.by_internal(protocol, Endpoint(address, port))
+
+    def mapping_rules(self) -> set[Rule]:
+        """Return the rules that serve a mapping, as they stand in the switch."""
+        return {entry.rule for entry in self.table if entry.rule.cookie}
+
+    # The machinery
+
+    def _settle(self) -> None:
+        while self._events:
+            self._events.popleft()()
+
+    def _enter(self, frame: bytes, port: int, **start: object) -> None:
+        """Send a frame through the switch's tables."""
+        outcome = self.table.run(frame, port, **start)  # type: ignore[arg-type]
+        for output in outcome.outputs:
+            self._deliver(*output)
+        for switched in outcome.normal:
+            self._switch(switched, port)
+        for packet_in in outcome.packet_ins:
+            self.packet_ins.append(packet_in)
+            self._events.append(lambda packet_in=packet_in: self._to_controller(packet_in))
+
+    def _to_controller(self, packet_in: PacketIn) -> None:
+        commands = self.router.packet_in(packet_in.table, packet_in.in_port, packet_in.frame, self.now)
+        self._carry_out(commands)
+
+    def _carry_out(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            match command:
+                case Clear():
+                    self.table.clear()
+                case Install(rule, mapping) if mapping is not None and self.refuses(rule):
+                    self._events.append(lambda m=mapping: self._carry_out(self.router.refused(m, self.now)))
+                case Install(rule):
+                    self.table.install(rule)
+                case Remove(rule):
+                    self.table.remove(rule)
+                case Inject(frame, in_port):
+                    self._enter(frame, in_port, reg0=INJECTED)
+                case Forward(frame):
+                    self._enter(frame, FROM_CONTROLLER, table=Table.FORWARD, reg0=INJECTED)
+                case Send(frame, port):
+                    self._deliver(port, frame)
+                case Poll(cookie):
+                    self.polls.append(cookie)
+                    self._events.append(lambda cookie=cookie: self._count(cookie))
+
+    def _count(self, cookie: int) -> None:
+        counts = [
+            RuleCount(entry.rule.table, dict(entry.rule.match), entry.packets)
+            for entry in self.table
+            if entry.rule.cookie == cookie
+        ]
+        self._carry_out(self.router.counted(cookie, counts, self.now))
+
+    def _switch(self, frame: bytes, in_port: int) -> None:
+        """Do as the switch's `normal`: inside is one LAN; the outside ports' VLAN can be entered by its tag."""
+        packet = Ether(frame)
+        reaches_outside = Dot1Q in packet and packet[Dot1Q].vlan == OUTSIDE_VLAN
+        for host in self.hosts.values():
+            is_meant = packet.dst == host.mac or int(packet.dst[:2], 16) & 1
+            is_in_reach = host.side is Side.INSIDE or reaches_outside
+            if host.port != in_port and is_meant and is_in_reach:
+                self._deliver(host.port, frame)
+
+    def _deliver(self, port: int, frame: bytes) -> None:
+        host, packet = self._by_port[port], Ether(frame)
+        self._arrivals.append(Arrival(host.name, packet))
+        if (
+            host.name not in self.silent
+            and ARP in packet
+            and packet[ARP].op == 1
+            and packet[ARP].pdst in host.addresses
+        ):
+            answer = Ether(dst=packet.src, src=host.mac) / ARP(
+                op=2, hwsrc=host.mac, psrc=packet[ARP].pdst, hwdst=packet[ARP].hwsrc, pdst=packet[ARP].psrc
+            )
+            self._events.append(lambda: self._enter(bytes(answer), port))
+
+
+def who_has(host: Host, address: str) -> Layer:
+    """Return an ARP request of a host."""
+    return Ether(dst=BROADCAST, src=host.mac) / ARP(op=1, hwsrc=host.mac, psrc=host.address, pdst=address)
+
+
+def ip(network: Network, sender: Host, destination: str, **fields: object) -> Layer:
+    """Return the headers of a packet from a host to an address beyond the gateway."""
+    return Ether(dst=network.mac, src=sender.mac) / IP(src=sender.address, dst=destination, **fields)
+
+
+def tcp(network: Network, sender: Host, source: int, to: str, flags: str = "S", data: bytes = b"") -> Layer:
+    """Return a TCP segment from a host's port to `address:port`, with flags as Scapy writes them."""
+    address, port = to.split(":")
+    return ip(network, sender, address) / TCP(sport=source, dport=int(port), flags=flags) / Raw(data)
+
+
+def udp(network: Network, sender: Host, source: int, to: str, data: bytes = b"hello") -> Layer:
+    """Return a UDP datagram from a host's port to `address:port`."""
+    address, port = to.split(":")
+    return ip(network, sender, address) / UDP(sport=source, dport=int(port)) / Raw(data)
+
+
+def echo(network: Network, sender: Host, destination: str, identifier: int, *, reply: bool = False) -> Layer:
+    """Return an ICMP echo request or reply."""
+    kind = 0 if reply else 8
+    return ip(network, sender, destination) / ICMP(type=kind, id=identifier, seq=1) / Raw(b"odd")

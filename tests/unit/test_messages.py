@@ -1,0 +1,140 @@
+"""What goes over the wire to the switch: the same bytes under both frameworks, and as Open vSwitch reads them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.network import Network
+
+ROOT = Path(__file__).resolve().parents[2]
+FRAMEWORKS = {"ryu": "ryu", "os-ken": "os_ken"}
+"""By the values of LASTPORT_FRAMEWORK, and their packages."""
+
+Output = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Output]:
+    """What `serialise` prints under each framework that is installed."""
+    file = tmp_path_factory.mktemp("serialise") / "controller.yaml"
+    Network(acquainted=False, external_addresses=2).configuration.save(file)
+    processes = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", "tests.unit.serialise", str(file)],
+            cwd=ROOT,
+            env={**os.environ, "LASTPORT_FRAMEWORK": name, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+        )
+        for name, package in FRAMEWORKS.items()
+        if importlib.util.find_spec(package)
+    }
+    printed = {name: process.communicate(timeout=60)[0] for name, process in processes.items()}
+    return {name: json.loads(text) for name, text in printed.items()}
+
+
+def test_both_frameworks_send_the_same_bytes(outputs: dict[str, Output]) -> None:
+    """Ryu 4.34 and os-ken: for every command, and for every rule there can be."""
+    if len(outputs) < 2:
+        pytest.skip("needs Ryu and os-ken")
+    ryu, os_ken = outputs["ryu"], outputs["os-ken"]
+
+    assert ryu["version"] == "ryu 4.34"
+    assert os_ken["version"].startswith("os-ken 4.")
+    assert len(ryu["messages"]) > 40
+    assert ryu["messages"] == os_ken["messages"]
+
+
+def test_a_rules_owner_is_found_in_a_report_of_the_switch(outputs: dict[str, Output]) -> None:
+    """What `mapping_rules` matches, the framework gives back in the same words, and `rule_owner` inverts it."""
+    expected = [
+        {"table": table, "packets": 5, "protocol": protocol, "endpoint": endpoint, "match": True}
+        for protocol in ("TCP", "UDP")
+        for table, endpoint in (("OUTBOUND", "10.0.0.1:40000"), ("INBOUND", "192.0.2.1:1024"))
+    ]
+
+    assert {name: output["counts"] for name, output in outputs.items()} == dict.fromkeys(outputs, expected)
+
+
+@pytest.fixture(scope="module")
+def as_open_vswitch_reads_it(outputs: dict[str, Output], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Every message in the words of Open vSwitch's own decoder."""
+    if shutil.which("ovs-ofctl") is None:
+        pytest.skip("needs ovs-ofctl")
+    output = next(iter(outputs.values()))
+    file = tmp_path_factory.mktemp("messages") / "messages"
+    file.write_bytes(bytes.fromhex("".join(part for _, parts in output["messages"] for part in parts)))
+    done = subprocess.run(["ovs-ofctl", "ofp-parse", str(file)], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_open_vswitch_understands_every_message(as_open_vswitch_reads_it: list[str]) -> None:
+    """No prerequisite is missing, and no mask is out of place."""
+    assert [line for line in as_open_vswitch_reads_it if "error" in line or "***" in line] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "OFPT_FLOW_MOD (OF1.3) (xid=0x0): ADD table:1 priority=20,tcp,nw_src=10.0.0.1,tp_src=40000 cookie:0x7 "
+        "actions=set_field:192.0.2.1->ip_src,set_field:1024->tcp_src,goto_table:3",
+        "OFPT_FLOW_MOD (OF1.3) (xid=0x0): ADD table:2 priority=20,udp,nw_dst=192.0.2.1,tp_dst=1024 cookie:0x7 "
+        "actions=set_field:10.0.0.1->ip_dst,set_field:40000->udp_dst,goto_table:3",
+        "OFPT_FLOW_MOD (OF1.3) (xid=0x0): DEL_STRICT table:1 priority=20,tcp,nw_src=10.0.0.1,tp_src=40000 "
+        "actions=drop",
+        "OFPT_FLOW_MOD (OF1.3) (xid=0x0): ADD table:1 "
+        "priority=30,tcp,reg0=0,nw_src=10.0.0.0/16,tcp_flags=+syn-ack actions=meter:1,CONTROLLER:65535",
+        "OFPT_FLOW_MOD (OF1.3) (xid=0x0): ADD priority=90,ip,in_port=3,nw_frag=yes "
+        "actions=meter:1,CONTROLLER:65535",
+        "OFPT_FLOW_MOD (OF1.3) (xid=0x0): ADD priority=80,tcp,reg0=0,in_port=3,tcp_flags=+fin "
+        "actions=CONTROLLER:65535,goto_table:2",
+        "OFPT_FLOW_MOD (OF1.3) (xid=0x0): ADD table:3 priority=20,ip,nw_dst=10.0.0.1 "
+        "actions=set_field:02:00:0a:00:ff:fe->eth_src,set_field:02:00:0a:00:00:01->eth_dst,dec_ttl,output:1",
+        "OFPT_PACKET_OUT (OF1.3) (xid=0x0): in_port=3 actions=set_field:0x1->reg0,resubmit(,0) data_len=5",
+        "OFPT_PACKET_OUT (OF1.3) (xid=0x0): in_port=CONTROLLER actions=output:3 data_len=5",
+    ],
+    ids=[
+        *("outbound rule", "inbound rule", "removal", "opening", "fragment", "FIN", "neighbour"),
+        *("injected frame", "own frame"),
+    ],
+)
+def test_a_message_says_what_is_meant(as_open_vswitch_reads_it: list[str], line: str) -> None:
+    """Read by who has to carry it out."""
+    assert line in as_open_vswitch_reads_it
+
+
+def test_the_controller_is_protected_from_a_flood(as_open_vswitch_reads_it: list[str]) -> None:
+    """The meter that the metered rules pass."""
+    text = "\n".join(as_open_vswitch_reads_it)
+
+    assert "ADD meter=1 pktps burst bands=\ntype=drop rate=20000 burst_size=20000" in text
+
+
+def test_a_poll_asks_for_one_cookie_exactly(outputs: dict[str, Output]) -> None:
+    """Cookie 7 under a mask of all bits, in every table: the end of an ofp_flow_stats_request."""
+    for output in outputs.values():
+        ((poll,),) = [parts for command, parts in output["messages"] if command == "Poll(cookie=7)"]
+        assert poll.endswith("ff000000ffffffffffffffff000000000000000000000007ffffffffffffffff0001000400000000")
+
+
+def test_a_framework_that_is_not_installed_is_named() -> None:
+    """LASTPORT_FRAMEWORK is a wish that fails loudly."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import controller.openflow.framework"],
+        cwd=ROOT,
+        env={**os.environ, "LASTPORT_FRAMEWORK": "pox", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "LASTPORT_FRAMEWORK=pox: installed are " in done.stderr

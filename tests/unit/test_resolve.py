@@ -1,0 +1,224 @@
+"""From what the user typed to a run in which everything is decided: what wins, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.configuration import PROFILES, ConfigurationError, Settings
+from scenarios.catalogue import SCENARIOS
+from scenarios.resolve import Run, resolve
+
+
+def resolved(*sets: str, config: Path | None = None, **choices: Any) -> Run:
+    """Resolve the scenario port-exhaustion, or what `choices` name."""
+    names = {"scenario": "port-exhaustion", "topology": "home", "gateway": "openflow", "profile": "plain"}
+    return resolve(**{**names, **choices}, config=config, sets=list(sets), seed=1, datapath="userspace")
+
+
+def refusal(*sets: str, **choices: Any) -> str:
+    """Return what the user is told."""
+    with pytest.raises(ConfigurationError) as refused:
+        resolved(*sets, **choices)
+    return str(refused.value)
+
+
+# What is decided
+
+
+def test_a_scenarios_defaults_make_a_run_by_themselves() -> None:
+    """`lastport run port-exhaustion`: 256 ports, 8 clients, a quarter more attempts than ports."""
+    run = resolved()
+
+    assert run.settings.ports == 256
+    assert run.parameters["clients"] == 8
+    assert run.parameters["attempts"] == 320
+    assert run.parameters["protocol"] == "tcp"
+
+
+def test_attempts_follow_the_ports() -> None:
+    """Of all addresses together, rounded up."""
+    assert resolved("ports=10").parameters["attempts"] == 13
+    assert resolved("ports=10", "external_addresses=2").parameters["attempts"] == 25
+    assert resolved("ports=10", "attempts=3").parameters["attempts"] == 3
+
+
+def test_idle_timers_outlast_the_fill() -> None:
+    """No timer fires in the middle of a fill, unless the user wants it."""
+    assert resolved("ports=400", "attempts=4000").settings.udp_timeout == 18
+    assert resolved("ports=400", "attempts=4000", "udp_timeout=5").settings.udp_timeout == 5
+
+
+def test_later_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Profile, the scenario's defaults, the file, --set."""
+    monkeypatch.setitem(
+        PROFILES, "odd", {"ports": 1, "icmp_timeout": 11, "time_scale": 0.5, "tcp_idle_timeout": 12}
+    )
+    file = tmp_path / "settings.yaml"
+    file.write_text("time_scale: 0.25\ntcp_rst_timeout: 21\ntcp_trans_open_timeout: 22\nclients: 4\n")
+
+    run = resolved("tcp_trans_open_timeout=31", profile="odd", config=file)
+
+    assert run.settings.tcp_idle_timeout == 12, "the profile, where nobody else says anything"
+    assert run.settings.ports == 256, "the scenario over the profile"
+    assert run.settings.time_scale == 0.25, "the file over the profile"
+    assert run.settings.tcp_rst_timeout == 21, "the file over the scenario"
+    assert run.settings.tcp_trans_open_timeout == 31, "--set over the file"
+    assert run.parameters["clients"] == 4, "a file may hold parameters, too"
+
+
+def test_the_last_of_two_equal_keys_wins() -> None:
+    """As in any command line."""
+    assert resolved("ports=8", "ports=16").settings.ports == 16
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    """Everything in it may be commented out."""
+    file = tmp_path / "settings.yaml"
+    file.write_text("# ports: 8\n")
+
+    assert resolved(config=file).settings == resolved().settings
+
+
+def test_a_run_describes_itself_in_one_name_space() -> None:
+    """Parameters and settings together, as `--set` takes them, ready for JSON."""
+    described = resolved("ports=8").described()
+
+    assert (described["ports"], described["clients"]) == (8, 8)
+    assert described["external_addresses"] == ["192.0.2.1"]
+
+
+def test_a_run_survives_the_way_into_the_sandbox() -> None:
+    """As JSON."""
+    run = resolved("ports=8", "external_addresses=2")
+
+    assert Run.model_validate_json(run.model_dump_json()) == run
+
+
+def test_a_file_is_named_so_that_it_means_the_same_in_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sandbox has a folder of its own."""
+    (tmp_path / "mine.py").write_text(
+        "from scenarios.base import Scenario\nclass Mine(Scenario):\n    '''Why?'''\n    name = claim = 'mine'\n"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    assert resolved(scenario="mine.py:Mine").scenario == f"{tmp_path}/mine.py:Mine"
+    assert resolved().scenario == "port-exhaustion"
+
+
+def test_no_name_is_both_a_setting_and_a_parameter() -> None:
+    """`--set` has one flat name space."""
+    both = {
+        name: set(scenario.Parameters.model_fields) & set(Settings.model_fields)
+        for name, scenario in SCENARIOS.items()
+    }
+
+    assert [name for name, names in both.items() if names] == []
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_defaults_of_every_scenario_make_sense(name: str) -> None:
+    """Whoever sets nothing meets no error."""
+    assert resolved(scenario=name).scenario == name
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "told_of"),
+    [
+        ("ports=0", ["setting ports=0", "greater than or equal to 1"]),
+        ("ports=", ["setting ports=None", "valid integer"]),
+        ("ports=many", ["setting ports='many'", "valid integer"]),
+        ("ports=yes", ["setting ports=True"]),
+        ("ports=64513", ["setting ports=64513", "64512"]),
+        ("prots=8", ["setting 'prots' is unknown", "did you mean 'ports'?"]),
+        ("client=8", ["setting 'client' is unknown", "did you mean 'clients'?"]),
+        ("external_addresses=0", ["setting external_addresses=0", "from 1 to 254"]),
+        ("external_addresses=300", ["setting external_addresses=300", "from 1 to 254"]),
+        ("external_addresses=[10.0.0.9]", ["setting external_addresses: 10.0.0.9", "10.0.0.0/16", "192.0.2.1"]),
+        ("external_addresses=[192.0.2.1, 192.0.2.1]", ["setting external_addresses=", "none twice"]),
+        ("external_addresses=3", ["clients=8", "external_addresses=3", "multiple"]),
+        ("time_scale=0", ["setting time_scale=0", "greater than 0"]),
+        ("time_scale=.nan", ["setting time_scale=nan", "finite number"]),
+        ("clients=0", ["parameter clients=0", "greater than or equal to 1"]),
+        ("clients=70000", ["parameter clients=70000", "1 to 65,533 clients"]),
+        ("attempts=0", ["parameter attempts=0", "greater than or equal to 1"]),
+        ("attempts=10000000", ["parameter attempts=10000000", "take more clients"]),
+        ("protocol=sctp", ["parameter protocol='sctp'", "'tcp' or 'udp'"]),
+        ("ports", ["--set 'ports' is not KEY=VALUE"]),
+        ("=8", ["--set '=8' is not KEY=VALUE"]),
+        ("ports=[", ["--set 'ports=['", "cannot be read"]),
+        ("ports=2020-13-45", ["--set 'ports=2020-13-45'", "cannot be read"]),
+        ("ports=0x_", ["--set 'ports=0x_'", "cannot be read"]),
+    ],
+)
+def test_a_wrong_assignment_is_refused_with_the_key_the_value_and_the_way_out(
+    text: str, told_of: list[str]
+) -> None:
+    """Before anything starts."""
+    told = refusal(text)
+
+    assert [words for words in told_of if words not in told] == [], told
+
+
+@pytest.mark.parametrize(
+    ("content", "told_of"),
+    [
+        (b"ports: [", "is not a YAML file"),
+        (b"\xff\xfe\x00", "is not a YAML file"),
+        (b"ports: 2020-13-45", "is not a YAML file"),
+        (b"- ports\n- 8\n", "write one `key: value` on each line"),
+        (b"just words", "write one `key: value` on each line"),
+        (b"1: 2", "write one `key: value` on each line"),
+        (b"prots: 8", "did you mean 'ports'?"),
+        (b"ports: 0", "greater than or equal to 1"),
+    ],
+    ids=[
+        "half a list",
+        "binary",
+        "no such day",
+        "a list",
+        "words",
+        "numbers for keys",
+        "unknown key",
+        "wrong value",
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, content: bytes, told_of: str) -> None:
+    """With its name, or the key that is wrong in it."""
+    file = tmp_path / "settings.yaml"
+    file.write_bytes(content)
+
+    assert told_of in refusal(config=file)
+
+
+@pytest.mark.parametrize(("name", "reason"), [("none.yaml", "No such file"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, reason: str) -> None:
+    """With the reason."""
+    told = refusal(config=tmp_path / name)
+
+    assert told.startswith(f"--config {tmp_path / name}: ")
+    assert reason in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "hint"),
+    [
+        ("scenario", "port-exhaustoin", "did you mean 'port-exhaustion'?"),
+        ("scenario", "x", "choose from: "),
+        ("gateway", "opneflow", "did you mean 'openflow'?"),
+        ("topology", "hom", "did you mean 'home'?"),
+        ("profile", "plane", "did you mean 'plain'?"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_what_may_have_been_meant(kind: str, name: str, hint: str) -> None:
+    """Of any kind."""
+    told = refusal(**{kind: name})
+
+    assert told.startswith(f"{kind} {name!r} is unknown: {hint}")
