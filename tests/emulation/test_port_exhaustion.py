@@ -106,3 +106,11 @@ def test_a_topology_of_ones_own_can_be_run(run: Run) -> None:
     finished = run("run", "port-exhaustion", *SMALL, "--topology", topology, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
+
+
+def test_a_scenario_of_ones_own_can_be_run(run: Run) -> None:
+    """A student's scenario is given by its file; this one pings through the NAT."""
+    finished = run("run", str(FILES / "ping.py"), "--set", "clients=2", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert len(finished.result["checks"]) == 8

@@ -21,7 +21,7 @@ from controller.openflow import framework  # the first to be imported, as in the
 from controller.openflow.commands import Clear, Command, Forward, Inject, Install, Poll, Remove, Send
 from controller.openflow.framework import ofproto, parser
 from controller.openflow.messages import messages, rule_counts
-from controller.openflow.pipeline import Rule, Table, base_rules, mapping_rules, neighbour_rule, rule_owner
+from controller.openflow.pipeline import Rule, base_rules, mapping_rules, neighbour_rule, rule_owner
 from controller.wiring import ControllerConfiguration
 
 _REPLY = struct.Struct("!BBHIHH4x")  # struct ofp_multipart_reply

@@ -146,13 +146,15 @@ def test_no_more_than_1024_frames_wait_for_one_host() -> None:
     neighbours = Neighbours(network.configuration)
     server = int.from_bytes(bytes([198, 51, 100, 1]), "big")
     asked = [
-        command
-        for number in range(1030)
-        for command in neighbours.resolve(number.to_bytes(2, "big"), server, 0.0)
+        command for number in range(1030) for command in neighbours.resolve(number.to_bytes(2, "big"), server, 0.0)
     ]
 
     answer = Arp(2, bytes.fromhex("0200c6336401"), server, bytes(6), 0)
-    released = [command for command in neighbours.arp(answer, network.configuration.interfaces[2]) if isinstance(command, Forward)]
+    released = [
+        command
+        for command in neighbours.arp(answer, network.configuration.interfaces[2])
+        if isinstance(command, Forward)
+    ]
 
     assert [type(command) for command in asked] == [Send]
     assert [int.from_bytes(command.frame, "big") for command in released] == list(range(6, 1030))
