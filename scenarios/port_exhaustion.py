@@ -8,8 +8,6 @@ Expectation   the first `ports` work and go on working, the others time out; and
 from __future__ import annotations
 
 import math
-import time
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import jinja2
@@ -18,15 +16,12 @@ from pydantic import Field
 from controller.configuration import FIRST_PORT, PORT_REST_S, ConfigurationError, Settings
 from scenarios.base import Parameters, Scenario
 from scenarios.evidence import outcomes, shared
+from scenarios.filling import WINDOW, Filled, Filling
 from scenarios.lab import Lab
 from scenarios.report import Report
-from scenarios.traffic.drive import Attempt, Traffic
 
 MOST_PER_CLIENT = 64_512
 """What one client can open to one server and port: its own ports from 1024 upward."""
-WINDOW = 256
-"""Attempts under way at once, at most."""
-ECHO_PATIENCE_S = 8.0
 RELEASE_SLACK_S = 5.0
 """What the check of the release grants a busy machine, beyond the timers."""
 
@@ -42,24 +37,6 @@ class ExhaustionParameters(Parameters):
         2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
     )
     close_rate: float = Field(1000.0, strict=True, gt=0, le=100_000, description="connections to close a second")
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """A fill of the pool, and who was seen outside."""
-
-    attempts: list[Attempt]
-    seconds: float
-
-    @property
-    def established(self) -> list[Attempt]:
-        """The attempts that got through."""
-        return [attempt for attempt in self.attempts if attempt.outcome == "established"]
-
-    @property
-    def first_failure(self) -> Attempt | None:
-        """The first attempt that did not."""
-        return next((attempt for attempt in self.attempts if attempt.outcome != "established"), None)
 
 
 class PortExhaustion(Scenario):
@@ -111,47 +88,15 @@ class PortExhaustion(Scenario):
         assert parameters.attempts is not None
         attempts, capacity = parameters.attempts, settings.ports * len(settings.external_addresses)
         expected = min(attempts, capacity)
-        traffic = lab.traffic(parameters.protocol, attempts=attempts, held=expected)
+        filling = Filling(lab, report, protocol=parameters.protocol, attempts=attempts, held=expected)
 
         # While all are answered, order matters: one at a time for each 256 ports.
         in_order = min(WINDOW, max(1, settings.ports // 256))
-        first = self._fill("fill", attempts, in_order, traffic, parameters, report)
+        first = filling.fill("fill", attempts, patience=parameters.patience, in_order=in_order)
         at_full = lab.gateway.counters(parameters.protocol)
-        seen = {s.nonce: (s.address, s.port) for s in traffic.sightings()}
-        external = {seen[a.nonce] for a in first.established if a.nonce in seen}
-        report.check(
-            f"exactly {expected} attempts are established",
-            expected=expected,
-            observed=len(first.established),
-            source="RFC 4787 REQ-3, RFC 5382 REQ-7: no port is shared toward one destination",
-        )
-        report.check(
-            "all the others time out: nothing tells the client",
-            expected=attempts - expected,
-            observed=sum(attempt.outcome == "timeout" for attempt in first.attempts),
-            source="RFC 6888 REQ-11A; on_exhaustion=drop",
-        )
-        report.check(
-            "the server saw as many distinct external endpoints",
-            expected=expected,
-            observed=len(external),
-            source="RFC 4787 REQ-3",
-        )
-        pool = {str(address) for address in settings.external_addresses}
-        ports = range(FIRST_PORT, FIRST_PORT + settings.ports)
-        report.check(
-            "all of them belong to the pool",
-            expected=0,
-            observed=sum(address not in pool or port not in ports for address, port in external),
-            source="RFC 8512 port-set-restrict",
-        )
+        _check_first_fill(first, expected, settings, filling, report)
 
-        with report.phase("echo"):
-            echoed = traffic.echo(
-                patience=ECHO_PATIENCE_S,
-                window=WINDOW,
-                progress=lambda done: report.progress(done, len(first.established)),
-            )
+        echoed = filling.echo(first)
         report.check(
             "every established connection still carries data, from the same external endpoint",
             expected=len(first.established),
@@ -159,10 +104,17 @@ class PortExhaustion(Scenario):
             source="RFC 6888 REQ-11D, RFC 4787 REQ-5: existing mappings are kept",
         )
 
-        with report.phase("drain"):
-            back_after = self._drain(lab, traffic, parameters, settings, expected, capacity, report)
+        within = _release_time(parameters, settings) + RELEASE_SLACK_S
+        back_after = filling.drain(close_rate=parameters.close_rate, capacity=capacity, within=within)
+        report.check_at_most(
+            "after all have closed, the pool is whole again within the timers (seconds)",
+            limit=within,
+            observed=None if back_after is None else round(back_after, 3),
+            source="RFC 5382 REQ-5, RFC 7857 section 2.1; the scenario's own timers",
+        )
+
         refill = min(attempts, capacity + max(8, capacity // 64))
-        second = self._fill("fill again", refill, WINDOW, traffic, parameters, report)
+        second = filling.fill("fill again", refill, patience=parameters.patience)
         report.check(
             "a second fill reaches the same number: no port was lost",
             expected=min(refill, capacity),
@@ -170,23 +122,8 @@ class PortExhaustion(Scenario):
             source="RFC 6888 REQ-13: the pool is used in full",
         )
 
-        leaked_frames, leaked = lab.leaks()
-        sharing = shared(traffic.sightings())
-        counts = outcomes(first.attempts, shared=sharing, echoed=echoed, leaked=leaked)
-        report.outcomes(counts)
-        report.check(
-            "no packet left untranslated",
-            expected=0,
-            observed=leaked_frames,
-            source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts",
-        )
-        report.check(
-            "no two clients ever shared an external endpoint",
-            expected=0,
-            observed=len(sharing),
-            source="RFC 4787 REQ-3, RFC 5382 REQ-7",
-        )
-        self._check_counters(lab, at_full, first, second, parameters, report)
+        counts = _check_evidence(first, echoed, filling, lab, report)
+        _check_counters(at_full, first, second, lab.gateway.counters(parameters.protocol), report)
         report.story(
             _tell(
                 parameters=parameters,
@@ -200,94 +137,95 @@ class PortExhaustion(Scenario):
             )
         )
 
-    def _fill(
-        self,
-        phase: str,
-        attempts: int,
-        first_window: int,
-        traffic: Traffic,
-        parameters: ExhaustionParameters,
-        report: Report,
-    ) -> Filled:
-        started = time.monotonic()
-        with report.phase(phase):
-            opened = traffic.open(
-                attempts,
-                patience=parameters.patience,
-                first_window=first_window,
-                window=WINDOW,
-                progress=lambda done: report.progress(done, attempts),
-            )
-        return Filled(opened, time.monotonic() - started)
 
-    def _drain(
-        self,
-        lab: Lab,
-        traffic: Traffic,
-        parameters: ExhaustionParameters,
-        settings: Settings,
-        held: int,
-        capacity: int,
-        report: Report,
-    ) -> float | None:
-        """Close everything and wait until the pool is whole; return how long that took, or None."""
-        traffic.close(rate=parameters.close_rate, held=held)
-        ended = time.monotonic()
-        within = _release_time(parameters, settings) + RELEASE_SLACK_S
-        back_after: float | None = None
-        while (waited := time.monotonic() - ended) <= within:
-            free = lab.gateway.counters(parameters.protocol)["ports_free"]
-            if free is None or free == capacity:
-                back_after = waited
-                break
-            report.progress(free, capacity)
-            time.sleep(0.05)
-        report.check_at_most(
-            "after all have closed, the pool is whole again within the timers (seconds)",
-            limit=within,
-            observed=None if back_after is None else round(back_after, 3),
-            source="RFC 5382 REQ-5, RFC 7857 section 2.1; the scenario's own timers",
-        )
-        return back_after
+def _check_first_fill(first: Filled, expected: int, settings: Settings, filling: Filling, report: Report) -> None:
+    seen = {sighting.nonce: (sighting.address, sighting.port) for sighting in filling.sightings()}
+    external = {seen[attempt.nonce] for attempt in first.established if attempt.nonce in seen}
+    pool = {str(address) for address in settings.external_addresses}
+    ports = range(FIRST_PORT, FIRST_PORT + settings.ports)
+    report.check(
+        f"exactly {expected} attempts are established",
+        expected=expected,
+        observed=len(first.established),
+        source="RFC 4787 REQ-3, RFC 5382 REQ-7: no port is shared toward one destination",
+    )
+    report.check(
+        "all the others time out: nothing tells the client",
+        expected=len(first.attempts) - expected,
+        observed=sum(attempt.outcome == "timeout" for attempt in first.attempts),
+        source="RFC 6888 REQ-11A; on_exhaustion=drop",
+    )
+    report.check(
+        "the server saw as many distinct external endpoints",
+        expected=expected,
+        observed=len(external),
+        source="RFC 4787 REQ-3",
+    )
+    report.check(
+        "all of them belong to the pool",
+        expected=0,
+        observed=sum(address not in pool or port not in ports for address, port in external),
+        source="RFC 8512 port-set-restrict",
+    )
 
-    def _check_counters(
-        self,
-        lab: Lab,
-        at_full: dict[str, int | None],
-        first: Filled,
-        second: Filled,
-        parameters: ExhaustionParameters,
-        report: Report,
-    ) -> None:
-        counters = lab.gateway.counters(parameters.protocol)
-        report.counters(counters)
-        established = len(first.established) + len(second.established)
-        report.check(
-            "the gateway agrees: ports allocated when full",
-            expected=len(first.established),
-            observed=at_full["ports_allocated"],
-            source="RFC 8512 ports-allocated",
-        )
-        report.check(
-            "the gateway agrees: mappings made in both fills",
-            expected=established,
-            observed=counters["port_mapping_creations"],
-            source="RFC 7659 natv2ProtocolPortMapCreations",
-        )
-        refused = len(first.attempts) - len(first.established)
-        dropped = at_full["dropped_port_packets"]
-        report.check(
-            "the gateway agrees: it dropped packets of every refused attempt, for want of a port",
-            expected=True,
-            observed=dropped is not None and (dropped >= refused if refused else dropped == 0),
-            source="RFC 8512 dropped-port-packets",
-        )
-        report.check_at_most(
-            "few packets of known mappings needed the controller: the rules are there",
-            limit=16 + established // 50,
-            observed=counters["packet_ins_known_mappings"],
-            source="lastport",
-        )
+
+def _check_evidence(first: Filled, echoed: set[int], filling: Filling, lab: Lab, report: Report) -> dict[str, int]:
+    """Check what must never happen in any run; return the attempts of the first fill by outcome."""
+    leaked_frames, leaked = lab.leaks()
+    sharing = shared(filling.sightings())
+    counts = outcomes(first.attempts, shared=sharing, echoed=echoed, leaked=leaked)
+    report.outcomes(counts)
+    report.check(
+        "no packet left untranslated",
+        expected=0,
+        observed=leaked_frames,
+        source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts",
+    )
+    report.check(
+        "no two clients ever shared an external endpoint",
+        expected=0,
+        observed=len(sharing),
+        source="RFC 4787 REQ-3, RFC 5382 REQ-7",
+    )
+    return counts
+
+
+def _check_counters(
+    at_full: dict[str, int | None],
+    first: Filled,
+    second: Filled,
+    counters: dict[str, int | None],
+    report: Report,
+) -> None:
+    """Ask the second witness: the gateway's counters must agree with what the hosts saw."""
+    report.counters(counters)
+    established = len(first.established) + len(second.established)
+    report.check(
+        "the gateway agrees: ports allocated when full",
+        expected=len(first.established),
+        observed=at_full["ports_allocated"],
+        source="RFC 8512 ports-allocated",
+    )
+    report.check(
+        "the gateway agrees: mappings made in both fills",
+        expected=established,
+        observed=counters["port_mapping_creations"],
+        source="RFC 7659 natv2ProtocolPortMapCreations",
+    )
+    refused = len(first.attempts) - len(first.established)
+    dropped = at_full["dropped_port_packets"]
+    report.check(
+        "the gateway agrees: it dropped packets of every refused attempt, for want of a port",
+        expected=True,
+        observed=dropped is not None and (dropped >= refused if refused else dropped == 0),
+        source="RFC 8512 dropped-port-packets",
+    )
+    report.check_at_most(
+        "few packets of known mappings needed the controller: the rules are there",
+        limit=16 + established // 50,
+        observed=counters["packet_ins_known_mappings"],
+        source="lastport",
+    )
 
 
 def _release_time(parameters: ExhaustionParameters, settings: Settings) -> float:

@@ -1,0 +1,96 @@
+"""Filling a NAT with connections, using them, draining it: what experiments about exhaustion have in common."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from scenarios.lab import Lab
+from scenarios.report import Report
+from scenarios.traffic.drive import Attempt, Sighting
+
+WINDOW = 256
+"""Attempts under way at once, at most."""
+ECHO_PATIENCE_S = 8.0
+POOL_LOOK_EVERY_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What became of the attempts of one fill, in their order."""
+
+    attempts: list[Attempt]
+    seconds: float
+
+    @property
+    def established(self) -> list[Attempt]:
+        """The attempts that got through."""
+        return [attempt for attempt in self.attempts if attempt.outcome == "established"]
+
+    @property
+    def first_failure(self) -> Attempt | None:
+        """The first attempt that did not."""
+        return next((attempt for attempt in self.attempts if attempt.outcome != "established"), None)
+
+
+class Filling:
+    """Connections from all clients to one service, and the pool that they take their ports from."""
+
+    def __init__(self, lab: Lab, report: Report, *, protocol: str, attempts: int, held: int) -> None:
+        """Make ready for fills of so many attempts, of which `held` stay open."""
+        self._lab = lab
+        self._report = report
+        self._protocol = protocol
+        self._held = held
+        self._traffic = lab.traffic(protocol, attempts=attempts, held=held)
+
+    def fill(self, phase: str, attempts: int, *, patience: float, in_order: int = WINDOW) -> Filled:
+        """Open so many attempts, and keep them.
+
+        `in_order` of them are under way at once while all are answered: the fewer, the more it means which one
+        is the first to fail.
+        """
+        started = time.monotonic()
+        with self._report.phase(phase):
+            opened = self._traffic.open(
+                attempts,
+                patience=patience,
+                first_window=in_order,
+                window=WINDOW,
+                progress=lambda done: self._report.progress(done, attempts),
+            )
+        return Filled(opened, time.monotonic() - started)
+
+    def echo(self, filled: Filled) -> set[int]:
+        """Exchange data on each established connection.
+
+        Return the numbers of those that were answered, and seen from the same external endpoint as before.
+        """
+        total = len(filled.established)
+        with self._report.phase("echo"):
+            return self._traffic.echo(
+                patience=ECHO_PATIENCE_S,
+                window=WINDOW,
+                progress=lambda done: self._report.progress(done, total),
+            )
+
+    def drain(self, *, close_rate: float, capacity: int, within: float) -> float | None:
+        """Close everything, `close_rate` connections a second, and wait until every port is free again.
+
+        Return how many seconds after the last close that was; None if it was not within `within` seconds, or if
+        the gateway does not know.
+        """
+        with self._report.phase("drain"):
+            self._traffic.close(rate=close_rate, held=self._held)
+            closed = time.monotonic()
+            while (waited := time.monotonic() - closed) <= within:
+                free = self._lab.gateway.counters(self._protocol)["ports_free"]
+                if free == capacity:
+                    return waited
+                self._report.progress(free or 0, capacity)
+                time.sleep(POOL_LOOK_EVERY_S)
+        return None
+
+    def sightings(self) -> list[Sighting]:
+        """Return whom the servers have seen so far."""
+        return self._traffic.sightings()
