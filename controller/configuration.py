@@ -26,7 +26,7 @@ PORT_REST_S = 0.5
 """How long a freed port rests: a switch's cache outlives its rules by some tens of milliseconds."""
 
 PROFILES: dict[str, dict[str, Any]] = {"plain": {}}
-"""Settings under a name. `plain` is a NAT by RFC 4787, 5382 and 5508, with their default timers."""
+"""Settings under a name. `plain` is all defaults: endpoint-independent, with the timers of the RFCs."""
 
 
 class ConfigurationError(Exception):
@@ -35,7 +35,7 @@ class ConfigurationError(Exception):
 
 def _known(kind: dict[str, Any]) -> BeforeValidator:
     def check(name: object) -> object:
-        if name not in kind:
+        if not isinstance(name, str) or name not in kind:
             raise ValueError(f"there is none of that name; choose from: {', '.join(kind)}")
         return name
 

@@ -45,6 +45,7 @@ def gauges(router: Router) -> dict[str, Any]:
         "total_active_subscribers": len(router.nat.pool.mappings_by_subscriber),
         "packet_ins_known_mappings": router.packet_ins_known_mappings,
         "dropped_fragments": router.dropped_fragments,
+        "nat_ports_exhausted": router.nat_ports_exhausted,
     }
 
 

@@ -10,10 +10,12 @@ import enum
 import json
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -40,6 +42,7 @@ class ExitStatus(enum.IntEnum):
     BROKE = 4
 
 
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXIT_STATUS = {"pass": ExitStatus.PASSED, "fail": ExitStatus.CHECK_FAILED, "error": ExitStatus.BROKE}
 
 
@@ -94,7 +97,7 @@ def _carry_out(plan: Any, out: Path | None, *, as_json: bool) -> int:
         folder = Folder(out or default_folder(plan, result.started))
     except OSError as error:
         raise ConfigurationError(f"--out {out}: {error.strerror}") from None
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in INTERRUPTIONS:
         signal.signal(number, _interrupt)
     try:
         with Live(f"{plan.scenario} on {plan.gateway}") as live:
@@ -103,6 +106,7 @@ def _carry_out(plan: Any, out: Path | None, *, as_json: bool) -> int:
                 live.show(record)
     except Interrupted as interruption:
         result.break_off(f"interrupted by {interruption}")
+    _ignore_signals()  # the results are still to be written
     result.finish()
     written = folder.write(result)
     if as_json:
@@ -129,9 +133,19 @@ def list_(
     if as_json:
         print(json.dumps(lists[kind]))
         return
-    columns = [key for key in lists[kind][0] if key not in ("parameters", "allowed", "claim")]
-    table = Table(*columns, title=kind, title_justify="left")
+    _print_rows(kind, lists[kind])
     for row in lists[kind]:
+        if "parameters" in row:
+            _print_rows(f"parameters of {row['name']}", row["parameters"])
+
+
+def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
+    """Print what a person chooses by; --json has the rest."""
+    columns = [key for key in ("name", "type", "unit", "default", "settings", "description") if key in rows[0]]
+    table = Table(title=title, title_justify="left", box=SIMPLE)
+    for key in columns:
+        table.add_column(key, no_wrap=key == "name")
+    for row in rows:
         table.add_row(*(Text("" if row[key] is None else str(row[key])) for key in columns))
     Console().print(table)
 
@@ -172,9 +186,13 @@ def test(context: typer.Context) -> None:
 
 
 def _interrupt(number: int, _frame: object) -> NoReturn:
-    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(other, signal.SIG_IGN)  # once is enough: the results are still to be written
+    _ignore_signals()  # once is enough
     raise Interrupted(signal.Signals(number).name)
+
+
+def _ignore_signals() -> None:
+    for number in INTERRUPTIONS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def main() -> None:
@@ -185,8 +203,11 @@ def main() -> None:
         _refuse(error, ExitStatus.WRONG_INPUT)
     except MachineError as error:
         _refuse(error, ExitStatus.MACHINE_LACKS)
+    except Exception:
+        traceback.print_exc()
+        _refuse("this is a fault of lastport's own; please report the lines above", ExitStatus.BROKE)
 
 
-def _refuse(error: Exception, status: ExitStatus) -> NoReturn:
+def _refuse(error: Exception | str, status: ExitStatus) -> NoReturn:
     print(f"lastport: {error}", file=sys.stderr)
     raise SystemExit(status)

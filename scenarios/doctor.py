@@ -72,12 +72,12 @@ def findings() -> Iterator[Finding]:
 
 def datapath() -> str:
     """Return which datapath a run would use here."""
+    _load_kernel_module()
     return "kernel" if os.geteuid() == 0 and KERNEL_DATAPATH.exists() else "userspace"
 
 
 def require(sockets: int) -> None:
     """Raise MachineError if this machine cannot run a lab with so many sockets at once on each side."""
-    _load_kernel_module()
     lacking = [finding for finding in findings() if finding.required and not finding.ok]
     if lacking:
         lines = [f"{finding.name}: {finding.found}. What to do: {finding.advice}" for finding in lacking]

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from controller.configuration import PROFILES, ConfigurationError, Settings, checked, unknown_key
 from scenarios.loading import absolute, load
+from topologies.base import LabTopology
 
 
 class Run(BaseModel):
@@ -63,7 +64,7 @@ def resolve(
     parameters, derived = cls.complete(parameters, settings)
     values = {**PROFILES[profile], **cls.settings, **derived, **mine}
     settings = checked(Settings, values, kind="setting")
-    load("topology", topology)(clients=parameters.clients).check(settings)
+    _built(topology, parameters.clients).check(settings)
     return Run(
         scenario=absolute(scenario),
         topology=absolute(topology),
@@ -74,6 +75,19 @@ def resolve(
         seed=seed,
         datapath=datapath,
     )
+
+
+def _built(topology: str, clients: int) -> LabTopology:
+    """Describe the network, to see whether it can be; a student's own may fail in any way."""
+    try:
+        built: LabTopology = load("topology", topology)(clients=clients)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(
+            f"topology {topology!r} cannot be built with clients={clients}: {type(error).__name__}: {error}"
+        ) from error
+    return built
 
 
 def _assignment(text: str) -> tuple[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import tempfile
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -100,19 +102,25 @@ class Folder:
         made = [parent for parent in (path, *path.parents) if not parent.exists()]
         path.mkdir(parents=True, exist_ok=True)
         self.path = path
+        tempfile.TemporaryFile(dir=path).close()  # or the run would be for nothing
         for folder in made:
-            _give_to_caller(folder)
+            descriptor = os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW)
+            _give_to_caller(descriptor)
+            os.close(descriptor)
 
     def write(self, result: Result) -> dict[str, Any]:
         """Write `results.json`, whole or not at all, and return what it holds."""
         target = self.path / "results.json"
         files = {"results": str(target)}
-        text = result.as_json(files)
-        half = target.with_suffix(".json.part")
-        half.write_text(json.dumps(text, indent=2) + "\n")
-        _give_to_caller(half)
-        half.replace(target)
-        return text
+        held = result.as_json(files)
+        text = json.dumps(held, indent=2) + "\n"
+        # A new file of our own: root must not write through a link that somebody has put there.
+        with tempfile.NamedTemporaryFile("w", dir=self.path, delete=False) as half:
+            half.write(text)
+            os.fchmod(half.fileno(), 0o644)
+            _give_to_caller(half.fileno())
+        os.replace(half.name, target)
+        return held
 
 
 def default_folder(run: Run, started: datetime) -> Path:
@@ -124,7 +132,8 @@ def default_folder(run: Run, started: datetime) -> Path:
     return next(path for path in candidates if not path.exists())
 
 
-def _give_to_caller(path: Path) -> None:
+def _give_to_caller(descriptor: int) -> None:
     uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
     if uid and gid and os.geteuid() == 0:
-        os.chown(path, int(uid), int(gid))
+        with contextlib.suppress(OSError):  # some filesystems have no owners
+            os.fchown(descriptor, int(uid), int(gid))

@@ -73,11 +73,14 @@ def _within(seconds: float, what: str) -> Iterator[None]:
 def _environment(datapath: str) -> dict[str, str]:
     from mininet.net import VERSION
 
+    from scenarios.sandbox.openvswitch import TUNING
+
     return {
         "kernel": platform.release(),
         "python": platform.python_version(),
         "mininet": VERSION,
         "ovs": _first_line("ovs-vswitchd", "--version").rsplit(maxsplit=1)[-1],
+        "ovs_tuning": " ".join(f"{key}={value}" for key, value in TUNING.items()),
         "datapath": datapath,
     }
 

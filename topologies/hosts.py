@@ -13,10 +13,12 @@ SYSCTLS = {
     "net/ipv4/icmp_ratelimit": "0",
     # A client may need more than the 28,232 ports of the default range.
     "net/ipv4/ip_local_port_range": "1024 65535",
+    # A second fill must not wait for the first one's ports to leave TIME_WAIT.
+    "net/ipv4/tcp_tw_reuse": "1",
     "net/core/somaxconn": "4096",
     "net/ipv4/tcp_max_syn_backlog": "4096",
 }
-"""What is set in each host's own network namespace."""
+"""What is set in each host's own network namespace, as far as its kernel has it."""
 
 
 class LabHost(Host):
@@ -27,7 +29,7 @@ class LabHost(Host):
 
         One line for all, where Mininet takes several: each is a round trip to the host's shell.
         """
-        lines = [f"echo {value} > /proc/sys/{key}" for key, value in SYSCTLS.items()]
+        lines = [f"[ ! -e /proc/sys/{key} ] || echo {value} > /proc/sys/{key}" for key, value in SYSCTLS.items()]
         # In Open vSwitch's userspace datapath TCP never connects with checksums left to hardware.
         lines.append("ethtool -K eth0 tx off rx off > /dev/null")
         lines += [f"ip address add {address} dev eth0" for address in addresses]

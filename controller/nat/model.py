@@ -38,6 +38,11 @@ class Side(enum.Enum):
     INSIDE = "inside"
     OUTSIDE = "outside"
 
+    @property
+    def other(self) -> Side:
+        """The side across."""
+        return Side.OUTSIDE if self is Side.INSIDE else Side.INSIDE
+
 
 class Endpoint(NamedTuple):
     """An IPv4 address (as an integer) and a port; for ICMP queries the port is the query identifier.
@@ -77,15 +82,15 @@ class Packet:
 class Session:
     """One TCP connection through a mapping, as far as the NAT can see it (RFC 7857 section 2).
 
-    `client` is the side that opened it; `inbound_before` is the mapping's inbound packet count, as last
-    examined, when it opened: more than that later on means that the other side has answered.
+    `client` is the side that opened it; `answers_before` is the mapping's count of packets from the other side, as
+    last examined, when it opened: more than that later on means that the other side has answered.
     """
 
     mapping: Mapping
     remote: Endpoint
     client: Side
     opened_at: float
-    inbound_before: int
+    answers_before: int
     state: TcpState = TcpState.CLOSED
 
 
@@ -104,6 +109,10 @@ class Mapping:
     sessions: dict[Endpoint, Session] = field(default_factory=dict)
     outbound_packets: int = 0
     inbound_packets: int = 0
+
+    def packets_from(self, side: Side) -> int:
+        """Return how many packets came from one side, as last examined."""
+        return self.outbound_packets if side is Side.INSIDE else self.inbound_packets
 
 
 class Limit(enum.Enum):

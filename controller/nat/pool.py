@@ -2,12 +2,12 @@
 
 Each port of each address is in one of four states, per protocol, and their numbers always add up to the
 pool's size: *allocated* to a mapping, *resting* or *held down* after its release, or *free*. A subscriber
-(an inside address) always gets the same external address (RFC 4787 REQ-2, "Paired"): its own number, modulo
-theirs.
+(an inside address) keeps to one external address (RFC 4787 REQ-2, "Paired"); new subscribers take them in turn.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ class Pool:
 
     def __init__(self, settings: NatSettings, rng: random.Random) -> None:
         self.ports = settings.ports
-        self.capacity = len(settings.external_addresses) * len(settings.ports)
         self.mappings_by_subscriber: Counter[int] = Counter()
-        self._addresses = settings.external_addresses
+        self._addresses: dict[int, int] = {}
+        self._next_address = itertools.cycle(settings.external_addresses)
         self._free = {
             (protocol, address): settings.allocator(settings.ports, rng)
             for protocol in Protocol
@@ -61,14 +61,18 @@ class Pool:
         return Endpoint(address, port)
 
     def external_address(self, internal: Endpoint) -> int:
-        """Return the external address of a subscriber."""
-        return self._addresses[internal.address % len(self._addresses)]
+        """Return the external address of a subscriber, a new one's for good until its last mapping ends."""
+        address = self._addresses.get(internal.address)
+        if address is None:
+            address = self._addresses[internal.address] = next(self._next_address)
+        return address
 
     def release(self, protocol: Protocol, internal: Endpoint, external: Endpoint, now: float) -> None:
         """Take an endpoint back; it is given again only after its rest or hold-down."""
         self.mappings_by_subscriber[internal.address] -= 1
         if not self.mappings_by_subscriber[internal.address]:
             del self.mappings_by_subscriber[internal.address]
+            del self._addresses[internal.address]
         self._allocated[protocol] -= 1
         self._quarantine[protocol].arm(external, now)
 

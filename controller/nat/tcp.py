@@ -3,6 +3,9 @@
 "Client" is the side that sent the first SYN. A NAT that works by flow rules does not see the server's SYN;
 it learns from packet counts that traffic went both ways, and takes that for the event SERVER_SYN. So a FIN
 may come while the state is still INIT, and counts for one of an established connection.
+
+Deviation: in TRANS a data packet would lead back to ESTABLISHED (RFC 7857 section 2.2). Rules forward such packets
+unseen, so a connection that goes on after a RST ends with its timer, and a forged RST can end it.
 """
 
 from __future__ import annotations

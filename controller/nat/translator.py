@@ -4,7 +4,7 @@ A packet goes in with `outbound` or `inbound` and a verdict comes out. Time pass
 is over and returns the mappings that may be idle. The NAT cannot know: where flow rules forward the packets,
 only their counts tell. Whoever has the counts reports them with `examined`, and only that ends an idle
 mapping. Each idle timeout is examined EXAMINATIONS times, so a mapping lives for its timeout after its last
-use, never less, and at most a quarter more.
+use, never less, and at most a quarter more (two, where the counts come late).
 """
 
 from __future__ import annotations
@@ -151,20 +151,21 @@ class Nat:
         if session is None:
             if not packet.opens_connection:
                 return  # a late segment of a connection that has ended
-            session = Session(mapping, remote, sender, now, mapping.inbound_packets)
+            session = Session(mapping, remote, sender, now, mapping.packets_from(sender.other))
             mapping.sessions[remote] = session
         event = _event(session, sender, packet.flags)
         if event is not None:
             self._advance(session, event, now)
 
     def _advance(self, session: Session, event: TcpEvent, now: float) -> None:
+        """Enter the next state and start its timer; an event that changes nothing starts the timer again."""
         state = next_state(session.state, event)
-        if state is session.state:
-            return
         if session.state is not TcpState.CLOSED:
             self._tcp[TIMERS[session.state]].disarm(session)
         if state is TcpState.INIT:
-            session.opened_at, session.inbound_before = now, session.mapping.inbound_packets
+            session.opened_at = now
+            if state is not session.state:
+                session.answers_before = session.mapping.packets_from(session.client.other)
         session.state = state
         self._tcp[TIMERS[state]].arm(session, now)
 
@@ -212,12 +213,13 @@ class Nat:
         for mapping in self.mappings():
             mapping.last_use, mapping.outbound_packets, mapping.inbound_packets = now, 0, 0
             for session in mapping.sessions.values():
+                session.answers_before = 0
                 self._advance(session, TcpEvent.SERVER_SYN, now)
 
     def _examine_session(self, session: Session, now: float) -> None:
         mapping, timeouts = session.mapping, self.settings.tcp_timeouts
         if session.state is TcpState.INIT:
-            if mapping.inbound_packets > session.inbound_before:
+            if mapping.packets_from(session.client.other) > session.answers_before:
                 self._advance(session, TcpEvent.SERVER_SYN, now)
             elif now - session.opened_at >= timeouts[TcpTimer.OPENING]:
                 self._end(session, ReleaseReason.IDLE, now)

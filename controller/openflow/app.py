@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from controller.nat.model import Mapping
@@ -20,6 +21,20 @@ TICK_S = 0.05
 """How often time passes for the NAT: the precision of its timers."""
 
 
+def _fatal(function: Callable[..., None]) -> Callable[..., None]:
+    """Let no failure pass: the framework would log it, and go on with a NAT that has lost its rules."""
+
+    @functools.wraps(function)
+    def guarded(*arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except Exception as error:  # whatever it is, it ends the process
+            sys.excepthook(type(error), error, error.__traceback__)
+            _die(f"{function.__name__} failed")
+
+    return guarded
+
+
 class NatApp(App):
     """One router behind one switch."""
 
@@ -31,25 +46,29 @@ class NatApp(App):
         """Start the application's own loops."""
         super().start()
         self._datapath: Any = None
+        self._is_ready = False
         self._unconfirmed: dict[int, Mapping | None] = {}
         self._awaiting_barrier: dict[int, Mapping | None] = {}
         self._counts: dict[int, list[RuleCount]] = {}
         self._polls: dict[int, int] = {}
         for loop in (self._tick, self._report, self._answer):
-            hub.spawn(_or_die, loop)
+            hub.spawn(_fatal(loop))
 
     # From the switch
 
     @handler.set_ev_cls(ofp_event.EventOFPSwitchFeatures, handler.CONFIG_DISPATCHER)
+    @_fatal
     def switch_connected(self, event: Any) -> None:
         """Fill the tables; the barrier's reply says that they are full."""
         self._datapath = event.msg.datapath
-        self._polls.clear()
-        self._awaiting_barrier.clear()
+        for of_the_last_connection in (self._polls, self._counts, self._unconfirmed, self._awaiting_barrier):
+            of_the_last_connection.clear()
+        self._is_ready = False
         self._carry_out(self.router.connected(time.monotonic()))
         self._confirm()
 
     @handler.set_ev_cls(ofp_event.EventOFPPacketIn, handler.MAIN_DISPATCHER)
+    @_fatal
     def packet_in(self, event: Any) -> None:
         """Decide on a packet."""
         msg = event.msg
@@ -57,6 +76,7 @@ class NatApp(App):
         self._carry_out(self.router.packet_in(table, in_port, msg.data, time.monotonic()))
 
     @handler.set_ev_cls(ofp_event.EventOFPFlowStatsReply, handler.MAIN_DISPATCHER)
+    @_fatal
     def counts(self, event: Any) -> None:
         """Gather the parts of a reply, and pass on the whole."""
         msg = event.msg
@@ -68,12 +88,16 @@ class NatApp(App):
             self._carry_out(self.router.counted(cookie, counts, time.monotonic()))
 
     @handler.set_ev_cls(ofp_event.EventOFPBarrierReply, [handler.CONFIG_DISPATCHER, handler.MAIN_DISPATCHER])
+    @_fatal
     def confirmed(self, event: Any) -> None:
         """What was sent before the barrier is in the tables."""
         self._awaiting_barrier.clear()
-        self.telemetry.send(ready=True, framework=version())
+        if not self._is_ready:
+            self._is_ready = True
+            self.telemetry.send(ready=True, framework=version())
 
     @handler.set_ev_cls(ofp_event.EventOFPErrorMsg, [handler.CONFIG_DISPATCHER, handler.MAIN_DISPATCHER])
+    @_fatal
     def refused(self, event: Any) -> None:
         """Roll back the mapping whose rule was refused; without the base rules there is no NAT."""
         msg = event.msg
@@ -81,7 +105,7 @@ class NatApp(App):
         mapping = sent.pop(msg.xid, None)
         if mapping is not None:
             self._carry_out(self.router.refused(mapping, time.monotonic()))
-        elif msg.type != ofproto.OFPET_METER_MOD_FAILED:
+        else:
             _die(f"the switch refused a message: type {msg.type}, code {msg.code}")
 
     # To the switch
@@ -123,15 +147,6 @@ class NatApp(App):
     def _answer(self) -> None:
         for request in self.telemetry.requests():
             self.telemetry.send(id=request, gauges=gauges(self.router))
-
-
-def _or_die(loop: Any) -> None:
-    """Run a loop; a controller whose loop has failed must not look alive."""
-    try:
-        loop()
-    except Exception as error:  # whatever it is, it ends the process
-        sys.excepthook(type(error), error, error.__traceback__)
-    _die("a loop of the controller ended")
 
 
 def _die(reason: str) -> None:

@@ -36,7 +36,7 @@ class Router:
     def __init__(self, configuration: ControllerConfiguration) -> None:
         self._configuration = configuration
         self.nat = Nat(configuration.settings.for_nat(), random.Random(configuration.seed))
-        self.exhausted: list[PortsExhausted] = []
+        self.nat_ports_exhausted = 0
         self.packet_ins_known_mappings = 0
         self.dropped_fragments = 0
         self._neighbours = Neighbours(configuration)
@@ -105,6 +105,8 @@ class Router:
     def tick(self, now: float) -> Iterator[Command]:
         """Let time pass: end what is over, and ask for the counts of what may be idle."""
         self._neighbours.tick(now)
+        if self.nat.next_deadline is None or self.nat.next_deadline > now:
+            return
         examine = self.nat.due(now)
         yield from self._follow(now)
         for cookie in self._ageing.buckets(m for m in examine if self._is_live(m)):
@@ -144,7 +146,7 @@ class Router:
     def _after(self, event: Event, now: float) -> Iterator[Command]:
         match event:
             case PortsExhausted():
-                self.exhausted.append(event)
+                self.nat_ports_exhausted += 1
             case MappingCreated(mapping) if mapping.protocol is not Protocol.ICMP:
                 yield from self._install(mapping, self._ageing.add(mapping, now))
             case MappingReleased(mapping) if mapping.protocol is not Protocol.ICMP:

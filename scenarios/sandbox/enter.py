@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -61,18 +62,16 @@ def enter(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 raise MachineError("the sandbox did not start: " + words.read().decode(errors="replace").strip())
         finally:
             process.kill()
-            process.wait(ENDED_WITHIN_S)
+            process.wait()
             ours.settimeout(ENDED_WITHIN_S)
-            while ours.recv(65536):
-                pass  # the end of the stream: no process of the sandbox is left
+            with contextlib.suppress(OSError):
+                while ours.recv(65536):
+                    pass  # at the end of the stream no process of the sandbox is left
 
 
 def _records(connection: socket.socket, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    try:
+    with contextlib.suppress(ConnectionError), connection.makefile("r") as lines:  # it may end before it reads
         connection.sendall(json.dumps(job).encode() + b"\n")
-    except BrokenPipeError:
-        return
-    with connection.makefile("r") as lines:
         for line in lines:
             if line.endswith("}\n"):
                 yield json.loads(line)

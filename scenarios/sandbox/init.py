@@ -26,7 +26,7 @@ REAP_EVERY_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A process that must not end before it is released."""
+    """A process that must not end before the run does."""
 
     name: str
     pid: int
@@ -89,7 +89,7 @@ class Watch:
             ready = {descriptor for descriptor, _ in self._poll.poll(REAP_EVERY_MS)}
             if self._channel.fileno() in ready:
                 return  # the launcher is gone
-            # A process is released before it is told to end: so first hear who is released.
+            # When the run is over, processes end: so first hear whether it is.
             while self._hear():
                 pass
             if self._is_over:
@@ -110,8 +110,6 @@ class Watch:
         order = json.loads(message)
         if order["do"] == "watch":
             self._watch(Watched(order["name"], order["pid"], order["log"]))
-        elif order["do"] == "release":
-            self._release(order["pid"])
         else:
             self._is_over = True
         return True
@@ -125,12 +123,6 @@ class Watch:
         self._watched[descriptor] = process
         self._poll.register(descriptor, select.POLLIN)
         return None
-
-    def _release(self, pid: int) -> None:
-        for descriptor in [d for d, process in self._watched.items() if process.pid == pid]:
-            del self._watched[descriptor]
-            self._poll.unregister(descriptor)
-            os.close(descriptor)
 
     def _ended(self, process: Watched) -> None:
         """Tell the launcher why the run ends here."""

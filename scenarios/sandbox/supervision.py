@@ -20,10 +20,6 @@ class Supervisor:
         """Let the end of this process be the end of the run; the tail of `log` are its last words."""
         self._connection.send(json.dumps({"do": "watch", "name": name, "pid": pid, "log": str(log)}).encode())
 
-    def release(self, pid: int) -> None:
-        """Let this process end; to be called before it is told to."""
-        self._connection.send(json.dumps({"do": "release", "pid": pid}).encode())
-
     def over(self) -> NoReturn:
         """Say that the run is over and everything told; wait for PID 1 to end us all."""
         self._connection.send(json.dumps({"do": "end"}).encode())

@@ -22,7 +22,7 @@ from typing import Any
 
 from scenarios.traffic.wire import ANSWER, HELLO, Hosts, Orders
 
-SILENCE_S = 0.1
+SILENCE_S = 0.25
 SILENCE_LATENCIES = 4
 """An attempt that has waited for so long, and for so many times the latency of late, leaves the window: it may
 never get an answer. On a slow gateway the latency grows, so the load does not."""
@@ -30,6 +30,7 @@ LATENCY_DECAY = 0.99
 RESEND_S = 0.5
 """A datagram may be lost on any network: it is sent again after this long."""
 TELL_EVERY_S = 0.1
+RESETS = {errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE}
 IP_RECVERR = 11
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 _ORIGIN_ICMP = 2
@@ -320,8 +321,8 @@ class Client:
             raise error  # our own end ran out of something, not the NAT
         if not attempt.outcome:
             icmp = _icmp_error(attempt.socket) if attempt.socket else None
-            gave_up = error.errno == errno.ETIMEDOUT  # the kernel lost patience before we did
-            attempt.outcome = "icmp" if icmp else "timeout" if gave_up else "reset"
+            # Anything else is silence: the kernel lost patience before we did, or found nobody to send to.
+            attempt.outcome = "icmp" if icmp else "reset" if error.errno in RESETS else "timeout"
             attempt.detail = icmp or errno.errorcode.get(error.errno or 0, str(error))
         self._forget(attempt)
 

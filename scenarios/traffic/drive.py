@@ -21,6 +21,7 @@ FILES_TO_SPARE = 512
 FILES_USED_SHARE = 0.8
 """Share of a process's open files that is planned for sockets: the kernel spreads them unevenly."""
 ANSWER_WITHIN_S = 60.0
+PID_1_ACTS_WITHIN_S = 5.0
 WORST_RATE_S = 100.0
 """Attempts a second on the slowest machine that is waited for."""
 CLOSE_PATIENCE_S = 10.0
@@ -74,6 +75,7 @@ class Worker:
 
     def __init__(self, supervisor: Supervisor, name: str, program: str, folder: Path, *arguments: str) -> None:
         ours, theirs = socket.socketpair()
+        self.name = name
         self.connection = ours
         self._unread = b""
         command = [
@@ -98,9 +100,10 @@ class Worker:
             try:
                 part = self.connection.recv(1 << 20)
             except TimeoutError:
-                part = b""
+                raise TrafficError(f"{self.name} did not answer within {ANSWER_WITHIN_S:.0f} s") from None
             if not part:
-                raise TrafficError("a traffic worker does not answer")
+                time.sleep(PID_1_ACTS_WITHIN_S)  # it knows how the worker ended, and ends us
+                raise TrafficError(f"{self.name} has closed its orders")
             self._unread += part
         *lines, self._unread = self._unread.split(b"\n")
         return [json.loads(line) for line in lines]
@@ -126,7 +129,7 @@ class Traffic:
         self._protocol = protocol
         self._target = target
         self._client_pids = client_pids
-        clients = min(workers_needed(attempts), len(client_pids))
+        clients = workers_needed(attempts)
         servers = workers_needed(held) if protocol == "tcp" else 1
         self._clients = [Worker(supervisor, f"client-{n}", "client", folder) for n in range(1, clients + 1)]
         arguments = (str(server_pid), target[0], str(target[1]), protocol)
@@ -146,7 +149,7 @@ class Traffic:
         for number in range(1, count + 1):
             host = (number - 1) % hosts
             self._nonce += 1
-            plans[host % len(plans)].append((number, self._nonce, self._client_pids[host]))
+            plans[(number - 1) % len(plans)].append((number, self._nonce, self._client_pids[host]))
         orders = [
             {
                 "do": "open",

@@ -7,6 +7,7 @@ Several of them share an address and port (SO_REUSEPORT), since one process may 
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import sys
@@ -88,7 +89,8 @@ class Server:
             nonce, token = HELLO.unpack_from(connection.buffer)
             connection.buffer = connection.buffer[HELLO.size :]
             self._remember(nonce, connection.peer)
-            connection.socket.send(_answer(nonce, token, connection.peer))
+            with contextlib.suppress(OSError):  # a reset, which the next read will tell of
+                connection.socket.send(_answer(nonce, token, connection.peer))
 
     def _answer_datagrams(self) -> None:
         for _ in range(DATAGRAMS_AT_ONCE):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.emulation.conftest import SMALL, Finished, Run, Start
+from tests.emulation.conftest import DEADLINE_S, SMALL, Finished, Run, Start
 
 FILES = Path(__file__).parent / "files"
+
+
+def finish(process: subprocess.Popen[str]) -> Finished:
+    """Wait for a run's end."""
+    output, complaints = process.communicate(timeout=DEADLINE_S)
+    return Finished(process.returncode, output, complaints)
 
 
 def failed(finished: Finished) -> list[str]:
@@ -68,7 +75,7 @@ def test_two_runs_at_once_do_not_meet(start: Start) -> None:
         start("run", "port-exhaustion", *SMALL, "--seed", seed, "--out", f"run-{seed}", "--json")
         for seed in ("1", "2")
     ]
-    finished = [Finished(process.wait(), *process.communicate(timeout=120)) for process in runs]
+    finished = [finish(process) for process in runs]
 
     assert [each.status for each in finished] == [0, 0], [each.output + each.complaints for each in finished]
 

@@ -54,34 +54,22 @@ def descendants(root: int) -> dict[int, str]:
     return found
 
 
-def network_namespaces() -> set[str]:
-    """The network namespaces that any process is in."""
-    links = set()
-    for path in Path("/proc").glob("[0-9]*/ns/net"):
-        try:
-            links.add(os.readlink(path))
-        except OSError:
-            continue
-    return links
-
-
-def surroundings() -> dict[str, Any]:
-    """What a run could leave behind on the machine."""
+def surroundings(temporary: Path) -> dict[str, Any]:
+    """What a run could leave behind on the machine, besides processes (and with them, namespaces)."""
     return {
         "interfaces": subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout,
         "mounts": Path("/proc/self/mountinfo").read_text(),
-        "namespaces": network_namespaces(),
         "run": sorted(os.listdir("/run")),
-        "temporary": sorted(name for name in os.listdir("/tmp") if not name.startswith("pytest-")),
+        "temporary": os.listdir(temporary),
     }
 
 
 @pytest.fixture
-def before() -> Iterator[dict[str, Any]]:
+def before(temporary: Path) -> Iterator[dict[str, Any]]:
     """The machine before the run; after the test it must be the same again."""
-    noted = surroundings()
+    noted = surroundings(temporary)
     yield noted
-    awaited(lambda: surroundings() == noted, f"the machine to be as before: {noted} and now {surroundings()}")
+    awaited(lambda: surroundings(temporary) == noted, f"the machine to be as before: {noted}")
 
 
 def running(start: Start) -> tuple[subprocess.Popen[str], dict[int, str]]:

@@ -112,12 +112,19 @@ class Bench:
         while (deadline := self.nat.next_deadline) is not None and deadline <= until:
             self._check_nothing_is_due(math.nextafter(deadline, -math.inf))
             self._let(max(self.now, deadline))
+            after = self.nat.next_deadline
+            assert after is None or after > deadline, "what was due is still due"
         self._let(until)
 
     def roll_back(self, mapping: Mapping) -> None:
         """Let the switch have refused a mapping's rules."""
         self.nat.roll_back(mapping, self.now)
         self._take_events()
+
+    def reconnect(self) -> None:
+        """Let the switch connect anew: its rules count from zero."""
+        self.nat.counts_restarted(self.now)
+        self._counts.clear()
 
     def _let(self, now: float) -> None:
         self.now = now

@@ -146,9 +146,9 @@ class Network:
         while self._events:
             self._events.popleft()()
 
-    def _enter(self, frame: bytes, port: int, **start: object) -> None:
+    def _enter(self, frame: bytes, port: int, table: Table = Table.CLASSIFY, reg0: int = 0) -> None:
         """Send a frame through the switch's tables."""
-        outcome = self.table.run(frame, port, **start)  # type: ignore[arg-type]
+        outcome = self.table.run(frame, port, table=table, reg0=reg0)
         for output in outcome.outputs:
             self._deliver(*output)
         for switched in outcome.normal:

@@ -6,6 +6,7 @@ nothing of timers or tables. Two NATs with the same seed run side by side, and m
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,7 +82,9 @@ class Connection:
             if len(self.fins) == 2 and self.closed_at is None:
                 self.closed_at = now
         elif flags & (SYN | ACK) == SYN and sender is self.client and is_over:
-            self.__init__(sender, now)  # type: ignore[misc]
+            self.opened_at, self.answered, self.fins = now, False, set()
+            self.closed_at = self.reset_at = None
+            self.was_idle = False
 
     def may_be_over(self, now: float, idle_since: float | None) -> bool:
         """Whether a NAT may have forgotten it."""
@@ -109,6 +112,7 @@ class Expected:
     external: Endpoint
     last_outbound: float
     last_traffic: float
+    kept_from: float = 0.0
     idle_since: float | None = None
     connections: dict[Endpoint, Connection] = field(default_factory=dict)
 
@@ -130,6 +134,12 @@ class Expected:
             elif remote in self.connections:
                 self.connections[remote].see(side, flags, now)
 
+    def forget_the_counts(self, now: float) -> None:
+        """Take note that nobody can tell any more what was idle or unanswered until now."""
+        self.kept_from = now
+        for connection in self.connections.values():
+            connection.answered = True
+
     def may_end(self, now: float) -> bool:
         """Whether nothing needs it any more."""
         if self.mapping.protocol in IDLE_TIMEOUTS:
@@ -140,8 +150,9 @@ class Expected:
     def must_have_ended(self, now: float) -> bool:
         """Whether it is kept although nothing can need it."""
         if self.mapping.protocol in IDLE_TIMEOUTS:
-            return now - self.last_outbound > IDLE_TIMEOUTS[self.mapping.protocol] * 1.25
-        silent = now - self.last_traffic > FOREVER
+            last = max(self.last_outbound, self.kept_from)
+            return now - last > IDLE_TIMEOUTS[self.mapping.protocol] * 1.25
+        silent = now - max(self.last_traffic, self.kept_from) > FOREVER
         return silent or all(connection.must_be_over(now) for connection in self.connections.values())
 
 
@@ -163,7 +174,9 @@ class NatMachine(RuleBasedStateMachine):
         self.out_of_use_for = max(hold_down, REST)
         self.live: dict[Key, Expected] = {}
         self.given_back: dict[Key, float] = {}
+        self.turns = itertools.cycle(self.addresses)
         self.paired: dict[int, int] = {}
+        self.served: set[int] = set()
         self.heard = 0
         self.rolling_back = False
 
@@ -185,7 +198,7 @@ class NatMachine(RuleBasedStateMachine):
 
     def new_flow(self, protocol: Protocol, source: Endpoint, to: Endpoint, flags: TcpFlags) -> None:
         """A packet without a mapping asks for one."""
-        free = self.free_ports(protocol, source)
+        free = self.free_ports(protocol, source) if protocol is not TCP or flags == SYN else set()
         verdict = self.both("outbound", protocol, source, to, flags)
         if protocol is TCP and (not flags & SYN or flags & ACK):
             assert verdict == Drop(DropReason.NOT_A_SYN)
@@ -198,8 +211,7 @@ class NatMachine(RuleBasedStateMachine):
             new = Expected(verdict.mapping, verdict.mapping.external, self.bench.now, self.bench.now)
             new.pass_packet(Side.INSIDE, to, flags, self.bench.now)
             self.live[protocol, source] = new
-            self.paired.setdefault(source.address, new.external.address)
-            assert self.paired[source.address] == new.external.address
+            self.served.add(source.address)
         else:
             assert verdict == Refuse(Limit.PORTS)
 
@@ -263,6 +275,14 @@ class NatMachine(RuleBasedStateMachine):
         assert not self.bench.is_live(expected.mapping)
         self.follow_the_events()
         self.rolling_back = False
+
+    @rule()
+    def the_switch_reconnects(self) -> None:
+        """Its rules are made anew, and count from zero."""
+        for bench in self.twins:
+            bench.reconnect()
+        for expected in self.live.values():
+            expected.forget_the_counts(self.bench.now)
 
     # What must hold
 
@@ -359,7 +379,13 @@ class NatMachine(RuleBasedStateMachine):
 
     def free_ports(self, protocol: Protocol, source: Endpoint) -> set[Endpoint]:
         """Return what a new flow of `source` may get: paired pooling, RFC 4787 REQ-2."""
-        address = self.addresses[source.address % len(self.addresses)]
+        has_mappings = any(internal.address == source.address for _, internal in self.live)
+        if source.address in self.served and not has_mappings:
+            self.served.remove(source.address)
+            del self.paired[source.address]  # its last mapping has ended
+        if source.address not in self.paired:
+            self.paired[source.address] = next(self.turns)
+        address = self.paired[source.address]
         pool = {Endpoint(address, port) for port in self.ports}
         now = self.bench.now
         waiting = {e for (p, e), at in self.given_back.items() if p is protocol and now - at < self.out_of_use_for}

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from controller.nat.model import Drop, DropReason, Endpoint, Mapping, Side, TcpFlags, Translate
+from controller.nat.model import Drop, DropReason, Endpoint, Mapping, Protocol, Side, TcpFlags, Translate
 from controller.nat.tcp import TcpState
-from tests.unit.core import ACK, ALICE, FIN, MIRROR, RST, SERVER, SYN, TCP, Bench
+from tests.unit.core import ACK, ALICE, FIN, MIRROR, RST, SERVER, SYN, TCP, UDP, Bench
 
 INSIDE, OUTSIDE = Side.INSIDE, Side.OUTSIDE
 
@@ -73,15 +73,15 @@ def test_what_was_counted_before_a_connection_opened_is_no_answer_to_it() -> Non
 
 
 def test_a_syn_that_is_sent_again_opens_no_second_connection() -> None:
-    """A retransmission belongs to the session that is there, and gets the same mapping."""
+    """A retransmission belongs to the session that is there, and starts its timer again (RFC 5382 REQ-5)."""
     bench = Bench()
     mapping = bench.open()
     bench.sleep(1.0)
 
     assert bench.open() is mapping
     assert len(mapping.sessions) == 1
-    bench.sleep(3.0)
-    assert bench.releases() == [(4.0, "IDLE")]
+    bench.sleep(4.0)
+    assert bench.releases() == [(5.0, "IDLE")]
 
 
 @pytest.mark.parametrize("flags", [TcpFlags.NONE, ACK, FIN, FIN | ACK, RST, RST | ACK, SYN | ACK], ids=flags_id)
@@ -146,6 +146,20 @@ def test_an_idle_connection_ends_by_way_of_trans() -> None:
 
     bench.sleep(1.0)
     assert bench.releases() == [(21.0, "CLOSED")]
+
+
+@each_side
+def test_an_idle_half_closed_connection_ends_in_the_same_way(side: Side) -> None:
+    """RFC 5382 REQ-5: the other side's FIN may never come. That this one passed is noticed 4 s later."""
+    bench = Bench()
+    mapping = established(bench)
+    bench.copy(mapping, side, FIN)
+
+    bench.sleep(20.0)
+    assert mapping.sessions[SERVER].state is TcpState.TRANS
+
+    bench.sleep(1.0)
+    assert bench.releases() == [(25.0, "CLOSED")]
 
 
 @each_side
@@ -355,7 +369,20 @@ def test_both_sides_may_open_at_once() -> None:
     assert mapping.sessions[SERVER].state is TcpState.ESTABLISHED
 
 
-# Counts that come late
+# Counts that come late, or begin anew
+
+
+@pytest.mark.parametrize("protocol", [TCP, UDP], ids=["tcp", "udp"])
+def test_counts_that_begin_anew_end_nothing(protocol: Protocol) -> None:
+    """After a reconnect of the switch, what its rules had seen is unknown: everything counts as in use."""
+    bench = Bench()
+    mapping = bench.open(ALICE, SERVER, protocol)
+    bench.sleep(3.0)
+
+    bench.reconnect()
+    bench.sleep(7.9)
+
+    assert bench.is_live(mapping)
 
 
 def test_counts_of_a_mapping_that_has_ended_are_ignored() -> None:
