@@ -141,7 +141,7 @@ def list_(
 
 def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
     """Print what a person chooses by; --json has the rest."""
-    columns = [key for key in ("name", "type", "unit", "default", "settings", "description") if key in rows[0]]
+    columns = [key for key in ("name", "unit", "default", "settings", "description") if key in rows[0]]
     table = Table(title=title, title_justify="left", box=SIMPLE)
     for key in columns:
         table.add_column(key, no_wrap=key == "name")

@@ -219,6 +219,18 @@ def test_a_packet_in_of_a_known_mapping_allocates_nothing_and_is_counted(network
     assert network.router.nat.counters[Protocol.UDP].port_mapping_creations == 1
 
 
+def test_a_packet_that_was_injected_does_not_come_back(network: Network) -> None:
+    """A FIN is copied once, decided on once where its rule is missing, and then it is dropped."""
+    connect(network, network.alice, 40000)
+    for rule in network.mapping_rules():
+        network.table.remove(rule)
+    seen = len(network.packet_ins)
+
+    assert network.send("alice", tcp(network, network.alice, 40000, SERVER, "FA")) == []
+
+    assert [p.table for p in network.packet_ins[seen:]] == [Table.CLASSIFY, Table.OUTBOUND]
+
+
 # ICMP
 
 

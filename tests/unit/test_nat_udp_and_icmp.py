@@ -6,7 +6,7 @@ Timers here: 8 s for UDP, 4 s for ICMP; each is examined four times within its t
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from controller.nat.model import Endpoint, Protocol, Translate
@@ -31,6 +31,8 @@ def test_a_mapping_that_is_not_used_ends_at_its_timeout_and_at_most_a_quarter_la
 
 @pytest.mark.parametrize("way", ["by the rules", "by the controller"])
 @given(gaps=st.lists(st.floats(0.0, 7.75), max_size=12))
+@example(gaps=[2.05])  # shortly after an examination
+@example(gaps=[1.95])  # shortly before one
 def test_outbound_packets_refresh_a_udp_mapping_whenever_they_come(way: str, gaps: list[float]) -> None:
     """RFC 4787 REQ-6: from the last outbound packet on it lives its timeout, and at most a quarter more."""
     bench = Bench()
