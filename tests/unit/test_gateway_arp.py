@@ -58,6 +58,17 @@ def test_the_gateway_answers_for_nobody_else(name: str, address: str) -> None:
     assert [a for a in arrivals if a.packet[ARP].op == 2] == []
 
 
+@pytest.mark.parametrize("name", ["alice", "server"])
+def test_the_gateway_answers_no_answer(name: str) -> None:
+    """Two that answer one another's replies would never end."""
+    network = Network()
+    host = network.hosts[name]
+    reply = who_has(host, host.gateway)
+    reply[ARP].op = 2
+
+    assert network.send(name, reply) == []
+
+
 def test_inside_hosts_find_one_another_as_in_any_lan() -> None:
     """An ARP request for a neighbour reaches the other inside hosts and nobody outside; the neighbour answers."""
     network = Network(clients=3)

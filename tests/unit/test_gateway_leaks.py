@@ -148,6 +148,18 @@ def test_a_fragment_of_a_mapped_flow_does_not_slip_through() -> None:
     assert network.send("alice", last) == []
 
 
+def test_a_fragment_does_not_pass_for_port_0() -> None:
+    """To the switch every fragment has port 0, and a host may have a mapping of its port 0."""
+    network = Network(ports=8)
+    network.send("alice", udp(network, network.alice, 0, "198.51.100.1:7"))
+    first = ip(network, network.alice, "198.51.100.1", flags="MF") / UDP(sport=5, dport=7) / Raw(bytes(8))
+    last = ip(network, network.alice, "198.51.100.1", frag=2, proto=17) / Raw(bytes(16))
+
+    assert network.send("alice", first) == []
+    assert network.send("alice", last) == []
+    assert network.router.dropped_fragments == 2
+
+
 def test_the_inside_network_is_the_one_that_leaks_are_judged_by() -> None:
     """The constant of these tests is the topology's."""
     inside = {i.address.network for i in TEMPLATE.configuration.interfaces if i.side is Side.INSIDE}

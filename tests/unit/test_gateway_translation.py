@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
@@ -315,6 +313,14 @@ def test_lan_traffic_between_inside_hosts_is_switched_and_not_touched(network: N
     assert len(network.router.nat) == 0
 
 
+@pytest.mark.parametrize("address", ["10.0.255.254", "198.51.100.254", "203.0.113.254"])
+def test_what_is_for_the_gateway_itself_is_not_translated(network: Network, address: str) -> None:
+    """Not by the rules of a mapping either; and the gateway does not ask the network for itself."""
+    network.send("alice", udp(network, network.alice, 40000, SERVER))
+
+    assert network.send("alice", udp(network, network.alice, 40000, f"{address}:7")) == []
+
+
 def gre(network: Network) -> Layer:
     """Return a packet of a protocol without ports."""
     return ip(network, network.alice, "198.51.100.1", proto=47) / Raw(bytes(8))
@@ -382,4 +388,17 @@ def test_more_external_addresses_are_used_by_subscriber() -> None:
 
     assert sorted(len(used) for used in sources.values()) == [1, 1]
     assert sources["alice"] | sources["bob"] == {"192.0.2.1", "192.0.2.2"}
-    assert all(ipaddress.IPv4Address(address) for used in sources.values() for address in used)
+
+
+def test_new_connections_come_in_by_every_external_address() -> None:
+    """RFC 5382 REQ-3: a SYN to any of them reaches the controller."""
+    network = Network(ports=64, external_addresses=2)
+    for host in (network.alice, network.bob):
+        (out,) = network.send(host.name, tcp(network, host, 40000, SERVER))
+        header = out.packet[IP]
+
+        (arrival,) = network.send(
+            "mirror", tcp(network, network.mirror, 9, f"{header.src}:{header.payload.sport}")
+        )
+
+        assert endpoints(arrival) == (host.name, "203.0.113.1", 9, host.address, 40000)
