@@ -123,7 +123,8 @@ def _datapath() -> Iterator[Finding]:
     if datapath() == "kernel":
         yield Finding("datapath", "kernel")
         return
-    yield Finding("datapath", "userspace (no kernel module openvswitch)")
+    why = "the kernel's is for root" if KERNEL_DATAPATH.exists() else "no kernel module openvswitch"
+    yield Finding("datapath", f"userspace ({why})")
     if not TUN.exists():
         advice = "as root: mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200"
         yield Finding(str(TUN), "missing", False, advice=advice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from scenarios.traffic.drive import Attempt, Sighting
 WINDOW = 256
 """Attempts under way at once, at most."""
 ECHO_PATIENCE_S = 8.0
+CLOSE_TO_OPEN = 2.0
 POOL_LOOK_EVERY_S = 0.05
 
 
@@ -21,6 +23,12 @@ class Filled:
 
     attempts: list[Attempt]
     seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Connections that were established a second."""
+        opened = self.established
+        return len(opened) / (max(a.done_at for a in opened) - opened[0].sent_at) if opened else math.inf
 
     @property
     def established(self) -> list[Attempt]:
@@ -44,7 +52,7 @@ class Filling:
         self._held = held
         self._traffic = lab.traffic(protocol, attempts=attempts, held=held)
 
-    def fill(self, phase: str, attempts: int, *, patience: float, in_order: int = WINDOW) -> Filled:
+    def fill(self, phase: str, attempts: int, *, patience: float, in_order: int) -> Filled:
         """Open so many attempts, and keep them.
 
         `in_order` of them are under way at once while all are answered: the fewer, the more it means which one
@@ -74,14 +82,16 @@ class Filling:
                 progress=lambda done: self._report.progress(done, total),
             )
 
-    def drain(self, *, close_rate: float, capacity: int, within: float) -> float | None:
+    def drain(self, filled: Filled, *, close_rate: float, capacity: int, within: float) -> float | None:
         """Close everything, `close_rate` connections a second, and wait until every port is free again.
+
+        A slow gateway is not asked to close much faster than it could open.
 
         Return how many seconds after the last close that was; None if it was not within `within` seconds, or if
         the gateway does not know.
         """
         with self._report.phase("drain"):
-            self._traffic.close(rate=close_rate, held=self._held)
+            self._traffic.close(rate=min(close_rate, CLOSE_TO_OPEN * filled.rate), held=self._held)
             closed = time.monotonic()
             while (waited := time.monotonic() - closed) <= within:
                 free = self._lab.gateway.counters(self._protocol)["ports_free"]

@@ -105,7 +105,7 @@ class PortExhaustion(Scenario):
         )
 
         within = _release_time(parameters, settings) + RELEASE_SLACK_S
-        back_after = filling.drain(close_rate=parameters.close_rate, capacity=capacity, within=within)
+        back_after = filling.drain(first, close_rate=parameters.close_rate, capacity=capacity, within=within)
         report.check_at_most(
             "after all have closed, the pool is whole again within the timers (seconds)",
             limit=within,
@@ -114,7 +114,7 @@ class PortExhaustion(Scenario):
         )
 
         refill = min(attempts, capacity + max(8, capacity // 64))
-        second = filling.fill("fill again", refill, patience=parameters.patience)
+        second = filling.fill("fill again", refill, patience=parameters.patience, in_order=max(16, in_order))
         report.check(
             "a second fill reaches the same number, and each carries data: no port was lost",
             expected=min(refill, capacity),

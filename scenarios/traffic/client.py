@@ -22,11 +22,13 @@ from typing import Any
 
 from scenarios.traffic.wire import ANSWER, HELLO, Hosts, Orders
 
-SILENCE_S = 0.25
+SILENCE_S = 0.1
 SILENCE_LATENCIES = 4
 """An attempt that has waited for so long, and for so many times the latency of late, leaves the window: it may
 never get an answer. On a slow gateway the latency grows, so the load does not."""
 LATENCY_DECAY = 0.99
+WINDOW_GROWTH = 4
+"""Silence widens the window step by step; an answer that comes after all narrows it again: it was no refusal."""
 RESEND_S = 0.5
 """A datagram may be lost on any network: it is sent again after this long."""
 TELL_EVERY_S = 0.1
@@ -84,13 +86,13 @@ class Round:
         self._client = client
         self._patience = patience
         self._in_window = 0
-        self._window = first_window
+        self._window = self._first_window = first_window
         self._wide_window = window
         self._aging: collections.deque[Attempt] = collections.deque()
         self._unanswered: collections.deque[Attempt] = collections.deque()
         self._resend: collections.deque[tuple[float, Attempt]] = collections.deque()
         self._waiting = 0
-        self._latency = 0.0
+        self._latency: float | None = None
         self.done = 0
 
     def run(self, attempts: list[Attempt], start: Callable[[Attempt], None]) -> None:
@@ -134,8 +136,10 @@ class Round:
 
     def answered(self, attempt: Attempt) -> None:
         """Take note of an answer, and of how long it took."""
+        if not attempt.counted:
+            self._window = max(self._first_window, self._window // WINDOW_GROWTH)
         self.finish(attempt)
-        self._latency = max(self._latency * LATENCY_DECAY, attempt.done_at - attempt.sent_at)
+        self._latency = max((self._latency or 0.0) * LATENCY_DECAY, attempt.done_at - attempt.sent_at)
 
     def _leave_window(self, attempt: Attempt) -> None:
         if attempt.counted:
@@ -149,13 +153,17 @@ class Round:
         return 0.02
 
     def _age(self, now: float) -> None:
-        """Once an attempt stays silent, order no longer matters, and the window opens wide."""
+        """Let attempts that stay silent leave the window, and widen it; not before anything is known."""
+        if self._latency is None:
+            return
         silence = max(SILENCE_S, SILENCE_LATENCIES * self._latency)
+        some_are_silent = False
         while self._aging and (not self._aging[0].counted or now - self._aging[0].sent_at >= silence):
             attempt = self._aging.popleft()
-            if attempt.counted:
-                self._window = self._wide_window
-                self._leave_window(attempt)
+            some_are_silent = some_are_silent or attempt.counted
+            self._leave_window(attempt)
+        if some_are_silent:
+            self._window = min(self._wide_window, self._window * WINDOW_GROWTH)
 
     def _give_up(self, now: float) -> None:
         waiting = self._unanswered
@@ -164,6 +172,7 @@ class Round:
             if attempt.waiting:
                 self._client.give_up(attempt)
                 self.finish(attempt)
+                self._latency = self._latency or 0.0
 
     def _send_again(self, now: float) -> None:
         while self._resend and (not self._resend[0][1].waiting or self._resend[0][0] <= now):

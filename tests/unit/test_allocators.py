@@ -65,6 +65,28 @@ def test_the_same_seed_gives_the_same_ports(allocator: type[Allocator]) -> None:
     assert [first.allocate(ALICE) for _ in range(100)] == [second.allocate(ALICE) for _ in range(100)]
 
 
+class CountingRandom(random.Random):
+    """A generator that counts how often it is asked."""
+
+    draws = 0
+
+    def random(self) -> float:
+        """Draw, and count."""
+        self.draws += 1
+        return super().random()
+
+
+def test_a_random_port_takes_one_draw_however_few_are_left() -> None:
+    """Unlike RFC 6056 Algorithm 1, which draws and walks on until it meets a free port."""
+    rng = CountingRandom(1)
+    free = RandomAllocator(range(1024, 65_536), rng)
+
+    for _ in range(64_512):
+        free.allocate(ALICE)
+
+    assert rng.draws == 64_512
+
+
 def test_random_ports_are_equally_likely() -> None:
     """RFC 6056 section 3: no port is easier to guess (chi-square with 15 degrees of freedom, below 1 in 1000)."""
     draws, size, rng = 16_000, 16, random.Random(1)

@@ -15,7 +15,8 @@ from tests.flowtable import AmbiguousError, BadRuleError, FlowTable
 
 IPV4 = ("eth_type", 0x0800)
 TCP_ONLY = (IPV4, ("ip_proto", 6))
-FRAME = Ether() / IP(src="10.0.0.1", dst="198.51.100.1") / TCP(sport=5, dport=7, flags="S")
+ETHERNET = Ether(src="02:00:0a:00:00:01", dst="02:00:0a:00:ff:fe")  # without, Scapy would ask the network
+FRAME = ETHERNET / IP(src="10.0.0.1", dst="198.51.100.1") / TCP(sport=5, dport=7, flags="S")
 
 
 def table_of(*rules: Rule) -> FlowTable:
@@ -76,7 +77,7 @@ def test_a_match_compares_under_its_mask(match: tuple[tuple[str, object], ...], 
 @pytest.mark.parametrize(("flags", "offset"), [("MF", 0), (0, 100)], ids=["first", "last"])
 def test_every_fragment_has_port_0(flags: str, offset: int) -> None:
     """Open vSwitch in its default fragment mode, the first fragment included (ovs-fields(7))."""
-    fragment = Ether() / IP(src="10.0.0.1", flags=flags, frag=offset) / UDP(sport=5, dport=7)
+    fragment = ETHERNET / IP(src="10.0.0.1", dst="198.51.100.1", flags=flags, frag=offset) / UDP(sport=5, dport=7)
     table = table_of(
         Rule(Table.CLASSIFY, 2, (IPV4, ("ip_proto", 17), ("udp_src", 5)), (Output(2),)),
         Rule(Table.CLASSIFY, 1, (("eth_type_nxm", 0x0800), ("ip_frag", (1, 1))), (Output(3),)),
@@ -102,8 +103,7 @@ def test_what_is_rewritten_is_what_the_next_table_meets() -> None:
     outcome = table.run(bytes(FRAME), 1)
 
     ((_, sent),) = outcome.outputs
-    expected = Ether(dst=FRAME.dst, src=FRAME.src) / IP(src="192.0.2.1", dst="198.51.100.1")
-    assert sent == bytes(expected / TCP(sport=1024, dport=7, flags="S"))
+    assert sent == bytes(ETHERNET / IP(src="192.0.2.1", dst="198.51.100.1") / TCP(sport=1024, dport=7, flags="S"))
     assert Ether(outcome.packet_ins[0].frame)[IP].src == "10.0.0.1"
 
 
@@ -112,7 +112,7 @@ def test_a_ttl_that_runs_out_stops_the_packet(ttl: int, leaves: list[int]) -> No
     """It is neither forwarded nor, unless asked for, told to the controller."""
     table = table_of(Rule(Table.CLASSIFY, 1, (IPV4,), (Act.DECREMENT_TTL, Output(2))))
 
-    outputs = table.run(bytes(Ether() / IP(ttl=ttl) / UDP()), 1).outputs
+    outputs = table.run(bytes(ETHERNET / IP(src="10.0.0.1", dst="198.51.100.1", ttl=ttl) / UDP()), 1).outputs
 
     assert [Ether(frame)[IP].ttl for _, frame in outputs] == leaves
 
