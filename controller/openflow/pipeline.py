@@ -126,7 +126,8 @@ def _classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
     own = str(_inside(configuration).address.ip)
     yield Rule(table, 40, (_ARP, ("arp_tpa", own)), _COPY_THEN, metered=True)
     yield Rule(table, 35, (to_us, *_FRAGMENT), _COPY_THEN, metered=True)
-    yield Rule(table, 30, (to_us, _IPV4, ("ipv4_dst", own)), _COPY_THEN, metered=True)
+    for address in sorted({str(interface.address.ip) for interface in configuration.interfaces}):
+        yield Rule(table, 30, (to_us, _IPV4, ("ipv4_dst", address)), _COPY_THEN, metered=True)
     for flag in (_FIN, _RST):
         yield Rule(table, 25, (_FRESH, to_us, *_TCP, flag), _COPY_THEN, Table.OUTBOUND)
     yield Rule(table, 20, (to_us, _IPV4), (), Table.OUTBOUND)
