@@ -76,9 +76,9 @@ class Ipv4:
         if _ethertype(frame) != ETHERTYPE_IPV4 or len(frame) < _ETHERNET + 20:
             return None
         payload = _ETHERNET + (frame[_ETHERNET] & 0x0F) * 4
-        if len(frame) < payload + 8:
-            return None
         is_fragment = bool(int.from_bytes(frame[_ETHERNET + 6 : _ETHERNET + 8], "big") & 0x3FFF)
+        if not is_fragment and len(frame) < payload + 8:
+            return None
         source, destination = struct.unpack_from("!II", frame, _ETHERNET + 12)
         return cls(frame, frame[_ETHERNET + 9], source, destination, payload, is_fragment)
 

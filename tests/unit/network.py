@@ -226,8 +226,9 @@ def who_has(host: Host, address: str) -> Layer:
 
 
 def ip(network: Network, sender: Host, destination: str, **fields: object) -> Layer:
-    """Return the headers of a packet from a host to an address beyond the gateway."""
-    return Ether(dst=network.mac, src=sender.mac) / IP(src=sender.address, dst=destination, **fields)
+    """Return the headers of a packet from a host to an address beyond the gateway; it is not to be fragmented."""
+    header = {"src": sender.address, "dst": destination, "flags": "DF", **fields}
+    return Ether(dst=network.mac, src=sender.mac) / IP(**header)
 
 
 def tcp(network: Network, sender: Host, source: int, to: str, flags: str = "S", data: bytes = b"") -> Layer:

@@ -197,9 +197,10 @@ def test_fragments_are_told_apart(frame: bytes) -> None:
     assert ip.is_fragment
 
 
-def test_do_not_fragment_is_no_fragment() -> None:
-    """Most packets of today carry that flag."""
-    assert read(ETHERNET / IP(flags="DF") / UDP()).protocol == 17
+@pytest.mark.parametrize("flags", [0, "DF"])
+def test_a_whole_packet_is_no_fragment(flags: object) -> None:
+    """Do Not Fragment is set in most packets of today."""
+    assert not read(ETHERNET / IP(flags=flags) / UDP()).is_fragment
 
 
 # ICMP queries

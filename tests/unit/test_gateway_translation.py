@@ -366,6 +366,13 @@ def test_a_dropped_fragment_is_counted(network: Network, sender: str) -> None:
     assert network.router.dropped_fragments == 1
 
 
+def test_a_short_last_fragment_is_counted_as_well(network: Network) -> None:
+    """The rest of a datagram may be a single byte."""
+    network.send("alice", ip(network, network.alice, "198.51.100.1", flags=0, frag=185) / Raw(b"x"))
+
+    assert network.router.dropped_fragments == 1
+
+
 def test_a_short_packet_is_no_fragment(network: Network) -> None:
     """A whole datagram of a protocol with little to say is dropped, and counted as what it is."""
     network.send("alice", ip(network, network.alice, "198.51.100.1", proto=47) / Raw(b"1234"))
@@ -395,10 +402,11 @@ def test_new_connections_come_in_by_every_external_address() -> None:
     network = Network(ports=64, external_addresses=2)
     for host in (network.alice, network.bob):
         (out,) = network.send(host.name, tcp(network, host, 40000, SERVER))
-        header = out.packet[IP]
+        header, seen = out.packet[IP], len(network.packet_ins)
 
         (arrival,) = network.send(
             "mirror", tcp(network, network.mirror, 9, f"{header.src}:{header.payload.sport}")
         )
 
         assert endpoints(arrival) == (host.name, "203.0.113.1", 9, host.address, 40000)
+        assert [p.table for p in network.packet_ins[seen:]] == [Table.INBOUND]

@@ -99,11 +99,13 @@ def test_open_vswitch_understands_every_message(as_open_vswitch_reads_it: list[s
         "OFPT_FLOW_MOD (OF1.3) (xid=0x0): ADD table:3 priority=20,ip,nw_dst=10.0.0.1 "
         "actions=set_field:02:00:0a:00:ff:fe->eth_src,set_field:02:00:0a:00:00:01->eth_dst,dec_ttl,output:1",
         "OFPT_PACKET_OUT (OF1.3) (xid=0x0): in_port=3 actions=set_field:0x1->reg0,resubmit(,0) data_len=5",
+        "OFPT_PACKET_OUT (OF1.3) (xid=0x0): in_port=CONTROLLER "
+        "actions=set_field:0x1->reg0,resubmit(,3) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=0x0): in_port=CONTROLLER actions=output:3 data_len=5",
     ],
     ids=[
         *("outbound rule", "inbound rule", "removal", "opening", "fragment", "FIN", "neighbour"),
-        *("injected frame", "own frame"),
+        *("injected frame", "forwarded frame", "own frame"),
     ],
 )
 def test_a_message_says_what_is_meant(as_open_vswitch_reads_it: list[str], line: str) -> None:
