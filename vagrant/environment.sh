@@ -34,7 +34,7 @@ for directory in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; d
     esac
 done
 export PATH
-unset PYTHONHOME PYTHONPATH # the user's settings for other programs
+unset PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE # the user's settings for other programs
 
 # Sets $missing_packages: those that bring programs which this machine lacks, each once.
 find_missing_packages() {
