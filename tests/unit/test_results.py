@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,23 @@ def test_a_half_written_file_is_never_seen(run: Run, tmp_path: Path) -> None:
 
     with pytest.raises(TypeError):
         folder.write(result)
+
+    assert (tmp_path / "results.json").read_text() == before
+
+
+def test_a_file_that_could_only_be_written_in_part_is_never_seen(run: Run, tmp_path: Path) -> None:
+    """What was there stays: here no file may grow beyond 100 bytes, as on a disk that is full."""
+    folder = Folder(tmp_path)
+    folder.write(finished(run, *checks(HELD)))
+    before = (tmp_path / "results.json").read_text()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            folder.write(finished(run, *checks(FAILED)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     assert (tmp_path / "results.json").read_text() == before
 
