@@ -5,6 +5,9 @@ is over and returns the mappings that may be idle. The NAT cannot know: where fl
 only their counts tell. Whoever has the counts reports them with `examined`, and only that ends an idle
 mapping. Each idle timeout is examined EXAMINATIONS times, so a mapping lives for its timeout after its last
 use, never less, and at most a quarter more (two, where the counts come late).
+
+Deviation: a mapping's rules count all its TCP connections together, so one that nobody answered may be taken for
+answered while another is in use, and then lives for the established timeout (RFC 5382 REQ-5 asks for no less).
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ from controller.nat.timers import TimerQueue
 EXAMINATIONS = 4
 """How often within an idle timeout a mapping's packet counts are looked at."""
 
+_ENDED = {TcpState.BOTH_FIN_RCV, TcpState.TRANS}
 _ESTABLISHED_PHASE = {state for state, timer in TIMERS.items() if timer is TcpTimer.ESTABLISHED}
 
 
@@ -153,6 +157,8 @@ class Nat:
                 return  # a late segment of a connection that has ended
             session = Session(mapping, remote, sender, now, mapping.packets_from(sender.other))
             mapping.sessions[remote] = session
+        elif packet.opens_connection and session.state in _ENDED:
+            session.client = sender  # either side may open it again
         event = _event(session, sender, packet.flags)
         if event is not None:
             self._advance(session, event, now)

@@ -396,3 +396,19 @@ def test_counts_of_a_mapping_that_has_ended_are_ignored() -> None:
 
     assert (new.outbound_packets, new.inbound_packets) == (0, 0)
     assert bench.is_live(new)
+
+
+def test_a_connection_that_ended_may_be_opened_again_by_the_other_side() -> None:
+    """The server becomes the client; once answered, the connection has the established timer."""
+    bench = Bench()
+    mapping = bench.open()
+    bench.forward(mapping, inbound=1)
+    for side in (INSIDE, OUTSIDE):
+        bench.copy(mapping, side, FIN | ACK)
+
+    bench.inbound(TCP, SERVER, mapping.external, SYN)
+    bench.forward(mapping, outbound=1)
+    bench.sleep(5.0)
+
+    assert mapping.sessions[SERVER].client is OUTSIDE
+    assert mapping.sessions[SERVER].state is TcpState.ESTABLISHED
