@@ -57,4 +57,4 @@ class Home(LabTopology):
             self.server(name, addresses, network.network_address + 254)
 
 
-topos = {"home": Home}  # for `mn --custom`
+topos = {"home": Home}  # where Mininet looks for the topologies of a file

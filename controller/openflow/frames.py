@@ -157,11 +157,6 @@ class Ipv4:
         frame[icmp + 2 : icmp + 4] = _checksum(frame[icmp:end])
 
 
-def source_mac(frame: bytes) -> bytes:
-    """Return who sent the frame."""
-    return frame[6:12]
-
-
 def _ethertype(frame: bytes) -> int:
     return int.from_bytes(frame[12:14], "big")
 
