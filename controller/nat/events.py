@@ -1,19 +1,21 @@
-"""What happened to the NAT, in the past tense. Names follow RFC 8158 where it has one."""
+"""What happened to the NAT, in the past tense."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
 
-from controller.nat.model import Mapping, Protocol
+from controller.nat.model import Flow, Limit, Mapping, Protocol, Refuse, Translate
+from controller.nat.waiting import Ticket
 
 
 class ReleaseReason(enum.Enum):
     """Why a mapping ended."""
 
-    CLOSED = "its last session closed"
+    CLOSED = "its last connection closed"
     IDLE = "it was idle for its timeout"
     ROLLED_BACK = "the switch refused its rules"
+    EVICTED = "another needed its place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +26,54 @@ class MappingCreated:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowCreated:
+    """A mapping, perhaps a new one, is to be used with a new peer."""
+
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEnded:
+    """A mapping is no longer used with this peer."""
+
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
 class MappingReleased:
-    """A mapping ended; its port rests or is held down, then becomes free."""
+    """A mapping ended, after all its flows; its port rests or is held down, then becomes free."""
 
     mapping: Mapping
     reason: ReleaseReason
 
 
 @dataclass(frozen=True, slots=True)
-class PortsExhausted:
-    """A packet was refused for want of a port, the first since one was last free (RFC 8158 natEvent 12)."""
+class LimitReached:
+    """A limit refused a packet, the first time since it last let one pass (RFC 8158 natEvent 3, 12 and 13).
+
+    `subject` is whose limit it is: an external address, a subscriber, or None for all.
+    """
+
+    limit: Limit
+    protocol: Protocol
+    subject: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdReached:
+    """A protocol's use of the pool rose to the high threshold, or fell to the low one (RFC 8158 natEvent 18)."""
 
     protocol: Protocol
-    address: int
+    is_high: bool
+    allocated: int
 
 
-Event = MappingCreated | MappingReleased | PortsExhausted
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Packets that were held are decided: the first by `verdict`, the others as if they came only now."""
+
+    ticket: Ticket
+    verdict: Translate | Refuse
+
+
+Event = MappingCreated | FlowCreated | FlowEnded | MappingReleased | LimitReached | ThresholdReached | Resumed

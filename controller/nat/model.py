@@ -1,7 +1,8 @@
 """The nouns of a NAT: endpoint, packet, session, mapping, and the verdict on a packet.
 
-A *mapping* ties an internal endpoint to an external one; a *session* is a mapping plus one remote endpoint
-(RFC 4787 section 4.1, RFC 5508 section 2). All addresses are IPv4.
+A *mapping* ties an internal endpoint to an external one; a *session* is a mapping plus one remote endpoint (RFC
+4787 section 4.1, RFC 5508 section 2). A *flow* is what the switch can count: as many sessions of a mapping as one
+pair of rules carries, at least one. All addresses are IPv4.
 """
 
 from __future__ import annotations
@@ -9,9 +10,13 @@ from __future__ import annotations
 import enum
 import ipaddress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from controller.nat.tcp import TcpState
+from controller.nat.timers import Timed
+
+if TYPE_CHECKING:
+    from controller.nat.waiting import Ticket
 
 
 class Protocol(enum.IntEnum):
@@ -44,14 +49,28 @@ class Side(enum.Enum):
         return Side.OUTSIDE if self is Side.INSIDE else Side.INSIDE
 
 
-class Endpoint(NamedTuple):
-    """An IPv4 address (as an integer) and a port; for ICMP queries the port is the query identifier.
+class Endpoint(int):
+    """An IPv4 address and a port as one number; for ICMP queries the port is the query identifier.
 
-    A named tuple, not a dataclass: endpoints are hashed for each packet, and a tuple's hash is C code.
+    A number, not a record: tables of many thousands are keyed by endpoints, and an integer is the smallest key
+    that Python has, and the quickest to hash.
     """
 
-    address: int
-    port: int
+    __slots__ = ()
+
+    def __new__(cls, address: int, port: int) -> Endpoint:
+        """Join an address and a port."""
+        return int.__new__(cls, address << 16 | port)
+
+    @property
+    def address(self) -> int:
+        """The IPv4 address, as an integer."""
+        return self >> 16
+
+    @property
+    def port(self) -> int:
+        """The port, 0 to 65535."""
+        return self & 0xFFFF
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
@@ -61,6 +80,26 @@ class Endpoint(NamedTuple):
 
     def __str__(self) -> str:
         return f"{ipaddress.IPv4Address(self.address)}:{self.port}"
+
+    __repr__ = __str__
+
+
+ANYBODY = Endpoint(0, 0)
+"""The part of a remote endpoint on which something endpoint-independent depends: nothing."""
+
+
+class Dependence(enum.IntEnum):
+    """On how much of the remote endpoint something depends (RFC 4787 sections 4.1 and 5), from less to more."""
+
+    INDEPENDENT = 0
+    ADDRESS = 1
+    ADDRESS_AND_PORT = 2
+
+    def part(self, remote: Endpoint) -> Endpoint:
+        """Return the part of a remote endpoint that matters; what does not is 0."""
+        if self is Dependence.INDEPENDENT:
+            return ANYBODY
+        return Endpoint(remote.address, 0) if self is Dependence.ADDRESS else remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,68 +118,130 @@ class Packet:
 
 
 @dataclass(slots=True, eq=False)
-class Session:
-    """One TCP connection through a mapping, as far as the NAT can see it (RFC 7857 section 2).
-
-    `client` is the side that opened it; `answers_before` is the mapping's count of packets from the other side, as
-    last examined, when it opened: more than that later on means that the other side has answered.
-    """
-
-    mapping: Mapping
-    remote: Endpoint
-    client: Side
-    opened_at: float
-    answers_before: int
-    state: TcpState = TcpState.CLOSED
-
-
-@dataclass(slots=True, eq=False)
 class Mapping:
     """An internal endpoint and the external endpoint that stands for it, for one protocol.
 
-    `sessions` holds TCP connections only: UDP peers are hidden by the rules of an endpoint-independent
-    mapping. The packet counts are those of the rules when they were last examined.
+    `scope` is the part of the remote endpoint for which it was made, by the mapping behaviour: ANYBODY, an
+    address, or an endpoint. `last_use` is when any of its flows was last refreshed. `flows` is never empty while
+    the mapping lives.
     """
 
     protocol: Protocol
     internal: Endpoint
     external: Endpoint
+    scope: Endpoint
     last_use: float
-    sessions: dict[Endpoint, Session] = field(default_factory=dict)
+    flows: list[Flow] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Flow(Timed):
+    """What one pair of rules carries: a mapping's packets to and from everybody, one address, or one endpoint.
+
+    `peer` says which. Where it is an endpoint, the flow is a session; otherwise the rules hide which sessions
+    there are. The packet counts are the rules', as last examined, at `examined_at`. `connections` holds TCP
+    connections by their remote endpoints, each opened by a SYN that the NAT itself saw.
+    """
+
+    mapping: Mapping
+    peer: Endpoint
+    last_use: float
+    examined_at: float
+    place: int
     outbound_packets: int = 0
     inbound_packets: int = 0
+    connections: dict[Endpoint, Connection] | None = None
+    is_inbound_only: bool = False
+    """Another mapping's flow carries what the internal endpoint sends to this peer."""
 
     def packets_from(self, side: Side) -> int:
         """Return how many packets came from one side, as last examined."""
         return self.outbound_packets if side is Side.INSIDE else self.inbound_packets
 
 
-class Limit(enum.Enum):
-    """What ran short when a packet was refused; the value is its counter's name (RFC 8512)."""
+@dataclass(slots=True, eq=False)
+class Connection(Timed):
+    """One TCP connection, as far as the NAT can see it (RFC 7857 section 2).
 
+    `client` is the side that opened it, `since` the time of its last SYN or of its entering the state.
+    `packets_before` is a count of its flow's packets: of those from the other side when it opened (more, later on,
+    mean that the other side has answered), or of all after a RST (more mean that it goes on).
+    """
+
+    flow: Flow
+    remote: Endpoint
+    client: Side
+    since: float
+    packets_before: int
+    state: TcpState = TcpState.CLOSED
+
+
+class Limit(enum.Enum):
+    """What can run short. The value is the counter of the packets that it stopped (RFC 8512 where it has one)."""
+
+    SUBSCRIBERS = "dropped_subscriber_limit_packets"
+    """`limit_subscribers`: active inside addresses."""
+    QUOTA = "dropped_port_limit_packets"
+    """`port_quota`, `port_quota_tcp` and so on: ports of one subscriber (RFC 6888 REQ-4)."""
+    RATE = "dropped_rate_packets"
+    """`new_mapping_rate_per_subscriber` (RFC 6888 REQ-4C)."""
+    MAPPINGS = "dropped_mapping_limit_packets"
+    """`limit_port_mappings` (RFC 7659 natv2InstancePortMapEntryLimitDrops)."""
+    SESSIONS = "dropped_state_limit_packets"
+    """`limit_sessions`."""
     PORTS = "dropped_port_packets"
+    """The ports of the one external address that the subscriber may use (RFC 7857 section 4)."""
+    POOL = "dropped_address_packets"
+    """The ports of every external address, where any of them would do."""
+    FLOW_TABLE = "dropped_flow_table_packets"
+    """The switch's rules: it refused some."""
+    HOLD_QUEUE = "dropped_hold_packets"
+    """`hold_queue`: packets that wait."""
 
 
 class DropReason(enum.Enum):
     """Why a packet was dropped although nothing ran short."""
 
     NO_MAPPING = "no mapping"
+    FILTERED = "the filtering behaviour keeps this sender out"
     NOT_A_SYN = "a TCP packet without SYN, and no mapping"
+
+
+class Answer(enum.Enum):
+    """What the sender of a refused packet is told."""
+
+    NOTHING = "drop"
+    ICMP = "icmp"
+    RESET = "reset"
 
 
 @dataclass(frozen=True, slots=True)
 class Translate:
-    """Let the packet pass, rewritten by this mapping; `created` says that the mapping is new."""
+    """Let the packet pass, rewritten by this flow's mapping; `created` says that the flow is new."""
 
-    mapping: Mapping
+    flow: Flow
     created: bool
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping that rewrites it."""
+        return self.flow.mapping
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Do not let the packet pass: `limit` was reached. The sender is told nothing."""
+    """Do not let the packet pass: `limit` was reached. Its sender is told `answer`."""
 
     limit: Limit
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Keep the packet, if it is new, with the others of this ticket; an event will tell what becomes of it."""
+
+    ticket: Ticket
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +251,4 @@ class Drop:
     reason: DropReason
 
 
-Verdict = Translate | Refuse | Drop
+Verdict = Translate | Refuse | Hold | Drop

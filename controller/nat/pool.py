@@ -1,20 +1,22 @@
-"""The port-allocation table: external addresses x ports, once for each protocol.
+"""The port-allocation table: which external ports are in use, free, resting or held down.
 
-Each port of each address is in one of four states, per protocol, and their numbers always add up to the
-pool's size: *allocated* to a mapping, *resting* or *held down* after its release, or *free*. A subscriber
-(an inside address) keeps to one external address (RFC 4787 REQ-2, "Paired"); new subscribers take them in turn.
+Ports are kept apart by protocol and external address; where they may overlap, by destination as well, each of
+which then has all ports to itself (RFC 7857 section 3). A freed port rests, since the switch may still have the
+old flow in its cache; then it may be held down (RFC 6888 REQ-8), which ends early for the oldest where too many
+are.
 """
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections import Counter
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controller.nat.model import Endpoint, Protocol
+from controller.nat.allocators.allocator import Allocator, PortPlan
+from controller.nat.model import Dependence, Endpoint, Protocol
 from controller.nat.settings import NatSettings
-from controller.nat.timers import TimerQueue
+from controller.nat.subscribers import Subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,74 +29,126 @@ class Usage:
     held_down: int
 
 
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """An external endpoint that can be given again, toward a part of the remote endpoint."""
+
+    external: Endpoint
+    destination: Endpoint
+    ready_at: float
+
+
+class Ports:
+    """The ports of one protocol."""
+
+    def __init__(self, protocol: Protocol, settings: NatSettings, rng: random.Random) -> None:
+        self._settings = settings
+        self._plan = PortPlan(settings.ports, rng, settings.port_set_size, settings.port_set_timeout)
+        # RFC 6888 REQ-8: not where TCP is tracked (a), and not where strangers are filtered (c).
+        exempt = protocol is Protocol.TCP or settings.filtering is not Dependence.INDEPENDENT
+        self._hold_down = 0.0 if exempt else settings.hold_down_timeout - settings.rest
+        self._free: dict[int, dict[Endpoint, Allocator]] = {address: {} for address in settings.external_addresses}
+        self._resting: deque[Freed] = deque()
+        self._held_down: deque[Freed] = deque()
+        self.allocated = 0
+
+    def allocate(self, address: int, internal: Endpoint, destination: Endpoint, now: float) -> Endpoint | None:
+        """Take an external endpoint at `address`, or return None if there is none for `internal`."""
+        by_destination = self._free[address]
+        allocator = by_destination.get(destination)
+        if allocator is None:
+            allocator = by_destination[destination] = self._settings.allocator(self._plan)
+        port = allocator.allocate(internal, now)
+        if port is None:
+            return None
+        self.allocated += 1
+        return Endpoint(address, port)
+
+    def release(self, external: Endpoint, destination: Endpoint, now: float) -> None:
+        """Take an endpoint back; it is given again only after its rest and hold-down."""
+        self.allocated -= 1
+        self._resting.append(Freed(external, destination, now + self._settings.rest))
+
+    def reclaim(self, now: float) -> Iterator[Freed]:
+        """Make free what has rested long enough, and yield it."""
+        while self._resting and self._resting[0].ready_at <= now:
+            rested = self._resting.popleft()
+            if self._hold_down > 0:
+                self._held_down.append(
+                    Freed(rested.external, rested.destination, rested.ready_at + self._hold_down)
+                )
+            else:
+                yield self._make_free(rested, now)
+        most = self._settings.hold_down_max
+        while self._held_down and (
+            self._held_down[0].ready_at <= now or (most is not None and len(self._held_down) > most)
+        ):
+            yield self._make_free(self._held_down.popleft(), now)
+
+    def usage(self) -> Usage:
+        """Count the ports by their state; a destination counts while it has allocated or resting ports."""
+        size = len(self._settings.ports)
+        free = sum(
+            sum(len(each) for each in by_destination.values()) if by_destination else size
+            for by_destination in self._free.values()
+        )
+        return Usage(self.allocated, free, len(self._resting), len(self._held_down))
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When the next port goes on to its next state, or None."""
+        deadlines = [queue[0].ready_at for queue in (self._resting, self._held_down) if queue]
+        return min(deadlines, default=None)
+
+    def _make_free(self, freed: Freed, now: float) -> Freed:
+        by_destination = self._free[freed.external.address]
+        allocator = by_destination[freed.destination]
+        allocator.release(freed.external.port, now)
+        if self._settings.overlapping and len(allocator) == len(self._settings.ports):
+            del by_destination[freed.destination]  # destinations come and go
+        return freed
+
+
 class Pool:
     """Gives external endpoints to internal ones, and takes them back."""
 
     def __init__(self, settings: NatSettings, rng: random.Random) -> None:
-        self.ports = settings.ports
-        self.mappings_by_subscriber: Counter[int] = Counter()
-        self._addresses: dict[int, int] = {}
-        self._next_address = itertools.cycle(settings.external_addresses)
-        self._free = {
-            (protocol, address): settings.allocator(settings.ports, rng)
-            for protocol in Protocol
-            for address in settings.external_addresses
-        }
-        self._allocated = dict.fromkeys(Protocol, 0)
-        self._holds_down = settings.hold_down_timeout > 0
-        quarantine = max(settings.hold_down_timeout, settings.rest)
-        self._quarantine: dict[Protocol, TimerQueue[Endpoint]] = {
-            protocol: TimerQueue(quarantine) for protocol in Protocol
-        }
+        self._overlapping = settings.overlapping
+        self._pooling = settings.pooling(settings.external_addresses, rng)
+        self._ports = {protocol: Ports(protocol, settings, rng) for protocol in Protocol}
+        self.limit = settings.pooling.limit
 
-    def allocate(self, protocol: Protocol, internal: Endpoint) -> Endpoint | None:
-        """Take an external endpoint for `internal`, or return None if its external address has none free.
+    def allocate(
+        self, protocol: Protocol, subscriber: Subscriber, internal: Endpoint, remote: Endpoint, now: float
+    ) -> Endpoint | None:
+        """Take an external endpoint for packets from `internal` to `remote`, or return None if there is none."""
+        ports, destination = self._ports[protocol], self._overlapping.part(remote)
+        for address in self._pooling.candidates(subscriber):
+            external = ports.allocate(address, internal, destination, now)
+            if external is not None:
+                return external
+        return None
 
-        With paired pooling no other address may help out (RFC 7857 section 4).
-        """
-        address = self.external_address(internal)
-        port = self._free[protocol, address].allocate(internal)
-        if port is None:
-            return None
-        self.mappings_by_subscriber[internal.address] += 1
-        self._allocated[protocol] += 1
-        return Endpoint(address, port)
+    def release(self, protocol: Protocol, external: Endpoint, remote: Endpoint, now: float) -> None:
+        """Take an endpoint back that was given for packets to `remote`."""
+        self._ports[protocol].release(external, self._overlapping.part(remote), now)
 
-    def external_address(self, internal: Endpoint) -> int:
-        """Return the external address of a subscriber, a new one's for good until its last mapping ends."""
-        address = self._addresses.get(internal.address)
-        if address is None:
-            address = self._addresses[internal.address] = next(self._next_address)
-        return address
+    def reclaim(self, now: float) -> Iterator[tuple[Protocol, Freed]]:
+        """Make free what has rested long enough, and yield it."""
+        for protocol, ports in self._ports.items():
+            for freed in ports.reclaim(now):
+                yield protocol, freed
 
-    def release(self, protocol: Protocol, internal: Endpoint, external: Endpoint, now: float) -> None:
-        """Take an endpoint back; it is given again only after its rest or hold-down."""
-        self.mappings_by_subscriber[internal.address] -= 1
-        if not self.mappings_by_subscriber[internal.address]:
-            del self.mappings_by_subscriber[internal.address]
-            del self._addresses[internal.address]
-        self._allocated[protocol] -= 1
-        self._quarantine[protocol].arm(external, now)
-
-    def reclaim(self, now: float) -> None:
-        """Make free what has rested long enough."""
-        for protocol, queue in self._quarantine.items():
-            for external in queue.due(now):
-                self._free[protocol, external.address].release(external.port)
+    def allocated(self, protocol: Protocol) -> int:
+        """Return how many ports of one protocol are allocated."""
+        return self._ports[protocol].allocated
 
     def usage(self, protocol: Protocol) -> Usage:
         """Count the ports of one protocol by their state."""
-        waiting = len(self._quarantine[protocol])
-        free = sum(len(ports) for (of, _), ports in self._free.items() if of is protocol)
-        return Usage(
-            allocated=self._allocated[protocol],
-            free=free,
-            resting=0 if self._holds_down else waiting,
-            held_down=waiting if self._holds_down else 0,
-        )
+        return self._ports[protocol].usage()
 
     @property
     def next_deadline(self) -> float | None:
-        """When the next port becomes free again, or None."""
-        deadlines = [queue.next_deadline for queue in self._quarantine.values()]
+        """When the next port goes on to its next state, or None."""
+        deadlines = [ports.next_deadline for ports in self._ports.values()]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.nat.allocators import Allocator
-from controller.nat.exhaustion import ExhaustionPolicy
+from controller.nat.allocators.allocator import Allocator
+from controller.nat.exhaustion.policy import ExhaustionPolicy
+from controller.nat.model import Answer, Dependence, Protocol
+from controller.nat.pooling.pooling import Pooling
 from controller.nat.tcp import TcpTimer
 
 
 @dataclass(frozen=True, slots=True)
 class NatSettings:
-    """The pool, the strategies and the timers; all times in seconds.
+    """The behaviours, the strategies, the limits and the timers. All times are in seconds; None is no limit.
 
     `rest` is how long a freed port stays out of use while the switch may still have the old flow in its
     cache; `hold_down_timeout` is RFC 6888 REQ-8's, and counts instead of the rest where it is longer.
@@ -19,10 +21,42 @@ class NatSettings:
 
     external_addresses: tuple[int, ...]
     ports: range
+    mapping: Dependence
+    filtering: Dependence
+    overlapping: Dependence
+    """How different two destinations must be to share an external port; INDEPENDENT is never."""
+    pooling: type[Pooling]
     allocator: type[Allocator]
-    on_exhaustion: ExhaustionPolicy
+    port_set_size: int
+    port_set_timeout: float
+    on_exhaustion: type[ExhaustionPolicy]
+    fallback: Answer
+    hold_timeout: float
+    hold_queue: int
+    port_quota: int | None
+    port_quotas: dict[Protocol, int | None]
+    limit_port_mappings: int | None
+    limit_sessions: int | None
+    limit_subscribers: int | None
+    new_mapping_rate_per_subscriber: float | None
+    pool_usage_low: float
+    pool_usage_high: float
+    """Percent of the pool's ports, for each protocol."""
     udp_timeout: float
     icmp_timeout: float
     tcp_timeouts: dict[TcpTimer, float]
     hold_down_timeout: float
+    hold_down_max: int | None
     rest: float
+    refresh_inbound: bool
+
+    @property
+    def flows(self) -> Dependence:
+        """How much of the remote endpoint the rules of a flow must tell apart.
+
+        One pair of rules for a mapping would let everybody in and hide each session: so there is one only where
+        both is wanted.
+        """
+        if self.limit_sessions is not None:
+            return Dependence.ADDRESS_AND_PORT
+        return max(self.mapping, self.filtering)

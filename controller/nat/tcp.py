@@ -2,10 +2,8 @@
 
 "Client" is the side that sent the first SYN. A NAT that works by flow rules does not see the server's SYN;
 it learns from packet counts that traffic went both ways, and takes that for the event SERVER_SYN. So a FIN
-may come while the state is still INIT, and counts for one of an established connection.
-
-Deviation: in TRANS a data packet would lead back to ESTABLISHED (RFC 7857 section 2.2). Rules forward such packets
-unseen, so a connection that goes on after a RST ends with its timer, and a forged RST can end it.
+may come while the state is still INIT, and counts for one of an established connection. In the same way it learns
+of data after a RST: from counts, looked at a few times within the timeout.
 """
 
 from __future__ import annotations
@@ -33,7 +31,9 @@ class TcpEvent(enum.Enum):
     CLIENT_FIN = "client FIN"
     SERVER_FIN = "server FIN"
     RST = "RST"
+    DATA = "data packet"
     IDLE = "idle for the established timeout"
+    TIMEOUT = "the state's timeout"
 
 
 class TcpTimer(enum.Enum):
@@ -49,10 +49,12 @@ _S, _E = TcpState, TcpEvent
 
 TRANSITIONS: dict[tuple[TcpState, TcpEvent], TcpState] = {
     (_S.CLOSED, _E.CLIENT_SYN): _S.INIT,
+    # Also the other half of a simultaneous open (RFC 5382 REQ-2A).
     (_S.INIT, _E.SERVER_SYN): _S.ESTABLISHED,
     (_S.INIT, _E.CLIENT_FIN): _S.C_FIN_RCV,
     (_S.INIT, _E.SERVER_FIN): _S.S_FIN_RCV,
     (_S.INIT, _E.RST): _S.TRANS,
+    (_S.INIT, _E.TIMEOUT): _S.CLOSED,
     (_S.ESTABLISHED, _E.CLIENT_FIN): _S.C_FIN_RCV,
     (_S.ESTABLISHED, _E.SERVER_FIN): _S.S_FIN_RCV,
     (_S.ESTABLISHED, _E.RST): _S.TRANS,
@@ -63,6 +65,10 @@ TRANSITIONS: dict[tuple[TcpState, TcpEvent], TcpState] = {
     (_S.S_FIN_RCV, _E.CLIENT_FIN): _S.BOTH_FIN_RCV,
     (_S.S_FIN_RCV, _E.RST): _S.TRANS,
     (_S.S_FIN_RCV, _E.IDLE): _S.TRANS,
+    (_S.BOTH_FIN_RCV, _E.TIMEOUT): _S.CLOSED,
+    # RFC 7857 section 2.2: a forged RST ends nothing, if the connection goes on.
+    (_S.TRANS, _E.DATA): _S.ESTABLISHED,
+    (_S.TRANS, _E.TIMEOUT): _S.CLOSED,
     # A connection that ended may be opened again from the same endpoints (RFC 9293 section 3.6.1).
     (_S.BOTH_FIN_RCV, _E.CLIENT_SYN): _S.INIT,
     (_S.TRANS, _E.CLIENT_SYN): _S.INIT,
@@ -78,7 +84,7 @@ TIMERS: dict[TcpState, TcpTimer] = {
     TcpState.BOTH_FIN_RCV: TcpTimer.CLOSING,
     TcpState.TRANS: TcpTimer.RESET,
 }
-"""The timer that runs in each state. CLOSED has none: such a session no longer exists."""
+"""The timer that runs in each state. CLOSED has none: such a connection no longer exists."""
 
 
 def next_state(state: TcpState, event: TcpEvent) -> TcpState:

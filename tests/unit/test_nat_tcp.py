@@ -9,7 +9,7 @@ import pytest
 
 from controller.nat.model import Drop, DropReason, Endpoint, Mapping, Protocol, Side, TcpFlags, Translate
 from controller.nat.tcp import TcpState
-from tests.unit.core import ACK, ALICE, FIN, MIRROR, RST, SERVER, SYN, TCP, UDP, Bench
+from tests.unit.core import ACK, ALICE, FIN, MIRROR, RST, SERVER, SYN, TCP, UDP, Bench, connections
 
 INSIDE, OUTSIDE = Side.INSIDE, Side.OUTSIDE
 
@@ -30,7 +30,7 @@ def established(bench: Bench) -> Mapping:
     mapping = bench.open()
     bench.forward(mapping, inbound=1)
     bench.sleep(4.0)
-    assert mapping.sessions[SERVER].state is TcpState.ESTABLISHED
+    assert connections(mapping)[SERVER].state is TcpState.ESTABLISHED
     return mapping
 
 
@@ -57,7 +57,7 @@ def test_an_answered_opening_counts_as_established() -> None:
 
     bench.sleep(4.0)
 
-    assert mapping.sessions[SERVER].state is TcpState.ESTABLISHED
+    assert connections(mapping)[SERVER].state is TcpState.ESTABLISHED
     assert bench.releases() == []
 
 
@@ -69,7 +69,7 @@ def test_what_was_counted_before_a_connection_opened_is_no_answer_to_it() -> Non
 
     bench.sleep(4.0)
 
-    assert list(mapping.sessions) == [SERVER]
+    assert list(connections(mapping)) == [SERVER]
 
 
 def test_a_syn_that_is_sent_again_opens_no_second_connection() -> None:
@@ -79,7 +79,7 @@ def test_a_syn_that_is_sent_again_opens_no_second_connection() -> None:
     bench.sleep(1.0)
 
     assert bench.open() is mapping
-    assert len(mapping.sessions) == 1
+    assert len(connections(mapping)) == 1
     bench.sleep(4.0)
     assert bench.releases() == [(5.0, "IDLE")]
 
@@ -141,7 +141,7 @@ def test_an_idle_connection_ends_by_way_of_trans() -> None:
     mapping = established(bench)
 
     bench.sleep(16.0)
-    assert mapping.sessions[SERVER].state is TcpState.TRANS
+    assert connections(mapping)[SERVER].state is TcpState.TRANS
     assert bench.is_live(mapping)
 
     bench.sleep(1.0)
@@ -156,7 +156,7 @@ def test_an_idle_half_closed_connection_ends_in_the_same_way(side: Side) -> None
     bench.copy(mapping, side, FIN)
 
     bench.sleep(20.0)
-    assert mapping.sessions[SERVER].state is TcpState.TRANS
+    assert connections(mapping)[SERVER].state is TcpState.TRANS
 
     bench.sleep(1.0)
     assert bench.releases() == [(25.0, "CLOSED")]
@@ -172,7 +172,7 @@ def test_packets_of_either_side_keep_a_connection(side: Side) -> None:
         bench.forward(mapping, outbound=side is INSIDE, inbound=side is OUTSIDE)
         bench.sleep(12.0)
 
-    assert mapping.sessions[SERVER].state is TcpState.ESTABLISHED
+    assert connections(mapping)[SERVER].state is TcpState.ESTABLISHED
 
 
 # Closing
@@ -269,7 +269,7 @@ def test_a_stranger_ends_no_connection(flags: TcpFlags) -> None:
     bench.copy(mapping, OUTSIDE, flags, Endpoint.parse("198.51.100.1:8"))
     bench.sleep(10.0)
 
-    assert mapping.sessions[SERVER].state is TcpState.ESTABLISHED
+    assert connections(mapping)[SERVER].state is TcpState.ESTABLISHED
 
 
 # Opening again
@@ -291,7 +291,7 @@ def test_a_connection_that_ended_may_be_opened_again(ending: str) -> None:
     bench.forward(mapping, inbound=1)
     bench.sleep(10.0)
 
-    assert mapping.sessions[SERVER].state is TcpState.ESTABLISHED
+    assert connections(mapping)[SERVER].state is TcpState.ESTABLISHED
 
 
 def test_an_opening_again_that_is_never_answered_ends_at_the_open_timeout() -> None:
@@ -320,7 +320,7 @@ def test_a_mapping_lives_until_its_last_connection_has_ended() -> None:
 
     bench.sleep(3.0)
     assert bench.is_live(mapping)
-    assert list(mapping.sessions) == [MIRROR]
+    assert list(connections(mapping)) == [MIRROR]
 
     bench.copy(mapping, INSIDE, RST, MIRROR)
     bench.sleep(1.0)
@@ -336,8 +336,8 @@ def test_connections_of_one_endpoint_are_told_apart_by_their_remote_port() -> No
 
     bench.copy(mapping, OUTSIDE, RST, SERVER)
 
-    assert mapping.sessions[SERVER].state is TcpState.TRANS
-    assert mapping.sessions[other].state is TcpState.INIT
+    assert connections(mapping)[SERVER].state is TcpState.TRANS
+    assert connections(mapping)[other].state is TcpState.INIT
 
 
 def test_an_outside_host_may_open_a_connection_through_a_mapping() -> None:
@@ -346,13 +346,13 @@ def test_an_outside_host_may_open_a_connection_through_a_mapping() -> None:
     mapping = bench.open()
     bench.copy(mapping, INSIDE, RST)
 
-    assert bench.inbound(TCP, MIRROR, mapping.external, SYN) == Translate(mapping, created=False)
-    assert mapping.sessions[MIRROR].client is OUTSIDE
+    assert bench.inbound(TCP, MIRROR, mapping.external, SYN) == Translate(mapping.flows[0], created=False)
+    assert connections(mapping)[MIRROR].client is OUTSIDE
     bench.sleep(3.0)
-    assert list(mapping.sessions) == [MIRROR]
+    assert list(connections(mapping)) == [MIRROR]
 
     bench.copy(mapping, OUTSIDE, FIN, MIRROR)
-    assert mapping.sessions[MIRROR].state is TcpState.C_FIN_RCV
+    assert connections(mapping)[MIRROR].state is TcpState.C_FIN_RCV
     bench.copy(mapping, INSIDE, FIN, MIRROR)
     bench.sleep(2.0)
     assert bench.releases() == [(5.0, "CLOSED")]
@@ -365,8 +365,8 @@ def test_both_sides_may_open_at_once() -> None:
 
     bench.inbound(TCP, SERVER, mapping.external, SYN)
 
-    assert mapping.sessions[SERVER].client is INSIDE
-    assert mapping.sessions[SERVER].state is TcpState.ESTABLISHED
+    assert connections(mapping)[SERVER].client is INSIDE
+    assert connections(mapping)[SERVER].state is TcpState.ESTABLISHED
 
 
 # Counts that come late, or begin anew
@@ -389,12 +389,13 @@ def test_counts_of_a_mapping_that_has_ended_are_ignored() -> None:
     """They were under way when it ended; its internal endpoint may have a new mapping by then."""
     bench = Bench()
     old = bench.open()
+    (flow,) = old.flows
     bench.roll_back(old)
     new = bench.open()
 
-    bench.nat.examined(old, 7, 7, bench.now)
+    bench.nat.examined([(flow, 7, 7)], bench.now)
 
-    assert (new.outbound_packets, new.inbound_packets) == (0, 0)
+    assert (new.flows[0].outbound_packets, new.flows[0].inbound_packets) == (0, 0)
     assert bench.is_live(new)
 
 
@@ -410,5 +411,5 @@ def test_a_connection_that_ended_may_be_opened_again_by_the_other_side() -> None
     bench.forward(mapping, outbound=1)
     bench.sleep(5.0)
 
-    assert mapping.sessions[SERVER].client is OUTSIDE
-    assert mapping.sessions[SERVER].state is TcpState.ESTABLISHED
+    assert connections(mapping)[SERVER].client is OUTSIDE
+    assert connections(mapping)[SERVER].state is TcpState.ESTABLISHED

@@ -1,37 +1,27 @@
 """Port allocators: which free port a new mapping gets. One file and one line here for each.
 
-An allocator owns the free ports of one external address and one protocol. It is O(1) per call, never gives
-the same port twice without a release between, and says None exactly when it has none left.
+An allocator owns the free ports of one external address and one protocol (and of one destination, where ports may
+overlap). It is O(1) per call, never gives the same port twice without a release between, and says None only when
+it has none for this subscriber; `linux-like` alone also when it has found none. Making one is O(1) too, in time
+and memory: where ports may overlap, there is one for each destination.
 """
 
 from __future__ import annotations
 
-import random
-from typing import Protocol
-
+from controller.nat.allocators.allocator import Allocator, PortPlan
+from controller.nat.allocators.blocks import BlocksAllocator
+from controller.nat.allocators.linux_like import LinuxLikeAllocator
+from controller.nat.allocators.preserving import PreservingAllocator
 from controller.nat.allocators.random_ import RandomAllocator
-from controller.nat.model import Endpoint
-
-
-class Allocator(Protocol):
-    """The free ports of one external address and protocol."""
-
-    def __init__(self, ports: range, rng: random.Random) -> None: ...
-
-    def __len__(self) -> int:
-        """Return how many ports are free."""
-        ...
-
-    def allocate(self, internal: Endpoint) -> int | None:
-        """Take a free port for a new mapping of `internal`, or return None if there is none."""
-        ...
-
-    def release(self, port: int) -> None:
-        """Take back a port that was given and has rested."""
-        ...
-
+from controller.nat.allocators.sequential import SequentialAllocator
 
 ALLOCATORS: dict[str, type[Allocator]] = {
     "random": RandomAllocator,
+    "sequential": SequentialAllocator,
+    "preserving": PreservingAllocator,
+    "blocks": BlocksAllocator,
+    "linux-like": LinuxLikeAllocator,
 }
 """By the names of the setting `port_allocation_type`."""
+
+__all__ = ["ALLOCATORS", "Allocator", "PortPlan"]

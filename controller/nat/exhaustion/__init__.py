@@ -1,22 +1,23 @@
-"""What becomes of a packet for which something ran short. One file and one line here for each policy."""
+"""What becomes of an outbound packet for which something ran short. One file and one line here for each policy.
+
+A policy decides; the NAT does. It may refuse the packet with an answer, let it wait for what it needs, or name a
+mapping that has to go for it. The same policy decides whichever limit was hit.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from controller.nat.exhaustion.drop import Drop
-from controller.nat.model import Limit, Refuse
-
-
-class ExhaustionPolicy(Protocol):
-    """Decides on a packet that cannot get what it needs."""
-
-    def refuse(self, limit: Limit) -> Refuse:
-        """Return the verdict on a packet that was stopped by `limit`."""
-        ...
-
+from controller.nat.exhaustion.evict_lru import EvictLru
+from controller.nat.exhaustion.hold import Hold
+from controller.nat.exhaustion.icmp import Icmp
+from controller.nat.exhaustion.policy import ExhaustionPolicy
+from controller.nat.exhaustion.reset import Reset
 
 POLICIES: dict[str, type[ExhaustionPolicy]] = {
     "drop": Drop,
+    "icmp": Icmp,
+    "reset": Reset,
+    "evict-lru": EvictLru,
+    "hold": Hold,
 }
 """By the names of the setting `on_exhaustion`."""

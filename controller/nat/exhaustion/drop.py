@@ -5,12 +5,17 @@ RFC 5508 REQ-8 and RFC 6888 REQ-11B would have the NAT send an ICMP error as wel
 
 from __future__ import annotations
 
-from controller.nat.model import Limit, Refuse
+from typing import ClassVar
+
+from controller.nat.exhaustion.policy import Decision, Shortage
+from controller.nat.model import Answer
 
 
 class Drop:
-    """Refuses without a word."""
+    """Refuses without a word: the client waits until it loses patience."""
 
-    def refuse(self, limit: Limit) -> Refuse:
-        """Return a refusal that names the limit, for the counters only."""
-        return Refuse(limit)
+    evicts: ClassVar[bool] = False
+
+    def decide(self, shortage: Shortage) -> Decision:
+        """Say nothing."""
+        return Answer.NOTHING

@@ -1,0 +1,100 @@
+"""A deck of ports: draw one at random, take a given one, put one back. O(1) each, and so is a new deck.
+
+The free ports are a shuffled deck from which one is drawn at a random place; the last card fills the gap, so that
+every free card stays equally likely (a Fisher-Yates shuffle that goes on for ever). To find a given card, the deck
+also notes each card's place. The note of a card that is out is out of date: a card is in the deck only if it is
+itself at the place in its note (Briggs and Torczon, "An efficient representation for sparse sets", 1993).
+
+A new deck stores nothing: until something is written, card `n` is at place `n`. At first only changes are stored,
+in dictionaries; once arrays are smaller, 4 bytes for each port. A deck that is whole again forgets its order.
+"""
+
+from __future__ import annotations
+
+import random
+from array import array
+
+UNSHUFFLED = array("H", range(1 << 16))
+"""Card `n` at place `n`. Copied where a deck needs arrays, which is a hundred times quicker than counting up."""
+
+PORTS_PER_CHANGE = 16
+"""A change takes about 70 bytes; with more than one for so many ports of 4 bytes each, arrays are smaller."""
+
+
+class _Changes(dict[int, int]):
+    """An array in which place `n` holds `n` unless something else was written."""
+
+    __slots__ = ()
+
+    def __missing__(self, place: int) -> int:
+        return place
+
+
+class Deck:
+    """The free ones of a range of ports, in no order. A card is a port's distance from the first port."""
+
+    __slots__ = ("_cards", "_left", "_places", "_ports", "_rng", "_room")
+
+    def __init__(self, ports: range, rng: random.Random) -> None:
+        self._ports = ports
+        self._rng = rng
+        self._left = len(ports)
+        self._forget_order()
+
+    def __len__(self) -> int:
+        return self._left
+
+    def draw(self) -> int | None:
+        """Take out a port, each with equal probability, or return None if the deck is empty."""
+        if not self._left:
+            return None
+        place = int(self._rng.random() * self._left)
+        card = self._cards[place]
+        self._fill_gap(place)
+        return self._ports.start + card
+
+    def take(self, port: int) -> bool:
+        """Take out this port, and say whether it was in the deck."""
+        if port not in self._ports:
+            return False
+        card = port - self._ports.start
+        place = self._places[card]
+        if place >= self._left or self._cards[place] != card:
+            return False
+        self._fill_gap(place)
+        return True
+
+    def put_back(self, port: int) -> None:
+        """Put in a port that was taken out."""
+        self._write(self._left, port - self._ports.start)
+        self._left += 1
+        if self._left == len(self._ports):
+            self._forget_order()
+
+    def _fill_gap(self, place: int) -> None:
+        self._left -= 1
+        if place != self._left:
+            self._write(place, self._cards[self._left])
+
+    def _write(self, place: int, card: int) -> None:
+        self._cards[place] = card
+        self._places[card] = place
+        if len(self._cards) + len(self._places) > self._room:
+            self._use_arrays()
+
+    def _forget_order(self) -> None:
+        self._cards: _Changes | array[int] = _Changes()
+        self._places: _Changes | array[int] = _Changes()
+        self._room = len(self._ports) // PORTS_PER_CHANGE
+
+    def _use_arrays(self) -> None:
+        self._cards, self._places = self._as_array(self._cards), self._as_array(self._places)
+        self._room = 2 * len(self._ports)
+
+    def _as_array(self, changes: _Changes | array[int]) -> array[int]:
+        if isinstance(changes, array):
+            return changes
+        places = UNSHUFFLED[: len(self._ports)]
+        for place, value in changes.items():
+            places[place] = value
+        return places

@@ -1,0 +1,60 @@
+"""Port allocation as the Linux kernel does it: the internal port, or the first free one that a short search meets.
+
+Linux (`nf_nat_l4proto_unique_tuple` in net/netfilter/nf_nat_core.c) keeps no list of free ports. It tries the
+internal port, then 128 consecutive ports from a random one on; if all are taken, 64 from another, then 32, 16 and
+8. After these 248 it gives up, so as not to hold up the machine. A range of up to 128 ports is searched in full.
+
+Deviation: the fuller the range, the more packets are refused while ports are free, against RFC 6888 REQ-13 (make
+the most of the ports). The search also favours the port after a row of taken ones, like Algorithm 1 of RFC 6056.
+Linux's own ranges for internal ports below 1024 are left out.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from controller.nat.allocators.allocator import PortPlan
+from controller.nat.allocators.deck import Deck
+from controller.nat.model import Endpoint
+
+ROUNDS = (128, 64, 32, 16, 8)
+"""How many consecutive ports each round of the search tries (NF_NAT_MAX_ATTEMPTS, and halves of it)."""
+
+
+class LinuxLikeAllocator:
+    """Gives the internal port, or a free port that at most 248 tries find."""
+
+    by_subscriber: ClassVar[bool] = False
+
+    def __init__(self, plan: PortPlan) -> None:
+        self._ports = plan.ports
+        self._rng = plan.rng
+        self._free = Deck(plan.ports, plan.rng)
+
+    def __len__(self) -> int:
+        return len(self._free)
+
+    def allocate(self, internal: Endpoint, now: float) -> int | None:
+        """Take the port of `internal` or the first free one that is met, or return None if none was met."""
+        if self._free.take(internal.port):
+            return internal.port
+        if not self._free:
+            return None  # what Linux, which does not count, finds out by searching
+        for tries in ROUNDS:
+            port = self._search(tries)
+            if port is not None:
+                return port
+        return None
+
+    def release(self, port: int, now: float) -> None:
+        """Take back a port that was given."""
+        self._free.put_back(port)
+
+    def _search(self, tries: int) -> int | None:
+        size, take = len(self._ports), self._free.take
+        start = int(self._rng.random() * size)
+        for place in range(start, start + tries):
+            port = self._ports[place % size]
+            if take(port):
+                return port
+        return None

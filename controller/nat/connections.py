@@ -1,0 +1,142 @@
+"""TCP connections: which there are, in which state, and when each is over (RFC 7857 section 2, RFC 5382 REQ-5).
+
+The transitions are in `tcp.py`. Rules forward the packets, so that only some segments are seen here (the first
+SYN, FINs and RSTs); the rest is known by the packet counts of the connection's flow.
+
+Deviation: where several connections share a flow, they share its counts. One that nobody answered may then be
+taken for answered, and lives for the established timeout (RFC 5382 REQ-5 asks for no less); data after a RST is
+not told from the other connections' data, and ends with its timer.
+"""
+
+from __future__ import annotations
+
+from controller.nat.model import Connection, Endpoint, Flow, Packet, Side, TcpFlags
+from controller.nat.tcp import TIMERS, TcpEvent, TcpState, TcpTimer, next_state
+from controller.nat.timers import TimerQueue
+
+EXAMINATIONS = 4
+"""How often within an idle timeout a flow's packet counts are looked at."""
+UNKNOWN = -1
+"""A count that has not been read since."""
+
+_ENDED = {TcpState.BOTH_FIN_RCV, TcpState.TRANS}
+_ESTABLISHED_PHASE = {state for state, timer in TIMERS.items() if timer is TcpTimer.ESTABLISHED}
+_EXAMINED = {TcpTimer.ESTABLISHED, TcpTimer.RESET}
+"""The timers that are over only if the counts say so, and are looked at several times before."""
+
+
+class Connections:
+    """Follows the connections of all TCP flows."""
+
+    def __init__(self, timeouts: dict[TcpTimer, float]) -> None:
+        self._timeouts = timeouts
+        self._timers: dict[TcpTimer, TimerQueue[Connection]] = {
+            timer: TimerQueue(timeout / EXAMINATIONS if timer in _EXAMINED else timeout)
+            for timer, timeout in timeouts.items()
+        }
+
+    def track(self, flow: Flow, remote: Endpoint, sender: Side, packet: Packet, now: float) -> None:
+        """Take note of a segment."""
+        if flow.connections is None:
+            flow.connections = {}
+        connection = flow.connections.get(remote)
+        if connection is None:
+            if not packet.opens_connection:
+                return  # a late segment of a connection that has ended
+            connection = Connection(flow, remote, sender, now, flow.packets_from(sender.other))
+            flow.connections[remote] = connection
+        elif packet.opens_connection and connection.state in _ENDED:
+            connection.client = sender  # either side may open it again
+        event = _event(connection, sender, packet.flags)
+        if event is not None:
+            self._advance(connection, event, now)
+
+    def due(self, now: float) -> tuple[list[Connection], list[Flow]]:
+        """Return the connections that have closed at `now`, and the flows whose counts must tell of others."""
+        closed = list(self._timers[TcpTimer.CLOSING].due(now))
+        examine: dict[Flow, None] = {}
+        for timer in (TcpTimer.OPENING, TcpTimer.ESTABLISHED, TcpTimer.RESET):
+            for connection in list(self._timers[timer].due(now)):
+                self._timers[timer].arm(connection, now)
+                examine[connection.flow] = None
+        return closed, list(examine)
+
+    def examined(self, flow: Flow, now: float) -> list[Connection]:
+        """Conclude from a flow's new counts what has become of its connections; return those that are over."""
+        return [each for each in (flow.connections or {}).values() if self._is_over(each, now)]
+
+    def counts_restarted(self, flow: Flow, now: float) -> None:
+        """The flow's rules count from zero: what they had seen is unknown, so it is all in use."""
+        for connection in (flow.connections or {}).values():
+            connection.packets_before = UNKNOWN if connection.state is TcpState.TRANS else 0
+            self._advance(connection, TcpEvent.SERVER_SYN, now)
+
+    def forget(self, connection: Connection) -> None:
+        """Remove a connection."""
+        self._timers[TIMERS[connection.state]].disarm(connection)
+        if connection.flow.connections is not None:
+            del connection.flow.connections[connection.remote]
+
+    @property
+    def next_deadlines(self) -> list[float | None]:
+        """When each timer runs out next."""
+        return [queue.next_deadline for queue in self._timers.values()]
+
+    def _advance(self, connection: Connection, event: TcpEvent, now: float) -> None:
+        """Enter the next state and start its timer; an event that changes nothing starts the timer again.
+
+        But not that after a RST: another RST is no data, and must not keep what the first one ended.
+        """
+        state = next_state(connection.state, event)
+        if state is connection.state is TcpState.TRANS:
+            connection.packets_before = UNKNOWN
+            return
+        if connection.state is not TcpState.CLOSED:
+            self._timers[TIMERS[connection.state]].disarm(connection)
+        if state is TcpState.INIT:
+            connection.since = now
+        if state is not connection.state:
+            connection.since = now
+            if state is TcpState.INIT:
+                connection.packets_before = connection.flow.packets_from(connection.client.other)
+            elif state is TcpState.TRANS:
+                connection.packets_before = UNKNOWN
+        connection.state = state
+        self._timers[TIMERS[state]].arm(connection, now)
+
+    def _is_over(self, connection: Connection, now: float) -> bool:
+        flow, waited = connection.flow, now - connection.since
+        if connection.state is TcpState.INIT:
+            if flow.packets_from(connection.client.other) > connection.packets_before:
+                self._advance(connection, TcpEvent.SERVER_SYN, now)
+                return False
+            return waited >= self._timeouts[TcpTimer.OPENING]
+        if connection.state is TcpState.TRANS:
+            return not self._goes_on(connection, now) and waited >= self._timeouts[TcpTimer.RESET]
+        is_idle = now - flow.last_use >= self._timeouts[TcpTimer.ESTABLISHED]
+        if connection.state in _ESTABLISHED_PHASE and is_idle:
+            self._advance(connection, TcpEvent.IDLE, now)
+        return False
+
+    def _goes_on(self, connection: Connection, now: float) -> bool:
+        """Whether data has passed since a RST, or since it seemed idle; the first look is what counts begin at."""
+        flow = connection.flow
+        packets = flow.outbound_packets + flow.inbound_packets
+        if connection.packets_before == UNKNOWN:
+            connection.packets_before = packets
+        elif packets > connection.packets_before and len(flow.connections or {}) == 1:
+            self._advance(connection, TcpEvent.DATA, now)
+            return True
+        return False
+
+
+def _event(connection: Connection, sender: Side, flags: TcpFlags) -> TcpEvent | None:
+    """Name what a segment means for its connection, or None where it means nothing."""
+    is_client = sender is connection.client
+    if flags & TcpFlags.RST:
+        return TcpEvent.RST
+    if flags & TcpFlags.FIN:
+        return TcpEvent.CLIENT_FIN if is_client else TcpEvent.SERVER_FIN
+    if flags & TcpFlags.SYN:
+        return TcpEvent.CLIENT_SYN if is_client else TcpEvent.SERVER_SYN
+    return None

@@ -1,0 +1,27 @@
+"""Paired pooling: all sessions of a subscriber use one external address (RFC 4787 REQ-2, RFC 6888 REQ-2)."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterable
+from typing import ClassVar
+
+from controller.nat.model import Limit
+from controller.nat.subscribers import Subscriber
+
+
+class Paired:
+    """One external address for each subscriber; new subscribers take them in turn. No other helps out."""
+
+    # RFC 7857 section 4: when the address is out of ports, new sessions are dropped.
+    limit: ClassVar[Limit] = Limit.PORTS
+
+    def __init__(self, addresses: tuple[int, ...], rng: random.Random) -> None:
+        self._turns = itertools.cycle(addresses)
+
+    def candidates(self, subscriber: Subscriber) -> Iterable[int]:
+        """Return the subscriber's own address alone."""
+        if subscriber.external_address is None:
+            subscriber.external_address = next(self._turns)
+        return (subscriber.external_address,)

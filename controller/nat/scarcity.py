@@ -1,0 +1,271 @@
+"""When something runs short: asking the policy, letting packets wait, evicting for them, and waking them.
+
+Nothing here makes a mapping or ends one by itself; it asks the NAT to.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from controller.nat.events import LimitReached, ReleaseReason, Resumed
+from controller.nat.exhaustion.policy import Decision, Evict, Shortage, Wait
+from controller.nat.model import (
+    Answer,
+    Endpoint,
+    Flow,
+    Hold,
+    Limit,
+    Mapping,
+    Packet,
+    Protocol,
+    Refuse,
+    Translate,
+    Verdict,
+)
+from controller.nat.pool import Freed
+from controller.nat.recency import Recency
+from controller.nat.scopes import Scope, Scopes
+from controller.nat.waiting import Key, Ticket, WaitingRoom
+
+if TYPE_CHECKING:
+    from controller.nat.translator import Nat
+
+RESTS = 4
+"""What is evicted for waits for the port's rest, and is not given up before this many of them."""
+CANDIDATES = 256
+"""How many of the oldest mappings are looked at, where not every one would do."""
+
+_FLOW_TABLE = Scope(Limit.FLOW_TABLE)
+_SUBSCRIBERS = Scope(Limit.SUBSCRIBERS)
+_HOLD_QUEUE = Scope(Limit.HOLD_QUEUE)
+_FREED_BY_ANY_FLOW = (Scope(Limit.SESSIONS), _FLOW_TABLE)
+_FREED_BY_ANY_MAPPING = (*_FREED_BY_ANY_FLOW, _SUBSCRIBERS)
+_ANY_MAPPING_HELPS = {Limit.MAPPINGS, Limit.SESSIONS, Limit.FLOW_TABLE, Limit.SUBSCRIBERS}
+
+
+class Scarcity:
+    """Decides on outbound packets that could not get what they need."""
+
+    def __init__(self, nat: Nat, scopes: Scopes) -> None:
+        settings = nat.settings
+        self._nat = nat
+        self._scopes = scopes
+        self._policy = settings.on_exhaustion()
+        self._fallback = settings.fallback
+        patience = settings.hold_timeout
+        if self._policy.evicts:
+            patience = max(patience, RESTS * settings.rest)
+        self._waiting = WaitingRoom(settings.hold_queue, patience)
+        self._recency = Recency() if self._policy.evicts else None
+        self._announced: set[Scope] = set()
+        self._freed: deque[Scope] = deque()
+        # Ports that rest, by who can use them then: nobody has to go for what is on its way.
+        self._resting: dict[tuple[Protocol, Endpoint, Endpoint], Scope] = {}
+        self._coming: Counter[Scope] = Counter()
+
+    # Packets
+
+    def known(self, packet: Packet) -> Verdict | None:
+        """Return the verdict on a packet whose like waits already, None for any other."""
+        ticket = self._waiting.find(self._key(packet)) if self._waiting else None
+        if ticket is None:
+            return None
+        if packet.protocol is Protocol.TCP and packet in ticket.held:
+            return Hold(ticket, is_new=False)  # the same SYN once more
+        if self._waiting.is_full:
+            return self._refuse_to_hold(packet)
+        self._waiting.join(ticket, packet)
+        self._count_held(packet)
+        return Hold(ticket, is_new=True)
+
+    def refuse(self, scope: Scope, packet: Packet, now: float) -> Verdict:
+        """Return the verdict on a packet that was stopped in this scope."""
+        self._announce(scope, packet.protocol)
+        decision = self._decide(scope, packet)
+        if isinstance(decision, Answer):
+            return self._answer(scope.limit, decision, packet)
+        if self._waiting.is_full:
+            return self._refuse_to_hold(packet)
+        ticket = Ticket(self._key(packet), packet, scope)
+        self._waiting.enter(ticket, now)
+        self._count_held(packet)
+        self._make_room(decision, now)
+        self.wake(now)
+        return Hold(ticket, is_new=True)
+
+    def _refuse_to_hold(self, packet: Packet) -> Refuse:
+        self._announce(_HOLD_QUEUE, packet.protocol)
+        return self._answer(Limit.HOLD_QUEUE, self._fallback, packet)
+
+    def _count_held(self, packet: Packet) -> None:
+        self._nat.counters[packet.protocol].held_packets += 1
+        self._announced.discard(_HOLD_QUEUE)
+
+    def _decide(self, scope: Scope, packet: Packet) -> Decision:
+        victims = self._victims(scope, packet)
+        decision = self._policy.decide(Shortage(packet, scope.limit, victims, self._fallback))
+        if isinstance(decision, Evict) and self._coming[scope] > self._waiting.tickets(scope):
+            return Wait()
+        return decision
+
+    def _victims(self, scope: Scope, packet: Packet) -> Iterator[Mapping]:
+        """Yield the mappings whose end would admit a packet, the least recently used first."""
+        if self._recency is None:
+            return iter(())
+        if scope.limit not in _ANY_MAPPING_HELPS:
+            return self._recency.oldest(scope)
+        oldest = itertools.islice(self._recency.oldest(Scope(Limit.MAPPINGS)), CANDIDATES)
+        return (mapping for mapping in oldest if self._would_help(mapping, scope.limit, packet))
+
+    def _would_help(self, mapping: Mapping, limit: Limit, packet: Packet) -> bool:
+        if limit is Limit.SUBSCRIBERS:
+            return self._nat.limits.subscribers[mapping.internal.address].total == 1
+        if limit is Limit.FLOW_TABLE and mapping.protocol is Protocol.ICMP:
+            return False  # it has no rules
+        wanted = self._nat.settings.mapping.part(packet.destination)  # its own mapping is of use to it
+        return (mapping.protocol, mapping.internal, mapping.scope) != (packet.protocol, packet.source, wanted)
+
+    def _make_room(self, decision: Decision, now: float) -> None:
+        """Evict, where it was decided to; its packet waits by now."""
+        if isinstance(decision, Evict):
+            self._nat.counters[decision.mapping.protocol].evicted_mappings += 1
+            self._nat.end(decision.mapping, ReleaseReason.EVICTED, now)
+
+    def _answer(self, limit: Limit, answer: Answer, packet: Packet, packets: int = 1) -> Refuse:
+        if answer is Answer.RESET and packet.protocol is not Protocol.TCP:
+            answer = Answer.ICMP  # nothing else can be reset
+        counters = self._nat.counters[packet.protocol]
+        setattr(counters, limit.value, getattr(counters, limit.value) + packets)
+        return Refuse(limit, answer)
+
+    def _announce(self, scope: Scope, protocol: Protocol) -> None:
+        if scope not in self._announced:
+            self._announced.add(scope)
+            self._nat.events.append(LimitReached(scope.limit, protocol, scope.subject))
+
+    def _key(self, packet: Packet) -> Key:
+        return (packet.protocol, packet.source, self._nat.settings.mapping.part(packet.destination))
+
+    # What has become of mappings
+
+    def used(self, mapping: Mapping, at: float) -> None:
+        """A mapping was used, in whichever direction, at `at` or later."""
+        if self._recency is not None:
+            self._recency.use(mapping, self._scopes.of_mapping(mapping), at)
+
+    def admitted(self, mapping: Mapping) -> None:
+        """An outbound packet got what it needed: the limits that it passed may be announced again."""
+        if self._announced:
+            subscriber = mapping.internal.address
+            passed = [Scope(Limit.SESSIONS), Scope(Limit.RATE, subscriber)]
+            if self._nat.limits.subscribers[subscriber].total == 1:
+                passed.append(_SUBSCRIBERS)
+            self._announced.difference_update((*self._scopes.of_mapping(mapping), *passed))
+
+    def let_in(self, flow: Flow, now: float) -> None:
+        """A stranger has opened a session, by which what waits for the same may go out as well."""
+        key = (flow.mapping.protocol, flow.mapping.internal, self._nat.settings.mapping.part(flow.peer))
+        ticket = self._waiting.find(key)
+        if ticket is not None:
+            first = ticket.packet
+            if self._nat.outbound_flow(first.protocol, first.source, first.destination) is not None:
+                verdict = self._nat.outbound(first, now)
+                assert isinstance(verdict, Translate)
+                self._resume(ticket, verdict)
+
+    def flow_ended(self, reason: ReleaseReason) -> None:
+        """A flow ended, but not its mapping."""
+        self._free(_FREED_BY_ANY_FLOW, reason)
+
+    def mapping_released(self, mapping: Mapping, reason: ReleaseReason) -> None:
+        """A mapping ended; its port is not free yet."""
+        scopes = self._scopes.of_mapping(mapping)
+        of_port = self._scopes.of_port(mapping)
+        if self._recency is not None:
+            self._recency.forget(mapping, scopes)
+            self._resting[self._scopes.place_of(mapping)] = of_port
+            self._coming[of_port] += 1
+        self._free((*_FREED_BY_ANY_MAPPING, *(scope for scope in scopes if scope != of_port)), reason)
+
+    def port_freed(self, protocol: Protocol, freed: Freed) -> None:
+        """A port can be given again."""
+        if self._recency is not None:
+            of_port = self._resting.pop((protocol, freed.external, freed.destination))
+            self._coming[of_port] -= 1
+            if not self._coming[of_port]:
+                del self._coming[of_port]
+        if self._waiting and self._nat.settings.allocator.by_subscriber:
+            self._freed.extend(self._waiting.scopes_of(self._nat.settings.pooling.limit))
+        elif self._waiting:
+            self._freed.append(self._scopes.of_freed(protocol, freed))
+
+    def _free(self, scopes: Iterable[Scope], reason: ReleaseReason) -> None:
+        has_room = reason is not ReleaseReason.ROLLED_BACK  # the switch, that is: what it refused leaves none
+        if self._waiting:
+            self._freed.extend(scope for scope in scopes if has_room or scope != _FLOW_TABLE)
+        if has_room:
+            self._announced.discard(_FLOW_TABLE)
+
+    # Packets that wait
+
+    def due(self, now: float) -> None:
+        """Wake who can go on, and turn away who has lost patience."""
+        self._freed.extend(self._waiting.scopes_of(Limit.RATE))
+        self.wake(now)
+        for ticket in self._waiting.lost_patience(now):
+            self._turn_away(ticket, self._fallback)
+
+    def wake(self, now: float) -> None:
+        """Let those go on for whom something has become free, one for each that has."""
+        while self._freed:
+            scope = self._freed.popleft()
+            ticket = self._waiting.first(scope)
+            if ticket is not None and self._try_again(ticket, now) and scope == _SUBSCRIBERS:
+                for other in self._waiting.all(scope):  # the same subscriber's are no longer stopped
+                    if other.packet.source.address == ticket.packet.source.address:
+                        self._try_again(other, now)
+
+    def _try_again(self, ticket: Ticket, now: float) -> bool:
+        """Whether it went on. What it had no use for in the end, the next one may use."""
+        paired_with = ticket.scope.subject if ticket.scope.limit is Limit.PORTS else None
+        opened = self._nat.open(ticket.packet, now, paired_with)
+        if isinstance(opened, Flow):
+            self._resume(ticket, Translate(opened, created=True))
+            return True
+        if opened != ticket.scope:
+            self._freed.append(ticket.scope)
+            self._decide_again(ticket, opened, now)
+        return False
+
+    def _decide_again(self, ticket: Ticket, scope: Scope, now: float) -> None:
+        self._announce(scope, ticket.packet.protocol)
+        decision = self._decide(scope, ticket.packet)
+        self._waiting.move(ticket, scope)
+        if isinstance(decision, Answer):
+            self._waiting.leave(ticket)
+            self._turn_away(ticket, decision)
+        else:
+            self._make_room(decision, now)
+
+    def _resume(self, ticket: Ticket, verdict: Translate) -> None:
+        self._waiting.leave(ticket)
+        self._nat.events.append(Resumed(ticket, verdict))
+
+    def _turn_away(self, ticket: Ticket, answer: Answer) -> None:
+        verdict = self._answer(ticket.scope.limit, answer, ticket.packet, len(ticket.held))
+        self._nat.events.append(Resumed(ticket, verdict))
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When `due` has something to do next, or None."""
+        if not self._waiting:
+            return None
+        deadlines = [
+            self._nat.limits.may_create_at(scope.subject)
+            for scope in self._waiting.scopes_of(Limit.RATE)
+            if scope.subject is not None
+        ]
+        return min([*deadlines, self._waiting.next_deadline or 0.0])
