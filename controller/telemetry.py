@@ -13,10 +13,12 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-from controller.nat.model import Protocol
+from controller.nat.model import Limit, Protocol
 from controller.openflow.router import Router
 
 GAUGES_EVERY_S = 0.1
+QUOTAS = [limit for limit in Limit if limit not in (Limit.PORTS, Limit.POOL)]
+"""The limits that were set by somebody, or by a switch; their events are RFC 8158's "quota exceeded"."""
 
 
 class Telemetry:
@@ -38,14 +40,17 @@ class Telemetry:
 
 def gauges(router: Router) -> dict[str, Any]:
     """Describe a router now: a table by protocol, and what concerns all."""
+    nat, reached = router.nat, router.limits_reached
     return {
         **{protocol.name.lower(): _of_protocol(router, protocol) for protocol in Protocol},
-        # The rules of an endpoint-independent mapping hide its sessions: unknown, not zero.
-        "total_sessions": None,
-        "total_active_subscribers": len(router.nat.pool.mappings_by_subscriber),
+        "total_sessions": nat.total_sessions,
+        "total_active_subscribers": len(nat.limits.subscribers),
         "packet_ins_known_mappings": router.packet_ins_known_mappings,
         "dropped_fragments": router.dropped_fragments,
-        "nat_ports_exhausted": router.nat_ports_exhausted,
+        "nat_addresses_exhausted": reached[Limit.POOL],
+        "nat_ports_exhausted": reached[Limit.PORTS],
+        **{f"quota_exceeded_{limit.name.lower()}": reached[limit] for limit in QUOTAS},
+        "threshold_reached": router.thresholds_reached,
     }
 
 

@@ -58,7 +58,10 @@ def run(
     scenario: Annotated[str, typer.Argument(help="A name from `lastport list scenarios`, or FILE.py[:Class].")],
     gateway: Annotated[str, typer.Option(help="The NAT under test: a name, or FILE.py:Class.")] = "openflow",
     topology: Annotated[str, typer.Option(help="The network: a name, or FILE.py:Class.")] = "home",
-    profile: Annotated[str, typer.Option(help="Settings under one name.")] = "plain",
+    allocator: Annotated[
+        str | None, typer.Option(help="The port allocator: a name, or FILE.py:Class. Short for --set.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="Settings under one name; see `lastport list profiles`.")] = "plain",
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings.", metavar="FILE.yaml")] = None,
     sets: Annotated[
         list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="KEY=VALUE")
@@ -76,6 +79,7 @@ def run(
         scenario=scenario,
         topology=topology,
         gateway=gateway,
+        allocator=allocator,
         profile=profile,
         config=config,
         sets=sets or [],
@@ -137,17 +141,36 @@ def list_(
     for row in lists[kind]:
         if "parameters" in row:
             _print_rows(f"parameters of {row['name']}", row["parameters"])
+        if row.get("reasons"):
+            _print_rows(f"settings of {row['name']}", _reasoned(row))
+
+
+def _reasoned(profile: dict[str, Any]) -> list[dict[str, Any]]:
+    """Put the settings of a profile beside their reasons."""
+    return [
+        {"name": key, "value": value, "reason": profile["reasons"][key]}
+        for key, value in profile["settings"].items()
+    ]
 
 
 def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
     """Print what a person chooses by; --json has the rest."""
-    columns = [key for key in ("name", "unit", "default", "settings", "description") if key in rows[0]]
+    shown = ["name", "unit", "default", "value", "allowed", "description", "reason"]
+    if "reasons" not in rows[0]:
+        shown.insert(1, "settings")
+    columns = [key for key in shown if key in rows[0]]
     table = Table(title=title, title_justify="left", box=SIMPLE)
     for key in columns:
         table.add_column(key, no_wrap=key == "name")
     for row in rows:
-        table.add_row(*(Text("" if row[key] is None else str(row[key])) for key in columns))
+        table.add_row(*(_cell(row[key]) for key in columns))
     Console().print(table)
+
+
+def _cell(value: object) -> Text:
+    if isinstance(value, list):
+        return Text(", ".join(map(str, value)))
+    return Text("" if value is None else str(value))
 
 
 @app.command()

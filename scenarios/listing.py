@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from pydantic import BaseModel
 
-from controller.configuration import PROFILES, Settings
+from controller.configuration import Settings
 from controller.nat.allocators import ALLOCATORS
 from controller.nat.exhaustion import POLICIES
+from controller.profiles import EXPLAINED
 from scenarios.catalogue import SCENARIOS
 from topologies import TOPOLOGIES
 from topologies.gateways import GATEWAYS
 
 Row = dict[str, Any]
+
+TYPES = {
+    "number": "number",
+    "integer": "integer",
+    "boolean": "true or false",
+    "string": "name",
+    "array": "number or list",
+    "null": "null",
+}
+"""What a user calls the types of a JSON schema."""
 
 
 def rows() -> dict[str, list[Row]]:
@@ -24,30 +36,36 @@ def rows() -> dict[str, list[Row]]:
         "gateways": _described(GATEWAYS),
         "allocators": _described(ALLOCATORS),
         "policies": _described(POLICIES),
-        "profiles": [{"name": name, "settings": settings} for name, settings in PROFILES.items()],
+        "profiles": [{"name": name, **dataclasses.asdict(profile)} for name, profile in EXPLAINED.items()],
         "settings": fields(Settings),
     }
 
 
 def fields(model: type[BaseModel]) -> list[Row]:
-    """Describe each field of a model: type, unit, default, source."""
+    """Describe each field of a model: type, unit, default, what is allowed, source."""
     properties = model.model_json_schema()["properties"]
     return [_field(name, properties[name]) for name in model.model_fields]
 
 
 def _field(name: str, schema: dict[str, Any]) -> Row:
-    default = schema.get("default")
-    kinds = {"number": "number", "integer": "integer", "string": "name", "array": "number or list"}
     options = schema.get("anyOf", [schema])
     return {
         "name": name,
-        "type": kinds.get(options[0].get("type", "string"), "name"),
-        "unit": schema.get("unit") or options[0].get("unit"),
-        "default": default,
-        "allowed": schema.get("allowed") or schema.get("enum"),
+        "type": " or ".join(TYPES[option["type"]] for option in options),
+        "unit": schema.get("unit"),
+        "default": schema.get("default"),
+        "allowed": schema.get("allowed") or schema.get("enum") or _range(options[0]),
         "source": schema.get("source"),
         "description": schema.get("description"),
     }
+
+
+def _range(schema: dict[str, Any]) -> str | None:
+    """Say between which bounds a number must be."""
+    least, above, most = (schema.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))
+    if least is not None:
+        return f"{least:,} and up" if most is None else f"{least:,} to {most:,}"
+    return None if above is None else f"more than {above:,}, up to {most:,}"
 
 
 def _scenario(name: str) -> Row:

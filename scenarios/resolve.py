@@ -1,7 +1,7 @@
 """From what the user typed to a run in which everything is decided and checked, before anything starts.
 
 `--set` has one flat name space: the gateway's settings and the scenario's parameters. Later wins: profile, the
-scenario's defaults, the `--config` file, `--set`.
+scenario's defaults, the `--config` file, `--set`; `--allocator` is short for one `--set`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from controller.configuration import PROFILES, ConfigurationError, Settings, checked, unknown_key
-from scenarios.loading import absolute, load
+from controller.extensions import absolute
+from scenarios.loading import load
 from topologies.base import LabTopology
+
+ALLOCATOR_KEY = "port_allocation_type"
+"""The setting for which `--allocator` is short."""
+UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
+"""What reading YAML raises: a ValueError is a date that does not exist, and lists may nest too deeply."""
 
 
 class Run(BaseModel):
@@ -46,13 +52,14 @@ def resolve(
     sets: list[str],
     seed: int,
     datapath: str,
+    allocator: str | None = None,
 ) -> Run:
     """Decide everything about a run. Raises ConfigurationError."""
     cls = load("scenario", scenario)
     load("gateway", gateway)
     if profile not in PROFILES:
         raise ConfigurationError(unknown_key(profile, list(PROFILES), kind="profile"))
-    given = {**_from_file(config), **dict(_assignment(text) for text in sets)}
+    given = {**_from_file(config), **_with_allocator(dict(_assignment(text) for text in sets), allocator)}
     for key in given:
         if key not in Settings.model_fields and key not in cls.Parameters.model_fields:
             known = [*Settings.model_fields, *cls.Parameters.model_fields]
@@ -64,6 +71,7 @@ def resolve(
     parameters, derived = cls.complete(parameters, settings)
     values = {**PROFILES[profile], **cls.settings, **derived, **mine}
     settings = checked(Settings, values, kind="setting")
+    settings.for_nat()  # loads a student's allocator or policy, and may refuse it
     _built(topology, parameters.clients).check(settings)
     return Run(
         scenario=absolute(scenario),
@@ -90,13 +98,26 @@ def _built(topology: str, clients: int) -> LabTopology:
     return built
 
 
+def _with_allocator(sets: dict[str, Any], allocator: str | None) -> dict[str, Any]:
+    """Add what `--allocator` stands for to the assignments of `--set`."""
+    if allocator is None:
+        return sets
+    other = sets.setdefault(ALLOCATOR_KEY, allocator)
+    if absolute(str(other)) != absolute(allocator):
+        raise ConfigurationError(
+            f"--allocator {allocator} and --set {ALLOCATOR_KEY}={other} contradict each other: "
+            "both choose the allocator, so give one of them"
+        )
+    return sets
+
+
 def _assignment(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ConfigurationError(f"--set {text!r} is not KEY=VALUE")
     try:
         return key.strip(), yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date that does not exist
+    except UNREADABLE as error:
         raise ConfigurationError(f"--set {text!r}: the value cannot be read: {error}") from None
 
 
@@ -107,7 +128,7 @@ def _from_file(path: Path | None) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
         raise ConfigurationError(f"--config {path}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError) as error:
+    except UNREADABLE as error:
         raise ConfigurationError(f"--config {path} is not a YAML file: {error}") from None
     if values is None:
         return {}

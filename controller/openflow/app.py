@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from controller.nat.model import Mapping
 from controller.openflow.commands import Command, Install, Poll
 from controller.openflow.framework import App, handler, hub, ofp_event, ofproto, parser, version
 from controller.openflow.messages import messages, rule_counts
 from controller.openflow.pipeline import Table
-from controller.openflow.router import Router, RuleCount
+from controller.openflow.router import Router
+from controller.openflow.statistics import RuleCount
 from controller.telemetry import GAUGES_EVERY_S, Telemetry, gauges
 
 TICK_S = 0.05
@@ -47,8 +47,8 @@ class NatApp(App):
         super().start()
         self._datapath: Any = None
         self._is_ready = False
-        self._unconfirmed: dict[int, Mapping | None] = {}
-        self._awaiting_barrier: dict[int, Mapping | None] = {}
+        self._unconfirmed: dict[int, Install] = {}
+        self._awaiting_barrier: dict[int, Install] = {}
         self._counts: dict[int, list[RuleCount]] = {}
         self._polls: dict[int, int] = {}
         for loop in (self._tick, self._report, self._answer):
@@ -99,12 +99,12 @@ class NatApp(App):
     @handler.set_ev_cls(ofp_event.EventOFPErrorMsg, [handler.CONFIG_DISPATCHER, handler.MAIN_DISPATCHER])
     @_fatal
     def refused(self, event: Any) -> None:
-        """Roll back the mapping whose rule was refused; without the base rules there is no NAT."""
+        """Roll back the flow whose rule was refused; without the base rules there is no NAT."""
         msg = event.msg
         sent = self._awaiting_barrier if msg.xid in self._awaiting_barrier else self._unconfirmed
-        mapping = sent.pop(msg.xid, None)
-        if mapping is not None:
-            self._carry_out(self.router.refused(mapping, time.monotonic()))
+        install = sent.pop(msg.xid, None)
+        if install is not None and install.flow is not None:
+            self._carry_out(self.router.refused(install, time.monotonic()))
         else:
             _die(f"the switch refused a message: type {msg.type}, code {msg.code}")
 
@@ -117,7 +117,7 @@ class NatApp(App):
             for message in messages(self._datapath, command):
                 self._datapath.set_xid(message)
                 if isinstance(command, Install):
-                    self._unconfirmed[message.xid] = command.mapping
+                    self._unconfirmed[message.xid] = command
                 elif isinstance(command, Poll):
                     self._polls[message.xid] = command.cookie
                 message.serialize()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.nat.model import Mapping
+from controller.nat.model import Flow, Packet
+from controller.openflow.frames import Ipv4
 from controller.openflow.pipeline import Rule
 
 
@@ -14,11 +15,21 @@ class Clear:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """A packet from inside, on its way to the NAT: the frame, where it came in, and what the NAT reads of it."""
+
+    ip: Ipv4
+    in_port: int
+    packet: Packet
+
+
+@dataclass(frozen=True, slots=True)
 class Install:
-    """Add a rule; `mapping` is rolled back if the switch refuses it."""
+    """Add a rule; `flow` is rolled back if the switch refuses it, and `cause`, which made it, is refused."""
 
     rule: Rule
-    mapping: Mapping | None = None
+    flow: Flow | None = None
+    cause: Arrival | None = None
 
 
 @dataclass(frozen=True, slots=True)

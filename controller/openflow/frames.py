@@ -18,7 +18,10 @@ ARP_REQUEST, ARP_REPLY = 1, 2
 ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST = 0, 8
 BROADCAST = b"\xff" * 6
 
-_ETHERNET = 14
+ETHERNET_BYTES = 14
+INTACT = b"\0\0"
+"""The Internet checksum of what holds its own, right checksum."""
+
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 
 
@@ -35,9 +38,9 @@ class Arp:
     @classmethod
     def parse(cls, frame: bytes) -> Arp | None:
         """Read an ARP frame; None if it is none, or for other protocols."""
-        if _ethertype(frame) != ETHERTYPE_ARP or len(frame) < _ETHERNET + _ARP.size:
+        if _ethertype(frame) != ETHERTYPE_ARP or len(frame) < ETHERNET_BYTES + _ARP.size:
             return None
-        kind, protocol, hlen, plen, operation, sha, spa, tha, tpa = _ARP.unpack_from(frame, _ETHERNET)
+        kind, protocol, hlen, plen, operation, sha, spa, tha, tpa = _ARP.unpack_from(frame, ETHERNET_BYTES)
         if (kind, protocol, hlen, plen) != (1, ETHERTYPE_IPV4, 6, 4):
             return None
         return cls(operation, sha, int.from_bytes(spa, "big"), tha, int.from_bytes(tpa, "big"))
@@ -61,107 +64,127 @@ class Arp:
 
 @dataclass(frozen=True, slots=True)
 class Ipv4:
-    """Where things are in an IPv4 frame: `payload` is the offset of the transport header."""
+    """Where an IPv4 packet is in a frame: offsets of its header, of the transport header, and of what follows it.
+
+    `has_transport` says that the first 8 bytes of the transport header are there; later fragments have none.
+    """
 
     frame: bytes
+    start: int
+    payload: int
+    end: int
     protocol: int
     source: int
     destination: int
-    payload: int
     is_fragment: bool
+    has_transport: bool
 
     @classmethod
     def parse(cls, frame: bytes) -> Ipv4 | None:
-        """Read an IPv4 frame; None if it is none, or too short for a transport header's ports."""
-        if _ethertype(frame) != ETHERTYPE_IPV4 or len(frame) < _ETHERNET + 20:
+        """Read an IPv4 frame; None if it is none, is cut off, or is too short for a transport header's ports."""
+        ip = cls.at(frame, ETHERNET_BYTES, len(frame)) if _ethertype(frame) == ETHERTYPE_IPV4 else None
+        if ip is None or ip.end - ip.start < _short(frame, ip.start + 2):
             return None
-        payload = _ETHERNET + (frame[_ETHERNET] & 0x0F) * 4
-        is_fragment = bool(int.from_bytes(frame[_ETHERNET + 6 : _ETHERNET + 8], "big") & 0x3FFF)
-        if not is_fragment and len(frame) < payload + 8:
+        return ip if ip.is_fragment or ip.has_transport else None
+
+    @classmethod
+    def at(cls, frame: bytes, start: int, end: int) -> Ipv4 | None:
+        """Read the packet at `start`, which may be cut off at `end`; None if not even its header makes sense."""
+        if end < start + 20 or frame[start] >> 4 != 4:
             return None
-        source, destination = struct.unpack_from("!II", frame, _ETHERNET + 12)
-        return cls(frame, frame[_ETHERNET + 9], source, destination, payload, is_fragment)
+        payload = start + (frame[start] & 0x0F) * 4
+        end = min(end, start + _short(frame, start + 2))  # what follows is padding
+        if not start + 20 <= payload <= end:
+            return None
+        fragment = _short(frame, start + 6)
+        source, destination = struct.unpack_from("!II", frame, start + 12)
+        return cls(
+            frame,
+            start,
+            payload,
+            end,
+            frame[start + 9],
+            source,
+            destination,
+            is_fragment=bool(fragment & 0x3FFF),
+            has_transport=not fragment & 0x1FFF and payload + 8 <= end,
+        )
 
     def comes_from(self, network: IPv4Network) -> bool:
         """Whether the source belongs to a network."""
         return self.source & int(network.netmask) == int(network.network_address)
 
     @property
-    def icmp_type(self) -> int | None:
-        """The ICMP type, or None for another protocol."""
-        return self.frame[self.payload] if self.protocol == Protocol.ICMP else None
+    def is_intact(self) -> bool:
+        """Whether the header's checksum is right."""
+        return checksum(self.frame[self.start : self.payload]) == INTACT
 
-    def packet(self) -> Packet | None:
-        """Return what the NAT reads of it; None for what is not translated.
+    @property
+    def icmp_type(self) -> int | None:
+        """The ICMP type, or None for another protocol or a later fragment."""
+        return self.frame[self.payload] if self.protocol == Protocol.ICMP and self.has_transport else None
+
+    def endpoints(self) -> tuple[Endpoint, Endpoint] | None:
+        """Return source and destination; None for what is not translated.
 
         An echo request has its identifier as the source's port, a reply as the destination's.
         """
-        if self.protocol == Protocol.ICMP:
-            identifier = int.from_bytes(self.frame[self.payload + 4 : self.payload + 6], "big")
-            is_request = self.icmp_type == ICMP_ECHO_REQUEST
-            if not is_request and self.icmp_type != ICMP_ECHO_REPLY:
-                return None
-            return Packet(
-                Protocol.ICMP,
-                Endpoint(self.source, identifier if is_request else 0),
-                Endpoint(self.destination, 0 if is_request else identifier),
-            )
-        if self.protocol not in (Protocol.TCP, Protocol.UDP):
+        if self.icmp_type == ICMP_ECHO_REQUEST:
+            return Endpoint(self.source, _short(self.frame, self.payload + 4)), Endpoint(self.destination, 0)
+        if self.icmp_type == ICMP_ECHO_REPLY:
+            return Endpoint(self.source, 0), Endpoint(self.destination, _short(self.frame, self.payload + 4))
+        if self.protocol not in (Protocol.TCP, Protocol.UDP) or not self.has_transport:
             return None
         source_port, destination_port = struct.unpack_from("!HH", self.frame, self.payload)
-        flags = TcpFlags.NONE
+        return Endpoint(self.source, source_port), Endpoint(self.destination, destination_port)
+
+    def packet(self) -> Packet | None:
+        """Return what the NAT reads of it; None for what is not translated."""
+        endpoints, flags = self.endpoints(), TcpFlags.NONE
+        if endpoints is None:
+            return None
         if self.protocol == Protocol.TCP:
-            if len(self.frame) < self.payload + 20:
+            if self.end < self.payload + 20:
                 return None
             flags = TcpFlags(self.frame[self.payload + 13] & 0x17)
-        return Packet(
-            Protocol(self.protocol),
-            Endpoint(self.source, source_port),
-            Endpoint(self.destination, destination_port),
-            flags,
-        )
+        return Packet(Protocol(self.protocol), *endpoints, flags)
 
     def query(self, *, source: int | None = None, destination: int | None = None, identifier: int) -> bytes:
         """Return the ICMP query with another address and identifier, checksums mended."""
         frame = bytearray(self.frame)
-        ip = _ETHERNET
-        if source is not None:
-            frame[ip + 12 : ip + 16] = source.to_bytes(4, "big")
-        if destination is not None:
-            frame[ip + 16 : ip + 20] = destination.to_bytes(4, "big")
+        self.readdress(frame, source, destination)
         frame[self.payload + 4 : self.payload + 6] = identifier.to_bytes(2, "big")
-        self._mend(frame)
-        return bytes(frame)
+        return self.mended(frame)
 
     def echo_reply(self) -> bytes:
         """Return the answer to an echo request: addresses swapped, TTL 64."""
         frame = bytearray(self.frame)
-        ip = _ETHERNET
         frame[0:6], frame[6:12] = self.frame[6:12], self.frame[0:6]
-        frame[ip + 8] = 64
-        frame[ip + 12 : ip + 16], frame[ip + 16 : ip + 20] = (
-            self.frame[ip + 16 : ip + 20],
-            self.frame[ip + 12 : ip + 16],
-        )
+        frame[self.start + 8] = 64
+        self.readdress(frame, self.destination, self.source)
         frame[self.payload] = ICMP_ECHO_REPLY
-        self._mend(frame)
+        return self.mended(frame)
+
+    def readdress(self, frame: bytearray, source: int | None, destination: int | None) -> None:
+        """Write addresses into a copy of the frame; None keeps what is there."""
+        source = self.source if source is None else source
+        destination = self.destination if destination is None else destination
+        struct.pack_into("!II", frame, self.start + 12, source, destination)
+
+    def mended(self, frame: bytearray) -> bytes:
+        """Write the checksums of the IPv4 header and of the ICMP message into a copy of the frame; return it."""
+        write_checksum(frame, self.start + 10, self.start, self.payload)
+        write_checksum(frame, self.payload + 2, self.payload, self.end)
         return bytes(frame)
 
-    def _mend(self, frame: bytearray) -> None:
-        """Write the checksums of the IPv4 header and of the ICMP message anew."""
-        ip, icmp = _ETHERNET, self.payload
-        end = ip + int.from_bytes(frame[ip + 2 : ip + 4], "big")
-        frame[ip + 10 : ip + 12] = b"\0\0"
-        frame[ip + 10 : ip + 12] = _checksum(frame[ip:icmp])
-        frame[icmp + 2 : icmp + 4] = b"\0\0"
-        frame[icmp + 2 : icmp + 4] = _checksum(frame[icmp:end])
+
+def write_checksum(frame: bytearray, at: int, start: int, end: int) -> None:
+    """Write the checksum of the bytes from `start` to `end` to `at`, which is among them."""
+    frame[at : at + 2] = b"\0\0"
+    frame[at : at + 2] = checksum(frame[start:end])
 
 
-def _ethertype(frame: bytes) -> int:
-    return int.from_bytes(frame[12:14], "big")
-
-
-def _checksum(data: bytes | bytearray) -> bytes:
+def checksum(data: bytes | bytearray) -> bytes:
     """Return the Internet checksum (RFC 1071) of `data`."""
     if len(data) % 2:
         data = data + b"\0"
@@ -169,3 +192,11 @@ def _checksum(data: bytes | bytearray) -> bytes:
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return (~total & 0xFFFF).to_bytes(2, "big")
+
+
+def _ethertype(frame: bytes) -> int:
+    return _short(frame, 12)
+
+
+def _short(frame: bytes, at: int) -> int:
+    return int.from_bytes(frame[at : at + 2], "big")

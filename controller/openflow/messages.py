@@ -8,13 +8,15 @@ from typing import Any
 from controller.openflow.commands import Clear, Command, Forward, Inject, Install, Poll, Remove, Send
 from controller.openflow.framework import ofproto, parser
 from controller.openflow.pipeline import INJECTED, Act, Action, Output, Rule, SetField, Table
-from controller.openflow.router import RuleCount
+from controller.openflow.statistics import FlowStatistics, RuleCount
 
 METER = 1
 METER_RATE_PACKETS_S = 20_000
 """What the controller is protected from: a flood, never a scenario's paced traffic."""
 
 _ALL_COOKIE_BITS = (1 << 64) - 1
+
+parser.OFPFlowStatsReply.cls_stats_body_cls = FlowStatistics
 
 
 def messages(datapath: Any, command: Command) -> Iterator[Any]:
@@ -30,7 +32,7 @@ def messages(datapath: Any, command: Command) -> Iterator[Any]:
             )
             yield parser.OFPMeterMod(datapath, command=ofproto.OFPMC_DELETE, meter_id=ofproto.OFPM_ALL)
             yield _meter(datapath)
-        case Install(rule):
+        case Install(rule=rule):
             yield _flow_mod(datapath, rule, ofproto.OFPFC_ADD, _instructions(rule))
         case Remove(rule):
             yield _flow_mod(datapath, rule, ofproto.OFPFC_DELETE_STRICT, [])
@@ -49,7 +51,8 @@ def messages(datapath: Any, command: Command) -> Iterator[Any]:
 def rule_counts(reply: Any) -> Iterator[RuleCount]:
     """Yield the packet counts in one part of a flow statistics reply."""
     for entry in reply.body:
-        yield RuleCount(Table(entry.table_id), dict(entry.match.items()), entry.packet_count)
+        if entry.count is not None:
+            yield entry.count
 
 
 def _meter(datapath: Any) -> Any:

@@ -20,7 +20,7 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controller.nat.model import Endpoint, Mapping, Protocol, Side, TcpFlags
+from controller.nat.model import Dependence, Endpoint, Flow, Protocol, Side, TcpFlags
 from controller.wiring import ControllerConfiguration, Interface
 
 
@@ -153,34 +153,34 @@ def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:
         yield Rule(Table.FORWARD, 5, (_IPV4, ("ipv4_dst", network)), _COPY_THEN, metered=True)
 
 
-def mapping_rules(mapping: Mapping, cookie: int) -> tuple[Rule, Rule]:
-    """Return the pair of rules, outbound and inbound, of an endpoint-independent TCP or UDP mapping."""
-    field = _PORT_FIELDS[mapping.protocol]
-    proto = (_IPV4, ("ip_proto", int(mapping.protocol)))
+def flow_rules(flow: Flow, told_apart: Dependence, cookie: int) -> tuple[Rule, Rule]:
+    """Return the pair of rules, outbound and inbound, of a TCP or UDP flow.
 
-    def rule(table: Table, side: str, match: Endpoint, rewrite: Endpoint) -> Rule:
-        address, port = f"ipv4_{side}", f"{field}_{side}"
+    They match as much of the remote endpoint as flows are told apart by.
+    """
+    mapping = flow.mapping
+    field = _PORT_FIELDS[mapping.protocol]
+
+    def rule(table: Table, ours: str, theirs: str, match: Endpoint, rewrite: Endpoint) -> Rule:
+        address, port = f"ipv4_{ours}", f"{field}_{ours}"
+        peer: Match = ()
+        if told_apart is not Dependence.INDEPENDENT:
+            peer += ((f"ipv4_{theirs}", _dotted(flow.peer)),)
+        if told_apart is Dependence.ADDRESS_AND_PORT:
+            peer += ((f"{field}_{theirs}", flow.peer.port),)
         return Rule(
             table,
             20,
-            (*proto, (address, _dotted(match)), (port, match.port)),
+            (_IPV4, ("ip_proto", int(mapping.protocol)), (address, _dotted(match)), (port, match.port), *peer),
             (SetField(address, _dotted(rewrite)), SetField(port, rewrite.port)),
             Table.FORWARD,
             cookie=cookie,
         )
 
     return (
-        rule(Table.OUTBOUND, "src", mapping.internal, mapping.external),
-        rule(Table.INBOUND, "dst", mapping.external, mapping.internal),
+        rule(Table.OUTBOUND, "src", "dst", mapping.internal, mapping.external),
+        rule(Table.INBOUND, "dst", "src", mapping.external, mapping.internal),
     )
-
-
-def rule_owner(table: Table, match: dict[str, Value]) -> tuple[Protocol, Endpoint]:
-    """Return whose mapping a rule of `mapping_rules` serves: its internal or its external endpoint."""
-    protocol = Protocol(int(str(match["ip_proto"])))
-    side = "src" if table is Table.OUTBOUND else "dst"
-    address = ipaddress.IPv4Address(str(match[f"ipv4_{side}"]))
-    return protocol, Endpoint(int(address), int(str(match[f"{_PORT_FIELDS[protocol]}_{side}"])))
 
 
 def neighbour_rule(configuration: ControllerConfiguration, address: int, mac: bytes, port: int) -> Rule:

@@ -7,40 +7,61 @@ from here, and the time is an argument; so a test can drive it with frames and a
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-from controller.nat.events import Event, MappingCreated, MappingReleased, PortsExhausted
-from controller.nat.model import Mapping, Packet, Protocol, Side, Translate
+from controller.nat.events import (
+    Event,
+    FlowCreated,
+    FlowEnded,
+    LimitReached,
+    Resumed,
+    ThresholdReached,
+)
+from controller.nat.model import (
+    Answer,
+    Flow,
+    Hold,
+    Limit,
+    Mapping,
+    Protocol,
+    Refuse,
+    Side,
+    Translate,
+    Verdict,
+)
+from controller.nat.tokens import TokenBucket
 from controller.nat.translator import Nat
+from controller.nat.waiting import Ticket
 from controller.openflow.ageing import Ageing
-from controller.openflow.commands import Clear, Command, Forward, Inject, Install, Poll, Remove
+from controller.openflow.answers import reset, unreachable
+from controller.openflow.commands import Arrival, Clear, Command, Forward, Inject, Install, Poll, Remove
 from controller.openflow.frames import ICMP_ECHO_REQUEST, Arp, Ipv4
+from controller.openflow.icmp import IcmpError
 from controller.openflow.neighbours import Neighbours
-from controller.openflow.pipeline import Table, Value, base_rules, mapping_rules, rule_owner
+from controller.openflow.pipeline import Rule, Table, base_rules, flow_rules
+from controller.openflow.statistics import RuleCount
 from controller.wiring import ControllerConfiguration, Interface
 
-
-@dataclass(frozen=True, slots=True)
-class RuleCount:
-    """How many packets a rule has matched, as the switch reports it."""
-
-    table: Table
-    match: dict[str, Value]
-    packets: int
+ICMP_BURST = 65_536
+"""ICMP errors that may be sent at once: one for each packet that a whole pool's worth of attempts gets refused."""
 
 
 class Router:
     """One NAT gateway: NAT, neighbours and ageing behind one switch."""
 
     def __init__(self, configuration: ControllerConfiguration) -> None:
+        settings = configuration.settings
         self._configuration = configuration
-        self.nat = Nat(configuration.settings.for_nat(), random.Random(configuration.seed))
-        self.nat_ports_exhausted = 0
+        self.nat = Nat(settings.for_nat(), random.Random(configuration.seed))
+        self.limits_reached: Counter[Limit] = Counter()
+        self.thresholds_reached = 0
         self.packet_ins_known_mappings = 0
         self.dropped_fragments = 0
+        self._icmp_tokens = TokenBucket(settings.icmp_rate, max(ICMP_BURST, settings.icmp_rate), now=0.0)
         self._neighbours = Neighbours(configuration)
         self._ageing = Ageing()
+        self._held: dict[Ticket, list[Arrival]] = {}
         self._interfaces = {interface.port: interface for interface in configuration.interfaces}
         self._own = {int(interface.address.ip) for interface in configuration.interfaces}
 
@@ -51,9 +72,9 @@ class Router:
         for rule in base_rules(self._configuration):
             yield Install(rule)
         yield from self._neighbours.rules()
-        for mapping in self.nat.mappings():
-            if mapping.protocol is not Protocol.ICMP:
-                yield from self._install(mapping, self._ageing.cookie(mapping))
+        for flow in self.nat.flows():
+            if flow.mapping.protocol is not Protocol.ICMP:
+                yield from self._install(flow, self._ageing.cookie(flow), None)
 
     def packet_in(self, table: Table, in_port: int, frame: bytes, now: float) -> Iterator[Command]:
         """Decide on a frame that the rules of `table` sent to the controller."""
@@ -73,34 +94,91 @@ class Router:
         elif (packet := ip.packet()) is not None:
             if table is Table.CLASSIFY:
                 self.nat.observe(interface.side, packet, now)
+                yield from self._follow(now)
             else:
-                yield from self._translate(interface.side, packet, ip, in_port, now)
-            yield from self._follow(now)
+                yield from self._translate(interface.side, Arrival(ip, in_port, packet), now)
+        elif (error := IcmpError.parse(ip)) is not None:
+            yield from self._translate_error(interface.side, error)
 
     def _answer(self, ip: Ipv4, interface: Interface) -> Iterator[Command]:
         """Answer a ping to the gateway itself, for hosts of the network that it comes from."""
         if ip.icmp_type == ICMP_ECHO_REQUEST and ip.comes_from(interface.address.network):
             yield Forward(ip.echo_reply())
 
-    def _translate(self, side: Side, packet: Packet, ip: Ipv4, in_port: int, now: float) -> Iterator[Command]:
-        if packet.protocol is Protocol.ICMP and (ip.icmp_type == ICMP_ECHO_REQUEST) != (side is Side.INSIDE):
+    # Packets
+
+    def _translate(self, side: Side, arrival: Arrival, now: float) -> Iterator[Command]:
+        packet = arrival.packet
+        if packet.protocol is Protocol.ICMP and (arrival.ip.icmp_type == ICMP_ECHO_REQUEST) != (
+            side is Side.INSIDE
+        ):
             return  # queries are asked from inside, and answered from outside
-        decide = self.nat.outbound if side is Side.INSIDE else self.nat.inbound
-        verdict = decide(packet, now)
-        if not isinstance(verdict, Translate):
-            return
-        # The rules of a new mapping come first: the injected packet is to meet them.
-        yield from self._follow(now)
-        mapping = verdict.mapping
-        if packet.protocol is not Protocol.ICMP:
+        verdict = (self.nat.outbound if side is Side.INSIDE else self.nat.inbound)(packet, now)
+        if isinstance(verdict, Translate) and packet.protocol is not Protocol.ICMP:
             self.packet_ins_known_mappings += not verdict.created and not packet.opens_connection
-            yield Inject(ip.frame, in_port)
-        elif side is Side.INSIDE:
-            frame = ip.query(source=mapping.external.address, identifier=mapping.external.port)
-            yield Forward(frame)
+        yield from self._do(verdict, side, arrival, now)
+
+    def _do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> Iterator[Command]:
+        """Carry out a verdict, and before it what else happened."""
+        causes = {}
+        match verdict:
+            case Hold(ticket, is_new):
+                held = self._held.setdefault(ticket, [])
+                if is_new:
+                    held.append(arrival)
+            case Translate(flow) if side is Side.INSIDE:
+                causes[flow] = arrival
+        # The rules of a new flow come first: the injected packet is to meet them.
+        yield from self._follow(now, causes)
+        yield from self._conclude(verdict, side, arrival, now)
+
+    def _conclude(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> Iterator[Command]:
+        """Let the packet itself go on, or tell its sender why not."""
+        match verdict:
+            case Translate(flow):
+                yield self._pass_on(side, flow.mapping, arrival)
+            case Refuse(answer=answer):
+                yield from self._tell(answer, arrival, now)
+
+    def _pass_on(self, side: Side, mapping: Mapping, arrival: Arrival) -> Command:
+        if mapping.protocol is not Protocol.ICMP:
+            return Inject(arrival.ip.frame, arrival.in_port)
+        if side is Side.INSIDE:
+            external = mapping.external
+            return Forward(arrival.ip.query(source=external.address, identifier=external.port))
+        internal = mapping.internal
+        return Forward(arrival.ip.query(destination=internal.address, identifier=internal.port))
+
+    def _tell(self, answer: Answer, arrival: Arrival, now: float) -> Iterator[Command]:
+        """Tell the sender of a refused packet."""
+        counters, ip = self.nat.counters[arrival.packet.protocol], arrival.ip
+        if answer is Answer.ICMP and self._icmp_tokens.take(now):
+            own = int(self._interfaces[arrival.in_port].address.ip)
+            frame = unreachable(ip, code=self._configuration.settings.icmp_code, source=own)
+            if frame is not None:
+                counters.icmp_sent += 1
+                yield Forward(frame)
+        elif answer is Answer.RESET:
+            frame = reset(ip)
+            if frame is not None:
+                counters.resets_sent += 1
+                yield Forward(frame)
+
+    def _translate_error(self, side: Side, error: IcmpError) -> Iterator[Command]:
+        """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5); it changes nothing."""
+        about = error.embedded
+        if side is Side.OUTSIDE:
+            flow = self.nat.inbound_flow(about.protocol, about.source, about.destination)
+            if flow is not None:
+                internal = flow.mapping.internal
+                yield Forward(error.translated(outer_destination=internal.address, embedded_source=internal))
         else:
-            frame = ip.query(destination=mapping.internal.address, identifier=mapping.internal.port)
-            yield Forward(frame)
+            flow = self.nat.outbound_flow(about.protocol, about.destination, about.source)
+            if flow is not None:
+                external = flow.mapping.external
+                yield Forward(error.translated(outer_source=external.address, embedded_destination=external))
+
+    # Time, and what the switch reports
 
     def tick(self, now: float) -> Iterator[Command]:
         """Let time pass: end what is over, and ask for the counts of what may be idle."""
@@ -109,53 +187,90 @@ class Router:
             return
         examine = self.nat.due(now)
         yield from self._follow(now)
-        for cookie in self._ageing.buckets(m for m in examine if self._is_live(m)):
+        for cookie in self._ageing.buckets(flow for flow in examine if self.nat.is_live(flow)):
             yield Poll(cookie)
 
     def counted(self, cookie: int, counts: Iterable[RuleCount], now: float) -> Iterator[Command]:
         """Take the packet counts of a bucket's rules; a rule that is missing counts what it last did."""
-        outbound: dict[Mapping, int] = {}
-        inbound: dict[Mapping, int] = {}
+        outbound: dict[Flow, int] = {}
+        inbound: dict[Flow, int] = {}
         for count in counts:
-            protocol, endpoint = rule_owner(count.table, count.match)
+            owner = (count.protocol, count.endpoint, count.peer)
             if count.table is Table.OUTBOUND:
-                mapping, packets = self.nat.by_internal(protocol, endpoint), outbound
+                flow, packets = self.nat.outbound_flow(*owner), outbound
             else:
-                mapping, packets = self.nat.by_external(protocol, endpoint), inbound
-            if mapping is not None:
-                packets[mapping] = count.packets
-        for mapping in self._ageing.members(cookie):
-            self.nat.examined(
-                mapping,
-                outbound.get(mapping, mapping.outbound_packets),
-                inbound.get(mapping, mapping.inbound_packets),
-                now,
-            )
+                flow, packets = self.nat.inbound_flow(*owner), inbound
+            if flow is not None:
+                packets[flow] = count.packets
+        self.nat.examined(
+            (
+                (flow, outbound.get(flow, flow.outbound_packets), inbound.get(flow, flow.inbound_packets))
+                for flow in self._ageing.members(cookie)
+            ),
+            now,
+        )
         yield from self._follow(now)
 
-    def refused(self, mapping: Mapping, now: float) -> Iterator[Command]:
-        """The switch refused a rule of this mapping: undo it."""
-        self.nat.roll_back(mapping, now)
-        yield from self._follow(now)
+    def refused(self, install: Install, now: float) -> Iterator[Command]:
+        """The switch refused a rule of a flow: undo the flow, and refuse the packet that made it."""
+        assert install.flow is not None
+        cause = install.cause
+        verdict = self.nat.roll_back(install.flow, None if cause is None else cause.packet, now)
+        if verdict is None or cause is None:
+            yield from self._follow(now)
+        else:
+            yield from self._do(verdict, Side.INSIDE, cause, now)
 
-    def _follow(self, now: float) -> Iterator[Command]:
-        """Turn what happened to the NAT into rules."""
-        while self.nat.events:
-            yield from self._after(self.nat.events.popleft(), now)
+    # What happened to the NAT
 
-    def _after(self, event: Event, now: float) -> Iterator[Command]:
+    def _follow(self, now: float, causes: dict[Flow, Arrival] | None = None) -> Iterator[Command]:
+        """Turn what happened to the NAT into commands; `causes` are the packets that made new flows.
+
+        Of packets that were held together, the first goes on by its verdict, the others as if they came only then.
+        """
+        events = self.nat.events
+        others: list[Arrival] = []
+        causes = {**(causes or {}), **self._held_causes()}
+        while events:
+            event = events.popleft()
+            if isinstance(event, Resumed):
+                arrivals = self._held.pop(event.ticket)
+                if isinstance(event.verdict, Translate):
+                    others += arrivals[1:]
+                    del arrivals[1:]
+                for arrival in arrivals:
+                    yield from self._conclude(event.verdict, Side.INSIDE, arrival, now)
+            else:
+                yield from self._after(event, now, causes)
+        for arrival in others:
+            yield from self._do(self.nat.outbound(arrival.packet, now), Side.INSIDE, arrival, now)
+
+    def _held_causes(self) -> dict[Flow, Arrival]:
+        """Return the held packets that made new flows, by these."""
+        if not self._held:
+            return {}
+        return {
+            event.verdict.flow: self._held[event.ticket][0]
+            for event in self.nat.events
+            if isinstance(event, Resumed) and isinstance(event.verdict, Translate)
+        }
+
+    def _after(self, event: Event, now: float, causes: dict[Flow, Arrival]) -> Iterator[Command]:
         match event:
-            case PortsExhausted():
-                self.nat_ports_exhausted += 1
-            case MappingCreated(mapping) if mapping.protocol is not Protocol.ICMP:
-                yield from self._install(mapping, self._ageing.add(mapping, now))
-            case MappingReleased(mapping) if mapping.protocol is not Protocol.ICMP:
-                for rule in mapping_rules(mapping, self._ageing.remove(mapping)):
+            case FlowCreated(flow) if flow.mapping.protocol is not Protocol.ICMP:
+                yield from self._install(flow, self._ageing.add(flow, now), causes.get(flow))
+            case FlowEnded(flow) if flow.mapping.protocol is not Protocol.ICMP:
+                for rule in self._rules(flow, self._ageing.remove(flow)):
                     yield Remove(rule)
+            case LimitReached(limit):
+                self.limits_reached[limit] += 1
+            case ThresholdReached():
+                self.thresholds_reached += 1
 
-    def _install(self, mapping: Mapping, cookie: int) -> Iterator[Command]:
-        for rule in mapping_rules(mapping, cookie):
-            yield Install(rule, mapping)
+    def _install(self, flow: Flow, cookie: int, cause: Arrival | None) -> Iterator[Command]:
+        for rule in self._rules(flow, cookie):
+            yield Install(rule, flow, cause)
 
-    def _is_live(self, mapping: Mapping) -> bool:
-        return self.nat.by_internal(mapping.protocol, mapping.internal) is mapping
+    def _rules(self, flow: Flow, cookie: int) -> tuple[Rule, ...]:
+        outbound, inbound = flow_rules(flow, self.nat.settings.flows, cookie)
+        return (inbound,) if flow.is_inbound_only else (outbound, inbound)

@@ -94,17 +94,58 @@ def test_a_setting_is_listed_with_its_unit_default_and_source(lastport: Lastport
         "type": "number",
         "unit": "s",
         "default": 300,
-        "allowed": None,
+        "allowed": "more than 0, up to 10,000,000",
         "source": "RFC 4787 REQ-5",
         "description": "idle time after which a UDP mapping ends",
     }
     assert rows["external_addresses"]["default"] == ["192.0.2.1"]
-    assert rows["on_exhaustion"]["allowed"] == ["drop"]
+    assert rows["external_addresses"]["type"] == "number or list"
+    assert rows["on_exhaustion"]["allowed"] == ["drop", "icmp", "reset", "evict-lru", "hold"]
+    assert rows["address_allocation_type"]["allowed"] == ["paired", "paired-soft", "arbitrary", "roundrobin"]
+    assert rows["port_overlapping"]["allowed"] == ["off", "address", "endpoint"]
+    assert rows["refresh_inbound"]["type"] == "true or false"
+    assert rows["icmp_code"]["allowed"] == [13, 1]
+    assert rows["port_quota"] == {
+        "name": "port_quota",
+        "type": "integer or null",
+        "unit": "ports",
+        "default": None,
+        "allowed": "1 to 1,000,000,000",
+        "source": "RFC 6888 REQ-4, RFC 8512 port-quota",
+        "description": "ports that a subscriber may have; null: no limit",
+    }
+
+
+def test_a_profile_is_listed_with_its_settings_and_their_reasons(lastport: Lastport) -> None:
+    """As data, and as a table for each profile that sets anything."""
+    rows = {row["name"]: row for row in listed(lastport, "profiles")}
+
+    assert list(rows) == ["plain", "cgn", "overlap", "home-router"]
+    for row in rows.values():
+        assert set(row) == {"name", "description", "settings", "reasons"}
+        assert row["description"]
+        assert list(row["settings"]) == list(row["reasons"])
+    assert rows["cgn"]["settings"]["icmp_code"] == 1
+    assert rows["cgn"]["reasons"]["icmp_code"].startswith("RFC 6888 REQ-11B: ")
+
+    told = lastport("list", "profiles").out
+    assert "settings of plain" not in told
+    assert "settings of home-router" in told
+    assert "34 home gateways held from 16 to about 1,024 (Hätönen et al., IMC 2010)" in told
+
+
+def test_what_a_setting_may_be_is_printed_for_people(lastport: Lastport) -> None:
+    """Names as they are typed, without the marks of a Python list."""
+    told = lastport("list", "settings").out
+
+    assert "eim, adm, edm" in told
+    assert "1 to 64,512" in told
+    assert "['" not in told
 
 
 def test_what_is_described_says_something(lastport: Lastport) -> None:
     """A student's list is only as good as its sentences."""
-    for kind in ("topologies", "gateways", "allocators", "policies", "settings", "scenarios"):
+    for kind in KINDS:
         assert all(row["description"] for row in listed(lastport, kind)), kind
 
 
@@ -119,6 +160,14 @@ def test_what_is_described_says_something(lastport: Lastport) -> None:
         (["run", "port-exhaustion", "--set", "ports"], "is not KEY=VALUE"),
         (["run", "port-exhaustion", "--set", "ports=2020-13-45"], "cannot be read"),
         (["run", "port-exhaustion", "--gateway", "none.py:Mine"], "there is no such file"),
+        (["run", "port-exhaustion", "--allocator", "none.py:Mine"], "there is no such file"),
+        (["run", "port-exhaustion", "--allocator", "guess"], "setting port_allocation_type='guess'"),
+        (
+            ["run", "port-exhaustion", "--allocator", "random", "--set", "port_allocation_type=blocks"],
+            "contradict",
+        ),
+        (["run", "port-exhaustion", "--set", "on_exhaustion=none.py"], "there is no such file"),
+        (["run", "port-exhaustion", "--profile", "cgm"], "did you mean 'cgn'?"),
         (["run", "port-exhaustion", "--config", "none.yaml"], "No such file"),
         (["run", "port-exhaustion", "--seed", "seven"], "--seed"),
         (["run"], "SCENARIO"),

@@ -15,6 +15,7 @@ from scapy.packet import Raw
 from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags
 from controller.openflow.frames import Arp, Ipv4
 from tests.flowtable import with_checksums
+from tests.unit.packets import hostile_frames
 
 ETHERNET = Ether(src="02:00:0a:00:00:01", dst="02:00:0a:00:ff:fe")
 ADDRESSED = IP(src="10.0.0.1", dst="198.51.100.1")
@@ -27,7 +28,7 @@ def address(text: str) -> int:
     return int(ipaddress.IPv4Address(text))
 
 
-def read(frame: Layer) -> Ipv4:
+def read(frame: Layer | bytes) -> Ipv4:
     """Return the frame as the controller reads it."""
     ip = Ipv4.parse(bytes(frame))
     assert ip is not None
@@ -149,21 +150,19 @@ def test_an_echo_reply_has_its_identifier_as_the_destination_port() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [ICMP(type=3) / Raw(bytes(28)), ICMP(type=13), TCP() / Raw(), Raw(bytes(20))],
-    ids=["ICMP error", "ICMP timestamp", "cut-off TCP", "GRE"],
+    [
+        ADDRESSED / ICMP(type=3) / Raw(bytes(28)),
+        ADDRESSED / ICMP(type=13),
+        IP(proto=6) / Raw(bytes(12)),
+        IP(proto=47) / Raw(bytes(20)),
+        IP(proto=17, frag=1) / Raw(bytes(20)),
+        IP(proto=17, flags="MF") / Raw(bytes(7)),
+    ],
+    ids=["ICMP error", "ICMP timestamp", "half a TCP header", "GRE", "later fragment", "fragment without ports"],
 )
 def test_what_is_not_translated_is_no_packet_for_the_nat(payload: Layer) -> None:
-    """None, and no exception."""
-    frame = bytes(ETHERNET / ADDRESSED / payload)
-    if isinstance(payload, TCP):
-        frame = frame[: 14 + 20 + 12]
-    if isinstance(payload, Raw):
-        frame = bytes(ETHERNET / IP(src="10.0.0.1", dst="198.51.100.1", proto=47) / payload)
-
-    ip = Ipv4.parse(frame)
-
-    assert ip is not None
-    assert ip.packet() is None
+    """None, and no exception; what is missing is not looked for in the padding."""
+    assert read(bytes(ETHERNET / payload) + bytes(20)).packet() is None
 
 
 @pytest.mark.parametrize(
@@ -172,13 +171,38 @@ def test_what_is_not_translated_is_no_packet_for_the_nat(payload: Layer) -> None
         bytes(ETHERNET / ARP()),
         bytes(ETHERNET / IP() / UDP())[:-1],
         bytes(ETHERNET / IP())[:33],
+        bytes(ETHERNET / IP(len=27) / UDP()),
+        bytes(ETHERNET / IP() / UDP() / Raw(bytes(8)))[:-1],
+        bytes(ETHERNET / IP(version=6) / UDP()),
+        bytes(ETHERNET / IP(ihl=4) / UDP()),
+        bytes(ETHERNET / IP(ihl=15, flags="MF") / UDP()),
         b"",
     ],
-    ids=["ARP", "short transport header", "short header", "empty"],
+    ids=[
+        "ARP",
+        "short transport header",
+        "short header",
+        "padding for a transport header",
+        "cut off",
+        "version 6",
+        "header of 16 bytes",
+        "header longer than the packet",
+        "empty",
+    ],
 )
 def test_stumps_are_not_read(frame: bytes) -> None:
     """Without ports there is nothing to translate."""
     assert Ipv4.parse(frame) is None
+
+
+@given(frame=hostile_frames())
+def test_whatever_comes_is_read_or_not(frame: bytes) -> None:
+    """Never an exception, and no offset behind the end."""
+    ip = Ipv4.parse(frame)
+
+    if ip is not None:
+        ip.packet()
+        assert ip.start < ip.payload <= ip.end <= len(frame)
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,81 @@ def test_a_file_is_named_so_that_it_means_the_same_in_any_folder(
     assert resolved().scenario == "port-exhaustion"
 
 
+ALLOCATOR = """
+class Mine:
+    by_subscriber = False
+    def __init__(self, plan): pass
+    def __len__(self): return 0
+    def allocate(self, internal, now): return None
+    def release(self, port, now): pass
+"""
+
+
+def test_an_allocator_of_ones_own_is_named_by_its_absolute_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The controller has a folder of its own, too; from the command line and from a file alike."""
+    (tmp_path / "mine.py").write_text(ALLOCATOR)
+    (tmp_path / "settings.yaml").write_text("port_allocation_type: mine.py:Mine\n")
+    monkeypatch.chdir(tmp_path)
+    path = f"{tmp_path}/mine.py:Mine"
+
+    assert resolved("port_allocation_type=mine.py:Mine").settings.port_allocation_type == path
+    assert resolved(allocator="mine.py:Mine").settings.port_allocation_type == path
+    assert resolved(config=Path("settings.yaml")).settings.port_allocation_type == path
+
+
+def test_allocator_is_short_for_a_setting(tmp_path: Path) -> None:
+    """As if by `--set`: later than the file; said twice, it is the same."""
+    file = tmp_path / "settings.yaml"
+    file.write_text("port_allocation_type: preserving\n")
+
+    assert resolved(allocator="sequential").settings.port_allocation_type == "sequential"
+    assert resolved(allocator="sequential", config=file).settings.port_allocation_type == "sequential"
+    twice = resolved("port_allocation_type=sequential", allocator="sequential")
+    assert twice.settings.port_allocation_type == "sequential"
+
+
+def test_the_same_allocator_may_be_given_by_two_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one file."""
+    (tmp_path / "mine.py").write_text(ALLOCATOR)
+    monkeypatch.chdir(tmp_path)
+
+    run = resolved(f"port_allocation_type={tmp_path}/mine.py", allocator="mine.py")
+
+    assert run.settings.port_allocation_type == f"{tmp_path}/mine.py"
+
+
+def test_a_file_may_switch_off_what_yaml_takes_for_a_boolean(tmp_path: Path) -> None:
+    """`off`, in a file and on the command line, over a profile that switches it on."""
+    file = tmp_path / "settings.yaml"
+    file.write_text("port_overlapping: off\n")
+
+    assert resolved(profile="overlap").settings.port_overlapping == "endpoint"
+    assert resolved(profile="overlap", config=file).settings.port_overlapping == "off"
+    assert resolved("port_overlapping=off", profile="overlap").settings.port_overlapping == "off"
+
+
+def test_a_limit_may_be_taken_away() -> None:
+    """`null` is no limit."""
+    assert resolved(profile="cgn").settings.port_quota == 1024
+    assert resolved("port_quota=null", profile="cgn").settings.port_quota is None
+
+
+def test_external_addresses_need_not_be_neighbours() -> None:
+    """As a list on the command line."""
+    run = resolved("external_addresses=[192.0.2.1,192.0.2.7,192.0.2.200]", "clients=3")
+
+    assert run.described()["external_addresses"] == ["192.0.2.1", "192.0.2.7", "192.0.2.200"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_goes_with_every_scenario(profile: str) -> None:
+    """A scenario's own defaults come after the profile, and do not contradict it."""
+    for name in SCENARIOS:
+        assert resolved(scenario=name, profile=profile).profile == profile
+
+
 def test_no_name_is_both_a_setting_and_a_parameter() -> None:
     """`--set` has one flat name space."""
     both = {
@@ -143,6 +218,22 @@ def test_the_defaults_of_every_scenario_make_sense(name: str) -> None:
         ("external_addresses=300", ["setting external_addresses=300", "from 1 to 254"]),
         ("external_addresses=[10.0.0.9]", ["setting external_addresses: 10.0.0.9", "10.0.0.0/16", "192.0.2.1"]),
         ("external_addresses=[192.0.2.1, 192.0.2.1]", ["setting external_addresses=", "none twice"]),
+        ("external_addresses=[224.0.0.1]", ["setting external_addresses='224.0.0.1'", "multicast"]),
+        ("icmp_code=5", ["setting icmp_code=5", "choose from: 13, 1"]),
+        (
+            "on_exhaustion=evict",
+            ["setting on_exhaustion='evict'", "choose from: drop, icmp, reset, evict-lru, hold"],
+        ),
+        ("on_exhaustion=none.py:Mine", ["policy '", "/none.py': there is no such file"]),
+        ("port_allocation_type=none.py", ["allocator '", "/none.py': there is no such file"]),
+        (
+            "port_overlapping=address",
+            ["mapping_type='eim'", "take mapping_type=adm or edm", "filtering_type='eif'"],
+        ),
+        ("port_overlapping=on", ["setting port_overlapping=True", "'off', 'address' or 'endpoint'"]),
+        ("port_set_size=70000", ["setting port_set_size=70000", "64512"]),
+        ("pool_usage_high=60", ["setting pool_usage_low=60", "pool_usage_high=60"]),
+        ("limit_session=8", ["setting 'limit_session' is unknown", "did you mean 'limit_sessions'?"]),
         ("external_addresses=3", ["clients=8", "external_addresses=3", "multiple"]),
         ("time_scale=0", ["setting time_scale=0", "greater than 0"]),
         ("time_scale=.nan", ["setting time_scale=nan", "finite number"]),
@@ -156,13 +247,49 @@ def test_the_defaults_of_every_scenario_make_sense(name: str) -> None:
         ("ports=[", ["--set 'ports=['", "cannot be read"]),
         ("ports=2020-13-45", ["--set 'ports=2020-13-45'", "cannot be read"]),
         ("ports=0x_", ["--set 'ports=0x_'", "cannot be read"]),
+        (f"ports=0x{'f' * 5000}", ["setting ports=(a huge number)", "64512"]),
+        (f"ports={'9' * 5000}", ["--set 'ports=9", "cannot be read"]),
+        (f"ports={'[' * 5000}", ["--set 'ports=[", "cannot be read"]),
     ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
 )
 def test_a_wrong_assignment_is_refused_with_the_key_the_value_and_the_way_out(
     text: str, told_of: list[str]
 ) -> None:
     """Before anything starts."""
     told = refusal(text)
+
+    assert [words for words in told_of if words not in told] == [], told
+
+
+def test_an_allocator_given_both_ways_must_be_the_same() -> None:
+    """Neither is later than the other."""
+    told = refusal("port_allocation_type=preserving", allocator="sequential")
+
+    assert told.startswith(
+        "--allocator sequential and --set port_allocation_type=preserving contradict each other: "
+    )
+
+
+def test_blocks_must_fit_into_the_ports() -> None:
+    """The scenario's ports count, if the user says nothing else."""
+    told = refusal("port_set_size=300", allocator="blocks")
+
+    assert told.startswith("setting port_set_size=300 is not possible with ports=256 and ")
+    assert told.endswith("take at most 256, such as port_set_size=32")
+
+
+@pytest.mark.parametrize(
+    ("allocator", "told_of"),
+    [
+        ("sequentail", ["setting port_allocation_type='sequentail'", "sequential", "or give FILE.py:Class"]),
+        ("none.py:Mine", ["allocator '", "/none.py': there is no such file"]),
+    ],
+    ids=["unknown", "no such file"],
+)
+def test_a_wrong_allocator_is_refused(allocator: str, told_of: list[str]) -> None:
+    """Like the setting that it is."""
+    told = refusal(allocator=allocator)
 
     assert [words for words in told_of if words not in told] == [], told
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from mininet.node import OVSSwitch
 
+from controller.configuration import Settings
 from controller.wiring import ControllerConfiguration, Side
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, SupervisedProcess
 
@@ -30,6 +31,16 @@ OUTSIDE_VLAN = 4094
 """Keeps the inside LAN's broadcasts from the outside ports; no frame ever carries it."""
 
 _Address = namedtuple("_Address", "name protocol IP port")
+
+
+def table_limits(settings: Settings) -> dict[int, int]:
+    """Return how many rules each NAT table may hold: what `flow_limit` grants, besides those that always stand."""
+    if settings.flow_limit is None:
+        return {}
+    return {
+        1: settings.flow_limit + 2,  # outbound: a connection's first packet, and any other without a rule
+        2: settings.flow_limit + 2 * len(settings.external_addresses),  # inbound: the same for each address
+    }
 
 
 class ControllerProcess:
@@ -113,6 +124,7 @@ class OpenFlowGateway(OVSSwitch, Gateway):
 
     def __init__(self, name: str, plan: GatewayPlan, controller: ControllerProcess, **params: Any) -> None:
         super().__init__(name, dpid="1", **params)
+        self._table_limits = table_limits(plan.settings)
         self._outside = {i.port for i in plan.interfaces if i.side is Side.OUTSIDE}
         self._controller = controller
 
@@ -132,8 +144,13 @@ class OpenFlowGateway(OVSSwitch, Gateway):
         return done.stdout
 
     def bridgeOpts(self) -> str:  # noqa: N802 (Mininet's name)
-        """Extend Mininet's options of the bridge."""
-        return f"{super().bridgeOpts()} other-config:controller-queue-size={CONTROLLER_QUEUE}"
+        """Extend Mininet's options of the bridge, and limit its NAT tables."""
+        limits = "".join(
+            f" -- --id=@table{table} create Flow_Table flow_limit={rules} overflow_policy=refuse"
+            f" -- set Bridge {self.name} flow_tables:{table}=@table{table}"
+            for table, rules in self._table_limits.items()
+        )
+        return f"{super().bridgeOpts()} other-config:controller-queue-size={CONTROLLER_QUEUE}{limits}"
 
     def intfOpts(self, intf: Any) -> str:  # noqa: N802 (Mininet's name)
         """Extend Mininet's options of a port."""

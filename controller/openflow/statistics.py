@@ -1,0 +1,71 @@
+"""Reading how many packets the flow rules have matched, by fixed offsets.
+
+A bucket's reply has two thousand rules, and the framework's own reader makes some twenty objects of each: it would
+stand still for seconds. All that is wanted of a rule is whose it is, and its count (OpenFlow 1.3.5 sections
+7.3.5.2 and 7.2.3.2).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from controller.nat.model import Endpoint, Protocol
+from controller.openflow.pipeline import Table
+
+_ENTRY = struct.Struct("!HB29xQ")
+"""Of an ofp_flow_stats: length, table, then the packet count."""
+_MATCH_AT = 48
+_OPENFLOW_BASIC = 0x8000
+_IP_PROTO, _IPV4_SRC, _IPV4_DST = 10, 11, 12
+_PORTS = {Protocol.TCP: (13, 14), Protocol.UDP: (15, 16)}
+"""OXM fields by their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCount:
+    """How many packets a rule of a flow has matched: the flow's internal (or external) endpoint, and its peer."""
+
+    table: Table
+    protocol: Protocol
+    endpoint: Endpoint
+    peer: Endpoint
+    packets: int
+
+
+class FlowStatistics:
+    """An entry of a reply, in the place of the framework's own class; `count` is None for other rules."""
+
+    __slots__ = ("count", "length")
+
+    def __init__(self, length: int, count: RuleCount | None) -> None:
+        self.length = length
+        self.count = count
+
+    @classmethod
+    def parser(cls, buffer: bytes, offset: int) -> FlowStatistics:
+        """Read the entry at `offset`; the framework calls it by this name."""
+        length, table, packets = _ENTRY.unpack_from(buffer, offset)
+        fields = _fields(buffer, offset + _MATCH_AT)
+        protocol = fields.get(_IP_PROTO)
+        if table not in (Table.OUTBOUND, Table.INBOUND) or protocol not in _PORTS:
+            return cls(length, None)
+        source_port, destination_port = _PORTS[Protocol(protocol)]
+        ends = (
+            Endpoint(fields.get(_IPV4_SRC, 0), fields.get(source_port, 0)),
+            Endpoint(fields.get(_IPV4_DST, 0), fields.get(destination_port, 0)),
+        )
+        endpoint, peer = ends if table == Table.OUTBOUND else reversed(ends)
+        return cls(length, RuleCount(Table(table), Protocol(protocol), endpoint, peer, packets))
+
+
+def _fields(buffer: bytes, at: int) -> dict[int, int]:
+    """Read the fields of a match that have no mask, by their numbers."""
+    (length,) = struct.unpack_from("!H", buffer, at + 2)
+    end, at, found = at + length, at + 4, {}
+    while at < end:
+        kind, field, size = struct.unpack_from("!HBB", buffer, at)
+        if kind == _OPENFLOW_BASIC and not field & 1:
+            found[field >> 1] = int.from_bytes(buffer[at + 4 : at + 4 + size], "big")
+        at += 4 + size
+    return found

@@ -1,0 +1,53 @@
+"""Profiles: settings under one name. One short YAML file each, and one name here.
+
+A profile's file is what `--config` takes: one `key: value` on each line, here with its reason behind it as a
+comment. The first line says what the profile is for. Both are read, too: `lastport list profiles` shows them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import yaml
+
+NAMES = ("plain", "cgn", "overlap", "home-router")
+
+_SETTING = re.compile(r"(?P<setting>(?P<key>\w+): .*?) +# (?P<reason>.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a profile is for, its settings, and the reason for each."""
+
+    description: str
+    settings: dict[str, Any]
+    reasons: dict[str, str]
+
+
+def read(text: str) -> Profile:
+    """Read a profile's file. Raises ValueError for a line that is no comment and no setting with its reason."""
+    lines = text.splitlines()
+    if not lines or not lines[0].startswith("# "):
+        raise ValueError("a profile begins with a comment that says what it is for")
+    settings: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+    for line in lines:
+        if line.startswith("#") or not line:
+            continue
+        parts = _SETTING.fullmatch(line)
+        if parts is None:
+            raise ValueError(f"not a setting with its reason: {line}")
+        settings |= yaml.safe_load(parts["setting"])
+        reasons[parts["key"]] = parts["reason"]
+    return Profile(lines[0].removeprefix("# "), settings, reasons)
+
+
+def _ours(name: str) -> Profile:
+    return read(resources.files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+EXPLAINED = {name: _ours(name) for name in NAMES}
+"""Every profile by its name."""
