@@ -30,6 +30,9 @@ class Filled:
         opened = self.established
         return len(opened) / (max(a.done_at for a in opened) - opened[0].sent_at) if opened else math.inf
 
+    def __add__(self, later: Filled) -> Filled:
+        return Filled(self.attempts + later.attempts, self.seconds + later.seconds)
+
     @property
     def established(self) -> list[Attempt]:
         """The attempts that got through."""
@@ -52,8 +55,8 @@ class Filling:
         self._held = held
         self._traffic = lab.traffic(protocol, attempts=attempts, held=held)
 
-    def fill(self, phase: str, attempts: int, *, patience: float, in_order: int) -> Filled:
-        """Open so many attempts, and keep them.
+    def fill(self, phase: str, numbers: range, *, patience: float, in_order: int) -> Filled:
+        """Open attempts with these numbers, and keep them.
 
         `in_order` of them are under way at once while all are answered: the fewer, the more it means which one
         is the first to fail.
@@ -61,25 +64,25 @@ class Filling:
         started = time.monotonic()
         with self._report.phase(phase):
             opened = self._traffic.open(
-                attempts,
+                numbers,
                 patience=patience,
                 first_window=in_order,
                 window=WINDOW,
-                progress=lambda done: self._report.progress(done, attempts),
+                progress=lambda done: self._report.progress(done, len(numbers)),
             )
         return Filled(opened, time.monotonic() - started)
 
-    def echo(self, filled: Filled) -> set[int]:
-        """Exchange data on each established connection.
+    def echo(self, numbers: range, *, patience: float = ECHO_PATIENCE_S) -> set[int]:
+        """Exchange data on each established connection among these numbers.
 
         Return the numbers of those that were answered, and seen from the same external endpoint as before.
         """
-        total = len(filled.established)
         with self._report.phase("echo"):
             return self._traffic.echo(
-                patience=ECHO_PATIENCE_S,
+                numbers,
+                patience=patience,
                 window=WINDOW,
-                progress=lambda done: self._report.progress(done, total),
+                progress=lambda done: self._report.progress(done, len(numbers)),
             )
 
     def drain(self, filled: Filled, *, close_rate: float, capacity: int, within: float) -> float | None:

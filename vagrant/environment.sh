@@ -24,6 +24,7 @@ mnexec:mininet
 ovsdb-server:openvswitch-switch ovs-vswitchd:openvswitch-switch ovs-vsctl:openvswitch-switch
 ip:iproute2 tc:iproute2 ping:iputils-ping ethtool:ethtool tcpdump:tcpdump iperf3:iperf3
 nft:nftables conntrack:conntrack
+turnserver:coturn turnutils_natdiscovery:coturn
 modprobe:kmod sysctl:procps unshare:util-linux'
 
 # Debian keeps ovs-vswitchd, ethtool and others where only root's PATH leads, and there may be no PATH at all.

@@ -61,6 +61,10 @@ find_packages() {
     [[ -e /etc/ssl/certs/ca-certificates.crt || -d /etc/pki ]] || packages+=(ca-certificates)
 }
 
+# Of coturn only programs are wanted, but it brings a service: a TURN server open to everyone, started at once and at
+# each boot. While this preset stands (systemd.preset(5)), a service of that name is installed disabled.
+preset=/run/systemd/system-preset/00-lastport.preset
+
 # Twice more where it fails: on a machine that just started, the daily update may hold apt's list of packages. A source
 # of packages that cannot be read need not be one that matters, so only the installation decides. One that was
 # interrupted leaves packages that have to be configured first, and the note that there are some.
@@ -71,6 +75,8 @@ install_packages() {
     )
     export DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1
     touch "$checkout_folder/installing"
+    trap 'rm -f "$preset"' EXIT # of the subshell that `try` makes
+    mkdir -p "${preset%/*}" && echo 'disable coturn.service' >"$preset"
     for pause in 5 20 0; do
         dpkg --configure --pending
         apt-get "${options[@]}" update

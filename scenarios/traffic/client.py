@@ -216,15 +216,25 @@ class Client:
         """Open attempts, given as number, nonce and the host's process id; return their rows."""
         self.is_stream = protocol == "tcp"
         self._target = (target[0], target[1])
-        self._attempts = [Attempt(*attempt) for attempt in attempts]
-        Round(self, patience, first_window, window).run(self._attempts, self._connect)
-        return [attempt.row() for attempt in self._attempts]
+        opened = [Attempt(*attempt) for attempt in attempts]
+        Round(self, patience, first_window, window).run(opened, self._connect)
+        self._attempts = [attempt for attempt in self._attempts if attempt.socket is not None] + opened
+        return [attempt.row() for attempt in opened]
 
-    def _echo(self, patience: float, window: int) -> list[int]:
-        """Exchange data on each established attempt; return the numbers of those that kept their endpoint."""
+    def _echo(self, numbers: tuple[int, int], patience: float, window: int) -> list[int]:
+        """Exchange data on each established attempt from one number to another.
+
+        Return the numbers of those that kept their endpoint. One that stays silent is broken, and is dropped.
+        """
         self._echoed = set()
-        established = [attempt for attempt in self._attempts if attempt.socket is not None]
+        first, last = numbers
+        established = [
+            attempt for attempt in self._attempts if attempt.socket is not None and first <= attempt.number <= last
+        ]
         Round(self, patience, window, window).run(established, self._exchange)
+        for attempt in established:
+            if attempt.number not in self._echoed:
+                self._forget(attempt)
         return sorted(self._echoed)
 
     def _close(self, rate: float, patience: float) -> list[Any]:

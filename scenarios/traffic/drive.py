@@ -141,12 +141,12 @@ class Traffic:
         self._nonce = 0
 
     def open(
-        self, count: int, *, patience: float, first_window: int, window: int, progress: Progress
+        self, numbers: range, *, patience: float, first_window: int, window: int, progress: Progress
     ) -> list[Attempt]:
-        """Open attempts 1 to `count`, over the clients in turn; return them in order."""
+        """Open attempts with these numbers, over the clients in turn; return them in order."""
         plans: list[list[tuple[int, int, int]]] = [[] for _ in self._clients]
         hosts = len(self._client_pids)
-        for number in range(1, count + 1):
+        for number in numbers:
             host = (number - 1) % hosts
             self._nonce += 1
             plans[(number - 1) % len(plans)].append((number, self._nonce, self._client_pids[host]))
@@ -162,15 +162,20 @@ class Traffic:
             }
             for plan in plans
         ]
-        rows = self._ask(orders, count / WORST_RATE_S + patience, progress)
+        rows = self._ask(orders, len(numbers) / WORST_RATE_S + patience, progress)
         return sorted((Attempt.from_row(row) for row in rows), key=lambda attempt: attempt.number)
 
-    def echo(self, *, patience: float, window: int, progress: Progress) -> set[int]:
-        """Exchange data on every established attempt.
+    def echo(self, numbers: range, *, patience: float, window: int, progress: Progress) -> set[int]:
+        """Exchange data on the established attempts among these numbers.
 
         Return the numbers of those that were answered, and seen from the same external endpoint as before.
         """
-        order = {"do": "echo", "patience": patience, "window": self._share(window)}
+        order = {
+            "do": "echo",
+            "numbers": (numbers.start, numbers.stop - 1),
+            "patience": patience,
+            "window": self._share(window),
+        }
         return set(self._ask([order] * len(self._clients), 600 + patience, progress))
 
     def close(self, *, rate: float, held: int) -> None:

@@ -35,6 +35,64 @@ def test_a_nat_runs_out_of_ports_and_keeps_what_it_has(run: Run, protocol: str) 
     assert sum(finished.result["outcomes"].values()) == 24
 
 
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+@pytest.mark.parametrize(
+    ("policy", "tcp", "udp"),
+    [
+        ("icmp", {"established": 16, "icmp": 8}, {"established": 16, "icmp": 8}),
+        ("reset", {"established": 16, "reset": 8}, {"established": 16, "icmp": 8}),
+        ("evict-lru", {"established": 16, "evicted": 8}, {"established": 16, "evicted": 8}),
+        ("hold", {"established": 16, "timeout": 8}, {"established": 16, "timeout": 8}),
+    ],
+    ids=["icmp", "reset", "evict-lru", "hold"],
+)
+def test_what_becomes_of_the_others_is_as_chosen(
+    run: Run, policy: str, protocol: str, tcp: dict[str, int], udp: dict[str, int]
+) -> None:
+    """For every way to run out: the hosts and the wire saw it, and every check holds."""
+    chosen = ("--set", f"on_exhaustion={policy}", "--set", f"protocol={protocol}")
+    finished = run("run", "port-exhaustion", *SMALL, *chosen, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    outcomes = {outcome: count for outcome, count in finished.result["outcomes"].items() if count}
+    assert outcomes == (tcp if protocol == "tcp" else udp)
+
+
+@pytest.mark.parametrize(
+    ("settings", "counter"),
+    [
+        (("port_quota=2",), "dropped_port_limit_packets"),
+        (("limit_port_mappings=8",), "dropped_mapping_limit_packets"),
+        (("limit_sessions=8",), "dropped_state_limit_packets"),
+        (("flow_limit=8",), "dropped_flow_table_packets"),
+        (("external_addresses=2", "ports=4", "address_allocation_type=arbitrary"), "dropped_address_packets"),
+    ],
+    ids=["quota", "mappings", "sessions", "flow table", "pool"],
+)
+def test_whichever_limit_is_reached_the_same_choice_applies(
+    run: Run, settings: tuple[str, ...], counter: str
+) -> None:
+    """Four clients with two connections each, whatever limits them; and the counter says what it was."""
+    sizes = ("clients=4", "attempts=12", "ports=16", "on_exhaustion=icmp", *settings)
+    sets = [word for size in sizes for word in ("--set", size)]
+    finished = run("run", "port-exhaustion", *sets, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 8
+    assert finished.result["outcomes"]["icmp"] == 4
+    assert finished.result["counters"][counter] > 0
+
+
+@pytest.mark.parametrize("allocator", ["sequential", "preserving", "blocks", "linux-like"])
+def test_every_allocator_fills_the_pool(run: Run, allocator: str) -> None:
+    """To the last port, and the second time as well; `linux-like` does so where it is not too large."""
+    finished = run("run", "port-exhaustion", *SMALL, "--set", "port_set_size=4", "--allocator", allocator,
+    "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 16
+
+
 def test_a_nat_with_ports_to_spare_refuses_nobody(run: Run) -> None:
     """With fewer attempts than ports all are established."""
     finished = run("run", "port-exhaustion", "--set", "ports=16", "--set", "attempts=10", "--json")

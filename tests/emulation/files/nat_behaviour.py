@@ -1,0 +1,128 @@
+"""What kind of NAT does a stranger's prober find? As RFC 5780 has it, by an independent implementation.
+
+Set-up        a STUN server (coturn's) on both addresses and two ports of the outside host `server`
+Action        alice runs coturn's prober twice, each time from a port that nobody has used before
+Expectation   it finds the mapping and the filtering that were set, and alice seen as an external address
+
+The prober asks once and takes silence for an answer: 3 seconds for each question that a filter should stop, which
+makes 0, 3 or 6.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from controller.configuration import Settings
+from scenarios.base import Parameters, Scenario
+from scenarios.lab import Lab
+from scenarios.report import Report
+from scenarios.sandbox.mounts import FOLDER
+
+MAPPING = {
+    "eim": "NAT with Endpoint Independent Mapping!",
+    "adm": "NAT with Address Dependent Mapping!",
+    "edm": "NAT with Address and Port Dependent Mapping!",
+}
+FILTERING = {
+    "eif": "NAT with Endpoint Independent Filtering!",
+    "adf": "NAT with Address Dependent Filtering!",
+    "edf": "NAT with Address and Port Dependent Filtering!",
+}
+"""The prober's verdicts, by the settings that ask for them."""
+
+STUN_PORTS = (3478, 3479)
+"""STUN's own, and the next, from which the server answers when it is asked for another port."""
+FIRST_SOURCE_PORT = 5001
+SERVER_WITHIN_S = 10.0
+PROBER_WITHIN_S = 15.0
+
+VERDICT = re.compile(r"^(?:No NAT!|NAT with\b).*$", re.MULTILINE)
+SEEN_AS = re.compile(r"UDP reflexive addr: ([0-9.]+):[0-9]+")
+
+
+class NatBehaviour(Scenario):
+    """What kind of NAT does a stranger's prober find?"""
+
+    name = "nat-behaviour"
+    claim = "mapping and filtering are what they are set to, as seen from outside (RFC 5780)"
+
+    def run(self, lab: Lab, parameters: Parameters, settings: Settings, report: Report) -> None:
+        """Probe the mapping, then the filtering."""
+        alice, server = lab.clients[0], lab.servers[0]
+        addresses = [str(address) for address in lab.topology.addresses[server.name]]
+        with report.phase("start the STUN server"):
+            start_server(server, addresses)
+        with report.phase("probe"):
+            probers = [
+                start_prober(alice, flag, addresses[0], FIRST_SOURCE_PORT + number)
+                for number, flag in enumerate(("-m", "-f"))
+            ]
+            mapping, filtering = (prober.communicate(timeout=PROBER_WITHIN_S)[0] for prober in probers)
+        report.check(
+            "the prober finds the mapping that was set",
+            expected=MAPPING[settings.mapping_type],
+            observed=verdict(mapping),
+            source="RFC 5780 section 4.3",
+        )
+        report.check(
+            "the prober finds the filtering that was set",
+            expected=FILTERING[settings.filtering_type],
+            observed=verdict(filtering),
+            source="RFC 5780 section 4.4",
+        )
+        report.check(
+            "the server saw alice as an external address only",
+            expected=[str(settings.external_addresses[0])],
+            observed=sorted(set(SEEN_AS.findall(mapping + filtering))),
+            source="RFC 8489 XOR-MAPPED-ADDRESS",
+        )
+
+
+def start_server(host: Any, addresses: list[str]) -> None:
+    """Start a STUN server on both addresses, and return when it listens. Raises RuntimeError after a deadline."""
+    log = FOLDER / "turnserver.log"
+    listening = [word for address in addresses for word in ("--listening-ip", address)]
+    command = ["turnserver", "-n", *listening, "--stun-only", "--no-auth", "--no-tcp", "--no-tls", "--no-dtls"]
+    # What it would leave elsewhere: a pidfile, a database, a log.
+    command += ["--no-cli", "--pidfile=", f"--userdb={FOLDER}/turndb", "--log-file=stdout", "--relay-threads=0"]
+    with log.open("w") as words:
+        process = host.popen(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
+    expected = {(address, port) for address in addresses for port in STUN_PORTS}
+    deadline = time.monotonic() + SERVER_WITHIN_S
+    while not expected <= udp_sockets(host.pid):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the STUN server does not listen: {log.read_text().strip()[-500:]}")
+        time.sleep(0.01)
+
+
+def udp_sockets(pid: int) -> set[tuple[str, int]]:
+    """Return the endpoints at which UDP sockets of a host listen; proc(5) has them in the host's byte order."""
+    lines = Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:]
+    found = [line.split()[1].split(":") for line in lines]
+    return {(dotted(address), int(port, 16)) for address, port in found}
+
+
+def dotted(address: str) -> str:
+    """Read an address such as 016433C6."""
+    return str(ipaddress.IPv4Address(int(address, 16).to_bytes(4, sys.byteorder)))
+
+
+def start_prober(host: Any, flag: str, server: str, port: int) -> subprocess.Popen[str]:
+    """Start a prober of mapping (-m) or filtering (-f) at a source port of its own.
+
+    It keeps to that port. Without its own address (-L) it would not notice that there is no NAT.
+    """
+    command = ["turnutils_natdiscovery", flag, "-L", host.IP(), "-l", str(port), server]
+    process: subprocess.Popen[str] = host.popen(command, stderr=subprocess.STDOUT, text=True)
+    return process
+
+
+def verdict(output: str) -> str:
+    """Return what the prober found, in its own words; all that it said if it found nothing."""
+    return " ".join(VERDICT.findall(output)) or " | ".join(output.split("\n"))

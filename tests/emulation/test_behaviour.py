@@ -1,0 +1,22 @@
+"""What kind of NAT it is, as a prober finds that knows nothing of us (RFC 5780), for every pair of settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.emulation.conftest import Run
+
+SCENARIO = str(Path(__file__).parent / "files" / "nat_behaviour.py")
+
+
+@pytest.mark.parametrize("filtering", ["eif", "adf", "edf"])
+@pytest.mark.parametrize("mapping", ["eim", "adm", "edm"])
+def test_a_prober_finds_the_behaviour_that_was_set(run: Run, mapping: str, filtering: str) -> None:
+    """Mapping and filtering are what they are set to, each whatever the other is (RFC 4787 REQ-1, REQ-8)."""
+    settings = ("--set", f"mapping_type={mapping}", "--set", f"filtering_type={filtering}")
+    finished = run("run", SCENARIO, "--set", "clients=1", *settings, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert len(finished.result["checks"]) == 3
