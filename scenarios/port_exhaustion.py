@@ -24,6 +24,8 @@ from scenarios.report import Report
 
 MOST_PER_CLIENT = 64_512
 """What one client can open to one server and port: its own ports from 1024 upward."""
+EVICTIONS = 64
+"""Attempts under way at once, each of which waits until the port that it is to get has rested."""
 CACHED_PACKETS = 4
 """Packets of a connection that may meet what the switch's cache remembers of its port's last owner."""
 RELEASE_SLACK_S = 5.0
@@ -165,7 +167,7 @@ def _fill(filling: Filling, parameters: ExhaustionParameters, settings: Settings
     # Those that others have to go for are answered as well, but each only when its port has rested.
     fitting, beyond = everyone[: promise.capacity], everyone[promise.capacity :]
     filled = filling.fill("fill", fitting, patience=patience, in_order=in_order)
-    return filled + filling.fill("evict", beyond, patience=patience, in_order=WINDOW)
+    return filled + filling.fill("evict", beyond, patience=patience, in_order=EVICTIONS)
 
 
 def _use(filling: Filling, refused: int, parameters: ExhaustionParameters, promise: Promise) -> set[int]:

@@ -86,8 +86,9 @@ def test_whichever_limit_is_reached_the_same_choice_applies(
 @pytest.mark.parametrize("allocator", ["sequential", "preserving", "blocks", "linux-like"])
 def test_every_allocator_fills_the_pool(run: Run, allocator: str) -> None:
     """To the last port, and the second time as well; `linux-like` does so where it is not too large."""
-    finished = run("run", "port-exhaustion", *SMALL, "--set", "port_set_size=4", "--allocator", allocator,
-    "--json")
+    finished = run(
+        "run", "port-exhaustion", *SMALL, "--set", "port_set_size=4", "--allocator", allocator, "--json"
+    )
 
     assert finished.status == 0, finished.output + finished.complaints
     assert finished.result["outcomes"]["established"] == 16
@@ -171,6 +172,17 @@ def test_a_topology_of_ones_own_can_be_run(run: Run) -> None:
     finished = run("run", "port-exhaustion", *SMALL, "--topology", topology, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
+
+
+def test_an_allocator_and_a_policy_of_ones_own_can_be_run(run: Run) -> None:
+    """A student's strategies are given by their file and class."""
+    own = FILES / "own_strategies.py"
+    chosen = ("--allocator", f"{own}:HighestFirst", "--set", f"on_exhaustion={own}:Polite")
+    finished = run("run", "port-exhaustion", *SMALL, *chosen, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 16
+    assert finished.result["outcomes"]["icmp"] == 8
 
 
 def test_a_scenario_of_ones_own_can_be_run(run: Run) -> None:

@@ -1,0 +1,40 @@
+"""An allocator and a policy as a student may write them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from controller.nat.allocators.allocator import PortPlan
+from controller.nat.exhaustion.policy import Decision, Shortage
+from controller.nat.model import Answer, Endpoint
+
+
+class HighestFirst:
+    """Gives the highest port that is free."""
+
+    by_subscriber: ClassVar[bool] = False
+
+    def __init__(self, plan: PortPlan) -> None:
+        self._free = sorted(plan.ports)
+
+    def __len__(self) -> int:
+        return len(self._free)
+
+    def allocate(self, internal: Endpoint, now: float) -> int | None:
+        """Take a port from the end."""
+        return self._free.pop() if self._free else None
+
+    def release(self, port: int, now: float) -> None:
+        """Put a port back."""
+        self._free.append(port)
+        self._free.sort()
+
+
+class Polite:
+    """Tells the sender by ICMP, whatever ran short."""
+
+    evicts: ClassVar[bool] = False
+
+    def decide(self, shortage: Shortage) -> Decision:
+        """Answer."""
+        return Answer.ICMP
