@@ -68,7 +68,7 @@ class Connections:
     def counts_restarted(self, flow: Flow, now: float) -> None:
         """The flow's rules count from zero: what they had seen is unknown, so it is all in use."""
         for connection in (flow.connections or {}).values():
-            connection.packets_before = UNKNOWN if connection.state is TcpState.TRANS else 0
+            connection.packets_before = 0
             self._advance(connection, TcpEvent.SERVER_SYN, now)
 
     def forget(self, connection: Connection) -> None:

@@ -38,10 +38,10 @@ class _Order:
         del self._by_tenth[tenth][mapping]
         if not self._by_tenth[tenth]:
             del self._by_tenth[tenth]
+            while self._tenths and self._tenths[0] not in self._by_tenth:
+                heapq.heappop(self._tenths)  # here, lest they pile up where nobody ever asks
 
     def oldest(self) -> Iterator[Mapping]:
-        while self._tenths and self._tenths[0] not in self._by_tenth:
-            heapq.heappop(self._tenths)
         if self._tenths:
             yield from self._by_tenth[self._tenths[0]]
             for tenth in sorted(self._by_tenth)[1:]:

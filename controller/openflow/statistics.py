@@ -51,11 +51,14 @@ class FlowStatistics:
         if table not in (Table.OUTBOUND, Table.INBOUND) or protocol not in _PORTS:
             return cls(length, None)
         source_port, destination_port = _PORTS[Protocol(protocol)]
+        is_outbound = table == Table.OUTBOUND
+        if (source_port if is_outbound else destination_port) not in fields:
+            return cls(length, None)  # it serves no endpoint
         ends = (
             Endpoint(fields.get(_IPV4_SRC, 0), fields.get(source_port, 0)),
             Endpoint(fields.get(_IPV4_DST, 0), fields.get(destination_port, 0)),
         )
-        endpoint, peer = ends if table == Table.OUTBOUND else reversed(ends)
+        endpoint, peer = ends if is_outbound else reversed(ends)
         return cls(length, RuleCount(Table(table), Protocol(protocol), endpoint, peer, packets))
 
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from controller.nat.events import MappingCreated, MappingReleased, LimitReached, ReleaseReason
+from controller.nat.events import LimitReached, MappingCreated, MappingReleased, ReleaseReason
 from controller.nat.model import (
     Answer,
     Drop,

@@ -1,0 +1,712 @@
+"""What becomes of a packet for which something ran short, policy by policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from controller.nat.allocators import ALLOCATORS
+from controller.nat.events import LimitReached, MappingReleased, ReleaseReason, Resumed
+from controller.nat.exhaustion import POLICIES
+from controller.nat.model import (
+    Answer,
+    Dependence,
+    Endpoint,
+    Hold,
+    Limit,
+    Mapping,
+    Packet,
+    Protocol,
+    Refuse,
+    Translate,
+    Verdict,
+)
+from controller.nat.pooling import POOLINGS
+from tests.unit.core import ALICE, BOB, CAROL, HOLD, ICMP, MIRROR, REST, SERVER, SYN, TCP, UDP, Bench, first_packet
+
+HOLDS, EVICTS = POLICIES["hold"], POLICIES["evict-lru"]
+ENDPOINT = Dependence.ADDRESS_AND_PORT
+DAVE = Endpoint.parse("10.0.0.4:40000")
+
+transports = pytest.mark.parametrize("protocol", [TCP, UDP], ids=["tcp", "udp"])
+
+
+def of(host: Endpoint, port: int) -> Endpoint:
+    """Return another endpoint of a host."""
+    return Endpoint(host.address, port)
+
+
+def resumed(bench: Bench) -> list[tuple[float, Endpoint, bool]]:
+    """Return when held packets were decided, whose they were, and whether they may go on."""
+    return [
+        (at, event.ticket.packet.source, isinstance(event.verdict, Translate))
+        for at, event in bench.log
+        if isinstance(event, Resumed)
+    ]
+
+
+def evicted(bench: Bench) -> list[Endpoint]:
+    """Return whose mappings had to go."""
+    return [
+        event.mapping.internal
+        for _, event in bench.log
+        if isinstance(event, MappingReleased) and event.reason is ReleaseReason.EVICTED
+    ]
+
+
+def held(verdict: Verdict | None) -> Hold:
+    """Return a verdict that must be to hold."""
+    assert isinstance(verdict, Hold), verdict
+    return verdict
+
+
+# Answers
+
+
+@pytest.mark.parametrize(
+    ("policy", "protocol", "answer"),
+    [
+        ("drop", TCP, Answer.NOTHING),
+        ("drop", UDP, Answer.NOTHING),
+        ("icmp", TCP, Answer.ICMP),
+        ("icmp", UDP, Answer.ICMP),
+        ("reset", TCP, Answer.RESET),
+        ("reset", UDP, Answer.ICMP),
+        ("reset", ICMP, Answer.ICMP),
+    ],
+)
+def test_each_policy_has_its_answer(policy: str, protocol: Protocol, answer: Answer) -> None:
+    """Only TCP can be reset."""
+    bench = Bench(ports=1, on_exhaustion=POLICIES[policy])
+    bench.open(ALICE, SERVER, protocol)
+
+    assert bench.outbound(protocol, BOB, SERVER, first_packet(protocol)) == Refuse(Limit.PORTS, answer)
+    assert bench.releases() == []
+
+
+# Hold
+
+
+@transports
+def test_a_held_packet_goes_on_when_there_is_a_port(protocol: Protocol) -> None:
+    """After the rest of the one that was given back, and as a packet that made its mapping."""
+    bench = Bench(ports=1, on_exhaustion=HOLDS)
+    mapping = bench.open(ALICE, SERVER, protocol)
+    verdict = held(bench.outbound(protocol, BOB, SERVER, first_packet(protocol)))
+    assert verdict.is_new
+
+    bench.sleep(1.0)
+    bench.roll_back(mapping)
+    bench.sleep(REST)
+
+    new = bench.mapping(protocol, BOB)
+    assert new is not None
+    assert bench.log[-1] == (1.5, Resumed(verdict.ticket, Translate(new.flows[0], created=True)))
+    assert bench.nat.counters[protocol].held_packets == 1
+    assert bench.nat.counters[protocol].dropped_port_packets == 0
+
+
+@pytest.mark.parametrize("fallback", Answer, ids=lambda answer: answer.value)
+def test_a_held_packet_gets_the_fallback_when_patience_is_over(fallback: Answer) -> None:
+    """Not before, and counted by what it waited for."""
+    bench = Bench(ports=1, on_exhaustion=HOLDS, fallback=fallback)
+    mapping = bench.open(ALICE)
+    bench.forward(mapping, inbound=1)
+    verdict = held(bench.outbound(TCP, BOB, SERVER, SYN))
+
+    bench.sleep(HOLD - 0.001)
+    assert resumed(bench) == []
+    bench.sleep(0.001)
+
+    assert bench.log[-1] == (HOLD, Resumed(verdict.ticket, Refuse(Limit.PORTS, fallback)))
+    assert bench.nat.counters[TCP].dropped_port_packets == 1
+    assert bench.nat.counters[TCP].held_packets == 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ports": 1},
+        {"limit_port_mappings": 1},
+        {"limit_sessions": 1},
+        {"limit_subscribers": 1},
+        {"ports": 1, "pooling": POOLINGS["arbitrary"]},
+        {"ports": 1, "allocator": ALLOCATORS["blocks"], "port_set_size": 1, "port_set_timeout": 0.0},
+    ],
+    ids=["ports", "mappings", "sessions", "subscribers", "pool", "blocks"],
+)
+def test_whatever_was_short_its_end_lets_the_next_one_go_on(settings: dict[str, Any]) -> None:
+    """The same policy decides whichever limit was hit, and each has somebody to tell who waits."""
+    bench = Bench(on_exhaustion=HOLDS, **settings)
+    mapping = bench.open(ALICE, SERVER, UDP)
+    held(bench.outbound(UDP, BOB))
+
+    bench.roll_back(mapping)
+    bench.sleep(REST)
+
+    assert [source for _, source, goes_on in resumed(bench) if goes_on] == [BOB]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"port_quota": 1}, {"port_quotas": {**dict.fromkeys(Protocol), UDP: 1}}],
+    ids=["in all", "of the protocol"],
+)
+def test_who_waits_for_its_quota_goes_on_when_it_gives_a_port_back(settings: dict[str, Any]) -> None:
+    """Its own, not another's."""
+    bench = Bench(on_exhaustion=HOLDS, **settings)
+    mapping, others = bench.open(ALICE, SERVER, UDP), bench.open(BOB, SERVER, UDP)
+    held(bench.outbound(UDP, of(ALICE, 1)))
+
+    bench.roll_back(others)
+    assert resumed(bench) == []
+    bench.roll_back(mapping)
+    assert [source for _, source, _ in resumed(bench)] == [of(ALICE, 1)]
+
+
+def test_who_waits_goes_on_as_soon_as_counts_have_ended_another() -> None:
+    """Not only when the next timer runs out."""
+    bench = Bench(on_exhaustion=HOLDS, limit_port_mappings=1)
+    bench.open(ALICE, SERVER, UDP)
+    bench.sleep(9.0)
+    held(bench.outbound(UDP, BOB))
+
+    bench.sleep(1.25)
+
+    assert bench.releases() == [(10.0, "IDLE")]
+    assert resumed(bench) == [(10.0, BOB, True)]
+
+
+def test_who_waits_for_its_rate_goes_on_at_that_rate() -> None:
+    """One after the other, in order, each when a token is there."""
+    bench = Bench(on_exhaustion=HOLDS, new_mapping_rate_per_subscriber=2.0)
+    for port in range(4):
+        bench.outbound(UDP, of(ALICE, port))
+
+    bench.sleep(2.0)
+
+    assert resumed(bench) == [(0.5, of(ALICE, 2), True), (1.0, of(ALICE, 3), True)]
+
+
+def test_a_session_that_waits_goes_on_when_another_ends() -> None:
+    """Although no mapping ends."""
+    bench = Bench(on_exhaustion=HOLDS, limit_sessions=2)
+    mapping = bench.open(ALICE, SERVER, UDP)
+    second = bench.outbound(UDP, ALICE, MIRROR)
+    assert isinstance(second, Translate)
+    held(bench.outbound(UDP, BOB))
+
+    bench.refuse(second.flow)
+
+    assert bench.is_live(mapping)
+    assert [source for _, source, goes_on in resumed(bench) if goes_on] == [BOB]
+
+
+def test_the_first_who_came_is_the_first_who_goes_on() -> None:
+    """One for each port that is free again."""
+    bench = Bench(ports=2, on_exhaustion=HOLDS)
+    mappings = [bench.open(of(ALICE, port), SERVER, UDP) for port in range(2)]
+    for newcomer in (CAROL, BOB, DAVE):
+        held(bench.outbound(UDP, newcomer))
+
+    for mapping in mappings:
+        bench.roll_back(mapping)
+        bench.sleep(REST)
+
+    assert resumed(bench) == [(0.5, CAROL, True), (1.0, BOB, True)]
+
+
+def test_packets_for_the_same_mapping_wait_together_and_in_order() -> None:
+    """The first makes the mapping, and the others then come as if only now."""
+    bench = Bench(ports=1, on_exhaustion=HOLDS)
+    bench.open(ALICE, SERVER, UDP)
+    first = held(bench.outbound(UDP, BOB, SERVER))
+
+    again, elsewhere = held(bench.outbound(UDP, BOB, SERVER)), held(bench.outbound(UDP, BOB, MIRROR))
+
+    assert again == elsewhere == Hold(first.ticket, is_new=True)
+    assert first.ticket.held == [Packet(UDP, BOB, to) for to in (SERVER, SERVER, MIRROR)]
+    bench.sleep(HOLD)
+    assert bench.nat.counters[UDP].held_packets == bench.nat.counters[UDP].dropped_port_packets == 3
+
+
+def test_packets_that_waited_together_leave_their_places_together() -> None:
+    """The queue is as long as before for those who come then."""
+    bench = Bench(ports=1, on_exhaustion=HOLDS, hold_queue=2)
+    bench.open(ALICE, SERVER, UDP)
+
+    for _ in range(3):
+        held(bench.outbound(UDP, BOB, SERVER))
+        held(bench.outbound(UDP, BOB, MIRROR))
+        bench.sleep(HOLD)
+
+
+def test_packets_for_different_mappings_wait_for_themselves() -> None:
+    """Where mappings depend on the remote endpoint, so does the waiting."""
+    bench = Bench(ports=1, on_exhaustion=HOLDS, mapping=ENDPOINT, filtering=ENDPOINT)
+    bench.open(ALICE, SERVER, UDP)
+
+    assert held(bench.outbound(UDP, BOB, SERVER)).ticket is not held(bench.outbound(UDP, BOB, MIRROR)).ticket
+
+
+def test_a_held_syn_that_is_sent_again_is_not_held_twice() -> None:
+    """The server would get two."""
+    bench = Bench(ports=1, on_exhaustion=HOLDS, hold_queue=1)
+    bench.open(ALICE)
+    first = held(bench.outbound(TCP, BOB, SERVER, SYN))
+
+    assert bench.outbound(TCP, BOB, SERVER, SYN) == Hold(first.ticket, is_new=False)
+    assert len(first.ticket.held) == 1
+    assert bench.nat.counters[TCP].held_packets == 1
+
+
+@pytest.mark.parametrize("newcomer", [BOB, CAROL], ids=["of the same mapping", "of another"])
+def test_who_finds_the_queue_full_gets_the_fallback(newcomer: Endpoint) -> None:
+    """By the queue's own counter and announcement; and once there is room, another is held."""
+    bench = Bench(ports=1, on_exhaustion=HOLDS, hold_queue=1, fallback=Answer.ICMP)
+    bench.open(ALICE, SERVER, UDP)
+    held(bench.outbound(UDP, BOB))
+
+    for _ in range(2):
+        assert bench.outbound(UDP, newcomer, MIRROR) == Refuse(Limit.HOLD_QUEUE, Answer.ICMP)
+    assert bench.nat.counters[UDP].dropped_hold_packets == 2
+    queue_full = LimitReached(Limit.HOLD_QUEUE, UDP, None)
+    assert [event for _, event in bench.log if event == queue_full] == [queue_full]
+
+    bench.sleep(HOLD)
+    held(bench.outbound(UDP, newcomer))
+    bench.outbound(UDP, DAVE)
+    assert [event for _, event in bench.log if event == queue_full] == [queue_full] * 2
+
+
+def test_who_goes_on_may_find_the_next_limit() -> None:
+    """It waits for that then, and its patience does not begin anew."""
+    bench = Bench(ports=1, on_exhaustion=HOLDS, new_mapping_rate_per_subscriber=1.0)
+    mapping = bench.open(ALICE, SERVER, UDP)
+    ticket = held(bench.outbound(UDP, of(ALICE, 1))).ticket
+    waits_for = [ticket.scope.limit]
+    bench.sleep(1.0)
+    waits_for.append(ticket.scope.limit)
+
+    assert waits_for == [Limit.RATE, Limit.PORTS]
+    assert LimitReached(Limit.PORTS, UDP, mapping.external.address) in [event for _, event in bench.log]
+    bench.sleep(1.0)
+    assert resumed(bench) == [(2.0, of(ALICE, 1), False)]
+
+
+def test_what_one_has_no_use_for_the_next_one_gets() -> None:
+    """Alice's address is full: the mapping that ended makes room for carol, who came after her."""
+    bench = Bench(ports=1, addresses=2, on_exhaustion=HOLDS, limit_port_mappings=2, limit_sessions=2)
+    mappings = [bench.open(host, SERVER, UDP) for host in (ALICE, BOB)]
+    held(bench.outbound(UDP, of(ALICE, 1)))
+    held(bench.outbound(TCP, CAROL, SERVER, SYN))
+
+    bench.roll_back(mappings[1])
+
+    assert [source for _, source, goes_on in resumed(bench) if goes_on] == [CAROL]
+
+
+def test_a_subscriber_that_is_let_in_goes_on_with_all_its_packets() -> None:
+    """The limit was for subscribers: it is one now."""
+    bench = Bench(on_exhaustion=HOLDS, limit_subscribers=1)
+    mapping = bench.open(ALICE, SERVER, UDP)
+    for source in (BOB, CAROL, of(BOB, 1), of(BOB, 2)):
+        held(bench.outbound(UDP, source))
+
+    bench.roll_back(mapping)
+
+    assert [source for _, source, _ in resumed(bench)] == [BOB, of(BOB, 1), of(BOB, 2)]
+
+
+def test_a_session_from_outside_takes_along_who_waits_for_the_same() -> None:
+    """Bob's packet goes out by the session that the other side has opened, and by no second mapping."""
+    bench = Bench(on_exhaustion=HOLDS, mapping=ENDPOINT, port_quota=1)
+    mapping = bench.open(ALICE, SERVER, UDP)
+    held(bench.outbound(UDP, ALICE, MIRROR))
+
+    bench.inbound(UDP, MIRROR, mapping.external)
+
+    assert resumed(bench) == [(0.0, ALICE, True)]
+    assert bench.mapping(UDP, ALICE, MIRROR) is mapping
+    bench.sleep(HOLD)
+    assert len(resumed(bench)) == 1
+
+
+# Eviction
+
+
+def aged(bench: Bench, protocol: Protocol = UDP, mappings: int = 4) -> list[Mapping]:
+    """Let hosts 10.0.0.10, .11 and so on make a mapping each, a second apart."""
+    made = []
+    for number in range(mappings):
+        made.append(bench.open(Endpoint(ALICE.address + 9 + number, 5), SERVER, protocol))
+        bench.forward(made[-1], inbound=1)
+        bench.sleep(1.0)
+    return made
+
+
+@transports
+def test_the_oldest_mapping_goes_and_the_newcomer_gets_its_port_after_its_rest(protocol: Protocol) -> None:
+    """Exactly one; no packet of the victim can pass under the new owner by then."""
+    bench = Bench(ports=3, on_exhaustion=EVICTS)
+    oldest, *others = aged(bench, protocol, 3)
+
+    assert held(bench.outbound(protocol, ALICE, SERVER, first_packet(protocol))).is_new
+    assert evicted(bench) == [oldest.internal]
+    assert bench.nat.pool.usage(protocol).resting == 1
+    bench.sleep(REST - 0.001)
+    assert resumed(bench) == []
+    bench.sleep(0.001)
+
+    new = bench.mapping(protocol, ALICE)
+    assert new is not None
+    assert new.external == oldest.external
+    assert all(bench.is_live(other) for other in others)
+    assert bench.nat.counters[protocol].evicted_mappings == 1
+    assert bench.nat.counters[protocol].dropped_port_packets == 0
+
+
+@transports
+def test_each_newcomer_costs_one_mapping(protocol: Protocol) -> None:
+    """Also when several come at once, and are older mappings enough."""
+    bench = Bench(ports=4, on_exhaustion=EVICTS)
+    mappings = aged(bench, protocol, 4)
+
+    for host in (ALICE, BOB, CAROL):
+        bench.outbound(protocol, host, SERVER, first_packet(protocol))
+    bench.sleep(REST)
+
+    assert evicted(bench) == [mapping.internal for mapping in mappings[:3]]
+    assert [source for _, source, goes_on in resumed(bench) if goes_on] == [ALICE, BOB, CAROL]
+
+
+def test_nobody_goes_for_a_port_that_is_on_its_way() -> None:
+    """A port that rests already will do."""
+    bench = Bench(ports=2, on_exhaustion=EVICTS)
+    mapping, _ = bench.open(ALICE, SERVER, UDP), bench.open(BOB, SERVER, UDP)
+    bench.roll_back(mapping)
+
+    bench.outbound(UDP, CAROL)
+    assert evicted(bench) == []
+    bench.outbound(UDP, DAVE)
+    assert evicted(bench) == [BOB]
+    bench.sleep(REST)
+    assert [source for _, source, _ in resumed(bench)] == [CAROL, DAVE]
+
+
+def test_of_those_used_at_the_same_time_the_first_who_came_goes() -> None:
+    """A tenth of a second is one time."""
+    bench = Bench(ports=3, on_exhaustion=EVICTS)
+    for host in (CAROL, BOB, DAVE):
+        bench.open(host, SERVER, UDP)
+
+    bench.outbound(UDP, ALICE)
+
+    assert evicted(bench) == [CAROL]
+
+
+@pytest.mark.parametrize(("outbound", "inbound"), [(1, 0), (0, 1)], ids=["outbound", "inbound"])
+@transports
+def test_what_the_rules_carry_counts_as_use(protocol: Protocol, outbound: int, inbound: int) -> None:
+    """In either direction, by the counts, which are read every second."""
+    bench = Bench(ports=3, on_exhaustion=EVICTS)
+    mappings = aged(bench, protocol, 3)
+
+    bench.forward(mappings[0], outbound=outbound, inbound=inbound)
+    bench.sleep(2.0)
+    bench.outbound(protocol, ALICE, SERVER, first_packet(protocol))
+
+    assert evicted(bench) == [mappings[1].internal]
+
+
+def test_what_the_controller_forwards_counts_as_use() -> None:
+    """A packet that a stranger sends as well; it refreshes nothing, and yet the mapping is in use."""
+    bench = Bench(ports=3, on_exhaustion=EVICTS)
+    mappings = aged(bench, UDP, 3)
+    bench.inbound(UDP, MIRROR, mappings[0].external)
+    bench.open(mappings[1].internal, MIRROR, UDP)
+
+    bench.outbound(UDP, ALICE)
+
+    assert evicted(bench) == [mappings[2].internal]
+
+
+@pytest.mark.parametrize(
+    ("settings", "victim"),
+    [
+        ({"limit_port_mappings": 4}, 0),
+        ({"limit_sessions": 4}, 0),
+        ({"limit_subscribers": 3}, 1),
+        ({"ports": 3}, 1),
+    ],
+    ids=["mappings", "sessions", "subscribers", "ports"],
+)
+def test_the_oldest_goes_whose_end_would_help(settings: dict[str, Any], victim: int) -> None:
+    """A subscriber's only mapping, or one that has a port of the same protocol."""
+    bench = Bench(on_exhaustion=EVICTS, ports=settings.pop("ports", 8), **settings)
+    owners = [(ALICE, TCP), (BOB, UDP), (ALICE, UDP), (CAROL, UDP)]
+    for source, protocol in owners:
+        mapping = bench.open(source, SERVER, protocol)
+        bench.forward(mapping, inbound=1)
+        bench.sleep(0.5)
+
+    bench.outbound(UDP, DAVE)
+    bench.sleep(REST)
+
+    assert evicted(bench) == [owners[victim][0]]
+    assert bench.mapping(UDP, DAVE) is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "victim"),
+    [({"port_quota": 2}, TCP), ({"port_quotas": {**dict.fromkeys(Protocol), UDP: 1}}, UDP)],
+    ids=["in all", "of the protocol"],
+)
+def test_who_is_at_its_quota_loses_a_mapping_of_its_own(settings: dict[str, Any], victim: Protocol) -> None:
+    """Nobody else's, however old, and of that protocol if the quota is."""
+    bench = Bench(on_exhaustion=EVICTS, **settings)
+    bench.open(BOB, SERVER, UDP)
+    bench.sleep(0.5)
+    mappings = {TCP: bench.open(ALICE, SERVER, TCP)}
+    bench.sleep(0.5)
+    mappings[UDP] = bench.open(ALICE, SERVER, UDP)
+    bench.sleep(0.5)
+
+    bench.outbound(UDP, of(ALICE, 1))
+
+    assert [protocol for protocol, mapping in mappings.items() if not bench.is_live(mapping)] == [victim]
+    assert resumed(bench) == [(1.5, of(ALICE, 1), True)]
+
+
+def test_a_session_too_many_does_not_cost_its_own_mapping() -> None:
+    """It would have no use for the place."""
+    bench = Bench(on_exhaustion=EVICTS, limit_sessions=2)
+    own = bench.open(ALICE, SERVER, UDP)
+    bench.sleep(0.5)
+    bench.open(BOB, SERVER, UDP)
+
+    bench.outbound(UDP, ALICE, MIRROR)
+
+    assert evicted(bench) == [BOB]
+    assert bench.open(ALICE, MIRROR, UDP) is own
+
+
+def test_another_mapping_of_the_same_endpoint_may_go() -> None:
+    """Where mappings depend on the remote endpoint it is as good as anybody's."""
+    bench = Bench(on_exhaustion=EVICTS, mapping=ENDPOINT, filtering=ENDPOINT, limit_port_mappings=1)
+    bench.open(ALICE, SERVER, UDP)
+
+    bench.outbound(UDP, ALICE, MIRROR)
+
+    assert evicted(bench) == [ALICE]
+    assert resumed(bench) == [(0.0, ALICE, True)]
+
+
+def test_in_a_full_block_one_s_own_mapping_goes() -> None:
+    """A port of another's block would be of no use."""
+    bench = Bench(on_exhaustion=EVICTS, ports=2, allocator=ALLOCATORS["blocks"], port_set_size=1)
+    bench.open(BOB, SERVER, UDP)
+    bench.sleep(0.5)
+    bench.open(ALICE, SERVER, UDP)
+
+    bench.outbound(UDP, of(ALICE, 1))
+    bench.sleep(REST)
+
+    assert evicted(bench) == [ALICE]
+    assert resumed(bench) == [(1.0, of(ALICE, 1), True)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "newcomer", "limit"),
+    [
+        ({"new_mapping_rate_per_subscriber": 0.5}, of(ALICE, 1), Limit.RATE),
+        ({"limit_sessions": 1}, ALICE, Limit.SESSIONS),
+        ({"ports": 1, "allocator": ALLOCATORS["blocks"]}, BOB, Limit.PORTS),
+    ],
+    ids=["rate", "only its own", "no port in a block of its own"],
+)
+def test_where_nobody_s_end_would_help_there_is_the_fallback(
+    settings: dict[str, Any], newcomer: Endpoint, limit: Limit
+) -> None:
+    """And nobody goes."""
+    bench = Bench(on_exhaustion=EVICTS, fallback=Answer.ICMP, **settings)
+    bench.open(ALICE, SERVER, UDP)
+
+    assert bench.outbound(UDP, newcomer, MIRROR) == Refuse(limit, Answer.ICMP)
+    assert evicted(bench) == []
+
+
+def test_with_no_room_to_wait_nobody_goes() -> None:
+    """The packet could not be held until the port has rested."""
+    bench = Bench(on_exhaustion=EVICTS, ports=1, hold_queue=0)
+    bench.open(ALICE, SERVER, UDP)
+
+    assert bench.outbound(UDP, BOB) == Refuse(Limit.HOLD_QUEUE, Answer.NOTHING)
+    assert evicted(bench) == []
+
+
+def test_the_newcomer_does_not_lose_patience_while_its_port_rests() -> None:
+    """However short `hold_timeout` is: somebody went for it already."""
+    bench = Bench(on_exhaustion=EVICTS, ports=1, hold_timeout=0.125)
+    bench.open(ALICE, SERVER, UDP)
+
+    bench.outbound(UDP, BOB)
+    bench.sleep(REST)
+
+    assert resumed(bench) == [(REST, BOB, True)]
+
+
+def test_a_newcomer_stays_with_the_address_at_which_somebody_went_for_it() -> None:
+    """Paired pooling: it is not yet anybody's subscriber, and must not take another turn when it goes on."""
+    bench = Bench(on_exhaustion=EVICTS, ports=1, addresses=2)
+    victim = bench.open(ALICE, SERVER, UDP)
+    bench.sleep(0.5)
+    bench.open(BOB, SERVER, UDP)
+
+    bench.outbound(UDP, CAROL)
+    bench.sleep(REST)
+
+    assert evicted(bench) == [ALICE]
+    assert bench.open(CAROL, SERVER, UDP).external == victim.external
+
+
+def test_two_limits_at_once_cost_one_mapping() -> None:
+    """The place of the victim is free at once, and its port after its rest: that is waited for."""
+    bench = Bench(on_exhaustion=EVICTS, ports=2, limit_port_mappings=2)
+    mappings = aged(bench, UDP, 2)
+
+    bench.outbound(UDP, ALICE)
+    bench.sleep(REST)
+
+    assert evicted(bench) == [mappings[0].internal]
+    assert resumed(bench) == [(2.5, ALICE, True)]
+
+
+# A switch without room
+
+
+@pytest.mark.parametrize(
+    ("policy", "answer"), [("drop", Answer.NOTHING), ("icmp", Answer.ICMP), ("reset", Answer.RESET)]
+)
+def test_who_finds_the_switch_full_is_answered(policy: str, answer: Answer) -> None:
+    """By the same policy as for any other limit."""
+    bench = Bench(on_exhaustion=POLICIES[policy])
+    (flow,) = bench.open().flows
+
+    verdict = bench.refuse(flow, Packet(TCP, ALICE, SERVER, SYN))
+
+    assert verdict == Refuse(Limit.FLOW_TABLE, answer)
+    assert bench.nat.counters[TCP].dropped_flow_table_packets == 1
+    assert bench.releases() == [(0.0, "ROLLED_BACK")]
+    assert [event for _, event in bench.log if isinstance(event, LimitReached)] == [
+        LimitReached(Limit.FLOW_TABLE, TCP, None)
+    ]
+
+
+def test_a_full_switch_is_announced_again_once_rules_have_ended() -> None:
+    """Those that it refused are none."""
+    bench = Bench()
+    other = bench.open(BOB, SERVER, UDP)
+    packet = Packet(TCP, ALICE, SERVER, SYN)
+    for _ in range(2):
+        bench.refuse(bench.open().flows[0], packet)
+    full = LimitReached(Limit.FLOW_TABLE, TCP, None)
+    assert [event for _, event in bench.log if isinstance(event, LimitReached)] == [full]
+
+    bench.sleep(12.0)
+    assert not bench.is_live(other)
+    bench.refuse(bench.open().flows[0], packet)
+
+    assert [event for _, event in bench.log if isinstance(event, LimitReached)] == [full, full]
+
+
+def test_a_flow_that_was_undone_is_not_undone_again() -> None:
+    """The switch may refuse each of its rules."""
+    bench = Bench(on_exhaustion=POLICIES["icmp"])
+    (flow,) = bench.open().flows
+    packet = Packet(TCP, ALICE, SERVER, SYN)
+    bench.refuse(flow, packet)
+    new = bench.open()
+
+    assert bench.refuse(flow, packet) is None
+    assert bench.is_live(new)
+    assert bench.nat.counters[TCP].dropped_flow_table_packets == 1
+
+
+def test_who_waits_for_the_switch_goes_on_when_rules_end() -> None:
+    """What the switch refused leaves no room behind: only what was there does."""
+    bench = Bench(on_exhaustion=HOLDS)
+    other = bench.open(BOB, SERVER, TCP)
+    (flow,) = bench.open(ALICE, SERVER, UDP).flows
+    held(bench.refuse(flow, Packet(UDP, ALICE, SERVER)))
+    assert resumed(bench) == []
+
+    bench.sleep(4.0 - 2.5)
+    assert not resumed(bench)
+    (refused,) = bench.open(CAROL, SERVER, UDP).flows
+    bench.refuse(refused)
+    assert not resumed(bench)
+    bench.nat.end(other, ReleaseReason.EVICTED, bench.now)
+    bench.sleep(0.25)
+    assert [source for _, source, goes_on in resumed(bench)] == [ALICE]
+
+
+def test_what_was_refused_lets_those_go_on_who_wait_for_its_place() -> None:
+    """A mapping that was undone is none of the permitted number."""
+    bench = Bench(on_exhaustion=HOLDS, limit_port_mappings=1)
+    (flow,) = bench.open(ALICE, SERVER, UDP).flows
+    held(bench.outbound(UDP, BOB))
+
+    held(bench.refuse(flow, Packet(UDP, ALICE, SERVER)))
+
+    assert [source for _, source, goes_on in resumed(bench) if goes_on] == [BOB]
+
+
+def test_a_packet_whose_like_waits_already_waits_with_it() -> None:
+    """A session that the switch refused, and one that waits, of the same mapping."""
+    bench = Bench(on_exhaustion=HOLDS, limit_sessions=1)
+    (flow,) = bench.open(ALICE, SERVER, UDP).flows
+    held(bench.outbound(UDP, BOB))
+    ticket = held(bench.outbound(UDP, ALICE, MIRROR)).ticket
+
+    assert bench.refuse(flow, Packet(UDP, ALICE, SERVER)) == Hold(ticket, is_new=True)
+    assert ticket.held == [Packet(UDP, ALICE, MIRROR), Packet(UDP, ALICE, SERVER)]
+    bench.sleep(HOLD)
+    assert resumed(bench) == [(0.0, BOB, True), (HOLD, ALICE, False)]
+    assert bench.nat.counters[UDP].dropped_state_limit_packets == 2
+
+
+def test_a_switch_with_less_room_evicts_for_the_newcomer() -> None:
+    """One that has rules: not a query mapping, and not the newcomer's own."""
+    bench = Bench(on_exhaustion=EVICTS)
+    bench.open(CAROL, SERVER, ICMP)
+    bench.sleep(0.5)
+    bench.open(BOB, SERVER, UDP)
+    bench.sleep(0.5)
+    (flow,) = bench.open(ALICE, SERVER, UDP).flows
+
+    held(bench.refuse(flow, Packet(UDP, ALICE, SERVER)))
+
+    assert evicted(bench) == [BOB]
+    assert [source for _, source, goes_on in resumed(bench) if goes_on] == [ALICE]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_switch_that_always_refuses_comes_to_an_end(policy: str) -> None:
+    """Whatever the policy: each refusal is answered or waits, and nothing goes round for ever."""
+    bench = Bench(on_exhaustion=POLICIES[policy], ports=8)
+    for host in (BOB, CAROL, DAVE):
+        bench.open(host, SERVER, UDP)
+    refusals = 0
+
+    bench.outbound(UDP, ALICE)
+    while (mapping := bench.mapping(UDP, ALICE)) is not None and refusals < 100:
+        refusals += 1
+        bench.refuse(mapping.flows[0], Packet(UDP, ALICE, SERVER))
+        bench.sleep(0.25)
+    bench.sleep(30.0)
+
+    assert refusals <= 4
+    assert len(bench.nat) == 0
+    assert bench.nat.next_deadline is None
