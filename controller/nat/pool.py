@@ -36,6 +36,7 @@ class Freed:
     external: Endpoint
     destination: Endpoint
     ready_at: float
+    to_be_held_down: bool = False
 
 
 class Ports:
@@ -64,16 +65,17 @@ class Ports:
         self.allocated += 1
         return Endpoint(address, port)
 
-    def release(self, external: Endpoint, destination: Endpoint, now: float) -> None:
-        """Take an endpoint back; it is given again only after its rest and hold-down."""
+    def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> None:
+        """Take an endpoint back; it is given again only after its rest and, if it is to be, its hold-down."""
         self.allocated -= 1
-        self._resting.append(Freed(external, destination, now + self._settings.rest))
+        held_down = hold_down and self.holds_down
+        self._resting.append(Freed(external, destination, now + self._settings.rest, held_down))
 
     def reclaim(self, now: float) -> Iterator[Freed]:
         """Make free what has rested long enough, and yield it."""
         while self._resting and self._resting[0].ready_at <= now:
             rested = self._resting.popleft()
-            if self._hold_down > 0:
+            if rested.to_be_held_down:
                 self._held_down.append(
                     Freed(rested.external, rested.destination, rested.ready_at + self._hold_down)
                 )
@@ -84,6 +86,11 @@ class Ports:
             self._held_down[0].ready_at <= now or (most is not None and len(self._held_down) > most)
         ):
             yield self._make_free(self._held_down.popleft(), now)
+
+    @property
+    def holds_down(self) -> bool:
+        """Whether a port stays out of use for longer than its rest."""
+        return self._hold_down > 0
 
     def usage(self) -> Usage:
         """Count the ports by their state; a destination counts while it has allocated or resting ports."""
@@ -129,9 +136,15 @@ class Pool:
                 return external
         return None
 
-    def release(self, protocol: Protocol, external: Endpoint, remote: Endpoint, now: float) -> None:
+    def release(
+        self, protocol: Protocol, external: Endpoint, remote: Endpoint, now: float, *, hold_down: bool
+    ) -> None:
         """Take an endpoint back that was given for packets to `remote`."""
-        self._ports[protocol].release(external, self._overlapping.part(remote), now)
+        self._ports[protocol].release(external, self._overlapping.part(remote), now, hold_down=hold_down)
+
+    def holds_down(self, protocol: Protocol) -> bool:
+        """Whether ports of a protocol stay out of use for longer than their rest."""
+        return self._ports[protocol].holds_down
 
     def reclaim(self, now: float) -> Iterator[tuple[Protocol, Freed]]:
         """Make free what has rested long enough, and yield it."""

@@ -186,14 +186,15 @@ class Scarcity:
         of_port = self._scopes.of_port(mapping)
         if self._recency is not None:
             self._recency.forget(mapping, scopes)
-            self._resting[self._scopes.place_of(mapping)] = of_port
-            self._coming[of_port] += 1
+            if reason is ReleaseReason.EVICTED or not self._nat.pool.holds_down(mapping.protocol):
+                self._resting[self._scopes.place_of(mapping)] = of_port
+                self._coming[of_port] += 1
         self._free((*_FREED_BY_ANY_MAPPING, *(scope for scope in scopes if scope != of_port)), reason)
 
     def port_freed(self, protocol: Protocol, freed: Freed) -> None:
         """A port can be given again."""
-        if self._recency is not None:
-            of_port = self._resting.pop((protocol, freed.external, freed.destination))
+        of_port = self._resting.pop((protocol, freed.external, freed.destination), None)
+        if of_port is not None:
             self._coming[of_port] -= 1
             if not self._coming[of_port]:
                 del self._coming[of_port]

@@ -353,7 +353,9 @@ class Nat:
 
     def _release(self, mapping: Mapping, reason: ReleaseReason, now: float) -> None:
         self._tables[mapping.protocol].remove_mapping(mapping)
-        self.pool.release(mapping.protocol, mapping.external, mapping.scope, now)
+        # What is stolen is stolen for somebody who waits: a hold-down would take it from both.
+        hold_down = reason is not ReleaseReason.EVICTED
+        self.pool.release(mapping.protocol, mapping.external, mapping.scope, now, hold_down=hold_down)
         self.limits.gave_mapping(mapping.internal.address, mapping.protocol)
         self.events.append(MappingReleased(mapping, reason))
         self._scarcity.mapping_released(mapping, reason)

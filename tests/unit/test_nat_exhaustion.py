@@ -710,3 +710,27 @@ def test_a_switch_that_always_refuses_comes_to_an_end(policy: str) -> None:
     assert refusals <= 4
     assert len(bench.nat) == 0
     assert bench.nat.next_deadline is None
+
+
+def test_what_is_evicted_is_not_held_down() -> None:
+    """Or the newcomer would lose patience, and the victim would have gone for nothing."""
+    bench = Bench(ports=1, hold_down=60.0, on_exhaustion=POLICIES["evict-lru"])
+    bench.open(ALICE, SERVER, UDP)
+
+    assert isinstance(bench.outbound(UDP, BOB), Hold)
+    bench.sleep(REST)
+
+    assert bench.mapping(UDP, BOB) is not None
+    assert bench.nat.counters[UDP].evicted_mappings == 1
+
+
+def test_nobody_waits_for_a_port_that_is_held_down_where_an_eviction_would_do() -> None:
+    """What comes back by itself counts only if it comes soon."""
+    bench = Bench(ports=2, hold_down=60.0, on_exhaustion=POLICIES["evict-lru"])
+    bench.roll_back(bench.open(ALICE, SERVER, UDP))
+    bench.open(CAROL, SERVER, UDP)
+
+    assert isinstance(bench.outbound(UDP, BOB), Hold)
+    bench.sleep(REST)
+
+    assert bench.mapping(UDP, BOB) is not None
