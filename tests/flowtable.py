@@ -142,6 +142,7 @@ class Frame:
     """A frame on its way through the tables: its fields by their OXM names, and its bytes."""
 
     def __init__(self, data: bytes, in_port: int, reg0: int) -> None:
+        self._written: bytes | None = data
         self._stale: set[type[Layer]] = set()
         self.in_port = in_port
         self.packet = packet = Ether(data)
@@ -166,6 +167,7 @@ class Frame:
 
     def set(self, name: str, value: int | str) -> None:
         """Rewrite a field."""
+        self._written = None
         layer, attribute = _ATTRIBUTES[name]
         setattr(self.packet[layer], attribute, value)
         self.fields[name] = _number(value)
@@ -175,13 +177,17 @@ class Frame:
         """Return False where the packet has come too far."""
         if self.packet[IP].ttl <= 1:
             return False
+        self._written = None
         self.packet[IP].ttl -= 1
         self._stale.add(IP)
         return True
 
     def data(self) -> bytes:
         """Return the frame as it is now, with new checksums where they cover what was rewritten."""
-        return bytes(with_checksums(self.packet, self._stale))
+        if self._written is None:
+            _forget_checksums(self.packet, self._stale)
+            self._written = bytes(self.packet)
+        return self._written
 
 
 def _network_fields(packet: Layer, data: bytes) -> dict[str, int]:
@@ -236,10 +242,15 @@ def _apply(action: Action, frame: Frame, table: Table, outcome: Outcome) -> bool
 def with_checksums(packet: Layer, layers: Iterable[type[Layer]] = (IP, TCP, UDP, ICMP)) -> Layer:
     """Return the frame with the checksums of these layers as Scapy computes them; a UDP checksum of 0 stays."""
     packet = packet.copy()
+    _forget_checksums(packet, layers)
+    return Ether(bytes(packet))
+
+
+def _forget_checksums(packet: Layer, layers: Iterable[type[Layer]]) -> None:
+    """Let Scapy compute the checksums of these layers when it next writes the packet."""
     for layer in layers:
         if layer in packet and not (layer is UDP and packet[UDP].chksum == 0):
             del packet[layer].chksum
-    return Ether(bytes(packet))
 
 
 def _key(rule: Rule) -> tuple[int, frozenset[tuple[str, Value]]]:

@@ -19,8 +19,9 @@ from scapy.packet import Raw
 from controller.configuration import Settings
 from controller.nat.model import Endpoint, Mapping, Protocol, Side
 from controller.openflow.commands import Clear, Command, Forward, Inject, Install, Poll, Remove, Send
-from controller.openflow.pipeline import INJECTED, Rule, Table
-from controller.openflow.router import Router, RuleCount
+from controller.openflow.pipeline import INJECTED, Rule, Table, Value
+from controller.openflow.router import Router
+from controller.openflow.statistics import RuleCount
 from controller.wiring import ControllerConfiguration
 from tests.flowtable import FlowTable, PacketIn
 from topologies.base import mac_of
@@ -91,6 +92,8 @@ class Network:
         """Which of the rules that belong to a mapping the switch refuses."""
         self.silent: set[str] = set()
         """The hosts that do not answer ARP."""
+        self.reports = True
+        """Whether the switch answers polls."""
         self.packet_ins: list[PacketIn] = []
         self.polls: list[int] = []
         self._arrivals: list[Arrival] = []
@@ -134,9 +137,10 @@ class Network:
     # What is to be seen
 
     def mapping(self, protocol: Protocol, host: Host, port: int) -> Mapping | None:
-        """Return the mapping of a host's endpoint."""
-        address = int(ipaddress.IPv4Address(host.address))
-        return self.router.nat.by_internal(protocol, Endpoint(address, port))
+        """Return the mapping of a host's endpoint, the first where it has several."""
+        internal = Endpoint(int(ipaddress.IPv4Address(host.address)), port)
+        live = (mapping for mapping in self.router.nat.mappings() if mapping.protocol is protocol)
+        return next((mapping for mapping in live if mapping.internal == internal), None)
 
     def mapping_rules(self) -> set[Rule]:
         """Return the rules that serve a mapping, as they stand in the switch."""
@@ -171,8 +175,8 @@ class Network:
             match command:
                 case Clear():
                     self.table.clear()
-                case Install(rule, mapping) if mapping is not None and self.refuses(rule):
-                    self._events.append(lambda m=mapping: self._carry_out(self.router.refused(m, self.now)))
+                case Install(rule, flow) if flow is not None and self.refuses(rule):
+                    self._events.append(lambda c=command: self._carry_out(self.router.refused(c, self.now)))
                 case Install(rule):
                     self.table.install(rule)
                 case Remove(rule):
@@ -185,11 +189,12 @@ class Network:
                     self._deliver(port, frame)
                 case Poll(cookie):
                     self.polls.append(cookie)
-                    self._events.append(lambda cookie=cookie: self._count(cookie))
+                    if self.reports:
+                        self._events.append(lambda cookie=cookie: self._count(cookie))
 
     def _count(self, cookie: int) -> None:
         counts = [
-            RuleCount(entry.rule.table, dict(entry.rule.match), entry.packets)
+            RuleCount(entry.rule.table, *rule_owner(entry.rule), entry.packets)
             for entry in self.table
             if entry.rule.cookie == cookie
         ]
@@ -218,6 +223,19 @@ class Network:
                 op=2, hwsrc=host.mac, psrc=packet[ARP].pdst, hwdst=packet[ARP].hwsrc, pdst=packet[ARP].psrc
             )
             self._events.append(lambda: self._enter(bytes(answer), port))
+
+
+def rule_owner(rule: Rule) -> tuple[Protocol, Endpoint, Endpoint]:
+    """Return whose flow a rule serves: its internal or external endpoint, and its peer."""
+    match = dict(rule.match)
+    protocol = Protocol(int(str(match["ip_proto"])))
+    ours, theirs = ("src", "dst") if rule.table is Table.OUTBOUND else ("dst", "src")
+    return protocol, _endpoint(match, protocol, ours), _endpoint(match, protocol, theirs)
+
+
+def _endpoint(match: dict[str, Value], protocol: Protocol, side: str) -> Endpoint:
+    address = ipaddress.IPv4Address(str(match.get(f"ipv4_{side}", "0.0.0.0")))
+    return Endpoint(int(address), int(str(match.get(f"{protocol.name.lower()}_{side}", 0))))
 
 
 def who_has(host: Host, address: str) -> Layer:

@@ -12,35 +12,69 @@ from __future__ import annotations
 import json
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from controller.nat.model import Endpoint, Mapping, Protocol
+from controller.nat.model import Dependence, Endpoint, Flow, Mapping, Protocol
 from controller.openflow import framework  # the first to be imported, as in the controller: it patches the others
 from controller.openflow.commands import Clear, Command, Forward, Inject, Install, Poll, Remove, Send
 from controller.openflow.framework import ofproto, parser
 from controller.openflow.messages import messages, rule_counts
-from controller.openflow.pipeline import Rule, base_rules, mapping_rules, neighbour_rule, rule_owner
+from controller.openflow.pipeline import Act, Output, Rule, SetField, Table, base_rules, flow_rules
 from controller.wiring import ControllerConfiguration
 
 _REPLY = struct.Struct("!BBHIHH4x")  # struct ofp_multipart_reply
 _FLOW_STATS = struct.Struct("!HBxIIHHHH4xQQQ")  # struct ofp_flow_stats, without its match
-MAPPINGS = [
-    Mapping(protocol, Endpoint.parse("10.0.0.1:40000"), Endpoint.parse("192.0.2.1:1024"), last_use=0.0)
+INTERNAL, EXTERNAL = Endpoint.parse("10.0.0.1:40000"), Endpoint.parse("192.0.2.1:1024")
+REMOTE = Endpoint.parse("198.51.100.1:7")
+RULES = [
+    (flow, rule)
     for protocol in (Protocol.TCP, Protocol.UDP)
+    for told_apart in Dependence
+    for peer in [told_apart.part(REMOTE)]
+    for flow in [Flow(Mapping(protocol, INTERNAL, EXTERNAL, peer, 0.0), peer, 0.0, 0.0, 0)]
+    for rule in flow_rules(flow, told_apart, cookie=7)
 ]
+
+NEIGHBOUR = Rule(
+    Table.FORWARD,
+    20,
+    (("eth_type", 0x0800), ("ipv4_dst", "10.0.0.1")),
+    (
+        SetField("eth_src", "02:00:0a:00:ff:fe"),
+        SetField("eth_dst", "02:00:0a:00:00:01"),
+        Act.DECREMENT_TTL,
+        Output(1),
+    ),
+)
+UNUSUAL = Rule(
+    Table.OUTBOUND,
+    20,
+    (
+        *(
+            ("reg12", 1),
+            ("reg14", 2),
+            ("in_port", 3),
+            ("eth_dst", "02:00:0a:00:ff:fe"),
+            ("eth_type", 0x0800),
+            ("ip_proto", 6),
+        ),
+        *(("ipv4_src", "10.0.0.1"), ("ipv4_dst", ("198.51.100.0", "255.255.255.0"))),
+        *(("tcp_src", 40000), ("tcp_flags", (2, 18))),
+    ),
+)
+"""It has fields that are of no interest, before, among and after those that are, and masks."""
 
 
 def commands(configuration: ControllerConfiguration) -> Iterator[Command]:
     """Yield one command of every kind, and every rule there can be."""
     yield Clear()
     yield from (Install(rule) for rule in base_rules(configuration))
-    yield Install(neighbour_rule(configuration, 0x0A000001, bytes.fromhex("02000a000001"), 1))
-    for mapping in MAPPINGS:
-        for rule in mapping_rules(mapping, cookie=7):
-            yield Install(rule, mapping)
-            yield Remove(rule)
+    yield Install(NEIGHBOUR)
+    for flow, rule in RULES:
+        yield Install(rule, flow)
+        yield Remove(rule)
     yield Inject(b"frame", 3)
     yield Forward(b"frame")
     yield Send(b"frame", 3)
@@ -56,24 +90,37 @@ def hexadecimal(datapath: Any, command: Command) -> list[str]:
     return [bytes(message.buf).hex() for message in made]
 
 
-def read_back(datapath: Any, rule: Rule, packets: int) -> dict[str, object]:
-    """Let a switch report a rule's count, and return what the controller makes of the report."""
-    match = bytearray()
-    parser.OFPMatch(**dict(rule.match)).serialize(match, 0)
-    entry = _FLOW_STATS.pack(_FLOW_STATS.size + len(match), rule.table, 0, 0, 20, 0, 0, 0, rule.cookie, packets, 0)
-    size = _REPLY.size + len(entry + match)
-    head = (ofproto.OFP_VERSION, ofproto.OFPT_MULTIPART_REPLY, size, 0)
-    data = _REPLY.pack(*head, ofproto.OFPMP_FLOW, 0) + entry + match
+def reported(datapath: Any, rules: Sequence[Rule]) -> bytes:
+    """Return a switch's report of these rules; each has matched as many packets as its place in the list says."""
+    entries = b""
+    for packets, rule in enumerate(rules):
+        (flow_mod,) = messages(datapath, Install(rule))
+        flow_mod.serialize()
+        rest = bytes(
+            flow_mod.buf[_FLOW_STATS.size :]
+        )  # the match and what follows stand at the same place in both
+        head = (_FLOW_STATS.size + len(rest), rule.table, 1, 2, rule.priority, 3, 4, 5, rule.cookie, packets, 6)
+        entries += _FLOW_STATS.pack(*head) + rest
+    size = _REPLY.size + len(entries)
+    return _REPLY.pack(ofproto.OFP_VERSION, ofproto.OFPT_MULTIPART_REPLY, size, 0, ofproto.OFPMP_FLOW, 0) + entries
+
+
+def read_back(datapath: Any, rules: Sequence[Rule]) -> list[dict[str, object]]:
+    """Let a switch report rules, and return what the controller makes of the report."""
+    data = reported(datapath, rules)
+    head = (ofproto.OFP_VERSION, ofproto.OFPT_MULTIPART_REPLY, len(data), 0)
     reply = parser.OFPFlowStatsReply.parser(datapath, *head, data)
-    (count,) = rule_counts(reply)
-    protocol, endpoint = rule_owner(count.table, count.match)
-    return {
-        "table": count.table.name,
-        "packets": count.packets,
-        "protocol": protocol.name,
-        "endpoint": str(endpoint),
-        "match": sorted(count.match.items()) == sorted(rule.match),
-    }
+    assert len(reply.body) == len(rules)
+    return [
+        {
+            "table": count.table.name,
+            "packets": count.packets,
+            "protocol": count.protocol.name,
+            "endpoint": str(count.endpoint),
+            "peer": str(count.peer),
+        }
+        for count in rule_counts(reply)
+    ]
 
 
 def main() -> None:
@@ -81,8 +128,14 @@ def main() -> None:
     datapath = framework.ProtocolDesc(ofproto.OFP_VERSION)
     configuration = ControllerConfiguration.load(Path(sys.argv[1]))
     made = [(repr(command), hexadecimal(datapath, command)) for command in commands(configuration)]
-    counts = [read_back(datapath, rule, 5) for mapping in MAPPINGS for rule in mapping_rules(mapping, cookie=7)]
-    print(json.dumps({"version": framework.version(), "messages": made, "counts": counts}))
+    others = [*base_rules(configuration), NEIGHBOUR]
+    read = {
+        "flows": read_back(datapath, [rule for _, rule in RULES]),
+        "others": read_back(datapath, others),
+        "mixed": read_back(datapath, [*others[:3], RULES[0][1], *others[3:], RULES[-1][1]]),
+        "unusual": read_back(datapath, [UNUSUAL]),
+    }
+    print(json.dumps({"version": framework.version(), "messages": made, "read": read, "others": len(others)}))
 
 
 if __name__ == "__main__":

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from controller.nat.model import Endpoint, Mapping, Protocol
+from controller.nat.model import ANYBODY, Endpoint, Flow, Mapping, Protocol
 from controller.openflow.ageing import Ageing
 
 
-def mapping(number: int) -> Mapping:
-    """Return one of many mappings."""
-    return Mapping(Protocol.UDP, Endpoint(1, number), Endpoint(2, number), last_use=0.0)
+def flow(number: int) -> Flow:
+    """Return one of many flows."""
+    mapping = Mapping(Protocol.UDP, Endpoint(1, number), Endpoint(2, number), ANYBODY, 0.0)
+    return Flow(mapping, ANYBODY, 0.0, 0.0, 0)
 
 
 def test_mappings_made_together_share_a_bucket() -> None:
     """For half a second; the next one starts another."""
     ageing = Ageing()
 
-    cookies = [ageing.add(mapping(n), now) for n, now in enumerate((10.0, 10.25, 10.49, 10.5, 11.5))]
+    cookies = [ageing.add(flow(n), now) for n, now in enumerate((10.0, 10.25, 10.49, 10.5, 11.5))]
 
     assert cookies == [1, 1, 1, 2, 3]
 
@@ -26,20 +27,20 @@ def test_a_bucket_holds_a_thousand_mappings() -> None:
     """So that the reply to one request stays small, however fast the pool fills."""
     ageing = Ageing()
 
-    cookies = [ageing.add(mapping(number), 0.0) for number in range(2001)]
+    cookies = [ageing.add(flow(number), 0.0) for number in range(2001)]
 
     assert [cookies.count(cookie) for cookie in (1, 2, 3)] == [1000, 1000, 1]
 
 
 def test_no_bucket_is_number_0() -> None:
     """Cookie 0 is that of the rules that serve no mapping."""
-    assert Ageing().add(mapping(1), 0.0) == 1
+    assert Ageing().add(flow(1), 0.0) == 1
 
 
 def test_a_bucket_is_asked_for_once_whatever_the_number_of_its_due_mappings() -> None:
     """In the order in which they are due."""
     ageing = Ageing()
-    mappings = [mapping(number) for number in range(4)]
+    mappings = [flow(number) for number in range(4)]
     for one, now in zip(mappings, (0.0, 0.0, 1.0, 1.0), strict=True):
         ageing.add(one, now)
 
@@ -49,7 +50,7 @@ def test_a_bucket_is_asked_for_once_whatever_the_number_of_its_due_mappings() ->
 def test_a_removed_mapping_is_no_longer_a_member() -> None:
     """Its cookie is told once more, for the removal of its rules."""
     ageing = Ageing()
-    first, second = mapping(1), mapping(2)
+    first, second = flow(1), flow(2)
     ageing.add(first, 0.0)
     ageing.add(second, 0.0)
 
@@ -63,7 +64,7 @@ def test_a_removed_mapping_is_no_longer_a_member() -> None:
 def test_an_emptied_bucket_is_forgotten() -> None:
     """A reply that comes too late concerns nobody."""
     ageing = Ageing()
-    only = mapping(1)
+    only = flow(1)
     ageing.add(only, 0.0)
     ageing.remove(only)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.nat.model import Protocol
-from controller.openflow.pipeline import Rule, mapping_rules
+from controller.openflow.pipeline import Rule, flow_rules
 from tests.unit.network import Network
 from tests.unit.strategies import frames
 
@@ -53,20 +54,31 @@ def without_cookie(rule: Rule) -> Rule:
     return dataclasses.replace(rule, cookie=0)
 
 
-@settings(max_examples=40)
-@given(what_happens=st.lists(steps, min_size=4, max_size=16))
+BEHAVIOURS = [
+    {},
+    {"mapping_type": "adm", "filtering_type": "eif"},
+    {"mapping_type": "edm", "filtering_type": "adf"},
+    {"mapping_type": "eim", "filtering_type": "edf", "limit_sessions": 3},
+]
+
+
+@pytest.mark.parametrize("policy", ["drop", "icmp", "reset", "hold", "evict-lru"])
+@settings(max_examples=12)
+@given(what_happens=st.lists(steps, min_size=4, max_size=16), behaviour=st.sampled_from(BEHAVIOURS))
 def test_the_switch_holds_the_rules_of_the_live_mappings_and_no_others(
-    what_happens: list[tuple[int, bytes] | float | str],
+    policy: str, what_happens: list[tuple[int, bytes] | float | str], behaviour: dict[str, object]
 ) -> None:
     """After every frame, expiry, refusal and reconnect; and no port is lost."""
-    network = Network(ports=4, **TIMERS)
+    network = Network(ports=4, on_exhaustion=policy, **TIMERS, **behaviour)
     nat = network.router.nat
     for step in what_happens:
         happen(network, step)
 
-        live = [mapping for mapping in nat.mappings() if mapping.protocol is not Protocol.ICMP]
+        live = [flow for flow in nat.flows() if flow.mapping.protocol is not Protocol.ICMP]
         assert {without_cookie(rule) for rule in network.mapping_rules()} == {
-            rule for mapping in live for rule in mapping_rules(mapping, cookie=0)
+            rule
+            for flow in live
+            for rule in flow_rules(flow, nat.settings.flows, cookie=0)[flow.is_inbound_only :]
         }
         for protocol in Protocol:
             usage = nat.pool.usage(protocol)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 from scapy.layers.inet import IP, TCP
 
-from controller.nat.model import Protocol, Side
+from controller.nat.model import Limit, Protocol, Side
 from controller.nat.tcp import TcpState
 from controller.openflow.pipeline import Rule, Table
 from tests.flowtable import FlowTable
+from tests.unit.core import connections
 from tests.unit.network import EXTERNAL, Network, echo, tcp, udp
 
 SERVER, MIRROR = "198.51.100.1:7", "203.0.113.1:7"
@@ -42,7 +43,7 @@ def test_when_the_last_port_is_taken_the_next_host_gets_none_and_the_first_goes_
     assert network.send("bob", tcp(network, network.bob, 40000, SERVER)) == []
 
     assert network.router.nat.counters[Protocol.TCP].dropped_port_packets == 1
-    assert network.router.nat_ports_exhausted == 1
+    assert network.router.limits_reached[Limit.PORTS] == 1
     assert network.mapping_rules() == rules
     assert [a.host for a in network.send("alice", tcp(network, network.alice, 40000, SERVER, "A"))] == ["server"]
     assert answer(network, external) == ["alice"]
@@ -195,7 +196,7 @@ def test_an_answered_connection_is_established_once_its_counts_are_read() -> Non
 
     mapping = network.mapping(Protocol.TCP, network.alice, 40000)
     assert mapping is not None
-    assert [session.state for session in mapping.sessions.values()] == [TcpState.ESTABLISHED]
+    assert [session.state for session in connections(mapping).values()] == [TcpState.ESTABLISHED]
 
 
 def test_an_opening_that_nobody_answers_gives_its_port_back() -> None:

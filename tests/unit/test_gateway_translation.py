@@ -11,6 +11,7 @@ from scapy.packet import Raw
 from controller.nat.model import Protocol
 from controller.openflow.pipeline import Table
 from tests.flowtable import with_checksums
+from tests.unit.core import connections
 from tests.unit.network import EXTERNAL, Arrival, Host, Network, echo, ip, tcp, udp
 
 SERVER, MIRROR = "198.51.100.1:7", "203.0.113.1:7"
@@ -201,7 +202,7 @@ def test_a_syn_through_a_known_mapping_reaches_the_controller_once(network: Netw
     assert len(network.packet_ins) == seen + 1
     mapping = network.mapping(Protocol.TCP, network.alice, 40000)
     assert mapping is not None
-    assert len(mapping.sessions) == 2
+    assert len(connections(mapping)) == 2
     assert network.router.packet_ins_known_mappings == 0
 
 
@@ -378,6 +379,29 @@ def test_a_short_packet_is_no_fragment(network: Network) -> None:
     network.send("alice", ip(network, network.alice, "198.51.100.1", proto=47) / Raw(b"1234"))
 
     assert network.router.dropped_fragments == 0
+
+
+# Two mappings with one peer
+
+
+def test_the_end_of_a_session_that_only_comes_in_leaves_the_peers_own_session_alone() -> None:
+    """Mappings by endpoint, filters by address: a peer may come in by one mapping, and be sent to by another."""
+    network = Network(ports=8, mapping_type="edm", filtering_type="adf", udp_timeout=8)
+    first, second = (
+        network.send("alice", udp(network, network.alice, 40000, to))[0].packet[UDP].sport
+        for to in ("198.51.100.1:7", "198.51.100.1:8")
+    )
+    by_the_first = udp(network, network.server, 8, f"{EXTERNAL}:{first}")
+    assert [a.host for a in network.send("server", by_the_first)] == ["alice"]
+
+    for _ in range(80):
+        network.tick(0.25)
+        (out,) = network.send("alice", udp(network, network.alice, 40000, "198.51.100.1:8"))
+        assert out.packet[UDP].sport == second
+
+    assert network.send("server", by_the_first) == []
+    assert len(network.mapping_rules()) == 2
+    assert network.router.nat.counters[Protocol.UDP].port_mapping_creations == 2
 
 
 # By its address

@@ -54,14 +54,42 @@ def test_both_frameworks_send_the_same_bytes(outputs: dict[str, Output]) -> None
 
 
 def test_a_rules_owner_is_found_in_a_report_of_the_switch(outputs: dict[str, Output]) -> None:
-    """What `mapping_rules` matches, the framework gives back in the same words, and `rule_owner` inverts it."""
+    """Our reader of reports finds the flow, as much of its peer as its rules match, and its own packet count."""
     expected = [
-        {"table": table, "packets": 5, "protocol": protocol, "endpoint": endpoint, "match": True}
-        for protocol in ("TCP", "UDP")
-        for table, endpoint in (("OUTBOUND", "10.0.0.1:40000"), ("INBOUND", "192.0.2.1:1024"))
+        {"table": table, "packets": place, "protocol": protocol, "endpoint": endpoint, "peer": peer}
+        for place, (protocol, peer, table, endpoint) in enumerate(
+            (protocol, peer, table, endpoint)
+            for protocol in ("TCP", "UDP")
+            for peer in ("0.0.0.0:0", "198.51.100.1:0", "198.51.100.1:7")
+            for table, endpoint in (("OUTBOUND", "10.0.0.1:40000"), ("INBOUND", "192.0.2.1:1024"))
+        )
     ]
 
-    assert {name: output["counts"] for name, output in outputs.items()} == dict.fromkeys(outputs, expected)
+    assert {name: output["read"]["flows"] for name, output in outputs.items()} == dict.fromkeys(outputs, expected)
+
+
+def test_rules_that_serve_no_flow_are_not_counted(outputs: dict[str, Output]) -> None:
+    """Those that stand before there is any mapping, and those of neighbours; also where they are among others."""
+    for output in outputs.values():
+        assert output["others"] > 20
+        assert output["read"]["others"] == []
+        assert [(count["packets"], count["peer"]) for count in output["read"]["mixed"]] == [
+            (3, "0.0.0.0:0"),
+            (output["others"] + 1, "198.51.100.1:7"),
+        ]
+
+
+def test_fields_that_are_of_no_interest_and_masks_are_passed_over(outputs: dict[str, Output]) -> None:
+    """Whatever else a rule may match, what is read stays right; part of an address is none."""
+    count = {
+        "packets": 0,
+        "table": "OUTBOUND",
+        "protocol": "TCP",
+        "endpoint": "10.0.0.1:40000",
+        "peer": "0.0.0.0:0",
+    }
+
+    assert [output["read"]["unusual"] for output in outputs.values()] == [[count]] * len(outputs)
 
 
 @pytest.fixture(scope="module")
