@@ -10,7 +10,9 @@ makes 0, 3 or 6.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from controller.configuration import Settings
 from scenarios.base import Parameters, Scenario
 from scenarios.lab import Lab
 from scenarios.report import Report
+from scenarios.sandbox.linux import CLONE_NEWNET, enter_namespace
 from scenarios.sandbox.mounts import FOLDER
 
 MAPPING = {
@@ -92,13 +95,23 @@ def start_server(host: Any, addresses: list[str]) -> None:
     # What it would leave elsewhere: a pidfile, a database, a log.
     command += ["--no-cli", "--pidfile=", f"--userdb={FOLDER}/turndb", "--log-file=stdout", "--relay-threads=0"]
     with log.open("w") as words:
-        process = host.popen(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
+        process = start(host, command, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
     expected = {(address, port) for address in addresses for port in STUN_PORTS}
     deadline = time.monotonic() + SERVER_WITHIN_S
     while not expected <= udp_sockets(host.pid):
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the STUN server does not listen: {log.read_text().strip()[-500:]}")
         time.sleep(0.01)
+
+
+def start(host: Any, command: list[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a program in a host's network. Mininet's own `popen` finds no files where the run is in a chroot."""
+    namespace = os.open(f"/proc/{host.pid}/ns/net", os.O_RDONLY)
+    try:
+        enter = functools.partial(enter_namespace, namespace, CLONE_NEWNET)
+        return subprocess.Popen(command, preexec_fn=enter, **options)
+    finally:
+        os.close(namespace)
 
 
 def udp_sockets(pid: int) -> set[tuple[str, int]]:
@@ -119,8 +132,7 @@ def start_prober(host: Any, flag: str, server: str, port: int) -> subprocess.Pop
     It keeps to that port. Without its own address (-L) it would not notice that there is no NAT.
     """
     command = ["turnutils_natdiscovery", flag, "-L", host.IP(), "-l", str(port), server]
-    process: subprocess.Popen[str] = host.popen(command, stderr=subprocess.STDOUT, text=True)
-    return process
+    return start(host, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def verdict(output: str) -> str:
