@@ -62,6 +62,7 @@ class Scarcity:
         self._recency = Recency() if self._policy.evicts else None
         self._announced: set[Scope] = set()
         self._freed: deque[Scope] = deque()
+        self._waited_for_rules: set[Flow] = set()
         # Ports that rest, by who can use them then: nobody has to go for what is on its way.
         self._resting: dict[tuple[Protocol, Endpoint, Endpoint], Scope] = {}
         self._coming: Counter[Scope] = Counter()
@@ -95,6 +96,14 @@ class Scarcity:
         self._make_room(decision, now)
         self.wake(now)
         return Hold(ticket, is_new=True)
+
+    def has_waited_for_rules(self, flow: Flow) -> bool:
+        """Whether a flow was made when the switch was thought to have room again."""
+        return flow in self._waited_for_rules
+
+    def give_up(self, packet: Packet) -> Verdict:
+        """Return the verdict on a packet that the switch refuses once more: nobody else has to go for it."""
+        return self._answer(Limit.FLOW_TABLE, self._fallback, packet)
 
     def _refuse_to_hold(self, packet: Packet) -> Refuse:
         self._announce(_HOLD_QUEUE, packet.protocol)
@@ -155,6 +164,10 @@ class Scarcity:
         """A mapping was used, in whichever direction, at `at` or later."""
         if self._recency is not None:
             self._recency.use(mapping, self._scopes.of_mapping(mapping), at)
+
+    def forget(self, flow: Flow) -> None:
+        """A flow ended."""
+        self._waited_for_rules.discard(flow)
 
     def admitted(self, mapping: Mapping) -> None:
         """An outbound packet got what it needed: the limits that it passed may be announced again."""
@@ -234,6 +247,8 @@ class Scarcity:
         paired_with = ticket.scope.subject if ticket.scope.limit is Limit.PORTS else None
         opened = self._nat.open(ticket.packet, now, paired_with)
         if isinstance(opened, Flow):
+            if ticket.scope == _FLOW_TABLE:
+                self._waited_for_rules.add(opened)
             self._resume(ticket, Translate(opened, created=True))
             return True
         if opened != ticket.scope:

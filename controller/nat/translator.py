@@ -313,11 +313,14 @@ class Nat:
         """
         if not self.is_live(flow):
             return None
+        had_waited = self._scarcity.has_waited_for_rules(flow)
         self._end_flow(flow, ReleaseReason.ROLLED_BACK, now)
         self._scarcity.wake(now)
         if packet is None:
             self.counters[flow.mapping.protocol].dropped_flow_table_packets += 1
             return None
+        if had_waited:
+            return self._scarcity.give_up(packet)
         return self._scarcity.known(packet) or self._scarcity.refuse(Scope(Limit.FLOW_TABLE), packet, now)
 
     def end(self, mapping: Mapping, reason: ReleaseReason, now: float) -> None:
@@ -344,6 +347,7 @@ class Nat:
         if mapping.protocol in self._idle:
             self._idle[mapping.protocol].disarm(flow)
         self._tables[mapping.protocol].remove_flow(flow)
+        self._scarcity.forget(flow)
         self.limits.sessions -= 1
         self.events.append(FlowEnded(flow))
         if mapping.flows:

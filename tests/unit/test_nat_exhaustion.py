@@ -734,3 +734,21 @@ def test_nobody_waits_for_a_port_that_is_held_down_where_an_eviction_would_do() 
     bench.sleep(REST)
 
     assert bench.mapping(UDP, BOB) is not None
+
+
+def test_a_switch_that_refuses_whatever_room_is_made_costs_one_mapping() -> None:
+    """It may refuse for another reason than being full, and then an eviction was one too many already."""
+    bench = Bench(ports=8, on_exhaustion=POLICIES["evict-lru"])
+    for port in range(4):
+        bench.open(Endpoint(ALICE.address, port), SERVER, UDP)
+    packet = Packet(UDP, BOB, SERVER)
+    first = bench.nat.outbound(packet, bench.now)
+    assert isinstance(first, Translate)
+
+    assert isinstance(bench.nat.roll_back(first.flow, packet, bench.now), Hold)
+    (again,) = [event.verdict for event in bench.nat.events if isinstance(event, Resumed)]
+    assert isinstance(again, Translate)
+
+    assert bench.nat.roll_back(again.flow, packet, bench.now) == Refuse(Limit.FLOW_TABLE, Answer.NOTHING)
+    assert bench.nat.counters[UDP].evicted_mappings == 1
+    assert len(bench.nat) == 3
