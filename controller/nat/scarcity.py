@@ -97,6 +97,10 @@ class Scarcity:
         self.wake(now)
         return Hold(ticket, is_new=True)
 
+    def paired_with(self, subscriber: int) -> int | None:
+        """Return the external address at which a subscriber waits; whatever else it sends waits there as well."""
+        return self._waiting.paired_with(subscriber) if self._waiting else None
+
     def has_waited_for_rules(self, flow: Flow) -> bool:
         """Whether a flow was made when the switch was thought to have room again."""
         return flow in self._waited_for_rules
@@ -244,8 +248,7 @@ class Scarcity:
 
     def _try_again(self, ticket: Ticket, now: float) -> bool:
         """Whether it went on. What it had no use for in the end, the next one may use."""
-        paired_with = ticket.scope.subject if ticket.scope.limit is Limit.PORTS else None
-        opened = self._nat.open(ticket.packet, now, paired_with)
+        opened = self._nat.open(ticket.packet, now)
         if isinstance(opened, Flow):
             if ticket.scope == _FLOW_TABLE:
                 self._waited_for_rules.add(opened)

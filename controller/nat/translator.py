@@ -190,11 +190,8 @@ class Nat:
             self._refresh(flow, now)
             self._connections.track(flow, remote, side, packet, now)
 
-    def open(self, packet: Packet, now: float, external_address: int | None = None) -> Flow | Scope:
-        """Make what an outbound packet without a flow needs, or return the scope in which it ran short.
-
-        `external_address` is the one with which a new subscriber is to be paired.
-        """
+    def open(self, packet: Packet, now: float) -> Flow | Scope:
+        """Make what an outbound packet without a flow needs, or return the scope in which it ran short."""
         protocol, internal, remote = packet.protocol, packet.source, packet.destination
         tables = self._tables[protocol]
         mapping = tables.by_internal(internal, remote)
@@ -202,7 +199,7 @@ class Nat:
             if self.limits.stops_session():
                 return Scope(Limit.SESSIONS)
         else:
-            subscriber = self.limits.subscriber(internal.address, external_address)
+            subscriber = self.limits.subscriber(internal.address, self._scarcity.paired_with(internal.address))
             limit = self.limits.stops_mapping(subscriber, protocol, now)
             if limit is not None:
                 return self._scopes.of_shortage(limit, packet, subscriber)

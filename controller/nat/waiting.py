@@ -31,6 +31,7 @@ class WaitingRoom:
         self._capacity = capacity
         self._by_key: dict[Key, Ticket] = {}
         self._by_scope: dict[Scope, dict[Ticket, None]] = {}
+        self._by_subscriber: dict[int, dict[Ticket, None]] = {}
         self._patience: TimerQueue[Ticket] = TimerQueue(patience)
         self.packets = 0
 
@@ -50,6 +51,7 @@ class WaitingRoom:
         """Let a ticket's first packet wait."""
         self._by_key[ticket.key] = ticket
         self._by_scope.setdefault(ticket.scope, {})[ticket] = None
+        self._by_subscriber.setdefault(ticket.packet.source.address, {})[ticket] = None
         self._patience.arm(ticket, now)
         self.join(ticket, ticket.packet)
 
@@ -63,7 +65,16 @@ class WaitingRoom:
         self._patience.disarm(ticket)
         del self._by_key[ticket.key]
         self._leave_scope(ticket)
+        subscribers = self._by_subscriber[ticket.packet.source.address]
+        del subscribers[ticket]
+        if not subscribers:
+            del self._by_subscriber[ticket.packet.source.address]
         self.packets -= len(ticket.held)
+
+    def paired_with(self, subscriber: int) -> int | None:
+        """Return the external address at which a subscriber waits for a port, if it does."""
+        tickets = self._by_subscriber.get(subscriber, ())
+        return next((ticket.scope.subject for ticket in tickets if ticket.scope.limit is Limit.PORTS), None)
 
     def move(self, ticket: Ticket, scope: Scope) -> None:
         """Let a ticket wait for something else, behind the others."""

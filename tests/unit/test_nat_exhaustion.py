@@ -752,3 +752,28 @@ def test_a_switch_that_refuses_whatever_room_is_made_costs_one_mapping() -> None
     assert bench.nat.roll_back(again.flow, packet, bench.now) == Refuse(Limit.FLOW_TABLE, Answer.NOTHING)
     assert bench.nat.counters[UDP].evicted_mappings == 1
     assert len(bench.nat) == 3
+
+
+def test_a_new_subscriber_that_waits_at_one_address_is_not_overtaken_at_another() -> None:
+    """The order is kept per client, also before it has its first mapping and by it an address."""
+    bench = Bench(ports=1, addresses=2, on_exhaustion=POLICIES["hold"])
+    first, _ = bench.open(ALICE, SERVER, UDP), bench.open(CAROL, SERVER, UDP)
+    assert isinstance(bench.outbound(UDP, BOB), Hold)
+    bench.roll_back(first)
+    bench.sleep(REST)
+
+    later = Endpoint(BOB.address, 7)
+
+    assert bench.mapping(UDP, BOB) is not None
+    assert isinstance(bench.outbound(UDP, later), Hold)
+
+
+def test_what_a_waiting_subscriber_sends_next_waits_at_the_same_address() -> None:
+    """Although the other address has a port by then."""
+    bench = Bench(ports=1, addresses=2, on_exhaustion=POLICIES["hold"])
+    _, second = bench.open(ALICE, SERVER, UDP), bench.open(CAROL, SERVER, UDP)
+    assert isinstance(bench.outbound(UDP, BOB), Hold)  # at the first address
+    bench.roll_back(second)
+    bench.sleep(REST)
+
+    assert isinstance(bench.outbound(UDP, Endpoint(BOB.address, 7)), Hold)
