@@ -186,26 +186,28 @@ class Client:
     def hear(self) -> None:
         """Take what the kernel has to tell."""
         self.signal.seconds = round(time.monotonic() - self._asked_at, 4)
-        error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        # The queue first: the kernel fills it, and wakes us, before it notes the socket's error (udp_err).
+        error = self._read_error_queue() or self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             self.signal.errno = errno.errorcode[error]
-            self._read_error_queue()
         else:
             self.signal.success = "connected" if self.is_stream else "answered"
 
-    def _read_error_queue(self) -> None:
-        """Note type, code and sender of the ICMP error, if the queue has one (ip(7))."""
+    def _read_error_queue(self) -> int:
+        """Note type, code and sender of the ICMP error, if the queue has one (ip(7)), and return its errno."""
         try:
             _, ancillary, _, _ = self.socket.recvmsg(512, 512, socket.MSG_ERRQUEUE)
         except OSError:
-            return  # it is empty
+            return 0  # it is empty
+        number = 0
         for level, kind, data in ancillary:
             if (level, kind) == (socket.IPPROTO_IP, IP_RECVERR):
-                _, origin, icmp_type, icmp_code, _, _, _ = EXTENDED_ERROR.unpack_from(data)
+                number, origin, icmp_type, icmp_code, _, _, _ = EXTENDED_ERROR.unpack_from(data)
                 if origin == ORIGIN_ICMP:
                     self.signal.icmp_type, self.signal.icmp_code = icmp_type, icmp_code
                     # Behind it is the sender's struct sockaddr_in.
                     self.signal.icmp_sender = socket.inet_ntoa(data[EXTENDED_ERROR.size + 4 :][:4])
+        return int(number)
 
 
 def listen(clients: list[Client], server: Server, patience: float) -> None:
