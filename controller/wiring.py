@@ -18,7 +18,9 @@ from controller.nat.model import Side as Side
 class Interface(BaseModel):
     """A port of the gateway: which switch port, which side, and the gateway's own address there.
 
-    All inside ports may share one address: together they are one LAN.
+    All inside ports may share one address: together they are one LAN. Where there is a `next_hop`, the default
+    route leaves by this port, through that router; and external addresses on its network are the gateway's own
+    there.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -26,6 +28,7 @@ class Interface(BaseModel):
     port: int
     side: Side
     address: ipaddress.IPv4Interface
+    next_hop: ipaddress.IPv4Address | None = None
 
 
 class ControllerConfiguration(BaseModel):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.configuration import Settings
+from topologies.gateways.behaviour import Behaviour
 
 if TYPE_CHECKING:
     from scenarios.lab import Lab
@@ -31,6 +32,8 @@ class Scenario:
     name: ClassVar[str]
     claim: ClassVar[str]
     Parameters: ClassVar[type[Parameters]] = Parameters
+    topology: ClassVar[str] = "home"
+    """The network that the question is asked in, unless the user chooses another."""
     settings: ClassVar[dict[str, Any]] = {}
     """The scenario's own defaults for the gateway's settings."""
 
@@ -41,6 +44,15 @@ class Scenario:
         The defaults yield to what the user has set. Raises ConfigurationError if it makes no sense.
         """
         return parameters, {}
+
+    @classmethod
+    def check(cls, parameters: Any, settings: Settings, behaviour: Behaviour) -> None:
+        """Raise ConfigurationError if the question makes no sense for a gateway that behaves so."""
+
+    @classmethod
+    def of_each_gateway(cls, parameters: Any) -> dict[str, dict[str, Any]]:
+        """Return what is set otherwise at single gateways, by their names in the topology."""
+        return {}
 
     @classmethod
     def open_sockets(cls, parameters: Any, settings: Settings) -> int:

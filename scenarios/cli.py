@@ -57,7 +57,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and n
 def run(
     scenario: Annotated[str, typer.Argument(help="A name from `lastport list scenarios`, or FILE.py[:Class].")],
     gateway: Annotated[str, typer.Option(help="The NAT under test: a name, or FILE.py:Class.")] = "openflow",
-    topology: Annotated[str, typer.Option(help="The network: a name, or FILE.py:Class.")] = "home",
+    topology: Annotated[
+        str | None, typer.Option(help="The network: a name, or FILE.py:Class. By default the scenario's.")
+    ] = None,
     allocator: Annotated[
         str | None, typer.Option(help="The port allocator: a name, or FILE.py:Class. Short for --set.")
     ] = None,

@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from scenarios.sandbox.linux import CLONE_NEWNET, enter_namespace
 from scenarios.traffic.drive import Attempt, Sighting
@@ -34,13 +34,13 @@ class LeakWitness:
     right at any rate. The frames that we do read tell whose they are.
     """
 
-    def __init__(self, host_pid: int, interface: str, inside: ipaddress.IPv4Network) -> None:
+    def __init__(self, host_pid: int, interface: str, inside: Collection[ipaddress.IPv4Network]) -> None:
         own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         theirs = os.open(f"/proc/{host_pid}/ns/net", os.O_RDONLY)
         try:
             enter_namespace(theirs, CLONE_NEWNET)
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
-            _filter_source(self._socket, inside)
+            _filter_sources(self._socket, inside)
             self._socket.bind((interface, _ETH_P_ALL))
         finally:
             enter_namespace(own, CLONE_NEWNET)
@@ -63,18 +63,18 @@ class LeakWitness:
             self.sources.add((socket.inet_ntoa(frame[26:30]), port))
 
 
-def _filter_source(packet_socket: socket.socket, network: ipaddress.IPv4Network) -> None:
-    """Let only IPv4 frames from `network` pass (a classic BPF program, as tcpdump would make it)."""
+def _filter_sources(packet_socket: socket.socket, networks: Collection[ipaddress.IPv4Network]) -> None:
+    """Let only IPv4 frames from these networks pass (a classic BPF program, as tcpdump would make it)."""
     load_half, load_word, mask, equal, give = 0x28, 0x20, 0x54, 0x15, 0x06
-    program = [
-        (load_half, 0, 0, 12),
-        (equal, 0, 4, 0x0800),
-        (load_word, 0, 0, 26),
-        (mask, 0, 0, int(network.netmask)),
-        (equal, 0, 1, int(network.network_address)),
-        (give, 0, 0, _SNAP),
-        (give, 0, 0, 0),
-    ]
+    program = [(load_half, 0, 0, 12), (equal, 0, 4 * len(networks), 0x0800)]
+    for network in networks:
+        program += [
+            (load_word, 0, 0, 26),
+            (mask, 0, 0, int(network.netmask)),
+            (equal, 0, 1, int(network.network_address)),
+            (give, 0, 0, _SNAP),
+        ]
+    program.append((give, 0, 0, 0))
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
     attachment = struct.pack("HL", len(program), ctypes.addressof(code))
     packet_socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, attachment)

@@ -6,18 +6,20 @@ Scenarios see it through its roles only: clients, servers, gateway.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mininet.log import setLogLevel
 from mininet.net import Mininet
 
-from controller.configuration import Settings
-from controller.wiring import Side
 from scenarios.evidence import LeakWitness
 from scenarios.sandbox.mounts import FOLDER
 from scenarios.sandbox.supervision import Supervisor
 from scenarios.traffic.drive import Traffic
 from topologies.base import LabTopology
 from topologies.gateways.base import Gateway, GatewayPlan
+
+if TYPE_CHECKING:
+    from scenarios.resolve import Run
 
 PORT = 7
 """Where servers listen: the port of the echo service (RFC 862)."""
@@ -27,37 +29,48 @@ class Lab:
     """The network of one run. It is not stopped: it ends with its sandbox."""
 
     def __init__(
-        self,
-        supervisor: Supervisor,
-        *,
-        topology: type[LabTopology],
-        gateway: type[Gateway],
-        settings: Settings,
-        clients: int,
-        seed: int,
-        datapath: str,
+        self, supervisor: Supervisor, run: Run, *, topology: type[LabTopology], kind: type[Gateway]
     ) -> None:
+        """Build the network of a run, with gateways of one kind."""
         setLogLevel("critical")
         # Or Mininet would set the machine's own limits, such as fs.file-max.
         Mininet.inited = True
         self._supervisor = supervisor
         self._traffic: list[Traffic] = []  # workers live as long as the lab
-        plan = topology(clients=clients)
-        self.inside = next(i for i in plan.wiring if i.side is Side.INSIDE).address.network
-        node = gateway.prepare(GatewayPlan(settings, plan.wiring, plan.gateway_mac, seed, FOLDER, datapath))
-        self.topology = topology(clients=clients, gateway=gateway, gateway_params=node)
+        clients = run.parameters["clients"]
+        options = kind.Options.model_validate(run.options)
+        self.behaviour = kind.declare(run.settings, options)
+        described = topology(clients=clients)
+        nodes = {
+            name: kind.prepare(
+                GatewayPlan(
+                    settings=settings,
+                    options=options,
+                    interfaces=described.wiring[name],
+                    mac=described.gateway_mac(name),
+                    seed=run.seed,
+                    folder=_folder(name),
+                    datapath=run.datapath,
+                )
+            )
+            for name, settings in run.gateways.items()
+        }
+        self.topology = topology(clients=clients, gateway=kind, gateway_params=nodes)
         self._net = Mininet(topo=self.topology, controller=None, build=False)
         self._net.build()
         self._net.start()
-        self.gateway: Gateway = self._net[LabTopology.GATEWAY]
+        self.gateways: dict[str, Gateway] = {name: self._net[name] for name in nodes}
+        self.gateway = next(iter(self.gateways.values()))
         self.clients = [self._net[name] for name in self.topology.clients]
         self.servers = [self._net[name] for name in self.topology.servers]
-        for process in self.gateway.processes():
-            supervisor.watch(process.name, process.pid, process.log)
+        for gateway in self.gateways.values():
+            for process in gateway.processes():
+                supervisor.watch(process.name, process.pid, process.log)
         for host in (*self.clients, *self.servers):
             supervisor.watch(f"host {host.name}", host.pid, Path("/dev/null"))
-        self._witnesses = [LeakWitness(host.pid, "eth0", self.inside) for host in self.servers]
-        self.gateway.wait_ready()
+        self._witnesses = [LeakWitness(host.pid, "eth0", self.topology.inside) for host in self.servers]
+        for gateway in self.gateways.values():
+            gateway.wait_ready()
 
     def traffic(self, protocol: str, *, attempts: int, held: int) -> Traffic:
         """Make ready for attempts from all clients to one address and port of the first server."""
@@ -96,6 +109,12 @@ class Lab:
                 name = _program(command, int(folder.name))
                 peaks[name] = max(peaks.get(name, 0), int(status["VmHWM"].split()[0]))
         return peaks
+
+
+def _folder(name: str) -> Path:
+    folder = FOLDER / name
+    folder.mkdir()
+    return folder
 
 
 def _program(command: list[bytes], pid: int) -> str:

@@ -19,7 +19,7 @@ from scenarios.base import Parameters, Scenario
 from scenarios.evidence import outcomes, shared
 from scenarios.filling import WINDOW, Filled, Filling
 from scenarios.lab import Lab
-from scenarios.refusals import DROPPED, Promise
+from scenarios.refusals import DROPPED, Promise, room
 from scenarios.report import Report
 
 MOST_PER_CLIENT = 64_512
@@ -72,7 +72,7 @@ class PortExhaustion(Scenario):
                 f"parameter clients={parameters.clients} is not possible with external_addresses={addresses}: "
                 "each client keeps to one address, so take a multiple of their number"
             )
-        capacity = _promise(parameters, settings).capacity
+        capacity = room(settings, parameters.protocol, parameters.clients)
         attempts = parameters.attempts or math.ceil(capacity * 1.25)
         if attempts > parameters.clients * MOST_PER_CLIENT:
             raise ConfigurationError(
@@ -94,7 +94,8 @@ class PortExhaustion(Scenario):
     def run(self, lab: Lab, parameters: ExhaustionParameters, settings: Settings, report: Report) -> None:
         """Fill, use, drain, fill again."""
         assert parameters.attempts is not None
-        attempts, promise = parameters.attempts, _promise(parameters, settings)
+        attempts = parameters.attempts
+        promise = Promise.of(lab.behaviour, settings, protocol=parameters.protocol, clients=parameters.clients)
         kept = min(attempts, promise.capacity)
         held = attempts if promise.evicts else kept
         filling = Filling(lab, report, protocol=parameters.protocol, attempts=attempts, held=held)
@@ -146,10 +147,6 @@ class PortExhaustion(Scenario):
                 back_after=back_after,
             )
         )
-
-
-def _promise(parameters: ExhaustionParameters, settings: Settings) -> Promise:
-    return Promise.of(settings, protocol=parameters.protocol, clients=parameters.clients)
 
 
 def _in_order(settings: Settings) -> int:

@@ -8,16 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.configuration import Settings
+from topologies.gateways.behaviour import Behaviour
 
-OUTCOMES = {
-    ("drop", "tcp"): "timeout",
-    ("drop", "udp"): "timeout",
-    ("icmp", "tcp"): "icmp",
-    ("icmp", "udp"): "icmp",
-    ("reset", "tcp"): "reset",
-    ("reset", "udp"): "icmp",
-}
-"""The outcome of a refused attempt, by what its sender is told, and protocol."""
 LIMITED_BY = ("limit_port_mappings", "limit_sessions", "flow_limit")
 """Settings that limit all connections to one service together."""
 DROPPED = tuple(
@@ -35,7 +27,7 @@ class Promise:
     """What becomes of attempts beyond `capacity`: `outcome`, or None where it is not known.
 
     `evicts`: they are established, and others go for them. `holds`: they wait first. `takes_all_ports`: it is the
-    ports that run short.
+    ports that run short. `source` is where all this is declared.
     """
 
     capacity: int
@@ -43,24 +35,32 @@ class Promise:
     outcome: str | None
     evicts: bool
     holds: bool
+    source: str
 
     @classmethod
-    def of(cls, settings: Settings, *, protocol: str, clients: int) -> Promise:
-        """Read it from the settings."""
-        policy = settings.on_exhaustion
-        answer = settings.fallback if policy == "hold" else policy
-        ports, capacity = settings.ports * len(settings.external_addresses), _capacity(settings, protocol, clients)
+    def of(cls, behaviour: Behaviour, settings: Settings, *, protocol: str, clients: int) -> Promise:
+        """Read it from what the gateway declares, and from the settings."""
+        ports = settings.ports * len(settings.external_addresses)
+        limit = _limit(settings, protocol, clients)
+        declared = behaviour.ports_exhausted if ports <= limit else behaviour.state_exhausted
+        shortage = declared.value
         return cls(
-            capacity=min(ports, capacity),
-            takes_all_ports=ports <= capacity,
-            outcome=OUTCOMES.get((answer, protocol)),
-            evicts=policy == "evict-lru",
-            holds=policy == "hold",
+            capacity=room(settings, protocol, clients),
+            takes_all_ports=ports <= limit,
+            outcome=shortage.outcome[protocol] if shortage.outcome else None,
+            evicts=shortage.evicts == "lru",
+            holds=shortage.holds,
+            source=str(declared),
         )
 
 
-def _capacity(settings: Settings, protocol: str, clients: int) -> int:
-    """How many connections of these clients to one service the limits allow at once."""
+def room(settings: Settings, protocol: str, clients: int) -> int:
+    """Return how many connections of these clients to one service fit at once."""
+    return min(settings.ports * len(settings.external_addresses), _limit(settings, protocol, clients))
+
+
+def _limit(settings: Settings, protocol: str, clients: int) -> int:
+    """How many the limits allow, however many ports there are."""
     shared = [getattr(settings, name) for name in LIMITED_BY]
     own = [settings.port_quota, getattr(settings, f"port_quota_{protocol}")]
     limits = [limit for limit in shared if limit is not None]

@@ -6,6 +6,7 @@ scenario's defaults, the `--config` file, `--set`; `--allocator` is short for on
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +35,22 @@ class Run(BaseModel):
     profile: str
     parameters: dict[str, Any]
     settings: Settings
+    options: dict[str, Any]
+    """Of the gateway only."""
+    gateways: dict[str, Settings]
+    """Of each gateway in the topology, by its name."""
     seed: int
     datapath: str
 
     def described(self) -> dict[str, Any]:
-        """Return parameters and settings in their one name space."""
-        return {**self.parameters, **self.settings.model_dump(mode="json")}
+        """Return parameters, settings and options in their one name space."""
+        return {**self.parameters, **self.settings.model_dump(mode="json"), **self.options}
 
 
 def resolve(
     *,
     scenario: str,
-    topology: str,
+    topology: str | None,
     gateway: str,
     profile: str,
     config: Path | None,
@@ -56,23 +61,23 @@ def resolve(
 ) -> Run:
     """Decide everything about a run. Raises ConfigurationError."""
     cls = load("scenario", scenario)
-    load("gateway", gateway)
+    kind = load("gateway", gateway)
     if profile not in PROFILES:
         raise ConfigurationError(unknown_key(profile, list(PROFILES), kind="profile"))
     given = {**_from_file(config), **_with_allocator(dict(_assignment(text) for text in sets), allocator)}
-    for key in given:
-        if key not in Settings.model_fields and key not in cls.Parameters.model_fields:
-            known = [*Settings.model_fields, *cls.Parameters.model_fields]
-            raise ConfigurationError(unknown_key(key, known, kind="setting"))
-    mine = {key: value for key, value in given.items() if key in Settings.model_fields}
-    theirs = {key: value for key, value in given.items() if key not in mine}
-    settings = checked(Settings, {**PROFILES[profile], **cls.settings, **mine}, kind="setting")
+    mine, theirs, options = _sorted(given, Settings, cls.Parameters, kind.Options)
+    defaults = {**kind.settings, **PROFILES[profile], **cls.settings}
+    settings = checked(Settings, {**defaults, **mine}, kind="setting")
     parameters = checked(cls.Parameters, theirs, kind="parameter")
+    chosen = checked(kind.Options, options, kind="setting")
     parameters, derived = cls.complete(parameters, settings)
-    values = {**PROFILES[profile], **cls.settings, **derived, **mine}
-    settings = checked(Settings, values, kind="setting")
+    settings = checked(Settings, {**defaults, **derived, **mine}, kind="setting")
     settings.for_nat()  # loads a student's allocator or policy, and may refuse it
-    _built(topology, parameters.clients).check(settings)
+    kind.check(settings, chosen)
+    cls.check(parameters, settings, kind.declare(settings, chosen))
+    topology = topology or cls.topology
+    built = _built(topology, parameters.clients)
+    built.check(settings)
     return Run(
         scenario=absolute(scenario),
         topology=absolute(topology),
@@ -80,9 +85,37 @@ def resolve(
         profile=profile,
         parameters=parameters.model_dump(mode="json"),
         settings=settings,
+        options=chosen.model_dump(mode="json"),
+        gateways=_of_each_gateway(built, settings, cls.of_each_gateway(parameters)),
         seed=seed,
         datapath=datapath,
     )
+
+
+def _sorted(given: dict[str, Any], *models: type[BaseModel]) -> Iterator[dict[str, Any]]:
+    """Part what was given by the models whose keys they are. Raises ConfigurationError for any other key."""
+    known = [key for model in models for key in model.model_fields]
+    for key in given:
+        if key not in known:
+            raise ConfigurationError(unknown_key(key, known, kind="setting"))
+    for model in models:
+        yield {key: value for key, value in given.items() if key in model.model_fields}
+
+
+def _of_each_gateway(
+    built: LabTopology, settings: Settings, overrides: dict[str, dict[str, Any]]
+) -> dict[str, Settings]:
+    """Return the settings of each gateway: what topology and scenario say of it besides those of all."""
+    common = settings.model_dump()
+    return {
+        name: checked(
+            Settings,
+            {**common, "external_addresses": built.external.get(name, common["external_addresses"])}
+            | overrides.get(name, {}),
+            kind="setting",
+        )
+        for name in built.wiring
+    }
 
 
 def _built(topology: str, clients: int) -> LabTopology:

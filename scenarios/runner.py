@@ -38,12 +38,9 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             with _within(BUILD_S + BUILD_S_PER_CLIENT * clients, "the lab was not built"):
                 lab = Lab(
                     supervisor,
+                    plan,
                     topology=load("topology", plan.topology),
-                    gateway=load("gateway", plan.gateway),
-                    settings=plan.settings,
-                    clients=clients,
-                    seed=plan.seed,
-                    datapath=plan.datapath,
+                    kind=load("gateway", plan.gateway),
                 )
             report.environment(**lab.gateway.environment())
         parameters = scenario.Parameters.model_validate(plan.parameters)

@@ -37,7 +37,7 @@ class Home(LabTopology):
         self,
         clients: int = len(NAMES),
         gateway: type = OpenFlowGateway,
-        gateway_params: dict[str, Any] | None = None,
+        gateway_params: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         """Describe the network with so many clients."""
         if not 1 <= clients <= MOST_CLIENTS:

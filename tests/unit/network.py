@@ -70,9 +70,12 @@ class Network:
     def __init__(self, *, clients: int = 2, acquainted: bool = True, seed: int = 1, **settings: object) -> None:
         home = Home(clients=clients)
         self.configuration = ControllerConfiguration(
-            settings=Settings.model_validate(settings), interfaces=home.wiring, mac=home.gateway_mac, seed=seed
+            settings=Settings.model_validate(settings),
+            interfaces=home.wiring["gateway"],
+            mac=home.gateway_mac("gateway"),
+            seed=seed,
         )
-        self.mac = home.gateway_mac
+        self.mac = home.gateway_mac("gateway")
         self.hosts = {
             name: Host(
                 name,
@@ -82,7 +85,7 @@ class Network:
                 str(interface.address.ip),
                 mac_of(home.addresses[name][0]),
             )
-            for name, interface in zip([*home.clients, *home.servers], home.wiring, strict=True)
+            for name, interface in zip([*home.clients, *home.servers], home.wiring["gateway"], strict=True)
         }
         self._by_port = {host.port: host for host in self.hosts.values()}
         self.now = 0.0

@@ -45,7 +45,7 @@ def test_the_servers_have_two_addresses_each() -> None:
 
 def test_the_wiring_lists_the_gateways_ports_in_their_order() -> None:
     """From 1, inside first; all inside ports share one address."""
-    assert [(i.port, i.side, str(i.address)) for i in Home(clients=3).wiring] == [
+    assert [(i.port, i.side, str(i.address)) for i in Home(clients=3).wiring["gateway"]] == [
         (1, Side.INSIDE, "10.0.255.254/16"),
         (2, Side.INSIDE, "10.0.255.254/16"),
         (3, Side.INSIDE, "10.0.255.254/16"),
@@ -70,7 +70,7 @@ def test_the_gateway_has_one_mac_address_that_no_host_has() -> None:
     """It shows the gateway's inside address, as each host's shows its own."""
     home = Home(clients=2)
 
-    assert home.gateway_mac == "02:00:0a:00:ff:fe"
+    assert home.gateway_mac("gateway") == "02:00:0a:00:ff:fe"
     assert {info["addr1"] for _, _, info in home.links(withInfo=True)} == {
         "02:00:0a:00:00:01",
         "02:00:0a:00:00:02",
@@ -113,8 +113,8 @@ def test_every_topology_has_its_roles(name: str) -> None:
     assert isinstance(topology, LabTopology)
     assert len(topology.clients) == 2
     assert topology.servers
-    assert len(topology.wiring) == len(topology.clients) + len(topology.servers)
-    assert {i.side for i in topology.wiring[:2]} == {Side.INSIDE}
+    assert len(topology.wiring["gateway"]) == len(topology.clients) + len(topology.servers)
+    assert {i.side for i in topology.wiring["gateway"][:2]} == {Side.INSIDE}
 
 
 def test_mininet_s_own_command_finds_the_topology() -> None:

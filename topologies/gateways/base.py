@@ -1,24 +1,44 @@
 """What a scenario may ask of any NAT under test, whatever it is made of.
 
 A gateway is a Mininet node and a subclass of `Gateway`. It is told its settings and its wiring before the
-network is built, and starts with the network.
+network is built, and starts with the network. What it can do, and what it does by default, is data: a setting
+that it cannot follow is refused before anything starts, never ignored.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from controller.configuration import Settings
+from pydantic import BaseModel, ConfigDict
+
+from controller.configuration import ConfigurationError, Settings
 from controller.wiring import Interface
+from topologies.gateways.behaviour import Behaviour
+
+
+class Options(BaseModel):
+    """What can be chosen about one kind of gateway only. A subclass has fields with descriptions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """A setting that a gateway can follow only in part: the values that it can, and why no others."""
+
+    key: str
+    allowed: tuple[Any, ...]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayPlan:
-    """What a gateway needs to know; `folder` is for its files, and private to this run."""
+    """What a gateway needs to know; `folder` is for its files, and private to this gateway and run."""
 
     settings: Settings
+    options: Options
     interfaces: list[Interface]
     mac: str
     seed: int
@@ -41,6 +61,30 @@ class GatewayError(Exception):
 
 class Gateway:
     """The NAT under test."""
+
+    settings: ClassVar[dict[str, Any]] = {}
+    """Its own defaults, for what it does otherwise than ours. Profile, scenario and user override them."""
+    Options: ClassVar[type[Options]] = Options
+    """Its own settings; they share the one name space of `--set`."""
+    restrictions: ClassVar[tuple[Restriction, ...]] = ()
+
+    @classmethod
+    def check(cls, settings: Settings, options: Any) -> None:
+        """Raise ConfigurationError for what this gateway cannot do."""
+        for restriction in cls.restrictions:
+            value = getattr(settings, restriction.key)
+            if value not in restriction.allowed:
+                allowed = " or ".join("null" if each is None else str(each) for each in restriction.allowed)
+                shown = "null" if value is None else value
+                raise ConfigurationError(
+                    f"setting {restriction.key}={shown} is not possible with this gateway: {restriction.reason}; "
+                    f"take {restriction.key}={allowed}, or another --gateway"
+                )
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Return what it does under these settings, each fact with its source."""
+        raise NotImplementedError
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from mininet.node import OVSSwitch
 from controller.configuration import Settings
 from controller.wiring import ControllerConfiguration, Side
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, SupervisedProcess
+from topologies.gateways.behaviour import Behaviour, Entry, Shortage
 
 READY_WITHIN_S = 60.0
 ANSWER_WITHIN_S = 30.0
@@ -41,6 +42,29 @@ def table_limits(settings: Settings) -> dict[int, int]:
         1: settings.flow_limit + 2,  # outbound: a connection's first packet, and any other without a rule
         2: settings.flow_limit + 2 * len(settings.external_addresses),  # inbound: the same for each address
     }
+
+
+TOLD = {
+    "drop": {"tcp": "timeout", "udp": "timeout", "icmp": "timeout"},
+    "icmp": {"tcp": "icmp", "udp": "icmp", "icmp": "icmp"},
+    "reset": {"tcp": "reset", "udp": "icmp", "icmp": "icmp"},
+}
+"""The outcome of a refused attempt, by what its sender is told, and protocol."""
+VERSION = "lastport"
+
+
+def _set(key: str, settings: Settings) -> Entry[str]:
+    return Entry(getattr(settings, key), f"the setting {key}", VERSION)
+
+
+def _shortage(settings: Settings) -> Entry[Shortage]:
+    """Read what a refusal looks like: whatever runs short, `on_exhaustion` says it."""
+    policy = settings.on_exhaustion
+    answer = settings.fallback if policy == "hold" else policy
+    shortage = Shortage(
+        TOLD.get(answer), evicts="lru" if policy == "evict-lru" else "nothing", holds=policy == "hold"
+    )
+    return Entry(shortage, "docs/exhaustion.md: on_exhaustion", VERSION)
 
 
 class ControllerProcess:
@@ -111,6 +135,23 @@ class ControllerProcess:
 
 class OpenFlowGateway(OVSSwitch, Gateway):
     """Open vSwitch and the project's own controller."""
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Return what the settings say: here they are the NAT."""
+        return Behaviour(
+            mapping=_set("mapping_type", settings),
+            filtering=_set("filtering_type", settings),
+            overlapping=_set("port_overlapping", settings),
+            pooling=_set("address_allocation_type", settings),
+            finds_every_port_of=Entry(
+                128 if settings.port_allocation_type == "linux-like" else settings.ports,
+                "RFC 6888 REQ-13; by the allocator linux-like, nf_nat_core.c: nf_nat_l4proto_unique_tuple",
+                VERSION,
+            ),
+            ports_exhausted=_shortage(settings),
+            state_exhausted=_shortage(settings),
+        )
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:

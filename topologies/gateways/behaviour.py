@@ -1,0 +1,59 @@
+"""What a gateway declares about itself, before it is tried: facts as data, each with its source and version.
+
+Scenarios check what was observed against what is declared here. So a claim about a NAT is made once, with the
+document or the source code that it rests on, and a kernel that changes its mind turns a check red.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """One declared fact: `source` is a document or a place in source code, true of `version`."""
+
+    value: T
+    source: str
+    version: str
+
+    def __str__(self) -> str:
+        """Name the source as a check does."""
+        return f"{self.source} ({self.version})"
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """What becomes of a connection for which something has run out.
+
+    `outcome` is one of a refused attempt's (`timeout`, `icmp`, `reset`, `leaked`), by protocol, or None where it
+    is not known. `evicts` names what goes for it instead: `nothing`, `lru` (the least recently used mapping) or
+    `unreplied` (some entry that has not been answered). `holds`: it waits first.
+    """
+
+    outcome: dict[str, str] | None
+    evicts: str = "nothing"
+    holds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What one gateway does under its settings, in the words of RFC 4787 and of the settings' values."""
+
+    mapping: Entry[str]
+    """`eim`, `adm` or `edm`: of a host whose port nobody else wants."""
+    filtering: Entry[str]
+    """`eif`, `adf` or `edf`."""
+    overlapping: Entry[str]
+    """`off`, `address` or `endpoint`: toward what destinations one port may be used twice."""
+    pooling: Entry[str]
+    """`paired`, `paired-soft`, `arbitrary` or `roundrobin`."""
+    finds_every_port_of: Entry[int]
+    """Up to how many ports of an address the last free one is found for certain; above, refusals come early."""
+    ports_exhausted: Entry[Shortage]
+    """When no port is free toward a destination."""
+    state_exhausted: Entry[Shortage]
+    """When its table of sessions or mappings is full (`limit_sessions`, or what stands for it)."""
