@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from scenarios.lab import Lab
 from scenarios.report import Report
-from scenarios.traffic.drive import Attempt, Sighting
+from scenarios.traffic.drive import Attempt, Opening, Sighting
 
 WINDOW = 256
 """Attempts under way at once, at most."""
 ECHO_PATIENCE_S = 8.0
 CLOSE_TO_OPEN = 2.0
 POOL_LOOK_EVERY_S = 0.05
+EVERY_NUMBER = range(1, 1 << 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,21 @@ class Filled:
 
 
 class Filling:
-    """Connections from all clients to one service, and the pool that they take their ports from."""
+    """Connections from all clients to one or more services, and the pool that they take their ports from.
 
-    def __init__(self, lab: Lab, report: Report, *, protocol: str, attempts: int, held: int) -> None:
+    Attempts go over the clients in turn, and of each client over the destinations.
+    """
+
+    def __init__(
+        self, lab: Lab, report: Report, *, protocol: str, attempts: int, held: int, destinations: int = 1
+    ) -> None:
         """Make ready for fills of so many attempts, of which `held` stay open."""
         self._lab = lab
         self._report = report
         self._protocol = protocol
         self._held = held
-        self._traffic = lab.traffic(protocol, attempts=attempts, held=held)
+        self._servers = lab.serve(protocol, destinations=destinations, held=held)
+        self._clients = lab.drive(protocol, attempts=attempts)
 
     def fill(self, phase: str, numbers: range, *, patience: float, in_order: int) -> Filled:
         """Open attempts with these numbers, and keep them.
@@ -63,8 +70,8 @@ class Filling:
         """
         started = time.monotonic()
         with self._report.phase(phase):
-            opened = self._traffic.open(
-                numbers,
+            opened = self._clients.open(
+                [self._opening(number) for number in numbers],
                 patience=patience,
                 first_window=in_order,
                 window=WINDOW,
@@ -78,7 +85,7 @@ class Filling:
         Return the numbers of those that were answered, and seen from the same external endpoint as before.
         """
         with self._report.phase("echo"):
-            return self._traffic.echo(
+            return self._clients.echo(
                 numbers,
                 patience=patience,
                 window=WINDOW,
@@ -94,7 +101,8 @@ class Filling:
         the gateway does not know.
         """
         with self._report.phase("drain"):
-            self._traffic.close(rate=min(close_rate, CLOSE_TO_OPEN * filled.rate), held=self._held)
+            rate = min(close_rate, CLOSE_TO_OPEN * filled.rate)
+            self._clients.close(EVERY_NUMBER, rate=rate, held=self._held)
             closed = time.monotonic()
             while (waited := time.monotonic() - closed) <= within:
                 free = self._lab.gateway.counters(self._protocol)["ports_free"]
@@ -106,4 +114,8 @@ class Filling:
 
     def sightings(self) -> list[Sighting]:
         """Return whom the servers have seen so far."""
-        return self._traffic.sightings()
+        return self._servers.sightings()
+
+    def _opening(self, number: int) -> Opening:
+        clients, targets = len(self._lab.clients), self._servers.targets
+        return Opening(number, (number - 1) % clients, targets[(number - 1) // clients % len(targets)])

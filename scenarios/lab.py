@@ -5,16 +5,20 @@ Scenarios see it through its roles only: clients, servers, gateway.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mininet.log import setLogLevel
 from mininet.net import Mininet
 
-from scenarios.evidence import LeakWitness
+from scenarios.evidence import intruded, shared
+from scenarios.report import Report
 from scenarios.sandbox.mounts import FOLDER
 from scenarios.sandbox.supervision import Supervisor
-from scenarios.traffic.drive import Traffic
+from scenarios.traffic.drive import Clients, Servers, Sighting
+from scenarios.traffic.wire import Endpoint
+from scenarios.witnesses import LeakWitness, SynWitness
 from topologies.base import LabTopology
 from topologies.gateways.base import Gateway, GatewayPlan
 
@@ -36,7 +40,8 @@ class Lab:
         # Or Mininet would set the machine's own limits, such as fs.file-max.
         Mininet.inited = True
         self._supervisor = supervisor
-        self._traffic: list[Traffic] = []  # workers live as long as the lab
+        self._servers: list[Servers] = []  # workers live as long as the lab
+        self._drivers: list[Clients] = []
         clients = run.parameters["clients"]
         options = kind.Options.model_validate(run.options)
         self.behaviour = kind.declare(run.settings, options)
@@ -69,32 +74,73 @@ class Lab:
         for host in (*self.clients, *self.servers):
             supervisor.watch(f"host {host.name}", host.pid, Path("/dev/null"))
         self._witnesses = [LeakWitness(host.pid, "eth0", self.topology.inside) for host in self.servers]
+        self._syns = SynWitness([host.pid for host in self.servers], "eth0")
         for gateway in self.gateways.values():
             gateway.wait_ready()
 
-    def traffic(self, protocol: str, *, attempts: int, held: int) -> Traffic:
-        """Make ready for attempts from all clients to one address and port of the first server."""
-        server = self.servers[0]
-        address = str(self.topology.addresses[server.name][0])
-        traffic = Traffic(
-            self._supervisor,
-            FOLDER,
-            protocol=protocol,
-            client_pids=[host.pid for host in self.clients],
-            server_pid=server.pid,
-            target=(address, PORT),
-            attempts=attempts,
-            held=held,
-        )
-        self._traffic.append(traffic)
-        return traffic
+    def serve(self, protocol: str, *, destinations: int = 1, held: int = 0) -> Servers:
+        """Let servers answer at so many endpoints, and hold so many connections at once.
 
-    def leaks(self) -> tuple[int, set[tuple[str, int]]]:
+        They differ in their addresses as far as there are some: each server's first, then each one's second; then
+        in their ports.
+        """
+        rows = itertools.zip_longest(*(self.topology.addresses[server.name] for server in self.servers))
+        hosts = [
+            (str(address), server.pid)
+            for row in rows
+            for server, address in zip(self.servers, row, strict=True)
+            if address is not None
+        ]
+        targets = {}
+        for number in range(destinations):
+            address, pid = hosts[number % len(hosts)]
+            targets[address, PORT + number // len(hosts)] = pid
+        servers = Servers(self._supervisor, FOLDER, protocol, targets, held)
+        self._servers.append(servers)
+        return servers
+
+    def drive(self, protocol: str, *, attempts: int) -> Clients:
+        """Make ready for so many attempts at once from the clients."""
+        clients = Clients(self._supervisor, FOLDER, protocol, [host.pid for host in self.clients], attempts)
+        self._drivers.append(clients)
+        return clients
+
+    def sightings(self) -> list[Sighting]:
+        """Return whom all servers have seen so far."""
+        return [seen for servers in self._servers for seen in servers.sightings()]
+
+    def leaks(self) -> tuple[int, set[Endpoint]]:
         """Return how many frames came outside with an inside source, and the sources that could be read."""
         for witness in self._witnesses:
             witness.look()
         sources = set().union(*(witness.sources for witness in self._witnesses))
         return sum(witness.frames for witness in self._witnesses), sources
+
+    def shared(self) -> set[int]:
+        """Return the nonces of attempts whose external endpoint another used at the same time."""
+        sightings = self.sightings()
+        return shared(sightings) | intruded(sightings, self._syns.seen())
+
+    def witness(self, report: Report) -> None:
+        """Check what must never happen, in any run of any scenario."""
+        report.check(
+            "no packet left untranslated",
+            expected=0,
+            observed=self.leaks()[0],
+            source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts",
+        )
+        report.check(
+            "no two clients ever shared an external endpoint toward one destination",
+            expected=0,
+            observed=len(self.shared()),
+            source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
+        )
+        report.check(
+            "nothing escaped the witnesses on the wire",
+            expected=0,
+            observed=self._syns.missed,
+            source="packet(7): the kernel counts what it could not hand over",
+        )
 
     def peak_memory(self) -> dict[str, int]:
         """Return the peak resident memory, in KiB, of every process in the sandbox, by its command."""

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from controller.configuration import FIRST_PORT, PORT_REST_S, ConfigurationError, Settings
 from scenarios.base import Parameters, Scenario
-from scenarios.evidence import outcomes, shared
+from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filled, Filling
 from scenarios.lab import Lab
 from scenarios.refusals import DROPPED, Promise, room
@@ -38,7 +38,7 @@ class ExhaustionParameters(Parameters):
     attempts: int | None = Field(
         None, strict=True, ge=1, description="connections to open; by default ports + 25 %"
     )
-    protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
+    protocol: Literal["tcp", "udp", "icmp"] = Field("tcp", description="tcp, udp or icmp")
     patience: float = Field(
         2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
     )
@@ -132,7 +132,7 @@ class PortExhaustion(Scenario):
             source="RFC 6888 REQ-13: the pool is used in full",
         )
 
-        counts = _check_evidence(first, echoed, filling, lab, report)
+        counts = _count(first, echoed, lab, report)
         counters = lab.gateway.counters(parameters.protocol)
         _check_counters(at_full, first, second, counters, promise, report)
         report.story(
@@ -248,24 +248,11 @@ def _check_kept(first: Filled, echoed: set[int], promise: Promise, in_order: int
         )
 
 
-def _check_evidence(first: Filled, echoed: set[int], filling: Filling, lab: Lab, report: Report) -> dict[str, int]:
-    """Check what must never happen in any run; return the attempts of the first fill by outcome."""
-    leaked_frames, leaked = lab.leaks()
-    sharing = shared(filling.sightings())
-    counts = outcomes(first.attempts, shared=sharing, echoed=echoed, leaked=leaked)
+def _count(first: Filled, echoed: set[int], lab: Lab, report: Report) -> dict[str, int]:
+    """Return the attempts of the first fill by outcome."""
+    _, leaked = lab.leaks()
+    counts = outcomes(first.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
     report.outcomes(counts)
-    report.check(
-        "no packet left untranslated",
-        expected=0,
-        observed=leaked_frames,
-        source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts",
-    )
-    report.check(
-        "no two clients ever shared an external endpoint",
-        expected=0,
-        observed=len(sharing),
-        source="RFC 4787 REQ-3, RFC 5382 REQ-7",
-    )
     return counts
 
 

@@ -45,6 +45,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             report.environment(**lab.gateway.environment())
         parameters = scenario.Parameters.model_validate(plan.parameters)
         scenario().run(lab, parameters, plan.settings, report)
+        lab.witness(report)
         report.series(peak_memory_kib=lab.peak_memory())
         channel.send("done")
     except Exception as error:  # a scenario may fail in any way

@@ -15,6 +15,8 @@ SYSCTLS = {
     "net/ipv4/ip_local_port_range": "1024 65535",
     # A second fill must not wait for the first one's ports to leave TIME_WAIT.
     "net/ipv4/tcp_tw_reuse": "1",
+    # Sockets that ping, as icmp(7) has them, for root's group.
+    "net/ipv4/ping_group_range": "0 0",
     "net/core/somaxconn": "4096",
     "net/ipv4/tcp_max_syn_backlog": "4096",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import resource
@@ -9,12 +10,13 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scenarios.sandbox.supervision import Supervisor
+from scenarios.traffic.wire import Endpoint
 
 MOST_WORKERS = 32
 FILES_TO_SPARE = 512
@@ -27,6 +29,10 @@ WORST_RATE_S = 100.0
 CLOSE_PATIENCE_S = 10.0
 
 Progress = Callable[[int], None]
+
+_nonces = itertools.count(1)
+"""No two attempts of a run have the same."""
+_numbers = itertools.count(1)
 
 
 class TrafficError(Exception):
@@ -41,26 +47,58 @@ class Attempt:
     nonce: int
     outcome: str
     detail: str
-    source: tuple[str, int]
-    seen: tuple[str, int]
+    source: Endpoint
+    seen: Endpoint
+    target: Endpoint
     sent_at: float
     done_at: float
+    retransmissions: int
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Attempt:
         """Read a worker's row."""
-        return cls(**{**row, "source": tuple(row["source"]), "seen": tuple(row["seen"])})
+        return cls(**{**row, **{name: tuple(row[name]) for name in ("source", "seen", "target")}})
+
+    @property
+    def seconds(self) -> float:
+        """From its start to its end."""
+        return self.done_at - self.sent_at
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An attempt to be made: by which client (from 0, in their order), to where, and from which port (0: any)."""
+
+    number: int
+    client: int
+    target: Endpoint
+    source_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An attempt to be made at a time, held, and closed again; both in seconds."""
+
+    opening: Opening
+    start: float
+    holding_time: float
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A client as a server saw it: who (by nonce), from which endpoint, when first and when last."""
+    """A client as a server saw it: who (by nonce), from which endpoint, when first and when last, and at which."""
 
     nonce: int
     address: str
     port: int
     first: float
     last: float
+    target: Endpoint
+
+    @property
+    def external(self) -> Endpoint:
+        """The endpoint that it came from."""
+        return self.address, self.port
 
 
 def workers_needed(sockets: int) -> int:
@@ -109,64 +147,85 @@ class Worker:
         return [json.loads(line) for line in lines]
 
 
-class Traffic:
-    """Attempts from many hosts to one server address and port."""
+class Servers:
+    """Outside servers that answer at some endpoints, each by its host's process id."""
 
     def __init__(
-        self,
-        supervisor: Supervisor,
-        folder: Path,
-        *,
-        protocol: str,
-        client_pids: list[int],
-        server_pid: int,
-        target: tuple[str, int],
-        attempts: int,
-        held: int,
+        self, supervisor: Supervisor, folder: Path, protocol: str, targets: Mapping[Endpoint, int], held: int
     ) -> None:
-        """Start the workers: for `attempts` in all, of which `held` stay open."""
+        """Start as many workers as it takes to hold so many connections."""
         _raise_open_files()
-        self._protocol = protocol
-        self._target = target
-        self._client_pids = client_pids
-        clients = workers_needed(attempts)
-        servers = workers_needed(held) if protocol == "tcp" else 1
-        self._clients = [Worker(supervisor, f"client-{n}", "client", folder) for n in range(1, clients + 1)]
-        arguments = (str(server_pid), target[0], str(target[1]), protocol)
-        self._servers = [
-            Worker(supervisor, f"server-{n}", "server", folder, *arguments) for n in range(1, servers + 1)
+        count = workers_needed(held) if protocol == "tcp" else 1
+        listeners = json.dumps([[pid, *target] for target, pid in targets.items()])
+        number = next(_numbers)
+        self._workers = [
+            Worker(supervisor, f"{protocol}-server-{number}-{n}", "server", folder, protocol, listeners)
+            for n in range(1, count + 1)
         ]
-        for server in self._servers:
-            server.read()
-        self._nonce = 0
+        for worker in self._workers:
+            worker.read()
+        self.targets = list(targets)
+
+    def sightings(self) -> list[Sighting]:
+        """Ask whom they have seen so far."""
+        seen = []
+        for worker in self._workers:
+            worker.order(do="report")
+            (answer,) = worker.read()
+            seen += [Sighting(*row[:5], target=(row[5][0], row[5][1])) for row in answer["seen"]]
+        return seen
+
+
+class Clients:
+    """Attempts from inside hosts, each by its process id, to any servers of one protocol."""
+
+    def __init__(
+        self, supervisor: Supervisor, folder: Path, protocol: str, pids: Sequence[int], attempts: int
+    ) -> None:
+        """Start as many workers as it takes for so many attempts at once."""
+        _raise_open_files()
+        self._pids = pids
+        number = next(_numbers)
+        self._clients = [
+            Worker(supervisor, f"{protocol}-client-{number}-{n}", "client", folder, protocol)
+            for n in range(1, workers_needed(attempts) + 1)
+        ]
 
     def open(
-        self, numbers: range, *, patience: float, first_window: int, window: int, progress: Progress
+        self, openings: Sequence[Opening], *, patience: float, first_window: int, window: int, progress: Progress
     ) -> list[Attempt]:
-        """Open attempts with these numbers, over the clients in turn; return them in order."""
-        plans: list[list[tuple[int, int, int]]] = [[] for _ in self._clients]
-        hosts = len(self._client_pids)
-        for number in numbers:
-            host = (number - 1) % hosts
-            self._nonce += 1
-            plans[(number - 1) % len(plans)].append((number, self._nonce, self._client_pids[host]))
+        """Make these attempts in their order, and keep what is established; return them in the order of numbers.
+
+        At first `first_window` of them are under way at once; `window` at most, when others stay silent.
+        """
         orders = [
             {
                 "do": "open",
-                "protocol": self._protocol,
-                "target": self._target,
-                "attempts": plan,
+                "attempts": [self._planned(opening) for opening in plan],
                 "patience": patience,
                 "first_window": self._share(first_window),
                 "window": self._share(window),
             }
-            for plan in plans
+            for plan in self._spread(openings)
         ]
-        rows = self._ask(orders, len(numbers) / WORST_RATE_S + patience, progress)
-        return sorted((Attempt.from_row(row) for row in rows), key=lambda attempt: attempt.number)
+        return self._attempts(orders, len(openings) / WORST_RATE_S + patience, progress)
+
+    def serve(self, plan: Sequence[Served], *, patience: float, progress: Progress) -> list[Attempt]:
+        """Make these attempts, in the order of their start, by the clock; hold each for its time and close it."""
+        orders = [
+            {
+                "do": "serve",
+                "attempts": [self._planned(served.opening) for served in part],
+                "times": [(served.start, served.holding_time) for served in part],
+                "patience": patience,
+            }
+            for part in self._spread(plan)
+        ]
+        longest = max((served.start + served.holding_time for served in plan), default=0.0)
+        return self._attempts(orders, longest + len(plan) / WORST_RATE_S + patience, progress)
 
     def echo(self, numbers: range, *, patience: float, window: int, progress: Progress) -> set[int]:
-        """Exchange data on the established attempts among these numbers.
+        """Exchange data on each established connection among these numbers.
 
         Return the numbers of those that were answered, and seen from the same external endpoint as before.
         """
@@ -178,19 +237,27 @@ class Traffic:
         }
         return set(self._ask([order] * len(self._clients), 600 + patience, progress))
 
-    def close(self, *, rate: float, held: int) -> None:
-        """Close the attempts that are open, in an orderly way, `rate` of them a second."""
-        order = {"do": "close", "rate": rate / len(self._clients), "patience": CLOSE_PATIENCE_S}
+    def close(self, numbers: range, *, rate: float, held: int) -> None:
+        """Close what is open among these numbers in an orderly way, `rate` connections a second."""
+        order = {
+            "do": "close",
+            "numbers": (numbers.start, numbers.stop - 1),
+            "rate": rate / len(self._clients),
+            "patience": CLOSE_PATIENCE_S,
+        }
         self._ask([order] * len(self._clients), held / rate + CLOSE_PATIENCE_S, lambda done: None)
 
-    def sightings(self) -> list[Sighting]:
-        """Ask the servers whom they have seen so far."""
-        seen = []
-        for server in self._servers:
-            server.order(do="report")
-            (answer,) = server.read()
-            seen += [Sighting(*row) for row in answer["seen"]]
-        return seen
+    def _planned(self, opening: Opening) -> tuple[Any, ...]:
+        pid = self._pids[opening.client]
+        return (opening.number, next(_nonces), pid, opening.target, opening.source_port)
+
+    def _spread(self, items: Sequence[Any]) -> list[Sequence[Any]]:
+        """Deal them out to the workers in turn."""
+        return [items[worker :: len(self._clients)] for worker in range(len(self._clients))]
+
+    def _attempts(self, orders: list[dict[str, Any]], within: float, progress: Progress) -> list[Attempt]:
+        rows = self._ask(orders, within, progress)
+        return sorted((Attempt.from_row(row) for row in rows), key=lambda attempt: attempt.number)
 
     def _share(self, window: int) -> int:
         return max(1, window // len(self._clients))

@@ -1,49 +1,58 @@
-"""An outside server as a program: it answers TCP and UDP clients, and remembers whom it saw.
+"""Outside servers as a program: it answers clients at one or more addresses, and remembers whom it saw.
 
-    python -m scenarios.traffic.server ORDERS_FD HOST_PID ADDRESS PORT PROTOCOL
+    python -m scenarios.traffic.server ORDERS_FD PROTOCOL '[[HOST_PID, ADDRESS, PORT], ...]'
 
-Several of them share an address and port (SO_REUSEPORT), since one process may hold too few open files.
+Several of them share addresses and ports (SO_REUSEPORT), since one process may hold too few open files.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import select
 import socket
 import sys
 import time
+from pathlib import Path
 
-from scenarios.traffic.wire import ANSWER, HELLO, Hosts, Orders
+from scenarios.traffic.wire import ANSWER, HELLO, PING, Endpoint, Hosts, Orders
 
 BACKLOG = 4096
 DATAGRAMS_AT_ONCE = 256
 CONNECTIONS_AT_ONCE = 64
-
-Endpoint = tuple[str, int]
+ECHO_REQUEST = 8
+IGNORE_PINGS = Path("/proc/sys/net/ipv4/icmp_echo_ignore_all")
 
 
 class Connection:
     """An accepted TCP connection."""
 
-    __slots__ = ("buffer", "peer", "socket")
+    __slots__ = ("buffer", "peer", "socket", "target")
 
-    def __init__(self, connection: socket.socket, peer: Endpoint) -> None:
+    def __init__(self, connection: socket.socket, peer: Endpoint, target: Endpoint) -> None:
         self.socket = connection
         self.peer = peer
+        self.target = target
         self.buffer = b""
 
 
 class Server:
-    """Answers whoever comes, and remembers each client: when it was first and last seen, and from where."""
+    """Answers whoever comes, and remembers each client: when it was first and last seen, from where, and where."""
 
-    def __init__(self, orders: Orders, listener: socket.socket) -> None:
+    def __init__(self, orders: Orders, protocol: str) -> None:
         self._orders = orders
-        self._listener = listener
-        self._is_stream = listener.type == socket.SOCK_STREAM
+        self._protocol = protocol
+        self._listeners: dict[int, tuple[socket.socket, Endpoint]] = {}
         self._connections: dict[int, Connection] = {}
-        self._seen: dict[tuple[int, Endpoint], list[float]] = {}
+        self._seen: dict[tuple[int, Endpoint, Endpoint], list[float]] = {}
         self._poll = select.epoll()
         self._poll.register(orders.fileno(), select.EPOLLIN)
+
+    def listen(self, target: Endpoint) -> None:
+        """Serve at this endpoint, too, in the network namespace that this process is in."""
+        listener = {"tcp": _stream, "udp": _datagrams, "icmp": _pings}[self._protocol](target)
+        listener.setblocking(False)
+        self._listeners[listener.fileno()] = (listener, target)
         self._poll.register(listener.fileno(), select.EPOLLIN)
 
     def run(self) -> None:
@@ -54,23 +63,29 @@ class Server:
                 connection = self._connections.get(descriptor)
                 if connection is not None:
                     self._read(connection)
-                elif descriptor != self._listener.fileno():
-                    if next(orders, None) is None:
-                        return
-                    self._orders.tell(seen=[(nonce, *peer, *at) for (nonce, peer), at in self._seen.items()])
-                elif self._is_stream:
-                    self._accept()
+                elif descriptor in self._listeners:
+                    self._welcome(*self._listeners[descriptor])
+                elif next(orders, None) is None:
+                    return
                 else:
-                    self._answer_datagrams()
+                    self._orders.tell(
+                        seen=[(nonce, *peer, *at, target) for (nonce, peer, target), at in self._seen.items()]
+                    )
 
-    def _accept(self) -> None:
+    def _welcome(self, listener: socket.socket, target: Endpoint) -> None:
+        if self._protocol == "tcp":
+            self._accept(listener, target)
+        else:
+            self._answer_datagrams(listener, target)
+
+    def _accept(self, listener: socket.socket, target: Endpoint) -> None:
         for _ in range(CONNECTIONS_AT_ONCE):
             try:
-                accepted, peer = self._listener.accept()
+                accepted, peer = listener.accept()
             except BlockingIOError:
                 return
             accepted.setblocking(False)
-            self._connections[accepted.fileno()] = Connection(accepted, peer)
+            self._connections[accepted.fileno()] = Connection(accepted, peer, target)
             self._poll.register(accepted.fileno(), select.EPOLLIN)
 
     def _read(self, connection: Connection) -> None:
@@ -86,48 +101,80 @@ class Server:
             return
         connection.buffer += data
         while len(connection.buffer) >= HELLO.size:
-            nonce, token = HELLO.unpack_from(connection.buffer)
-            connection.buffer = connection.buffer[HELLO.size :]
-            self._remember(nonce, connection.peer)
+            hello, connection.buffer = connection.buffer[: HELLO.size], connection.buffer[HELLO.size :]
             with contextlib.suppress(OSError):  # a reset, which the next read will tell of
-                connection.socket.send(_answer(nonce, token, connection.peer))
+                connection.socket.send(self._answer(hello, connection.peer, connection.target))
 
-    def _answer_datagrams(self) -> None:
+    def _answer_datagrams(self, listener: socket.socket, target: Endpoint) -> None:
         for _ in range(DATAGRAMS_AT_ONCE):
             try:
-                data, peer = self._listener.recvfrom(2048)
+                data, peer = listener.recvfrom(2048)
             except BlockingIOError:
                 return
-            if len(data) != HELLO.size:
-                continue
-            nonce, token = HELLO.unpack(data)
-            self._remember(nonce, peer)
-            self._listener.sendto(_answer(nonce, token, peer), peer)
+            if self._protocol == "icmp":
+                self._answer_ping(listener, data[(data[0] & 0x0F) * 4 :], peer[0], target)
+            elif len(data) == HELLO.size:
+                listener.sendto(self._answer(data, peer, target), peer)
 
-    def _remember(self, nonce: int, peer: Endpoint) -> None:
+    def _answer_ping(self, listener: socket.socket, query: bytes, address: str, target: Endpoint) -> None:
+        if len(query) != len(PING) + HELLO.size or query[0] != ECHO_REQUEST:
+            return
+        identifier, rest = query[4:6], query[6:8]
+        answer = self._answer(query[len(PING) :], (address, int.from_bytes(identifier, "big")), target)
+        reply = bytes(4) + identifier + rest + answer
+        listener.sendto(reply[:2] + _checksum(reply) + reply[4:], (address, 0))
+
+    def _answer(self, hello: bytes, peer: Endpoint, target: Endpoint) -> bytes:
+        nonce, token = HELLO.unpack(hello)
         now = time.monotonic()
-        self._seen.setdefault((nonce, peer), [now, now])[1] = now
+        self._seen.setdefault((nonce, peer, target), [now, now])[1] = now
+        return ANSWER.pack(nonce, token, socket.inet_aton(peer[0]), peer[1])
 
 
-def _answer(nonce: int, token: int, peer: Endpoint) -> bytes:
-    return ANSWER.pack(nonce, token, socket.inet_aton(peer[0]), peer[1])
+def _stream(target: Endpoint) -> socket.socket:
+    listener = _bound(socket.SOCK_STREAM, target)
+    listener.listen(BACKLOG)
+    return listener
+
+
+def _datagrams(target: Endpoint) -> socket.socket:
+    return _bound(socket.SOCK_DGRAM, target)
+
+
+def _pings(target: Endpoint) -> socket.socket:
+    """Take the place of the kernel, which could not say from which identifier it was asked."""
+    IGNORE_PINGS.write_text("1")
+    listener = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    listener.bind(target)
+    return listener
+
+
+def _bound(kind: int, target: Endpoint) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, kind)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(target)
+    return listener
+
+
+def _checksum(message: bytes) -> bytes:
+    """Compute the Internet checksum (RFC 1071)."""
+    total = sum(int.from_bytes(message[at : at + 2].ljust(2, b"\0"), "big") for at in range(0, len(message), 2))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return (~total & 0xFFFF).to_bytes(2, "big")
 
 
 def main() -> None:
     """Listen, say so, serve."""
-    descriptor, pid, address, port, protocol = sys.argv[1:]
+    descriptor, protocol, targets = sys.argv[1:]
     orders = Orders(int(descriptor))
-    Hosts().enter(int(pid))
-    kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
-    listener = socket.socket(socket.AF_INET, kind)
-    listener.setblocking(False)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listener.bind((address, int(port)))
-    if protocol == "tcp":
-        listener.listen(BACKLOG)
+    hosts, server = Hosts(), Server(orders, protocol)
+    for pid, address, port in json.loads(targets):
+        hosts.enter(pid)
+        server.listen((address, port))
     orders.tell(ready=True)
-    Server(orders, listener).run()
+    server.run()
 
 
 if __name__ == "__main__":

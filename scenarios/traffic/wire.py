@@ -1,4 +1,4 @@
-"""What a client and a server say to one another, over TCP or UDP alike.
+"""What a client and a server say to one another, over TCP, UDP and ICMP alike.
 
 The client sends its nonce and a token of the moment. The server answers with the same, and with the endpoint
 from which it saw the client come: on the far side of a NAT, the external endpoint.
@@ -15,8 +15,13 @@ from typing import Any
 
 from scenarios.sandbox.linux import CLONE_NEWNET, enter_namespace
 
+Endpoint = tuple[str, int]
+"""Address and port; over ICMP, the identifier is the port."""
+
 HELLO = struct.Struct("!QQ")
 """Nonce, token."""
+PING = b"\x08\0\0\0\0\0\0\0"
+"""The header of an echo request (RFC 792) before a hello over ICMP; the kernel sets checksum and identifier."""
 ANSWER = struct.Struct("!QQ4sH")
 """Nonce, token, and the client's address and port as the server sees them."""
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from scenarios.evidence import OUTCOMES, outcomes, shared
 from scenarios.traffic.drive import Attempt, Sighting
 
+SERVER = ("198.51.100.1", 7)
+
 
 def attempt(nonce: int, outcome: str = "established") -> Attempt:
     """Return an attempt whose number and nonce are the same."""
@@ -22,6 +24,8 @@ def attempt(nonce: int, outcome: str = "established") -> Attempt:
         detail="",
         source=("10.0.0.1", nonce),
         seen=("", 0),
+        target=SERVER,
+        retransmissions=0,
         sent_at=0.0,
         done_at=0.0,
     )
@@ -29,7 +33,7 @@ def attempt(nonce: int, outcome: str = "established") -> Attempt:
 
 def seen(nonce: int, first: float, last: float, *, port: int = 1024, address: str = "192.0.2.1") -> Sighting:
     """Return when the servers saw an attempt at an external endpoint."""
-    return Sighting(nonce, address, port, first, last)
+    return Sighting(nonce, address, port, first, last, SERVER)
 
 
 # Sharing

@@ -1,0 +1,130 @@
+"""One try to reach a server: its socket, what was said on it, and how it ended."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from typing import Any
+
+from scenarios.traffic.wire import ANSWER, HELLO, PING
+
+IP_RECVERR = 11
+RESETS = {errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE}
+KINDS = {
+    "tcp": (socket.SOCK_STREAM, 0),
+    "udp": (socket.SOCK_DGRAM, 0),
+    "icmp": (socket.SOCK_DGRAM, socket.IPPROTO_ICMP),
+}
+"""Type and protocol of the sockets. The ICMP one is the kernel's own for ping: its port is the identifier."""
+_EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
+_ORIGIN_ICMP = 2
+_TCP_INFO_LENGTH, _TOTAL_RETRANSMISSIONS = 104, 100
+
+
+class Attempt:
+    """One try to reach the server, from its socket to its end."""
+
+    __slots__ = (
+        "buffer", "connecting", "counted", "detail", "done_at", "nonce", "number", "outcome", "pid",
+        "retransmissions", "seen", "sent_at", "socket", "source", "source_port", "target", "token", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, number: int, nonce: int, pid: int, target: tuple[str, int], source_port: int) -> None:
+        self.number = number
+        self.nonce = nonce
+        self.pid = pid
+        self.target = target
+        self.source_port = source_port
+        self.socket: socket.socket | None = None
+        self.connecting = False
+        self.waiting = False
+        self.counted = False
+        self.buffer = b""
+        self.token = 0
+        self.outcome = ""
+        self.detail = ""
+        self.source = ("", 0)
+        self.seen = ("", 0)
+        self.sent_at = 0.0
+        self.done_at = 0.0
+        self.retransmissions = 0
+
+    def row(self) -> dict[str, Any]:
+        """Describe it for the scenario; times are of the machine's monotonic clock."""
+        return {
+            "number": self.number,
+            "nonce": self.nonce,
+            "outcome": self.outcome,
+            "detail": self.detail,
+            "source": self.source,
+            "seen": self.seen,
+            "target": self.target,
+            "sent_at": self.sent_at,
+            "done_at": self.done_at,
+            "retransmissions": self.retransmissions,
+        }
+
+    def connect(self, protocol: str) -> socket.socket:
+        """Open its socket, in the network namespace that this process is in. Raises OSError."""
+        kind, number = KINDS[protocol]
+        self.socket = opened = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK, number)
+        opened.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        if self.source_port:
+            opened.bind(("", self.source_port))
+        self.connecting = protocol == "tcp"
+        result = opened.connect_ex(self.target)
+        if result not in (0, errno.EINPROGRESS):
+            raise OSError(result, "connect")
+        self.source = opened.getsockname()
+        return opened
+
+    def say(self, protocol: str) -> None:
+        """Send nonce and token; what becomes of it is seen later."""
+        assert self.socket is not None
+        hello = HELLO.pack(self.nonce, self.token)
+        try:
+            self.socket.send(PING + hello if protocol == "icmp" else hello)
+        except OSError as error:
+            self.detail = errno.errorcode.get(error.errno or 0, str(error))
+
+    def answers(self, data: bytes, protocol: str) -> list[tuple[str, int]]:
+        """Return from where the server saw it come, for each answer in `data` to what was said last."""
+        if protocol == "icmp":
+            data = data[len(PING) :]
+        self.buffer = self.buffer + data if protocol == "tcp" else data
+        found = []
+        while len(self.buffer) >= ANSWER.size:
+            nonce, token, address, port = ANSWER.unpack_from(self.buffer)
+            self.buffer = self.buffer[ANSWER.size :]
+            if (nonce, token) == (self.nonce, self.token):
+                found.append((socket.inet_ntoa(address), port))
+        return found
+
+    def end(self, error: OSError) -> None:
+        """Name how it ended by the kernel's error, and by the ICMP message behind it if any."""
+        icmp = icmp_error(self.socket) if self.socket else None
+        # Anything else is silence: the kernel lost patience before we did, or found nobody to send to.
+        self.outcome = "icmp" if icmp else "reset" if error.errno in RESETS else "timeout"
+        self.detail = icmp or errno.errorcode.get(error.errno or 0, str(error))
+
+    def note_retransmissions(self) -> None:
+        """Read how many segments its kernel has sent again (tcp(7), TCP_INFO)."""
+        if self.socket is not None and self.socket.type == socket.SOCK_STREAM:
+            info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_LENGTH)
+            self.retransmissions = int.from_bytes(info[_TOTAL_RETRANSMISSIONS:_TCP_INFO_LENGTH], "little")
+
+
+def icmp_error(failed: socket.socket) -> str | None:
+    """Read type, code and sender from a socket's error queue (ip(7), IP_RECVERR); None if it has none."""
+    try:
+        _, ancillary, _, _ = failed.recvmsg(512, 512, socket.MSG_ERRQUEUE)
+    except OSError:
+        return None
+    for level, kind, data in ancillary:
+        if level == socket.IPPROTO_IP and kind == IP_RECVERR:
+            _, origin, icmp_type, icmp_code, _, _, _ = _EXTENDED_ERROR.unpack_from(data)
+            if origin == _ORIGIN_ICMP:
+                sender = socket.inet_ntoa(data[_EXTENDED_ERROR.size + 4 : _EXTENDED_ERROR.size + 8])
+                return f"type {icmp_type} code {icmp_code} from {sender}"
+    return None

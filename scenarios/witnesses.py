@@ -1,0 +1,184 @@
+"""Witnesses on the wire: packet sockets in the outside hosts, which no gateway can talk into anything."""
+
+from __future__ import annotations
+
+import ctypes
+import ipaddress
+import os
+import select
+import socket
+import struct
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from scenarios.sandbox.linux import CLONE_NEWNET, enter_namespace
+from scenarios.traffic.wire import Endpoint
+
+_SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
+_SOL_PACKET, _PACKET_STATISTICS = 263, 6
+_ETH_P_IP = 0x0800
+_SNAP = 64
+_BUFFER = 16 << 20
+_LOAD_BYTE, _LOAD_HALF, _LOAD_WORD, _LOAD_BYTE_AFTER_HEADER = 0x30, 0x28, 0x20, 0x50
+_HEADER_LENGTH, _MASK, _EQUAL, _GIVE = 0xB1, 0x54, 0x15, 0x06
+"""Instructions of classic BPF (linux/filter.h); _HEADER_LENGTH puts that of IPv4 into the index register."""
+
+Program = list[tuple[int, int, int, int]]
+Syns = dict[tuple[Endpoint, Endpoint], list[tuple[int, float]]]
+"""By source and destination: the initial sequence numbers of SYNs, and when each came (monotonic clock)."""
+
+
+class LeakWitness:
+    """Counts frames with an inside source address that arrive at an outside host.
+
+    The kernel counts every frame that passes its packet filter, whether or not we read it; so the number is
+    right at any rate. The frames that we do read tell whose they are.
+    """
+
+    def __init__(self, host_pid: int, interface: str, inside: Collection[ipaddress.IPv4Network]) -> None:
+        self._socket = _listening(host_pid, interface, _from(inside))
+        self.frames = 0
+        self.sources: set[Endpoint] = set()
+
+    def look(self) -> None:
+        """Take in what has arrived so far."""
+        self.frames += _statistics(self._socket)[0]
+        while True:
+            try:
+                frame = self._socket.recv(_SNAP)
+            except BlockingIOError:
+                return
+            self.sources.add(_endpoints(frame)[0])
+
+
+class SynWitness:
+    """Reads every SYN that arrives at the outside hosts: who wants a connection, by the wire's own account.
+
+    A server's kernel cannot hold two connections with one remote endpoint, so it takes no notice of the second
+    client that a NAT may have put there. Its SYN tells: it has a sequence number of its own.
+    """
+
+    def __init__(self, host_pids: Collection[int], interface: str) -> None:
+        self._sockets = [_listening(pid, interface, _SYN) for pid in host_pids]
+        self._syns: Syns = defaultdict(list)
+        self._missed = 0
+        self._lock = threading.Lock()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def missed(self) -> int:
+        """How many the kernel could not hand over in time."""
+        with self._lock:
+            self._missed += sum(_statistics(each)[1] for each in self._sockets)
+            return self._missed
+
+    def seen(self) -> Syns:
+        """Return what has been read so far."""
+        with self._lock:
+            return dict(self._syns)
+
+    def _read(self) -> None:
+        poll = select.poll()
+        by_descriptor = {each.fileno(): each for each in self._sockets}
+        for descriptor in by_descriptor:
+            poll.register(descriptor, select.POLLIN)
+        while True:
+            for descriptor, _ in poll.poll():
+                with self._lock:
+                    self._take(by_descriptor[descriptor])
+
+    def _take(self, ready: socket.socket) -> None:
+        while True:
+            try:
+                frame, ancillary, _, _ = ready.recvmsg(_SNAP, 64)
+            except BlockingIOError:
+                return
+            source, target = _endpoints(frame)
+            transport = _transport(frame)
+            number = int.from_bytes(frame[transport + 4 : transport + 8], "big")
+            self._syns[source, target].append((number, _arrival(ancillary)))
+
+
+def _arrival(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """When the kernel received a frame, by the monotonic clock."""
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
+            seconds, nanoseconds = struct.unpack("ll", data)
+            return time.monotonic() - (time.time() - float(seconds + nanoseconds / 1e9))
+    return time.monotonic()
+
+
+def _transport(frame: bytes) -> int:
+    return 14 + (frame[14] & 0x0F) * 4
+
+
+def _endpoints(frame: bytes) -> tuple[Endpoint, Endpoint]:
+    transport = _transport(frame)
+    source, target = struct.unpack_from("!HH", frame, transport)
+    return (socket.inet_ntoa(frame[26:30]), source), (socket.inet_ntoa(frame[30:34]), target)
+
+
+def _statistics(packet_socket: socket.socket) -> tuple[int, int]:
+    """Return how many frames have passed the filter since the last call, and how many of them were dropped."""
+    passed, dropped = struct.unpack("II", packet_socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
+    return passed, dropped
+
+
+def _listening(host_pid: int, interface: str, program: Program) -> socket.socket:
+    """Make a packet socket in a host's network namespace that gets the frames that pass the filter."""
+    with _network_of(host_pid):
+        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
+        made.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code))
+        )
+        try:
+            made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+        except PermissionError:  # without root on the machine: as much as anybody may have
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        made.bind((interface, _ETH_P_IP))
+        return made
+
+
+@contextmanager
+def _network_of(host_pid: int) -> Iterator[None]:
+    """Be in a host's network namespace for a while; a socket made there stays there."""
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    theirs = os.open(f"/proc/{host_pid}/ns/net", os.O_RDONLY)
+    try:
+        enter_namespace(theirs, CLONE_NEWNET)
+        yield
+    finally:
+        enter_namespace(own, CLONE_NEWNET)
+        os.close(own)
+        os.close(theirs)
+
+
+def _from(networks: Collection[ipaddress.IPv4Network]) -> Program:
+    """Let pass what comes from these networks."""
+    program = []
+    for network in networks:
+        program += [
+            (_LOAD_WORD, 0, 0, 26),
+            (_MASK, 0, 0, int(network.netmask)),
+            (_EQUAL, 0, 1, int(network.network_address)),
+            (_GIVE, 0, 0, _SNAP),
+        ]
+    return [*program, (_GIVE, 0, 0, 0)]
+
+
+_SYN: Program = [
+    (_LOAD_BYTE, 0, 0, 23),
+    (_EQUAL, 0, 5, socket.IPPROTO_TCP),
+    (_HEADER_LENGTH, 0, 0, 14),
+    (_LOAD_BYTE_AFTER_HEADER, 0, 0, 14 + 13),
+    (_MASK, 0, 0, 0x12),
+    (_EQUAL, 0, 1, 0x02),
+    (_GIVE, 0, 0, _SNAP),
+    (_GIVE, 0, 0, 0),
+]
+"""Lets pass TCP with SYN and without ACK (fragments of TCP are none of ours)."""
