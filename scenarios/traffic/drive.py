@@ -95,6 +95,12 @@ class Sighting:
     last: float
     target: Endpoint
 
+    @classmethod
+    def from_row(cls, row: list[Any]) -> Sighting:
+        """Read a worker's row."""
+        nonce, address, port, first, last, target = row
+        return cls(nonce, address, port, first, last, (target[0], target[1]))
+
     @property
     def external(self) -> Endpoint:
         """The endpoint that it came from."""
@@ -172,7 +178,7 @@ class Servers:
         for worker in self._workers:
             worker.order(do="report")
             (answer,) = worker.read()
-            seen += [Sighting(*row[:5], target=(row[5][0], row[5][1])) for row in answer["seen"]]
+            seen += [Sighting.from_row(row) for row in answer["seen"]]
         return seen
 
 

@@ -241,7 +241,7 @@ def test_the_defaults_of_every_scenario_make_sense(name: str) -> None:
         ("clients=70000", ["parameter clients=70000", "1 to 65,533 clients"]),
         ("attempts=0", ["parameter attempts=0", "greater than or equal to 1"]),
         ("attempts=10000000", ["parameter attempts=10000000", "take more clients"]),
-        ("protocol=sctp", ["parameter protocol='sctp'", "'tcp' or 'udp'"]),
+        ("protocol=sctp", ["parameter protocol='sctp'", "'tcp', 'udp' or 'icmp'"]),
         ("ports", ["--set 'ports' is not KEY=VALUE"]),
         ("=8", ["--set '=8' is not KEY=VALUE"]),
         ("ports=[", ["--set 'ports=['", "cannot be read"]),
