@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scenarios.base import Scenario
 from scenarios.port_exhaustion import PortExhaustion
+from scenarios.switch_table_full import SwitchTableFull
 
-SCENARIOS: dict[str, type[Scenario]] = {scenario.name: scenario for scenario in (PortExhaustion,)}
+SCENARIOS: dict[str, type[Scenario]] = {scenario.name: scenario for scenario in (PortExhaustion, SwitchTableFull)}
 """By the names that `lastport run` takes."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, Literal
 
-import jinja2
 from pydantic import Field
 
 from controller.configuration import FIRST_PORT, PORT_REST_S, ConfigurationError, Settings
@@ -135,17 +134,16 @@ class PortExhaustion(Scenario):
         counts = _count(first, echoed, lab, report)
         counters = lab.gateway.counters(parameters.protocol)
         _check_counters(at_full, first, second, counters, promise, report)
-        report.story(
-            _tell(
-                parameters=parameters,
-                settings=settings,
-                promise=promise,
-                first=first,
-                second=second,
-                counts=counts,
-                echoed=len(echoed),
-                back_after=back_after,
-            )
+        report.tell(
+            "port_exhaustion",
+            parameters=parameters,
+            settings=settings,
+            promise=promise,
+            first=first,
+            second=second,
+            counts=counts,
+            echoed=len(echoed),
+            back_after=back_after,
         )
 
 
@@ -317,10 +315,3 @@ def _release_time(parameters: ExhaustionParameters, settings: Settings) -> float
     is_tcp = parameters.protocol == "tcp"
     lifetime = settings.tcp_trans_close_timeout if is_tcp else settings.udp_timeout * 1.5
     return lifetime * settings.time_scale + max(settings.hold_down_timeout * settings.time_scale, PORT_REST_S)
-
-
-def _tell(**facts: Any) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("scenarios", "stories"), trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("port_exhaustion.j2").render(facts).strip()

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import jinja2
+
 from scenarios.sandbox.records import Channel
 
 PROGRESS_EVERY_S = 0.1
@@ -66,6 +68,14 @@ class Report:
         """Give rows of measurements, by name."""
         self._channel.send("series", series=series)
 
-    def story(self, text: str) -> None:
-        """Tell in words what happened."""
+    def tell(self, story: str, **facts: Any) -> None:
+        """Tell in words what happened: a template of `scenarios/stories`, by its name, filled with the facts."""
+        environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("scenarios", "stories"),
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=jinja2.StrictUndefined,
+        )
+        environment.filters["n"] = "{:,}".format
+        text = environment.get_template(f"{story}.j2").render(facts).strip()
         self._channel.send("story", text=text)

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 COMMAND = [sys.executable, "-P", "-c", "from scenarios.cli import main; main()"]
+FILES = Path(__file__).parent / "files"
+BROKEN = FILES / "broken_gateways.py"
 DEADLINE_S = 120
 
 SMALL = ("--set", "ports=16", "--set", "attempts=24", "--set", "clients=3")
@@ -33,6 +35,11 @@ class Finished:
         """The object that --json printed, which must be all that it printed."""
         parsed: dict[str, Any] = json.loads(self.output)
         return parsed
+
+    @property
+    def failed(self) -> list[str]:
+        """The claims that did not hold."""
+        return [check["claim"] for check in self.result["checks"] if not check["ok"]]
 
     def check(self, words: str) -> dict[str, Any]:
         """The one check whose claim has these words."""

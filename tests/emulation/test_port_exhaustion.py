@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.emulation.conftest import DEADLINE_S, SMALL, Finished, Run, Start
-
-FILES = Path(__file__).parent / "files"
+from tests.emulation.conftest import DEADLINE_S, FILES, SMALL, Finished, Run, Start
 
 
 def finish(process: subprocess.Popen[str]) -> Finished:
     """Wait for a run's end."""
     output, complaints = process.communicate(timeout=DEADLINE_S)
     return Finished(process.returncode, output, complaints)
-
-
-def failed(finished: Finished) -> list[str]:
-    """The claims that did not hold."""
-    return [check["claim"] for check in finished.result["checks"] if not check["ok"]]
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
@@ -163,7 +155,7 @@ def test_a_broken_nat_is_found_out(run: Run, gateway: str, claim: str) -> None:
 
     assert finished.status == 1, finished.output + finished.complaints
     assert finished.result["verdict"] == "fail"
-    assert any(claim in failure for failure in failed(finished)), failed(finished)
+    assert any(claim in failure for failure in finished.failed), finished.failed
 
 
 def test_a_topology_of_ones_own_can_be_run(run: Run) -> None:

@@ -6,6 +6,7 @@ the network, since loading the framework takes as long as building the hosts.
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import json
 import queue
@@ -30,6 +31,10 @@ CONTROLLER_QUEUE = 512
 """Packets that the switch keeps for a busy controller; 512 is the most that Open vSwitch allows."""
 OUTSIDE_VLAN = 4094
 """Keeps the inside LAN's broadcasts from the outside ports; no frame ever carries it."""
+
+STRANGERS = ipaddress.IPv4Address("198.18.0.1")
+"""The first address of rules that stand for other applications' (RFC 2544: for tests, and on no network)."""
+STRANGE_COOKIE = "0x57a9e"
 
 _Address = namedtuple("_Address", "name protocol IP port")
 
@@ -176,13 +181,7 @@ class OpenFlowGateway(OVSSwitch, Gateway):
 
     def vsctl(self, *args: Any, **kwargs: Any) -> str:
         """Run ovs-vsctl. Mininet's goes through a terminal, which cuts lines at 4,096 bytes."""
-        line = " ".join(str(arg) for arg in args)
-        done = subprocess.run(
-            ["ovs-vsctl", *shlex.split(line)], capture_output=True, text=True, timeout=READY_WITHIN_S
-        )
-        if done.returncode:
-            raise GatewayError(f"ovs-vsctl failed: {done.stderr.strip()}")
-        return done.stdout
+        return _output("ovs-vsctl", *shlex.split(" ".join(str(arg) for arg in args)))
 
     def bridgeOpts(self) -> str:  # noqa: N802 (Mininet's name)
         """Extend Mininet's options of the bridge, and limit its NAT tables."""
@@ -197,6 +196,25 @@ class OpenFlowGateway(OVSSwitch, Gateway):
         """Extend Mininet's options of a port."""
         tag = f" -- set Port {intf} tag={OUTSIDE_VLAN}" if self.ports[intf] in self._outside else ""
         return f"{super().intfOpts(intf)}{tag}"
+
+    def overflow(self, policy: str) -> None:
+        """Choose what the NAT tables do with a rule too many: `refuse` it, or `evict` one that has a timeout."""
+        for table in self._table_limits:
+            row = self.vsctl("get", "Bridge", self.name, f"flow_tables:{table}").strip()
+            self.vsctl("set", "Flow_Table", row, f"overflow_policy={policy}")
+
+    def add_strangers(self, count: int) -> None:
+        """Add rules to each NAT table as another application would, for traffic that there is not."""
+        for table in self._table_limits:
+            for number in range(count):
+                match = f"table={table},ip,nw_src={STRANGERS + number}"
+                rule = f"cookie={STRANGE_COOKIE},{match},idle_timeout=3600,actions=drop"
+                _output("ovs-ofctl", "-OOpenFlow13", "add-flow", self.name, rule)
+
+    def strangers(self) -> int:
+        """Return how many of these rules are left, in all tables."""
+        rules = _output("ovs-ofctl", "-OOpenFlow13", "dump-flows", self.name, f"cookie={STRANGE_COOKIE}/-1")
+        return rules.count("cookie=")
 
     def processes(self) -> list[SupervisedProcess]:
         """Return the controller's process; the switch is the sandbox's."""
@@ -215,3 +233,11 @@ class OpenFlowGateway(OVSSwitch, Gateway):
     def environment(self) -> dict[str, str]:
         """Return the framework and its version."""
         return {"framework": self._controller.framework}
+
+
+def _output(*command: str) -> str:
+    """Return what a program of Open vSwitch prints. Raises GatewayError if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=READY_WITHIN_S)
+    if done.returncode:
+        raise GatewayError(f"{command[0]} failed: {done.stderr.strip()}")
+    return done.stdout

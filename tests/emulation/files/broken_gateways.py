@@ -38,3 +38,18 @@ class Boastful(OpenFlowGateway):
         """Count one too many."""
         counters = super().counters(protocol)
         return {**counters, "ports_allocated": (counters["ports_allocated"] or 0) + 1}
+
+
+class Evicting(OpenFlowGateway):
+    """Its switch makes room by itself from the start, where it should refuse."""
+
+    def bridgeOpts(self) -> str:  # noqa: N802 (Mininet's name)
+        """Let the tables evict."""
+        return super().bridgeOpts().replace("overflow_policy=refuse", "overflow_policy=evict")
+
+
+class Stubborn(OpenFlowGateway):
+    """Its switch never makes room."""
+
+    def overflow(self, policy: str) -> None:
+        """Change nothing."""

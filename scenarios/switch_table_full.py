@@ -1,0 +1,168 @@
+"""The switch's own table is full: it has no room for another rule, though the NAT has ports enough.
+
+Set-up        a NAT of flow rules, in tables for `flow_limit` of them; `strangers` of these are another
+              application's, and have a timeout
+Action        open more connections than fit; then let the switch evict (`overflow_policy=evict`), and open
+              more; use all
+Expectation   the switch refuses each rule too many (TABLE_FULL), and the NAT takes its port back; evicting
+              makes room at the cost of rules with a timeout, and of no others: the NAT's have none
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from controller.configuration import ConfigurationError, Settings
+from scenarios.base import Parameters, Scenario
+from scenarios.evidence import outcomes
+from scenarios.filling import WINDOW, Filling
+from scenarios.lab import Lab
+from scenarios.refusals import DROPPED, Promise, room
+from scenarios.report import Report
+from topologies.gateways.openflow import OpenFlowGateway
+
+SPECIFICATION = "ovs-vswitchd.conf.db(5), Flow_Table"
+
+
+class TableParameters(Parameters):
+    """The size of the experiment."""
+
+    strangers: int = Field(16, strict=True, ge=1, description="rules of another application, with a timeout")
+    beyond: int = Field(16, strict=True, ge=1, description="connections to try beyond what fits, each time")
+    protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
+    patience: float = Field(
+        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
+    )
+
+
+class SwitchTableFull(Scenario):
+    """What if the switch has no room for another rule, while ports are left?"""
+
+    name = "switch-table-full"
+    claim = "the connection-state table fills long before the ports do"
+    Parameters: ClassVar[type[Parameters]] = TableParameters
+    settings: ClassVar[dict[str, Any]] = {
+        "ports": 256,
+        "flow_limit": 64,
+        "tcp_trans_close_timeout": 1,
+        "tcp_rst_timeout": 1,
+        "hold_down_timeout": 0,
+    }
+
+    @classmethod
+    def complete(cls, parameters: TableParameters, settings: Settings) -> tuple[TableParameters, dict[str, Any]]:
+        """Let nothing but the table run short, and no mapping end meanwhile."""
+        fits = room(settings, parameters.protocol, parameters.clients)
+        if fits != settings.flow_limit:
+            raise ConfigurationError(
+                f"setting flow_limit={settings.flow_limit} would not be what runs short here: only {fits:,} "
+                f"connections are allowed; take a flow_limit below {fits:,}, or more of that"
+            )
+        if settings.on_exhaustion == "evict-lru":
+            raise ConfigurationError(
+                "setting on_exhaustion=evict-lru is not possible with switch-table-full: the NAT would make room "
+                "by itself; that is the scenario eviction. Take drop, icmp, reset or hold"
+            )
+        if parameters.strangers >= settings.flow_limit:
+            raise ConfigurationError(
+                f"parameter strangers={parameters.strangers} is not possible with "
+                f"flow_limit={settings.flow_limit}: no rule of the NAT would fit; take fewer"
+            )
+        return parameters, {"udp_timeout": (10 + 3 * parameters.patience) / settings.time_scale}
+
+    def run(self, lab: Lab, parameters: TableParameters, settings: Settings, report: Report) -> None:
+        """Fill the table beside the strangers; then let the switch evict, and fill again."""
+        promise = Promise.of(lab.behaviour, settings, protocol=parameters.protocol, clients=parameters.clients)
+        fits = promise.capacity - parameters.strangers
+        first = range(1, fits + parameters.beyond + 1)
+        second = range(first.stop, first.stop + parameters.strangers + parameters.beyond)
+        filling = Filling(
+            lab, report, protocol=parameters.protocol, attempts=second.stop - 1, held=promise.capacity
+        )
+        gateway = lab.gateway
+        assert isinstance(gateway, OpenFlowGateway), "only its tables have a flow_limit"
+        gateway.add_strangers(parameters.strangers)
+        strangers = gateway.strangers()
+
+        refusing = filling.fill("fill", first, patience=parameters.patience, in_order=WINDOW)
+        at_full = gateway.counters(parameters.protocol)
+        report.check(
+            f"beside the strangers, exactly {fits} connections have room",
+            expected=fits,
+            observed=len(refusing.established),
+            source=SPECIFICATION,
+        )
+        report.check(
+            "nothing made room for the others",
+            expected=strangers,
+            observed=gateway.strangers(),
+            source=SPECIFICATION,
+        )
+        _check_rolled_back(at_full, fits, parameters.beyond, settings, report)
+
+        gateway.overflow("evict")
+        evicting = filling.fill("evict", second, patience=parameters.patience, in_order=WINDOW)
+        everyone = refusing + evicting
+        report.check(
+            "with overflow_policy=evict, as many more are established as rules had a timeout",
+            expected=parameters.strangers,
+            observed=len(evicting.established),
+            source=SPECIFICATION,
+        )
+        report.check(
+            "they took the place of the strangers", expected=0, observed=gateway.strangers(), source=SPECIFICATION
+        )
+        echoed = filling.echo(range(1, second.stop))
+        report.check(
+            "every connection carries data, old and new: the NAT's rules have no timeout, and are not evicted",
+            expected=promise.capacity,
+            observed=len(echoed),
+            source=SPECIFICATION,
+        )
+        _, leaked = lab.leaks()
+        report.outcomes(outcomes(everyone.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked))
+        counters = gateway.counters(parameters.protocol)
+        report.counters(counters)
+        report.check(
+            f"all the others end by {promise.outcome}",
+            expected=2 * parameters.beyond,
+            observed=sum(attempt.outcome == promise.outcome for attempt in everyone.attempts),
+            source=promise.source,
+        )
+        report.tell(
+            "switch_table_full",
+            parameters=parameters,
+            settings=settings,
+            refusing=refusing,
+            evicting=evicting,
+            at_full=at_full,
+            counters=counters,
+            echoed=len(echoed),
+        )
+
+
+def _check_rolled_back(
+    counters: dict[str, int | None], fits: int, beyond: int, settings: Settings, report: Report
+) -> None:
+    """Check that the NAT took back what it had given to those whose rules were refused."""
+    report.check(
+        "the gateway agrees: ports are allocated to those alone that have rules",
+        expected=fits,
+        observed=counters["ports_allocated"],
+        source="RFC 8512 ports-allocated",
+    )
+    report.check(
+        "the gateway agrees: ports were left over",
+        expected=True,
+        observed=(counters["ports_free"] or 0)
+        >= settings.ports * len(settings.external_addresses) - fits - beyond,
+        source="RFC 8512 ports-free; those taken back rest for a moment",
+    )
+    report.check(
+        "the gateway agrees: it dropped packets for want of room in the switch, and for nothing else",
+        expected=[counters["dropped_flow_table_packets"]],
+        observed=[count for name in DROPPED if (count := counters[name])],
+        source="Open vSwitch's answer TABLE_FULL (OpenFlow 1.3, OFPFMFC_TABLE_FULL)",
+    )

@@ -1,0 +1,38 @@
+"""The scenario switch-table-full on the real thing."""
+
+from __future__ import annotations
+
+from tests.emulation.conftest import Run
+
+SIZES = ("flow_limit=12", "strangers=4", "beyond=4", "on_exhaustion=icmp", "clients=2")
+SMALL = [word for size in SIZES for word in ("--set", size)]
+
+
+def test_a_full_table_refuses_and_evicts_only_what_has_a_timeout(run: Run) -> None:
+    """Eight connections beside four strangers; when the switch evicts, four more."""
+    finished = run("run", "switch-table-full", *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 12
+    assert finished.result["outcomes"]["icmp"] == 8
+
+
+def test_a_switch_that_evicts_unasked_is_found_out(run: Run) -> None:
+    """Mutation: its tables evict from the start. So more are established than had room, and strangers are gone."""
+    finished = run(
+        "run", "switch-table-full", *SMALL, "--gateway", f"{FILES}/broken_gateways.py:Evicting", "--json"
+    )
+
+    assert finished.status == 1
+    assert not finished.check("nothing made room")["ok"]
+    assert not finished.check("beside the strangers")["ok"]
+
+
+def test_a_switch_that_never_evicts_is_found_out(run: Run) -> None:
+    """Mutation: it refuses also when it was told to evict."""
+    finished = run(
+        "run", "switch-table-full", *SMALL, "--gateway", f"{FILES}/broken_gateways.py:Stubborn", "--json"
+    )
+
+    assert finished.status == 1
+    assert not finished.check("took the place of the strangers")["ok"]
