@@ -19,9 +19,7 @@ def test_a_full_table_refuses_and_evicts_only_what_has_a_timeout(run: Run) -> No
 
 def test_a_switch_that_evicts_unasked_is_found_out(run: Run) -> None:
     """Mutation: its tables evict from the start. So more are established than had room, and strangers are gone."""
-    finished = run(
-        "run", "switch-table-full", *SMALL, "--gateway", f"{FILES}/broken_gateways.py:Evicting", "--json"
-    )
+    finished = run("run", "switch-table-full", *SMALL, "--gateway", f"{BROKEN}:Evicting", "--json")
 
     assert finished.status == 1
     assert not finished.check("nothing made room")["ok"]
@@ -30,9 +28,7 @@ def test_a_switch_that_evicts_unasked_is_found_out(run: Run) -> None:
 
 def test_a_switch_that_never_evicts_is_found_out(run: Run) -> None:
     """Mutation: it refuses also when it was told to evict."""
-    finished = run(
-        "run", "switch-table-full", *SMALL, "--gateway", f"{FILES}/broken_gateways.py:Stubborn", "--json"
-    )
+    finished = run("run", "switch-table-full", *SMALL, "--gateway", f"{BROKEN}:Stubborn", "--json")
 
     assert finished.status == 1
     assert not finished.check("took the place of the strangers")["ok"]
