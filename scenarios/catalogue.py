@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from scenarios.base import Scenario
+from scenarios.eviction import Eviction
 from scenarios.port_exhaustion import PortExhaustion
 from scenarios.switch_table_full import SwitchTableFull
 
-SCENARIOS: dict[str, type[Scenario]] = {scenario.name: scenario for scenario in (PortExhaustion, SwitchTableFull)}
+SCENARIOS: dict[str, type[Scenario]] = {
+    scenario.name: scenario
+    for scenario in (
+        PortExhaustion,
+        SwitchTableFull,
+        Eviction,
+    )
+}
 """By the names that `lastport run` takes."""

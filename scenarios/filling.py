@@ -15,6 +15,7 @@ WINDOW = 256
 ECHO_PATIENCE_S = 8.0
 CLOSE_TO_OPEN = 2.0
 POOL_LOOK_EVERY_S = 0.05
+BUSY_EVERY_S = 0.2
 EVERY_NUMBER = range(1, 1 << 31)
 
 
@@ -91,6 +92,14 @@ class Filling:
                 window=WINDOW,
                 progress=lambda done: self._report.progress(done, len(numbers)),
             )
+
+    def keep_busy(self, numbers: range, seconds: float) -> None:
+        """Exchange data on these connections again and again, for so long."""
+        until = time.monotonic() + seconds
+        with self._report.phase("busy"):
+            while (left := until - time.monotonic()) > 0:
+                self._clients.echo(numbers, patience=ECHO_PATIENCE_S, window=WINDOW, progress=lambda done: None)
+                time.sleep(min(left, BUSY_EVERY_S))
 
     def drain(self, filled: Filled, *, close_rate: float, capacity: int, within: float) -> float | None:
         """Close everything, `close_rate` connections a second, and wait until every port is free again.

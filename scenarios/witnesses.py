@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import ipaddress
-import os
 import select
 import socket
 import struct
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 
-from scenarios.sandbox.linux import CLONE_NEWNET, enter_namespace
+from scenarios.sandbox.linux import network_of
 from scenarios.traffic.wire import Endpoint
 
 _SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
@@ -129,7 +127,7 @@ def _statistics(packet_socket: socket.socket) -> tuple[int, int]:
 
 def _listening(host_pid: int, interface: str, program: Program) -> socket.socket:
     """Make a packet socket in a host's network namespace that gets the frames that pass the filter."""
-    with _network_of(host_pid):
+    with network_of(host_pid):
         made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
         made.setsockopt(
@@ -142,20 +140,6 @@ def _listening(host_pid: int, interface: str, program: Program) -> socket.socket
         made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         made.bind((interface, _ETH_P_IP))
         return made
-
-
-@contextmanager
-def _network_of(host_pid: int) -> Iterator[None]:
-    """Be in a host's network namespace for a while; a socket made there stays there."""
-    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    theirs = os.open(f"/proc/{host_pid}/ns/net", os.O_RDONLY)
-    try:
-        enter_namespace(theirs, CLONE_NEWNET)
-        yield
-    finally:
-        enter_namespace(own, CLONE_NEWNET)
-        os.close(own)
-        os.close(theirs)
 
 
 def _from(networks: Collection[ipaddress.IPv4Network]) -> Program:

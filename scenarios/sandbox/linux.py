@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -43,6 +45,20 @@ def mount(source: str, target: str, kind: str | None, flags: int = 0, options: s
 def enter_namespace(descriptor: int, kind: int) -> None:
     """Move the calling thread into the namespace that an open descriptor stands for. Raises OSError."""
     _checked(_libc.setns(descriptor, kind), "setns")
+
+
+@contextmanager
+def network_of(pid: int) -> Iterator[None]:
+    """Be in the network namespace of a process for a while; a socket made there stays there. Raises OSError."""
+    ours = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    try:
+        enter_namespace(theirs, CLONE_NEWNET)
+        yield
+    finally:
+        enter_namespace(ours, CLONE_NEWNET)
+        os.close(ours)
+        os.close(theirs)
 
 
 def bring_loopback_up() -> None:

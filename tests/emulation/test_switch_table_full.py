@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.emulation.conftest import Run
+from tests.emulation.conftest import BROKEN, Run
 
 SIZES = ("flow_limit=12", "strangers=4", "beyond=4", "on_exhaustion=icmp", "clients=2")
 SMALL = [word for size in SIZES for word in ("--set", size)]

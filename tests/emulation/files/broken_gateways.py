@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
+from typing import Any
 
+from controller.configuration import Settings
+from topologies.gateways.behaviour import Behaviour, Entry, Shortage
 from topologies.gateways.openflow import OpenFlowGateway
 
 
@@ -53,3 +57,13 @@ class Stubborn(OpenFlowGateway):
 
     def overflow(self, policy: str) -> None:
         """Change nothing."""
+
+
+class Perjured(OpenFlowGateway):
+    """Declares that it evicts the least recently used, whatever its policy is."""
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Swear."""
+        lru = Entry(Shortage(None, evicts="lru"), "its own word", "never")
+        return dataclasses.replace(super().declare(settings, options), ports_exhausted=lru)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from controller.nat.allocators.allocator import PortPlan
-from controller.nat.exhaustion.policy import Decision, Shortage
+from controller.nat.exhaustion.policy import Decision, Evict, Shortage
 from controller.nat.model import Answer, Endpoint
 
 
@@ -38,3 +38,14 @@ class Polite:
     def decide(self, shortage: Shortage) -> Decision:
         """Answer."""
         return Answer.ICMP
+
+
+class EvictMru:
+    """Ends the mapping that was used last: busy connections break, and the idle ones stay."""
+
+    evicts: ClassVar[bool] = True
+
+    def decide(self, shortage: Shortage) -> Decision:
+        """Choose the last of the victims."""
+        *_, victim = shortage.victims
+        return Evict(victim)
