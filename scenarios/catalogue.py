@@ -5,6 +5,7 @@ from __future__ import annotations
 from scenarios.base import Scenario
 from scenarios.eviction import Eviction
 from scenarios.port_exhaustion import PortExhaustion
+from scenarios.state_exhaustion import StateExhaustion
 from scenarios.switch_table_full import SwitchTableFull
 
 SCENARIOS: dict[str, type[Scenario]] = {
@@ -12,6 +13,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     for scenario in (
         PortExhaustion,
         SwitchTableFull,
+        StateExhaustion,
         Eviction,
     )
 }

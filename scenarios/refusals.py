@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.configuration import Settings
+from controller.configuration import ConfigurationError, Settings
 from topologies.gateways.behaviour import Behaviour
 
 LIMITED_BY = ("limit_port_mappings", "limit_sessions", "flow_limit")
@@ -51,6 +51,15 @@ class Promise:
             evicts=shortage.evicts == "lru",
             holds=shortage.holds,
             source=str(declared),
+        )
+
+
+def refuse_eviction(scenario: str, settings: Settings) -> None:
+    """Raise ConfigurationError if a NAT would make room by itself, where the question is what it refuses."""
+    if settings.on_exhaustion == "evict-lru":
+        raise ConfigurationError(
+            f"setting on_exhaustion=evict-lru is not possible with {scenario}: the NAT would refuse nobody; that is "
+            "the scenario eviction. Take drop, icmp, reset or hold"
         )
 
 

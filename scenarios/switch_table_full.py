@@ -19,7 +19,7 @@ from scenarios.base import Parameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filling
 from scenarios.lab import Lab
-from scenarios.refusals import DROPPED, Promise, room
+from scenarios.refusals import DROPPED, Promise, refuse_eviction, room
 from scenarios.report import Report
 from topologies.gateways.openflow import OpenFlowGateway
 
@@ -60,11 +60,7 @@ class SwitchTableFull(Scenario):
                 f"setting flow_limit={settings.flow_limit} would not be what runs short here: only {fits:,} "
                 f"connections are allowed; take a flow_limit below {fits:,}, or more of that"
             )
-        if settings.on_exhaustion == "evict-lru":
-            raise ConfigurationError(
-                "setting on_exhaustion=evict-lru is not possible with switch-table-full: the NAT would make room "
-                "by itself; that is the scenario eviction. Take drop, icmp, reset or hold"
-            )
+        refuse_eviction(cls.name, settings)
         if parameters.strangers >= settings.flow_limit:
             raise ConfigurationError(
                 f"parameter strangers={parameters.strangers} is not possible with "

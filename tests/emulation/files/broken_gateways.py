@@ -7,6 +7,7 @@ import subprocess
 from typing import Any
 
 from controller.configuration import Settings
+from topologies.gateways.base import GatewayPlan
 from topologies.gateways.behaviour import Behaviour, Entry, Shortage
 from topologies.gateways.openflow import OpenFlowGateway
 
@@ -67,3 +68,25 @@ class Perjured(OpenFlowGateway):
         """Swear."""
         lru = Entry(Shortage(None, evicts="lru"), "its own word", "never")
         return dataclasses.replace(super().declare(settings, options), ports_exhausted=lru)
+
+
+class Lavish(OpenFlowGateway):
+    """Has no limit for sessions, whatever is set."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Start with other settings."""
+        return super().prepare(_with(plan, limit_sessions=None))
+
+
+class Cramped(OpenFlowGateway):
+    """Lacks ports where it should lack sessions: from outside it looks the same."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Start with other settings."""
+        return super().prepare(_with(plan, limit_sessions=None, ports=plan.settings.limit_sessions))
+
+
+def _with(plan: GatewayPlan, **settings: Any) -> GatewayPlan:
+    return dataclasses.replace(plan, settings=plan.settings.model_copy(update=settings))
