@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from scenarios.base import Scenario
 from scenarios.eviction import Eviction
+from scenarios.hole_punching import HolePunching
 from scenarios.port_exhaustion import PortExhaustion
 from scenarios.state_exhaustion import StateExhaustion
 from scenarios.switch_table_full import SwitchTableFull
+from scenarios.two_nats import TwoNats
 
 SCENARIOS: dict[str, type[Scenario]] = {
     scenario.name: scenario
@@ -15,6 +17,8 @@ SCENARIOS: dict[str, type[Scenario]] = {
         SwitchTableFull,
         StateExhaustion,
         Eviction,
+        TwoNats,
+        HolePunching,
     )
 }
 """By the names that `lastport run` takes."""

@@ -58,8 +58,8 @@ def refuse_eviction(scenario: str, settings: Settings) -> None:
     """Raise ConfigurationError if a NAT would make room by itself, where the question is what it refuses."""
     if settings.on_exhaustion == "evict-lru":
         raise ConfigurationError(
-            f"setting on_exhaustion=evict-lru is not possible with {scenario}: the NAT would refuse nobody; that is "
-            "the scenario eviction. Take drop, icmp, reset or hold"
+            f"setting on_exhaustion=evict-lru is not possible with {scenario}: the NAT would refuse nobody; that "
+            "is the scenario eviction. Take drop, icmp, reset or hold"
         )
 
 

@@ -1,0 +1,232 @@
+"""Two NATs in a row, a home's and its carrier's: one of them has run out, and a client wants to know which.
+
+Set-up        two homes behind one carrier (topology carrier); each home's NAT has `home_ports` ports, and the
+              carrier's fewer than both homes together
+Action        fill the NAT of one home, and ask from the other; let it close some; then fill the carrier's from
+              the other home, and ask from the first
+Expectation   while only a home's NAT is full, its neighbours get through; when the carrier's is, nobody does,
+              whatever ports his home has left. Where a NAT tells of its refusal, the error's sender is the one
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from controller.configuration import ConfigurationError, Settings
+from controller.wiring import Side
+from scenarios.base import Parameters, Scenario
+from scenarios.evidence import outcomes
+from scenarios.filling import ECHO_PATIENCE_S, EVERY_NUMBER, POOL_LOOK_EVERY_S, WINDOW
+from scenarios.lab import Lab
+from scenarios.refusals import Promise, refuse_eviction
+from scenarios.report import Report
+from scenarios.traffic.drive import Attempt, Clients, Opening
+
+HOMES = ("home-a", "home-b")
+CARRIER = "carrier"
+CLOSE_RATE = 1000.0
+BACK_WITHIN_S = 10.0
+
+
+class TwoNatsParameters(Parameters):
+    """The size of the experiment."""
+
+    home_ports: int = Field(16, strict=True, ge=4, le=64_512, description="ports of each home's NAT")
+    beyond: int = Field(4, strict=True, ge=1, description="connections to try beyond what fits")
+    protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
+    patience: float = Field(
+        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
+    )
+
+
+class TwoNats(Scenario):
+    """Which of two NATs in a row ran out of ports, and how can a client tell?"""
+
+    name = "two-nats"
+    claim = "what happens is implementation dependent"
+    topology = "carrier"
+    Parameters: ClassVar[type[Parameters]] = TwoNatsParameters
+    settings: ClassVar[dict[str, Any]] = {
+        "ports": 24,
+        "tcp_trans_close_timeout": 1,
+        "tcp_rst_timeout": 1,
+        "hold_down_timeout": 0,
+        "port_set_size": 4,
+    }
+
+    @classmethod
+    def complete(
+        cls, parameters: TwoNatsParameters, settings: Settings
+    ) -> tuple[TwoNatsParameters, dict[str, Any]]:
+        """See that each NAT can be the one that runs out, and that nothing ends meanwhile."""
+        home, carrier = parameters.home_ports, settings.ports * len(settings.external_addresses)
+        refuse_eviction(cls.name, settings)
+        if not home + 1 < carrier < 2 * home - parameters.beyond:
+            raise ConfigurationError(
+                f"parameter home_ports={home} is not possible with ports={settings.ports} and "
+                f"beyond={parameters.beyond}: the carrier must have more ports than one home and fewer than both, "
+                f"less what is tried beyond; take ports from {home + 2} to {2 * home - parameters.beyond - 1}"
+            )
+        return parameters, {"udp_timeout": round((12 + 3 * parameters.patience) / settings.time_scale) or 1}
+
+    @classmethod
+    def of_each_gateway(cls, parameters: TwoNatsParameters) -> dict[str, dict[str, Any]]:
+        """Give the homes fewer ports than the carrier."""
+        return {name: {"ports": parameters.home_ports} for name in HOMES}
+
+    def run(self, lab: Lab, parameters: TwoNatsParameters, settings: Settings, report: Report) -> None:
+        """Let a home's NAT run out, then the carrier's."""
+        promise = Promise.of(lab.behaviour, settings, protocol=parameters.protocol, clients=parameters.clients)
+        street = Street(lab, parameters, report)
+
+        first = street.open("fill home-a", "home-a", parameters.home_ports + parameters.beyond)
+        _check_filled("home-a", first, parameters.home_ports, promise, report)
+        neighbour = street.open("ask home-b", "home-b", 1)
+        _check_free(street.free_ports(), full="home-a", report=report)
+        report.check(
+            "while home-a is refused, its neighbour in home-b gets through: it is the home's NAT that is full",
+            expected="established",
+            observed=neighbour[0].outcome,
+            source="RFC 6888 section 2: each home is one subscriber",
+        )
+
+        closed = parameters.beyond
+        street.close(range(parameters.home_ports - closed + 1, parameters.home_ports + 1))
+        left = promise.capacity - (parameters.home_ports - closed) - 1
+        second = street.open("fill carrier", "home-b", left + parameters.beyond)
+        _check_filled("the carrier", second, left, promise, report)
+        _check_free(street.free_ports(), full=CARRIER, report=report)
+        asked = street.open("ask home-a", "home-a", 1)
+        report.check(
+            "now home-a is refused as well, though its own NAT has ports free: it is the carrier's that is full",
+            expected=promise.outcome,
+            observed=asked[0].outcome,
+            source=promise.source,
+        )
+
+        senders = {"home-a": _senders(first), CARRIER: _senders([*second, *asked])}
+        if promise.outcome == "icmp":
+            _check_senders(senders, lab, report)
+        everyone = [*first, *neighbour, *second, *asked]
+        echoed = street.echo()
+        report.check(
+            "whatever was established and not closed still carries data",
+            expected=sum(attempt.outcome == "established" for attempt in everyone) - closed,
+            observed=len(echoed),
+            source="RFC 6888 REQ-11D: existing mappings are kept",
+        )
+        _, leaked = lab.leaks()
+        gone = {attempt.number for attempt in first[parameters.home_ports - closed : parameters.home_ports]}
+        report.outcomes(outcomes(everyone, shared=lab.shared(), echoed=echoed | gone, leaked=leaked))
+        report.counters(lab.gateways[CARRIER].counters(parameters.protocol))
+        report.tell(
+            "two_nats",
+            parameters=parameters,
+            settings=settings,
+            promise=promise,
+            first=first,
+            second=second,
+            senders=senders,
+        )
+
+
+class Street:
+    """The clients of both homes, and the NATs that they are behind."""
+
+    def __init__(self, lab: Lab, parameters: TwoNatsParameters, report: Report) -> None:
+        self._lab = lab
+        self._parameters = parameters
+        self._report = report
+        most = 4 * parameters.home_ports
+        self._target = lab.serve(parameters.protocol, held=most).targets[0]
+        self._clients: Clients = lab.drive(parameters.protocol, attempts=most)
+        self._count = 0
+
+    def open(self, phase: str, home: str, count: int) -> list[Attempt]:
+        """Open connections from the clients of one home in turn."""
+        # Clients live in home-a and home-b by turns.
+        dwellers = range(HOMES.index(home), len(self._lab.clients), len(HOMES))
+        openings = [
+            Opening(self._count + number, dwellers[number % len(dwellers)], self._target)
+            for number in range(1, count + 1)
+        ]
+        self._count += count
+        with self._report.phase(phase):
+            return self._clients.open(
+                openings,
+                patience=self._parameters.patience,
+                first_window=1,
+                window=WINDOW,
+                progress=lambda done: self._report.progress(done, count),
+            )
+
+    def close(self, numbers: range) -> None:
+        """Close these, and wait until both NATs have their ports again."""
+        before = self.free_ports()
+        with self._report.phase("close"):
+            self._clients.close(numbers, rate=CLOSE_RATE, held=len(numbers))
+            deadline = time.monotonic() + BACK_WITHIN_S
+            while time.monotonic() < deadline:
+                now = self.free_ports()
+                if all(now[name] >= before[name] + len(numbers) for name in (CARRIER, "home-a")):
+                    return
+                time.sleep(POOL_LOOK_EVERY_S)
+
+    def echo(self) -> set[int]:
+        """Exchange data on everything that is open; return who was answered."""
+        with self._report.phase("echo"):
+            return self._clients.echo(
+                EVERY_NUMBER, patience=ECHO_PATIENCE_S, window=WINDOW, progress=lambda done: None
+            )
+
+    def free_ports(self) -> dict[str, int]:
+        """Return how many ports each NAT has left, by its own account."""
+        return {
+            name: gateway.counters(self._parameters.protocol)["ports_free"] or 0
+            for name, gateway in self._lab.gateways.items()
+        }
+
+
+def _check_filled(who: str, attempts: list[Attempt], expected: int, promise: Promise, report: Report) -> None:
+    report.check(
+        f"{who}: exactly {expected} of {len(attempts)} attempts are established",
+        expected=expected,
+        observed=sum(attempt.outcome == "established" for attempt in attempts),
+        source="RFC 4787 REQ-3, RFC 5382 REQ-7",
+    )
+    if promise.outcome is not None:
+        report.check(
+            f"{who}: all the others end by {promise.outcome}",
+            expected=len(attempts) - expected,
+            observed=sum(attempt.outcome == promise.outcome for attempt in attempts),
+            source=promise.source,
+        )
+
+
+def _check_free(free: dict[str, int], *, full: str, report: Report) -> None:
+    report.check(
+        f"the gateways agree: only {full} has no port left",
+        expected={name: name != full for name in free},
+        observed={name: ports > 0 for name, ports in free.items()},
+        source="RFC 8512 ports-free",
+    )
+
+
+def _check_senders(senders: dict[str, list[str]], lab: Lab, report: Report) -> None:
+    """Check that the client can read who refused it: each NAT speaks for itself."""
+    for name, seen in senders.items():
+        inside = next(each for each in lab.topology.wiring[name] if each.side is Side.INSIDE)
+        report.check(
+            f"the errors while {name} is full come from its own address",
+            expected=[str(inside.address.ip)],
+            observed=seen,
+            source="RFC 5508 REQ-8; RFC 1812 section 4.3.2.4",
+        )
+
+
+def _senders(attempts: list[Attempt]) -> list[str]:
+    """Return who sent the ICMP errors that attempts ended by (`type 3 code 13 from 10.1.255.254`)."""
+    return sorted({attempt.detail.rpartition(" ")[2] for attempt in attempts if attempt.outcome == "icmp"})
