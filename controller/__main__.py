@@ -1,4 +1,7 @@
-"""Start the controller: `python -m controller CONFIGURATION.yaml TELEMETRY_FD`."""
+"""Start the controller: `python -m controller CONFIGURATION.yaml PORT TELEMETRY_FD`.
+
+It listens for its switch at the PORT of this machine, and ends when the other end of its telemetry closes.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from controller.openflow.router import Router
 from controller.telemetry import Telemetry
 from controller.wiring import ControllerConfiguration
 
-LISTEN = ("127.0.0.1", 6653)
+HOST = "127.0.0.1"
 
 
 def main() -> None:
     """Run until killed."""
     NatApp.router = Router(ControllerConfiguration.load(Path(sys.argv[1])))
-    NatApp.telemetry = Telemetry(socket.socket(fileno=int(sys.argv[2])))
-    framework.run("controller.openflow.app", *LISTEN, lambda: NatApp.telemetry.send(listening=True))
+    NatApp.telemetry = Telemetry(socket.socket(fileno=int(sys.argv[3])))
+    framework.run("controller.openflow.app", HOST, int(sys.argv[2]), lambda: NatApp.telemetry.send(listening=True))
 
 
 main()

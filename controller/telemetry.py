@@ -2,7 +2,7 @@
 
 The controller writes `{"listening": true}`, then `{"ready": true, ...}` when the switch holds the base rules;
 gauges ten times a second, and gauges with the same `id` in answer to a line `{"id": N}`. Names are those of RFC
-8512, per protocol.
+8512, per protocol. When the other end closes, the controller's work is over.
 """
 
 from __future__ import annotations

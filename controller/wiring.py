@@ -20,7 +20,7 @@ class Interface(BaseModel):
 
     All inside ports may share one address: together they are one LAN. Where there is a `next_hop`, the default
     route leaves by this port, through that router; and external addresses on its network are the gateway's own
-    there.
+    there: it answers for them by ARP. The gateway's address there may be one of them, as in most homes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +40,11 @@ class ControllerConfiguration(BaseModel):
     interfaces: list[Interface]
     mac: str
     seed: int
+
+    @property
+    def own(self) -> set[ipaddress.IPv4Address]:
+        """The addresses at which the gateway itself is spoken to: its own, without those that the NAT has."""
+        return {interface.address.ip for interface in self.interfaces} - set(self.settings.external_addresses)
 
     @classmethod
     def load(cls, path: Path) -> ControllerConfiguration:

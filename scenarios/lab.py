@@ -71,7 +71,7 @@ class Lab:
         for gateway in self.gateways.values():
             for process in gateway.processes():
                 supervisor.watch(process.name, process.pid, process.log)
-        for host in (*self.clients, *self.servers):
+        for host in (node for node in self._net.values() if node.name not in nodes):
             supervisor.watch(f"host {host.name}", host.pid, Path("/dev/null"))
         self._witnesses = [LeakWitness(host.pid, "eth0", self.topology.inside) for host in self.servers]
         self._syns = SynWitness([host.pid for host in self.servers], "eth0")

@@ -66,7 +66,8 @@ def resolve(
         raise ConfigurationError(unknown_key(profile, list(PROFILES), kind="profile"))
     given = {**_from_file(config), **_with_allocator(dict(_assignment(text) for text in sets), allocator)}
     mine, theirs, options = _sorted(given, Settings, cls.Parameters, kind.Options)
-    defaults = {**kind.settings, **PROFILES[profile], **cls.settings}
+    topology = topology or cls.topology
+    defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[profile], **cls.settings}
     settings = checked(Settings, {**defaults, **mine}, kind="setting")
     parameters = checked(cls.Parameters, theirs, kind="parameter")
     chosen = checked(kind.Options, options, kind="setting")
@@ -75,7 +76,6 @@ def resolve(
     settings.for_nat()  # loads a student's allocator or policy, and may refuse it
     kind.check(settings, chosen)
     cls.check(parameters, settings, kind.declare(settings, chosen))
-    topology = topology or cls.topology
     built = _built(topology, parameters.clients)
     built.check(settings)
     return Run(

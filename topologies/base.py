@@ -1,21 +1,29 @@
-"""What every topology has: hosts with an address plan, roles, and the gateway's wiring.
+"""What every topology has: hosts with an address plan, roles, and the gateways' wiring.
 
-A subclass overrides `build` and calls `client`, `server` and `gateway`. Building only describes the network;
-nothing starts, so it needs no root.
+A subclass overrides `build` and calls `gateway` first, then `client` and `server`, and where it has more than one
+network on a side, `router`, `access` and `uplink`. Building only describes the network; nothing starts, so it
+needs no root.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import itertools
-from collections import defaultdict
-from typing import Any
+from typing import Any, ClassVar
 
 from mininet.topo import Topo
 
 from controller.configuration import ConfigurationError, Settings
 from controller.wiring import Interface, Side
-from topologies.hosts import LabHost
+from topologies.gateways.base import Gateway
+from topologies.hosts import AccessSwitch, LabHost, Router
+from topologies.plain import Plain
+
+NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
+SERVERS = {
+    "server": ipaddress.IPv4Network("198.51.100.0/24"),
+    "mirror": ipaddress.IPv4Network("203.0.113.0/24"),
+}
 
 
 def mac_of(address: ipaddress.IPv4Address) -> str:
@@ -23,25 +31,61 @@ def mac_of(address: ipaddress.IPv4Address) -> str:
     return "02:00:" + address.packed.hex(":")
 
 
+def client_name(number: int) -> str:
+    """Return the name of the client with this number, from 1: the first eight have one of their own."""
+    return NAMES[number - 1] if number <= len(NAMES) else f"client{number}"
+
+
 class LabTopology(Topo):
     """A network with clients inside, servers outside, and a gateway between them; or several gateways.
 
-    `wiring` lists, for each gateway, its ports in the order of their numbers, from 1. `external` has the external
-    addresses of those gateways that do not take them from the settings. `addresses` says which addresses each
-    host has.
+    `wiring` lists, for each gateway, its ports in the order of their numbers, from 1; the first gateway is the one
+    under test. `external` has the external addresses of those gateways that do not take them from the settings.
+    `addresses` says which addresses each host has, and `behind` behind which gateway each client is.
     """
+
+    settings: ClassVar[dict[str, Any]] = {}
+    """The network's own defaults for the gateway's settings. Gateway, profile, scenario and user override them."""
 
     def __init__(self, *args: Any, **params: Any) -> None:
         self.clients: list[str] = []
         self.servers: list[str] = []
         self.addresses: dict[str, list[ipaddress.IPv4Address]] = {}
-        self.wiring: dict[str, list[Interface]] = defaultdict(list)
+        self.behind: dict[str, str] = {}
+        self.wiring: dict[str, list[Interface]] = {}
         self.external: dict[str, list[ipaddress.IPv4Address]] = {}
+        self._routers: dict[str, dict[str, str]] = {}
+        self._access: dict[str, str] = {}
         super().__init__(*args, **params)
 
-    def gateway(self, cls: type, params: dict[str, dict[str, Any]], *, name: str = "gateway") -> None:
-        """Place a NAT; `params` has each one's by its name. The first is the one under test."""
-        self.addSwitch(name, cls=cls, batch=False, **params.get(name, {}))
+    def gateway(
+        self,
+        cls: type[Gateway],
+        params: dict[str, dict[str, Any]] | None,
+        *,
+        name: str = "gateway",
+        external: list[ipaddress.IPv4Address] | None = None,
+    ) -> None:
+        """Place a NAT; `params` has each one's by its name, and none where Mininet's own command places it."""
+        self.wiring[name] = []
+        if external is not None:
+            self.external[name] = external
+        if params is None:
+            self.addSwitch(name, cls=Plain(self, name, cls), batch=False)
+        else:
+            self.addSwitch(name, cls=cls, batch=False, **params.get(name, {}))
+
+    def router(self, name: str) -> None:
+        """Place a plain router, which translates nothing and knows the networks on its links."""
+        self._routers[name] = {}
+        self.addHost(name, cls=Router, interfaces=self._routers[name])
+
+    def access(self, name: str, address: ipaddress.IPv4Interface, *, gateway: str = "gateway") -> None:
+        """Place a switch for clients on a port of a gateway, whose address on that LAN is `address`."""
+        self.addSwitch(name, cls=AccessSwitch, dpid="0", inNamespace=True)
+        port = self._plug(gateway, Side.INSIDE, address)
+        self.addLink(name, gateway, intfName1="uplink", port2=port, intfName2=self._interface(gateway, port))
+        self._access[name] = gateway
 
     def client(
         self,
@@ -51,9 +95,10 @@ class LabTopology(Topo):
         *,
         behind: str = "gateway",
     ) -> None:
-        """Place an inside host behind a gateway, which has address `gateway` on that LAN."""
+        """Place an inside host behind a gateway (with address `gateway` on that LAN), or at an access switch."""
         self._host(name, [address], gateway, Side.INSIDE, behind)
         self.clients.append(name)
+        self.behind[name] = self._access.get(behind, behind)
 
     def server(
         self,
@@ -63,9 +108,29 @@ class LabTopology(Topo):
         *,
         behind: str = "gateway",
     ) -> None:
-        """Place an outside host with one or more addresses, on a link of its own."""
+        """Place an outside host with one or more addresses, on a link of its own to a gateway or a router."""
         self._host(name, addresses, gateway, Side.OUTSIDE, behind)
         self.servers.append(name)
+
+    def two_servers(self, *, behind: str = "gateway") -> None:
+        """Place `server` and `mirror`, with two addresses each."""
+        for name, network in SERVERS.items():
+            first, second, last = (network.network_address + host for host in (1, 2, 254))
+            addresses = [ipaddress.IPv4Interface((address, network.prefixlen)) for address in (first, second)]
+            self.server(name, addresses, last, behind=behind)
+
+    def uplink(
+        self, gateway: str, address: ipaddress.IPv4Interface, next_hop: ipaddress.IPv4Address, *, to: str
+    ) -> None:
+        """Connect a gateway's outside to a router, or to another gateway's inside, which is `next_hop` there."""
+        port = self._plug(gateway, Side.OUTSIDE, address, next_hop)
+        here = {"port2": port, "intfName2": self._interface(gateway, port)}
+        far = ipaddress.IPv4Interface((next_hop, address.network.prefixlen))
+        if to in self._routers:
+            self.addLink(to, gateway, intfName1=self._route(to, far), **here)
+        else:
+            theirs = self._plug(to, Side.INSIDE, far)
+            self.addLink(to, gateway, port1=theirs, intfName1=self._interface(to, theirs), **here)
 
     def gateway_mac(self, name: str) -> str:
         """Return a gateway's MAC address, one for all its ports."""
@@ -74,18 +139,40 @@ class LabTopology(Topo):
     @property
     def inside(self) -> set[ipaddress.IPv4Network]:
         """The networks whose addresses must never be seen by a server."""
-        wiring = itertools.chain.from_iterable(self.wiring.values())
-        return {interface.address.network for interface in wiring if interface.side is Side.INSIDE}
+        return {interface.address.network for interface in self._interfaces() if interface.side is Side.INSIDE}
 
     def check(self, settings: Settings) -> None:
         """Raise ConfigurationError if the settings and the address plan contradict each other."""
-        for address in settings.external_addresses:
-            for interface in itertools.chain.from_iterable(self.wiring.values()):
-                if address in interface.address.network:
-                    raise ConfigurationError(
-                        f"setting external_addresses: {address} belongs to this topology's network "
-                        f"{interface.address.network}; choose others, such as 192.0.2.1 and up"
-                    )
+        for name, interfaces in self.wiring.items():
+            uplink = next((interface for interface in interfaces if interface.next_hop), None)
+            for address in self.external.get(name, settings.external_addresses):
+                if uplink is None:
+                    self._check_routed(address)
+                else:
+                    self._check_on_link(address, uplink)
+
+    def _check_routed(self, address: ipaddress.IPv4Address) -> None:
+        for network in {interface.address.network for interface in self._interfaces()}:
+            if address in network:
+                raise ConfigurationError(
+                    f"setting external_addresses: {address} belongs to this topology's network {network}; "
+                    "choose others, such as 192.0.2.1 and up"
+                )
+
+    def _check_on_link(self, address: ipaddress.IPv4Address, uplink: Interface) -> None:
+        """Whoever routes to a gateway on a network of that link asks there for the address."""
+        network = uplink.address.network
+        others = {interface.address.ip for interface in self._interfaces()} - {uplink.address.ip}
+        taken = {uplink.next_hop, network.network_address, network.broadcast_address, *others}
+        if address not in network or address in taken:
+            why = "is taken" if address in network else "is not on it"
+            raise ConfigurationError(
+                f"setting external_addresses: here they are on the link {network} to router {uplink.next_hop}, and "
+                f"{address} {why}; choose others, such as {network.network_address + 1} and up"
+            )
+
+    def _interfaces(self) -> list[Interface]:
+        return list(itertools.chain.from_iterable(self.wiring.values()))
 
     def _host(
         self,
@@ -95,22 +182,39 @@ class LabTopology(Topo):
         side: Side,
         behind: str,
     ) -> None:
-        port = len(self.wiring[behind]) + 1
         first = addresses[0]
-        self.addHost(
-            name,
-            cls=LabHost,
-            addresses=tuple(str(address) for address in addresses),
-            gateway=str(gateway),
-        )
-        self.addLink(
-            name,
-            behind,
-            port2=port,
-            intfName1="eth0",
-            intfName2=f"{side.value}{port}",
-            addr1=mac_of(first.ip),
-        )
+        self.addHost(name, cls=LabHost, addresses=tuple(map(str, addresses)), gateway=str(gateway))
         self.addresses[name] = [address.ip for address in addresses]
-        own = ipaddress.IPv4Interface((gateway, first.network.prefixlen))
-        self.wiring[behind].append(Interface(port=port, side=side, address=own))
+        here = {"intfName1": "eth0", "addr1": mac_of(first.ip)}
+        far = ipaddress.IPv4Interface((gateway, first.network.prefixlen))
+        if behind in self._access:
+            self.addLink(name, behind, **here, intfName2=f"port{len(self.addresses)}")
+        elif behind in self._routers:
+            self.addLink(name, behind, **here, intfName2=self._route(behind, far))
+        else:
+            port = self._plug(behind, side, far)
+            self.addLink(name, behind, **here, port2=port, intfName2=self._interface(behind, port))
+
+    def _plug(
+        self,
+        gateway: str,
+        side: Side,
+        address: ipaddress.IPv4Interface,
+        next_hop: ipaddress.IPv4Address | None = None,
+    ) -> int:
+        """Take a gateway's next port, and return its number."""
+        port = len(self.wiring[gateway]) + 1
+        self.wiring[gateway].append(Interface(port=port, side=side, address=address, next_hop=next_hop))
+        return port
+
+    def _interface(self, gateway: str, port: int) -> str:
+        """Name an interface by its side, and that of any but the first gateway by the gateway: all must differ."""
+        if gateway == next(iter(self.wiring)):
+            return f"{self.wiring[gateway][port - 1].side.value}{port}"
+        return f"{gateway}-{port}"
+
+    def _route(self, router: str, address: ipaddress.IPv4Interface) -> str:
+        """Give a router one more interface, and return its name."""
+        name = f"eth{len(self._routers[router])}"
+        self._routers[router][name] = str(address)
+        return name

@@ -17,17 +17,13 @@ import ipaddress
 from typing import Any
 
 from controller.configuration import ConfigurationError
-from topologies.base import LabTopology
+from topologies.base import NAMES, LabTopology, client_name
+from topologies.gateways.base import Gateway
 from topologies.gateways.openflow import OpenFlowGateway
 
-NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
 LAN = ipaddress.IPv4Network("10.0.0.0/16")
 GATEWAY_INSIDE = ipaddress.IPv4Address("10.0.255.254")
 MOST_CLIENTS = int(GATEWAY_INSIDE) - int(LAN.network_address) - 1
-SERVERS = {
-    "server": ipaddress.IPv4Network("198.51.100.0/24"),
-    "mirror": ipaddress.IPv4Network("203.0.113.0/24"),
-}
 
 
 class Home(LabTopology):
@@ -36,7 +32,7 @@ class Home(LabTopology):
     def build(
         self,
         clients: int = len(NAMES),
-        gateway: type = OpenFlowGateway,
+        gateway: type[Gateway] = OpenFlowGateway,
         gateway_params: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         """Describe the network with so many clients."""
@@ -45,16 +41,11 @@ class Home(LabTopology):
                 f"parameter clients={clients} is not possible: the topology home has addresses for "
                 f"1 to {MOST_CLIENTS:,} clients"
             )
-        self.gateway(gateway, gateway_params or {})
+        self.gateway(gateway, gateway_params)
         for number in range(1, clients + 1):
-            name = NAMES[number - 1] if number <= len(NAMES) else f"client{number}"
             address = ipaddress.IPv4Interface((LAN.network_address + number, LAN.prefixlen))
-            self.client(name, address, GATEWAY_INSIDE)
-        for name, network in SERVERS.items():
-            addresses = [
-                ipaddress.IPv4Interface((network.network_address + host, network.prefixlen)) for host in (1, 2)
-            ]
-            self.server(name, addresses, network.network_address + 254)
+            self.client(client_name(number), address, GATEWAY_INSIDE)
+        self.two_servers()
 
 
 topos = {"home": Home}  # where Mininet looks for the topologies of a file

@@ -1,4 +1,7 @@
-"""Next hops: which host has which MAC address on which port, and the frames that wait until we know."""
+"""Next hops: which host has which MAC address on which port, and the frames that wait until we know.
+
+A host on a network of ours is its own next hop; for any other it is the router of the default route.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass, field
 
 from controller.openflow.commands import Command, Forward, Install, Send
 from controller.openflow.frames import ARP_REPLY, ARP_REQUEST, Arp
-from controller.openflow.pipeline import neighbour_rule
+from controller.openflow.pipeline import Rule, default_route, neighbour_rule
 from controller.wiring import ControllerConfiguration, Interface
 
 WAITING_FRAMES = 1024
@@ -30,29 +33,33 @@ class Neighbours:
     def __init__(self, configuration: ControllerConfiguration) -> None:
         self._configuration = configuration
         self._mac = bytes.fromhex(configuration.mac.replace(":", ""))
+        interfaces, external = configuration.interfaces, configuration.settings.external_addresses
+        self._router = next((int(i.next_hop) for i in interfaces if i.next_hop is not None), None)
+        self._external = {int(address) for address in external}
         self._known: dict[int, tuple[bytes, int]] = {}
         self._waiting: dict[int, _Waiting] = {}
 
     def rules(self) -> Iterator[Install]:
         """Install what is known, again."""
         for address, (mac, port) in self._known.items():
-            yield Install(neighbour_rule(self._configuration, address, mac, port))
+            for rule in self._routes(address, mac, port):
+                yield Install(rule)
 
     def arp(self, arp: Arp, interface: Interface) -> Iterator[Command]:
         """Learn from an ARP message to the gateway, and answer a request."""
         yield from self._learn(interface, arp.sender, arp.sender_mac)
-        own = int(interface.address.ip)
-        if arp.operation == ARP_REQUEST and arp.target == own:
-            reply = Arp(ARP_REPLY, self._mac, own, arp.sender_mac, arp.sender)
+        if arp.operation == ARP_REQUEST and self._is_ours(arp.target, interface):
+            reply = Arp(ARP_REPLY, self._mac, arp.target, arp.sender_mac, arp.sender)
             yield Send(reply.frame(), interface.port)
 
     def resolve(self, frame: bytes, destination: int, now: float) -> Iterator[Command]:
         """Keep a translated frame until its next hop is known, and ask who has it."""
-        waiting = self._waiting.setdefault(destination, _Waiting(since=now, asked_at=float("-inf")))
+        hop = self._next_hop(destination)
+        waiting = self._waiting.setdefault(hop, _Waiting(since=now, asked_at=float("-inf")))
         waiting.frames.append(frame)
         if now - waiting.asked_at >= ASK_AGAIN_S:
             waiting.asked_at = now
-            yield from self._ask(destination)
+            yield from self._ask(hop)
 
     def tick(self, now: float) -> None:
         """Give up on hosts that do not answer."""
@@ -60,19 +67,40 @@ class Neighbours:
             del self._waiting[address]
 
     def _learn(self, interface: Interface, address: int, mac: bytes) -> Iterator[Command]:
-        network = interface.address.network
-        if not int(network.network_address) < address < int(network.broadcast_address):
+        if not _is_on(interface, address) or address in self._external:
             return
         if self._known.get(address) != (mac, interface.port):
             self._known[address] = (mac, interface.port)
-            yield Install(neighbour_rule(self._configuration, address, mac, interface.port))
+            for rule in self._routes(address, mac, interface.port):
+                yield Install(rule)
         waiting = self._waiting.pop(address, None)
         if waiting is not None:
             for frame in waiting.frames:
                 yield Forward(frame)
 
+    def _routes(self, address: int, mac: bytes, port: int) -> Iterator[Rule]:
+        """Yield the rules that lead to a host or by way of it."""
+        yield neighbour_rule(self._configuration, address, mac, port)
+        if address == self._router:
+            yield default_route(self._configuration, mac, port)
+
+    def _next_hop(self, destination: int) -> int:
+        is_near = any(_is_on(interface, destination) for interface in self._configuration.interfaces)
+        return destination if is_near or self._router is None else self._router
+
+    def _is_ours(self, address: int, interface: Interface) -> bool:
+        """Whether the gateway has this address on the link of an interface."""
+        is_external = interface.next_hop is not None and address in self._external and _is_on(interface, address)
+        return is_external or address == int(interface.address.ip)
+
     def _ask(self, address: int) -> Iterator[Command]:
         for interface in self._configuration.interfaces:
-            own, network = int(interface.address.ip), interface.address.network
-            if int(network.network_address) < address < int(network.broadcast_address):
-                yield Send(Arp(ARP_REQUEST, self._mac, own, bytes(6), address).frame(), interface.port)
+            if _is_on(interface, address):
+                request = Arp(ARP_REQUEST, self._mac, int(interface.address.ip), bytes(6), address)
+                yield Send(request.frame(), interface.port)
+
+
+def _is_on(interface: Interface, address: int) -> bool:
+    """Whether an address is a host's on the network of an interface."""
+    network = interface.address.network
+    return int(network.network_address) < address < int(network.broadcast_address)

@@ -3,7 +3,7 @@
     0 classify   ARP and packets for the gateway's own addresses -> controller; inside -> 1; outside -> 2
     1 outbound   rewrite the source, -> 3.        TCP SYN, or no rule -> controller
     2 inbound    rewrite the destination, -> 3.   TCP SYN, or no rule -> controller
-    3 forward    next hop: MAC addresses, TTL, port.  No rule -> controller, which asks by ARP
+    3 forward    next hop: MAC addresses, TTL, port; else the default route.  Unknown -> controller, for ARP
 
 A packet that the controller has decided on is injected again at table 0, with register 0 set to INJECTED: it
 then meets the very rules that every later packet will meet, and a rule that the switch refused forwards
@@ -77,12 +77,15 @@ class Rule:
     cookie: int = 0
 
 
+DEFAULT_ROUTE = 1
+"""The priority of the default route: any other rule of its table is more specific."""
 INJECTED = 1
 """Register 0 of a packet that the controller has already decided on."""
 
 _FRESH = ("reg0", 0)
 _ARP = ("eth_type", 0x0806)
 _IPV4 = ("eth_type", 0x0800)
+_NOT_ONE_HOST = ("224.0.0.0", "224.0.0.0")  # class D, class E, and the broadcast
 _TAGGED = ("vlan_vid", (0x1000, 0x1000))
 _TCP = (_IPV4, ("ip_proto", int(Protocol.TCP)))
 # The framework puts Nicira's fields first, and what they presuppose must come before them: so Nicira's as well.
@@ -112,22 +115,23 @@ def _classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
     yield Rule(table, 100, (_TAGGED,))  # no VLAN is ours, and OpenFlow looks behind a tag
     for interface in configuration.interfaces:
         if interface.side is Side.OUTSIDE:
-            port = ("in_port", interface.port)
-            own = str(interface.address.ip)
+            port, own = ("in_port", interface.port), interface.address.ip
             yield Rule(table, 90, (port, *_FRAGMENT), _COPY_THEN, metered=True)
-            yield Rule(table, 85, (port, _IPV4, ("ipv4_dst", own)), _COPY_THEN, metered=True)
+            if own in configuration.own:
+                yield Rule(table, 85, (port, _IPV4, ("ipv4_dst", str(own))), _COPY_THEN, metered=True)
             for flag in (_FIN, _RST):
                 yield Rule(table, 80, (_FRESH, port, *_TCP, flag), _COPY_THEN, Table.INBOUND)
             yield Rule(table, 75, (port, _IPV4), (), Table.INBOUND)
-            yield Rule(table, 70, (port, _ARP, ("arp_tpa", own)), _COPY_THEN, metered=True)
+            for address in sorted({own, *_external_on(interface, configuration)}):
+                yield Rule(table, 70, (port, _ARP, ("arp_tpa", str(address))), _COPY_THEN, metered=True)
             yield Rule(table, 65, (port,))
     # What is left comes from inside. What is not for the gateway crosses the LAN as in any switch.
     to_us = ("eth_dst", configuration.mac)
-    own = str(_inside(configuration).address.ip)
-    yield Rule(table, 40, (_ARP, ("arp_tpa", own)), _COPY_THEN, metered=True)
+    inside = str(_inside(configuration).address.ip)
+    yield Rule(table, 40, (_ARP, ("arp_tpa", inside)), _COPY_THEN, metered=True)
     yield Rule(table, 35, (to_us, *_FRAGMENT), _COPY_THEN, metered=True)
-    for address in sorted({str(interface.address.ip) for interface in configuration.interfaces}):
-        yield Rule(table, 30, (to_us, _IPV4, ("ipv4_dst", address)), _COPY_THEN, metered=True)
+    for address in sorted(configuration.own):
+        yield Rule(table, 30, (to_us, _IPV4, ("ipv4_dst", str(address))), _COPY_THEN, metered=True)
     for flag in (_FIN, _RST):
         yield Rule(table, 25, (_FRESH, to_us, *_TCP, flag), _COPY_THEN, Table.OUTBOUND)
     yield Rule(table, 20, (to_us, _IPV4), (), Table.OUTBOUND)
@@ -151,6 +155,13 @@ def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:
     networks = {_network(interface) for interface in configuration.interfaces}
     for network in sorted(networks):
         yield Rule(Table.FORWARD, 5, (_IPV4, ("ipv4_dst", network)), _COPY_THEN, metered=True)
+    for interface in configuration.interfaces:
+        if interface.next_hop is not None:
+            yield Rule(Table.FORWARD, DEFAULT_ROUTE, (_IPV4,), _COPY_THEN, metered=True)
+            # What has no next hop must not take that way: multicast and broadcast, and what is ours itself.
+            yield Rule(Table.FORWARD, 10, (_IPV4, ("ipv4_dst", _NOT_ONE_HOST)))
+            for address in _external_on(interface, configuration):
+                yield Rule(Table.FORWARD, 10, (_IPV4, ("ipv4_dst", str(address))))
 
 
 def flow_rules(flow: Flow, told_apart: Dependence, cookie: int) -> tuple[Rule, Rule]:
@@ -185,17 +196,28 @@ def flow_rules(flow: Flow, told_apart: Dependence, cookie: int) -> tuple[Rule, R
 
 def neighbour_rule(configuration: ControllerConfiguration, address: int, mac: bytes, port: int) -> Rule:
     """Return the rule that forwards to a host whose MAC address and port are known."""
-    return Rule(
-        Table.FORWARD,
-        20,
-        (_IPV4, ("ipv4_dst", str(ipaddress.IPv4Address(address)))),
-        (
-            SetField("eth_src", configuration.mac),
-            SetField("eth_dst", mac.hex(":")),
-            Act.DECREMENT_TTL,
-            Output(port),
-        ),
+    match = (_IPV4, ("ipv4_dst", str(ipaddress.IPv4Address(address))))
+    return Rule(Table.FORWARD, 20, match, _by_way_of(configuration, mac, port))
+
+
+def default_route(configuration: ControllerConfiguration, mac: bytes, port: int) -> Rule:
+    """Return the rule that forwards to the next hop whatever is on no network of the gateway's."""
+    return Rule(Table.FORWARD, DEFAULT_ROUTE, (_IPV4,), _by_way_of(configuration, mac, port))
+
+
+def _by_way_of(configuration: ControllerConfiguration, mac: bytes, port: int) -> tuple[Action, ...]:
+    return (
+        SetField("eth_src", configuration.mac),
+        SetField("eth_dst", mac.hex(":")),
+        Act.DECREMENT_TTL,
+        Output(port),
     )
+
+
+def _external_on(interface: Interface, configuration: ControllerConfiguration) -> list[ipaddress.IPv4Address]:
+    """Return the external addresses that are on the network of an interface."""
+    external = configuration.settings.external_addresses
+    return [address for address in external if interface.next_hop and address in interface.address.network]
 
 
 def _inside(configuration: ControllerConfiguration) -> Interface:

@@ -63,7 +63,7 @@ class Router:
         self._ageing = Ageing()
         self._held: dict[Ticket, list[Arrival]] = {}
         self._interfaces = {interface.port: interface for interface in configuration.interfaces}
-        self._own = {int(interface.address.ip) for interface in configuration.interfaces}
+        self._own = {int(address) for address in configuration.own}
 
     def connected(self, now: float) -> Iterator[Command]:
         """Fill a switch's tables, whatever it held before."""

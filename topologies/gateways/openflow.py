@@ -25,6 +25,8 @@ from controller.wiring import ControllerConfiguration, Side
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour, Entry, Shortage
 
+HOST = "127.0.0.1"
+"""Where controllers listen."""
 READY_WITHIN_S = 60.0
 ANSWER_WITHIN_S = 30.0
 CONTROLLER_QUEUE = 512
@@ -82,9 +84,15 @@ class ControllerProcess:
         path = plan.folder / "controller.yaml"
         configuration.save(path)
         self.log = plan.folder / "controller.log"
+        # A port that the machine has free, kept so by a socket that never listens: there may be other controllers.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind((HOST, 0))
+        self.port = self._reserved.getsockname()[1]
         self._telemetry, theirs = socket.socketpair()
         with self.log.open("w") as log:
-            command = [sys.executable, "-P", "-m", "controller", str(path), str(theirs.fileno())]
+            port, fd = str(self.port), str(theirs.fileno())
+            command = [sys.executable, "-P", "-m", "controller", str(path), port, fd]
             # Its own session: Ctrl-C at a prompt is not for it.
             self.process = subprocess.Popen(
                 command,
@@ -124,6 +132,17 @@ class ControllerProcess:
         """Wait until the switch holds the base rules."""
         if not self._ready.wait(READY_WITHIN_S):
             raise GatewayError(f"the controller was not ready within {READY_WITHIN_S:.0f} s")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the switch holds the base rules."""
+        return self._ready.is_set()
+
+    def stop(self) -> None:
+        """End the controller."""
+        self.process.terminate()
+        self.process.wait(READY_WITHIN_S)
+        self._reserved.close()
 
     def gauges(self) -> dict[str, Any]:
         """Ask for the gauges as they are now."""
@@ -169,7 +188,7 @@ class OpenFlowGateway(OVSSwitch, Gateway):
         }
 
     def __init__(self, name: str, plan: GatewayPlan, controller: ControllerProcess, **params: Any) -> None:
-        super().__init__(name, dpid="1", **params)
+        super().__init__(name, dpid=plan.mac.replace(":", ""), **params)
         self._table_limits = table_limits(plan.settings)
         self._outside = {i.port for i in plan.interfaces if i.side is Side.OUTSIDE}
         self._controller = controller
@@ -177,7 +196,21 @@ class OpenFlowGateway(OVSSwitch, Gateway):
     def start(self, controllers: list[Any]) -> None:
         """Make the bridge, with its ports and its controller, in one transaction."""
         self._controller.wait_listening()
-        super().start([_Address("nat", "tcp", lambda: "127.0.0.1", 6653)])
+        super().start([_Address("nat", "tcp", lambda: HOST, self._controller.port)])
+
+    def connected(self) -> bool:
+        """Whether packets are translated; Mininet's own command waits for it."""
+        return self._controller.is_ready
+
+    def stop(self, deleteIntfs: bool = True) -> None:  # noqa: N803 (Mininet's name)
+        """Remove the bridge and end the controller; a run needs neither, since its sandbox ends."""
+        super().stop(deleteIntfs)
+        self._controller.stop()
+
+    @classmethod
+    def batchShutdown(cls, switches: list[Any], **_: Any) -> list[Any]:  # noqa: N802 (Mininet's name)
+        """Stop none, so that Mininet stops each by itself: its way of stopping all at once forgets controllers."""
+        return []
 
     def vsctl(self, *args: Any, **kwargs: Any) -> str:
         """Run ovs-vsctl. Mininet's goes through a terminal, which cuts lines at 4,096 bytes."""
@@ -218,7 +251,7 @@ class OpenFlowGateway(OVSSwitch, Gateway):
 
     def processes(self) -> list[SupervisedProcess]:
         """Return the controller's process; the switch is the sandbox's."""
-        return [SupervisedProcess("controller", self._controller.process.pid, self._controller.log)]
+        return [SupervisedProcess(f"{self.name}'s controller", self._controller.process.pid, self._controller.log)]
 
     def wait_ready(self) -> None:
         """Wait for the base rules."""

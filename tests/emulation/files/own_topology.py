@@ -11,15 +11,15 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 from topologies.base import LabTopology
+from topologies.gateways.openflow import OpenFlowGateway
 
 
 class Rooms(LabTopology):
     """Clients in two rooms."""
 
-    def build(self, clients: int = 3, gateway: type | None = None, gateway_params: Any = None) -> None:
+    def build(self, clients: int = 3, gateway: type = OpenFlowGateway, gateway_params: Any = None) -> None:
         """Place the clients in turn in room 1 and room 2."""
-        if gateway is not None:
-            self.gateway(gateway, gateway_params)
+        self.gateway(gateway, gateway_params)
         for number in range(clients):
             room, seat = number % 2, number // 2 + 1
             address = IPv4Interface(f"10.7.{room}.{seat}/16")
