@@ -50,7 +50,7 @@ class TwoNats(Scenario):
     topology = "carrier"
     Parameters: ClassVar[type[Parameters]] = TwoNatsParameters
     settings: ClassVar[dict[str, Any]] = {
-        "ports": 24,
+        "ports": 22,
         "tcp_trans_close_timeout": 1,
         "tcp_rst_timeout": 1,
         "hold_down_timeout": 0,
@@ -64,11 +64,11 @@ class TwoNats(Scenario):
         """See that each NAT can be the one that runs out, and that nothing ends meanwhile."""
         home, carrier = parameters.home_ports, settings.ports * len(settings.external_addresses)
         refuse_eviction(cls.name, settings)
-        if not home + 1 < carrier < 2 * home - parameters.beyond:
+        if not home + 1 < carrier < 2 * (home - parameters.beyond):
             raise ConfigurationError(
                 f"parameter home_ports={home} is not possible with ports={settings.ports} and "
                 f"beyond={parameters.beyond}: the carrier must have more ports than one home and fewer than both, "
-                f"less what is tried beyond; take ports from {home + 2} to {2 * home - parameters.beyond - 1}"
+                f"less what both try beyond; take ports from {home + 2} to {2 * (home - parameters.beyond) - 1}"
             )
         return parameters, {"udp_timeout": round((12 + 3 * parameters.patience) / settings.time_scale) or 1}
 
