@@ -46,11 +46,11 @@ class PunchingParameters(Parameters):
 def meets(mapping: str, filtering: str) -> bool:
     """Return whether peers behind two NATs that behave so can reach each other (RFC 5128 section 3.3).
 
-    Each sends to where the server saw the other. With mapping that depends on the destination, it comes from
-    another port than the one that the other has sent to. So it passes where filtering looks at addresses only, or
-    not at all; or where the port is the same after all.
+    Each sends to where the server saw the other. Where mapping depends on the destination, that is a port through
+    which the other has sent to the server alone: it takes a NAT that filters nobody. Otherwise it is the very port
+    through which the other has just sent to us, and every NAT lets us in.
     """
-    return mapping == "eim" or filtering in ("eif", "adf")
+    return mapping == "eim" or filtering == "eif"
 
 
 class HolePunching(Scenario):

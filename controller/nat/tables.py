@@ -73,7 +73,11 @@ class Tables:
         return None if flow is None else flow.mapping
 
     def lets_in(self, mapping: Mapping, remote: Endpoint) -> bool:
-        """Whether a remote endpoint without a flow may send through a mapping (RFC 4787 section 5)."""
+        """Whether a remote endpoint without a flow may send through a mapping (RFC 4787 section 5).
+
+        Deviation: the RFC asks to whom the internal endpoint has sent. Where that has several mappings, each
+        stands for itself, as in netfilter and in Open vSwitch.
+        """
         if self._counts_permits:
             return self._permits[self._address_key(mapping.external, remote)] > 0
         return self._filtering is Dependence.INDEPENDENT

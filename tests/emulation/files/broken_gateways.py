@@ -88,5 +88,25 @@ class Cramped(OpenFlowGateway):
         return super().prepare(_with(plan, limit_sessions=None, ports=plan.settings.limit_sessions))
 
 
+class Boundless(OpenFlowGateway):
+    """Has every port there is, whatever is set."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Start with other settings."""
+        return super().prepare(_with(plan, ports=64_512))
+
+
+class SwornIndependent(OpenFlowGateway):
+    """Declares endpoint-independent mapping, whatever it does."""
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Swear."""
+        return dataclasses.replace(
+            super().declare(settings, options), mapping=Entry("eim", "its own word", "never")
+        )
+
+
 def _with(plan: GatewayPlan, **settings: Any) -> GatewayPlan:
     return dataclasses.replace(plan, settings=plan.settings.model_copy(update=settings))

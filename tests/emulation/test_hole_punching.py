@@ -1,0 +1,32 @@
+"""The scenario hole-punching on the real thing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.emulation.conftest import BROKEN, Run
+
+
+@pytest.mark.parametrize(
+    ("mapping", "filtering", "met"),
+    [("eim", "edf", 2), ("edm", "eif", 2), ("adm", "adf", 0)],
+)
+def test_the_pair_of_behaviours_decides_whether_peers_meet(
+    run: Run, mapping: str, filtering: str, met: int
+) -> None:
+    """RFC 5128: a port that does not depend on the peer, or a NAT that lets everybody in."""
+    chosen = ("--set", f"mapping_type={mapping}", "--set", f"filtering_type={filtering}")
+    finished = run("run", "hole-punching", *chosen, "--set", "patience=1.5", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == met
+
+
+def test_a_nat_that_maps_otherwise_than_it_says_is_found_out(run: Run) -> None:
+    """Mutation: it declares endpoint-independent mapping, and takes a new port for each destination."""
+    settings = ("--set", "mapping_type=edm", "--set", "filtering_type=edf", "--set", "patience=1.5")
+    finished = run("run", "hole-punching", *settings, "--gateway", f"{BROKEN}:SwornIndependent", "--json")
+
+    assert finished.status == 1
+    assert any("alice's NAT maps as declared" in claim for claim in finished.failed)
+    assert "the peers reach each other directly" in finished.failed

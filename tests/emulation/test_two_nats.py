@@ -1,0 +1,26 @@
+"""The scenario two-nats on the real thing."""
+
+from __future__ import annotations
+
+from tests.emulation.conftest import BROKEN, Run
+
+SIZES = ("ports=11", "home_ports=8", "beyond=2", "clients=4", "on_exhaustion=icmp")
+SMALL = [word for size in SIZES for word in ("--set", size)]
+
+
+def test_a_client_can_tell_which_of_two_nats_ran_out(run: Run) -> None:
+    """First the home's, while its neighbour gets through; then the carrier's. Each signs its errors."""
+    finished = run("run", "two-nats", *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.check("while home-a is full")["observed"] == ["10.1.255.254"]
+    assert finished.check("while carrier is full")["observed"] == ["100.64.255.254"]
+
+
+def test_homes_whose_ports_have_no_end_are_found_out(run: Run) -> None:
+    """Mutation: every NAT has all ports there are, so neither runs out."""
+    finished = run("run", "two-nats", *SMALL, "--gateway", f"{BROKEN}:Boundless", "--json")
+
+    assert finished.status == 1
+    assert any(claim.startswith("home-a: exactly 8") for claim in finished.failed)
+    assert any(claim.startswith("the carrier: exactly") for claim in finished.failed)
