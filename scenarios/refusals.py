@@ -53,11 +53,9 @@ class Promise:
         shortage = declared.value
         capacity = room(settings, protocol, clients)
         evicts = shortage.evicts == "lru"
-        always_found = evicts or capacity <= ports * EASY_SHARE
-        finds_all = always_found or settings.ports <= behaviour.finds_every_port_of.value
         return cls(
             capacity=capacity,
-            least=capacity if finds_all else math.floor(capacity * FOUND_SHARE),
+            least=capacity if evicts else _found(behaviour, settings, capacity),
             takes_all_ports=ports <= limit,
             outcome=shortage.outcome[protocol] if shortage.outcome else None,
             evicts=evicts,
@@ -77,6 +75,17 @@ def refuse_eviction(scenario: str, settings: Settings) -> None:
             f"setting on_exhaustion=evict-lru is not possible with {scenario}: the NAT would refuse nobody; that "
             "is the scenario eviction. Take drop, icmp, reset or hold"
         )
+
+
+def _found(behaviour: Behaviour, settings: Settings, capacity: int) -> int:
+    """Return for how many connections a port is found for certain, if there are more attempts than that."""
+    addresses = len(settings.external_addresses)
+    certain = capacity <= settings.ports * EASY_SHARE
+    if addresses == 1 or behaviour.fills_every_address.value:
+        certain |= settings.ports <= behaviour.finds_every_port_of.value
+        addresses = 1
+    # At worst all hosts are at one address.
+    return capacity if certain else math.floor(capacity / addresses * FOUND_SHARE)
 
 
 def room(settings: Settings, protocol: str, clients: int) -> int:

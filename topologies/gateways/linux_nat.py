@@ -191,10 +191,13 @@ def behaviour(settings: Settings) -> Behaviour:
         overlapping=Entry("endpoint", f"{_CORE}: nf_nat_used_tuple", _SINCE),
         pooling=Entry(
             settings.address_allocation_type,
-            f"nft(8), NAT STATEMENTS: persistent; {_CORE}: find_best_ips_proto, a hash, whatever is free",
+            f"nft(8), NAT STATEMENTS: persistent; {_CORE}: find_best_ips_proto",
             _SINCE,
         ),
         finds_every_port_of=Entry(FINDS_ALL_OF, f"{_CORE}: nf_nat_l4proto_unique_tuple, max_attempts", _SINCE),
+        fills_every_address=Entry(
+            False, f"{_CORE}: find_best_ips_proto, a hash of source and destination, whatever is free", _SINCE
+        ),
         ports_exhausted=Entry(
             Shortage(silent),
             f"{_CORE}: get_unique_tuple, and nf_conntrack_core.c: __nf_conntrack_confirm, which drops the packet; "
