@@ -81,7 +81,8 @@ def findings() -> Iterator[Finding]:
         path = shutil.which(program)
         advice = f"apt-get install {package}"
         yield Finding(program, path or "missing", path is not None, required=False, advice=advice)
-    yield _linux_nat()
+    if shutil.which("nft"):
+        yield _linux_nat()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     yield Finding(
         "open files",
@@ -148,26 +149,18 @@ def _namespaces() -> Finding:
 
 def _linux_nat() -> Finding:
     """Try the rules in a namespace: the kernel loads its modules for them, where it has any."""
+    command = [*unshare(as_root=os.geteuid() == 0), "sh", "-c", "nft -f - && ip link add name br0 type bridge"]
     advice = (
-        "modprobe -a nft_chain_nat nft_ct nft_connlimit nft_limit bridge, or a kernel with them (Debian's "
-        "linux-image-cloud-* and linux-image-amd64 have them); or take another --gateway"
+        "as root: modprobe -a nft_chain_nat nft_ct nft_connlimit nft_limit bridge; a kernel without these modules "
+        "cannot be this gateway, so take another --gateway"
     )
     try:
-        tried = subprocess.run(
-            [
-                *unshare(as_root=os.geteuid() == 0),
-                *("sh", "-c", "nft -f - && ip link add name br0 type bridge"),
-            ],
-            input=LINUX_NAT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        tried = subprocess.run(command, input=LINUX_NAT, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        return Finding("netfilter", f"{error.filename} is missing", False, False, advice)
+        return Finding("netfilter", f"{error.filename} is missing", ok=False, required=False, advice=advice)
     if tried.returncode:
         words = tried.stderr.strip().splitlines() or ["refused"]
-        return Finding("netfilter", words[0], False, False, advice)
+        return Finding("netfilter", words[0], ok=False, required=False, advice=advice)
     return Finding("netfilter", "the kernel's NAT, for the gateway netfilter", required=False)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.emulation.conftest import SMALL, Run
 
+PROBER = str(Path(__file__).parent / "files" / "nat_behaviour.py")
 BROKEN = f"{Path(__file__).parent}/files/broken_linux.py"
 NETFILTER = ("run", "port-exhaustion", "--gateway", "netfilter", "--json")
 
@@ -39,6 +40,31 @@ def test_a_limit_is_reached_before_the_ports(run: Run, limit: str, established: 
     assert finished.result["outcomes"]["established"] == established
     assert finished.result["counters"][counter] > 0
     assert finished.result["counters"]["dropped_port_packets"] == 0
+
+
+@pytest.mark.parametrize("allocator", ["preserving", "random"])
+def test_a_prober_finds_the_behaviour_that_is_declared(run: Run, allocator: str) -> None:
+    """An independent one (RFC 5780): the mapping depends on the destination only where ports are random."""
+    choices = ("--gateway", "netfilter", "--allocator", allocator, "--set", "clients=1")
+    finished = run("run", PROBER, *choices, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    expected = {"preserving": "Endpoint Independent", "random": "Address and Port Dependent"}[allocator]
+    assert expected in finished.check("the mapping that is declared")["observed"]
+
+
+def test_a_machine_without_nft_cannot_run_it(run: Run, tmp_path: Path) -> None:
+    """It is told so before anything starts, and what to install; other gateways run."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in ("/usr/bin", "/usr/sbin", "/bin", "/sbin"):
+        for program in Path(name).iterdir():
+            if program.name != "nft" and not (folder / program.name).exists():
+                (folder / program.name).symlink_to(program)
+    finished = run(*NETFILTER, *SMALL, PATH=str(folder))
+
+    assert finished.status == 3, finished.output + finished.complaints
+    assert "apt-get install nftables" in finished.complaints
 
 
 @pytest.mark.parametrize(
