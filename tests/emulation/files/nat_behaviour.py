@@ -2,7 +2,7 @@
 
 Set-up        a STUN server (coturn's) on both addresses and two ports of the outside host `server`
 Action        alice runs coturn's prober twice, each time from a port that nobody has used before
-Expectation   it finds the mapping and the filtering that the gateway declares, and alice seen as an external address
+Expectation   it finds the mapping and the filtering that are declared, and alice seen as an external address
 
 The prober asks once and takes silence for an answer: 3 seconds for each question that a filter should stop, which
 makes 0, 3 or 6.
