@@ -135,8 +135,9 @@ class NetfilterGateway(Switch, Gateway):
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
         """Write the rules, the links and the kernel's settings."""
+        assert isinstance(plan.options, NetfilterOptions)
         rules_file = plan.folder / "rules.nft"
-        rules_file.write_text(rules(plan.settings, fully_random=getattr(plan.options, "fully_random", False)))
+        rules_file.write_text(rules(plan.settings, fully_random=plan.options.fully_random))
         links_file = plan.folder / "links"
         links_file.write_text(links(plan))
         timeouts = linux_nat.conntrack_timeouts(plan.settings).items()
