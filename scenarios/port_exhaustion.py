@@ -1,9 +1,10 @@
 """The main experiment: open more connections to one service than the NAT has ports.
 
-Set-up        clients behind the gateway; one server, one port; a pool of `ports` external ports Action        open
-`attempts` connections and keep them; then use each; close all; and fill the pool again Expectation   the first
-`ports` work and go on working, the others fail as `on_exhaustion` says; and nothing is lost by the
-              close. With `evict-lru` all work at first, and for each beyond the last port the oldest breaks
+Set-up        clients behind the gateway; one server, one port; a pool of `ports` external ports
+Action        open `attempts` connections and keep them; then use each; close all; and fill the pool again
+Expectation   the first `ports` work and go on working, the others fail as `on_exhaustion` says; and nothing is
+              lost by the close. With `evict-lru` all work at first, and for each beyond the last port the oldest
+              breaks. A gateway that declares to search not every port may miss a few of the last ones
 """
 
 from __future__ import annotations
