@@ -89,7 +89,10 @@ def run(
         datapath=doctor.datapath(),
     )
     cls = load("scenario", plan.scenario)
-    doctor.require(cls.open_sockets(cls.Parameters.model_validate(plan.parameters), plan.settings))
+    doctor.require(
+        cls.open_sockets(cls.Parameters.model_validate(plan.parameters), plan.settings),
+        needs=load("gateway", plan.gateway).needs,
+    )
     raise typer.Exit(_carry_out(plan, out, as_json=as_json))
 
 

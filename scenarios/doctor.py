@@ -9,7 +9,7 @@ import platform
 import resource
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,25 @@ PROGRAMS = {
     "ethtool": "ethtool",
 }
 """Programs that a run needs, and their Debian packages."""
+GATEWAY_PROGRAMS = {"nft": "nftables", "conntrack": "conntrack", "nsenter": "util-linux"}
+"""Programs that only some gateways need."""
+
+LINUX_NAT = """
+table ip probe {
+    set sources { type ipv4_addr; size 16; flags dynamic; }
+    chain passing {
+        type filter hook forward priority filter;
+        ct status confirmed accept
+        add @sources { ip saddr ct count over 1 } counter drop
+        add @sources { ip saddr limit rate over 1/second } drop
+    }
+    chain leaving {
+        type nat hook postrouting priority srcnat;
+        meta l4proto tcp snat to 192.0.2.1:1024-1025 random,persistent
+    }
+}
+"""
+"""Rules with all that the gateway netfilter asks of the kernel."""
 
 TUN = Path("/dev/net/tun")
 KERNEL_DATAPATH = Path("/sys/module/openvswitch")
@@ -58,6 +77,12 @@ def findings() -> Iterator[Finding]:
     yield Finding("framework", framework or "missing", bool(framework), advice="run vagrant/provision.sh")
     yield _namespaces()
     yield from _datapath()
+    for program, package in GATEWAY_PROGRAMS.items():
+        path = shutil.which(program)
+        advice = f"apt-get install {package}"
+        yield Finding(program, path or "missing", path is not None, required=False, advice=advice)
+    if shutil.which("nft"):
+        yield _linux_nat()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     yield Finding(
         "open files",
@@ -76,9 +101,12 @@ def datapath() -> str:
     return "kernel" if os.geteuid() == 0 and KERNEL_DATAPATH.exists() else "userspace"
 
 
-def require(sockets: int) -> None:
-    """Raise MachineError if this machine cannot run a lab with so many sockets at once on each side."""
-    lacking = [finding for finding in findings() if finding.required and not finding.ok]
+def require(sockets: int, *, needs: Collection[str] = ()) -> None:
+    """Raise MachineError if this machine cannot run a lab with so many sockets at once on each side.
+
+    `needs` are the findings that this gateway requires besides.
+    """
+    lacking = [each for each in findings() if (each.required or each.name in needs) and not each.ok]
     if lacking:
         lines = [f"{finding.name}: {finding.found}. What to do: {finding.advice}" for finding in lacking]
         raise MachineError("this machine cannot run it:\n  " + "\n  ".join(lines))
@@ -117,6 +145,23 @@ def _namespaces() -> Finding:
     if as_root:
         advice = "allow CAP_SYS_ADMIN and CAP_NET_ADMIN: a container needs --privileged"
     return Finding(name, tried.stderr.strip() or "refused", False, advice=advice)
+
+
+def _linux_nat() -> Finding:
+    """Try the rules in a namespace: the kernel loads its modules for them, where it has any."""
+    command = [*unshare(as_root=os.geteuid() == 0), "sh", "-c", "nft -f - && ip link add name br0 type bridge"]
+    advice = (
+        "as root: modprobe -a nft_chain_nat nft_ct nft_connlimit nft_limit bridge; a kernel without these modules "
+        "cannot be this gateway, so take another --gateway"
+    )
+    try:
+        tried = subprocess.run(command, input=LINUX_NAT, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        return Finding("netfilter", f"{error.filename} is missing", ok=False, required=False, advice=advice)
+    if tried.returncode:
+        words = tried.stderr.strip().splitlines() or ["refused"]
+        return Finding("netfilter", words[0], ok=False, required=False, advice=advice)
+    return Finding("netfilter", "the kernel's NAT, for the gateway netfilter", required=False)
 
 
 def _datapath() -> Iterator[Finding]:

@@ -1,9 +1,10 @@
 """The main experiment: open more connections to one service than the NAT has ports.
 
-Set-up        clients behind the gateway; one server, one port; a pool of `ports` external ports Action        open
-`attempts` connections and keep them; then use each; close all; and fill the pool again Expectation   the first
-`ports` work and go on working, the others fail as `on_exhaustion` says; and nothing is lost by the
-              close. With `evict-lru` all work at first, and for each beyond the last port the oldest breaks
+Set-up        clients behind the gateway; one server, one port; a pool of `ports` external ports
+Action        open `attempts` connections and keep them; then use each; close all; and fill the pool again
+Expectation   the first `ports` work and go on working, the others fail as `on_exhaustion` says; and nothing is
+              lost by the close. With `evict-lru` all work at first, and for each beyond the last port the oldest
+              breaks. A gateway that declares to search not every port may miss a few of the last ones
 """
 
 from __future__ import annotations
@@ -124,11 +125,13 @@ class PortExhaustion(Scenario):
         again = range(1, min(attempts, promise.capacity + beyond) + 1)
         in_order = max(16, _in_order(settings))
         second = filling.fill("fill again", again, patience=parameters.patience, in_order=in_order)
-        report.check(
+        least, most = promise.established(len(again))
+        report.check_between(
             "a second fill reaches the same number, and each carries data: no port was lost",
-            expected=min(len(again), promise.capacity),
+            least=least,
+            most=most,
             observed=len(filling.echo(again)),
-            source="RFC 6888 REQ-13: the pool is used in full",
+            source=f"RFC 6888 REQ-13: the pool is used in full; {lab.behaviour.finds_every_port_of}",
         )
 
         counts = _count(first, echoed, lab, report)
@@ -182,16 +185,17 @@ def _check_first_fill(
     first: Filled, promise: Promise, settings: Settings, filling: Filling, report: Report
 ) -> None:
     attempts = len(first.attempts)
-    kept = min(attempts, promise.capacity)
-    established = attempts if promise.evicts else kept
+    least, most = (attempts, attempts) if promise.evicts else promise.established(attempts)
+    established = len(first.established)
     seen = {sighting.nonce: (sighting.address, sighting.port) for sighting in filling.sightings()}
     external = {seen[attempt.nonce] for attempt in first.established if attempt.nonce in seen}
     pool = {str(address) for address in settings.external_addresses}
     ports = range(FIRST_PORT, FIRST_PORT + settings.ports)
-    report.check(
-        f"exactly {established} attempts are established",
-        expected=established,
-        observed=len(first.established),
+    report.check_between(
+        f"exactly {most} attempts are established" if least == most else f"nearly {most} attempts are established",
+        least=least,
+        most=most,
+        observed=established,
         source="RFC 4787 REQ-3, RFC 5382 REQ-7: no port is shared toward one destination",
     )
     if promise.outcome is not None:
@@ -199,11 +203,11 @@ def _check_first_fill(
             f"all the others end by {promise.outcome}",
             expected=attempts - established,
             observed=sum(attempt.outcome == promise.outcome for attempt in first.attempts),
-            source=f"RFC 6888 REQ-11, RFC 5508 REQ-8; on_exhaustion={settings.on_exhaustion}",
+            source=f"RFC 6888 REQ-11, RFC 5508 REQ-8; {promise.source}",
         )
     report.check(
         "the server saw as many distinct external endpoints",
-        expected=kept if promise.takes_all_ports else established,
+        expected=min(established, promise.capacity) if promise.takes_all_ports else established,
         observed=len(external),
         source="RFC 4787 REQ-3",
     )
@@ -217,7 +221,7 @@ def _check_first_fill(
 
 def _check_kept(first: Filled, echoed: set[int], promise: Promise, in_order: int, report: Report) -> None:
     """Check which connections still carry data when all have been made, of which `in_order` were made at once."""
-    kept = min(len(first.attempts), promise.capacity)
+    kept = min(len(first.established), promise.capacity)
     broken = {attempt.number for attempt in first.established} - echoed
     report.check(
         "every established connection still carries data, from the same external endpoint"
@@ -228,7 +232,7 @@ def _check_kept(first: Filled, echoed: set[int], promise: Promise, in_order: int
         source="RFC 6888 REQ-11D, RFC 4787 REQ-5: existing mappings are kept; or on_exhaustion=evict-lru",
     )
     if promise.evicts:
-        evicted = len(first.attempts) - kept
+        evicted = len(first.established) - kept
         oldest = set(range(1, evicted + in_order))  # of those that were under way at once, any may be older
         report.check(
             f"the {evicted} evicted are the oldest, which were idle longest",
@@ -273,24 +277,28 @@ def _check_counters(
         observed=at_full["ports_allocated"],
         source="RFC 8512 ports-allocated",
     )
-    if counters["evicted_mappings"] == 0:
+    made = counters["port_mapping_creations"]
+    if made is not None and counters["evicted_mappings"] == 0:
         report.check(
             "the gateway agrees: mappings made in both fills",
             expected=established,
-            observed=(counters["port_mapping_creations"] or 0) - (counters["dropped_flow_table_packets"] or 0),
+            observed=made - (counters["dropped_flow_table_packets"] or 0),
             source="RFC 7659 natv2ProtocolPortMapCreations",
         )
-    report.check(
-        "the gateway agrees: so many mappings were evicted when all were made",
-        expected=evicted,
-        observed=at_full["evicted_mappings"],
-        source="RFC 6888 REQ-11D; on_exhaustion",
-    )
+    if at_full["evicted_mappings"] is not None:
+        report.check(
+            "the gateway agrees: so many mappings were evicted when all were made",
+            expected=evicted,
+            observed=at_full["evicted_mappings"],
+            source="RFC 6888 REQ-11D; on_exhaustion",
+        )
     dropped = sum(at_full.get(name) or 0 for name in DROPPED)
+    # Where the last ports need not be found, a packet may be refused and its repetition not.
+    dropped_none = dropped == 0 or promise.least < promise.capacity
     report.check(
         "the gateway agrees: it dropped packets of every refused attempt, for want of something",
         expected=True,
-        observed=dropped >= refused if refused else dropped == 0,
+        observed=dropped >= refused if refused else dropped_none,
         source="RFC 8512 dropped-port-packets and its like",
     )
     if promise.holds:
@@ -300,13 +308,14 @@ def _check_counters(
             observed=(at_full["held_packets"] or 0) >= refused,
             source="on_exhaustion=hold",
         )
-    report.check_at_most(
-        "few packets of known mappings needed the controller: the rules are there",
-        # Where a port changes hands at once, the switch's cache knows the old owner for some packets more.
-        limit=16 + established // 50 + CACHED_PACKETS * (counters["evicted_mappings"] or 0),
-        observed=counters["packet_ins_known_mappings"],
-        source="lastport",
-    )
+    if counters["packet_ins_known_mappings"] is not None:
+        report.check_at_most(
+            "few packets of known mappings needed the controller: the rules are there",
+            # Where a port changes hands at once, the switch's cache knows the old owner for some packets more.
+            limit=16 + established // 50 + CACHED_PACKETS * (counters["evicted_mappings"] or 0),
+            observed=counters["packet_ins_known_mappings"],
+            source="lastport",
+        )
 
 
 def _release_time(parameters: ExhaustionParameters, settings: Settings) -> float:

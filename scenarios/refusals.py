@@ -5,6 +5,7 @@ Scenarios expect it, and check whether the hosts saw it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from controller.configuration import ConfigurationError, Settings
@@ -20,6 +21,10 @@ DROPPED = tuple(
     )
 )
 """The counters of packets that some limit stopped."""
+EASY_SHARE = 0.5
+"""Up to this share of the ports in use, any search finds a free one."""
+FOUND_SHARE = 0.9
+"""Share of the ports that a search which gives up early finds, when a quarter more than all are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,8 @@ class Promise:
     """What becomes of attempts beyond `capacity`: `outcome`, or None where it is not known.
 
     `evicts`: they are established, and others go for them. `holds`: they wait first. `takes_all_ports`: it is the
-    ports that run short. `source` is where all this is declared.
+    ports that run short. `source` is where all this is declared. `least` are established for certain, up to
+    `capacity`: fewer than that where the last free ports need not be found.
     """
 
     capacity: int
@@ -36,6 +42,7 @@ class Promise:
     evicts: bool
     holds: bool
     source: str
+    least: int
 
     @classmethod
     def of(cls, behaviour: Behaviour, settings: Settings, *, protocol: str, clients: int) -> Promise:
@@ -44,14 +51,21 @@ class Promise:
         limit = _limit(settings, protocol, clients)
         declared = behaviour.ports_exhausted if ports <= limit else behaviour.state_exhausted
         shortage = declared.value
+        capacity = room(settings, protocol, clients)
+        evicts = shortage.evicts == "lru"
         return cls(
-            capacity=room(settings, protocol, clients),
+            capacity=capacity,
+            least=capacity if evicts else _found(behaviour, settings, capacity),
             takes_all_ports=ports <= limit,
             outcome=shortage.outcome[protocol] if shortage.outcome else None,
-            evicts=shortage.evicts == "lru",
+            evicts=evicts,
             holds=shortage.holds,
             source=str(declared),
         )
+
+    def established(self, attempts: int) -> tuple[int, int]:
+        """Return how many of so many attempts are established, and kept: at least, and at most."""
+        return min(attempts, self.least), min(attempts, self.capacity)
 
 
 def refuse_eviction(scenario: str, settings: Settings) -> None:
@@ -61,6 +75,17 @@ def refuse_eviction(scenario: str, settings: Settings) -> None:
             f"setting on_exhaustion=evict-lru is not possible with {scenario}: the NAT would refuse nobody; that "
             "is the scenario eviction. Take drop, icmp, reset or hold"
         )
+
+
+def _found(behaviour: Behaviour, settings: Settings, capacity: int) -> int:
+    """Return for how many connections a port is found for certain, if there are more attempts than that."""
+    addresses = len(settings.external_addresses)
+    certain = capacity <= settings.ports * EASY_SHARE
+    if addresses == 1 or behaviour.fills_every_address.value:
+        certain |= settings.ports <= behaviour.finds_every_port_of.value
+        addresses = 1
+    # At worst all hosts are at one address.
+    return capacity if certain else math.floor(capacity / addresses * FOUND_SHARE)
 
 
 def room(settings: Settings, protocol: str, clients: int) -> int:

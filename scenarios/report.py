@@ -46,6 +46,11 @@ class Report:
         """Check a claim: what was observed must not exceed the limit; None was not observed, and fails."""
         self._check(claim, f"at most {limit}", observed, source, observed is not None and observed <= limit)
 
+    def check_between(self, claim: str, *, least: float, most: float, observed: float | None, source: str) -> None:
+        """Check a claim: what was observed must be from `least` to `most`; None was not observed, and fails."""
+        expected = least if least == most else f"{least} to {most}"
+        self._check(claim, expected, observed, source, observed is not None and least <= observed <= most)
+
     def _check(self, claim: str, expected: Any, observed: Any, source: str, ok: bool) -> None:
         self._channel.send(
             "check",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from topologies.gateways.base import Gateway
+from topologies.gateways.netfilter import NetfilterGateway
 from topologies.gateways.openflow import OpenFlowGateway
 
 GATEWAYS: dict[str, type[Gateway]] = {
     "openflow": OpenFlowGateway,
+    "netfilter": NetfilterGateway,
 }
 """By the names of the option `--gateway`."""

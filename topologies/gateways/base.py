@@ -67,6 +67,8 @@ class Gateway:
     Options: ClassVar[type[Options]] = Options
     """Its own settings; they share the one name space of `--set`."""
     restrictions: ClassVar[tuple[Restriction, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
+    """What only this gateway needs of the machine, by the names that `lastport doctor` gives it."""
 
     @classmethod
     def check(cls, settings: Settings, options: Any) -> None:

@@ -53,6 +53,8 @@ class Behaviour:
     """`paired`, `paired-soft`, `arbitrary` or `roundrobin`."""
     finds_every_port_of: Entry[int]
     """Up to how many ports of an address the last free one is found for certain; above, refusals come early."""
+    fills_every_address: Entry[bool]
+    """Whether hosts are spread over several addresses so that the ports of all can be used up."""
     ports_exhausted: Entry[Shortage]
     """When no port is free toward a destination."""
     state_exhausted: Entry[Shortage]

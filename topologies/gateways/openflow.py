@@ -173,6 +173,7 @@ class OpenFlowGateway(OVSSwitch, Gateway):
                 "RFC 6888 REQ-13; by the allocator linux-like, nf_nat_core.c: nf_nat_l4proto_unique_tuple",
                 VERSION,
             ),
+            fills_every_address=Entry(True, "controller/nat/pooling: evenly, or wherever there is room", VERSION),
             ports_exhausted=_shortage(settings),
             state_exhausted=_shortage(settings),
         )

@@ -2,7 +2,7 @@
 
 Set-up        a STUN server (coturn's) on both addresses and two ports of the outside host `server`
 Action        alice runs coturn's prober twice, each time from a port that nobody has used before
-Expectation   it finds the mapping and the filtering that were set, and alice seen as an external address
+Expectation   it finds the mapping and the filtering that are declared, and alice seen as an external address
 
 The prober asks once and takes silence for an answer: 3 seconds for each question that a filter should stop, which
 makes 0, 3 or 6.
@@ -68,14 +68,14 @@ class NatBehaviour(Scenario):
             ]
             mapping, filtering = (prober.communicate(timeout=PROBER_WITHIN_S)[0] for prober in probers)
         report.check(
-            "the prober finds the mapping that was set",
-            expected=MAPPING[settings.mapping_type],
+            "the prober finds the mapping that is declared",
+            expected=MAPPING[lab.behaviour.mapping.value],
             observed=verdict(mapping),
             source="RFC 5780 section 4.3",
         )
         report.check(
-            "the prober finds the filtering that was set",
-            expected=FILTERING[settings.filtering_type],
+            "the prober finds the filtering that is declared",
+            expected=FILTERING[lab.behaviour.filtering.value],
             observed=verdict(filtering),
             source="RFC 5780 section 4.4",
         )

@@ -1,0 +1,38 @@
+"""Linux's NAT with a fault each: what a kernel would look like that no longer does what is declared of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from controller.configuration import Settings
+from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.netfilter import TABLE, NetfilterGateway
+
+
+class Bare(NetfilterGateway):
+    """A router that translates nothing."""
+
+    def wait_ready(self) -> None:
+        """Take the NAT away."""
+        self._run("nft", "flush", "chain", "ip", TABLE, "leaving")
+
+
+class Telling(NetfilterGateway):
+    """Tells the sender when the ports are used up."""
+
+    def wait_ready(self) -> None:
+        """Refuse one connection more than there are ports, before the search for a port can fail."""
+        rule = f"ct count over {self._pool} reject with icmp type admin-prohibited"
+        self._run("nft", f"insert rule ip {TABLE} beginning {rule}")
+
+
+class Boasting(NetfilterGateway):
+    """Claims to find every port, as it would with a table of the free ones."""
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Claim it of as many ports as there are."""
+        declared = super().declare(settings, options)
+        finds = dataclasses.replace(declared.finds_every_port_of, value=settings.ports)
+        return dataclasses.replace(declared, finds_every_port_of=finds)

@@ -1,0 +1,90 @@
+"""The gateway netfilter on this machine's kernel: what it declares holds, and a fault is found out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.emulation.conftest import SMALL, Run
+
+PROBER = str(Path(__file__).parent / "files" / "nat_behaviour.py")
+BROKEN = f"{Path(__file__).parent}/files/broken_linux.py"
+NETFILTER = ("run", "port-exhaustion", "--gateway", "netfilter", "--json")
+
+
+def test_linux_runs_out_of_ports_and_keeps_what_it_has(run: Run) -> None:
+    """As many attempts as ports are established, to the last, and the others hear nothing."""
+    finished = run(*NETFILTER, "--set", "ports=64")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 64
+    assert finished.result["outcomes"]["timeout"] == 16
+    assert finished.result["counters"]["dropped_port_packets"] >= 16
+    assert set(finished.result["environment"]) >= {"nftables", "conntrack", "nf_conntrack_max"}
+
+
+@pytest.mark.parametrize(
+    ("limit", "established", "counter"),
+    [
+        ("port_quota_tcp=2", 6, "dropped_port_limit_packets"),
+        ("limit_sessions=7", 7, "dropped_state_limit_packets"),
+    ],
+    ids=["quota", "sessions"],
+)
+def test_a_limit_is_reached_before_the_ports(run: Run, limit: str, established: int, counter: str) -> None:
+    """The rules count connections, and their counter says what it was."""
+    finished = run(*NETFILTER, *SMALL, "--set", limit)
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == established
+    assert finished.result["counters"][counter] > 0
+    assert finished.result["counters"]["dropped_port_packets"] == 0
+
+
+@pytest.mark.parametrize("allocator", ["preserving", "random"])
+def test_a_prober_finds_the_behaviour_that_is_declared(run: Run, allocator: str) -> None:
+    """An independent one (RFC 5780): the mapping depends on the destination only where ports are random."""
+    choices = ("--gateway", "netfilter", "--allocator", allocator, "--set", "clients=1")
+    finished = run("run", PROBER, *choices, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    expected = {"preserving": "Endpoint Independent", "random": "Address and Port Dependent"}[allocator]
+    assert expected in finished.check("the mapping that is declared")["observed"]
+
+
+def test_a_machine_without_nft_cannot_run_it(run: Run, tmp_path: Path) -> None:
+    """It is told so before anything starts, and what to install; other gateways run."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in ("/usr/bin", "/usr/sbin", "/bin", "/sbin"):
+        for program in Path(name).iterdir():
+            if program.name != "nft" and not (folder / program.name).exists():
+                (folder / program.name).symlink_to(program)
+    finished = run(*NETFILTER, *SMALL, PATH=str(folder))
+
+    assert finished.status == 3, finished.output + finished.complaints
+    assert "apt-get install nftables" in finished.complaints
+
+
+@pytest.mark.parametrize(
+    ("gateway", "sizes", "claim"),
+    [
+        ("Bare", SMALL, "no packet left untranslated"),
+        ("Telling", SMALL, "all the others end by timeout"),
+        # One chance for each port: without patience no SYN is sent again.
+        (
+            "Boasting",
+            ("--set", "ports=4096", "--set", "attempts=4096", "--set", "patience=0.5"),
+            "exactly 4096 attempts are established",
+        ),
+    ],
+)
+def test_a_linux_that_changes_its_mind_is_found_out(
+    run: Run, gateway: str, sizes: tuple[str, ...], claim: str
+) -> None:
+    """What is declared of it is checked: ports_exhausted, finds_every_port_of, and what must never be."""
+    finished = run("run", "port-exhaustion", "--json", "--gateway", f"{BROKEN}:{gateway}", *sizes)
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert not finished.check(claim)["ok"]

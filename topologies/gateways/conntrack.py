@@ -1,0 +1,30 @@
+"""Reading Linux's connection tracking: what the programs `conntrack` and `nft` print, as counters of RFC 8512."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_REPLY = r"^{} .* dst=(\S+) (?:sport=\d+ dport=|type=\d+ code=\d+ id=)(\d+)"
+"""Of one connection, a line: the last tuple is the answers', and its destination the external endpoint."""
+
+
+def external_endpoints(listing: str, protocol: str) -> set[tuple[str, str]]:
+    """Return the external endpoints that connections of a protocol have, from `conntrack -L`."""
+    return set(re.findall(_REPLY.format(protocol), listing, re.MULTILINE))
+
+
+def statistics(listing: str) -> dict[str, int]:
+    """Return the sums over all processors, from `conntrack -S`."""
+    sums: dict[str, int] = {}
+    for name, value in re.findall(r"(\w+)=(\d+)", listing):
+        if name != "cpu":
+            sums[name] = sums.get(name, 0) + int(value)
+    return sums
+
+
+def named_counters(listing: str) -> dict[str, int]:
+    """Return the packets of each named counter, from `nft -j list counters`."""
+    entries: list[dict[str, Any]] = json.loads(listing)["nftables"]
+    return {entry["counter"]["name"]: entry["counter"]["packets"] for entry in entries if "counter" in entry}
