@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -79,21 +80,20 @@ def rules(settings: Settings, *, fully_random: bool) -> str:
     )
 
 
-def links(plan: GatewayPlan) -> str:
-    """Return the lines for `ip -batch` that make a router of the namespace."""
+def links(plan: GatewayPlan, names: Mapping[int, str]) -> str:
+    """Return the lines for `ip -batch` that make a router of the namespace; `names` are the ports' interfaces."""
     lines = [f"link add {BRIDGE} address {plan.mac} type bridge", "link set lo up"]
     inside = [interface for interface in plan.interfaces if interface.side is Side.INSIDE]
-    lines += [f"link set {_name(interface)} master {BRIDGE} up" for interface in inside]
+    lines += [f"link set {names[interface.port]} master {BRIDGE} up" for interface in inside]
     lines += [f"address add {address} dev {BRIDGE}" for address in dict.fromkeys(i.address for i in inside)]
     lines.append(f"link set {BRIDGE} up")
     for interface in plan.interfaces:
         if interface.side is Side.OUTSIDE:
-            lines += _outside(interface, plan)
+            lines += _outside(interface, names[interface.port], plan)
     return "".join(f"{line}\n" for line in lines)
 
 
-def _outside(interface: Interface, plan: GatewayPlan) -> list[str]:
-    name = _name(interface)
+def _outside(interface: Interface, name: str, plan: GatewayPlan) -> list[str]:
     # On the interface's own network, neighbours ask for the external addresses by ARP.
     asked_for = [each for each in plan.settings.external_addresses if each in interface.address.network]
     lines = [f"link set {name} address {plan.mac} up", f"address add {interface.address} dev {name}"]
@@ -101,10 +101,6 @@ def _outside(interface: Interface, plan: GatewayPlan) -> list[str]:
     if interface.next_hop is not None:
         lines.append(f"route add default via {interface.next_hop}")
     return lines
-
-
-def _name(interface: Interface) -> str:
-    return f"{interface.side.value}{interface.port}"
 
 
 class NetfilterGateway(Switch, Gateway):
@@ -134,18 +130,16 @@ class NetfilterGateway(Switch, Gateway):
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Write the rules, the links and the kernel's settings."""
+        """Write the rules and the kernel's settings."""
         assert isinstance(plan.options, NetfilterOptions)
         rules_file = plan.folder / "rules.nft"
         rules_file.write_text(rules(plan.settings, fully_random=plan.options.fully_random))
-        links_file = plan.folder / "links"
-        links_file.write_text(links(plan))
         timeouts = linux_nat.conntrack_timeouts(plan.settings).items()
         sysctls = {**SYSCTLS, **{f"net/netfilter/nf_conntrack_{name}": value for name, value in timeouts}}
         # The rules come first: without them nothing may pass. They make the kernel show conntrack's settings.
         lines = ["set -e", f"nft -f {rules_file}"]
         lines += [f"[ ! -e /proc/sys/{key} ] || echo {value} > /proc/sys/{key}" for key, value in sysctls.items()]
-        lines.append(f"ip -batch {links_file}")
+        lines.append(f"ip -batch {plan.folder / 'links'}")
         script = plan.folder / "start.sh"
         script.write_text("".join(f"{line}\n" for line in lines))
         return {"plan": plan, "script": script, "inNamespace": True}
@@ -153,10 +147,13 @@ class NetfilterGateway(Switch, Gateway):
     def __init__(self, name: str, plan: GatewayPlan, script: Path, **params: Any) -> None:
         super().__init__(name, dpid="1", **params)
         self._script = script
+        self._plan = plan
         self._pool = plan.settings.ports * len(plan.settings.external_addresses)
 
     def start(self, _controllers: list[Any]) -> None:
         """Make a router of the namespace, now that its links are there."""
+        names = {port: interface.name for port, interface in self.intfs.items()}
+        (self._plan.folder / "links").write_text(links(self._plan, names))
         self._run("sh", str(self._script))
 
     def processes(self) -> list[SupervisedProcess]:
