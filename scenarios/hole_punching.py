@@ -60,7 +60,7 @@ class HolePunching(Scenario):
     claim = "what happens is implementation dependent"
     topology = "two-homes"
     Parameters: ClassVar[type[Parameters]] = PunchingParameters
-    settings: ClassVar[dict[str, Any]] = {"ports": 256, "hold_down_timeout": 0, "port_set_size": 32}
+    settings: ClassVar[dict[str, Any]] = {"hold_down_timeout": 0}
 
     @classmethod
     def complete(
