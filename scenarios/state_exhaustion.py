@@ -1,11 +1,11 @@
 """The table of sessions is full while ports are left: what ran out, and what becomes of the next connection.
 
-Set-up        a NAT whose table holds fewer sessions (`limit_sessions`) than it has ports; or, with `table=kernel`,
-              the whole connection table of a Linux machine, as large as that is
-Action        open more connections than the table holds, keep them, and use each. The kernel's table is first
-              filled with datagrams that nobody answers
-Expectation   new connections are refused as declared, ports are left over, and the counters say which of the two
-              ran out. The kernel makes room first: it throws out entries that were never answered, and no others
+Set-up        a NAT whose table holds fewer sessions (`limit_sessions`) than it has ports; or, without that
+              limit, Linux's own table of connections, as large as this machine has it
+Action        open more connections than the table holds, keep them, and use each; Linux's own table is filled
+              with datagrams that nobody answers, between connections before and connections after
+Expectation   new connections are refused as declared, ports are left over, and the counters say which of the
+              two ran out. Linux makes room instead: entries that nobody ever answered go, and no others
 """
 
 from __future__ import annotations
@@ -16,12 +16,22 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
+from controller.values import MOST_PORTS
 from scenarios.base import Parameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filling
 from scenarios.lab import Lab
 from scenarios.refusals import DROPPED, Promise, refuse_eviction, room
 from scenarios.report import Report
+from scenarios.traffic.flood import Silence, flood, targets_needed
+from topologies.gateways.behaviour import Behaviour
+
+UNLIMITED_ATTEMPTS = 64
+BEYOND = 0.1
+"""By how much more than the kernel's table holds, it is filled."""
+TRIMMED = 0.9
+"""Linux's garbage collector, when it comes by, trims a table that is full to 95 %, of such entries as may go."""
+SILENT_PORT = 5000
 
 
 class StateParameters(Parameters):
@@ -54,6 +64,13 @@ class StateExhaustion(Scenario):
     @classmethod
     def complete(cls, parameters: StateParameters, settings: Settings) -> tuple[StateParameters, dict[str, Any]]:
         """Let nothing but the table run short, and no session end meanwhile."""
+        if settings.limit_sessions is None:
+            longest = math.ceil((60 + 2 * parameters.patience) / settings.time_scale)
+            attempts = parameters.attempts or UNLIMITED_ATTEMPTS
+            return parameters.model_copy(update={"attempts": attempts}), {
+                "ports": MOST_PORTS,
+                "udp_timeout": longest,
+            }
         fits = room(settings, parameters.protocol, parameters.clients)
         if fits != settings.limit_sessions:
             raise ConfigurationError(
@@ -62,57 +79,137 @@ class StateExhaustion(Scenario):
             )
         refuse_eviction(cls.name, settings)
         attempts = parameters.attempts or math.ceil(fits * 1.25)
-        idle = (8 + 2 * parameters.patience + attempts / 400) / settings.time_scale
+        idle = math.ceil((8 + 2 * parameters.patience + attempts / 400) / settings.time_scale)
         return parameters.model_copy(update={"attempts": attempts}), {
-            "udp_timeout": math.ceil(idle),
-            "icmp_timeout": math.ceil(idle),
+            "udp_timeout": idle,
+            "icmp_timeout": idle,
         }
+
+    @classmethod
+    def check(cls, parameters: StateParameters, settings: Settings, behaviour: Behaviour) -> None:
+        """Refuse a table without an end."""
+        if settings.limit_sessions is None and behaviour.state_exhausted.value.evicts != "unreplied":
+            raise ConfigurationError(
+                "setting limit_sessions=null is not possible with state-exhaustion on this gateway, whose table "
+                "has no end then; take a number below that of the ports"
+            )
 
     def run(self, lab: Lab, parameters: StateParameters, settings: Settings, report: Report) -> None:
         """Fill the table, and look what is left of the ports."""
-        assert parameters.attempts is not None
-        protocol, attempts = parameters.protocol, parameters.attempts
-        promise = Promise.of(lab.behaviour, settings, protocol=protocol, clients=parameters.clients)
-        kept = min(attempts, promise.capacity)
-        filling = Filling(lab, report, protocol=protocol, attempts=attempts, held=attempts)
-        everyone = range(1, attempts + 1)
-        filled = filling.fill("fill", everyone, patience=parameters.patience, in_order=WINDOW)
-        at_full = lab.gateway.counters(protocol)
-        echoed = filling.echo(everyone)
+        if settings.limit_sessions is None:
+            _fill_the_kernels(lab, parameters, report)
+        else:
+            _fill(lab, parameters, settings, report)
 
+
+def _fill(lab: Lab, parameters: StateParameters, settings: Settings, report: Report) -> None:
+    assert parameters.attempts is not None
+    protocol, attempts = parameters.protocol, parameters.attempts
+    promise = Promise.of(lab.behaviour, settings, protocol=protocol, clients=parameters.clients)
+    kept = min(attempts, promise.capacity)
+    filling = Filling(lab, report, protocol=protocol, attempts=attempts, held=attempts)
+    everyone = range(1, attempts + 1)
+    filled = filling.fill("fill", everyone, patience=parameters.patience, in_order=WINDOW)
+    at_full = lab.gateway.counters(protocol)
+    echoed = filling.echo(everyone)
+
+    report.check(
+        f"exactly {kept} of {attempts} are established: as many as the table holds",
+        expected=kept,
+        observed=len(filled.established),
+        source="RFC 8158 maxSessionEntries; limit_sessions",
+    )
+    if promise.outcome is not None:
         report.check(
-            f"exactly {kept} of {attempts} are established: as many as the table holds",
-            expected=kept,
-            observed=len(filled.established),
-            source="RFC 8158 maxSessionEntries; limit_sessions",
+            f"all the others end by {promise.outcome}",
+            expected=attempts - kept,
+            observed=sum(attempt.outcome == promise.outcome for attempt in filled.attempts),
+            source=promise.source,
         )
-        if promise.outcome is not None:
-            report.check(
-                f"all the others end by {promise.outcome}",
-                expected=attempts - kept,
-                observed=sum(attempt.outcome == promise.outcome for attempt in filled.attempts),
-                source=promise.source,
-            )
-        report.check(
-            "every session in the table still carries data",
-            expected=kept,
-            observed=len(echoed),
-            source="RFC 6888 REQ-11D: existing mappings are kept",
+    report.check(
+        "every session in the table still carries data",
+        expected=kept,
+        observed=len(echoed),
+        source="RFC 6888 REQ-11D: existing mappings are kept",
+    )
+    _check_counters(at_full, refused=attempts - len(filled.established), kept=kept, report=report)
+    _, leaked = lab.leaks()
+    counts = outcomes(filled.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
+    report.outcomes(counts)
+    report.counters(at_full)
+    report.tell(
+        "state_exhaustion",
+        parameters=parameters,
+        settings=settings,
+        filled=filled,
+        at_full=at_full,
+        counts=counts,
+        ports=settings.ports * len(settings.external_addresses),
+    )
+
+
+def _fill_the_kernels(lab: Lab, parameters: StateParameters, report: Report) -> None:
+    """Fill Linux's own table beyond its end, and see which entries that costs."""
+    assert parameters.attempts is not None
+    protocol, declared = parameters.protocol, lab.behaviour.state_exhausted
+    size = int(lab.gateway.environment()["nf_conntrack_max"])
+    flows = math.ceil(size * (1 + BEYOND))
+    half = parameters.attempts // 2
+    before, after = range(1, half + 1), range(half + 1, parameters.attempts + 1)
+    filling = Filling(lab, report, protocol=protocol, attempts=parameters.attempts, held=parameters.attempts)
+
+    filled = filling.fill("fill", before, patience=parameters.patience, in_order=WINDOW)
+    server = lab.servers[1]
+    silence = Silence(server.pid, str(lab.topology.addresses[server.name][0]), SILENT_PORT, targets_needed(flows))
+    with report.phase("flood"):
+        flood(
+            [host.pid for host in lab.clients],
+            silence.targets,
+            flows,
+            progress=lambda done: report.progress(done, flows),
         )
-        _check_counters(at_full, refused=attempts - len(filled.established), kept=kept, report=report)
-        _, leaked = lab.leaks()
-        counts = outcomes(filled.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
-        report.outcomes(counts)
-        report.counters(at_full)
-        report.tell(
-            "state_exhaustion",
-            parameters=parameters,
-            settings=settings,
-            filled=filled,
-            at_full=at_full,
-            counts=counts,
-            ports=settings.ports * len(settings.external_addresses),
-        )
+    filled += filling.fill("fill", after, patience=parameters.patience, in_order=WINDOW)
+    echoed = filling.echo(range(1, parameters.attempts + 1))
+    counters = lab.gateway.counters(protocol)
+
+    report.check(
+        f"all {parameters.attempts} connections are established, before and after the table was full",
+        expected=parameters.attempts,
+        observed=len(filled.established),
+        source=str(declared),
+    )
+    report.check(
+        "and all of them carry data: no entry that was answered had to go",
+        expected=parameters.attempts,
+        observed=len(echoed),
+        source=str(declared),
+    )
+    report.check_between(
+        f"the table holds at most {size:,} entries, and was filled",
+        least=math.floor(size * TRIMMED),
+        most=size,
+        observed=counters["total_sessions"] or 0,
+        source="Linux, Documentation/networking/nf_conntrack-sysctl.rst: nf_conntrack_max",
+    )
+    report.check(
+        "the gateway agrees: entries that nobody had answered were thrown out",
+        expected=True,
+        observed=(counters["evicted_mappings"] or 0) > 0,
+        source=str(declared),
+    )
+    _, leaked = lab.leaks()
+    counts = outcomes(filled.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
+    report.outcomes(counts)
+    report.counters(counters)
+    report.tell(
+        "kernel_table",
+        parameters=parameters,
+        size=size,
+        flows=flows,
+        half=half,
+        counters=counters,
+        echoed=len(echoed),
+    )
 
 
 def _check_counters(counters: dict[str, int | None], *, refused: int, kept: int, report: Report) -> None:

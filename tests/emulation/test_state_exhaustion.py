@@ -33,3 +33,25 @@ def test_a_nat_that_lacks_ports_instead_is_found_out(run: Run) -> None:
     assert finished.check("as many as the table holds")["ok"]
     assert not finished.check("there were ports left")["ok"]
     assert not finished.check("for want of a session")["ok"]
+
+
+KERNEL = ("--gateway", "netfilter", "--set", "limit_sessions=null", "--set", "attempts=16")
+
+
+def test_linux_makes_room_at_the_cost_of_those_that_nobody_answered(run: Run) -> None:
+    """The kernel's own table, filled to its end in a namespace of its own: connections stay, datagrams go."""
+    finished = run("run", "state-exhaustion", *KERNEL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 16
+    assert finished.result["counters"]["evicted_mappings"] > 0
+
+
+def test_a_table_that_refuses_instead_is_found_out(run: Run) -> None:
+    """Mutation: rules behind the scenario's back let no more than a few connections begin."""
+    narrow = f"{BROKEN}:NarrowLinux"
+    finished = run("run", "state-exhaustion", *KERNEL, "--gateway", narrow, "--set", "patience=1.0", "--json")
+
+    assert finished.status == 1
+    assert not finished.check("before and after the table was full")["ok"]
+    assert not finished.check("was filled")["ok"]

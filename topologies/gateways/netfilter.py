@@ -171,11 +171,13 @@ class NetfilterGateway(Switch, Gateway):
         """
         listing = self._run("conntrack", "-L", "--src-nat")
         dropped = conntrack.named_counters(self._run("nft", "-j", "list", "counters", "table", "ip", TABLE))
+        statistics = conntrack.statistics(self._run("conntrack", "-S"))
         allocated = len(conntrack.external_endpoints(listing, protocol))
         return {
             **dict.fromkeys(field.name for field in dataclasses.fields(Counters)),
             **{f"dropped_{why}_packets": dropped[f"dropped_{why}_packets_{protocol}"] for why in COUNTED},
-            "dropped_port_packets": conntrack.statistics(self._run("conntrack", "-S"))["insert_failed"],
+            "dropped_port_packets": statistics["insert_failed"],
+            "evicted_mappings": statistics["early_drop"],
             "ports_allocated": allocated,
             "ports_free": self._pool - allocated,
             "total_sessions": listing.count("\n"),

@@ -9,6 +9,7 @@ from typing import Any
 from controller.configuration import Settings
 from topologies.gateways.base import GatewayPlan
 from topologies.gateways.behaviour import Behaviour, Entry, Shortage
+from topologies.gateways.netfilter import TABLE, NetfilterGateway
 from topologies.gateways.openflow import OpenFlowGateway
 
 
@@ -106,6 +107,15 @@ class SwornIndependent(OpenFlowGateway):
         return dataclasses.replace(
             super().declare(settings, options), mapping=Entry("eim", "its own word", "never")
         )
+
+
+class NarrowLinux(NetfilterGateway):
+    """Lets no more than ten connections begin, whatever is set."""
+
+    def wait_ready(self) -> None:
+        """Add a rule."""
+        super().wait_ready()
+        self.cmd(f"nft insert rule ip {TABLE} beginning ct count over 10 drop")
 
 
 def _with(plan: GatewayPlan, **settings: Any) -> GatewayPlan:
