@@ -167,8 +167,8 @@ class LabTopology(Topo):
         if address not in network or address in taken:
             why = "is taken" if address in network else "is not on it"
             raise ConfigurationError(
-                f"setting external_addresses: here they are on the link {network} to router {uplink.next_hop}, and "
-                f"{address} {why}; choose others, such as {network.network_address + 1} and up"
+                f"setting external_addresses: here they are on the link {network} to router {uplink.next_hop}, "
+                f"and {address} {why}; choose others, such as {network.network_address + 1} and up"
             )
 
     def _interfaces(self) -> list[Interface]:

@@ -11,8 +11,8 @@ r"""A campus: hundreds of hosts at access switches, all on one LAN behind one NA
        ...             --+                                                    +-- mirror
 
 Each access switch is a plain learning switch with one cable to the gateway, so there is no loop; there are four,
-and more for more than 192 clients, so that none has more than 48. Clients are plugged in by turns, and their number
-is the end of their address. The servers and the external address (192.0.2.1, more: .2 and up) are as in the
+and more for more than 192 clients, so that none has more than 48. Clients are plugged in by turns, and their
+number is the end of their address. The servers and the external address (192.0.2.1, more: .2 and up) are as in the
 topology home.
 """
 

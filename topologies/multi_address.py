@@ -9,7 +9,8 @@ r"""A NAT with a pool of addresses, on a link to its provider's router, which ha
 
 In the topology home nobody asks where the external addresses are. Here they are on a real link, 192.0.2.0/24: the
 provider's plain router sends an ARP request for each one, the gateway answers for all of them, and its default
-route leads to that router. There are four unless a setting says otherwise; and the gateway has 192.0.2.253 for itself.
+route leads to that router. There are four unless a setting says otherwise; and the gateway has 192.0.2.253 for
+itself.
 """
 
 from __future__ import annotations
