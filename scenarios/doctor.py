@@ -110,6 +110,11 @@ def require(sockets: int, *, needs: Collection[str] = ()) -> None:
     if lacking:
         lines = [f"{finding.name}: {finding.found}. What to do: {finding.advice}" for finding in lacking]
         raise MachineError("this machine cannot run it:\n  " + "\n  ".join(lines))
+    require_sockets(sockets)
+
+
+def require_sockets(sockets: int) -> None:
+    """Raise MachineError if this machine cannot hold so many sockets at once on each side."""
     if workers_needed(sockets) > MOST_WORKERS:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         raise MachineError(
