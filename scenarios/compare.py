@@ -6,6 +6,7 @@ this machine cannot do is an entry of its own among the results, with the reason
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -72,8 +73,7 @@ def plans(decide: Decide, scenarios: Sequence[str], gateways: Sequence[str]) -> 
     lacking = {gateway: _lacking(kind) for gateway, kind in zip(gateways, kinds, strict=True)}
     return [
         _plan(decide, scenario, gateway, others, lacking[gateway])
-        for scenario in scenarios
-        for gateway in gateways
+        for scenario, gateway in itertools.product(scenarios, gateways)
     ]
 
 
