@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scenarios.base import Scenario
+from scenarios.client_exhaustion import ClientExhaustion
 from scenarios.eviction import Eviction
 from scenarios.hole_punching import HolePunching
 from scenarios.port_exhaustion import PortExhaustion
@@ -19,6 +20,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
         StateExhaustion,
         Eviction,
         RefusalSignals,
+        ClientExhaustion,
         TwoNats,
         HolePunching,
     )

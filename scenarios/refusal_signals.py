@@ -72,8 +72,8 @@ class GivingUp:
         """Compute it from the sysctls tcp_syn_retries and tcp_syn_linear_timeouts, as tcp_write_timeout does.
 
         The first timeout is a second, and so are `linear` more (Linux 6.5 and later; before, none); then each is
-        twice as long as the one before it. It gives up at the first of them that comes when doubling from the start
-        would have used up the retries, or when so many SYNs have been sent again.
+        twice as long as the one before it. It gives up at the first of them that comes when doubling from the
+        start would have used up the retries, or when so many SYNs have been sent again.
         """
         enough = (1 << retries + 1) - 1
         elapsed = wait = 1
@@ -142,7 +142,7 @@ class RefusalSignals(Scenario):
                 programs, parameters.patience, given_up.seconds * (1 + TIMER_LATENESS) + IN_TIME_S, report
             )
 
-        sender = str(lab.topology.wiring[lab.gateway.name][0].address.ip)
+        sender = str(lab.topology.wiring[next(iter(lab.gateways))][0].address.ip)
         source = str(lab.behaviour.ports_exhausted)
         for program in programs:
             expected = _promised(shortage, settings.icmp_code, program, sender)

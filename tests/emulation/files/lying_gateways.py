@@ -43,3 +43,15 @@ class Slow(Liar):
     """Thinks for two seconds before it answers."""
 
     really: ClassVar[dict[str, Any]] = {"on_exhaustion": "hold", "hold_timeout": 2, "fallback": "icmp"}
+
+
+class Stingy(Liar):
+    """Has three ports."""
+
+    really: ClassVar[dict[str, Any]] = {"ports": 3}
+
+
+class Endless(Liar):
+    """Has more ports than it says."""
+
+    really: ClassVar[dict[str, Any]] = {"ports": 128}
