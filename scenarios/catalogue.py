@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from scenarios.base import Scenario
+from scenarios.client_exhaustion import ClientExhaustion
 from scenarios.eviction import Eviction
 from scenarios.hole_punching import HolePunching
 from scenarios.port_exhaustion import PortExhaustion
+from scenarios.refusal_signals import RefusalSignals
 from scenarios.state_exhaustion import StateExhaustion
 from scenarios.switch_table_full import SwitchTableFull
 from scenarios.two_nats import TwoNats
@@ -17,6 +19,8 @@ SCENARIOS: dict[str, type[Scenario]] = {
         SwitchTableFull,
         StateExhaustion,
         Eviction,
+        RefusalSignals,
+        ClientExhaustion,
         TwoNats,
         HolePunching,
     )

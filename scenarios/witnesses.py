@@ -17,7 +17,8 @@ from scenarios.traffic.wire import Endpoint
 
 _SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6
-_ETH_P_IP = 0x0800
+_ETH_P_ALL, _ETH_P_IP = 0x0003, 0x0800
+"""Only who listens to everything is shown what a host itself sends."""
 _SNAP = 64
 _BUFFER = 16 << 20
 _LOAD_BYTE, _LOAD_HALF, _LOAD_WORD, _LOAD_BYTE_AFTER_HEADER = 0x30, 0x28, 0x20, 0x50
@@ -100,6 +101,19 @@ class SynWitness:
             self._syns[source, target].append((number, _arrival(ancillary)))
 
 
+class SynCounter:
+    """Counts the SYNs that a host sends, and those that it gets, as its kernel shows them on the interface."""
+
+    def __init__(self, host_pid: int, interface: str) -> None:
+        self._socket = _listening(host_pid, interface, _SYN, _ETH_P_ALL)
+        self._count = 0
+
+    def count(self) -> int:
+        """Return how many there have been so far."""
+        self._count += _statistics(self._socket)[0]
+        return self._count
+
+
 def _arrival(ancillary: list[tuple[int, int, bytes]]) -> float:
     """When the kernel received a frame, by the monotonic clock."""
     for level, kind, data in ancillary:
@@ -125,7 +139,7 @@ def _statistics(packet_socket: socket.socket) -> tuple[int, int]:
     return passed, dropped
 
 
-def _listening(host_pid: int, interface: str, program: Program) -> socket.socket:
+def _listening(host_pid: int, interface: str, program: Program, kind: int = _ETH_P_IP) -> socket.socket:
     """Make a packet socket in a host's network namespace that gets the frames that pass the filter."""
     with network_of(host_pid):
         made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
@@ -138,7 +152,7 @@ def _listening(host_pid: int, interface: str, program: Program) -> socket.socket
         except PermissionError:  # without root on the machine: as much as anybody may have
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        made.bind((interface, _ETH_P_IP))
+        made.bind((interface, kind))
         return made
 
 
@@ -156,6 +170,8 @@ def _from(networks: Collection[ipaddress.IPv4Network]) -> Program:
 
 
 _SYN: Program = [
+    (_LOAD_HALF, 0, 0, 12),
+    (_EQUAL, 0, 7, _ETH_P_IP),
     (_LOAD_BYTE, 0, 0, 23),
     (_EQUAL, 0, 5, socket.IPPROTO_TCP),
     (_HEADER_LENGTH, 0, 0, 14),

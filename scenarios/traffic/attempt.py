@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import socket
-import struct
 from typing import Any
 
+from scenarios.traffic.kernel import IP_RECVERR, queued_error, retransmissions
 from scenarios.traffic.wire import ANSWER, HELLO, PING
 
-IP_RECVERR = 11
 RESETS = {errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE}
 KINDS = {
     "tcp": (socket.SOCK_STREAM, 0),
@@ -17,9 +16,6 @@ KINDS = {
     "icmp": (socket.SOCK_DGRAM, socket.IPPROTO_ICMP),
 }
 """Type and protocol of the sockets. The ICMP one is the kernel's own for ping: its port is the identifier."""
-_EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
-_ORIGIN_ICMP = 2
-_TCP_INFO_LENGTH, _TOTAL_RETRANSMISSIONS = 104, 100
 
 
 class Attempt:
@@ -103,28 +99,12 @@ class Attempt:
 
     def end(self, error: OSError) -> None:
         """Name how it ended by the kernel's error, and by the ICMP message behind it if any."""
-        icmp = icmp_error(self.socket) if self.socket else None
+        icmp = queued_error(self.socket)[1] if self.socket else None
         # Anything else is silence: the kernel lost patience before we did, or found nobody to send to.
         self.outcome = "icmp" if icmp else "reset" if error.errno in RESETS else "timeout"
-        self.detail = icmp or errno.errorcode.get(error.errno or 0, str(error))
+        self.detail = str(icmp) if icmp else errno.errorcode.get(error.errno or 0, str(error))
 
     def note_retransmissions(self) -> None:
         """Read how many segments its kernel has sent again (tcp(7), TCP_INFO)."""
         if self.socket is not None and self.socket.type == socket.SOCK_STREAM:
-            info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_LENGTH)
-            self.retransmissions = int.from_bytes(info[_TOTAL_RETRANSMISSIONS:_TCP_INFO_LENGTH], "little")
-
-
-def icmp_error(failed: socket.socket) -> str | None:
-    """Read type, code and sender from a socket's error queue (ip(7), IP_RECVERR); None if it has none."""
-    try:
-        _, ancillary, _, _ = failed.recvmsg(512, 512, socket.MSG_ERRQUEUE)
-    except OSError:
-        return None
-    for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP and kind == IP_RECVERR:
-            _, origin, icmp_type, icmp_code, _, _, _ = _EXTENDED_ERROR.unpack_from(data)
-            if origin == _ORIGIN_ICMP:
-                sender = socket.inet_ntoa(data[_EXTENDED_ERROR.size + 4 : _EXTENDED_ERROR.size + 8])
-                return f"type {icmp_type} code {icmp_code} from {sender}"
-    return None
+            self.retransmissions = retransmissions(self.socket)

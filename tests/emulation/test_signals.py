@@ -8,7 +8,7 @@ import pytest
 
 from tests.emulation.conftest import Run
 
-SCENARIO = str(Path(__file__).parent / "files" / "signals.py")
+LIARS = Path(__file__).parent / "files" / "lying_gateways.py"
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,27 @@ SCENARIO = str(Path(__file__).parent / "files" / "signals.py")
 def test_programs_learn_what_the_policy_tells_them(run: Run, settings: str) -> None:
     """Errno, ICMP type, code and sender, and the time until the kernel told them are those of the policy."""
     arguments = [word for setting in settings.split() for word in ("--set", setting)]
-    finished = run("run", SCENARIO, "--set", "clients=1", *arguments, "--json")
+    finished = run("run", "refusal-signals", "--set", "clients=2", *arguments, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
-    assert len(finished.result["series"]["signals"]) == 4
+    assert len(finished.result["series"]["signals"]) == 6
+    assert sum(finished.result["outcomes"].values()) == 6
+
+
+@pytest.mark.parametrize(
+    ("gateway", "policy", "red"),
+    [
+        ("OtherCode", "icmp", "TCP connect with IP_RECVERR is told"),
+        ("Mute", "icmp", "ping is told"),
+        ("Talkative", "drop", "TCP connect is told"),
+        ("Slow", "icmp", "UDP send is told in time"),
+    ],
+)
+def test_a_gateway_that_tells_something_else_is_noticed(run: Run, gateway: str, policy: str, red: str) -> None:
+    """Another ICMP code, silence, a reset, or an answer two seconds late turns the check of it red."""
+    chosen = ("--gateway", f"{LIARS}:{gateway}", "--set", f"on_exhaustion={policy}", "--set", "clients=2")
+    finished = run("run", "refusal-signals", *chosen, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    failed = [check["claim"] for check in finished.result["checks"] if not check["ok"]]
+    assert any(claim.startswith(red) for claim in failed), failed

@@ -59,3 +59,5 @@ class Behaviour:
     """When no port is free toward a destination."""
     state_exhausted: Entry[Shortage]
     """When its table of sessions or mappings is full (`limit_sessions`, or what stands for it)."""
+    port_rest: Entry[float]
+    """Seconds between the end of a mapping and the moment when its port may be given again, besides any timer."""

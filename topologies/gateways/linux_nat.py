@@ -205,4 +205,5 @@ def behaviour(settings: Settings) -> Behaviour:
             _SINCE,
         ),
         state_exhausted=full,
+        port_rest=Entry(0.0, f"{_CORE}: nf_nat_cleanup_conntrack, with the entry", _SINCE),
     )

@@ -20,7 +20,7 @@ from typing import Any
 
 from mininet.node import OVSSwitch
 
-from controller.configuration import Settings
+from controller.configuration import PORT_REST_S, Settings
 from controller.wiring import ControllerConfiguration, Side
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour, Entry, Shortage
@@ -176,6 +176,7 @@ class OpenFlowGateway(OVSSwitch, Gateway):
             fills_every_address=Entry(True, "controller/nat/pooling: evenly, or wherever there is room", VERSION),
             ports_exhausted=_shortage(settings),
             state_exhausted=_shortage(settings),
+            port_rest=Entry(PORT_REST_S, "docs/exhaustion.md", VERSION),
         )
 
     @classmethod

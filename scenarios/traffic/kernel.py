@@ -1,0 +1,47 @@
+"""What a kernel tells of a socket besides its error number: the error queue, and how often it sent again."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import NamedTuple
+
+IP_RECVERR = 11
+_EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
+_ORIGIN_ICMP = 2
+_TCP_INFO_LENGTH, _TOTAL_RETRANSMISSIONS = 104, 100
+
+
+class IcmpError(NamedTuple):
+    """An ICMP message that a socket's error queue holds."""
+
+    type: int
+    code: int
+    sender: str
+
+    def __str__(self) -> str:
+        return f"type {self.type} code {self.code} from {self.sender}"
+
+
+def queued_error(failed: socket.socket) -> tuple[int, IcmpError | None]:
+    """Take an error from a socket's error queue (ip(7), IP_RECVERR): its number, and the ICMP message behind it.
+
+    The number is 0 if the queue is empty.
+    """
+    try:
+        _, ancillary, _, _ = failed.recvmsg(512, 512, socket.MSG_ERRQUEUE)
+    except OSError:
+        return 0, None
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.IPPROTO_IP, IP_RECVERR):
+            number, origin, icmp_type, icmp_code, _, _, _ = _EXTENDED_ERROR.unpack_from(data)
+            sender = data[_EXTENDED_ERROR.size + 4 : _EXTENDED_ERROR.size + 8]  # in its struct sockaddr_in
+            icmp = IcmpError(icmp_type, icmp_code, socket.inet_ntoa(sender)) if origin == _ORIGIN_ICMP else None
+            return number, icmp
+    return 0, None
+
+
+def retransmissions(stream: socket.socket) -> int:
+    """Read how many segments a TCP socket's kernel has sent again (tcp(7), TCP_INFO)."""
+    info = stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_LENGTH)
+    return int.from_bytes(info[_TOTAL_RETRANSMISSIONS:_TCP_INFO_LENGTH], "little")

@@ -1,0 +1,57 @@
+"""Our own gateway, which declares what its settings say and then works by others: what scenarios must notice."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from topologies.gateways.base import GatewayPlan
+from topologies.gateways.openflow import OpenFlowGateway
+
+
+class Liar(OpenFlowGateway):
+    """Works by other settings than it was given."""
+
+    really: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Change the settings behind everybody's back."""
+        settings = plan.settings.model_copy(update=cls.really)
+        return super().prepare(dataclasses.replace(plan, settings=settings))
+
+
+class OtherCode(Liar):
+    """Sends the other code."""
+
+    really: ClassVar[dict[str, Any]] = {"icmp_code": 1}
+
+
+class Mute(Liar):
+    """Is silent."""
+
+    really: ClassVar[dict[str, Any]] = {"on_exhaustion": "drop"}
+
+
+class Talkative(Liar):
+    """Answers with a reset."""
+
+    really: ClassVar[dict[str, Any]] = {"on_exhaustion": "reset"}
+
+
+class Slow(Liar):
+    """Thinks for two seconds before it answers."""
+
+    really: ClassVar[dict[str, Any]] = {"on_exhaustion": "hold", "hold_timeout": 2, "fallback": "icmp"}
+
+
+class Stingy(Liar):
+    """Has three ports."""
+
+    really: ClassVar[dict[str, Any]] = {"ports": 3}
+
+
+class Endless(Liar):
+    """Has more ports than it says."""
+
+    really: ClassVar[dict[str, Any]] = {"ports": 128}

@@ -1,0 +1,46 @@
+"""The scenario client-exhaustion on the real thing, at small sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.emulation.conftest import Run
+
+LIARS = Path(__file__).parent / "files" / "lying_gateways.py"
+SMALL = ("clients=3", "client_ports=4", "ports=8", "on_exhaustion=icmp")
+SIZE = [word for setting in SMALL for word in ("--set", setting)]
+
+
+def test_the_clients_own_shortage_is_told_from_the_nats(run: Run) -> None:
+    """EADDRNOTAVAIL without a packet, while the NAT has ports; then the NAT's refusal of everybody."""
+    finished = run("run", "client-exhaustion", *SIZE, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    told = [row["told"] for row in finished.result["series"]["refusals"]]
+    assert told[:3] == ["EADDRNOTAVAIL"] * 3
+    assert told[3:] == ["EHOSTUNREACH, ICMP 3/13 from 10.0.255.254"] * 2
+
+
+@pytest.mark.parametrize(
+    ("gateway", "red"),
+    [
+        ("Stingy", "then her own kernel refuses"),
+        ("Endless", "now everybody is refused, and as the NAT declares"),
+    ],
+)
+def test_a_nat_with_other_than_its_ports_is_noticed(run: Run, gateway: str, red: str) -> None:
+    """With fewer than alice has it is the NAT that refuses her; with more it refuses nobody in the end."""
+    finished = run("run", "client-exhaustion", *SIZE, "--gateway", f"{LIARS}:{gateway}", "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert not finished.check(red)["ok"]
+
+
+def test_a_nat_that_is_smaller_than_the_client_is_refused(run: Run) -> None:
+    """Such a NAT would be full first; a sentence says so before anything starts."""
+    finished = run("run", "client-exhaustion", "--set", "ports=16", "--json")
+
+    assert finished.status == 2
+    assert "client_ports=16" in finished.complaints
