@@ -213,6 +213,18 @@ def test(context: typer.Context) -> None:
     raise typer.Exit(done.returncode)
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def mn(context: typer.Context) -> None:
+    """Run Mininet's own command where it finds our topologies: mn --custom topologies/carrier.py --topo carrier."""
+    import os
+    import shutil
+
+    program = shutil.which("mn")
+    if program is None:
+        raise MachineError("Mininet's command mn is not installed; with Debian: apt-get install mininet")
+    os.execv(sys.executable, [sys.executable, program, *context.args])
+
+
 def _interrupt(number: int, _frame: object) -> NoReturn:
     _ignore_signals()  # once is enough
     raise Interrupted(signal.Signals(number).name)

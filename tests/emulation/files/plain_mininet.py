@@ -1,0 +1,45 @@
+"""Run `lastport mn` as on a machine of its own, with an Open vSwitch service; then say what is left, as JSON.
+
+Started as the first process of new network, mount and PID namespaces.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from scenarios.sandbox import mounts, openvswitch
+from scenarios.sandbox.linux import bring_loopback_up
+from scenarios.sandbox.supervision import Supervisor
+
+COMMAND = [sys.executable, "-P", "-c", "from scenarios.cli import main; main()", "mn"]
+
+
+def main() -> None:
+    """Prepare the machine, run the command, look around."""
+    mounts.prepare()
+    bring_loopback_up()
+    nobody, _ = ends = socket.socketpair()
+    openvswitch.start(Supervisor(nobody))
+    ran = subprocess.run([*COMMAND, *sys.argv[1:]], stdin=sys.stdin, capture_output=True, text=True, check=False)
+    bridges = subprocess.run(["ovs-vsctl", "list-br"], capture_output=True, text=True, check=True)
+    commands = [
+        path.read_bytes().replace(b"\0", b" ").decode().strip() for path in Path("/proc").glob("[0-9]*/cmdline")
+    ]
+    left = {
+        "status": ran.returncode,
+        "output": ran.stdout + ran.stderr,
+        "bridges": bridges.stdout.split(),
+        "processes": [command for command in commands if "controller" in command or "mininet:" in command],
+        "interfaces": sorted(os.listdir("/sys/class/net")),
+        "folders": [str(path) for path in mounts.FOLDER.glob("lastport-*")],
+    }
+    print(json.dumps(left))
+    del ends
+
+
+main()
