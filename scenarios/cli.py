@@ -215,7 +215,7 @@ def test(context: typer.Context) -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def mn(context: typer.Context) -> None:
-    """Run Mininet's own command where it finds our topologies: mn --custom topologies/carrier.py --topo carrier."""
+    """Run Mininet's own command so that it finds our topologies: --custom topologies/carrier.py --topo carrier."""
     import os
     import shutil
 

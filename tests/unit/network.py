@@ -1,7 +1,7 @@
 """The two parties of a NAT, and the gateway between them: inside hosts, outside servers, a router and its switch.
 
-The wiring is the topology home's. Hosts answer ARP; everything else they send is what a test tells them. Time
-passes only by `tick`. No kernel takes part.
+The wiring is the topology home's, or that of another where a router, `router`, is the gateway's next hop. Hosts
+answer ARP; everything else they send is what a test tells them. Time passes only by `tick`. No kernel takes part.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from controller.openflow.router import Router
 from controller.openflow.statistics import RuleCount
 from controller.wiring import ControllerConfiguration
 from tests.flowtable import FlowTable, PacketIn
-from topologies.base import mac_of
+from topologies.base import LabTopology, mac_of
 from topologies.gateways.openflow import OUTSIDE_VLAN
 from topologies.home import Home
 
@@ -67,8 +67,22 @@ FROM_CONTROLLER = 0xFFFFFFFD
 class Network:
     """A running network; `acquainted` hosts have already asked by ARP for the gateway, as any host does first."""
 
-    def __init__(self, *, clients: int = 2, acquainted: bool = True, seed: int = 1, **settings: object) -> None:
-        home = Home(clients=clients)
+    def __init__(
+        self,
+        *,
+        clients: int = 2,
+        acquainted: bool = True,
+        seed: int = 1,
+        topology: type[LabTopology] = Home,
+        **settings: object,
+    ) -> None:
+        home = topology(clients=clients)
+        addresses = {name: home.addresses[name] for name in home.clients}
+        for interface in home.wiring["gateway"]:
+            if interface.next_hop:
+                addresses["router"] = [interface.next_hop]
+        if "router" not in addresses:
+            addresses |= {name: home.addresses[name] for name in home.servers}
         self.configuration = ControllerConfiguration(
             settings=Settings.model_validate(settings),
             interfaces=home.wiring["gateway"],
@@ -81,11 +95,11 @@ class Network:
                 name,
                 interface.port,
                 interface.side,
-                tuple(str(address) for address in home.addresses[name]),
+                tuple(str(address) for address in addresses[name]),
                 str(interface.address.ip),
-                mac_of(home.addresses[name][0]),
+                mac_of(addresses[name][0]),
             )
-            for name, interface in zip([*home.clients, *home.servers], home.wiring["gateway"], strict=True)
+            for name, interface in zip(addresses, home.wiring["gateway"], strict=True)
         }
         self._by_port = {host.port: host for host in self.hosts.values()}
         self.now = 0.0

@@ -1,0 +1,116 @@
+"""Two scenarios with two NATs on the way, small enough for a test."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from controller.configuration import Settings
+from scenarios.base import Parameters, Scenario
+from scenarios.lab import Lab
+from scenarios.report import Report
+
+PORTS = 4
+
+SEND = f"""
+import socket
+sockets = []
+for number in range({PORTS + 1}):
+    each = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    each.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
+    each.connect(("198.51.100.1", 7))
+    each.send(b"hello")
+    sockets.append(each)
+each.settimeout(5)
+try:
+    each.recv(10)
+except OSError:
+    _, [(_, _, data)], _, _ = each.recvmsg(100, 512, socket.MSG_ERRQUEUE)
+    print("kind", data[5], "code", data[6], "from", socket.inet_ntoa(data[20:24]))
+"""
+"""Prints the last socket's error: struct sock_extended_err, then the address of who sent it."""
+
+SERVE = """
+import socket
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("198.51.100.1", 7))
+server.settimeout(20)
+_, seen = server.recvfrom(10)
+server.sendto(f"{seen[0]} {seen[1]}".encode(), seen)
+"""
+
+PEER = """
+import socket
+peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+peer.bind(("", 5000))
+while True:
+    peer.settimeout(1)
+    peer.sendto(b"where", ("198.51.100.1", 7))
+    try:
+        print(peer.recv(100).decode(), flush=True)
+        break
+    except TimeoutError:
+        pass
+peer.settimeout(20)
+data, sender = peer.recvfrom(100)
+print(data.decode(), sender[0], flush=True)
+"""
+
+CALL = """
+import socket
+caller = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+caller.sendto(b"hello", ("{address}", {port}))
+"""
+
+
+class CarrierRefuses(Scenario):
+    """Does a client behind its home's NAT hear that the carrier's has no port left, and from whom?"""
+
+    name = "carrier-refuses"
+    claim = "ICMP errors come through another NAT (RFC 5508 REQ-4)"
+    topology = "carrier"
+    settings: ClassVar[dict[str, Any]] = {"ports": PORTS, "on_exhaustion": "icmp"}
+
+    @classmethod
+    def of_each_gateway(cls, parameters: Any) -> dict[str, dict[str, Any]]:
+        """Give the homes more ports than are needed."""
+        return {"home-a": {"ports": 64}, "home-b": {"ports": 64}}
+
+    def run(self, lab: Lab, parameters: Parameters, settings: Settings, report: Report) -> None:
+        """Let alice send once more than there are ports."""
+        told = lab.clients[0].pexec(["python3", "-c", SEND])[0].strip()
+        report.check(
+            "alice is told 3/13 by the carrier",
+            expected="kind 3 code 13 from 100.64.255.254",
+            observed=told,
+            source="RFC 5508 REQ-4 and REQ-8",
+        )
+        report.check(
+            "no home's NAT has refused anything",
+            expected=[0, 0],
+            observed=[lab.gateways[name].counters("udp")["dropped_port_packets"] for name in ("home-a", "home-b")],
+            source="RFC 8512 dropped-port-packets",
+        )
+
+
+class PeersMeet(Scenario):
+    """Does a peer in one home reach the external endpoint of a peer in the other?"""
+
+    name = "peers-meet"
+    claim = "with endpoint-independent mapping and filtering it does (RFC 5128)"
+    topology = "two-homes"
+
+    def run(self, lab: Lab, parameters: Parameters, settings: Settings, report: Report) -> None:
+        """Let alice learn her endpoint from the server, and bob send to it."""
+        alice, bob = lab.clients[:2]
+        server = lab.servers[0].popen(["python3", "-c", SERVE])
+        peer = alice.popen(["python3", "-u", "-c", PEER], text=True)
+        address, port = peer.stdout.readline().split()
+        bob.pexec(["python3", "-c", CALL.format(address=address, port=port)])
+        report.check(
+            "alice hears bob, by his external address",
+            expected="hello 203.0.113.1",
+            observed=peer.communicate(timeout=30)[0].strip(),
+            source="RFC 4787 REQ-1 and REQ-8",
+        )
+        report.check("alice's endpoint is gateway-a's", expected="192.0.2.1", observed=address, source="RFC 5128")
+        server.wait(30)

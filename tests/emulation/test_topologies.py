@@ -1,0 +1,55 @@
+"""The networks with more than one gateway or a next hop, for real; and each as Mininet's own command has it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scenarios.sandbox.enter import NAMESPACES
+from tests.emulation.conftest import DEADLINE_S, Run
+from topologies import TOPOLOGIES
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAIN_MININET = Path(__file__).parent / "files" / "plain_mininet.py"
+TWO_NATS = Path(__file__).parent / "files" / "two_nats.py"
+
+
+@pytest.mark.parametrize("topology", ["carrier", "multi-address"])
+def test_a_pool_behind_a_next_hop_or_in_front_of_other_nats_runs_out_like_any(run: Run, topology: str) -> None:
+    """The carrier's ports run out, since each home has as many for half of the clients."""
+    sizes = ("--set", "ports=16", "--set", "clients=4", "--set", "external_addresses=1")
+    finished = run("run", "port-exhaustion", "--topology", topology, *sizes, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 16
+
+
+@pytest.mark.parametrize(("scenario", "topology"), [("CarrierRefuses", "carrier"), ("PeersMeet", "two-homes")])
+def test_packets_find_their_way_through_two_nats(run: Run, scenario: str, topology: str) -> None:
+    """What each scenario asks is in their file."""
+    finished = run("run", f"{TWO_NATS}:{scenario}", "--topology", topology, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+
+
+@pytest.mark.parametrize("name", [name for name in TOPOLOGIES if name != "campus"])
+def test_mininet_s_own_command_starts_the_topology_and_leaves_nothing(name: str) -> None:
+    """With our gateway at its default settings; when it stops, bridges, controllers and files are gone."""
+    custom = ["--custom", f"topologies/{name.replace('-', '_')}.py", "--topo", name, "--wait"]
+    done = subprocess.run(
+        ["unshare", *NAMESPACES, sys.executable, "-P", str(PLAIN_MININET), *custom],
+        input="bob ping -c 1 -W 5 server\n",
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=True,
+    )
+    left = json.loads(done.stdout)
+
+    assert " 1 received" in left.pop("output")
+    assert left == {"status": 0, "bridges": [], "processes": [], "interfaces": ["lo"], "folders": []}
