@@ -6,11 +6,12 @@ it; 4 the run itself broke.
 
 from __future__ import annotations
 
-import enum
+import functools
 import json
-import signal
 import sys
 import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -22,6 +23,7 @@ from rich.text import Text
 
 from controller.configuration import ConfigurationError
 from scenarios.sandbox.enter import MachineError
+from scenarios.status import EXIT_STATUS, ExitStatus
 
 app = typer.Typer(
     help="Can a NAT run out of ports, and what happens then? A testbed that answers by experiment.",
@@ -32,55 +34,123 @@ app = typer.Typer(
 )
 
 
-class ExitStatus(enum.IntEnum):
-    """What the shell is told."""
-
-    PASSED = 0
-    CHECK_FAILED = 1
-    WRONG_INPUT = 2
-    MACHINE_LACKS = 3
-    BROKE = 4
-
-
-INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-EXIT_STATUS = {"pass": ExitStatus.PASSED, "fail": ExitStatus.CHECK_FAILED, "error": ExitStatus.BROKE}
-
-
-class Interrupted(BaseException):
-    """A signal asked us to end; not an Exception, since nothing on the way may catch it."""
-
-
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
+
+
+Topology = Annotated[
+    str | None, typer.Option(help="The network: a name, or FILE.py:Class. By default the scenario's.")
+]
+Allocator = Annotated[
+    str | None, typer.Option(help="The port allocator: a name, or FILE.py:Class. Short for --set.")
+]
+Profile = Annotated[str, typer.Option(help="Settings under one name; see `lastport list profiles`.")]
+Config = Annotated[Path | None, typer.Option(help="A YAML file of settings.", metavar="FILE.yaml")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="KEY=VALUE")
+]
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the results.", metavar="DIR")]
+Pcap = Annotated[bool, typer.Option("--pcap", help="Keep what passed inside and outside, for Wireshark.")]
 
 
 @app.command()
 def run(
     scenario: Annotated[str, typer.Argument(help="A name from `lastport list scenarios`, or FILE.py[:Class].")],
     gateway: Annotated[str, typer.Option(help="The NAT under test: a name, or FILE.py:Class.")] = "openflow",
-    topology: Annotated[
-        str | None, typer.Option(help="The network: a name, or FILE.py:Class. By default the scenario's.")
-    ] = None,
-    allocator: Annotated[
-        str | None, typer.Option(help="The port allocator: a name, or FILE.py:Class. Short for --set.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="Settings under one name; see `lastport list profiles`.")] = "plain",
-    config: Annotated[Path | None, typer.Option(help="A YAML file of settings.", metavar="FILE.yaml")] = None,
-    sets: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="KEY=VALUE")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results.", metavar="DIR")] = None,
+    topology: Topology = None,
+    allocator: Allocator = None,
+    profile: Profile = "plain",
+    config: Config = None,
+    sets: Sets = None,
+    seed: Seed = 1,
+    out: Out = None,
+    pcap: Pcap = False,
     as_json: Json = False,
 ) -> None:
     """Run a scenario: build the network, drive it, check what happened."""
     from scenarios import doctor
+    from scenarios.carrying_out import carry_out, opened
+    from scenarios.display import conclude
     from scenarios.loading import load
+    from scenarios.results import default_folder
+
+    decide = _decide(topology, allocator, profile, config, sets, seed)
+    plan = decide(scenario=scenario, gateway=gateway)
+    cls = load("scenario", plan.scenario)
+    doctor.require(
+        cls.open_sockets(cls.Parameters.model_validate(plan.parameters), plan.settings),
+        needs=load("gateway", plan.gateway).needs,
+    )
+    folder = opened(out or default_folder(plan, datetime.now(UTC)))
+    result, written = carry_out(plan, folder, pcap=pcap)
+    if as_json:
+        print(json.dumps(written))
+    else:
+        conclude(Console(), result, str(folder.path))
+    raise typer.Exit(EXIT_STATUS[result.verdict])
+
+
+@app.command()
+def compare(
+    scenario: Annotated[str | None, typer.Argument(help="A name, or FILE.py[:Class]; or --all.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every scenario of the catalogue.")] = False,
+    gateways: Annotated[
+        str | None, typer.Option(help="Names, or FILE.py:Class, with commas between them. By default all of ours.")
+    ] = None,
+    topology: Topology = None,
+    allocator: Allocator = None,
+    profile: Profile = "plain",
+    config: Config = None,
+    sets: Sets = None,
+    seed: Seed = 1,
+    out: Out = None,
+    pcap: Pcap = False,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write a page about it as well.", metavar="FILE.md")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a scenario, or all of them, on several gateways in turn, and say where they differ."""
+    from scenarios import compare, doctor
+    from scenarios.catalogue import SCENARIOS
+    from scenarios.differences import label
+    from scenarios.results import stamped
+    from scenarios.results_page import page
+    from scenarios.side_by_side import show
+    from topologies.gateways import GATEWAYS
+
+    if everything == (scenario is not None):
+        raise ConfigurationError("compare one SCENARIO, or --all of them: give either")
+    asked = [scenario] if scenario else list(SCENARIOS)
+    compared = list(GATEWAYS) if gateways is None else gateways.split(",")
+    planned = compare.plans(_decide(topology, allocator, profile, config, sets, seed), asked, compared)
+    doctor.require(0)
+    path = out or stamped(datetime.now(UTC), "compare", label(scenario) if scenario else "all")
+    done = compare.compare(planned, path, pcap=pcap)
+    if markdown:
+        markdown.write_text(page(done.told))
+    if as_json:
+        print(json.dumps(done.told))
+    else:
+        show(Console(), done.told, left_out=done.left_out, folder=str(path))
+    raise typer.Exit(done.status)
+
+
+def _decide(
+    topology: str | None,
+    allocator: str | None,
+    profile: str,
+    config: Path | None,
+    sets: list[str] | None,
+    seed: int,
+) -> Callable[..., Any]:
+    """Return `resolve` for what is the same of all runs of a command."""
+    from scenarios import doctor
     from scenarios.resolve import resolve
 
-    plan = resolve(
-        scenario=scenario,
+    return functools.partial(
+        resolve,
         topology=topology,
-        gateway=gateway,
         allocator=allocator,
         profile=profile,
         config=config,
@@ -88,41 +158,6 @@ def run(
         seed=seed,
         datapath=doctor.datapath(),
     )
-    cls = load("scenario", plan.scenario)
-    doctor.require(
-        cls.open_sockets(cls.Parameters.model_validate(plan.parameters), plan.settings),
-        needs=load("gateway", plan.gateway).needs,
-    )
-    raise typer.Exit(_carry_out(plan, out, as_json=as_json))
-
-
-def _carry_out(plan: Any, out: Path | None, *, as_json: bool) -> int:
-    from scenarios.display import Live, conclude
-    from scenarios.results import Folder, Result, default_folder
-    from scenarios.sandbox.enter import enter
-
-    result = Result(plan)
-    try:
-        folder = Folder(out or default_folder(plan, result.started))
-    except OSError as error:
-        raise ConfigurationError(f"--out {out}: {error.strerror}") from None
-    for number in INTERRUPTIONS:
-        signal.signal(number, _interrupt)
-    try:
-        with Live(f"{plan.scenario} on {plan.gateway}") as live:
-            for record in enter(plan.model_dump(mode="json")):
-                result.take(record)
-                live.show(record)
-    except Interrupted as interruption:
-        result.break_off(f"interrupted by {interruption}")
-    _ignore_signals()  # the results are still to be written
-    result.finish()
-    written = folder.write(result)
-    if as_json:
-        print(json.dumps(written))
-    else:
-        conclude(Console(), result, str(folder.path))
-    return EXIT_STATUS[result.verdict]
 
 
 @app.command("list")
@@ -211,16 +246,6 @@ def test(context: typer.Context) -> None:
         [*command, *context.args], cwd=root, env={**os.environ, "PYTHONSAFEPATH": "1"}, check=False
     )
     raise typer.Exit(done.returncode)
-
-
-def _interrupt(number: int, _frame: object) -> NoReturn:
-    _ignore_signals()  # once is enough
-    raise Interrupted(signal.Signals(number).name)
-
-
-def _ignore_signals() -> None:
-    for number in INTERRUPTIONS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def main() -> None:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import jinja2
-
 from scenarios.sandbox.records import Channel
+from scenarios.telling import told
 
 PROGRESS_EVERY_S = 0.1
 
@@ -75,12 +74,4 @@ class Report:
 
     def tell(self, story: str, **facts: Any) -> None:
         """Tell in words what happened: a template of `scenarios/stories`, by its name, filled with the facts."""
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("scenarios", "stories"),
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
-        environment.filters["n"] = "{:,}".format
-        text = environment.get_template(f"{story}.j2").render(facts).strip()
-        self._channel.send("story", text=text)
+        self._channel.send("story", text=told(f"{story}.j2", **facts))

@@ -6,7 +6,7 @@ scenario's defaults, the `--config` file, `--set`; `--allocator` is short for on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ ALLOCATOR_KEY = "port_allocation_type"
 """The setting for which `--allocator` is short."""
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
 """What reading YAML raises: a ValueError is a date that does not exist, and lists may nest too deeply."""
+
+
+class CannotError(ConfigurationError):
+    """All is as it should be, but this gateway cannot do it; another may."""
 
 
 class Run(BaseModel):
@@ -58,14 +62,18 @@ def resolve(
     seed: int,
     datapath: str,
     allocator: str | None = None,
+    others: Collection[str] = (),
 ) -> Run:
-    """Decide everything about a run. Raises ConfigurationError."""
+    """Decide everything about a run. Raises ConfigurationError, and CannotError if it is the gateway that cannot.
+
+    `others` are keys that may be given though they mean nothing here, since they do in another run.
+    """
     cls = load("scenario", scenario)
     kind = load("gateway", gateway)
     if profile not in PROFILES:
         raise ConfigurationError(unknown_key(profile, list(PROFILES), kind="profile"))
     given = {**_from_file(config), **_with_allocator(dict(_assignment(text) for text in sets), allocator)}
-    mine, theirs, options = _sorted(given, Settings, cls.Parameters, kind.Options)
+    mine, theirs, options = _sorted(given, others, Settings, cls.Parameters, kind.Options)
     topology = topology or cls.topology
     defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[profile], **cls.settings}
     settings = checked(Settings, {**defaults, **mine}, kind="setting")
@@ -74,8 +82,11 @@ def resolve(
     parameters, derived = cls.complete(parameters, settings)
     settings = checked(Settings, {**defaults, **derived, **mine}, kind="setting")
     settings.for_nat()  # loads a student's allocator or policy, and may refuse it
-    kind.check(settings, chosen)
-    cls.check(parameters, settings, kind.declare(settings, chosen))
+    try:
+        kind.check(settings, chosen)
+        cls.check(parameters, settings, kind.declare(settings, chosen))
+    except ConfigurationError as error:
+        raise CannotError(str(error)) from None
     built = _built(topology, parameters.clients)
     built.check(settings)
     return Run(
@@ -92,12 +103,12 @@ def resolve(
     )
 
 
-def _sorted(given: dict[str, Any], *models: type[BaseModel]) -> Iterator[dict[str, Any]]:
-    """Part what was given by the models whose keys they are. Raises ConfigurationError for any other key."""
+def _sorted(given: dict[str, Any], others: Collection[str], *models: type[BaseModel]) -> Iterator[dict[str, Any]]:
+    """Part what was given by the models whose keys they are. Raises ConfigurationError for a key of nobody's."""
     known = [key for model in models for key in model.model_fields]
     for key in given:
-        if key not in known:
-            raise ConfigurationError(unknown_key(key, known, kind="setting"))
+        if key not in known and key not in others:
+            raise ConfigurationError(unknown_key(key, sorted({*known, *others}), kind="setting"))
     for model in models:
         yield {key: value for key, value in given.items() if key in model.model_fields}
 

@@ -10,10 +10,13 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from scenarios.evidence import OUTCOMES
 from scenarios.resolve import Run
+
+SIDES = ("inside", "outside")
+"""Of a NAT; each has a capture if `--pcap` asks for it."""
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class Result:
     error: str = ""
     last_words: str = ""
     done: bool = False
+    interrupted: bool = False
     _clock: float = field(default_factory=time.monotonic)
     duration_s: float = 0.0
 
@@ -102,30 +106,56 @@ class Folder:
         made = [parent for parent in (path, *path.parents) if not parent.exists()]
         path.mkdir(parents=True, exist_ok=True)
         self.path = path
+        self._captures: dict[str, Path] = {}
         tempfile.TemporaryFile(dir=path).close()  # or the run would be for nothing
         for folder in made:
             descriptor = os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW)
             _give_to_caller(descriptor)
             os.close(descriptor)
 
+    def captures(self) -> dict[str, IO[bytes]]:
+        """Make an empty file for the frames of each side, in the place of any that was there; return them open."""
+        made = {}
+        for side in SIDES:
+            self._captures[side] = self.path / f"{side}.pcap"
+            made[side] = self._new("wb")
+            os.replace(made[side].name, self._captures[side])
+        return made
+
     def write(self, result: Result) -> dict[str, Any]:
         """Write `results.json`, whole or not at all, and return what it holds."""
-        target = self.path / "results.json"
-        files = {"results": str(target)}
+        files = {"results": str(self.path / "results.json")}
+        for side, path in self._captures.items():
+            if path.stat().st_size:
+                files[side] = str(path)
+            else:
+                path.unlink()  # the run broke before there was a network
         held = result.as_json(files)
-        text = json.dumps(held, indent=2) + "\n"
-        # A new file of our own: root must not write through a link that somebody has put there.
-        with tempfile.NamedTemporaryFile("w", dir=self.path, delete=False) as half:
-            half.write(text)
-            os.fchmod(half.fileno(), 0o644)
-            _give_to_caller(half.fileno())
-        os.replace(half.name, target)
+        self.write_json("results.json", held)
         return held
+
+    def write_json(self, name: str, held: dict[str, Any]) -> None:
+        """Write an object, whole or not at all."""
+        text = json.dumps(held, indent=2) + "\n"
+        with self._new("w") as half:
+            half.write(text)
+        os.replace(half.name, self.path / name)
+
+    def _new(self, mode: str) -> IO[Any]:
+        """Open a new file of our own: root must not write through a link that somebody has put there."""
+        made = tempfile.NamedTemporaryFile(mode, dir=self.path, delete=False)  # noqa: SIM115 (for the caller)
+        os.fchmod(made.fileno(), 0o644)
+        _give_to_caller(made.fileno())
+        return made
 
 
 def default_folder(run: Run, started: datetime) -> Path:
     """Return a folder in the current one, named by time, scenario and gateway."""
-    names = [Path(name.partition(":")[0]).stem for name in (run.scenario, run.gateway)]
+    return stamped(started, *(Path(name.partition(":")[0]).stem for name in (run.scenario, run.gateway)))
+
+
+def stamped(started: datetime, *names: str) -> Path:
+    """Return a folder in the current one that is not there yet, named by time and these names."""
     stamp = started.astimezone().strftime("%Y%m%d-%H%M%S")
     base = Path("runs") / "-".join([stamp, *names])
     candidates = (base, *(base.with_name(f"{base.name}-{count}") for count in range(2, 1000)))

@@ -22,11 +22,13 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
     from scenarios.report import Report
 
     report = Report(channel)
+    captures: dict[str, int] = job.pop("captures")
     try:
         with report.phase("build"):
             from scenarios.sandbox import openvswitch
 
             openvswitch.start(supervisor)
+            from scenarios.captures import capturing
             from scenarios.lab import Lab
             from scenarios.loading import load
             from scenarios.resolve import Run
@@ -44,7 +46,8 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
                 )
             report.environment(**lab.gateway.environment())
         parameters = scenario.Parameters.model_validate(plan.parameters)
-        scenario().run(lab, parameters, plan.settings, report)
+        with capturing(captures, lab, supervisor, report):
+            scenario().run(lab, parameters, plan.settings, report)
         lab.witness(report)
         report.series(peak_memory_kib=lab.peak_memory())
         channel.send("done")
@@ -71,10 +74,11 @@ def _within(seconds: float, what: str) -> Iterator[None]:
 def _environment(datapath: str) -> dict[str, str]:
     from mininet.net import VERSION
 
+    from scenarios.machine import machine
     from scenarios.sandbox.openvswitch import TUNING
 
     return {
-        "kernel": platform.release(),
+        **machine(),
         "python": platform.python_version(),
         "mininet": VERSION,
         "ovs": _first_line("ovs-vswitchd", "--version").rsplit(maxsplit=1)[-1],

@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
 
 from scenarios.sandbox.linux import die_with_parent
 
@@ -27,13 +27,17 @@ def unshare(*, as_root: bool) -> list[str]:
     return ["unshare", *([] if as_root else ["--user", "--map-root-user"]), *NAMESPACES]
 
 
-def enter(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def enter(job: dict[str, Any], *, captures: Mapping[str, IO[bytes]]) -> Iterator[dict[str, Any]]:
     """Run `job` in a new sandbox and yield its records. Raises MachineError if it cannot be made.
+
+    `captures` are open files for the frames of each side. The sandbox gets them as they are: what somebody may put
+    in their place cannot mislead it.
 
     However this ends, by the last record, by closing the generator or by the death of this process, nothing
     of the sandbox is left.
     """
     ours, theirs = socket.socketpair()
+    descriptors = {side: file.fileno() for side, file in captures.items()}
     with tempfile.TemporaryFile() as words, ours:
         command = [
             *unshare(as_root=os.geteuid() == 0),
@@ -41,7 +45,7 @@ def enter(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
         ]
         process = subprocess.Popen(
             command,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), *descriptors.values()],
             stdin=subprocess.DEVNULL,
             stdout=words,
             stderr=words,
@@ -52,7 +56,7 @@ def enter(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
         theirs.close()
         try:
             started = False
-            for record in _records(ours, job):
+            for record in _records(ours, {**job, "captures": descriptors}):
                 started = True
                 if record["kind"] == "unable":
                     raise MachineError(record["reason"])

@@ -1,0 +1,75 @@
+"""The captures of a run, for reading in Wireshark: what `--pcap` keeps, of the inside and of the outside.
+
+They decide nothing, and need not be complete: what the kernel could not hand over in time is counted and told.
+Without `--pcap` nothing of this exists.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from scenarios.lab import Lab
+from scenarios.report import Report
+from scenarios.sandbox.mounts import FOLDER
+from scenarios.sandbox.supervision import Supervisor
+
+ANSWER_WITHIN_S = 60.0
+
+
+class CaptureError(Exception):
+    """A capture did not answer in time."""
+
+
+@contextmanager
+def capturing(files: dict[str, int], lab: Lab, supervisor: Supervisor, report: Report) -> Iterator[None]:
+    """Keep the frames of each side for which there is an open file, and report how complete they are."""
+    hosts = {"inside": lab.clients, "outside": lab.servers}
+    running = {side: _Running(side, hosts[side], file, supervisor) for side, file in files.items()}
+    for capture in running.values():
+        capture.answer()
+    try:
+        yield
+    finally:
+        if running:
+            report.series(capture={side: capture.finish() for side, capture in running.items()})
+
+
+class _Running:
+    """The program that captures one side, as long as the lab lives."""
+
+    def __init__(self, side: str, hosts: list[Any], file: int, supervisor: Supervisor) -> None:
+        self._connection, theirs = socket.socketpair()
+        self._name = f"capture-{side}"
+        self._lines = self._connection.makefile("r")
+        command = [sys.executable, "-P", "-m", "scenarios.traffic.capture", str(theirs.fileno()), str(file)]
+        supervisor.start(
+            self._name,
+            [*command, *(f"{host.name}:{host.pid}" for host in hosts)],
+            FOLDER / f"{self._name}.log",
+            pass_fds=[theirs.fileno(), file],
+        )
+        theirs.close()
+        os.close(file)
+
+    def answer(self) -> dict[str, Any]:
+        """Read a line. Raises CaptureError if none comes in time."""
+        self._connection.settimeout(ANSWER_WITHIN_S)
+        try:
+            line = self._lines.readline()
+        except TimeoutError:
+            line = ""
+        if not line:
+            raise CaptureError(f"{self._name} did not answer within {ANSWER_WITHIN_S:.0f} s")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def finish(self) -> dict[str, int]:
+        """Let it write what it has, and return how many frames those are, and how many are lacking."""
+        self._connection.sendall(json.dumps({"do": "finish"}).encode() + b"\n")
+        return self.answer()

@@ -1,0 +1,132 @@
+"""`lastport compare`: the same scenarios on several gateways in turn, each in a sandbox of its own.
+
+Everything is decided before anything starts. What the user got wrong ends the command there; what a gateway or
+this machine cannot do is an entry of its own among the results, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from controller.configuration import ConfigurationError
+from controller.extensions import absolute
+from scenarios import doctor
+from scenarios.carrying_out import carry_out, opened
+from scenarios.differences import differences, label
+from scenarios.loading import load
+from scenarios.resolve import CannotError, Run
+from scenarios.sandbox.enter import MachineError
+from scenarios.status import EXIT_STATUS, ExitStatus
+
+Decide = Callable[..., Run]
+"""`resolve`, with all of its arguments but the scenario, the gateway and the keys that others know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One scenario on one gateway: a run that is ready, or the reason why there is none."""
+
+    scenario: str
+    gateway: str
+    run: Run | None
+    reason: str = ""
+    fault: ExitStatus = ExitStatus.PASSED
+
+    def cannot(self) -> dict[str, Any]:
+        """Return the entry that stands in the place of a result."""
+        return {
+            "schema": 1,
+            "scenario": self.scenario,
+            "gateway": self.gateway,
+            "verdict": "cannot",
+            "reason": self.reason,
+        }
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What came of it: the object that `--json` prints, the exit status, and how many were not begun."""
+
+    told: dict[str, Any]
+    status: ExitStatus
+    left_out: int
+
+
+def plans(decide: Decide, scenarios: Sequence[str], gateways: Sequence[str]) -> list[Planned]:
+    """Decide about every scenario on every gateway. Raises ConfigurationError for what the user got wrong.
+
+    A key of `--set` need not be known to all of them, but to one.
+    """
+    kinds = [load("gateway", gateway) for gateway in gateways]
+    asked = [load("scenario", scenario) for scenario in scenarios]
+    twice = {gateway for gateway in gateways if [*map(absolute, gateways)].count(absolute(gateway)) > 1}
+    if twice:
+        raise ConfigurationError(f"--gateways: {', '.join(sorted(twice))} is there twice; name each one once")
+    others = {key for kind in kinds for key in kind.Options.model_fields}
+    others |= {key for cls in asked for key in cls.Parameters.model_fields}
+    return [_plan(decide, scenario, gateway, others) for scenario in scenarios for gateway in gateways]
+
+
+def _plan(decide: Decide, scenario: str, gateway: str, others: set[str]) -> Planned:
+    names = absolute(scenario), absolute(gateway)
+    try:
+        run = decide(scenario=scenario, gateway=gateway, others=others)
+        cls = load("scenario", scenario)
+        doctor.require_sockets(cls.open_sockets(cls.Parameters.model_validate(run.parameters), run.settings))
+    except CannotError as error:
+        return Planned(*names, None, str(error), ExitStatus.WRONG_INPUT)
+    except MachineError as error:
+        return Planned(*names, None, str(error), ExitStatus.MACHINE_LACKS)
+    return Planned(*names, run)
+
+
+def compare(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Comparison:
+    """Carry out all in turn, and keep every result; after an interruption, what has been done."""
+    folder = opened(path)
+    runs: list[dict[str, Any]] = []
+    statuses: list[ExitStatus] = []
+    for told, status in _results(planned, path, pcap=pcap):
+        runs.append(told)
+        statuses.append(status)
+    held = {"schema": 1, "runs": runs, "differences": differences(runs)}
+    folder.write_json("compare.json", held)
+    return Comparison(held, _worst(runs, statuses), len(planned) - len(runs))
+
+
+def _results(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Iterator[tuple[dict[str, Any], ExitStatus]]:
+    for each in planned:
+        if each.run is None:
+            yield each.cannot(), each.fault
+            continue
+        try:
+            result, written = carry_out(each.run, opened(path / _folder(each, planned)), pcap=pcap)
+        except MachineError as error:
+            unable = Planned(each.scenario, each.gateway, None, str(error))
+            yield unable.cannot(), ExitStatus.MACHINE_LACKS
+            continue
+        yield written, EXIT_STATUS[result.verdict]
+        if result.interrupted:
+            return
+
+
+def _folder(each: Planned, planned: Sequence[Planned]) -> Path:
+    """Return a folder for each gateway, in one for each scenario where there are several."""
+    gateway = _distinct(each.gateway, [other.gateway for other in planned])
+    scenarios = [other.scenario for other in planned]
+    return gateway if len(set(scenarios)) == 1 else _distinct(each.scenario, scenarios) / gateway
+
+
+def _distinct(name: str, among: Sequence[str]) -> Path:
+    """Return a short name for a folder, with a number where others have the same."""
+    alike = [other for other in dict.fromkeys(among) if label(other) == label(name)]
+    number = alike.index(name)
+    return Path(label(name).replace(":", "-") + (f"-{number + 1}" if number else ""))
+
+
+def _worst(runs: Sequence[dict[str, Any]], statuses: Sequence[ExitStatus]) -> ExitStatus:
+    """Return the worst of those that ran. Where none could, nothing was shown, and that is no success."""
+    ran = [status for run, status in zip(runs, statuses, strict=True) if run["verdict"] != "cannot"]
+    return max(ran or statuses)

@@ -1,0 +1,51 @@
+"""A comparison as a page of Markdown: the machine, the matrix, and where the gateways differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scenarios.differences import Run, by_scenario, label, outcomes
+from scenarios.telling import told
+
+
+def page(comparison: dict[str, Any]) -> str:
+    """Return the page."""
+    runs = comparison["runs"]
+    return (
+        told(
+            "results.md.j2",
+            scenarios={
+                label(name): {
+                    "runs": {label(run["gateway"]): run for run in group},
+                    "outcomes": outcomes(group),
+                    "differences": [
+                        found["sentence"] for found in comparison["differences"] if found["scenario"] == name
+                    ],
+                }
+                for name, group in by_scenario(runs).items()
+            },
+            gateways=list(dict.fromkeys(label(run["gateway"]) for run in runs)),
+            machine=_common(runs),
+            own={label(gateway): facts for gateway, facts in _own(runs).items() if facts},
+            started=min((run["started"] for run in runs if "started" in run), default=""),
+            seconds=sum(run.get("duration_s", 0) for run in runs),
+        )
+        + "\n"
+    )
+
+
+def _common(runs: list[Run]) -> dict[str, str]:
+    """Return what is the same of every run's environment."""
+    described = [run["environment"] for run in runs if run.get("environment")]
+    first = described[0] if described else {}
+    return {key: fact for key, fact in first.items() if all(each.get(key) == fact for each in described)}
+
+
+def _own(runs: list[Run]) -> dict[str, dict[str, str]]:
+    """Return what of a gateway's environment is not the same of all."""
+    common = _common(runs)
+    return {
+        run["gateway"]: {key: fact for key, fact in run["environment"].items() if key not in common}
+        for run in runs
+        if run.get("environment")
+    }
