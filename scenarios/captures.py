@@ -10,8 +10,6 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from scenarios.lab import Lab
@@ -26,18 +24,27 @@ class CaptureError(Exception):
     """A capture did not answer in time."""
 
 
-@contextmanager
-def capturing(files: dict[str, int], lab: Lab, supervisor: Supervisor, report: Report) -> Iterator[None]:
-    """Keep the frames of each side for which there is an open file, and report how complete they are."""
-    hosts = {"inside": lab.clients, "outside": lab.servers}
-    running = {side: _Running(side, hosts[side], file, supervisor) for side, file in files.items()}
-    for capture in running.values():
-        capture.answer()
-    try:
-        yield
-    finally:
-        if running:
-            report.series(capture={side: capture.finish() for side, capture in running.items()})
+class Captures:
+    """The captures of those sides for which there is an open file. While this is entered, frames are kept.
+
+    It has to outlive that: a program that ends before the lab does is the end of the run.
+    """
+
+    def __init__(self, files: dict[str, int], lab: Lab, supervisor: Supervisor, report: Report) -> None:
+        hosts = {"inside": lab.clients, "outside": lab.servers}
+        self._report = report
+        self._running = {side: _Running(side, hosts[side], file, supervisor) for side, file in files.items()}
+
+    def __enter__(self) -> None:
+        """Wait until every frame is seen."""
+        for capture in self._running.values():
+            capture.answer()
+
+    def __exit__(self, *_: object) -> None:
+        """Let the files be complete, and report what they lack."""
+        if self._running:
+            told = {side: capture.finish() for side, capture in self._running.items()}
+            self._report.series(capture=told)
 
 
 class _Running:

@@ -46,12 +46,12 @@ def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[st
     return result, folder.write(result)
 
 
-def opened(path: Path) -> Folder:
+def opened(path: Path, option: str = "--out") -> Folder:
     """Make a folder for results. Raises ConfigurationError if that cannot be."""
     try:
         return Folder(path)
     except OSError as error:
-        raise ConfigurationError(f"--out {path}: {error.strerror}") from None
+        raise ConfigurationError(f"{option} {path}: {error.strerror}") from None
 
 
 def _interrupt(number: int, _frame: object) -> NoReturn:

@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.configuration import ConfigurationError
+from scenarios.options import Allocator, Config, Json, Out, Pcap, Profile, Seed, Sets, Topology
 from scenarios.sandbox.enter import MachineError
 from scenarios.status import EXIT_STATUS, ExitStatus
 
@@ -32,25 +33,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
-
-
-Topology = Annotated[
-    str | None, typer.Option(help="The network: a name, or FILE.py:Class. By default the scenario's.")
-]
-Allocator = Annotated[
-    str | None, typer.Option(help="The port allocator: a name, or FILE.py:Class. Short for --set.")
-]
-Profile = Annotated[str, typer.Option(help="Settings under one name; see `lastport list profiles`.")]
-Config = Annotated[Path | None, typer.Option(help="A YAML file of settings.", metavar="FILE.yaml")]
-Sets = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="KEY=VALUE")
-]
-Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for the results.", metavar="DIR")]
-Pcap = Annotated[bool, typer.Option("--pcap", help="Keep what passed inside and outside, for Wireshark.")]
 
 
 @app.command()
@@ -112,6 +94,7 @@ def compare(
 ) -> None:
     """Run a scenario, or all of them, on several gateways in turn, and say where they differ."""
     from scenarios import compare, doctor
+    from scenarios.carrying_out import opened
     from scenarios.catalogue import SCENARIOS
     from scenarios.differences import label
     from scenarios.results import stamped
@@ -126,9 +109,10 @@ def compare(
     planned = compare.plans(_decide(topology, allocator, profile, config, sets, seed), asked, compared)
     doctor.require(0)
     path = out or stamped(datetime.now(UTC), "compare", label(scenario) if scenario else "all")
+    written = opened(markdown.parent, "--markdown") if markdown else None
     done = compare.compare(planned, path, pcap=pcap)
-    if markdown:
-        markdown.write_text(page(done.told))
+    if markdown and written:
+        written.write_text(markdown.name, page(done.told))
     if as_json:
         print(json.dumps(done.told))
     else:

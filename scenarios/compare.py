@@ -6,6 +6,7 @@ this machine cannot do is an entry of its own among the results, with the reason
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def compare(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Comparison
         runs.append(told)
         statuses.append(status)
     held = {"schema": 1, "runs": runs, "differences": differences(runs)}
-    folder.write_json("compare.json", held)
+    folder.write_text("compare.json", json.dumps(held, indent=2) + "\n")
     return Comparison(held, _worst(runs, statuses), len(planned) - len(runs))
 
 

@@ -1,6 +1,6 @@
 """Where the runs of one scenario on several gateways differ: rows to set side by side, and sentences.
 
-All works on results as `results.json` has them, with entries besides of what a gateway cannot do (verdict `cannot`).
+Results are as in `results.json`; where a gateway cannot do it, the entry has the verdict `cannot` and a reason.
 Checks are matched by their claim. Two that hold against the same expectation do not differ, though a measured time
 may; a run that broke is not compared, since it ended early.
 """

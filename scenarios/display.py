@@ -64,6 +64,8 @@ def conclude(console: Console, result: Result, folder: str) -> None:
         console.print(Text(result.story), end="\n\n")
     if result.checks:
         console.print(_table(result.checks))
+    for sentence in lacking(result.series):
+        console.print(Text(sentence, style="yellow"))
     if result.error:
         console.print(Text(f"The run broke: {result.error}", style="yellow"))
         if result.last_words:
@@ -71,6 +73,15 @@ def conclude(console: Console, result: Result, folder: str) -> None:
     verdict = Text(result.verdict.upper(), style=VERDICTS[result.verdict])
     summary = f"  {result.run.scenario} on {result.run.gateway}, {result.duration_s:.1f} s; results in {folder}"
     console.print(verdict.append(summary, style="default"), soft_wrap=True)
+
+
+def lacking(series: dict[str, Any]) -> list[str]:
+    """Say of each capture that is not complete what it lacks."""
+    return [
+        f"The capture of the {side} lacks {lost['dropped']:,} frames: they came faster than they could be written."
+        for side, lost in series.get("capture", {}).items()
+        if lost["dropped"]
+    ]
 
 
 def _table(checks: list[dict[str, Any]]) -> Table:

@@ -131,12 +131,11 @@ class Folder:
             else:
                 path.unlink()  # the run broke before there was a network
         held = result.as_json(files)
-        self.write_json("results.json", held)
+        self.write_text("results.json", json.dumps(held, indent=2) + "\n")
         return held
 
-    def write_json(self, name: str, held: dict[str, Any]) -> None:
-        """Write an object, whole or not at all."""
-        text = json.dumps(held, indent=2) + "\n"
+    def write_text(self, name: str, text: str) -> None:
+        """Write a file, whole or not at all."""
         with self._new("w") as half:
             half.write(text)
         os.replace(half.name, self.path / name)

@@ -17,6 +17,7 @@ def page(comparison: dict[str, Any]) -> str:
             scenarios={
                 label(name): {
                     "runs": {label(run["gateway"]): run for run in group},
+                    "ended": sum(run["verdict"] in ("pass", "fail") for run in group),
                     "outcomes": outcomes(group),
                     "differences": [
                         found["sentence"] for found in comparison["differences"] if found["scenario"] == name

@@ -22,13 +22,13 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
     from scenarios.report import Report
 
     report = Report(channel)
-    captures: dict[str, int] = job.pop("captures")
+    files: dict[str, int] = job.pop("captures")
     try:
         with report.phase("build"):
             from scenarios.sandbox import openvswitch
 
             openvswitch.start(supervisor)
-            from scenarios.captures import capturing
+            from scenarios.captures import Captures
             from scenarios.lab import Lab
             from scenarios.loading import load
             from scenarios.resolve import Run
@@ -46,7 +46,8 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
                 )
             report.environment(**lab.gateway.environment())
         parameters = scenario.Parameters.model_validate(plan.parameters)
-        with capturing(captures, lab, supervisor, report):
+        captures = Captures(files, lab, supervisor, report)
+        with captures:
             scenario().run(lab, parameters, plan.settings, report)
         lab.witness(report)
         report.series(peak_memory_kib=lab.peak_memory())

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scenarios.differences import Claim, Run, all_claims, by_scenario, claims, label, outcomes
-from scenarios.display import VERDICTS
+from scenarios.display import VERDICTS, lacking
 
 STYLES = {**VERDICTS, "cannot": "dim"}
 NOTHING = Text("-", style="dim")
@@ -30,10 +30,12 @@ def show(console: Console, told: dict[str, Any], *, left_out: int, folder: str) 
     if len(ended) > len(groups) and not told["differences"]:
         console.print("They do not differ: every check and every outcome is the same.")
     for run in told["runs"]:
-        for word, reason in (("cannot", run.get("reason")), ("broke", run.get("error"))):
+        for word, reason in (("cannot be", run.get("reason")), ("broke", run.get("error"))):
             if reason:
                 names = f"{label(run['scenario'])} on {label(run['gateway'])}"
                 console.print(Text(f"{names} {word}: {reason}", style="yellow"))
+        for sentence in lacking(run.get("series", {})):
+            console.print(Text(sentence, style="yellow"))
     if left_out:
         console.print(Text(f"{left_out} more were not begun.", style="yellow"))
     console.print(Text(f"Results in {folder}"), soft_wrap=True)

@@ -57,7 +57,7 @@ class Capture:
             self._sockets.append(_listening(min(LARGEST_BUFFER, BUFFER_OF_ALL // len(hosts))))
 
     def run(self, orders: Orders) -> None:
-        """Write until the orders end. The first asks for all that has come so far, and is answered with how much."""
+        """Write until the orders end. The first is answered when all that has come is written."""
         poll = select.epoll()
         poll.register(orders.fileno(), select.EPOLLIN)
         hosts = {packets.fileno(): host for host, packets in enumerate(self._sockets)}

@@ -1,0 +1,76 @@
+"""What `--pcap` keeps: both sides of the NAT, readable by others' programs."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+from scapy.utils import RawPcapNgReader, rdpcap
+
+from tests.emulation.conftest import DEADLINE_S, SMALL, Run, Start
+
+SIDES = ("inside", "outside")
+
+
+def syns(path: Path) -> list[Ether]:
+    """Every SYN without ACK in a capture."""
+    return [frame for frame in rdpcap(str(path)) if TCP in frame and frame[TCP].flags == "S"]
+
+
+def test_the_captures_show_each_connection_before_and_after_the_nat(run: Run, tmp_path: Path) -> None:
+    """As many connections inside, from the clients, as the NAT's external address opened outside and refused."""
+    finished = run("run", "port-exhaustion", *SMALL, "--pcap", "--out", "results", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    files = {side: tmp_path / finished.result["files"][side] for side in SIDES}
+    assert {side: path.name for side, path in files.items()} == {
+        "inside": "inside.pcap",
+        "outside": "outside.pcap",
+    }
+    inside, outside = (syns(files[side]) for side in SIDES)
+    assert {frame[IP].src for frame in inside} == {"10.0.0.1", "10.0.0.2", "10.0.0.3"}
+    assert {frame[IP].src for frame in outside} == {"192.0.2.1"}
+    passed = {frame[TCP].seq for frame in outside}
+    assert passed <= {frame[TCP].seq for frame in inside}
+    assert len(passed) == 16 + 16, "those established in both fills"
+    for side in SIDES:
+        frames = list(RawPcapNgReader(str(files[side])))
+        times = [(meta.tshigh << 32) + meta.tslow for _, meta in frames]
+        assert times == sorted(times)
+        assert finished.result["series"]["capture"][side] == {"frames": len(frames), "dropped": 0}
+
+
+def test_without_the_option_there_are_none(run: Run, tmp_path: Path) -> None:
+    """It costs nothing: no file, no program."""
+    finished = run("run", "port-exhaustion", *SMALL, "--out", "results", "--json")
+
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["results.json"]
+    assert "capture" not in finished.result["series"]
+    assert "scenarios.traffic.capture" not in finished.result["series"]["peak_memory_kib"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_the_captures_of_a_run_that_is_broken_off_can_be_read(
+    start: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Whole blocks up to its end."""
+    process = start("run", "port-exhaustion", *SMALL, "--set", "patience=60", "--pcap", "--out", "results")
+    inside = tmp_path / "results" / "inside.pcap"
+    deadline = time.monotonic() + DEADLINE_S
+    while not inside.exists() or inside.stat().st_size < 4096:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    os.kill(process.pid, number)
+    process.communicate(timeout=DEADLINE_S)
+
+    read = subprocess.run(["tcpdump", "-nr", str(inside)], capture_output=True, text=True, check=True)
+    assert len(read.stdout.splitlines()) > 10
+    assert len(list(itertools.islice(RawPcapNgReader(str(inside)), 11))) == 11
