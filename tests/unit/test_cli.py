@@ -171,6 +171,11 @@ def test_what_is_described_says_something(lastport: Lastport) -> None:
         (["run", "port-exhaustion", "--config", "none.yaml"], "No such file"),
         (["run", "port-exhaustion", "--seed", "seven"], "--seed"),
         (["run"], "SCENARIO"),
+        (["compare"], "compare one SCENARIO, or --all of them"),
+        (["compare", "port-exhaustion", "--all"], "compare one SCENARIO, or --all of them"),
+        (["compare", "nonsense"], "scenario 'nonsense' is unknown"),
+        (["compare", "--all", "--gateways", "nonsense"], "gateway 'nonsense' is unknown"),
+        (["compare", "--all", "--set", "prots=8"], "did you mean 'ports'?"),
         (["run", "port-exhaustion", "--no-such-option"], "--no-such-option"),
         (["nonsense"], "nonsense"),
     ],
@@ -189,7 +194,7 @@ def test_wrong_input_ends_with_status_2_and_nothing_on_standard_output(
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["run"], ["list"], ["doctor"]], ids=lambda command: "".join(command) or "all"
+    "command", [[], ["run"], ["compare"], ["list"], ["doctor"]], ids=lambda command: "".join(command) or "all"
 )
 def test_help_is_given(lastport: Lastport, command: list[str]) -> None:
     """For the whole, and for each command."""
