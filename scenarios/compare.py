@@ -74,14 +74,28 @@ def plans(decide: Decide, scenarios: Sequence[str], gateways: Sequence[str]) -> 
 def _plan(decide: Decide, scenario: str, gateway: str, others: set[str]) -> Planned:
     names = absolute(scenario), absolute(gateway)
     try:
-        run = decide(scenario=scenario, gateway=gateway, others=others)
-        cls = load("scenario", scenario)
-        doctor.require_sockets(cls.open_sockets(cls.Parameters.model_validate(run.parameters), run.settings))
+        return Planned(*names, decide(scenario=scenario, gateway=gateway, others=others))
     except CannotError as error:
         return Planned(*names, None, str(error), ExitStatus.WRONG_INPUT)
+
+
+def able(planned: Sequence[Planned]) -> list[Planned]:
+    """Return the plans as far as this machine can carry them out. Raises MachineError if it cannot run any lab."""
+    found = list(doctor.findings())
+    doctor.require(0, found=found)
+    return [_able(each, found) for each in planned]
+
+
+def _able(each: Planned, found: list[doctor.Finding]) -> Planned:
+    if each.run is None:
+        return each
+    cls = load("scenario", each.scenario)
+    sockets = cls.open_sockets(cls.Parameters.model_validate(each.run.parameters), each.run.settings)
+    try:
+        doctor.require(sockets, needs=load("gateway", each.gateway).needs, found=found)
     except MachineError as error:
-        return Planned(*names, None, str(error), ExitStatus.MACHINE_LACKS)
-    return Planned(*names, run)
+        return Planned(each.scenario, each.gateway, None, str(error), ExitStatus.MACHINE_LACKS)
+    return each
 
 
 def compare(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Comparison:
