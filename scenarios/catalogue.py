@@ -8,6 +8,7 @@ from scenarios.eviction import Eviction
 from scenarios.hole_punching import HolePunching
 from scenarios.port_exhaustion import PortExhaustion
 from scenarios.refusal_signals import RefusalSignals
+from scenarios.release import Release
 from scenarios.state_exhaustion import StateExhaustion
 from scenarios.switch_table_full import SwitchTableFull
 from scenarios.two_nats import TwoNats
@@ -21,6 +22,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
         Eviction,
         RefusalSignals,
         ClientExhaustion,
+        Release,
         TwoNats,
         HolePunching,
     )
