@@ -11,6 +11,7 @@ from scenarios.hold_and_retry import HoldAndRetry
 from scenarios.hole_punching import HolePunching
 from scenarios.port_exhaustion import PortExhaustion
 from scenarios.refusal_signals import RefusalSignals
+from scenarios.release import Release
 from scenarios.state_exhaustion import StateExhaustion
 from scenarios.switch_table_full import SwitchTableFull
 from scenarios.two_nats import TwoNats
@@ -27,6 +28,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
         Churn,
         Fairness,
         ClientExhaustion,
+        Release,
         TwoNats,
         HolePunching,
     )

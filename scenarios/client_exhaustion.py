@@ -1,8 +1,8 @@
 """The client's own ports run out before the NAT's: the same complaint, another culprit.
 
 Set-up        alice, whose kernel may use only `client_ports` ports of its own; a NAT with more than those
-Action        alice connects to one service until it fails, and some times more; bob connects as well. Then bob takes
-              every port that the NAT has left, and he and carol connect once more
+Action        alice connects to one service until it fails, and some times more; bob connects as well. Then bob
+              takes every port that the NAT has left, and he and carol connect once more
 Expectation   alice's kernel refuses at once (EADDRNOTAVAIL), sends no packet, and nobody else is concerned. The
               NAT refuses everybody, as it declares, after a SYN has left the host
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mininet.log import setLogLevel
 from mininet.net import Mininet
@@ -30,6 +30,13 @@ PORT = 7
 """Where servers listen: the port of the echo service (RFC 862)."""
 
 
+class Seer(Protocol):
+    """Whoever can tell whom servers have seen."""
+
+    def sightings(self) -> list[Sighting]:
+        """Return them."""
+
+
 class Lab:
     """The network of one run. It is not stopped: it ends with its sandbox."""
 
@@ -41,7 +48,7 @@ class Lab:
         # Or Mininet would set the machine's own limits, such as fs.file-max.
         Mininet.inited = True
         self._supervisor = supervisor
-        self._servers: list[Servers] = []  # workers live as long as the lab
+        self._servers: list[Seer] = []  # workers live as long as the lab
         self._drivers: list[Clients] = []
         clients = run.parameters["clients"]
         options = kind.Options.model_validate(run.options)
@@ -105,6 +112,10 @@ class Lab:
         clients = Clients(self._supervisor, FOLDER, protocol, [host.pid for host in self.clients], attempts)
         self._drivers.append(clients)
         return clients
+
+    def ask_as_well(self, servers: Seer) -> None:
+        """Ask these servers, too, whom they have seen."""
+        self._servers.append(servers)
 
     def sightings(self) -> list[Sighting]:
         """Return whom all servers have seen so far."""

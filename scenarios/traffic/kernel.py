@@ -1,4 +1,4 @@
-"""What a kernel tells of a socket besides its error number: the error queue, and how often it sent again."""
+"""What a kernel tells of a socket besides its error number: the error queue, and what TCP knows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ IP_RECVERR = 11
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 _ORIGIN_ICMP = 2
 _TCP_INFO_LENGTH, _TOTAL_RETRANSMISSIONS = 104, 100
+_FIN_WAIT_2 = 5
 
 
 class IcmpError(NamedTuple):
@@ -45,3 +46,8 @@ def retransmissions(stream: socket.socket) -> int:
     """Read how many segments a TCP socket's kernel has sent again (tcp(7), TCP_INFO)."""
     info = stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_LENGTH)
     return int.from_bytes(info[_TOTAL_RETRANSMISSIONS:_TCP_INFO_LENGTH], "little")
+
+
+def is_half_closed(stream: socket.socket) -> bool:
+    """Whether a TCP socket's FIN was acknowledged, and no other has come (RFC 9293: FIN-WAIT-2)."""
+    return stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _FIN_WAIT_2

@@ -61,3 +61,9 @@ class Behaviour:
     """When its table of sessions or mappings is full (`limit_sessions`, or what stands for it)."""
     port_rest: Entry[float]
     """Seconds between the end of a mapping and the moment when its port may be given again, besides any timer."""
+    port_back: Entry[dict[str, tuple[float, float]]]
+    """Seconds until a port can be given again, the least and the most, by how its connection ended.
+
+    `close` (from the second FIN), `late close` (the same, after some time half-closed), `half-close` (from the one
+    FIN), `reset`, `silence` (TCP, from the last packet) and `udp` (from the last datagram).
+    """

@@ -205,5 +205,29 @@ def behaviour(settings: Settings) -> Behaviour:
             _SINCE,
         ),
         state_exhausted=full,
+        port_back=_port_back(settings),
         port_rest=Entry(0.0, f"{_CORE}: nf_nat_cleanup_conntrack, with the entry", _SINCE),
+    )
+
+
+def _port_back(settings: Settings) -> Entry[dict[str, tuple[float, float]]]:
+    """Return conntrack's timeouts; but an entry in TIME_WAIT or CLOSE may lose its port to a newcomer at once."""
+    timeouts = conntrack_timeouts(settings)
+    close, reset = timeouts["tcp_timeout_time_wait"], timeouts["tcp_timeout_close"]
+    half_closed, idle, udp = (
+        timeouts[name] for name in ("tcp_timeout_close_wait", "tcp_timeout_established", "udp_timeout")
+    )
+    value = {
+        "close": (0.0, float(close)),
+        "late close": (0.0, float(close)),
+        "half-close": (float(half_closed), float(half_closed)),
+        "reset": (0.0, float(reset)),
+        "silence": (float(idle), float(idle)),
+        "udp": (float(udp), float(udp)),
+    }
+    return Entry(
+        value,
+        "Linux, net/netfilter/nf_conntrack_proto_tcp.c: tcp_conntracks, and nf_conntrack_proto_udp.c; "
+        "nf_nat_core.c: nf_nat_used_tuple_harder",
+        "Linux 6.5 and later; before, the whole timeout",
     )

@@ -21,6 +21,7 @@ from typing import Any
 from mininet.node import OVSSwitch
 
 from controller.configuration import PORT_REST_S, Settings
+from controller.nat.tcp import TcpTimer
 from controller.wiring import ControllerConfiguration, Side
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour, Entry, Shortage
@@ -58,6 +59,8 @@ TOLD = {
 }
 """The outcome of a refused attempt, by what its sender is told, and protocol."""
 VERSION = "lastport"
+COUNTED_LATE = 1.5
+"""How much longer than its timer an idle mapping may live, since its packets are counted four times within it."""
 
 
 def _set(key: str, settings: Settings) -> Entry[str]:
@@ -72,6 +75,28 @@ def _shortage(settings: Settings) -> Entry[Shortage]:
         TOLD.get(answer), evicts="lru" if policy == "evict-lru" else "nothing", holds=policy == "hold"
     )
     return Entry(shortage, "docs/exhaustion.md: on_exhaustion", VERSION)
+
+
+def _port_back(settings: Settings) -> Entry[dict[str, tuple[float, float]]]:
+    """Add up timers and rest; what is idle ends by its packet counts, which come late."""
+    nat = settings.for_nat()
+    close, reset, idle = (
+        nat.tcp_timeouts[timer] for timer in (TcpTimer.CLOSING, TcpTimer.RESET, TcpTimer.ESTABLISHED)
+    )
+    held_down = nat.hold_down_timeout if settings.filtering_type == "eif" else 0.0  # RFC 6888 REQ-8(c)
+    udp_rest = max(PORT_REST_S, held_down)
+    closed = (close + PORT_REST_S, close + PORT_REST_S)
+    # Idle connections are given as long as those after a RST, in case they go on.
+    forgotten = (idle + reset + PORT_REST_S, (idle + reset) * COUNTED_LATE + PORT_REST_S)
+    value = {
+        "close": closed,
+        "late close": closed,
+        "half-close": forgotten,
+        "reset": (reset + PORT_REST_S, reset * COUNTED_LATE + PORT_REST_S),
+        "silence": forgotten,
+        "udp": (nat.udp_timeout + udp_rest, nat.udp_timeout * COUNTED_LATE + udp_rest),
+    }
+    return Entry(value, "RFC 5382 REQ-5, RFC 7857 section 2, RFC 4787 REQ-5, RFC 6888 REQ-8", VERSION)
 
 
 class ControllerProcess:
@@ -177,6 +202,7 @@ class OpenFlowGateway(OVSSwitch, Gateway):
             ports_exhausted=_shortage(settings),
             state_exhausted=_shortage(settings),
             port_rest=Entry(PORT_REST_S, "docs/exhaustion.md", VERSION),
+            port_back=_port_back(settings),
         )
 
     @classmethod

@@ -55,3 +55,21 @@ class Endless(Liar):
     """Has more ports than it says."""
 
     really: ClassVar[dict[str, Any]] = {"ports": 128}
+
+
+class Hasty(Liar):
+    """Gives the port of a closed connection again after half of the time."""
+
+    really: ClassVar[dict[str, Any]] = {"tcp_trans_close_timeout": 1}
+
+
+class Clinging(Liar):
+    """Keeps the port of a connection that was reset four times as long."""
+
+    really: ClassVar[dict[str, Any]] = {"tcp_rst_timeout": 4}
+
+
+class Careless(Liar):
+    """Holds no port down, and takes a half-closed connection for one that has ended."""
+
+    really: ClassVar[dict[str, Any]] = {"hold_down_timeout": 0, "tcp_idle_timeout": 1}
