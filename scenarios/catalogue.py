@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from scenarios.base import Scenario
+from scenarios.churn import Churn
 from scenarios.client_exhaustion import ClientExhaustion
 from scenarios.eviction import Eviction
+from scenarios.fairness import Fairness
+from scenarios.hold_and_retry import HoldAndRetry
 from scenarios.hole_punching import HolePunching
 from scenarios.port_exhaustion import PortExhaustion
 from scenarios.refusal_signals import RefusalSignals
@@ -21,6 +24,9 @@ SCENARIOS: dict[str, type[Scenario]] = {
         StateExhaustion,
         Eviction,
         RefusalSignals,
+        HoldAndRetry,
+        Churn,
+        Fairness,
         ClientExhaustion,
         Release,
         TwoNats,

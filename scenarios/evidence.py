@@ -6,7 +6,7 @@ Each attempt counts once, by its final state; where several would do, the first 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from scenarios.traffic.drive import Attempt, Sighting
 from scenarios.traffic.wire import Endpoint
@@ -14,6 +14,8 @@ from scenarios.witnesses import Syns
 
 OUTCOMES = ("leaked", "shared", "evicted", "held", "established", "timeout", "icmp", "reset")
 """Every outcome, the gravest first."""
+HELD_S = 0.1
+"""A SYN that took so long to pass was held: a gateway that has a port to give takes some milliseconds."""
 
 
 def shared(sightings: Iterable[Sighting]) -> set[int]:
@@ -50,21 +52,54 @@ def intruded(sightings: Iterable[Sighting], syns: Syns) -> set[int]:
     return found
 
 
+def held(attempts: Iterable[Attempt], syns: Syns) -> set[int]:
+    """Return the numbers of those whose first SYN was kept on its way for a while, and then passed.
+
+    Their own kernels sent it once, and the wire outside saw it much later than they did.
+    """
+    return {
+        attempt.number
+        for attempt in attempts
+        if attempt.outcome == "established"
+        and not attempt.retransmissions
+        and (passed := _seconds_inside(attempt, syns)) is not None
+        and passed >= HELD_S
+    }
+
+
+def _seconds_inside(attempt: Attempt, syns: Syns) -> float | None:
+    """How long the SYN of an attempt was under way to the wire outside; None if it was not seen there."""
+    on_wire = syns.get((attempt.seen, attempt.target), [])
+    return next((at - attempt.sent_at for _, at in on_wire if attempt.sent_at <= at <= attempt.done_at), None)
+
+
 def outcomes(
-    attempts: Iterable[Attempt], *, shared: set[int], echoed: set[int], leaked: set[Endpoint]
+    attempts: Iterable[Attempt],
+    *,
+    shared: set[int],
+    echoed: set[int],
+    leaked: set[Endpoint],
+    held: Collection[int] = (),
 ) -> Counter[str]:
-    """Count the attempts by their final outcome; `echoed` are the numbers that answered after all."""
+    """Count the attempts by their final outcome.
+
+    `echoed` are the numbers that answered after all, and `held` those that had to wait and were let through then.
+    """
     counts = Counter(dict.fromkeys(OUTCOMES, 0))
     for attempt in attempts:
-        counts[_outcome(attempt, shared, echoed, leaked)] += 1
+        counts[_outcome(attempt, shared, echoed, leaked, held)] += 1
     return counts
 
 
-def _outcome(attempt: Attempt, shared: set[int], echoed: set[int], leaked: set[Endpoint]) -> str:
+def _outcome(
+    attempt: Attempt, shared: set[int], echoed: set[int], leaked: set[Endpoint], held: Collection[int]
+) -> str:
     if attempt.source in leaked:
         return "leaked"
     if attempt.nonce in shared:
         return "shared"
     if attempt.outcome == "established" and attempt.number not in echoed:
         return "evicted"
+    if attempt.outcome == "established" and attempt.number in held:
+        return "held"
     return attempt.outcome

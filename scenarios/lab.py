@@ -6,17 +6,18 @@ Scenarios see it through its roles only: clients, servers, gateway.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mininet.log import setLogLevel
 from mininet.net import Mininet
 
-from scenarios.evidence import intruded, shared
+from scenarios.evidence import held, intruded, shared
 from scenarios.report import Report
 from scenarios.sandbox.mounts import FOLDER
 from scenarios.sandbox.supervision import Supervisor
-from scenarios.traffic.drive import Clients, Servers, Sighting
+from scenarios.traffic.drive import Attempt, Clients, Servers, Sighting
 from scenarios.traffic.wire import Endpoint
 from scenarios.witnesses import LeakWitness, SynWitness
 from topologies.base import LabTopology
@@ -131,6 +132,10 @@ class Lab:
         """Return the nonces of attempts whose external endpoint another used at the same time."""
         sightings = self.sightings()
         return shared(sightings) | intruded(sightings, self._syns.seen())
+
+    def held(self, attempts: Iterable[Attempt]) -> set[int]:
+        """Return the numbers of those whose SYN was kept on its way for a while, and then passed."""
+        return held(attempts, self._syns.seen())
 
     def witness(self, report: Report) -> None:
         """Check what must never happen, in any run of any scenario."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from scenarios.traffic.client import Client
 
 LONGEST_PAUSE_S = 0.02
+CLOSING_S = 2.0
+"""Within which the server closes its end after the client."""
 
 Planned = tuple[Attempt, Sequence[float]]
 
@@ -43,7 +45,7 @@ class Timetable:
             while pending and pending[0][1][0] <= now - started:
                 attempt, (_, holding_time) = pending.popleft()
                 self._start(attempt, holding_time)
-            self._client.poll(_pause(pending, started), self)
+            self._client.poll(self._pause(pending, started), self)
             now = time.monotonic()
             self._give_up(now)
             self._send_again(now)
@@ -51,6 +53,7 @@ class Timetable:
             if now >= tell_at:
                 tell_at = now + TELL_EVERY_S
                 self._client.orders.tell(done=self.done)
+        self._see_them_closed([attempt for attempt, _ in planned])
 
     def _start(self, attempt: Attempt, holding_time: float) -> None:
         attempt.sent_at = time.monotonic()
@@ -99,9 +102,18 @@ class Timetable:
         while self._closing and self._closing[0][0] <= now:
             self._client.shut(heapq.heappop(self._closing)[2])
 
+    def _see_them_closed(self, attempts: Sequence[Attempt]) -> None:
+        """Wait for the other side's end of what has been closed, and let go of all."""
+        deadline = time.monotonic() + CLOSING_S
+        closing = [attempt for attempt in attempts if attempt.socket is not None]
+        while closing and time.monotonic() < deadline:
+            self._client.poll(LONGEST_PAUSE_S, self)
+            closing = [attempt for attempt in closing if attempt.socket is not None]
+        for attempt in closing:
+            self._client.forget(attempt)
 
-def _pause(pending: collections.deque[Planned], started: float) -> float:
-    """How long nothing can happen but answers, in seconds."""
-    if not pending:
-        return LONGEST_PAUSE_S
-    return min(LONGEST_PAUSE_S, max(0.0, pending[0][1][0] - (time.monotonic() - started)))
+    def _pause(self, pending: collections.deque[Planned], started: float) -> float:
+        """How long nothing can happen but answers, in seconds."""
+        due = [pending[0][1][0] + started] if pending else []
+        due += [self._closing[0][0]] if self._closing else []
+        return min(LONGEST_PAUSE_S, max(0.0, min(due) - time.monotonic())) if due else LONGEST_PAUSE_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections import Counter
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.evidence import OUTCOMES, outcomes, shared
+from scenarios.evidence import OUTCOMES, held, outcomes, shared
 from scenarios.traffic.drive import Attempt, Sighting
 
 SERVER = ("198.51.100.1", 7)
@@ -146,3 +147,62 @@ def test_outcomes_add_up_to_attempts(kinds: list[str], marks: tuple[set[int], se
     assert isinstance(counts, Counter)
     assert sum(counts.values()) == len(attempts)
     assert set(counts) == set(OUTCOMES)
+
+
+# Held
+
+
+def waiting(*, seconds: float, outcome: str = "established", retransmissions: int = 0) -> Attempt:
+    """Return an attempt that was sent at 10.0 and took so long."""
+    return dataclasses.replace(
+        attempt(1, outcome),
+        seen=("192.0.2.1", 1024),
+        sent_at=10.0,
+        done_at=10.0 + seconds,
+        retransmissions=retransmissions,
+    )
+
+
+def on_wire(*times: float) -> dict[tuple[tuple[str, int], tuple[str, int]], list[tuple[int, float]]]:
+    """Return SYNs of that attempt's external endpoint, at these times."""
+    return {(("192.0.2.1", 1024), SERVER): [(number, at) for number, at in enumerate(times)]}
+
+
+def test_a_syn_that_passed_late_was_held() -> None:
+    """Its kernel sent it once, and the wire outside saw it a third of a second later."""
+    assert held([waiting(seconds=0.4)], on_wire(10.35)) == {1}
+
+
+def test_a_syn_that_passed_at_once_was_not_held() -> None:
+    """However late the answer came."""
+    assert held([waiting(seconds=0.4)], on_wire(10.01)) == set()
+
+
+def test_a_port_that_another_used_before_says_nothing() -> None:
+    """Ports are used again: only a SYN of the attempt's own time counts."""
+    assert held([waiting(seconds=0.4)], on_wire(5.0, 10.35, 20.0)) == {1}
+    assert held([waiting(seconds=0.4)], on_wire(5.0, 20.0)) == set()
+
+
+def test_who_sent_again_was_not_held() -> None:
+    """His own kernel brought him through, or may have."""
+    assert held([waiting(seconds=1.1, retransmissions=1)], on_wire(11.0)) == set()
+
+
+def test_who_was_refused_was_not_held() -> None:
+    """Held is a way to be established."""
+    assert held([waiting(seconds=0.8, outcome="timeout")], on_wire(10.5)) == set()
+
+
+def test_held_counts_before_established_and_after_the_graver() -> None:
+    """Evicted and shared are graver; a refused one is never held."""
+    attempts = [attempt(1), attempt(2), attempt(3), attempt(4, "timeout")]
+
+    counts = outcomes(attempts, shared={3}, echoed={1, 3}, leaked=set(), held={1, 2, 3, 4})
+
+    assert {name: count for name, count in counts.items() if count} == {
+        "shared": 1,
+        "evicted": 1,
+        "held": 1,
+        "timeout": 1,
+    }

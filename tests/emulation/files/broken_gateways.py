@@ -120,3 +120,48 @@ class NarrowLinux(NetfilterGateway):
 
 def _with(plan: GatewayPlan, **settings: Any) -> GatewayPlan:
     return dataclasses.replace(plan, settings=plan.settings.model_copy(update=settings))
+
+
+class Forgiving(OpenFlowGateway):
+    """Takes packets that it should hold, and lets go of them at once."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Start with other settings."""
+        return super().prepare(_with(plan, hold_timeout=0.01))
+
+
+class Sluggish(OpenFlowGateway):
+    """Keeps a closed connection's port for longer than it declares."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Start with other settings."""
+        return super().prepare(_with(plan, tcp_trans_close_timeout=plan.settings.tcp_trans_close_timeout + 1))
+
+
+class Brisk(OpenFlowGateway):
+    """Refuses fewer than it declares: it has twice the ports."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Start with other settings."""
+        return super().prepare(_with(plan, ports=2 * plan.settings.ports))
+
+
+class Indulgent(OpenFlowGateway):
+    """Ignores the quota."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Start with other settings."""
+        return super().prepare(_with(plan, port_quota=None))
+
+
+class Rationing(OpenFlowGateway):
+    """Has a quota that nobody has set."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Start with other settings."""
+        return super().prepare(_with(plan, port_quota=8))

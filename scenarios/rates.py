@@ -1,0 +1,88 @@
+"""Connections by the clock against a pool of ports: how many a second it can bear, and what becomes of the rest.
+
+A connection occupies a port while it is used, and for a while longer: until the NAT gives the port again. A pool
+of c ports that are occupied for D seconds each serves c / D connections a second, however short they are.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from controller.configuration import ConfigurationError, Settings
+from scenarios.lab import Lab
+from scenarios.refusals import room
+from scenarios.traffic.drive import Opening, Served
+from topologies.gateways.behaviour import Behaviour
+
+MOST_PER_SECOND = 800.0
+"""Connections a second that every machine can offer, so that only the NAT refuses."""
+LEAD_S = 0.2
+"""From the order to the first start, for workers that are still reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What a NAT's pool can bear: `ports` connections at once, each for `occupied` seconds."""
+
+    ports: int
+    occupied: float
+    source: str
+
+    @classmethod
+    def of(cls, behaviour: Behaviour, settings: Settings, *, clients: int, holding: float) -> Pool:
+        """Read it from the settings, and from when the gateway gives a port again."""
+        back = behaviour.port_back
+        earliest, _ = back.value["close"]
+        return cls(room(settings, "tcp", clients), holding + earliest, str(back))
+
+    @property
+    def rate(self) -> float:
+        """Connections a second that it serves without a pause."""
+        return self.ports / self.occupied
+
+    def waits(self, arrivals: Sequence[float]) -> list[float]:
+        """Return how long each of these arrivals waits for a port, if all wait for as long as it takes."""
+        starts: list[float] = []
+        for number, arrival in enumerate(arrivals):
+            free = starts[number - self.ports] + self.occupied if number >= self.ports else arrival
+            starts.append(max(arrival, free))
+        return [start - arrival for start, arrival in zip(starts, arrivals, strict=True)]
+
+    def refuses(self, arrivals: Sequence[float]) -> list[bool]:
+        """Return of each of these arrivals whether it finds no port, if none of them comes again."""
+        free_at, refused = collections.deque([0.0] * self.ports), []
+        for arrival in arrivals:
+            refused.append(free_at[0] > arrival)
+            if free_at[0] <= arrival:
+                free_at.popleft()
+                free_at.append(arrival + self.occupied)
+        return refused
+
+
+def check_offer(pool: Pool, settings: Settings, load: float) -> None:
+    """Refuse what no machine could offer, and more than one pool. Raises ConfigurationError."""
+    if len(settings.external_addresses) > 1:
+        raise ConfigurationError(
+            f"external_addresses={len(settings.external_addresses)} is not possible with this scenario: it "
+            "reckons with one pool of ports; take external_addresses=1"
+        )
+    if pool.rate * load > MOST_PER_SECOND:
+        raise ConfigurationError(
+            f"ports={settings.ports} would take {pool.rate * load:,.0f} connections a second, and "
+            f"{MOST_PER_SECOND:,.0f} is what every machine can offer; take fewer ports, or a longer holding"
+        )
+
+
+def evenly(count: int, rate: float, *, after: float = 0.0) -> list[float]:
+    """Return the starts of so many arrivals at a steady rate."""
+    return [after + number / rate for number in range(count)]
+
+
+def timetable(lab: Lab, target: tuple[str, int], arrivals: Sequence[float], holding: float) -> list[Served]:
+    """Plan an attempt for each arrival, numbered from 1, by the clients in turn."""
+    return [
+        Served(Opening(number, (number - 1) % len(lab.clients), target), LEAD_S + arrival, holding)
+        for number, arrival in enumerate(arrivals, start=1)
+    ]

@@ -1,0 +1,34 @@
+"""The scenario churn on the real thing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.emulation.conftest import BROKEN, Run
+
+SMALL = ("--set", "ports=16", "--set", "holding=0.2", "--set", "tcp_trans_close_timeout=0.3")
+
+
+def test_a_rate_of_short_connections_runs_a_nat_out_of_ports(run: Run) -> None:
+    """Below capacity nobody is refused, above it a third."""
+    finished = run("run", "churn", *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    below, _, above = finished.result["series"]["churn"]
+    assert below["refused"] == 0
+    assert above["refused"] > 0
+
+
+@pytest.mark.parametrize(
+    ("gateway", "claims"),
+    [("Sluggish", {"at 0.7 of capacity", "at 1.5 of capacity"}), ("Brisk", {"at 1.5 of capacity"})],
+)
+def test_a_nat_with_another_capacity_is_found_out(run: Run, gateway: str, claims: Any) -> None:
+    """Mutations: ports come back later than declared; and there are twice as many as declared."""
+    finished = run("run", "churn", *SMALL, "--gateway", f"{BROKEN}:{gateway}", "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    for claim in claims:
+        assert not finished.check(claim)["ok"]

@@ -1,0 +1,37 @@
+"""The scenario fairness on the real thing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.emulation.conftest import BROKEN, Run
+
+SMALL = ("--set", "ports=32", "--set", "clients=4")
+QUOTA = ("--set", "port_quota=8")
+
+
+def test_without_a_quota_the_greedy_one_has_everything(run: Run) -> None:
+    """The others get nothing: Jain's index is one over four."""
+    finished = run("run", "fairness", *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 32
+    assert finished.result["series"]["jain_index"] == 0.25
+
+
+def test_with_a_quota_the_modest_get_what_they_ask_for(run: Run) -> None:
+    """Four connections each, and eight for the greedy one."""
+    finished = run("run", "fairness", *SMALL, *QUOTA, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert [row["served"] for row in finished.result["series"]["fairness"]] == [8, 4, 4, 4]
+
+
+@pytest.mark.parametrize(("gateway", "settings"), [("Indulgent", QUOTA), ("Rationing", ())])
+def test_a_nat_with_another_quota_is_found_out(run: Run, gateway: str, settings: tuple[str, ...]) -> None:
+    """Mutations: a quota that is ignored, and one that nobody has set."""
+    finished = run("run", "fairness", *SMALL, *settings, "--gateway", f"{BROKEN}:{gateway}", "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert not finished.check("the modest hosts keep")["ok"]
+    assert not finished.check("Jain's index")["ok"]
