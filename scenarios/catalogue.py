@@ -6,6 +6,7 @@ from scenarios.base import Scenario
 from scenarios.client_exhaustion import ClientExhaustion
 from scenarios.eviction import Eviction
 from scenarios.hole_punching import HolePunching
+from scenarios.loss_curve import LossCurve
 from scenarios.port_exhaustion import PortExhaustion
 from scenarios.refusal_signals import RefusalSignals
 from scenarios.state_exhaustion import StateExhaustion
@@ -23,6 +24,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
         ClientExhaustion,
         TwoNats,
         HolePunching,
+        LossCurve,
     )
 }
 """By the names that `lastport run` takes."""

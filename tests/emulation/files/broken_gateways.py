@@ -120,3 +120,23 @@ class NarrowLinux(NetfilterGateway):
 
 def _with(plan: GatewayPlan, **settings: Any) -> GatewayPlan:
     return dataclasses.replace(plan, settings=plan.settings.model_copy(update=settings))
+
+
+class Modest(OpenFlowGateway):
+    """Declares that it gives up early, as Linux does, and finds every port."""
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Claim Linux's search."""
+        declared = super().declare(settings, options)
+        return dataclasses.replace(declared, finds_every_port_of=Entry(128, "hearsay", "none"))
+
+
+class Thorough(OpenFlowGateway):
+    """Declares that it finds every port, whatever its allocator does."""
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Claim completeness."""
+        declared = super().declare(settings, options)
+        return dataclasses.replace(declared, finds_every_port_of=Entry(settings.ports, "hearsay", "none"))
