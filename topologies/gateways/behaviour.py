@@ -55,6 +55,8 @@ class Behaviour:
     """Up to how many ports of an address the last free one is found for certain; above, refusals come early."""
     fills_every_address: Entry[bool]
     """Whether hosts are spread over several addresses so that the ports of all can be used up."""
+    keeps_source_port: Entry[bool]
+    """Whether a host's own port is given where it is in the range and free; otherwise any port is."""
     ports_exhausted: Entry[Shortage]
     """When no port is free toward a destination."""
     state_exhausted: Entry[Shortage]

@@ -199,6 +199,11 @@ class OpenFlowGateway(OVSSwitch, Gateway):
                 VERSION,
             ),
             fills_every_address=Entry(True, "controller/nat/pooling: evenly, or wherever there is room", VERSION),
+            keeps_source_port=Entry(
+                settings.port_allocation_type in ("preserving", "linux-like"),
+                "RFC 4787 section 4.2.1; the setting port_allocation_type",
+                VERSION,
+            ),
             ports_exhausted=_shortage(settings),
             state_exhausted=_shortage(settings),
             port_rest=Entry(PORT_REST_S, "docs/exhaustion.md", VERSION),
