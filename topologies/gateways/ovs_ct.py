@@ -79,7 +79,10 @@ def rules(plan: GatewayPlan, *, zone: int, routes: list[Route]) -> str:
     return environment.get_template("ovs-ct.flows.j2").render(
         mac=plan.mac,
         zone=zone,
-        outside=[{"number": each.port, "own": _own(each, externals)} for each in outside],
+        outside=[
+            {"number": each.port, "network": each.address.network, "own": _own(each, externals)}
+            for each in outside
+        ],
         externals=externals,
         inside_addresses=list(dict.fromkeys(each.ip for each in inside)),
         inside_networks=inside_networks,
@@ -137,7 +140,7 @@ class OvsCtGateway(Bridge, Gateway):
     @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
         """Return what Open vSwitch does under these settings."""
-        return ovs_conntrack.behaviour(settings, guard=getattr(options, "guard", True))
+        return ovs_conntrack.behaviour()
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
