@@ -118,7 +118,7 @@ class PortExhaustion(Scenario):
         echoed = _use(filling, attempts - kept, parameters, promise)
         _check_kept(first, echoed, promise, _in_order(settings), report)
 
-        within = _release_time(parameters, settings) + lab.behaviour.ports_back_after.value + RELEASE_SLACK_S
+        within = _release_time(parameters, settings) + lab.behaviour.port_rest.value + RELEASE_SLACK_S
         back_after = filling.drain(
             first,
             close_rate=parameters.close_rate,

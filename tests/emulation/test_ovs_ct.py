@@ -40,7 +40,8 @@ def test_queries_pass_but_cannot_run_out(run: Run) -> None:
     pinged = run("run", str(FILES / "ping.py"), "--gateway", "ovs-ct", "--set", "clients=2", "--json")
     refused = run("run", *SMALL, "--set", "protocol=icmp")
 
-    unanswered = [check["claim"] for check in pinged.result["checks"] if not check["ok"]]
-    assert unanswered == ["all of alice's queries to the servers are mapped, each ping with an identifier of its own"]
+    failed = [check["claim"] for check in pinged.result["checks"] if not check["ok"]]
+    assert len(failed) == 1  # and this is the counter of mapped identifiers, which is not known
+    assert "are mapped" in failed[0]
     assert refused.status == 2
     assert "keep the identifiers that their hosts chose" in refused.complaints

@@ -111,6 +111,9 @@ EXPIRED_IS_FREE_SINCE = (3, 3)
 """Before, an expired connection's reverse direction was an entry of its own that did not expire."""
 
 
+_SWEEP = "lib/conntrack.c: conntrack_clean; until 3.2, CT_CONN_TYPE_UN_NAT"
+
+
 @functools.cache
 def version() -> str:
     """Return the version of the installed Open vSwitch; empty if there is none."""
@@ -157,7 +160,7 @@ def check(settings: Settings) -> None:
         )
 
 
-def behaviour() -> Behaviour:
+def behaviour(settings: Settings) -> Behaviour:
     """Return what Open vSwitch does with our rules, by its source code.
 
     Without the guard a refused sender hears as little, while its packets leak: a fault, which nothing declares.
@@ -175,8 +178,24 @@ def behaviour() -> Behaviour:
             "paired", "ovs-ct.flows.j2, table 1: an address by the last octet of the inside host's", found
         ),
         finds_every_port_of=Entry(FINDS_ALL_OF, f"{core}: nat_get_unique_l4, max_attempts", found),
+        fills_every_address=Entry(True, "ovs-ct.flows.j2, table 1: hosts in a row take turns", found),
         ports_exhausted=Entry(silent, f"{core}: conn_not_found, nat_res_exhaustion; {rules}", found),
         state_exhausted=Entry(silent, f"{core}: conn_not_found, zone_limit; {rules}", found),
         icmp_identifiers=Entry("kept", f"{core}: nat_get_unique_tuple, pat_proto is TCP or UDP", found),
-        ports_back_after=Entry(swept, f"{core}: conntrack_clean; until 3.2, CT_CONN_TYPE_UN_NAT", found),
+        port_rest=Entry(swept, _SWEEP, found),
+        port_back=Entry(_port_back(settings, swept), f"lib/conntrack-tcp.c: tcp_conn_update; {_SWEEP}", found),
     )
+
+
+def _port_back(settings: Settings, swept: float) -> dict[str, tuple[float, float]]:
+    """Return the timeouts, and when at the latest the table has been swept after them."""
+    timeouts = conntrack_timeouts(settings)
+    names = {
+        "close": "tcp_close",
+        "late close": "tcp_close",
+        "half-close": "tcp_fin_wait",
+        "reset": "tcp_close",
+        "silence": "tcp_established",
+        "udp": "udp_multiple",
+    }
+    return {ending: (float(timeouts[name]), timeouts[name] + swept) for ending, name in names.items()}

@@ -140,7 +140,7 @@ class OvsCtGateway(Bridge, Gateway):
     @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
         """Return what Open vSwitch does under these settings."""
-        return ovs_conntrack.behaviour()
+        return ovs_conntrack.behaviour(settings)
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
