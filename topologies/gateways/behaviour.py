@@ -69,3 +69,5 @@ class Behaviour:
     `close` (from the second FIN), `late close` (the same, after some time half-closed), `half-close` (from the one
     FIN), `reset`, `silence` (TCP, from the last packet) and `udp` (from the last datagram).
     """
+    icmp_identifiers: Entry[str]
+    """`pool`: taken from the ports' range. `kept`: as the host chose it; of two hosts with one, one is refused."""
