@@ -168,6 +168,8 @@ def behaviour(settings: Settings) -> Behaviour:
     found = f"Open vSwitch {version() or 'of any version'}"
     core = "lib/conntrack.c"
     silent = Shortage(dict.fromkeys(("tcp", "udp", "icmp"), "timeout"))
+    # A ping needs no port: its identifier is kept.
+    silent_ports = Shortage(dict.fromkeys(("tcp", "udp"), "timeout"))
     rules = "ovs-ct.flows.j2, table 2"
     swept = SWEPT_EVERY_S if keeps_expired(version()) else 0.0
     return Behaviour(
@@ -179,7 +181,7 @@ def behaviour(settings: Settings) -> Behaviour:
         ),
         finds_every_port_of=Entry(FINDS_ALL_OF, f"{core}: nat_get_unique_l4, max_attempts", found),
         fills_every_address=Entry(True, "ovs-ct.flows.j2, table 1: hosts in a row take turns", found),
-        ports_exhausted=Entry(silent, f"{core}: conn_not_found, nat_res_exhaustion; {rules}", found),
+        ports_exhausted=Entry(silent_ports, f"{core}: conn_not_found, nat_res_exhaustion; {rules}", found),
         state_exhausted=Entry(silent, f"{core}: conn_not_found, zone_limit; {rules}", found),
         icmp_identifiers=Entry("kept", f"{core}: nat_get_unique_tuple, pat_proto is TCP or UDP", found),
         keeps_source_port=Entry(False, f"{core}: set_sport_range, with a range of ports", found),
