@@ -77,6 +77,7 @@ class LossCurve(Scenario):
         # For the allocator `blocks`: so that no block is left over where all clients ask for as much.
         "port_set_size": 64,
         "hold_down_timeout": 0,
+        "limit_sessions": None,  # whatever the profile says: the ports are to run short
     }
 
     @classmethod

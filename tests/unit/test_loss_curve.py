@@ -19,7 +19,7 @@ def parameters(**values: object) -> CurveParameters:
 def test_a_range_that_is_none_is_refused_with_a_sentence(text: str) -> None:
     """The sentence names the key and the form."""
     with pytest.raises(
-        ConfigurationError, match="client_port_range=.* is not possible: it should be like 32768-60999"
+        ConfigurationError, match=r"client_port_range=.* is not possible: it should be like 32768-60999"
     ):
         parameters(client_port_range=text)
 

@@ -180,6 +180,7 @@ def behaviour(settings: Settings) -> Behaviour:
             "paired", "ovs-ct.flows.j2, table 1: an address by the last octet of the inside host's", found
         ),
         finds_every_port_of=Entry(FINDS_ALL_OF, f"{core}: nat_get_unique_l4, max_attempts", found),
+        keeps_source_port=Entry(False, f"{core}: set_sport_range, which starts from a hash in the range", found),
         fills_every_address=Entry(True, "ovs-ct.flows.j2, table 1: hosts in a row take turns", found),
         ports_exhausted=Entry(silent_ports, f"{core}: conn_not_found, nat_res_exhaustion; {rules}", found),
         state_exhausted=Entry(silent, f"{core}: conn_not_found, zone_limit; {rules}", found),
