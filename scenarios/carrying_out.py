@@ -63,9 +63,10 @@ def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[st
     result = Result(plan)
     files = folder.captures() if pcap else {}
     try:
-        _interruptions.heed()
         with Live(f"{plan.scenario} on {plan.gateway}") as live:
             for record in enter(plan.model_dump(mode="json"), captures=files):
+                if record["kind"] == "entered":
+                    _interruptions.heed()  # not before: Python loses what is raised while it forks
                 result.take(record)
                 live.show(record)
         _interruptions.defer()
