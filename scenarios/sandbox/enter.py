@@ -28,7 +28,9 @@ def unshare(*, as_root: bool) -> list[str]:
 
 
 def enter(job: dict[str, Any], *, captures: Mapping[str, IO[bytes]]) -> Iterator[dict[str, Any]]:
-    """Run `job` in a new sandbox and yield its records. Raises MachineError if it cannot be made.
+    """Run `job` in a new sandbox and yield its records, the first of which says that there is a process to end.
+
+    Raises MachineError if it cannot be made.
 
     `captures` are open files for the frames of each side. The sandbox gets them as they are: what somebody may put
     in their place cannot mislead it.
@@ -55,6 +57,7 @@ def enter(job: dict[str, Any], *, captures: Mapping[str, IO[bytes]]) -> Iterator
         )
         theirs.close()
         try:
+            yield {"kind": "entered"}
             started = False
             for record in _records(ours, {**job, "captures": descriptors}):
                 started = True

@@ -135,9 +135,9 @@ def test_each_difference_has_its_sentence_and_its_values() -> None:
         "The verdict is pass with a and c, fail with b.",
         "Of the attempts, 3 ended as established with a and c, 2 with b.",
         "Of the attempts, 1 ended as timeout with a and c, 2 with b.",
-        '"n" shows 3 with a and c, 2 (expected: 3) with b.',
-        '"only a" shows 1 with a and c, not asked with b.',
-        '"kind" shows x with a and c, y with b.',
+        '"n": 3 with a and c, 2 (expected: 3) with b.',
+        '"only a": 1 with a and c, not asked with b.',
+        '"kind": x with a and c, y with b.',
     ]
     assert differences([a, b])[4]["values"] == {"a": 1}
 
