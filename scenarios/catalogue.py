@@ -9,6 +9,7 @@ from scenarios.eviction import Eviction
 from scenarios.fairness import Fairness
 from scenarios.hold_and_retry import HoldAndRetry
 from scenarios.hole_punching import HolePunching
+from scenarios.loss_curve import LossCurve
 from scenarios.port_exhaustion import PortExhaustion
 from scenarios.refusal_signals import RefusalSignals
 from scenarios.release import Release
@@ -31,6 +32,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
         Release,
         TwoNats,
         HolePunching,
+        LossCurve,
     )
 }
 """By the names that `lastport run` takes."""

@@ -93,7 +93,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Run a scenario, or all of them, on several gateways in turn, and say where they differ."""
-    from scenarios import compare, doctor
+    from scenarios import compare
     from scenarios.carrying_out import opened
     from scenarios.catalogue import SCENARIOS
     from scenarios.differences import label
@@ -106,8 +106,9 @@ def compare(
         raise ConfigurationError("compare one SCENARIO, or --all of them: give either")
     asked = [scenario] if scenario else list(SCENARIOS)
     compared = list(GATEWAYS) if gateways is None else gateways.split(",")
-    planned = compare.plans(_decide(topology, allocator, profile, config, sets, seed), asked, compared)
-    doctor.require(0)
+    planned = compare.able(
+        compare.plans(_decide(topology, allocator, profile, config, sets, seed), asked, compared)
+    )
     path = out or stamped(datetime.now(UTC), "compare", label(scenario) if scenario else "all")
     written = opened(markdown.parent, "--markdown") if markdown else None
     done = compare.compare(planned, path, pcap=pcap)

@@ -6,7 +6,6 @@ this machine cannot do is an entry of its own among the results, with the reason
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from scenarios.loading import load
 from scenarios.resolve import CannotError, Run
 from scenarios.sandbox.enter import MachineError
 from scenarios.status import EXIT_STATUS, ExitStatus
-from topologies.gateways.base import Gateway
 
 Decide = Callable[..., Run]
 """`resolve`, with all of its arguments but the scenario, the gateway and the keys that others know."""
@@ -70,35 +68,34 @@ def plans(decide: Decide, scenarios: Sequence[str], gateways: Sequence[str]) -> 
         raise ConfigurationError(f"--gateways: {', '.join(sorted(twice))} is there twice; name each one once")
     others = {key for kind in kinds for key in kind.Options.model_fields}
     others |= {key for cls in asked for key in cls.Parameters.model_fields}
-    lacking = {gateway: _lacking(kind) for gateway, kind in zip(gateways, kinds, strict=True)}
-    return [
-        _plan(decide, scenario, gateway, others, lacking[gateway])
-        for scenario, gateway in itertools.product(scenarios, gateways)
-    ]
+    return [_plan(decide, scenario, gateway, others) for scenario in scenarios for gateway in gateways]
 
 
-def _lacking(kind: type[Gateway]) -> MachineError | None:
-    """Return what this machine lacks for a gateway."""
-    try:
-        doctor.require(0, needs=kind.needs)
-    except MachineError as error:
-        return error
-    return None
-
-
-def _plan(decide: Decide, scenario: str, gateway: str, others: set[str], lacking: MachineError | None) -> Planned:
+def _plan(decide: Decide, scenario: str, gateway: str, others: set[str]) -> Planned:
     names = absolute(scenario), absolute(gateway)
     try:
-        if lacking is not None:
-            raise lacking
-        run = decide(scenario=scenario, gateway=gateway, others=others)
-        cls = load("scenario", scenario)
-        doctor.require_sockets(cls.open_sockets(cls.Parameters.model_validate(run.parameters), run.settings))
+        return Planned(*names, decide(scenario=scenario, gateway=gateway, others=others))
     except CannotError as error:
         return Planned(*names, None, str(error), ExitStatus.WRONG_INPUT)
+
+
+def able(planned: Sequence[Planned]) -> list[Planned]:
+    """Return the plans as far as this machine can carry them out. Raises MachineError if it cannot run any lab."""
+    found = list(doctor.findings())
+    doctor.require(0, found=found)
+    return [_able(each, found) for each in planned]
+
+
+def _able(each: Planned, found: list[doctor.Finding]) -> Planned:
+    if each.run is None:
+        return each
+    cls = load("scenario", each.scenario)
+    sockets = cls.open_sockets(cls.Parameters.model_validate(each.run.parameters), each.run.settings)
+    try:
+        doctor.require(sockets, needs=load("gateway", each.gateway).needs, found=found)
     except MachineError as error:
-        return Planned(*names, None, str(error), ExitStatus.MACHINE_LACKS)
-    return Planned(*names, run)
+        return Planned(each.scenario, each.gateway, None, str(error), ExitStatus.MACHINE_LACKS)
+    return each
 
 
 def compare(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Comparison:

@@ -101,12 +101,13 @@ def datapath() -> str:
     return "kernel" if os.geteuid() == 0 and KERNEL_DATAPATH.exists() else "userspace"
 
 
-def require(sockets: int, *, needs: Collection[str] = ()) -> None:
+def require(sockets: int, *, needs: Collection[str] = (), found: Collection[Finding] | None = None) -> None:
     """Raise MachineError if this machine cannot run a lab with so many sockets at once on each side.
 
-    `needs` are the findings that this gateway requires besides.
+    `needs` are the findings that this gateway requires besides; `found`, if given, is what was found before.
     """
-    lacking = [each for each in findings() if (each.required or each.name in needs) and not each.ok]
+    found = list(findings()) if found is None else found
+    lacking = [each for each in found if (each.required or each.name in needs) and not each.ok]
     if lacking:
         lines = [f"{finding.name}: {finding.found}. What to do: {finding.advice}" for finding in lacking]
         raise MachineError("this machine cannot run it:\n  " + "\n  ".join(lines))

@@ -18,6 +18,7 @@ from scenarios.report import Report
 from scenarios.sandbox.mounts import FOLDER
 from scenarios.sandbox.supervision import Supervisor
 from scenarios.traffic.drive import Attempt, Clients, Servers, Sighting
+from scenarios.traffic.firing import Volleys
 from scenarios.traffic.wire import Endpoint
 from scenarios.witnesses import LeakWitness, SynWitness
 from topologies.base import LabTopology
@@ -48,6 +49,7 @@ class Lab:
         # Or Mininet would set the machine's own limits, such as fs.file-max.
         Mininet.inited = True
         self._supervisor = supervisor
+        self.seed = run.seed
         self._servers: list[Seer] = []  # workers live as long as the lab
         self._drivers: list[Clients] = []
         clients = run.parameters["clients"]
@@ -116,6 +118,14 @@ class Lab:
     def ask_as_well(self, servers: Seer) -> None:
         """Ask these servers, too, whom they have seen."""
         self._servers.append(servers)
+
+    def volley(self) -> Volleys:
+        """Make ready for single datagrams from the clients to the first server, which does not answer."""
+        server = self.servers[0]
+        target = (str(self.topology.addresses[server.name][0]), PORT)
+        volleys = Volleys(self._supervisor, FOLDER, [host.pid for host in self.clients], target, server.pid)
+        self._servers.append(volleys)
+        return volleys
 
     def sightings(self) -> list[Sighting]:
         """Return whom all servers have seen so far."""

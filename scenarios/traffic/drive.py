@@ -31,8 +31,12 @@ CLOSE_PATIENCE_S = 10.0
 Progress = Callable[[int], None]
 
 _nonces = itertools.count(1)
-"""No two attempts of a run have the same."""
 _numbers = itertools.count(1)
+
+
+def next_nonce() -> int:
+    """Return a number that no other attempt of this run has."""
+    return next(_nonces)
 
 
 class TrafficError(Exception):
@@ -160,7 +164,7 @@ class Servers:
         self, supervisor: Supervisor, folder: Path, protocol: str, targets: Mapping[Endpoint, int], held: int
     ) -> None:
         """Start as many workers as it takes to hold so many connections."""
-        _raise_open_files()
+        raise_open_files()
         count = workers_needed(held) if protocol == "tcp" else 1
         listeners = json.dumps([[pid, *target] for target, pid in targets.items()])
         number = next(_numbers)
@@ -189,7 +193,7 @@ class Clients:
         self, supervisor: Supervisor, folder: Path, protocol: str, pids: Sequence[int], attempts: int
     ) -> None:
         """Start as many workers as it takes for so many attempts at once."""
-        _raise_open_files()
+        raise_open_files()
         self._pids = pids
         number = next(_numbers)
         self._clients = [
@@ -255,7 +259,7 @@ class Clients:
 
     def _planned(self, opening: Opening) -> tuple[Any, ...]:
         pid = self._pids[opening.client]
-        return (opening.number, next(_nonces), pid, opening.target, opening.source_port)
+        return (opening.number, next_nonce(), pid, opening.target, opening.source_port)
 
     def _spread(self, items: Sequence[Any]) -> list[Sequence[Any]]:
         """Deal them out to the workers in turn."""
@@ -301,7 +305,7 @@ class Clients:
                         del waiting[descriptor]
 
 
-def _raise_open_files() -> None:
+def raise_open_files() -> None:
     """Use what the machine allows; workers inherit it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -55,6 +55,8 @@ class Behaviour:
     """Up to how many ports of an address the last free one is found for certain; above, refusals come early."""
     fills_every_address: Entry[bool]
     """Whether hosts are spread over several addresses so that the ports of all can be used up."""
+    keeps_source_port: Entry[bool]
+    """Whether a host's own port is given where it is in the range and free; otherwise any port is."""
     ports_exhausted: Entry[Shortage]
     """When no port is free toward a destination."""
     state_exhausted: Entry[Shortage]
@@ -67,3 +69,5 @@ class Behaviour:
     `close` (from the second FIN), `late close` (the same, after some time half-closed), `half-close` (from the one
     FIN), `reset`, `silence` (TCP, from the last packet) and `udp` (from the last datagram).
     """
+    icmp_identifiers: Entry[str]
+    """`pool`: taken from the ports' range. `kept`: as the host chose it; of two hosts with one, one is refused."""

@@ -195,6 +195,11 @@ def behaviour(settings: Settings) -> Behaviour:
             _SINCE,
         ),
         finds_every_port_of=Entry(FINDS_ALL_OF, f"{_CORE}: nf_nat_l4proto_unique_tuple, max_attempts", _SINCE),
+        keeps_source_port=Entry(
+            not is_random,
+            f"{_CORE}: get_unique_tuple, the original tuple first unless NF_NAT_RANGE_PROTO_RANDOM_ALL",
+            _SINCE,
+        ),
         fills_every_address=Entry(
             False, f"{_CORE}: find_best_ips_proto, a hash of source and destination, whatever is free", _SINCE
         ),
@@ -206,6 +211,7 @@ def behaviour(settings: Settings) -> Behaviour:
         ),
         state_exhausted=full,
         port_back=_port_back(settings),
+        icmp_identifiers=Entry("pool", f"{_CORE}: nf_nat_l4proto_unique_tuple, IPPROTO_ICMP", _SINCE),
         port_rest=Entry(0.0, f"{_CORE}: nf_nat_cleanup_conntrack, with the entry", _SINCE),
     )
 

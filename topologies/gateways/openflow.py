@@ -10,7 +10,6 @@ import ipaddress
 import itertools
 import json
 import queue
-import shlex
 import socket
 import subprocess
 import sys
@@ -18,22 +17,18 @@ import threading
 from collections import namedtuple
 from typing import Any
 
-from mininet.node import OVSSwitch
-
 from controller.configuration import PORT_REST_S, Settings
 from controller.nat.tcp import TcpTimer
-from controller.wiring import ControllerConfiguration, Side
+from controller.wiring import ControllerConfiguration
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour, Entry, Shortage
+from topologies.gateways.bridge import READY_WITHIN_S, Bridge, output
 
 HOST = "127.0.0.1"
 """Where controllers listen."""
-READY_WITHIN_S = 60.0
 ANSWER_WITHIN_S = 30.0
 CONTROLLER_QUEUE = 512
 """Packets that the switch keeps for a busy controller; 512 is the most that Open vSwitch allows."""
-OUTSIDE_VLAN = 4094
-"""Keeps the inside LAN's broadcasts from the outside ports; no frame ever carries it."""
 
 STRANGERS = ipaddress.IPv4Address("198.18.0.1")
 """The first address of rules that stand for other applications' (RFC 2544: for tests, and on no network)."""
@@ -182,7 +177,7 @@ class ControllerProcess:
         return gauges
 
 
-class OpenFlowGateway(OVSSwitch, Gateway):
+class OpenFlowGateway(Bridge, Gateway):
     """Open vSwitch and the project's own controller."""
 
     @classmethod
@@ -199,10 +194,16 @@ class OpenFlowGateway(OVSSwitch, Gateway):
                 VERSION,
             ),
             fills_every_address=Entry(True, "controller/nat/pooling: evenly, or wherever there is room", VERSION),
+            keeps_source_port=Entry(
+                settings.port_allocation_type in ("preserving", "linux-like"),
+                "RFC 4787 section 4.2.1; the setting port_allocation_type",
+                VERSION,
+            ),
             ports_exhausted=_shortage(settings),
             state_exhausted=_shortage(settings),
             port_rest=Entry(PORT_REST_S, "docs/exhaustion.md", VERSION),
             port_back=_port_back(settings),
+            icmp_identifiers=Entry("pool", "RFC 5508 REQ-1: mapped as ports are", VERSION),
         )
 
     @classmethod
@@ -216,9 +217,8 @@ class OpenFlowGateway(OVSSwitch, Gateway):
         }
 
     def __init__(self, name: str, plan: GatewayPlan, controller: ControllerProcess, **params: Any) -> None:
-        super().__init__(name, dpid=plan.mac.replace(":", ""), **params)
+        super().__init__(name, plan, **params)
         self._table_limits = table_limits(plan.settings)
-        self._outside = {i.port for i in plan.interfaces if i.side is Side.OUTSIDE}
         self._controller = controller
 
     def start(self, controllers: list[Any]) -> None:
@@ -240,10 +240,6 @@ class OpenFlowGateway(OVSSwitch, Gateway):
         """Stop none, so that Mininet stops each by itself: its way of stopping all at once forgets controllers."""
         return []
 
-    def vsctl(self, *args: Any, **kwargs: Any) -> str:
-        """Run ovs-vsctl. Mininet's goes through a terminal, which cuts lines at 4,096 bytes."""
-        return _output("ovs-vsctl", *shlex.split(" ".join(str(arg) for arg in args)))
-
     def bridgeOpts(self) -> str:  # noqa: N802 (Mininet's name)
         """Extend Mininet's options of the bridge, and limit its NAT tables."""
         limits = "".join(
@@ -252,11 +248,6 @@ class OpenFlowGateway(OVSSwitch, Gateway):
             for table, rules in self._table_limits.items()
         )
         return f"{super().bridgeOpts()} other-config:controller-queue-size={CONTROLLER_QUEUE}{limits}"
-
-    def intfOpts(self, intf: Any) -> str:  # noqa: N802 (Mininet's name)
-        """Extend Mininet's options of a port."""
-        tag = f" -- set Port {intf} tag={OUTSIDE_VLAN}" if self.ports[intf] in self._outside else ""
-        return f"{super().intfOpts(intf)}{tag}"
 
     def overflow(self, policy: str) -> None:
         """Choose what the NAT tables do with a rule too many: `refuse` it, or `evict` one that has a timeout."""
@@ -270,11 +261,11 @@ class OpenFlowGateway(OVSSwitch, Gateway):
             for number in range(count):
                 match = f"table={table},ip,nw_src={STRANGERS + number}"
                 rule = f"cookie={STRANGE_COOKIE},{match},idle_timeout=3600,actions=drop"
-                _output("ovs-ofctl", "-OOpenFlow13", "add-flow", self.name, rule)
+                output("ovs-ofctl", "-OOpenFlow13", "add-flow", self.name, rule)
 
     def strangers(self) -> int:
         """Return how many of these rules are left, in all tables."""
-        rules = _output("ovs-ofctl", "-OOpenFlow13", "dump-flows", self.name, f"cookie={STRANGE_COOKIE}/-1")
+        rules = output("ovs-ofctl", "-OOpenFlow13", "dump-flows", self.name, f"cookie={STRANGE_COOKIE}/-1")
         return rules.count("cookie=")
 
     def processes(self) -> list[SupervisedProcess]:
@@ -294,11 +285,3 @@ class OpenFlowGateway(OVSSwitch, Gateway):
     def environment(self) -> dict[str, str]:
         """Return the framework and its version."""
         return {"framework": self._controller.framework}
-
-
-def _output(*command: str) -> str:
-    """Return what a program of Open vSwitch prints. Raises GatewayError if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=READY_WITHIN_S)
-    if done.returncode:
-        raise GatewayError(f"{command[0]} failed: {done.stderr.strip()}")
-    return done.stdout

@@ -165,3 +165,23 @@ class Rationing(OpenFlowGateway):
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
         """Start with other settings."""
         return super().prepare(_with(plan, port_quota=8))
+
+
+class Modest(OpenFlowGateway):
+    """Declares that it gives up early, as Linux does, and finds every port."""
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Claim Linux's search."""
+        declared = super().declare(settings, options)
+        return dataclasses.replace(declared, finds_every_port_of=Entry(128, "hearsay", "none"))
+
+
+class Thorough(OpenFlowGateway):
+    """Declares that it finds every port, whatever its allocator does."""
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Claim completeness."""
+        declared = super().declare(settings, options)
+        return dataclasses.replace(declared, finds_every_port_of=Entry(settings.ports, "hearsay", "none"))

@@ -1,0 +1,46 @@
+"""The scenario loss-curve on the real thing."""
+
+from __future__ import annotations
+
+from tests.emulation.conftest import BROKEN, Run
+
+CLIENTS = ("--set", "clients=3")
+SMALL = ("--set", "ports=256", *CLIENTS)
+LARGE = ("--set", "ports=4096", *CLIENTS)
+
+
+def test_who_finds_every_port_refuses_nobody_before_the_last(run: Run) -> None:
+    """The curve is nought up to 100 %, and one there."""
+    finished = run("run", "loss-curve", *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    series = finished.result["series"]
+    assert series["first_refusal_utilisation"] == 1.0
+    assert series["loss_curve"][-1] == {"utilisation": 1.0, "attempts": 26, "refused": 26}
+    assert all(row["refused"] == 0 for row in series["loss_curve"][:-1])
+    assert sum(finished.result["outcomes"].values()) == 282
+
+
+def test_who_searches_as_linux_does_refuses_early_and_as_predicted(run: Run) -> None:
+    """The first refusal comes while hundreds of ports are free."""
+    finished = run("run", "loss-curve", *LARGE, "--allocator", "linux-like", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert 0.8 < finished.result["series"]["first_refusal_utilisation"] < 0.99
+
+
+def test_a_gateway_that_only_claims_to_search_like_linux_is_found_out(run: Run) -> None:
+    """Mutation: it declares Linux's search, and finds every port."""
+    finished = run("run", "loss-curve", *LARGE, "--gateway", f"{BROKEN}:Modest", "--json")
+
+    assert finished.status == 1
+    assert not finished.check("as the declared search leads to")["ok"]
+
+
+def test_a_gateway_that_only_claims_to_find_every_port_is_found_out(run: Run) -> None:
+    """Mutation: it declares to find every port, and searches like Linux."""
+    arguments = (*SMALL, "--set", "ports=1024", "--allocator", "linux-like", "--gateway", f"{BROKEN}:Thorough")
+    finished = run("run", "loss-curve", *arguments, "--json")
+
+    assert finished.status == 1
+    assert not finished.check("before the last port")["ok"]

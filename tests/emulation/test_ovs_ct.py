@@ -1,0 +1,47 @@
+"""The gateway ovs-ct on the real thing.
+
+The mutation is its own option: without the guard, what gets no port leaves with its inside address.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.emulation.conftest import Run
+
+FILES = Path(__file__).parent / "files"
+SMALL = ("port-exhaustion", "--gateway", "ovs-ct", "--set", "ports=64", "--json")
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_exactly_its_ports_are_given_out(run: Run, protocol: str) -> None:
+    """Up to 128 ports the last free one is found; who comes late hears nothing."""
+    finished = run("run", *SMALL, "--set", f"protocol={protocol}")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 64
+    assert finished.result["outcomes"]["timeout"] == 16
+
+
+def test_without_the_guard_it_leaks(run: Run) -> None:
+    """Each refused attempt leaks, and no other check fails."""
+    finished = run("run", *SMALL, "--set", "guard=false")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert finished.result["outcomes"]["leaked"] == 16
+    failed = [check["claim"] for check in finished.result["checks"] if not check["ok"]]
+    assert failed == ["no packet left untranslated"]
+
+
+def test_queries_pass_but_cannot_run_out(run: Run) -> None:
+    """ICMP keeps the identifiers that hosts chose: a ping is answered, and the experiment is refused."""
+    pinged = run("run", str(FILES / "ping.py"), "--gateway", "ovs-ct", "--set", "clients=2", "--json")
+    refused = run("run", *SMALL, "--set", "protocol=icmp")
+
+    failed = [check["claim"] for check in pinged.result["checks"] if not check["ok"]]
+    assert len(failed) == 1  # and this is the counter of mapped identifiers, which is not known
+    assert "are mapped" in failed[0]
+    assert refused.status == 2
+    assert "keep the identifiers that their hosts chose" in refused.complaints

@@ -1,0 +1,160 @@
+"""The model of how Linux looks for a port, and the curve of refusals that it predicts."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from scenarios.models.curve import Prediction, Row, first_refusal, rows
+from scenarios.models.linux_search import (
+    PortRange,
+    likely_first_refusal,
+    refusal_probability,
+    rounds,
+    simulate,
+    stretches,
+)
+
+OUTSIDE = 32768
+"""A source port that is in none of the ranges, and so is never kept."""
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (1, [1]),
+        (100, [100]),
+        (128, [128]),
+        (129, [128, 64, 32, 16, 8]),
+        (64512, [128, 64, 32, 16, 8]),
+    ],
+)
+def test_rounds_are_halved_down_to_8_unless_the_first_sees_all(size: int, expected: list[int]) -> None:
+    """248 tries in all, or the whole range."""
+    assert rounds(size) == expected
+
+
+@pytest.mark.parametrize(
+    ("offset", "tries", "size", "expected"),
+    [
+        (10, 128, 1024, [(10, 138)]),
+        (1020, 8, 1024, [(1020, 1024), (0, 4)]),
+        (65532, 8, 1000, [(532, 536), (0, 4)]),
+        (5, 4, 4, [(1, 4), (0, 1)]),
+    ],
+    ids=["within", "past the last port", "past the last offset", "a whole range"],
+)
+def test_a_round_tries_consecutive_ports(
+    offset: int, tries: int, size: int, expected: list[tuple[int, int]]
+) -> None:
+    """After the last port comes the first; after the last offset of 16 bits as well."""
+    assert list(stretches(offset, tries, size)) == expected
+
+
+def test_a_source_port_is_kept_only_where_it_is_in_the_range_and_free() -> None:
+    """So the one free port left is found at once by its namesake, and by others by luck."""
+    taken = PortRange(range(1024, 5120), random.Random(1), keeps=True)
+    assert all(taken.connect(port) for port in range(1024, 5119))
+
+    assert [taken.connect(OUTSIDE) for _ in range(3)] == [False, False, False]
+    assert taken.connect(5119)
+
+
+def test_a_range_of_128_ports_is_searched_completely() -> None:
+    """128 connections fit, and not one more."""
+    served = simulate([OUTSIDE] * 140, range(1024, 1152), random.Random(1), keeps=True)
+
+    assert served == [True] * 128 + [False] * 12
+
+
+@pytest.mark.parametrize(
+    ("size", "refused", "first"),
+    [(4096, (27, 60), (0.86, 0.97)), (16384, (135, 220), (0.84, 0.93))],
+    ids=["4096", "16384"],
+)
+def test_it_predicts_what_was_measured_on_linux(
+    size: int, refused: tuple[int, int], first: tuple[float, float]
+) -> None:
+    """As many flows as ports: 41 to 51 of 4,096 were refused (from 92 %), and 173 of 16,384 (from 88 %)."""
+    for seed in range(5):
+        served = simulate([OUTSIDE] * size, range(1024, 1024 + size), random.Random(seed), keeps=True)
+
+        assert refused[0] <= served.count(False) <= refused[1]
+        met = first_refusal(served, size)
+        assert met is not None
+        assert first[0] <= met <= first[1]
+
+
+def test_kept_source_ports_make_rows_that_refuse_earlier() -> None:
+    """64,512 ports and source ports from 32768-60999, as measured on Linux: first refusal at 59 %."""
+    rng = random.Random(1)
+    clients = [rng.sample(range(32768, 61000), 8064) for _ in range(8)]
+    served = simulate(
+        [port for each in zip(*clients, strict=True) for port in each], range(1024, 65536), rng, keeps=True
+    )
+
+    met = first_refusal(served, 64512)
+    assert met is not None
+    assert 0.58 < met < 0.62
+
+
+@pytest.mark.parametrize(
+    ("utilisation", "expected"),
+    [(0.0, 0.0), (0.5, 1.06e-28), (0.9, 0.00338), (0.95, 0.0747), (0.99, 0.617), (1.0, 1.0)],
+)
+def test_the_probability_follows_from_the_utilisation(utilisation: float, expected: float) -> None:
+    """Literal values of the formula."""
+    assert refusal_probability(utilisation, 64512) == pytest.approx(expected, rel=0.01)
+
+
+def test_formula_and_simulation_agree() -> None:
+    """Roughly where the curve is steep: of those that meet 95 to 96 %, the formula has 9.9 % refused."""
+    expected = refusal_probability(0.955, 16384)
+    met, refused = 0, 0
+    for seed in range(4):
+        served = simulate([OUTSIDE] * 16384, range(1024, 17408), random.Random(seed), keeps=False)
+        (row,) = [row for row in rows(served, 16384, 100) if row.utilisation == 0.95]
+        met, refused = met + int(row.attempts), refused + int(row.refused)
+
+    assert expected == pytest.approx(0.0989, abs=0.001)
+    assert refused / met == pytest.approx(0.067, abs=0.02)
+
+
+def test_the_first_refusal_comes_earlier_in_larger_ranges() -> None:
+    """There is more room for bad luck; and none in a range that is searched completely."""
+    assert likely_first_refusal(128) is None
+    assert likely_first_refusal(1024) == pytest.approx(0.940, abs=0.002)
+    assert likely_first_refusal(4096) == pytest.approx(0.918, abs=0.002)
+
+
+def test_the_curve_counts_by_the_utilisation_that_an_attempt_met() -> None:
+    """Four ports, in two steps; what met a full range has a row of its own."""
+    served = [True, True, False, True, True, False, False]
+
+    assert rows(served, 4, 2) == [Row(0.0, 2, 0), Row(0.5, 3, 1), Row(1.0, 2, 2)]
+    assert first_refusal(served, 4) == 0.5
+    assert first_refusal([True], 4) is None
+
+
+def test_a_complete_search_is_predicted_exactly() -> None:
+    """Nothing is refused before the range is full."""
+    predicted = Prediction.of(
+        [OUTSIDE] * 5, range(1024, 1028), finds_every_port_of=128, keeps=True, steps=1, seed=0
+    )
+
+    assert predicted == Prediction([Row(0.0, 4, 0), Row(1.0, 1, 1)], 1.0, 0, 0)
+
+
+def test_the_bounds_hold_for_the_declared_search_and_for_no_other() -> None:
+    """128 tries without the further rounds are told from the declared search, and so is a search of everything."""
+    sources, ports = [OUTSIDE] * 4506, range(1024, 5120)
+    predicted = Prediction.of(sources, ports, finds_every_port_of=128, keeps=True, steps=50, seed=0)
+
+    assert 0 < predicted.low < 30
+    assert 60 < predicted.high < 95
+    assert predicted.first_refusal == pytest.approx(0.93, abs=0.01)
+    assert sum(row.refused for row in predicted.rows) == pytest.approx(410, abs=1)
+    once = PortRange(ports, random.Random(3), keeps=True)
+    once._rounds = [128]
+    assert [once.connect(source) for source in sources[:4096]].count(False) > predicted.high

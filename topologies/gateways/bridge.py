@@ -1,0 +1,44 @@
+"""An Open vSwitch bridge as a gateway's body: its ports, and the programs of Open vSwitch."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from typing import Any
+
+from mininet.node import OVSSwitch
+
+from controller.wiring import Side
+from topologies.gateways.base import GatewayError, GatewayPlan
+
+READY_WITHIN_S = 60.0
+OUTSIDE_VLAN = 4094
+"""Keeps the inside LAN's broadcasts from the outside ports; no frame ever carries it."""
+
+
+def output(*command: str) -> str:
+    """Return what a program of Open vSwitch prints. Raises GatewayError if it fails, or does not end."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=READY_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        raise GatewayError(f"{command[0]} did not end within {READY_WITHIN_S:.0f} s") from None
+    if done.returncode:
+        raise GatewayError(f"{command[0]} failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+class Bridge(OVSSwitch):
+    """Mininet's bridge, with any number of ports, of which the inside ones are a LAN for the action NORMAL."""
+
+    def __init__(self, name: str, plan: GatewayPlan, **params: Any) -> None:
+        super().__init__(name, dpid=plan.mac.replace(":", ""), **params)
+        self._outside = {i.port for i in plan.interfaces if i.side is Side.OUTSIDE}
+
+    def vsctl(self, *args: Any, **kwargs: Any) -> str:
+        """Run ovs-vsctl. Mininet's goes through a terminal, which cuts lines at 4,096 bytes."""
+        return output("ovs-vsctl", *shlex.split(" ".join(str(arg) for arg in args)))
+
+    def intfOpts(self, intf: Any) -> str:  # noqa: N802 (Mininet's name)
+        """Extend Mininet's options of a port."""
+        tag = f" -- set Port {intf} tag={OUTSIDE_VLAN}" if self.ports[intf] in self._outside else ""
+        return f"{super().intfOpts(intf)}{tag}"

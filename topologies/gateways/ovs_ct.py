@@ -1,0 +1,254 @@
+"""Open vSwitch as the NAT: static rules with the action `ct(commit,nat(src=ADDRESS:PORTS))`, and no controller.
+
+What it can follow and what it declares about itself is in `ovs_conntrack`; the rules are
+`templates/ovs-ct.flows.j2`. A connection remembers from which port and MAC address it came, so no rule need know
+the inside hosts. Outside, a network's hosts are at the other end of their link, and a router is asked for by ARP.
+
+It always uses the userspace datapath, whose connection tracking is Open vSwitch's own; the kernel datapath's is
+Linux's. The hash that chooses ports has no seed that could be set: `--seed` does not repeat a choice of ports.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import itertools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jinja2
+from pydantic import Field
+
+from controller.configuration import FIRST_PORT, Settings
+from controller.nat.counters import Counters
+from controller.wiring import Interface, Side
+from topologies.gateways import arp, ovs_conntrack
+from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
+from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.bridge import READY_WITHIN_S, Bridge, output
+
+DATAPATH = "netdev@ovs-netdev"
+"""The one userspace datapath, with one connection tracker for all bridges: each gateway has a zone in it."""
+NEW = {"tcp": "tcp,tcp_flags=+syn-ack", "udp": "udp", "icmp": "icmp"}
+"""What may begin a connection. Of ICMP the tracker itself takes queries only."""
+DEFAULT_ROUTE = ipaddress.IPv4Network("0.0.0.0/0")
+LAST_OCTETS = 256
+
+_zones = itertools.count(1)
+
+
+class OvsCtOptions(Options):
+    """What can be chosen about Open vSwitch's NAT only."""
+
+    guard: bool = Field(
+        True, strict=True, description="whether a rule drops what leaves untranslated; false shows the leak"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where packets for a network go: a port, and who is there."""
+
+    network: ipaddress.IPv4Network
+    port: int
+    mac: str
+
+    @property
+    def priority(self) -> int:
+        """The longest prefix wins."""
+        return 10 + self.network.prefixlen
+
+
+def rules(plan: GatewayPlan, *, zone: int, routes: list[Route]) -> str:
+    """Return the rules for these settings and this wiring."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("topologies.gateways", "templates"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    externals = plan.settings.external_addresses
+    inside = [each.address for each in plan.interfaces if each.side is Side.INSIDE]
+    inside_networks = list(dict.fromkeys(each.network for each in inside))
+    outside = [each for each in plan.interfaces if each.side is Side.OUTSIDE]
+    own = {each.address.ip: None for each in plan.interfaces}
+    last = FIRST_PORT + plan.settings.ports - 1
+    return environment.get_template("ovs-ct.flows.j2").render(
+        mac=plan.mac,
+        zone=zone,
+        outside=[
+            {"number": each.port, "network": each.address.network, "own": _own(each, externals)}
+            for each in outside
+        ],
+        externals=externals,
+        inside_addresses=list(dict.fromkeys(each.ip for each in inside)),
+        inside_networks=inside_networks,
+        never=list(dict.fromkeys([*own, *externals, *inside_networks])),
+        new=list(NEW.values()),
+        pool=list(_pool(externals)),
+        ports=f"{FIRST_PORT}-{last}",
+        guard=getattr(plan.options, "guard", True),
+        routes=routes,
+    )
+
+
+def _own(interface: Interface, externals: list[ipaddress.IPv4Address]) -> list[ipaddress.IPv4Address]:
+    """Return what neighbours ask for by ARP: the port's own address, and external ones of its network."""
+    asked_for = [each for each in externals if each in interface.address.network]
+    return list(dict.fromkeys([interface.address.ip, *asked_for]))
+
+
+def _pool(externals: list[ipaddress.IPv4Address]) -> list[tuple[str, ipaddress.IPv4Address]]:
+    """Pair inside hosts with external addresses, by the last octet of theirs (RFC 4787 REQ-2)."""
+    if len(externals) == 1:
+        return [("", externals[0])]
+    return [
+        (f",nw_src=0.0.0.{octet}/0.0.0.255", externals[octet % len(externals)]) for octet in range(LAST_OCTETS)
+    ]
+
+
+def endpoints(listing: str, protocol: str) -> set[tuple[str, str]]:
+    """Return the external endpoints that connections have, from `dpctl/dump-conntrack`."""
+    answers = rf"^{protocol},.*?reply=\(src=[^,]*,dst=([^,]*),(?:sport=\d+,dport=|id=)(\d+)"
+    return set(re.findall(answers, listing, re.MULTILINE))
+
+
+def tracked(limits: str, zone: int) -> int:
+    """Return how many connections a zone's table has, from `dpctl/ct-get-limits`."""
+    found = re.search(rf"^zone={zone},limit=\d+,count=(\d+)", limits, re.MULTILINE)
+    if found is None:
+        raise GatewayError(f"Open vSwitch does not say how many connections zone {zone} has: {limits!r}")
+    return int(found.group(1))
+
+
+class OvsCtGateway(Bridge, Gateway):
+    """Open vSwitch's connection tracking, with static rules."""
+
+    settings: ClassVar[dict[str, Any]] = ovs_conntrack.DEFAULTS
+    Options: ClassVar[type[Options]] = OvsCtOptions
+    restrictions = ovs_conntrack.RESTRICTIONS
+
+    @classmethod
+    def check(cls, settings: Settings, options: Any) -> None:
+        """Raise ConfigurationError for what Open vSwitch cannot do."""
+        super().check(settings, options)
+        ovs_conntrack.check(settings)
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Return what Open vSwitch does under these settings."""
+        return ovs_conntrack.behaviour(settings)
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Take a zone of the connection tracker."""
+        return {"plan": plan, "zone": next(_zones), "datapath": "user"}
+
+    def __init__(self, name: str, plan: GatewayPlan, zone: int, **params: Any) -> None:
+        super().__init__(name, plan, **params)
+        self._plan = plan
+        self._zone = zone
+        self._routers = {i.port: i.next_hop for i in plan.interfaces if i.next_hop is not None}
+
+    def start(self, _controllers: list[Any]) -> None:
+        """Make the bridge with its ports, then its rules, timers and limit."""
+        super().start([])
+        settings = self._plan.settings
+        timeouts = [f"{name}={seconds}" for name, seconds in ovs_conntrack.conntrack_timeouts(settings).items()]
+        if not self.vsctl("--if-exists", "get", "Open_vSwitch", ".", "datapaths:netdev").strip():
+            # Open vSwitch makes no record of a datapath by itself.
+            record = "--id=@new create Datapath datapath_version=0"
+            self.vsctl("--no-wait", "--", record, "--", "set", "Open_vSwitch", ".", "datapaths:netdev=@new")
+        self.vsctl("add-zone-tp", "netdev", f"zone={self._zone}", *timeouts)
+        limit = settings.limit_sessions or ovs_conntrack.MOST_SESSIONS
+        self._dpctl("ct-set-limits", f"zone={self._zone},limit={limit}")
+        self._install({})
+
+    def wait_ready(self) -> None:
+        """Ask the routers for their MAC addresses, and add the routes through them."""
+        if self._routers:
+            self._install(
+                {
+                    port: arp.resolve(
+                        str(self._interface(port)),
+                        self._plan.mac,
+                        self._address(port).ip,
+                        router,
+                        within=READY_WITHIN_S,
+                    )
+                    for port, router in self._routers.items()
+                }
+            )
+
+    def processes(self) -> list[SupervisedProcess]:
+        """Return none: the switch is the sandbox's."""
+        return []
+
+    def counters(self, protocol: str) -> dict[str, int | None]:
+        """Return what the connection tracker and the rules know; None for what they do not.
+
+        While the table keeps connections that have expired, their ports are not free. Nobody says which they
+        are, so they all count, whatever their protocol and destination.
+        """
+        listing = self._dpctl("dump-conntrack", f"zone={self._zone}")
+        sessions = tracked(self._dpctl("ct-get-limits", f"zone={self._zone}"), self._zone)
+        allocated = len(endpoints(listing, protocol))
+        expired = max(0, sessions - listing.count("\n"))
+        taken = allocated + (expired if ovs_conntrack.keeps_expired(ovs_conntrack.version()) else 0)
+        settings = self._plan.settings
+        pool = settings.ports * len(settings.external_addresses)
+        return {
+            **dict.fromkeys(field.name for field in dataclasses.fields(Counters)),
+            **self._dropped(protocol),
+            "ports_allocated": allocated,
+            "ports_free": max(0, pool - taken) if protocol != "icmp" else None,
+            "total_sessions": sessions,
+            "packet_ins_known_mappings": None,
+        }
+
+    def environment(self) -> dict[str, str]:
+        """Return the datapath, which is always this one."""
+        return {"datapath": "userspace"}
+
+    def _dropped(self, protocol: str) -> dict[str, int | None]:
+        """Return the packets that the guard dropped, by what ran short, where that can be only one thing."""
+        settings, limit = self._plan.settings, self._plan.settings.limit_sessions
+        if not getattr(self._plan.options, "guard", True):
+            return {}
+        cookie = list(NEW).index(protocol) + 1
+        dumped = output("ovs-ofctl", "dump-flows", self.name, f"cookie={cookie}/-1")
+        packets = sum(int(count) for count in re.findall(r"n_packets=(\d+)", dumped))
+        if limit is None:
+            return {"dropped_port_packets": packets, "dropped_state_limit_packets": 0}
+        if limit <= min(settings.ports, max(ovs_conntrack.FINDS_ALL_OF, settings.ports // 2)):
+            return {"dropped_port_packets": 0, "dropped_state_limit_packets": packets}
+        return {}
+
+    def _install(self, routers: dict[int, str]) -> None:
+        """Install the rules, with the routers' MAC addresses as far as they are known, at once."""
+        outside = {each.port: each.address.network for each in self._plan.interfaces if each.side is Side.OUTSIDE}
+        direct = {port: self._neighbour(port) for port in outside if port not in self._routers}
+        routes = [Route(outside[port], port, mac) for port, mac in (direct | routers).items()]
+        routes += [Route(DEFAULT_ROUTE, port, mac) for port, mac in routers.items()]
+        path: Path = self._plan.folder / "flows"
+        path.write_text(rules(self._plan, zone=self._zone, routes=routes))
+        output("ovs-ofctl", "-OOpenFlow14", "--bundle", "replace-flows", self.name, str(path))
+
+    def _address(self, port: int) -> ipaddress.IPv4Interface:
+        return next(each.address for each in self._plan.interfaces if each.port == port)
+
+    def _interface(self, port: int) -> Any:
+        return next(interface for interface, number in self.ports.items() if number == port)
+
+    def _neighbour(self, port: int) -> str:
+        """Return the MAC address at the other end of a port's link."""
+        interface = self._interface(port)
+        link = interface.link
+        other = link.intf2 if link.intf1 is interface else link.intf1
+        return str(other.MAC())
+
+    def _dpctl(self, command: str, *arguments: str) -> str:
+        return output("ovs-appctl", f"dpctl/{command}", DATAPATH, *arguments)
