@@ -193,9 +193,9 @@ def _check_counters(attempts: list[Attempt], counters: dict[str, int | None], re
     refused = sum(attempt.outcome != "established" for attempt in attempts)
     if counters["dropped_port_packets"] is not None:
         dropped = counters["dropped_port_packets"] + (counters.get("dropped_address_packets") or 0)
-        report.check(
-            "the gateway agrees: so many packets were dropped for want of a port",
-            expected=refused,
-            observed=dropped,
+        report.check_at_most(
+            f"the gateway agrees: it dropped {refused} packets for want of a port; off by so many",
+            limit=max(1, refused // 20),  # a SYN may be lost otherwise where a port changes hands at once
+            observed=abs(dropped - refused),
             source="RFC 8512 dropped-port-packets",
         )
