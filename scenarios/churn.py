@@ -33,8 +33,9 @@ FIRST_SYN_S = 0.8
 AT_CAPACITY = LOADS[1]
 TOLERANCE = 0.12
 """By how much a share may be off: on a busy machine each connection takes some milliseconds more."""
-TOLERANCE_AT_CAPACITY = 0.2
-"""At capacity no port has any time to spare, so every millisecond counts."""
+TOLERANCE_AT_CAPACITY = 0.25
+"""At capacity no port has any time to spare, so every millisecond counts; and Linux, which takes a closed
+connection's port only if the new sequence number is ahead, refuses a tenth there."""
 
 
 class ChurnParameters(Parameters):
@@ -192,9 +193,9 @@ def _check_counters(attempts: list[Attempt], counters: dict[str, int | None], re
     refused = sum(attempt.outcome != "established" for attempt in attempts)
     if counters["dropped_port_packets"] is not None:
         dropped = counters["dropped_port_packets"] + (counters.get("dropped_address_packets") or 0)
-        report.check(
-            "the gateway agrees: so many packets were dropped for want of a port",
-            expected=refused,
-            observed=dropped,
+        report.check_at_most(
+            f"the gateway agrees: it dropped {refused} packets for want of a port; off by so many",
+            limit=max(1, refused // 20),  # a SYN may be lost otherwise where a port changes hands at once
+            observed=abs(dropped - refused),
             source="RFC 8512 dropped-port-packets",
         )
