@@ -74,8 +74,8 @@ def check_offer(pool: Pool, settings: Settings, load: float) -> None:
         )
     if pool.spread > MOST_SPREAD_S:
         raise ConfigurationError(
-            f"this gateway gives a port again up to {pool.spread:g} s later than its timers say ({pool.source}), so "
-            "what rate it can bear cannot be reckoned; take another --gateway"
+            f"this gateway gives a port again up to {pool.spread:g} s later than its timers say ({pool.source}), "
+            "so what rate it can bear cannot be reckoned; take another --gateway"
         )
     if pool.rate * load > MOST_PER_SECOND:
         raise ConfigurationError(
