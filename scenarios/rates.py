@@ -18,6 +18,8 @@ from topologies.gateways.behaviour import Behaviour
 
 MOST_PER_SECOND = 800.0
 """Connections a second that every machine can offer, so that only the NAT refuses."""
+MOST_SPREAD_S = 2.0
+"""By how much later than its timer a port may come back, where a rate is to be reckoned."""
 LEAD_S = 0.2
 """From the order to the first start, for workers that are still reading."""
 
@@ -29,13 +31,15 @@ class Pool:
     ports: int
     occupied: float
     source: str
+    spread: float = 0.0
+    """By how many seconds later a port may come back than `occupied` says."""
 
     @classmethod
     def of(cls, behaviour: Behaviour, settings: Settings, *, clients: int, holding: float) -> Pool:
         """Read it from the settings, and from when the gateway gives a port again."""
         back = behaviour.port_back
-        earliest, _ = back.value["close"]
-        return cls(room(settings, "tcp", clients), holding + earliest, str(back))
+        earliest, latest = back.value["close"]
+        return cls(room(settings, "tcp", clients), holding + earliest, str(back), latest - earliest)
 
     @property
     def rate(self) -> float:
@@ -67,6 +71,11 @@ def check_offer(pool: Pool, settings: Settings, load: float) -> None:
         raise ConfigurationError(
             f"external_addresses={len(settings.external_addresses)} is not possible with this scenario: it "
             "reckons with one pool of ports; take external_addresses=1"
+        )
+    if pool.spread > MOST_SPREAD_S:
+        raise ConfigurationError(
+            f"this gateway gives a port again up to {pool.spread:g} s later than its timers say ({pool.source}), "
+            "so what rate it can bear cannot be reckoned; take another --gateway"
         )
     if pool.rate * load > MOST_PER_SECOND:
         raise ConfigurationError(
