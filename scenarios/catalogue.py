@@ -11,6 +11,7 @@ from scenarios.hold_and_retry import HoldAndRetry
 from scenarios.hole_punching import HolePunching
 from scenarios.loss_curve import LossCurve
 from scenarios.port_exhaustion import PortExhaustion
+from scenarios.port_overlap import PortOverlap
 from scenarios.refusal_signals import RefusalSignals
 from scenarios.release import Release
 from scenarios.state_exhaustion import StateExhaustion
@@ -21,6 +22,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     scenario.name: scenario
     for scenario in (
         PortExhaustion,
+        PortOverlap,
         SwitchTableFull,
         StateExhaustion,
         Eviction,

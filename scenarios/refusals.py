@@ -88,6 +88,23 @@ def _found(behaviour: Behaviour, settings: Settings, capacity: int) -> int:
     return capacity if certain else math.floor(capacity / addresses * FOUND_SHARE)
 
 
+def require_ports_run_short(
+    settings: Settings, behaviour: Behaviour, *, protocol: str, clients: int, connections: int
+) -> None:
+    """Raise ConfigurationError unless the ports alone stop so many connections, and those beyond are refused."""
+    limit = _limit(settings, protocol, clients)
+    if limit < connections:
+        raise ConfigurationError(
+            f"this scenario is about ports, but another limit stops {protocol.upper()} after {limit:,} connections "
+            f"of {connections:,}; take a higher limit or null for {', '.join(_set_limits(settings, protocol))}"
+        )
+    if behaviour.ports_exhausted.value.evicts == "lru":
+        raise ConfigurationError(
+            "setting on_exhaustion=evict-lru is not possible with this scenario: nobody is refused, and others "
+            "go for them; that is the scenario eviction. Take drop, icmp, reset or hold"
+        )
+
+
 def room(settings: Settings, protocol: str, clients: int) -> int:
     """Return how many connections of these clients to one service fit at once."""
     return min(settings.ports * len(settings.external_addresses), _limit(settings, protocol, clients))
@@ -100,3 +117,8 @@ def _limit(settings: Settings, protocol: str, clients: int) -> int:
     limits = [limit for limit in shared if limit is not None]
     limits += [limit * clients for limit in own if limit is not None]
     return min(limits, default=1 << 32)
+
+
+def _set_limits(settings: Settings, protocol: str) -> list[str]:
+    keys = (*LIMITED_BY, "port_quota", f"port_quota_{protocol}")
+    return [key for key in keys if getattr(settings, key) is not None]
