@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scenarios.address_pool import AddressPool
 from scenarios.base import Scenario
 from scenarios.churn import Churn
 from scenarios.client_exhaustion import ClientExhaustion
@@ -12,6 +13,7 @@ from scenarios.hole_punching import HolePunching
 from scenarios.loss_curve import LossCurve
 from scenarios.port_exhaustion import PortExhaustion
 from scenarios.port_overlap import PortOverlap
+from scenarios.protocols import Protocols
 from scenarios.refusal_signals import RefusalSignals
 from scenarios.release import Release
 from scenarios.state_exhaustion import StateExhaustion
@@ -35,6 +37,8 @@ SCENARIOS: dict[str, type[Scenario]] = {
         TwoNats,
         HolePunching,
         LossCurve,
+        Protocols,
+        AddressPool,
     )
 }
 """By the names that `lastport run` takes."""

@@ -10,7 +10,7 @@ Expectation   by `port_overlapping`: with `endpoint`, each service gets `ports` 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -85,8 +85,8 @@ class PortOverlap(Scenario):
     def check(cls, parameters: OverlapParameters, settings: Settings, behaviour: Behaviour) -> None:
         """Refuse what lets anything but the ports run short."""
         require_ports_run_short(
+            cls.name,
             settings,
-            behaviour,
             protocol=parameters.protocol,
             clients=parameters.clients,
             connections=settings.ports * parameters.destinations,
@@ -139,8 +139,12 @@ class PortOverlap(Scenario):
 
 def reuses(overlapping: str, targets: Iterable[Endpoint]) -> int:
     """Return toward how many of these destinations one port may be in use at once (RFC 7857 section 3)."""
-    distinct = {"endpoint": set(targets), "address": {address for address, _ in targets}, "off": {None}}
-    return len(distinct[overlapping])
+    told_apart: dict[str, Callable[[Endpoint], object]] = {
+        "endpoint": lambda target: target,
+        "address": lambda target: target[0],
+        "off": lambda target: None,
+    }
+    return len({told_apart[overlapping](target) for target in targets})
 
 
 def at_once(sightings: Iterable[Sighting]) -> dict[Endpoint, set[Endpoint]]:

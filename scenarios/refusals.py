@@ -89,19 +89,15 @@ def _found(behaviour: Behaviour, settings: Settings, capacity: int) -> int:
 
 
 def require_ports_run_short(
-    settings: Settings, behaviour: Behaviour, *, protocol: str, clients: int, connections: int
+    scenario: str, settings: Settings, *, protocol: str, clients: int, connections: int
 ) -> None:
     """Raise ConfigurationError unless the ports alone stop so many connections, and those beyond are refused."""
+    refuse_eviction(scenario, settings)
     limit = _limit(settings, protocol, clients)
     if limit < connections:
         raise ConfigurationError(
-            f"this scenario is about ports, but another limit stops {protocol.upper()} after {limit:,} connections "
+            f"{scenario} is about ports, but another limit stops {protocol.upper()} after {limit:,} connections "
             f"of {connections:,}; take a higher limit or null for {', '.join(_set_limits(settings, protocol))}"
-        )
-    if behaviour.ports_exhausted.value.evicts == "lru":
-        raise ConfigurationError(
-            "setting on_exhaustion=evict-lru is not possible with this scenario: nobody is refused, and others "
-            "go for them; that is the scenario eviction. Take drop, icmp, reset or hold"
         )
 
 
