@@ -57,7 +57,7 @@ class Promise:
             capacity=capacity,
             least=capacity if evicts else _found(behaviour, settings, capacity),
             takes_all_ports=ports <= limit,
-            outcome=shortage.outcome[protocol] if shortage.outcome else None,
+            outcome=shortage.outcome.get(protocol) if shortage.outcome else None,
             evicts=evicts,
             holds=shortage.holds,
             source=str(declared),
