@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scenarios.address_pool import AddressPool
 from scenarios.base import Scenario
 from scenarios.churn import Churn
 from scenarios.client_exhaustion import ClientExhaustion
@@ -11,6 +12,8 @@ from scenarios.hold_and_retry import HoldAndRetry
 from scenarios.hole_punching import HolePunching
 from scenarios.loss_curve import LossCurve
 from scenarios.port_exhaustion import PortExhaustion
+from scenarios.port_overlap import PortOverlap
+from scenarios.protocols import Protocols
 from scenarios.refusal_signals import RefusalSignals
 from scenarios.release import Release
 from scenarios.state_exhaustion import StateExhaustion
@@ -21,6 +24,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     scenario.name: scenario
     for scenario in (
         PortExhaustion,
+        PortOverlap,
         SwitchTableFull,
         StateExhaustion,
         Eviction,
@@ -33,6 +37,8 @@ SCENARIOS: dict[str, type[Scenario]] = {
         TwoNats,
         HolePunching,
         LossCurve,
+        Protocols,
+        AddressPool,
     )
 }
 """By the names that `lastport run` takes."""

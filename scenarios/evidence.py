@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from scenarios.traffic.drive import Attempt, Sighting
 from scenarios.traffic.wire import Endpoint
-from scenarios.witnesses import Syns
+from scenarios.witnesses import Speakers, Syns
 
 OUTCOMES = ("leaked", "shared", "evicted", "held", "established", "timeout", "icmp", "reset")
 """Every outcome, the gravest first."""
@@ -21,12 +22,12 @@ HELD_S = 0.1
 def shared(sightings: Iterable[Sighting]) -> set[int]:
     """Return the nonces of clients that used one external endpoint at the same time as another.
 
-    Only toward one destination: there RFC 4787 REQ-3 and RFC 5382 REQ-7 forbid it. One client after the other is
-    no sharing: the second must be seen before the first was seen for the last time.
+    Only over one protocol and toward one destination: there RFC 4787 REQ-3 and RFC 5382 REQ-7 forbid it. One
+    client after the other is no sharing: the second must be seen before the first was seen for the last time.
     """
-    users: dict[tuple[Endpoint, Endpoint], list[Sighting]] = defaultdict(list)
+    users: dict[tuple[str, Endpoint, Endpoint], list[Sighting]] = defaultdict(list)
     for seen in sightings:
-        users[seen.external, seen.target].append(seen)
+        users[seen.protocol, seen.external, seen.target].append(seen)
     found: set[int] = set()
     for spans in users.values():
         spans.sort(key=lambda seen: seen.first)
@@ -38,6 +39,15 @@ def shared(sightings: Iterable[Sighting]) -> set[int]:
     return found
 
 
+def heard(sightings: Iterable[Sighting], speakers: Speakers) -> list[Sighting]:
+    """Return the sightings, over TCP with what clients said later on the wire, whether or not the server heard."""
+    extended = []
+    for seen in sightings:
+        last = speakers.get((seen.external, seen.target), {}).get(seen.nonce, seen.last)
+        extended.append(replace(seen, last=last) if last > seen.last else seen)
+    return extended
+
+
 def intruded(sightings: Iterable[Sighting], syns: Syns) -> set[int]:
     """Return the nonces of those on whose TCP connection another client's SYN came, while they were using it.
 
@@ -45,6 +55,8 @@ def intruded(sightings: Iterable[Sighting], syns: Syns) -> set[int]:
     """
     found = set()
     for seen in sightings:
+        if seen.protocol != "tcp":
+            continue
         on_wire = syns.get((seen.external, seen.target), [])
         own = {number for number, at in on_wire if at <= seen.first}
         if any(seen.first < at < seen.last and number not in own for number, at in on_wire):

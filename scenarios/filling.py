@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from controller.configuration import FIRST_PORT
+from controller.values import MOST_PORTS
 from scenarios.lab import Lab
 from scenarios.report import Report
 from scenarios.traffic.drive import Attempt, Opening, Sighting
+from scenarios.traffic.wire import Endpoint
 
 WINDOW = 256
 """Attempts under way at once, at most."""
@@ -49,13 +53,24 @@ class Filled:
 class Filling:
     """Connections from all clients to one or more services, and the pool that they take their ports from.
 
-    Attempts go over the clients in turn, and of each client over the destinations.
+    Attempts go over the destinations in turn, and with each round of them to the next client. With `own_ports`
+    every attempt has a source port that no other of its host has, and none of any host while they suffice; else
+    a host's kernel may use one port toward several destinations.
     """
 
     def __init__(
-        self, lab: Lab, report: Report, *, protocol: str, attempts: int, held: int, destinations: int = 1
+        self,
+        lab: Lab,
+        report: Report,
+        *,
+        protocol: str,
+        attempts: int,
+        held: int,
+        destinations: int = 1,
+        own_ports: bool = False,
     ) -> None:
         """Make ready for fills of so many attempts, of which `held` stay open."""
+        self._own_ports = own_ports
         self._lab = lab
         self._report = report
         self._protocol = protocol
@@ -63,16 +78,25 @@ class Filling:
         self._servers = lab.serve(protocol, destinations=destinations, held=held)
         self._clients = lab.drive(protocol, attempts=attempts)
 
-    def fill(self, phase: str, numbers: range, *, patience: float, in_order: int) -> Filled:
-        """Open attempts with these numbers, and keep them.
+    def fill(
+        self,
+        phase: str,
+        numbers: range,
+        *,
+        patience: float,
+        in_order: int,
+        clients: Sequence[int] | None = None,
+    ) -> Filled:
+        """Open attempts with these numbers, and keep them; `clients` (by their places) make them, or all.
 
         `in_order` of them are under way at once while all are answered: the fewer, the more it means which one
         is the first to fail.
         """
         started = time.monotonic()
+        turns = clients if clients is not None else range(len(self._lab.clients))
         with self._report.phase(phase):
             opened = self._clients.open(
-                [self._opening(number) for number in numbers],
+                [opening(number, turns, self._servers.targets, own_port=self._own_ports) for number in numbers],
                 patience=patience,
                 first_window=in_order,
                 window=WINDOW,
@@ -121,10 +145,23 @@ class Filling:
                 time.sleep(POOL_LOOK_EVERY_S)
         return None
 
+    @property
+    def targets(self) -> list[Endpoint]:
+        """Where the servers answer."""
+        return self._servers.targets
+
     def sightings(self) -> list[Sighting]:
         """Return whom the servers have seen so far."""
         return self._servers.sightings()
 
-    def _opening(self, number: int) -> Opening:
-        clients, targets = len(self._lab.clients), self._servers.targets
-        return Opening(number, (number - 1) % clients, targets[(number - 1) // clients % len(targets)])
+
+def opening(number: int, clients: Sequence[int], targets: Sequence[Endpoint], *, own_port: bool) -> Opening:
+    """Return who makes an attempt, to where, and from which port: the targets in turn, then the clients."""
+    turn, target = divmod(number - 1, len(targets))
+    round_, place = divmod(turn, len(clients))
+    port = 0
+    if own_port:
+        # Each client begins at another part of all ports.
+        first = place * (MOST_PORTS // len(clients))
+        port = FIRST_PORT + (first + round_ * len(targets) + target) % MOST_PORTS
+    return Opening(number, clients[place], targets[target], port)

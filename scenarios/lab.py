@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 from mininet.log import setLogLevel
 from mininet.net import Mininet
 
-from scenarios.evidence import held, intruded, shared
+from scenarios.evidence import heard, held, intruded, shared
 from scenarios.report import Report
 from scenarios.sandbox.mounts import FOLDER
 from scenarios.sandbox.supervision import Supervisor
 from scenarios.traffic.drive import Attempt, Clients, Servers, Sighting
 from scenarios.traffic.firing import Volleys
 from scenarios.traffic.wire import Endpoint
-from scenarios.witnesses import LeakWitness, SynWitness
+from scenarios.witnesses import LeakWitness, TcpWitness
 from topologies.base import LabTopology
 from topologies.gateways.base import Gateway, GatewayPlan
 
@@ -84,7 +84,7 @@ class Lab:
         for host in (node for node in self._net.values() if node.name not in nodes):
             supervisor.watch(f"host {host.name}", host.pid, Path("/dev/null"))
         self._witnesses = [LeakWitness(host.pid, "eth0", self.topology.inside) for host in self.servers]
-        self._syns = SynWitness([host.pid for host in self.servers], "eth0")
+        self._tcp = TcpWitness([host.pid for host in self.servers], "eth0")
         for gateway in self.gateways.values():
             gateway.wait_ready()
 
@@ -140,12 +140,12 @@ class Lab:
 
     def shared(self) -> set[int]:
         """Return the nonces of attempts whose external endpoint another used at the same time."""
-        sightings = self.sightings()
-        return shared(sightings) | intruded(sightings, self._syns.seen())
+        sightings = heard(self.sightings(), self._tcp.speakers())
+        return shared(sightings) | intruded(sightings, self._tcp.syns())
 
     def held(self, attempts: Iterable[Attempt]) -> set[int]:
         """Return the numbers of those whose SYN was kept on its way for a while, and then passed."""
-        return held(attempts, self._syns.seen())
+        return held(attempts, self._tcp.syns())
 
     def witness(self, report: Report) -> None:
         """Check what must never happen, in any run of any scenario."""
@@ -164,7 +164,7 @@ class Lab:
         report.check(
             "nothing escaped the witnesses on the wire",
             expected=0,
-            observed=self._syns.missed,
+            observed=self._tcp.missed,
             source="packet(7): the kernel counts what it could not hand over",
         )
 

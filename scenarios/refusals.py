@@ -57,7 +57,7 @@ class Promise:
             capacity=capacity,
             least=capacity if evicts else _found(behaviour, settings, capacity),
             takes_all_ports=ports <= limit,
-            outcome=shortage.outcome[protocol] if shortage.outcome else None,
+            outcome=shortage.outcome.get(protocol) if shortage.outcome else None,
             evicts=evicts,
             holds=shortage.holds,
             source=str(declared),
@@ -88,6 +88,19 @@ def _found(behaviour: Behaviour, settings: Settings, capacity: int) -> int:
     return capacity if certain else math.floor(capacity / addresses * FOUND_SHARE)
 
 
+def require_ports_run_short(
+    scenario: str, settings: Settings, *, protocol: str, clients: int, connections: int
+) -> None:
+    """Raise ConfigurationError unless the ports alone stop so many connections, and those beyond are refused."""
+    refuse_eviction(scenario, settings)
+    limit = _limit(settings, protocol, clients)
+    if limit < connections:
+        raise ConfigurationError(
+            f"{scenario} is about ports, but another limit stops {protocol.upper()} after {limit:,} connections "
+            f"of {connections:,}; take a higher limit or null for {', '.join(_set_limits(settings, protocol))}"
+        )
+
+
 def room(settings: Settings, protocol: str, clients: int) -> int:
     """Return how many connections of these clients to one service fit at once."""
     return min(settings.ports * len(settings.external_addresses), _limit(settings, protocol, clients))
@@ -100,3 +113,8 @@ def _limit(settings: Settings, protocol: str, clients: int) -> int:
     limits = [limit for limit in shared if limit is not None]
     limits += [limit * clients for limit in own if limit is not None]
     return min(limits, default=1 << 32)
+
+
+def _set_limits(settings: Settings, protocol: str) -> list[str]:
+    keys = (*LIMITED_BY, "port_quota", f"port_quota_{protocol}")
+    return [key for key in keys if getattr(settings, key) is not None]

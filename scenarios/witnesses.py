@@ -13,21 +13,23 @@ from collections import defaultdict
 from collections.abc import Collection
 
 from scenarios.sandbox.linux import network_of
-from scenarios.traffic.wire import Endpoint
+from scenarios.traffic.wire import HELLO, Endpoint
 
 _SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6
 _ETH_P_ALL, _ETH_P_IP = 0x0003, 0x0800
 """Only who listens to everything is shown what a host itself sends."""
-_SNAP = 64
+_SNAP = 128
 _BUFFER = 16 << 20
 _LOAD_BYTE, _LOAD_HALF, _LOAD_WORD, _LOAD_BYTE_AFTER_HEADER = 0x30, 0x28, 0x20, 0x50
-_HEADER_LENGTH, _MASK, _EQUAL, _GIVE = 0xB1, 0x54, 0x15, 0x06
+_HEADER_LENGTH, _MASK, _EQUAL, _ANY_BIT, _GIVE = 0xB1, 0x54, 0x15, 0x45, 0x06
 """Instructions of classic BPF (linux/filter.h); _HEADER_LENGTH puts that of IPv4 into the index register."""
 
 Program = list[tuple[int, int, int, int]]
 Syns = dict[tuple[Endpoint, Endpoint], list[tuple[int, float]]]
 """By source and destination: the initial sequence numbers of SYNs, and when each came (monotonic clock)."""
+Speakers = dict[tuple[Endpoint, Endpoint], dict[int, float]]
+"""By source and destination: the nonces in the data, and when each was there for the last time."""
 
 
 class LeakWitness:
@@ -53,16 +55,18 @@ class LeakWitness:
             self.sources.add(_endpoints(frame)[0])
 
 
-class SynWitness:
-    """Reads every SYN that arrives at the outside hosts: who wants a connection, by the wire's own account.
+class TcpWitness:
+    """Reads who wants a connection and who speaks on it, as it arrives at the outside hosts: every SYN and hello.
 
-    A server's kernel cannot hold two connections with one remote endpoint, so it takes no notice of the second
-    client that a NAT may have put there. Its SYN tells: it has a sequence number of its own.
+    A server's kernel cannot hold two connections with one remote endpoint, so a server never hears of the second
+    client that a NAT may have put there. Its SYN tells: it has a sequence number of its own. Nor does the server
+    hear any more of the first, once the second's kernel has reset its connection; but what it says still comes.
     """
 
     def __init__(self, host_pids: Collection[int], interface: str) -> None:
-        self._sockets = [_listening(pid, interface, _SYN) for pid in host_pids]
+        self._sockets = [_listening(pid, interface, _SYN_OR_DATA) for pid in host_pids]
         self._syns: Syns = defaultdict(list)
+        self._speakers: Speakers = defaultdict(dict)
         self._missed = 0
         self._lock = threading.Lock()
         threading.Thread(target=self._read, daemon=True).start()
@@ -74,10 +78,15 @@ class SynWitness:
             self._missed += sum(_statistics(each)[1] for each in self._sockets)
             return self._missed
 
-    def seen(self) -> Syns:
-        """Return what has been read so far."""
+    def syns(self) -> Syns:
+        """Return the SYNs that have been read so far."""
         with self._lock:
             return dict(self._syns)
+
+    def speakers(self) -> Speakers:
+        """Return who has said something so far."""
+        with self._lock:
+            return {ends: dict(speakers) for ends, speakers in self._speakers.items()}
 
     def _read(self) -> None:
         poll = select.poll()
@@ -95,10 +104,14 @@ class SynWitness:
                 frame, ancillary, _, _ = ready.recvmsg(_SNAP, 64)
             except BlockingIOError:
                 return
-            source, target = _endpoints(frame)
-            transport = _transport(frame)
-            number = int.from_bytes(frame[transport + 4 : transport + 8], "big")
-            self._syns[source, target].append((number, _arrival(ancillary)))
+            ends, transport = _endpoints(frame), _transport(frame)
+            if frame[transport + 13] & _FLAG_SYN:
+                number = int.from_bytes(frame[transport + 4 : transport + 8], "big")
+                self._syns[ends].append((number, _arrival(ancillary)))
+                continue
+            hello = frame[transport + (frame[transport + 12] >> 4) * 4 :]
+            if len(hello) == HELLO.size:
+                self._speakers[ends][HELLO.unpack(hello)[0]] = _arrival(ancillary)
 
 
 class SynCounter:
@@ -169,6 +182,7 @@ def _from(networks: Collection[ipaddress.IPv4Network]) -> Program:
     return [*program, (_GIVE, 0, 0, 0)]
 
 
+_FLAG_SYN, _FLAG_PUSH, _FLAG_ACK = 0x02, 0x08, 0x10
 _SYN: Program = [
     (_LOAD_HALF, 0, 0, 12),
     (_EQUAL, 0, 7, _ETH_P_IP),
@@ -176,9 +190,22 @@ _SYN: Program = [
     (_EQUAL, 0, 5, socket.IPPROTO_TCP),
     (_HEADER_LENGTH, 0, 0, 14),
     (_LOAD_BYTE_AFTER_HEADER, 0, 0, 14 + 13),
-    (_MASK, 0, 0, 0x12),
-    (_EQUAL, 0, 1, 0x02),
+    (_MASK, 0, 0, _FLAG_SYN | _FLAG_ACK),
+    (_EQUAL, 0, 1, _FLAG_SYN),
     (_GIVE, 0, 0, _SNAP),
     (_GIVE, 0, 0, 0),
 ]
 """Lets pass TCP with SYN and without ACK (fragments of TCP are none of ours)."""
+
+_SYN_OR_DATA: Program = [
+    (_LOAD_BYTE, 0, 0, 23),
+    (_EQUAL, 0, 6, socket.IPPROTO_TCP),
+    (_HEADER_LENGTH, 0, 0, 14),
+    (_LOAD_BYTE_AFTER_HEADER, 0, 0, 14 + 13),
+    (_ANY_BIT, 2, 0, _FLAG_PUSH),
+    (_MASK, 0, 0, _FLAG_SYN | _FLAG_ACK),
+    (_EQUAL, 0, 1, _FLAG_SYN),
+    (_GIVE, 0, 0, _SNAP),
+    (_GIVE, 0, 0, 0),
+]
+"""Lets pass TCP with SYN and without ACK, or with PSH, as the last of what was written has it; no fragments."""

@@ -98,12 +98,13 @@ class Sighting:
     first: float
     last: float
     target: Endpoint
+    protocol: str = "tcp"
 
     @classmethod
-    def from_row(cls, row: list[Any]) -> Sighting:
+    def from_row(cls, row: list[Any], protocol: str) -> Sighting:
         """Read a worker's row."""
         nonce, address, port, first, last, target = row
-        return cls(nonce, address, port, first, last, (target[0], target[1]))
+        return cls(nonce, address, port, first, last, (target[0], target[1]), protocol)
 
     @property
     def external(self) -> Endpoint:
@@ -165,6 +166,7 @@ class Servers:
     ) -> None:
         """Start as many workers as it takes to hold so many connections."""
         raise_open_files()
+        self._protocol = protocol
         count = workers_needed(held) if protocol == "tcp" else 1
         listeners = json.dumps([[pid, *target] for target, pid in targets.items()])
         number = next(_numbers)
@@ -182,7 +184,7 @@ class Servers:
         for worker in self._workers:
             worker.order(do="report")
             (answer,) = worker.read()
-            seen += [Sighting.from_row(row) for row in answer["seen"]]
+            seen += [Sighting.from_row(row, self._protocol) for row in answer["seen"]]
         return seen
 
 

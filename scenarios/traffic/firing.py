@@ -61,7 +61,7 @@ class Volleys:
         """
         now = time.monotonic()
         seen = self._ask({"do": "report"}, 0.0, lambda done: None)
-        return [Sighting(nonce, address, port, at, now, self.target) for nonce, address, port, at in seen]
+        return [Sighting(nonce, address, port, at, now, self.target, "udp") for nonce, address, port, at in seen]
 
     def _ask(self, order: dict[str, Any], within: float, progress: Progress) -> list[Any]:
         deadline = time.monotonic() + within + ANSWER_WITHIN_S

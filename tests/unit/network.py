@@ -25,7 +25,7 @@ from controller.openflow.statistics import RuleCount
 from controller.wiring import ControllerConfiguration
 from tests.flowtable import FlowTable, PacketIn
 from topologies.base import LabTopology, mac_of
-from topologies.gateways.openflow import OUTSIDE_VLAN
+from topologies.gateways.bridge import OUTSIDE_VLAN
 from topologies.home import Home
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"

@@ -10,7 +10,7 @@ from scapy.packet import Raw
 
 from controller.nat.model import Side
 from tests.unit.network import BROADCAST, Network
-from topologies.gateways.openflow import OUTSIDE_VLAN
+from topologies.gateways.bridge import OUTSIDE_VLAN
 
 ADDRESSES = (
     *("10.0.0.1", "10.0.0.2", "10.0.0.77", "10.0.255.254", "10.0.255.255"),

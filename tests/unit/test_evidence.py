@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.evidence import OUTCOMES, held, outcomes, shared
+from scenarios.evidence import OUTCOMES, heard, held, intruded, outcomes, shared
 from scenarios.traffic.drive import Attempt, Sighting
+from scenarios.traffic.wire import Endpoint
 
 SERVER = ("198.51.100.1", 7)
+MIRROR = ("203.0.113.1", 7)
+EXTERNAL = ("192.0.2.1", 1024)
 
 
 def attempt(nonce: int, outcome: str = "established") -> Attempt:
@@ -32,9 +35,18 @@ def attempt(nonce: int, outcome: str = "established") -> Attempt:
     )
 
 
-def seen(nonce: int, first: float, last: float, *, port: int = 1024, address: str = "192.0.2.1") -> Sighting:
+def seen(
+    nonce: int,
+    first: float,
+    last: float,
+    *,
+    port: int = 1024,
+    address: str = "192.0.2.1",
+    protocol: str = "tcp",
+    target: Endpoint = SERVER,
+) -> Sighting:
     """Return when the servers saw an attempt at an external endpoint."""
-    return Sighting(nonce, address, port, first, last, SERVER)
+    return Sighting(nonce, address, port, first, last, target, protocol)
 
 
 # Sharing
@@ -57,6 +69,16 @@ def test_different_endpoints_are_not_shared() -> None:
     sightings = [seen(1, 1.0, 9.0), seen(2, 2.0, 9.0, port=1025), seen(3, 3.0, 9.0, address="192.0.2.2")]
 
     assert shared(sightings) == set()
+
+
+def test_protocols_have_ports_of_their_own() -> None:
+    """TCP port 1024 and UDP port 1024 are two different things."""
+    assert shared([seen(1, 1.0, 9.0), seen(2, 2.0, 9.0, protocol="udp")]) == set()
+
+
+def test_a_port_may_be_in_use_toward_two_destinations() -> None:
+    """RFC 7857 section 3: port overlapping."""
+    assert shared([seen(1, 1.0, 9.0), seen(2, 2.0, 9.0, target=MIRROR)]) == set()
 
 
 def test_a_long_user_shares_with_everyone_who_comes_meanwhile() -> None:
@@ -88,6 +110,74 @@ def test_sharing_is_overlap_in_time_of_any_two(spans: list[tuple[int, int, int]]
         if one.port == other.port and other.first < one.last:
             expected |= {one.nonce, other.nonce}
     assert shared(sightings) == expected
+
+
+# Sharing that no server can see: its kernel holds one connection with one remote endpoint
+
+OWN, OTHER = 11, 22
+"""Initial sequence numbers."""
+
+
+@pytest.mark.parametrize(
+    ("syns", "found"),
+    [
+        ([(OWN, 0.9), (OTHER, 3.0)], {1}),
+        ([(OWN, 0.9), (OWN, 3.0)], set()),
+        ([(OTHER, 0.5), (OWN, 0.9), (OTHER, 3.0)], set()),
+        ([(OWN, 0.9), (OTHER, 5.0)], set()),
+        ([(OWN, 0.9), (OTHER, 6.0)], set()),
+        ([(OTHER, 3.0)], {1}),
+        ([], set()),
+    ],
+    ids=[
+        "another's, in the middle",
+        "its own, sent again",
+        "one that was there before, sent again",
+        "another's, at the end",
+        "another's, afterwards",
+        "its own was not read",
+        "none",
+    ],
+)
+def test_a_strange_syn_on_a_connection_in_use_is_an_intrusion(
+    syns: list[tuple[int, float]], found: set[int]
+) -> None:
+    """Of a client that was seen from 1 to 5: a SYN with a sequence number that was not there before."""
+    assert intruded([seen(1, 1.0, 5.0)], {(EXTERNAL, SERVER): syns}) == found
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        seen(1, 1.0, 5.0, target=MIRROR),
+        seen(1, 1.0, 5.0, port=1025),
+        seen(1, 1.0, 5.0, address="192.0.2.2"),
+        seen(1, 1.0, 5.0, protocol="udp"),
+    ],
+    ids=["destination", "port", "address", "protocol"],
+)
+def test_a_syn_for_something_else_is_no_intrusion(other: Sighting) -> None:
+    """Only of the same external endpoint toward the same destination, over TCP."""
+    assert intruded([other], {(EXTERNAL, SERVER): [(OTHER, 3.0)]}) == set()
+
+
+def test_what_the_server_no_longer_hears_counts_as_well() -> None:
+    """A connection that the second client's kernel has reset: the first client goes on speaking on the wire."""
+    first, second = seen(1, 1.0, 1.0), seen(2, 3.0, 3.0)
+    wire = {(EXTERNAL, SERVER): {1: 5.0, 2: 3.0}}
+
+    assert shared([first, second]) == set()
+    assert shared(heard([first, second], wire)) == {1, 2}
+    assert intruded(heard([first], wire), {(EXTERNAL, SERVER): [(OWN, 0.9), (OTHER, 3.0)]}) == {1}
+
+
+def test_the_wire_takes_nothing_from_what_the_server_heard() -> None:
+    """The later of both counts; and nobody else's words."""
+    sightings = [seen(1, 1.0, 5.0)]
+
+    assert heard(sightings, {(EXTERNAL, SERVER): {1: 4.0, 2: 9.0}}) == sightings
+    assert heard(sightings, {(EXTERNAL, MIRROR): {1: 9.0}}) == sightings
+    assert heard(sightings, {}) == sightings
 
 
 # Outcomes

@@ -13,7 +13,7 @@ from controller.openflow.pipeline import Table
 from controller.openflow.router import Router
 from tests.unit.network import BROADCAST, EXTERNAL, INSIDE, Arrival, Network, echo, ip, tcp, udp
 from tests.unit.strategies import frames
-from topologies.gateways.openflow import OUTSIDE_VLAN
+from topologies.gateways.bridge import OUTSIDE_VLAN
 
 POOL = range(1024, 1024 + 8)
 OWN_OUTSIDE = {"198.51.100.254", "203.0.113.254"}

@@ -185,3 +185,42 @@ class Thorough(OpenFlowGateway):
         """Claim completeness."""
         declared = super().declare(settings, options)
         return dataclasses.replace(declared, finds_every_port_of=Entry(settings.ports, "hearsay", "none"))
+
+
+class Misjudged(OpenFlowGateway):
+    """Declares that a port is shared when its ports are not, and the other way round."""
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Swear the opposite."""
+        opposite = "off" if settings.port_overlapping == "endpoint" else "endpoint"
+        return dataclasses.replace(
+            super().declare(settings, options), overlapping=Entry(opposite, "its own word", "never")
+        )
+
+
+class OneForAll(OpenFlowGateway):
+    """Has one pool for all protocols together: what TCP has taken is gone for UDP and ping."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Count all mappings against the ports."""
+        return super().prepare(_with(plan, limit_port_mappings=plan.settings.ports))
+
+
+class OneAddress(OpenFlowGateway):
+    """Uses only the first of its addresses."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Forget the others."""
+        return super().prepare(_with(plan, external_addresses=plan.settings.external_addresses[:1]))
+
+
+class Generous(OpenFlowGateway):
+    """Gives a subscriber ports of any address, though its pooling is paired."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Pool as it likes."""
+        return super().prepare(_with(plan, address_allocation_type="arbitrary"))

@@ -49,3 +49,23 @@ class EvictMru:
         """Choose the last of the victims."""
         *_, victim = shortage.victims
         return Evict(victim)
+
+
+class Twice:
+    """Gives every port to two, the one right after the other: what no NAT may do toward one destination."""
+
+    by_subscriber: ClassVar[bool] = False
+
+    def __init__(self, plan: PortPlan) -> None:
+        self._free = [port for port in reversed(plan.ports) for _ in range(2)]
+
+    def __len__(self) -> int:
+        return len(self._free)
+
+    def allocate(self, internal: Endpoint, now: float) -> int | None:
+        """Take a port from the end."""
+        return self._free.pop() if self._free else None
+
+    def release(self, port: int, now: float) -> None:
+        """Put a port back."""
+        self._free.append(port)
