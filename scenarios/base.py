@@ -36,6 +36,8 @@ class Scenario:
     """The network that the question is asked in, unless the user chooses another."""
     settings: ClassVar[dict[str, Any]] = {}
     """The scenario's own defaults for the gateway's settings."""
+    wire_is_read: ClassVar[bool] = True
+    """Whether every SYN outside is read, to see who shares an endpoint; it costs time that measurements count."""
 
     @classmethod
     def complete(cls, parameters: Any, settings: Settings) -> tuple[Any, dict[str, Any]]:

@@ -7,8 +7,9 @@ until they are, and then breaks off the next run, if there is one.
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from controller.configuration import ConfigurationError
 from scenarios.display import Live
@@ -58,13 +59,23 @@ _interruptions = _Interruptions()
 
 def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[str, Any]]:
     """Carry out a run; return its result, and what was written of it. Raises MachineError if it cannot begin."""
+    files = folder.captures() if pcap else {}
+    try:
+        result = follow(plan, captures=files)
+    finally:
+        for file in files.values():
+            file.close()
+    return result, folder.write(result)
+
+
+def follow(plan: Run, *, captures: Mapping[str, IO[bytes]]) -> Result:
+    """Carry out a run, and write nothing. Raises MachineError if it cannot begin."""
     for number in INTERRUPTIONS:
         signal.signal(number, _interruptions)
     result = Result(plan)
-    files = folder.captures() if pcap else {}
     try:
         with Live(f"{plan.scenario} on {plan.gateway}") as live:
-            for record in enter(plan.model_dump(mode="json"), captures=files):
+            for record in enter(plan.model_dump(mode="json"), captures=captures):
                 if record["kind"] == "entered":
                     _interruptions.heed()  # not before: Python loses what is raised while it forks
                 result.take(record)
@@ -75,10 +86,8 @@ def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[st
         result.interrupted = True
     finally:
         _interruptions.defer()
-        for file in files.values():
-            file.close()
     result.finish()
-    return result, folder.write(result)
+    return result
 
 
 def opened(path: Path, option: str = "--out") -> Folder:

@@ -43,6 +43,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
                     plan,
                     topology=load("topology", plan.topology),
                     kind=load("gateway", plan.gateway),
+                    wire_is_read=scenario.wire_is_read,
                 )
             report.environment(**lab.gateway.environment())
         parameters = scenario.Parameters.model_validate(plan.parameters)

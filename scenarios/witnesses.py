@@ -72,6 +72,11 @@ class TcpWitness:
         threading.Thread(target=self._read, daemon=True).start()
 
     @property
+    def is_there(self) -> bool:
+        """Whether it reads anywhere."""
+        return bool(self._sockets)
+
+    @property
     def missed(self) -> int:
         """How many the kernel could not hand over in time."""
         with self._lock:

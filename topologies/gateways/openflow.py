@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections import namedtuple
-from typing import Any
+from typing import Any, ClassVar
 
 from controller.configuration import PORT_REST_S, Settings
 from controller.nat.tcp import TcpTimer
@@ -97,7 +97,8 @@ def _port_back(settings: Settings) -> Entry[dict[str, tuple[float, float]]]:
 class ControllerProcess:
     """A running controller, and our end of its telemetry."""
 
-    def __init__(self, plan: GatewayPlan) -> None:
+    def __init__(self, plan: GatewayPlan, program: str = "controller") -> None:
+        """Start a program, a module of that name, which is told what the controller is."""
         configuration = ControllerConfiguration(
             settings=plan.settings, interfaces=plan.interfaces, mac=plan.mac, seed=plan.seed
         )
@@ -112,7 +113,7 @@ class ControllerProcess:
         self._telemetry, theirs = socket.socketpair()
         with self.log.open("w") as log:
             port, fd = str(self.port), str(theirs.fileno())
-            command = [sys.executable, "-P", "-m", "controller", str(path), port, fd]
+            command = [sys.executable, "-P", "-m", program, str(path), port, fd]
             # Its own session: Ctrl-C at a prompt is not for it.
             self.process = subprocess.Popen(
                 command,
@@ -180,6 +181,9 @@ class ControllerProcess:
 class OpenFlowGateway(Bridge, Gateway):
     """Open vSwitch and the project's own controller."""
 
+    program: ClassVar[str] = "controller"
+    """The controller's module."""
+
     @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
         """Return what the settings say: here they are the NAT."""
@@ -211,7 +215,7 @@ class OpenFlowGateway(Bridge, Gateway):
         """Start the controller."""
         return {
             "plan": plan,
-            "controller": ControllerProcess(plan),
+            "controller": ControllerProcess(plan, cls.program),
             "datapath": "user" if plan.datapath == "userspace" else "kernel",
             "protocols": "OpenFlow13",
         }
