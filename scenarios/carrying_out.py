@@ -61,20 +61,20 @@ def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[st
     """Carry out a run; return its result, and what was written of it. Raises MachineError if it cannot begin."""
     files = folder.captures() if pcap else {}
     try:
-        result = follow(plan, captures=files)
+        result = follow(plan, f"{plan.scenario} on {plan.gateway}", captures=files)
     finally:
         for file in files.values():
             file.close()
     return result, folder.write(result)
 
 
-def follow(plan: Run, *, captures: Mapping[str, IO[bytes]]) -> Result:
+def follow(plan: Run, title: str, *, captures: Mapping[str, IO[bytes]]) -> Result:
     """Carry out a run, and write nothing. Raises MachineError if it cannot begin."""
     for number in INTERRUPTIONS:
         signal.signal(number, _interruptions)
     result = Result(plan)
     try:
-        with Live(f"{plan.scenario} on {plan.gateway}") as live:
+        with Live(title) as live:
             for record in enter(plan.model_dump(mode="json"), captures=captures):
                 if record["kind"] == "entered":
                     _interruptions.heed()  # not before: Python loses what is raised while it forks

@@ -17,6 +17,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from scenarios.sandbox.linux import network_of
 from scenarios.traffic.frames import TRANSPORT
@@ -91,7 +92,7 @@ class Ring:
         self._dropped = 0
         self._socket.bind((interface, _ETH_P_IP))
 
-    def take(self, fields: struct.Struct) -> Iterator[tuple[float, tuple[int, ...]]]:
+    def take(self, fields: struct.Struct) -> Iterator[tuple[float, tuple[Any, ...]]]:
         """Yield what has come: when (time.time), and the fields of the transport header and what follows."""
         memory, at = self._memory, self._next * _SLOT
         while True:

@@ -4,8 +4,9 @@
 
 Flow number N comes from the source port 1024 + N, and sixteen flows in a row from the same host. The hosts' kernels
 have no part in it: they have lost their default route, so that they cannot answer what they know nothing of.
-Since both ends are here, every frame's way through the NAT is known: whether it arrived, when, and from which external
-endpoint; and that endpoint is where the answers are sent, which must reach the very host and port that the flow has.
+Since both ends are here, every frame's way through the NAT is known: whether it arrived, when, and from which
+external endpoint; and that endpoint is where the answers are sent, which must reach the very host and port that the
+flow has.
 """
 
 from __future__ import annotations

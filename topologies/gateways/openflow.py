@@ -167,15 +167,19 @@ class ControllerProcess:
 
     def gauges(self) -> dict[str, Any]:
         """Ask for the gauges as they are now."""
+        gauges: dict[str, Any] = self.ask()["gauges"]
+        return gauges
+
+    def ask(self, **question: Any) -> dict[str, Any]:
+        """Return the answer to a question; the project's own controller knows only the one for its gauges."""
         request = next(self._ids)
-        self._telemetry.sendall(json.dumps({"id": request}).encode() + b"\n")
+        self._telemetry.sendall(json.dumps({"id": request, **question}).encode() + b"\n")
         try:
             while (answer := self._answers.get(timeout=ANSWER_WITHIN_S))["id"] != request:
                 pass
         except queue.Empty:
             raise GatewayError(f"the controller did not answer within {ANSWER_WITHIN_S:.0f} s") from None
-        gauges: dict[str, Any] = answer["gauges"]
-        return gauges
+        return answer
 
 
 class OpenFlowGateway(Bridge, Gateway):
@@ -223,21 +227,21 @@ class OpenFlowGateway(Bridge, Gateway):
     def __init__(self, name: str, plan: GatewayPlan, controller: ControllerProcess, **params: Any) -> None:
         super().__init__(name, plan, **params)
         self._table_limits = table_limits(plan.settings)
-        self._controller = controller
+        self.controller = controller
 
     def start(self, controllers: list[Any]) -> None:
         """Make the bridge, with its ports and its controller, in one transaction."""
-        self._controller.wait_listening()
-        super().start([_Address("nat", "tcp", lambda: HOST, self._controller.port)])
+        self.controller.wait_listening()
+        super().start([_Address("nat", "tcp", lambda: HOST, self.controller.port)])
 
     def connected(self) -> bool:
         """Whether packets are translated; Mininet's own command waits for it."""
-        return self._controller.is_ready
+        return self.controller.is_ready
 
     def stop(self, deleteIntfs: bool = True) -> None:  # noqa: N803 (Mininet's name)
         """Remove the bridge and end the controller; a run needs neither, since its sandbox ends."""
         super().stop(deleteIntfs)
-        self._controller.stop()
+        self.controller.stop()
 
     @classmethod
     def batchShutdown(cls, switches: list[Any], **_: Any) -> list[Any]:  # noqa: N802 (Mininet's name)
@@ -274,18 +278,18 @@ class OpenFlowGateway(Bridge, Gateway):
 
     def processes(self) -> list[SupervisedProcess]:
         """Return the controller's process; the switch is the sandbox's."""
-        return [SupervisedProcess(f"{self.name}'s controller", self._controller.process.pid, self._controller.log)]
+        return [SupervisedProcess(f"{self.name}'s controller", self.controller.process.pid, self.controller.log)]
 
     def wait_ready(self) -> None:
         """Wait for the base rules."""
-        self._controller.wait_ready()
+        self.controller.wait_ready()
 
     def counters(self, protocol: str) -> dict[str, int | None]:
         """Return the NAT's counters of one protocol, and those of all."""
-        gauges = self._controller.gauges()
+        gauges = self.controller.gauges()
         common = {key: value for key, value in gauges.items() if not isinstance(value, dict)}
         return {**gauges[protocol], **common}
 
     def environment(self) -> dict[str, str]:
         """Return the framework and its version."""
-        return {"framework": self._controller.framework}
+        return {"framework": self.controller.framework}
