@@ -69,7 +69,12 @@ def canned(protocol: int, external: str) -> Canned:
         address, number = f"ipv4_{end}", f"{field}_{end}"
         known = (("eth_type", 0x0800), ("ip_proto", protocol), (address, match[0]), (number, match[1]))
         return Rule(
-            table, 20, known, (SetField(address, rewrite[0]), SetField(number, rewrite[1])), Table.FORWARD, cookie=1
+            table,
+            20,
+            known,
+            (SetField(address, rewrite[0]), SetField(number, rewrite[1])),
+            Table.FORWARD,
+            cookie=1,
         )
 
     inside, outside = (mark, port), (external, given)

@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.configuration import ConfigurationError
+from scenarios.bench.base import BenchError
 from scenarios.options import Allocator, Config, Json, Out, Pcap, Profile, Seed, Sets, Topology
 from scenarios.sandbox.enter import MachineError
 from scenarios.status import EXIT_STATUS, ExitStatus
@@ -145,6 +146,38 @@ def _decide(
     )
 
 
+@app.command()
+def bench(
+    name: Annotated[str | None, typer.Argument(help="A bench; by default all, one after the other.")] = None,
+    repetitions: Annotated[int, typer.Option(help="How often everything is measured, in turn.")] = 5,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="One parameter of the bench.", metavar="KEY=VALUE")
+    ] = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Measure speed, with ratios to a reference that is measured in the same run."""
+    from scenarios import doctor
+    from scenarios.bench.command import carried_out, planned
+    from scenarios.bench.showing import markdown, show
+    from scenarios.carrying_out import opened
+    from scenarios.results import stamped
+
+    plans = planned(name, sets or [], repetitions)
+    doctor.require(0)
+    folder = opened(out or stamped(datetime.now(UTC), "bench", name or "all"))
+    all_held = []
+    for plan in plans:
+        held = carried_out(plan, repetitions)
+        all_held.append(held)
+        folder.write_text(f"{plan.bench.name}.json", json.dumps(held, indent=2) + "\n")
+        folder.write_text(f"{plan.bench.name}.md", markdown(held))
+        if not as_json:
+            show(Console(), held)
+    if as_json:
+        print(json.dumps(all_held[0] if name else {"schema": 1, "benches": all_held}))
+
+
 @app.command("list")
 def list_(
     kind: Annotated[
@@ -253,6 +286,8 @@ def main() -> None:
         _refuse(error, ExitStatus.WRONG_INPUT)
     except MachineError as error:
         _refuse(error, ExitStatus.MACHINE_LACKS)
+    except BenchError as error:
+        _refuse(error, ExitStatus.BROKE)
     except Exception:
         traceback.print_exc()
         _refuse("this is a fault of lastport's own; please report the lines above", ExitStatus.BROKE)

@@ -6,7 +6,7 @@ scenario's defaults, the `--config` file, `--set`; `--allocator` is short for on
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def resolve(
     kind = load("gateway", gateway)
     if profile not in PROFILES:
         raise ConfigurationError(unknown_key(profile, list(PROFILES), kind="profile"))
-    given = {**_from_file(config), **_with_allocator(dict(_assignment(text) for text in sets), allocator)}
+    given = {**_from_file(config), **_with_allocator(assignments(sets), allocator)}
     mine, theirs, options = _sorted(given, others, Settings, cls.Parameters, kind.Options)
     topology = topology or cls.topology
     defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[profile], **cls.settings}
@@ -153,6 +153,11 @@ def _with_allocator(sets: dict[str, Any], allocator: str | None) -> dict[str, An
             "both choose the allocator, so give one of them"
         )
     return sets
+
+
+def assignments(sets: Sequence[str]) -> dict[str, Any]:
+    """Read what `--set` was given. Raises ConfigurationError."""
+    return dict(_assignment(text) for text in sets)
 
 
 def _assignment(text: str) -> tuple[str, Any]:

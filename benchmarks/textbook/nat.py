@@ -146,9 +146,7 @@ class TextbookNat(App):
     def match(self, protocol: int, field: str, source: tuple[str, int], target: tuple[str, int]) -> Any:
         """Match one direction of a connection."""
         ports = {f"{field}_src": source[1], f"{field}_dst": target[1]}
-        return parser.OFPMatch(
-            eth_type=0x0800, ip_proto=protocol, ipv4_src=source[0], ipv4_dst=target[0], **ports
-        )
+        return parser.OFPMatch(eth_type=0x0800, ip_proto=protocol, ipv4_src=source[0], ipv4_dst=target[0], **ports)
 
     def actions(self, end: str, field: str, address: str, port: int, hop: tuple[str, int]) -> list[Any]:
         """Rewrite one end, and send the packet to its next hop."""
@@ -196,9 +194,7 @@ class TextbookNat(App):
         for port, interface in self.interfaces.items():
             if ipaddress.IPv4Address(address) in interface.address.network:
                 question = packet.Packet()
-                question.add_protocol(
-                    ethernet.ethernet(dst="ff:ff:ff:ff:ff:ff", src=self.mac, ethertype=0x0806)
-                )
+                question.add_protocol(ethernet.ethernet(dst="ff:ff:ff:ff:ff:ff", src=self.mac, ethertype=0x0806))
                 own = str(interface.address.ip)
                 question.add_protocol(arp.arp(src_mac=self.mac, src_ip=own, dst_ip=address))
                 question.serialize()

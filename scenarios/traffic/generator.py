@@ -53,6 +53,10 @@ class Plan(BaseModel):
     gateway_mac: str
     flows: int
 
+    def client(self, number: int) -> int:
+        """Return which client has the flow with this number."""
+        return number // RUN % len(self.clients)
+
 
 @dataclass(frozen=True, slots=True)
 class External:
@@ -95,7 +99,7 @@ class Generator:
 
         def send(frames: Outgoing, position: int, most: int) -> int:
             number = numbers[position]
-            return frames.send(self._inside[self._client(number)], position, min(most, RUN - number % RUN))
+            return frames.send(self._inside[self._plan.client(number)], position, min(most, RUN - number % RUN))
 
         flight = Flight(outgoing, send, lambda: self._seen_outside(Kind(kind), numbers), self._tell)
         landing = flight.fly(window=window, patience=patience, rate=rate)
@@ -138,7 +142,7 @@ class Generator:
             while sent < frames and sent - arrived < window:
                 number = numbers[position]
                 most = min(window - sent + arrived, RUN - number % RUN, count - position, frames - sent)
-                sent_now = outgoing.send(self._inside[self._client(number)], position, most)
+                sent_now = outgoing.send(self._inside[self._plan.client(number)], position, most)
                 sent += sent_now
                 position = (position + sent_now) % count
             here = [at for at, _ in self._at_server.take(ARRIVAL_NUMBER)]
@@ -152,14 +156,11 @@ class Generator:
         """Return how many frames found no room in our own rings."""
         return sum(ring.dropped for ring in (self._at_server, *self._at_clients))
 
-    def _client(self, number: int) -> int:
-        return number // RUN % len(self._plan.clients)
-
     def _outward(self, kind: Kind, numbers: range, payload: int = SMALLEST_PAYLOAD) -> Outgoing:
         plan = self._plan
         makers = [self._maker(kind, client, plan.server.address, payload) for client in plan.clients]
         return Outgoing(
-            [makers[self._client(number)].frame(FIRST_PORT + number, plan.port, number) for number in numbers]
+            [makers[self._plan.client(number)].frame(FIRST_PORT + number, plan.port, number) for number in numbers]
         )
 
     def _maker(self, kind: Kind, source: Host, address: str, payload: int = SMALLEST_PAYLOAD) -> Maker:
@@ -186,7 +187,7 @@ class Generator:
             for at, (_, _, port, number) in ring.take(ARRIVAL_NUMBER):
                 own = number - (0 if kind is Kind.DATAGRAM else 1)
                 position = positions.get(own, -1)
-                if position >= 0 and (port != FIRST_PORT + own or self._client(own) != client):
+                if position >= 0 and (port != FIRST_PORT + own or self._plan.client(own) != client):
                     self._misled += 1
                     position = -1
                 seen.append((at, position))

@@ -1,0 +1,16 @@
+"""Who is measured: NATs by the names that rows have, each a gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+GATEWAYS_FILE = Path(__file__).with_name("gateways.py")
+
+NATS = {
+    "openflow": "openflow",
+    "textbook": f"{GATEWAYS_FILE}:Textbook",
+    "ceiling": f"{GATEWAYS_FILE}:Ceiling",
+    "ovs-ct": "ovs-ct",
+    "netfilter": "netfilter",
+}
+"""The gateway that each name stands for."""

@@ -1,0 +1,83 @@
+"""Carrying out a bench: trials in turn, again and again, and what came of them as one object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from controller.configuration import ConfigurationError, checked, unknown_key
+from scenarios.bench.base import Bench, Sample, Trial
+from scenarios.bench.catalogue import BENCHES
+from scenarios.bench.figures import details, ratios, rows
+from scenarios.resolve import assignments
+from scenarios.sandbox.enter import MachineError
+
+LEAST_REPETITIONS, MOST_REPETITIONS = 1, 1000
+
+
+@dataclass(slots=True)
+class Planned:
+    """A bench that is ready to be carried out."""
+
+    bench: type[Bench]
+    parameters: Any
+    trials: list[Trial]
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Subjects that this machine cannot measure, and why."""
+
+
+def planned(name: str | None, sets: Sequence[str], repetitions: int) -> list[Planned]:
+    """Decide everything, before anything starts. Raises ConfigurationError, and MachineError if nothing can be."""
+    if not LEAST_REPETITIONS <= repetitions <= MOST_REPETITIONS:
+        raise ConfigurationError(
+            f"--repetitions {repetitions} is not possible: take {LEAST_REPETITIONS} to {MOST_REPETITIONS:,}"
+        )
+    if name is not None and name not in BENCHES:
+        raise ConfigurationError(unknown_key(name, list(BENCHES), kind="bench"))
+    if name is None and sets:
+        raise ConfigurationError(f"--set {sets[0]} is of one bench: name it, as {', '.join(BENCHES)}")
+    return [_planned(BENCHES[each], sets) for each in ([name] if name else BENCHES)]
+
+
+def _planned(bench: type[Bench], sets: Sequence[str]) -> Planned:
+    parameters = checked(bench.Parameters, assignments(sets), kind="parameter")
+    for subject in parameters.subjects:
+        if subject not in bench.subjects:
+            raise ConfigurationError(unknown_key(subject, list(bench.subjects), kind="subject"))
+    plan = Planned(bench, parameters, [])
+    for trial in bench.trials(parameters):
+        if parameters.subjects and trial.subject not in parameters.subjects:
+            continue
+        if why := plan.left_out.get(trial.subject) or trial.lacks():
+            plan.left_out[trial.subject] = why
+        else:
+            plan.trials.append(trial)
+    if not plan.trials:
+        reasons = "; ".join(dict.fromkeys(plan.left_out.values()))
+        raise MachineError(f"this machine can measure no subject of {bench.name}: {reasons}")
+    return plan
+
+
+def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
+    """Measure, and return the object that `--json` prints. Raises BenchError and Interrupted."""
+    measured: list[list[Sample]] = []
+    environment: dict[str, str] = {}
+    for _ in range(repetitions):
+        samples: list[Sample] = []
+        for trial in plan.trials:
+            found = trial.measure()
+            samples += found.samples
+            environment |= found.environment
+        measured.append(samples)
+    return {
+        "schema": 1,
+        "bench": plan.bench.name,
+        "parameters": plan.parameters.model_dump(mode="json"),
+        "environment": environment,
+        "repetitions": repetitions,
+        "rows": rows(measured),
+        "ratios": ratios(measured, plan.bench.ratios),
+        "series": {"details": details(measured)},
+        "left_out": plan.left_out,
+    }
