@@ -2,10 +2,11 @@
 
     python -m benchmarks.ceiling CONFIGURATION.yaml PORT FD
 
-The switch has our own gateway's tables and base rules. Every packet that comes from inside is answered with the same
-kinds of messages, of the same sizes, as our own controller's: two rules and the packet. They are bytes made once, in
-which addresses and ports are replaced; the next external port is the last one and one more. There is no framework in
-the loop, no NAT, no limit, no timer, and no table of anything. Hosts are learnt from the ARP that they send.
+The switch has our own gateway's tables and base rules. Every packet that comes from inside is answered with the
+same kinds of messages, of the same sizes, as our own controller's: two rules and the packet. They are bytes made
+once, in which addresses and ports are replaced; the next external port is the last one and one more. There is no
+framework in the loop, no NAT, no limit, no timer, and no table of anything. Hosts are learnt from the ARP that
+they send.
 """
 
 from __future__ import annotations

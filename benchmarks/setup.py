@@ -1,14 +1,15 @@
 """Bench `setup`: new flows a second, end to end through the switch, while the table fills.
 
 A trial is one network with one NAT and one protocol. It fills the table up to a share of the ports, then opens a
-window of new flows and measures, and so on up to the next share. The load is closed: a fixed number of first packets
-are under way at once, so that no queue overflows. The rate is the number of flows by the time from the first packet's
-leaving a host to the last one's arrival at the server; it counts only if every flow arrived, and if every answer that
-the server then sends reaches the host and port that the flow has. If not, the next flows are tried with half as many
-under way.
+window of new flows and measures, and so on up to the next share. The load is closed: a fixed number of first
+packets are under way at once, so that no queue overflows. The rate is the number of flows by the time from the
+first packet's leaving a host to the last one's arrival at the server; it counts only if every flow arrived, and if
+every answer that the server then sends reaches the host and port that the flow has. If not, the next flows are
+tried with half as many under way.
 
-Every flow has a source port of its own, so that a NAT which keeps ports where it can never has to search: the kindest
-case for all. The textbook's table is filled by raw messages; its own hand would take half a minute and more.
+Every flow has a source port of its own, so that a NAT which keeps ports where it can never has to search: the
+kindest case for all. The textbook's table is filled by raw messages; its own hand would take half a minute and
+more.
 """
 
 from __future__ import annotations
@@ -173,7 +174,8 @@ def _check(parameters: SetupParameters) -> None:
         if not 0 <= fill <= 1 or fill * parameters.ports > most:
             raise ConfigurationError(
                 f"parameter fills={fill} is not possible with ports={parameters.ports} and "
-                f"window={parameters.window}: the window must find room; take 0 to {max(0, most) / parameters.ports:.2f}"
+                f"window={parameters.window}: the window must find room; take 0 to "
+                f"{max(0, most) / parameters.ports:.2f}"
             )
     if sorted(parameters.fills) != parameters.fills:
         raise ConfigurationError(f"parameter fills={parameters.fills} must go up: a table is only filled")

@@ -137,7 +137,7 @@ class Lab:
         return volleys
 
     def raw(self, protocol: str, *, flows: int) -> RawTraffic:
-        """Make ready for raw frames of so many flows from the clients to the first server; no kernel will answer."""
+        """Make ready for raw flows from the clients to the first server; their kernels no longer answer."""
         for host in (*self.clients, *self.servers):
             host.cmd("ip route del default")
         plan = Plan(

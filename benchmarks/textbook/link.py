@@ -24,7 +24,7 @@ class Link:
         self._connection.sendall(json.dumps(record).encode() + b"\n")
 
     def answer(self, adopt: Adopt) -> None:
-        """Let what is asked be done, in a loop of its own, until the other end closes; then so does the process."""
+        """Do what is asked, in a loop of its own, until the other end closes; then this process ends too."""
         hub.spawn(self._answer, adopt)
 
     def _answer(self, adopt: Adopt) -> None:

@@ -1,13 +1,14 @@
-"""A NAT as a Ryu textbook has it, and as most projects on the web that call themselves an OpenFlow NAT are written.
+"""A NAT as a Ryu textbook has it.
 
+It is written as most projects on the web are that call themselves an OpenFlow NAT:
 - Packets are read by the framework's packet library, and answered with its message classes.
-- One flow table. Each connection gets two rules that match both of its ends, rewrite addresses and ports, and have an
-  `idle_timeout`; the switch's flow-removed message frees the port.
+- One flow table. Each connection gets two rules that match both of its ends, rewrite addresses and ports, and have
+  an `idle_timeout`; the switch's flow-removed message frees the port.
 - A dict of connections, and a list of free ports.
 
-Where such projects differ, this one does what is fastest: a free port is popped from the end of the list, nothing is
-logged, and the packet that made a connection goes on in the same answer. It does no more than that: no limits, no TCP
-states, no ICMP, and when the list is empty it drops.
+Where such projects differ, this one does what is fastest: a free port is popped from the end of the list, nothing
+is logged, and the packet that made a connection goes on in the same answer. It does no more than that: no limits,
+no TCP states, no ICMP, and when the list is empty it drops.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a bench is: a question about speed, and the trials that answer it.
 
 One repetition goes through all trials once, so that whatever else the machine does meets every subject alike. A
-trial measures one subject, in cells of different parameters. A ratio compares two subjects cell by cell within each
-repetition, and only then is the median taken.
+trial measures one subject, in cells of different parameters. A ratio compares two subjects cell by cell within
+each repetition, and only then is the median taken.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class BenchError(Exception):
     """A trial did not come to its end, so there is nothing to report."""
 
 
-class Interrupted(Exception):
+class BreakOffError(BenchError):
     """A signal asked us to end."""
 
 

@@ -60,7 +60,7 @@ def _planned(bench: type[Bench], sets: Sequence[str]) -> Planned:
 
 
 def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
-    """Measure, and return the object that `--json` prints. Raises BenchError and Interrupted."""
+    """Measure, and return the object that `--json` prints. Raises BenchError and BreakOffError."""
     measured: list[list[Sample]] = []
     environment: dict[str, str] = {}
     for _ in range(repetitions):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scenarios import doctor
-from scenarios.bench.base import BenchError, Interrupted, Measured, Sample
+from scenarios.bench.base import BenchError, BreakOffError, Measured, Sample
 from scenarios.carrying_out import follow
 from scenarios.loading import load
 from scenarios.resolve import Run, resolve
@@ -38,7 +38,7 @@ class LabTrial:
         """Run it. Raises BenchError if it broke, or if a check failed."""
         result = follow(self.run, self.title, captures={})
         if result.interrupted:
-            raise Interrupted(result.error)
+            raise BreakOffError(result.error)
         failed = [check for check in result.checks if not check["ok"]]
         if result.error or failed:
             why = result.error or "; ".join(

@@ -1,12 +1,12 @@
 """Many frames at once through packet sockets: sent by one system call, received without any.
 
 Sending is sendmmsg(2) over headers that are made once, so a frame costs no Python. Receiving is the kernel's ring
-in shared memory (packet(7), PACKET_RX_RING with TPACKET_V2): a frame costs Python about a microsecond, comes with the
-kernel's time of arrival, and what the ring could not take is counted.
+in shared memory (packet(7), PACKET_RX_RING with TPACKET_V2): a frame costs Python about a microsecond, comes with
+the kernel's time of arrival, and what the ring could not take is counted.
 
-Ready-made generators were weighed: trafgen and tcpreplay send as fast, but neither can hold back when so many frames
-are under way, which is how one finds the rate at which nothing is lost, nor answer to endpoints that the NAT has just
-chosen.
+Ready-made generators were weighed: trafgen and tcpreplay would be fast enough, but neither can hold back when so many
+frames are under way, which is how one finds the rate at which nothing is lost, nor answer to endpoints that the
+NAT has just chosen.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MMSGHDR = struct.Struct("@PIPNPNi0PI0P")
 _SOL_PACKET, _PACKET_RX_RING, _PACKET_STATISTICS, _PACKET_VERSION, _QDISC_BYPASS = 263, 5, 6, 10, 20
 _TPACKET_V2, _TP_STATUS_USER = 1, 1
 _HEADER = struct.Struct("=IIIHHII")
-"""Of struct tpacket2_hdr: status, lengths on the wire and in the slot, offsets, time in seconds and nanoseconds."""
+"""Of struct tpacket2_hdr: status, lengths on the wire and in the slot, offsets, seconds and nanoseconds."""
 _SLOT, _BLOCK = 256, 1 << 16
 _SLOTS = 1 << 14
 _STATUS = struct.Struct("=I")

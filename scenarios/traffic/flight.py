@@ -112,4 +112,4 @@ class Flight:
 ARRIVAL_TCP_SEQUENCE = struct.Struct("!26x4s4xHHI")
 """Source address, ports, and the sequence number."""
 ARRIVAL_NUMBER = struct.Struct("!26x4s4xHH4xI")
-"""Source address, ports, and what stands behind the next four bytes: UDP's payload, TCP's acknowledgement number."""
+"""Source address, ports, and the number behind the next four bytes: in UDP's payload, or acknowledged by TCP."""

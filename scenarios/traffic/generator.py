@@ -1,12 +1,12 @@
-"""Both ends of raw flows as a program: it sends from inside hosts, receives at a server, and sends back from there.
+"""Both ends of raw flows as a program: it sends from inside hosts, and sends back from a server.
 
     python -m scenarios.traffic.generator ORDERS_FD PLAN
 
-Flow number N comes from the source port 1024 + N, and sixteen flows in a row from the same host. The hosts' kernels
-have no part in it: they have lost their default route, so that they cannot answer what they know nothing of.
-Since both ends are here, every frame's way through the NAT is known: whether it arrived, when, and from which
-external endpoint; and that endpoint is where the answers are sent, which must reach the very host and port that the
-flow has.
+Flow number N comes from the source port 1024 + N, and sixteen flows in a row from the same host. The hosts'
+kernels have no part in it: they have lost their default route, so that they cannot answer what they know nothing
+of. Since both ends are here, every frame's way through the NAT is known: whether it arrived, when, and from which
+external endpoint; and that endpoint is where the answers are sent, which must reach the very host and port that
+the flow has.
 """
 
 from __future__ import annotations
