@@ -12,9 +12,11 @@ the flow has.
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +24,7 @@ from pydantic import BaseModel
 
 from scenarios.sandbox.linux import network_of
 from scenarios.traffic.bulk import Outgoing, Ring, sender
-from scenarios.traffic.flight import ARRIVAL_NUMBER, ARRIVAL_TCP_SEQUENCE, Arrival, Flight
+from scenarios.traffic.flight import ARRIVAL_NUMBER, ARRIVAL_TCP_SEQUENCE, PAUSE_S, Arrival, Flight
 from scenarios.traffic.frames import SMALLEST_PAYLOAD, Kind, Maker, Station
 from scenarios.traffic.wire import Orders
 from topologies.gateways import arp
@@ -32,6 +34,9 @@ RUN = 16
 """Flows in a row that come from the same host, so that one system call sends them."""
 INTERFACE = "eth0"
 FLOODED_S = 1.0
+"""Nothing has arrived for so long: the rest is lost."""
+FLOOD_FRAMES = 1024
+"""Frames of a flood that are made at least, to be sent again and again."""
 
 
 class Host(BaseModel):
@@ -132,31 +137,39 @@ class Generator:
         landing = flight.fly(window=window, patience=patience, rate=rate)
         return {**landing.summary(), "misled": self._misled}
 
-    def _do_flood(self, first: int, count: int, frames: int, window: int, payload: int) -> dict[str, Any]:
-        """Send so many datagrams in all over these flows in turn, and count what arrives."""
-        numbers = range(first, first + count)
+    def _do_flood(self, count: int, frames: int, window: int, payload: int) -> dict[str, Any]:
+        """Send so many datagrams in all over the first flows in turn, and count what arrives."""
+        numbers = [position % count for position in range(math.ceil(FLOOD_FRAMES / count) * count)]
         outgoing = self._outward(Kind.DATAGRAM, numbers, payload)
+        together = self._together(numbers)
         sent = arrived = position = 0
         started = last = time.time()
         while arrived < frames and time.time() - last < FLOODED_S:
             while sent < frames and sent - arrived < window:
-                number = numbers[position]
-                most = min(window - sent + arrived, RUN - number % RUN, count - position, frames - sent)
-                sent_now = outgoing.send(self._inside[self._plan.client(number)], position, most)
-                sent += sent_now
-                position = (position + sent_now) % count
+                most = min(window - sent + arrived, together[position], frames - sent)
+                left = outgoing.send(self._inside[self._plan.client(numbers[position])], position, most)
+                sent += left
+                position = (position + left) % len(numbers)
             here = [at for at, _ in self._at_server.take(ARRIVAL_NUMBER)]
             arrived += len(here)
             last = max([last, *here])
             if not here:
-                time.sleep(0)
-        return {"sent": sent, "arrived": arrived, "seconds": last - started, "size": len(outgoing)}
+                time.sleep(PAUSE_S)
+        return {"sent": sent, "arrived": arrived, "seconds": last - started}
+
+    def _together(self, numbers: Sequence[int]) -> list[int]:
+        """Return for each position how many frames from there on have the same sender."""
+        together = [1] * len(numbers)
+        for position in range(len(numbers) - 2, -1, -1):
+            if self._plan.client(numbers[position]) == self._plan.client(numbers[position + 1]):
+                together[position] = together[position + 1] + 1
+        return together
 
     def _do_dropped(self) -> int:
         """Return how many frames found no room in our own rings."""
         return sum(ring.dropped for ring in (self._at_server, *self._at_clients))
 
-    def _outward(self, kind: Kind, numbers: range, payload: int = SMALLEST_PAYLOAD) -> Outgoing:
+    def _outward(self, kind: Kind, numbers: Sequence[int], payload: int = SMALLEST_PAYLOAD) -> Outgoing:
         plan = self._plan
         makers = [self._maker(kind, client, plan.server.address, payload) for client in plan.clients]
         return Outgoing(

@@ -49,7 +49,7 @@ class RawTraffic:
 
     def flood(self, count: int, *, frames: int, window: int, payload: int) -> dict[str, Any]:
         """Send datagrams over the first flows in turn; return how many arrived, and how fast."""
-        order = {"do": "flood", "first": 0, "count": count, "frames": frames, "window": window}
+        order = {"do": "flood", "count": count, "frames": frames, "window": window}
         landed: dict[str, Any] = self._ask({**order, "payload": payload}, frames / WORST_RATE_S)
         return landed
 

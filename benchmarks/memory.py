@@ -1,0 +1,103 @@
+"""Bench `memory`: bytes for each mapping in the controller, and for each rule in the switch.
+
+Both are differences of resident memory between an empty table and a full one, by the number of entries. The switch's
+is taken before there is any traffic, with rules like those of mappings, so that nothing of its packet cache is in it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from benchmarks.measuring import FlowsParameters, Measuring
+from benchmarks.subjects import NATS
+from controller.configuration import FIRST_PORT
+from scenarios.bench.base import Bench, Parameters, Ratio, Trial
+from scenarios.bench.in_lab import lab_trial
+from scenarios.sandbox.mounts import FOLDER
+from topologies.gateways.bridge import output
+
+SWITCH = Path("/run/openvswitch/ovs-vswitchd.pid")
+STRANGER = ipaddress.IPv4Address("198.18.0.1")
+"""The inside address of rules that no traffic meets (RFC 2544: for tests, and on no network)."""
+SUBJECTS = ("openflow", "textbook")
+PAGE_KIB = 4
+
+
+class MemoryParameters(Parameters):
+    """What a user may choose about this bench."""
+
+    ports: int = Field(64512, strict=True, ge=1024, le=64512, description="ports of the external address")
+
+
+class Weighing(Measuring):
+    """How many bytes does a mapping take, and how many a rule?"""
+
+    name = "bench-memory"
+    Parameters = FlowsParameters
+
+    def prepare(self) -> None:
+        """Weigh the rules, while there is nothing else in the switch; then remove them."""
+        switch = int(SWITCH.read_text())
+        before = resident(switch)
+        path = FOLDER / "strange-flows"
+        path.write_text("".join(rules(self.nat.ports)))
+        output("ovs-ofctl", "-OOpenFlow13", "add-flows", "gateway", str(path))
+        self.sample({"what": "rule in the switch"}, "bytes", (resident(switch) - before) / (2 * self.nat.ports))
+        output("ovs-ofctl", "-OOpenFlow13", "del-flows", "gateway", f"cookie={COOKIE}/-1")
+
+    def measure(self) -> None:
+        """Weigh the controller, before and after a fill."""
+        (controller,) = self.lab.gateway.processes()
+        before, used = resident(controller.pid), self.used
+        self.fill(self.nat.ports)
+        grown = resident(controller.pid) - before
+        self.sample({"what": "mapping in the controller"}, "bytes", grown / (self.nat.ports - used))
+
+
+COOKIE = 0x57A9E
+
+
+def rules(mappings: int) -> list[str]:
+    """Return two rules for each of so many mappings, as our own pipeline has them."""
+    lines = []
+    for port in range(FIRST_PORT, FIRST_PORT + mappings):
+        known = f"cookie={COOKIE},priority=20,udp"
+        lines += [
+            f"table=1,{known},nw_src={STRANGER},tp_src={port},actions=set_field:192.0.2.1->ip_src,"
+            f"set_field:{port}->udp_src,goto_table:3\n",
+            f"table=2,{known},nw_dst={STRANGER},tp_dst={port},actions=set_field:10.0.0.1->ip_dst,"
+            f"set_field:{port}->udp_dst,goto_table:3\n",
+        ]
+    return lines
+
+
+def resident(pid: int) -> int:
+    """Return the resident memory of a process, in bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KIB * 1024
+
+
+class Memory(Bench):
+    """How many bytes does a mapping take in the controller, and a rule in the switch?"""
+
+    name = "memory"
+    Parameters = MemoryParameters
+    subjects = SUBJECTS
+    ratios = (Ratio("openflow", "textbook", "bytes"),)
+
+    @classmethod
+    def trials(cls, parameters: Any) -> list[Trial]:
+        """One network for each controller."""
+        return [
+            lab_trial(
+                subject,
+                scenario=f"{Path(__file__)}:Weighing",
+                gateway=NATS[subject],
+                sets={"ports": parameters.ports},
+                title=f"memory of {subject}",
+            )
+            for subject in SUBJECTS
+        ]

@@ -1,0 +1,143 @@
+"""Bench `rfc9693`: the measurements of RFC 9693 at this scale. Single host, not RFC-grade.
+
+What RFC 9693 asks for is a tester of its own on each side of the NAT, and line rate; here all share one machine. The
+search procedures are its own, as far as the scale allows:
+
+- Maximum connection establishment rate (section 4.5): a binary search. In each step new connections are opened by the
+  clock at one rate, from source ports that were never used; the step passes if every first packet arrives. The rate
+  is then validated: every connection is answered from outside, and every answer must reach its host and port.
+  Deviation: connections of earlier steps stay in the table, which the RFC empties.
+- Connection tracking table capacity (section 4.9): connections are opened beyond the number of ports, and those that
+  can be answered afterwards are counted.
+- Connection tear-down rate (section 4.8): the full table is emptied, by a RST on every connection where the NAT has
+  no command for it, else by that command; the rate is connections by seconds until the gateway counts none.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from benchmarks.measuring import FlowsParameters, Measuring
+from benchmarks.release import ASK_EVERY_S, EMPTY_WITHIN_S, flush
+from benchmarks.subjects import NATS
+from scenarios.bench.base import Bench, Parameters, Ratio, Trial
+from scenarios.bench.in_lab import lab_trial
+from scenarios.traffic.frames import Kind
+
+WORDING = "single host, not RFC-grade"
+RESOLUTION = 0.05
+"""The search ends when its bounds are so close, as a share of the upper one."""
+MOST_RATE_S = 100_000
+UNBOUNDED = 4096
+"""Frames under way at once when the clock alone decides; some bound there must be, or our own queues overflow."""
+SUBJECTS = ("openflow", "ovs-ct", "netfilter")
+SETTINGS = {"openflow": {"tcp_rst_timeout": 0.1}}
+
+
+class SearchParameters(Parameters):
+    """What a user may choose about this bench."""
+
+    ports: int = Field(32768, strict=True, ge=256, le=60000, description="ports of the external address")
+    connections: int = Field(1000, strict=True, ge=1, description="connections of one step of the search")
+    protocol: Literal["udp", "tcp"] = Field("tcp", description="protocol")
+
+
+class StepParameters(FlowsParameters):
+    """Of one trial."""
+
+    connections: int = Field(1000, strict=True, ge=1, description="connections of one step of the search")
+
+
+class Searching(Measuring):
+    """What are a NAT's maximum connection establishment rate, table capacity and tear-down rate?"""
+
+    name = "bench-rfc9693"
+    Parameters = StepParameters
+    offered = 1.0625
+
+    def measure(self) -> None:
+        """Search, fill, and empty."""
+        with self.report.phase("connection establishment"):
+            rate = self._search()
+        self.sample(self._cell("maximum connection establishment rate"), "connections/s", rate)
+        with self.report.phase("capacity"):
+            capacity = self._capacity()
+        self.sample(self._cell("table capacity"), "connections", capacity)
+        with self.report.phase("tear-down"):
+            seconds = self._tear_down()
+        self.sample(self._cell("connection tear-down rate"), "connections/s", capacity / seconds)
+
+    def _cell(self, what: str) -> dict[str, Any]:
+        return {"what": what, "protocol": self.parameters.protocol, "scope": WORDING}
+
+    def _search(self) -> float:
+        """Return the highest rate that has passed, by halving what is between it and the lowest that has not."""
+        passed, failed = 0.0, float(MOST_RATE_S)
+        count = self.parameters.connections
+        while failed - passed > RESOLUTION * failed and self.used + count <= self.nat.ports:
+            rate = (passed + failed) / 2
+            if self._passes(rate, count):
+                passed = rate
+            else:
+                failed = rate
+        return passed
+
+    def _passes(self, rate: float, count: int) -> bool:
+        """Open connections at a rate, and validate them."""
+        sent = self.raw.open(self.used, count, window=UNBOUNDED, rate=rate)
+        back = self.raw.answer(self.used, count)
+        self.used += count
+        offered = count / rate
+        in_time = sent["seconds"] <= offered * (1 + RESOLUTION) + SETTLE_S
+        return bool(in_time and sent["arrived"] == back["arrived"] == count)
+
+    def _capacity(self) -> int:
+        """Offer more connections than there are ports; return how many can be answered."""
+        everything = self.raw.plan.flows
+        self.fill(everything)
+        answered: int = self.raw.answer(0, everything)["arrived"]
+        return answered
+
+    def _tear_down(self) -> float:
+        started = time.monotonic()
+        if type(self.lab.gateway).__name__ == "OpenFlowGateway":
+            self.raw.out(Kind.RST, 0, self.raw.plan.flows)
+        else:
+            flush(self.lab.gateway)
+        while self.allocated():
+            if time.monotonic() - started > EMPTY_WITHIN_S:
+                raise TimeoutError(f"the table was not empty within {EMPTY_WITHIN_S:.0f} s")
+            time.sleep(ASK_EVERY_S)
+        return time.monotonic() - started
+
+
+SETTLE_S = 0.01
+"""What the last packet may take on its way."""
+
+
+class Rfc9693(Bench):
+    """What are a NAT's maximum connection establishment rate, table capacity and tear-down rate, as RFC 9693 has them?"""
+
+    name = "rfc9693"
+    Parameters = SearchParameters
+    subjects = SUBJECTS
+    ratios = (Ratio("openflow", "ovs-ct", "connections/s"), Ratio("openflow", "netfilter", "connections/s"))
+
+    @classmethod
+    def trials(cls, parameters: Any) -> list[Trial]:
+        """One network for each NAT."""
+        sets = {key: getattr(parameters, key) for key in ("ports", "connections", "protocol")}
+        return [
+            lab_trial(
+                subject,
+                scenario=f"{Path(__file__)}:Searching",
+                gateway=NATS[subject],
+                sets={**sets, **SETTINGS.get(subject, {})},
+                title=f"RFC 9693 on {subject}",
+            )
+            for subject in SUBJECTS
+        ]
