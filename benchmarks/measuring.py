@@ -1,7 +1,7 @@
 """What the benches in a network have in common: raw flows through a NAT, a table that is filled, and figures.
 
-Every flow has a source port of its own, so that a NAT which keeps ports where it can never has to search: the kindest
-case for all.
+Every flow has a source port of its own, so that a NAT which keeps ports where it can never has to search: the
+kindest case for all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_chec
 from pydantic import Field
 
 from controller.configuration import Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters as ScenarioParameters
+from scenarios.base import Scenario
 from scenarios.traffic.generator import FIRST_PORT, RUN
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Adopting(Protocol):
         """Fill the table."""
 
 
-class FlowsParameters(Parameters):
+class FlowsParameters(ScenarioParameters):
     """Of every trial in a network."""
 
     protocol: Literal["udp", "tcp"] = Field("udp", description="protocol")
@@ -40,7 +41,7 @@ class Measuring(Scenario):
     """A scenario that measures; its figures are the series `samples`."""
 
     claim = "none; it measures"
-    Parameters = FlowsParameters
+    Parameters: ClassVar[type[ScenarioParameters]] = FlowsParameters
     wire_is_read = False
     settings: ClassVar[dict[str, Any]] = {"ports": 64512}
     offered: ClassVar[float] = 1.0
@@ -88,13 +89,6 @@ class Measuring(Scenario):
                 self.raw.open(self.used, part)
                 self.used += part
                 self.report.progress(self.used, until)
-
-    def fill_up(self, count: int) -> None:
-        """Fill the table with so many flows, each of which must have a port. Raises RuntimeError if one has none."""
-        self.fill(count)
-        allocated = self.allocated()
-        if allocated < count:
-            raise RuntimeError(f"of {count} flows only {allocated} have a port: the table is not full")
 
     def allocated(self) -> int:
         """Return how many ports are allocated, by the gateway's own count."""

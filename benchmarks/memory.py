@@ -1,12 +1,14 @@
 """Bench `memory`: bytes for each mapping in the controller, and for each rule in the switch.
 
-Both are differences of resident memory between an empty table and a full one, by the number of entries. The switch's
-is taken before there is any traffic, with rules like those of mappings, so that nothing of its packet cache is in it.
+Both are differences of resident memory between an empty table and a full one, by the number of entries. The
+switch's is taken before there is any traffic, with rules like those of mappings, so that nothing of its packet
+cache is in it.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from pydantic import Field
 from benchmarks.measuring import FlowsParameters, Measuring
 from benchmarks.subjects import NATS
 from controller.configuration import FIRST_PORT
-from scenarios.bench.base import Bench, Parameters, Ratio, Trial
+from scenarios.bench.base import Bench, Parameters, Trial
 from scenarios.bench.in_lab import lab_trial
 from scenarios.sandbox.mounts import FOLDER
 from topologies.gateways.bridge import output
@@ -23,8 +25,8 @@ from topologies.gateways.bridge import output
 SWITCH = Path("/run/openvswitch/ovs-vswitchd.pid")
 STRANGER = ipaddress.IPv4Address("198.18.0.1")
 """The inside address of rules that no traffic meets (RFC 2544: for tests, and on no network)."""
-SUBJECTS = ("openflow", "textbook")
-PAGE_KIB = 4
+COOKIE = 0x57A9E
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class MemoryParameters(Parameters):
@@ -58,9 +60,6 @@ class Weighing(Measuring):
         self.sample({"what": "mapping in the controller"}, "bytes", grown / (self.nat.ports - used))
 
 
-COOKIE = 0x57A9E
-
-
 def rules(mappings: int) -> list[str]:
     """Return two rules for each of so many mappings, as our own pipeline has them."""
     lines = []
@@ -77,7 +76,7 @@ def rules(mappings: int) -> list[str]:
 
 def resident(pid: int) -> int:
     """Return the resident memory of a process, in bytes."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KIB * 1024
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
 class Memory(Bench):
@@ -85,19 +84,17 @@ class Memory(Bench):
 
     name = "memory"
     Parameters = MemoryParameters
-    subjects = SUBJECTS
-    ratios = (Ratio("openflow", "textbook", "bytes"),)
+    subjects = ("openflow",)
 
     @classmethod
     def trials(cls, parameters: Any) -> list[Trial]:
-        """One network for each controller."""
+        """One network."""
         return [
             lab_trial(
-                subject,
+                "openflow",
                 scenario=f"{Path(__file__)}:Weighing",
-                gateway=NATS[subject],
+                gateway=NATS["openflow"],
                 sets={"ports": parameters.ports},
-                title=f"memory of {subject}",
+                title="memory",
             )
-            for subject in SUBJECTS
         ]

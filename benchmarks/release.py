@@ -1,16 +1,15 @@
 """Bench `release`: how long it takes until a full table is empty again.
 
-By close: a FIN from each end of every TCP connection, with a closing timer of TIMER_S. By timeout: every UDP mapping is
-used once more, and then no longer; what counts is the time after the last one is due. By operator: the command that
-empties the whole table at once, which conntrack has (`conntrack -F`, `dpctl/flush-conntrack`) and our own controller
-has not. In each case the clock stops when the gateway itself counts no allocated port; it is asked every
-ASK_EVERY_S. Ports that rest before they are given again (`ports_resting`) are free in this sense.
+By close: a FIN from each end of every TCP connection, with a closing timer of TIMER_S. By timeout: every UDP
+mapping is used once more, and then no longer; what counts is the time after the last one is due. By operator: the
+command that empties the whole table at once, which conntrack has (`conntrack -F`, `dpctl/flush-conntrack`) and our
+own controller has not. In each case the clock stops when the gateway itself counts no allocated port; it is asked
+every ASK_EVERY_S. Ports that rest before they are given again (`ports_resting`) are free in this sense.
 """
 
 from __future__ import annotations
 
 import itertools
-import subprocess
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +21,7 @@ from benchmarks.subjects import NATS
 from scenarios.bench.base import Bench, Parameters, Trial
 from scenarios.bench.in_lab import lab_trial
 from scenarios.traffic.frames import SMALLEST_PAYLOAD, Kind
+from topologies.gateways.bridge import output
 
 TIMER_S = 0.1
 ASK_EVERY_S = 0.02
@@ -57,12 +57,13 @@ class Emptying(Measuring):
 
     def measure(self) -> None:
         """Fill, empty, and wait."""
-        self.fill_up(self.nat.ports)
+        self.fill(self.nat.ports)
+        full = self.allocated()
         way = self.parameters.way
         with self.report.phase(f"release by {way}"):
             started = {"close": self._close, "timeout": self._idle, "operator": self._flush}[way]()
             seconds = self._empty_after(started)
-        self.sample({"by": way, "mappings": self.nat.ports}, "s", seconds)
+        self.sample({"by": way, "ports": self.nat.ports}, "s", seconds, mappings=full)
 
     def _close(self) -> float:
         started = time.monotonic()
@@ -98,9 +99,7 @@ def flush(gateway: Any) -> None:
     if type(gateway).__name__ == "NetfilterGateway":
         gateway.cmd("conntrack -F")
     else:
-        subprocess.run(
-            ["ovs-appctl", "dpctl/flush-conntrack", "netdev@ovs-netdev"], check=True, capture_output=True
-        )
+        output("ovs-appctl", "dpctl/flush-conntrack")
 
 
 class Release(Bench):

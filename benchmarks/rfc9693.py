@@ -1,20 +1,21 @@
 """Bench `rfc9693`: the measurements of RFC 9693 at this scale. Single host, not RFC-grade.
 
-What RFC 9693 asks for is a tester of its own on each side of the NAT, and line rate; here all share one machine. The
-search procedures are its own, as far as the scale allows:
+What RFC 9693 asks for is a tester of its own on each side of the NAT, and line rate; here all share one machine.
+The search procedures are its own, as far as the scale allows:
 
-- Maximum connection establishment rate (section 4.5): a binary search. In each step new connections are opened by the
-  clock at one rate, from source ports that were never used; the step passes if every first packet arrives. The rate
-  is then validated: every connection is answered from outside, and every answer must reach its host and port.
-  Deviation: connections of earlier steps stay in the table, which the RFC empties.
-- Connection tracking table capacity (section 4.9): connections are opened beyond the number of ports, and those that
-  can be answered afterwards are counted.
-- Connection tear-down rate (section 4.8): the full table is emptied, by a RST on every connection where the NAT has
-  no command for it, else by that command; the rate is connections by seconds until the gateway counts none.
+- Maximum connection establishment rate (section 4.5): a search by doubling, then by halves. In each step new
+  connections are opened by the clock at one rate, from source ports that were never used; the step passes if every
+  first packet arrives. The rate is then validated: every connection is answered from outside, and every answer
+  must reach its host and port. Deviation: connections of earlier steps stay in the table, which the RFC empties.
+- Connection tracking table capacity (section 4.9): connections are opened beyond the number of ports, and those
+  that can be answered afterwards are counted.
+- Connection tear-down rate (section 4.8): the full table is emptied, by a RST on every connection where the NAT
+  has no command for it, else by that command; the rate is connections by seconds until the gateway counts none.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -27,13 +28,16 @@ from benchmarks.subjects import NATS
 from scenarios.bench.base import Bench, Parameters, Ratio, Trial
 from scenarios.bench.in_lab import lab_trial
 from scenarios.traffic.frames import Kind
+from scenarios.traffic.generator import RUN
 
-WORDING = "single host, not RFC-grade"
 RESOLUTION = 0.05
 """The search ends when its bounds are so close, as a share of the upper one."""
-MOST_RATE_S = 100_000
+FIRST_RATE_S, LEAST_RATE_S, MOST_RATE_S = 500.0, 10.0, 100_000.0
+"""Where the search begins, and where it gives up."""
 UNBOUNDED = 4096
 """Frames under way at once when the clock alone decides; some bound there must be, or our own queues overflow."""
+SETTLE_S = 0.01
+"""What the last packet may take on its way."""
 SUBJECTS = ("openflow", "ovs-ct", "netfilter")
 SETTINGS = {"openflow": {"tcp_rst_timeout": 0.1}}
 
@@ -63,28 +67,36 @@ class Searching(Measuring):
         """Search, fill, and empty."""
         with self.report.phase("connection establishment"):
             rate = self._search()
-        self.sample(self._cell("maximum connection establishment rate"), "connections/s", rate)
+        self.sample(self._cell("maximum establishment rate"), "connections/s", rate)
         with self.report.phase("capacity"):
             capacity = self._capacity()
         self.sample(self._cell("table capacity"), "connections", capacity)
         with self.report.phase("tear-down"):
             seconds = self._tear_down()
-        self.sample(self._cell("connection tear-down rate"), "connections/s", capacity / seconds)
+        self.sample(self._cell("tear-down rate"), "connections/s", capacity / seconds)
 
     def _cell(self, what: str) -> dict[str, Any]:
-        return {"what": what, "protocol": self.parameters.protocol, "scope": WORDING}
+        return {"what": what, "protocol": self.parameters.protocol}
 
     def _search(self) -> float:
-        """Return the highest rate that has passed, by halving what is between it and the lowest that has not."""
-        passed, failed = 0.0, float(MOST_RATE_S)
+        """Return the highest rate that has passed: doubled until one fails, then halving what is between."""
+        passed, failed = 0.0, math.inf
         count = self.parameters.connections
-        while failed - passed > RESOLUTION * failed and self.used + count <= self.nat.ports:
-            rate = (passed + failed) / 2
+        while failed - passed > RESOLUTION * passed and self.used + count + RUN <= self.nat.ports:
+            rate = (passed + failed) / 2 if failed < math.inf else passed * 2 or FIRST_RATE_S
             if self._passes(rate, count):
                 passed = rate
             else:
                 failed = rate
+                self._settle()
+            if rate >= MOST_RATE_S or failed <= LEAST_RATE_S:
+                break
         return passed
+
+    def _settle(self) -> None:
+        """Wait until what a step has left over is done: until new flows pass again."""
+        self.raw.open(self.used, RUN, window=1)
+        self.used += RUN
 
     def _passes(self, rate: float, count: int) -> bool:
         """Open connections at a rate, and validate them."""
@@ -98,7 +110,7 @@ class Searching(Measuring):
     def _capacity(self) -> int:
         """Offer more connections than there are ports; return how many can be answered."""
         everything = self.raw.plan.flows
-        self.fill(everything)
+        self.raw.open(0, everything)
         answered: int = self.raw.answer(0, everything)["arrived"]
         return answered
 
@@ -115,14 +127,11 @@ class Searching(Measuring):
         return time.monotonic() - started
 
 
-SETTLE_S = 0.01
-"""What the last packet may take on its way."""
-
-
 class Rfc9693(Bench):
-    """What are a NAT's maximum connection establishment rate, table capacity and tear-down rate, as RFC 9693 has them?"""
+    """What are the maximum connection establishment rate, the table capacity and the tear-down rate?"""
 
     name = "rfc9693"
+    note = "single host, not RFC-grade"
     Parameters = SearchParameters
     subjects = SUBJECTS
     ratios = (Ratio("openflow", "ovs-ct", "connections/s"), Ratio("openflow", "netfilter", "connections/s"))

@@ -83,6 +83,8 @@ class Bench:
     Parameters: ClassVar[type[Parameters]] = Parameters
     subjects: ClassVar[tuple[str, ...]]
     ratios: ClassVar[tuple[Ratio, ...]] = ()
+    note: ClassVar[str] = ""
+    """What must be said wherever its figures are shown."""
 
     @classmethod
     def trials(cls, parameters: Any) -> Sequence[Trial]:

@@ -73,6 +73,7 @@ def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
     return {
         "schema": 1,
         "bench": plan.bench.name,
+        "note": plan.bench.note,
         "parameters": plan.parameters.model_dump(mode="json"),
         "environment": environment,
         "repetitions": repetitions,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 from collections.abc import Iterable, Sequence
@@ -14,10 +15,19 @@ Cell = tuple[str, str, str]
 
 
 def rows(repetitions: Sequence[Sequence[Sample]]) -> list[dict[str, Any]]:
-    """Return one row for each subject, parameters and unit, in the order in which they were first measured."""
+    """Return one row for each subject, parameters and unit, in the order in which they were first measured.
+
+    Where packets are counted, a row says how many were lost in the worst repetition: then it is no rate without
+    loss.
+    """
+    lost: dict[Cell, float] = {}
+    for sample in itertools.chain.from_iterable(repetitions):
+        if "lost" in sample.details:
+            lost[_cell(sample)] = max(lost.get(_cell(sample), 0), sample.details["lost"])
     return [
-        {"subject": subject, "parameters": json.loads(parameters), "unit": unit, **_spread(values)}
-        for (subject, parameters, unit), values in _gathered(repetitions).items()
+        {"subject": cell[0], "parameters": json.loads(cell[1]), "unit": cell[2], **_spread(values)}
+        | ({"lost": lost[cell]} if cell in lost else {})
+        for cell, values in _gathered(repetitions).items()
     ]
 
 
@@ -77,5 +87,5 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def _rounded(value: float) -> float:
-    """Keep four significant figures: no bench is more exact."""
-    return float(f"{value:.4g}")
+    """Keep four significant figures, since no bench is more exact; what is counted stays as it is."""
+    return int(value) if float(value).is_integer() else float(f"{value:.4g}")

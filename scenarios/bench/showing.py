@@ -1,4 +1,4 @@
-"""The figures of a bench as tables: in a terminal, or as Markdown for a page."""
+"""The figures of a bench as a table: in a terminal, or as Markdown for a page."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-HEADS = ("subject", "parameters", "median", "least", "most", "unit")
+FIGURES = ("median", "least", "most")
 
 
 def show(console: Console, held: dict[str, Any]) -> None:
     """Print rows, ratios, and who was left out."""
-    table = Table(title=f"bench {held['bench']}", title_justify="left", box=SIMPLE)
-    for head in HEADS:
-        table.add_column(head, justify="right" if head in HEADS[2:5] else "left", no_wrap=head == "subject")
+    note = f": {held['note']}" if held["note"] else ""
+    table = Table(title=f"bench {held['bench']}{note}", title_justify="left", box=SIMPLE)
+    for head in heads(held):
+        table.add_column(head, justify="right" if head in (*FIGURES, "lost") else "left")
     for line in lines(held):
         table.add_row(*map(Text, line))
     console.print(table)
@@ -27,25 +28,36 @@ def show(console: Console, held: dict[str, Any]) -> None:
 
 def markdown(held: dict[str, Any]) -> str:
     """Return rows and ratios as a table for a page."""
-    rule = ["---"] * 2 + ["---:"] * 3 + ["---"]
-    return "".join(f"| {' | '.join(line)} |\n" for line in (HEADS, rule, *lines(held)))
+    rule = ["---:" if head in (*FIGURES, "lost") else "---" for head in heads(held)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (heads(held), rule, *lines(held)))
+
+
+def heads(held: dict[str, Any]) -> list[str]:
+    """Return the columns: one for each parameter, and one for loss where packets were counted."""
+    return ["subject", *_keys(held), *FIGURES, "unit", *(["lost"] if _counts_loss(held) else [])]
 
 
 def lines(held: dict[str, Any]) -> Iterator[list[str]]:
     """Yield the cells of each row, and then of each ratio."""
     for row in held["rows"]:
-        yield [row["subject"], _parameters(row), *_spread(row), row["unit"]]
+        yield _line(held, row["subject"], row, row["unit"])
     for ratio in held["ratios"]:
-        yield [f"{ratio['of']} / {ratio['to']}", _parameters(ratio), *_spread(ratio), "times"]
+        yield _line(held, f"{ratio['of']} / {ratio['to']}", ratio, "times")
 
 
-def _spread(row: dict[str, Any]) -> list[str]:
-    return [_number(row[key]) for key in ("median", "min", "max")]
+def _line(held: dict[str, Any], subject: str, row: dict[str, Any], unit: str) -> list[str]:
+    parameters = [str(row["parameters"].get(key, "")) for key in _keys(held)]
+    lost = [_number(row["lost"]) if "lost" in row else ""] if _counts_loss(held) else []
+    return [subject, *parameters, *(_number(row[key]) for key in ("median", "min", "max")), unit, *lost]
+
+
+def _keys(held: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(key for row in held["rows"] for key in row["parameters"]))
+
+
+def _counts_loss(held: dict[str, Any]) -> bool:
+    return any("lost" in row for row in held["rows"])
 
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def _parameters(row: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in row["parameters"].items())

@@ -4,9 +4,9 @@ Sending is sendmmsg(2) over headers that are made once, so a frame costs no Pyth
 in shared memory (packet(7), PACKET_RX_RING with TPACKET_V2): a frame costs Python about a microsecond, comes with
 the kernel's time of arrival, and what the ring could not take is counted.
 
-Ready-made generators were weighed: trafgen and tcpreplay would be fast enough, but neither can hold back when so many
-frames are under way, which is how one finds the rate at which nothing is lost, nor answer to endpoints that the
-NAT has just chosen.
+Ready-made generators were weighed: trafgen and tcpreplay would be fast enough, but neither can hold back when so
+many frames are under way, which is how one finds the rate at which nothing is lost, nor answer to endpoints that
+the NAT has just chosen.
 """
 
 from __future__ import annotations

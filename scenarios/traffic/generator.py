@@ -33,6 +33,7 @@ FIRST_PORT = 1024
 RUN = 16
 """Flows in a row that come from the same host, so that one system call sends them."""
 INTERFACE = "eth0"
+OPENING = (Kind.DATAGRAM, Kind.SYN)
 FLOODED_S = 1.0
 """Nothing has arrived for so long: the rest is lost."""
 FLOOD_FRAMES = 1024
@@ -98,15 +99,22 @@ class Generator:
     def _do_out(
         self, kind: str, first: int, count: int, window: int, patience: float, rate: float | None = None
     ) -> dict[str, Any]:
-        """Send a frame of each of these flows from inside."""
-        numbers = range(first, first + count)
+        """Send a frame of each of these flows from inside; what does not open one, of those that are open."""
+        numbers = [
+            number
+            for number in range(first, first + count)
+            if Kind(kind) in OPENING or self._externals[number] is not None
+        ]
+        if not numbers:
+            return {"sent": 0, "arrived": 0, "seconds": 0.0}
+        positions = {number: position for position, number in enumerate(numbers)}
         outgoing = self._outward(Kind(kind), numbers)
 
         def send(frames: Outgoing, position: int, most: int) -> int:
             number = numbers[position]
             return frames.send(self._inside[self._plan.client(number)], position, min(most, RUN - number % RUN))
 
-        flight = Flight(outgoing, send, lambda: self._seen_outside(Kind(kind), numbers), self._tell)
+        flight = Flight(outgoing, send, lambda: self._seen_outside(Kind(kind), positions), self._tell)
         landing = flight.fly(window=window, patience=patience, rate=rate)
         return {**landing.summary(), **self._known(numbers)}
 
@@ -179,18 +187,15 @@ class Generator:
     def _maker(self, kind: Kind, source: Host, address: str, payload: int = SMALLEST_PAYLOAD) -> Maker:
         return Maker(kind, Station(source.mac, source.address), address, self._plan.gateway_mac, payload=payload)
 
-    def _seen_outside(self, kind: Kind, numbers: range) -> list[Arrival]:
+    def _seen_outside(self, kind: Kind, positions: dict[int, int]) -> list[Arrival]:
         """Take what has come at the server; what opens a flow tells its external endpoint."""
         seen = []
         fields = ARRIVAL_NUMBER if kind is Kind.DATAGRAM else ARRIVAL_TCP_SEQUENCE
-        opens = kind in (Kind.DATAGRAM, Kind.SYN)
         for at, (address, port, _, number) in self._at_server.take(fields):
-            position = number - (0 if opens else 1) - numbers.start
-            if not 0 <= position < len(numbers):
-                continue
-            if opens:
-                self._externals[numbers[position]] = External(socket.inet_ntoa(address), port)
-            seen.append((at, position))
+            own = number - (0 if kind in OPENING else 1)
+            if kind in OPENING and own < len(self._externals):
+                self._externals[own] = External(socket.inet_ntoa(address), port)
+            seen.append((at, positions.get(own, -1)))
         return seen
 
     def _seen_inside(self, kind: Kind, positions: dict[int, int]) -> list[Arrival]:
@@ -206,7 +211,7 @@ class Generator:
                 seen.append((at, position))
         return seen
 
-    def _known(self, numbers: range) -> dict[str, int]:
+    def _known(self, numbers: Sequence[int]) -> dict[str, int]:
         """Say how many external endpoints these flows have, and how many of them left as they were."""
         externals = [self._externals[number] for number in numbers]
         known = [each for each in externals if each is not None]

@@ -88,6 +88,8 @@ def test_no_other_file_names_a_framework_s_module(name: str) -> None:
         ("controller/", "topologies"),
         ("controller/", "scenarios"),
         ("controller/", "mininet"),
+        ("controller/", "benchmarks"),
+        ("topologies/", "benchmarks"),
         ("topologies/", "scenarios"),
         ("topologies/", "controller.openflow"),
         ("scenarios/", "controller.openflow"),
