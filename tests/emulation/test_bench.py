@@ -1,0 +1,29 @@
+"""`lastport bench` on the real thing, as small as it goes: every subject sets up flows, and none is lost."""
+
+from __future__ import annotations
+
+from tests.emulation.conftest import Run
+
+SIZES = ("--set", "ports=256", "--set", "window=40", "--set", "fills=[0.75]", "--set", "in_flight=16")
+
+
+def test_every_controller_sets_up_all_flows_of_a_window(run: Run) -> None:
+    """Into a table that is three quarters full, which the textbook's has from other hands."""
+    subjects = ("--set", "subjects=[openflow, textbook, ceiling]", "--set", "protocols=[tcp]")
+
+    finished = run("bench", "setup", "--repetitions", "1", "--json", *SIZES, *subjects)
+
+    assert finished.status == 0, finished.complaints
+    rows = finished.result["rows"]
+    assert [(row["subject"], row["lost"]) for row in rows] == [("openflow", 0), ("textbook", 0), ("ceiling", 0)]
+    assert all(row["median"] > 0 for row in rows)
+    assert {ratio["to"] for ratio in finished.result["ratios"]} == {"textbook", "ceiling"}
+    assert finished.result["environment"]["ovs"]
+
+
+def test_a_name_that_there_is_not(run: Run) -> None:
+    """The nearest one is named, and nothing is left behind."""
+    finished = run("bench", "setpu")
+
+    assert finished.status == 2
+    assert "setup" in finished.complaints
