@@ -73,8 +73,8 @@ class Client:
     With `queue` it has asked for the error queue (IP_RECVERR).
     """
 
-    def __init__(self, pid: int, protocol: str, target: Endpoint, *, queue: bool = False) -> None:
-        """Start at once, in the network of the host that has this process."""
+    def __init__(self, netns: str, protocol: str, target: Endpoint, *, queue: bool = False) -> None:
+        """Start at once, in a host's network namespace."""
         self.protocol = protocol
         self.target = target
         self.queue = queue
@@ -82,7 +82,7 @@ class Client:
         self.told: Told | None = None
         self.retransmissions = 0
         kind, number = KINDS[protocol]
-        with network_of(pid):
+        with network_of(netns):
             self.socket = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK, number)
         if queue:
             self.socket.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)

@@ -67,9 +67,9 @@ class Outgoing:
         return sent
 
 
-def sender(host_pid: int, interface: str) -> socket.socket:
+def sender(netns: str, interface: str) -> socket.socket:
     """Return a packet socket that sends in a host's network namespace, past the queueing discipline."""
-    with network_of(host_pid):
+    with network_of(netns):
         made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         made.setsockopt(_SOL_PACKET, _QDISC_BYPASS, 1)
         made.bind((interface, 0))
@@ -79,8 +79,8 @@ def sender(host_pid: int, interface: str) -> socket.socket:
 class Ring:
     """What arrives at a host's interface, over one protocol and with one port among its two."""
 
-    def __init__(self, host_pid: int, interface: str, protocol: int, *, port: int, at_source: bool) -> None:
-        with network_of(host_pid):
+    def __init__(self, netns: str, interface: str, protocol: int, *, port: int, at_source: bool) -> None:
+        with network_of(netns):
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self._filter(protocol, port, TRANSPORT + (0 if at_source else 2))
         self._socket.setsockopt(_SOL_PACKET, _PACKET_VERSION, _TPACKET_V2)

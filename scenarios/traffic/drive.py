@@ -150,6 +150,8 @@ class Worker:
                 part = self.connection.recv(1 << 20)
             except TimeoutError:
                 raise TrafficError(f"{self.name} did not answer within {ANSWER_WITHIN_S:.0f} s") from None
+            except ConnectionResetError:
+                part = b""  # it ended before it had read everything
             if not part:
                 time.sleep(PID_1_ACTS_WITHIN_S)  # it knows how the worker ended, and ends us
                 raise TrafficError(f"{self.name} has closed its orders")
@@ -159,16 +161,16 @@ class Worker:
 
 
 class Servers:
-    """Outside servers that answer at some endpoints, each by its host's process id."""
+    """Outside servers that answer at some endpoints, each by its host's network namespace."""
 
     def __init__(
-        self, supervisor: Supervisor, folder: Path, protocol: str, targets: Mapping[Endpoint, int], held: int
+        self, supervisor: Supervisor, folder: Path, protocol: str, targets: Mapping[Endpoint, str], held: int
     ) -> None:
         """Start as many workers as it takes to hold so many connections."""
         raise_open_files()
         self._protocol = protocol
         count = workers_needed(held) if protocol == "tcp" else 1
-        listeners = json.dumps([[pid, *target] for target, pid in targets.items()])
+        listeners = json.dumps([[netns, *target] for target, netns in targets.items()])
         number = next(_numbers)
         self._workers = [
             Worker(supervisor, f"{protocol}-server-{number}-{n}", "server", folder, protocol, listeners)
@@ -189,14 +191,17 @@ class Servers:
 
 
 class Clients:
-    """Attempts from inside hosts, each by its process id, to any servers of one protocol."""
+    """Attempts from inside hosts, each by its network namespace, to any servers of one protocol.
+
+    A host with several addresses uses them in turn, attempt by attempt.
+    """
 
     def __init__(
-        self, supervisor: Supervisor, folder: Path, protocol: str, pids: Sequence[int], attempts: int
+        self, supervisor: Supervisor, folder: Path, protocol: str, hosts: Mapping[str, list[str]], attempts: int
     ) -> None:
         """Start as many workers as it takes for so many attempts at once."""
         raise_open_files()
-        self._pids = pids
+        self._hosts = list(hosts.items())
         number = next(_numbers)
         self._clients = [
             Worker(supervisor, f"{protocol}-client-{number}-{n}", "client", folder, protocol)
@@ -260,8 +265,10 @@ class Clients:
         self._ask([order] * len(self._clients), held / rate + CLOSE_PATIENCE_S, lambda done: None)
 
     def _planned(self, opening: Opening) -> tuple[Any, ...]:
-        pid = self._pids[opening.client]
-        return (opening.number, next_nonce(), pid, opening.target, opening.source_port)
+        netns, sources = self._hosts[opening.client]
+        turn = (opening.number - 1) // len(self._hosts)
+        source = sources[turn % len(sources)] if len(sources) > 1 else ""
+        return (opening.number, next_nonce(), netns, opening.target, source, opening.source_port)
 
     def _spread(self, items: Sequence[Any]) -> list[Sequence[Any]]:
         """Deal them out to the workers in turn."""

@@ -41,9 +41,9 @@ FLOOD_FRAMES = 1024
 
 
 class Host(BaseModel):
-    """One host: the process that keeps its network namespace, its addresses, and its gateway's."""
+    """One host: the path of its network namespace, its addresses, and its gateway's."""
 
-    pid: int
+    netns: str
     mac: str
     address: str
     gateway: str
@@ -79,11 +79,11 @@ class Generator:
         self._orders = orders
         self._plan = plan
         protocol = socket.IPPROTO_UDP if plan.protocol == "udp" else socket.IPPROTO_TCP
-        self._inside = [sender(host.pid, INTERFACE) for host in plan.clients]
-        self._outside = sender(plan.server.pid, INTERFACE)
-        self._at_server = Ring(plan.server.pid, INTERFACE, protocol, port=plan.port, at_source=False)
+        self._inside = [sender(host.netns, INTERFACE) for host in plan.clients]
+        self._outside = sender(plan.server.netns, INTERFACE)
+        self._at_server = Ring(plan.server.netns, INTERFACE, protocol, port=plan.port, at_source=False)
         self._at_clients = [
-            Ring(host.pid, INTERFACE, protocol, port=plan.port, at_source=True) for host in plan.clients
+            Ring(host.netns, INTERFACE, protocol, port=plan.port, at_source=True) for host in plan.clients
         ]
         self._externals: list[External | None] = [None] * plan.flows
         self._misled = 0
@@ -227,7 +227,7 @@ class Generator:
 
 def _introduce(host: Host) -> None:
     """Ask for the gateway, as any host does before it talks: so a gateway learns where the host is."""
-    with network_of(host.pid), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as wire:
+    with network_of(host.netns), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as wire:
         wire.bind((INTERFACE, 0))
         mac = bytes.fromhex(host.mac.replace(":", ""))
         wire.send(arp.request(mac, ipaddress.IPv4Address(host.address), ipaddress.IPv4Address(host.gateway)))
