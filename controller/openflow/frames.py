@@ -28,6 +28,11 @@ _COMMON = struct.Struct("!12x3sxH2xHxB2xIIHH")
 _IPV4_WITHOUT_OPTIONS = b"\x08\x00\x45"
 _FLAGS_AT = ETHERNET_BYTES + 20 + 13
 _FLAGS = [TcpFlags(bits & 0x17) for bits in range(256)]
+_NO_FLAGS = TcpFlags.NONE
+# By names of their own: to look up an enum's member takes as long as a call.
+_TCP, _UDP = Protocol.TCP, Protocol.UDP
+_PROTOCOLS = {int(protocol): protocol for protocol in Protocol}
+_new = int.__new__
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +83,15 @@ def common(frame: bytes) -> Packet | None:
     kind, length, fragment, protocol, source, destination, sport, dport = _COMMON.unpack_from(frame)
     if kind != _IPV4_WITHOUT_OPTIONS or fragment & 0x3FFF or length + ETHERNET_BYTES > size:
         return None
-    if protocol == Protocol.TCP and length >= 40:
+    if protocol == _TCP and length >= 40:
         flags = _FLAGS[frame[_FLAGS_AT]]
-        return Packet(Protocol.TCP, Endpoint(source, sport), Endpoint(destination, dport), flags)
-    if protocol == Protocol.UDP and length >= 28:
-        return Packet(Protocol.UDP, Endpoint(source, sport), Endpoint(destination, dport))
-    return None
+    elif protocol == _UDP and length >= 28:
+        flags = _NO_FLAGS
+    else:
+        return None
+    # Endpoint(source, sport) is one call more.
+    ends = _new(Endpoint, source << 16 | sport), _new(Endpoint, destination << 16 | dport)
+    return Packet(_PROTOCOLS[protocol], *ends, flags)
 
 
 @dataclass(frozen=True, slots=True)

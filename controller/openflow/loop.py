@@ -26,7 +26,7 @@ READ_BYTES = 256 * 1024
 OTHERS_WAIT_S = 0.01
 """For how long other greenlets, such as the tick, may have to wait while there is always something to read."""
 
-_HEADER = struct.Struct("!HH")
+_HEADER = struct.Struct("!HH4x")
 """Of every message: version with type, and length."""
 _PACKET_IN = struct.Struct("!12xHxB8xQI")
 """Of a packet-in: the frame's length, table, the head of a match with that of its first field, and its value."""
@@ -108,7 +108,7 @@ class Connection(Datapath):
         """Handle every message that is there in full, in order; return the rest."""
         at, end, packet_in = 0, len(data), type(self).packet_in
         is_open = self.state == handler.MAIN_DISPATCHER
-        while end - at >= ofproto.OFP_HEADER_SIZE:
+        while end - at >= _HEADER.size:
             kind, length = _HEADER.unpack_from(data, at)
             if end - at < length:
                 break

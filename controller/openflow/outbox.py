@@ -13,16 +13,16 @@ from controller.nat.model import Dependence, Flow
 from controller.openflow import messages
 from controller.openflow.pipeline import Rule
 from controller.openflow.switch import Arrival
-from controller.openflow.templates import FlowTemplates, forwarding, injection
+from controller.openflow.templates import additions, forwarding, injection, removals
 
-_XIDS = 1 << 32
+_MOST_XID = (1 << 32) - 1
 
 
 class Outbox:
     """A switch to ask; `take` returns what there is to send."""
 
     def __init__(self, told_apart: Dependence) -> None:
-        self._templates = FlowTemplates(told_apart)
+        self._addition, self._removal = additions(told_apart), removals(told_apart)
         self._pieces: list[bytes] = []
         self._xid = 0
         self._unconfirmed: dict[int, tuple[Flow, Arrival | None]] = {}
@@ -45,21 +45,21 @@ class Outbox:
             of_the_last_connection.clear()
         self._is_asked = False
         for message in messages.clear():
-            self._append(message)
+            self.append(message)
 
     def install(self, rule: Rule) -> None:
         """Add a rule that belongs to no flow."""
-        self._append(messages.addition(rule))
+        self.append(messages.addition(rule))
 
     def add(self, flow: Flow, cookie: int, cause: Arrival | None) -> None:
         """Add a flow's rules."""
-        xid = self._next_xid()
+        self._xid = xid = self._xid % _MOST_XID + 1
         self._unconfirmed[xid] = (flow, cause)
-        self._pieces.append(self._templates.addition(flow, cookie, xid))
+        self._pieces.append(self._addition(flow, cookie, xid))
 
     def remove(self, flow: Flow, cookie: int) -> None:
         """Remove a flow's rules."""
-        self._pieces.append(self._templates.removal(flow, cookie, 0))
+        self._pieces.append(self._removal(flow, cookie, 0))
 
     def inject(self, frame: bytes, in_port: int) -> None:
         """Put a frame back into the pipeline where it came in, marked as decided."""
@@ -71,13 +71,13 @@ class Outbox:
 
     def send(self, frame: bytes, port: int) -> None:
         """Send a frame of our own out of a port."""
-        self._append(messages.sending(frame, port))
+        self.append(messages.sending(frame, port))
 
     def poll(self, cookie: int) -> None:
         """Ask for the packet counts of all rules with this cookie."""
-        xid = self._next_xid()
+        self._xid = xid = self._xid % _MOST_XID + 1
         self._polls[xid] = cookie
-        self._append(messages.poll(cookie), xid)
+        self.append(messages.poll(cookie), xid)
 
     # What the switch says to it
 
@@ -86,7 +86,7 @@ class Outbox:
         if not self._is_asked:
             self._is_asked = True
             self._awaiting_barrier, self._unconfirmed = self._unconfirmed, {}
-            self._append(messages.barrier())
+            self.append(messages.barrier())
 
     @property
     def is_unconfirmed(self) -> bool:
@@ -106,9 +106,6 @@ class Outbox:
         """Return the cookie for which it has answered in full."""
         return self._polls.pop(xid, None)
 
-    def _append(self, message: Any, xid: int = 0) -> None:
+    def append(self, message: Any, xid: int = 0) -> None:
+        """Send a message of the framework's."""
         self._pieces.append(messages.serialised(message, xid))
-
-    def _next_xid(self) -> int:
-        self._xid = xid = self._xid % (_XIDS - 1) + 1
-        return xid

@@ -3,8 +3,8 @@
 Only here do the NAT (which knows no switch) and the pipeline (which knows no mappings) meet. Nothing is sent
 from here, and the time is an argument; so a test can drive it with frames and an in-memory flow table.
 
-A fill sends its packets through `packet_in` as fast as they are answered, nearly all of them the first of flows. For
-these it does as little as it can: no object that nobody asks for, no generator, no `match`.
+A fill sends its packets through `packet_in` as fast as they are answered, nearly all of them the first of flows.
+For these it does as little as it can: no object that nobody asks for, no generator, no `match`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 
-from controller.nat.events import Event, FlowCreated, FlowEnded, LimitReached, Resumed, ThresholdReached
+from controller.nat.events import (
+    Event,
+    FlowCreated,
+    FlowEnded,
+    LimitReached,
+    MappingCreated,
+    Resumed,
+    ThresholdReached,
+)
 from controller.nat.model import (
     Answer,
     Flow,
@@ -39,6 +47,9 @@ from controller.openflow.statistics import RuleCount
 from controller.openflow.switch import Arrival, Switch
 from controller.wiring import ControllerConfiguration, Interface
 
+# By names of their own: to look up an enum's member takes as long as a call.
+INSIDE, ICMP, CLASSIFY, FORWARD = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.FORWARD
+
 ICMP_BURST = 65_536
 """ICMP errors that may be sent at once: one for each packet that a whole pool's worth of attempts gets refused."""
 
@@ -60,6 +71,7 @@ class Router:
         self._ageing = Ageing()
         self._held: dict[Ticket, list[Arrival]] = {}
         self._interfaces = {interface.port: interface for interface in configuration.interfaces}
+        self._sides = {port: interface.side for port, interface in self._interfaces.items()}
         self._own = {int(address) for address in configuration.own}
 
     def connected(self, now: float) -> None:
@@ -75,16 +87,11 @@ class Router:
 
     def packet_in(self, table: Table, in_port: int, frame: bytes, now: float) -> None:
         """Decide on a frame that the rules of `table` sent to the controller."""
-        packet, interface = common(frame), self._interfaces.get(in_port)
-        if (
-            packet is None
-            or interface is None
-            or table is Table.FORWARD
-            or packet.destination.address in self._own
-        ):
+        packet, side = common(frame), self._sides.get(in_port)
+        if packet is None or side is None or table is FORWARD or packet.destination >> 16 in self._own:
             self._uncommon(table, in_port, frame, now)
         else:
-            self._translate(table, interface.side, Arrival(frame, in_port, packet), now)
+            self._translate(table, side, Arrival(frame, in_port, packet), now)
 
     def _uncommon(self, table: Table, in_port: int, frame: bytes, now: float) -> None:
         """Decide on anything that is not simply a packet to be translated."""
@@ -118,19 +125,19 @@ class Router:
 
     def _translate(self, table: Table, side: Side, arrival: Arrival, now: float) -> None:
         packet = arrival.packet
-        if table is Table.CLASSIFY:
+        if table is CLASSIFY:
             self.nat.observe(side, packet, now)  # the copy of a segment that passes without us
             self._follow(now)
             return
-        verdict = self.nat.outbound(packet, now) if side is Side.INSIDE else self.nat.inbound(packet, now)
-        if isinstance(verdict, Translate) and not verdict.created and packet.protocol is not Protocol.ICMP:
+        verdict = self.nat.outbound(packet, now) if side is INSIDE else self.nat.inbound(packet, now)
+        if isinstance(verdict, Translate) and not verdict.created and packet.protocol is not ICMP:
             self.packet_ins_known_mappings += not packet.opens_connection
         self._do(verdict, side, arrival, now)
 
     def _do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Carry out a verdict, and before it what else happened: an injected packet is to meet the new rules."""
         if isinstance(verdict, Translate):
-            self._follow(now, verdict.flow, arrival if side is Side.INSIDE else None)
+            self._follow(now, verdict.flow, arrival if side is INSIDE else None)
         else:
             if isinstance(verdict, Hold):
                 held = self._held.setdefault(verdict.ticket, [])
@@ -142,7 +149,7 @@ class Router:
     def _conclude(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Let the packet itself go on, or tell its sender why not."""
         if isinstance(verdict, Translate):
-            if arrival.packet.protocol is Protocol.ICMP:
+            if arrival.packet.protocol is ICMP:
                 self._forward_query(side, verdict.flow.mapping, arrival.ip)
             else:
                 self._switch.inject(arrival.frame, arrival.in_port)
@@ -245,14 +252,14 @@ class Router:
         causes = self._held_causes() if self._held else {}
         while events:
             event = events.popleft()
-            if isinstance(event, FlowCreated):
+            if type(event) is FlowCreated:
                 flow = event.flow
-                if flow.mapping.protocol is not Protocol.ICMP:
+                if flow.mapping.protocol is not ICMP:
                     of_flow = cause if flow is made else causes.get(flow)
                     self._switch.add(flow, self._ageing.add(flow, now), of_flow)
-            elif isinstance(event, Resumed):
+            elif type(event) is Resumed:
                 others += self._resume(event, now)
-            else:
+            elif type(event) is not MappingCreated:
                 self._note(event)
         for arrival in others:
             self._do(self.nat.outbound(arrival.packet, now), Side.INSIDE, arrival, now)

@@ -20,57 +20,78 @@ from controller.nat.model import Dependence, Endpoint, Flow, Mapping, Protocol
 from controller.openflow import messages
 from controller.openflow.pipeline import Rule, rules_of
 
+Fill = Callable[[tuple[int, ...]], bytes]
+ForFlow = Callable[[Flow, int, int], bytes]
+"""A flow, a cookie, and a transaction id."""
+
 _FORMATS = {2: "H", 4: "I", 8: "Q"}
 _HEADS = 4096
 """Beginnings of packet-outs that are remembered: one for each port and length of frame."""
 
 
-class Template:
-    """Bytes with holes. `make` returns them filled with the values of fields, which are `sizes` bytes long."""
+def template(make: Callable[..., bytes], sizes: Sequence[int]) -> Fill:
+    """Return what fills in what `make` makes of the values of fields, which are `sizes` bytes long."""
+    zeros = [0] * len(sizes)
+    blank = make(*zeros)
+    holes: list[tuple[int, int, int]] = []  # where, how long, which field
+    for field, size in enumerate(sizes):
+        filled = make(*zeros[:field], (1 << 8 * size) - 1, *zeros[field + 1 :])
+        holes += [(at, length, field) for at, length in _differences(blank, filled)]
+    # A constant before each hole, and one at the end; in `constants + values` the fields come after all of them.
+    form, at = "!", 0
+    order: list[int] = []
+    constants: tuple[bytes, ...] = ()
+    for hole, length, field in sorted(holes):
+        form += f"{hole - at}s{_FORMATS[length]}"
+        order += [len(constants), len(holes) + 1 + field]
+        constants += (blank[at:hole],)
+        at = hole + length
+    constants += (blank[at:],)
+    pack, in_order = struct.Struct(f"{form}{len(blank) - at}s").pack, itemgetter(*order, len(holes))
 
-    def __init__(self, make: Callable[..., bytes], sizes: Sequence[int]) -> None:
-        zeros = [0] * len(sizes)
-        blank = make(*zeros)
-        holes: list[tuple[int, int, int]] = []  # where, how long, which field
-        for field, size in enumerate(sizes):
-            filled = make(*zeros[:field], (1 << 8 * size) - 1, *zeros[field + 1 :])
-            holes += [(at, length, field) for at, length in _differences(blank, filled)]
-        constants: list[bytes] = []
-        form, order, at = "!", [], 0
-        for hole, length, field in sorted(holes):
-            form += f"{hole - at}s{_FORMATS[length]}"
-            order += [len(constants), field]
-            constants.append(blank[at:hole])
-            at = hole + length
-        form += f"{len(blank) - at}s"
-        order.append(len(constants))
-        constants.append(blank[at:])
-        self._pack = struct.Struct(form).pack
-        self._constants = tuple(constants)
-        # Fields come after the constants, of which there is one for each hole and one more.
-        fields = [len(constants) + which if place % 2 else which for place, which in enumerate(order)]
-        self._in_order = itemgetter(*fields)
+    def fill(values: tuple[int, ...]) -> bytes:
+        return pack(*in_order(constants + values))
 
-    def fill(self, values: tuple[int, ...]) -> bytes:
-        """Return the bytes with these values of the fields."""
-        return self._pack(*self._in_order(self._constants + values))
+    return fill
 
 
-class FlowTemplates:
-    """The messages that add and remove the rules of flows, which are told apart by `told_apart`."""
+def additions(told_apart: Dependence) -> ForFlow:
+    """Return what makes the messages that add the rules of flows, which are told apart by `told_apart`."""
+    return _for_flows(messages.addition, told_apart)
 
-    def __init__(self, told_apart: Dependence) -> None:
-        shapes = [(protocol, one) for protocol in (Protocol.TCP, Protocol.UDP) for one in (False, True)]
-        self._additions = {shape: _of_flow(messages.addition, *shape, told_apart) for shape in shapes}
-        self._removals = {shape: _of_flow(messages.removal, *shape, told_apart) for shape in shapes}
 
-    def addition(self, flow: Flow, cookie: int, xid: int) -> bytes:
-        """Return what adds the rules of a flow; all its messages have the same transaction id."""
-        return _filled(self._additions, flow, cookie, xid)
+def removals(told_apart: Dependence) -> ForFlow:
+    """Return what makes the messages that remove them."""
+    return _for_flows(messages.removal, told_apart)
 
-    def removal(self, flow: Flow, cookie: int, xid: int) -> bytes:
-        """Return what removes the rules of a flow."""
-        return _filled(self._removals, flow, cookie, xid)
+
+def _for_flows(message: Callable[[Rule], Any], told_apart: Dependence) -> ForFlow:
+    """Return what makes the messages for a flow's rules, with a cookie; all have the same transaction id."""
+    fills = [
+        {protocol: _of_flow(message, protocol, one, told_apart) for protocol in (Protocol.TCP, Protocol.UDP)}
+        for one in (False, True)
+    ]
+
+    def filled(flow: Flow, cookie: int, xid: int) -> bytes:
+        mapping, peer = flow.mapping, flow.peer
+        internal, external = mapping.internal, mapping.external
+        ours = (internal >> 16, internal & 0xFFFF, external >> 16, external & 0xFFFF)
+        return fills[flow.is_inbound_only][mapping.protocol]((xid, cookie, *ours, peer >> 16, peer & 0xFFFF))
+
+    return filled
+
+
+def _of_flow(
+    message: Callable[[Rule], Any], protocol: Protocol, is_inbound_only: bool, told_apart: Dependence
+) -> Fill:
+    def make(xid: int, cookie: int, *ends: int) -> bytes:
+        internal, external, peer = (Endpoint(*ends[at : at + 2]) for at in (0, 2, 4))
+        flow = Flow(Mapping(protocol, internal, external, peer, 0.0), peer, 0.0, 0.0, 0)
+        flow.is_inbound_only = is_inbound_only
+        rules = rules_of(flow, told_apart, cookie)
+        return b"".join(messages.serialised(message(rule), xid) for rule in rules)
+
+    return template(make, (4, 8, 4, 2, 4, 2, 4, 2))
 
 
 def injection(frame: bytes, in_port: int) -> bytes:
@@ -81,35 +102,6 @@ def injection(frame: bytes, in_port: int) -> bytes:
 def forwarding(frame: bytes) -> bytes:
     """Return what sends a frame on to its next hop."""
     return _head(messages.forwarding, None, len(frame)) + frame
-
-
-def _filled(templates: dict[tuple[Protocol, bool], Template], flow: Flow, cookie: int, xid: int) -> bytes:
-    mapping, peer = flow.mapping, flow.peer
-    internal, external = mapping.internal, mapping.external
-    return templates[mapping.protocol, flow.is_inbound_only].fill(
-        (
-            xid,
-            cookie,
-            internal >> 16,
-            internal & 0xFFFF,
-            external >> 16,
-            external & 0xFFFF,
-            peer >> 16,
-            peer & 0xFFFF,
-        )
-    )
-
-
-def _of_flow(
-    message: Callable[[Rule], Any], protocol: Protocol, is_inbound_only: bool, told_apart: Dependence
-) -> Template:
-    def make(xid: int, cookie: int, *ends: int) -> bytes:
-        internal, external, peer = (Endpoint(*ends[at : at + 2]) for at in (0, 2, 4))
-        flow = Flow(Mapping(protocol, internal, external, peer, 0.0), peer, 0.0, 0.0, 0)
-        flow.is_inbound_only = is_inbound_only
-        return b"".join(messages.serialised(message(rule), xid) for rule in rules_of(flow, told_apart, cookie))
-
-    return Template(make, (4, 8, 4, 2, 4, 2, 4, 2))
 
 
 @lru_cache(maxsize=_HEADS)
