@@ -23,8 +23,10 @@ from typing import Any
 
 from eventlet.patcher import original
 
-from benchmarks import wire
+from controller.openflow import messages
 from controller.openflow.frames import ARP_REPLY, ARP_REQUEST, Arp
+from controller.openflow.framework import ProtocolDesc, ofproto, parser
+from controller.openflow.messages import serialised
 from controller.openflow.pipeline import Rule, SetField, Table, base_rules, neighbour_rule
 from controller.wiring import ControllerConfiguration
 
@@ -79,10 +81,14 @@ def canned(protocol: int, external: str) -> Canned:
         )
 
     inside, outside = (mark, port), (external, given)
-    data = wire.addition(rule(Table.OUTBOUND, "src", inside, outside))
-    data += wire.addition(rule(Table.INBOUND, "dst", outside, inside))
+    data = _addition(rule(Table.OUTBOUND, "src", inside, outside))
+    data += _addition(rule(Table.INBOUND, "dst", outside, inside))
     marks = bytes([10, 201, 202, 203]), PORTS.pack(port), PORTS.pack(given)
     return Canned(bytearray(data), *(list(_places(data, each)) for each in marks))
+
+
+def _addition(rule: Rule) -> bytes:
+    return serialised(messages.addition(rule))
 
 
 def _places(data: bytes, what: bytes) -> Iterator[int]:
@@ -103,12 +109,13 @@ class Ceiling:
         external = str(configuration.settings.external_addresses[0])
         self._canned = {protocol: canned(protocol, external) for protocol in (6, 17)}
         self._given = itertools.cycle(range(FIRST_PORT, FIRST_PORT + configuration.settings.ports))
-        self._injection = wire.injection(b"", 0)
+        self._injection = serialised(messages.injection(b"", 0))
 
     def greet(self) -> bytes:
         """Return what fills the tables of a switch; its last message asks for a reply."""
-        rules = b"".join(map(wire.addition, base_rules(self._configuration)))
-        return wire.hello() + wire.clear() + rules + wire.barrier()
+        rules = b"".join(map(_addition, base_rules(self._configuration)))
+        hello = serialised(parser.OFPHello(ProtocolDesc(ofproto.OFP_VERSION)))
+        return hello + b"".join(map(serialised, messages.clear())) + rules + serialised(messages.barrier())
 
     def answer(self, kind: int, message: memoryview, out: bytearray) -> None:
         """Answer a message."""
@@ -143,10 +150,10 @@ class Ceiling:
         arp, own = Arp.parse(frame), self._addresses.get(in_port)
         if arp is None or own is None:
             return
-        out += wire.addition(neighbour_rule(self._configuration, arp.sender, arp.sender_mac, in_port))
+        out += _addition(neighbour_rule(self._configuration, arp.sender, arp.sender_mac, in_port))
         if arp.operation == ARP_REQUEST and arp.target == own:
             reply = Arp(ARP_REPLY, self._mac, arp.target, arp.sender_mac, arp.sender)
-            out += wire.sending(reply.frame(), in_port)
+            out += serialised(messages.sending(reply.frame(), in_port))
 
 
 def serve(ceiling: Ceiling, switch: Any, telemetry: Any) -> None:

@@ -5,24 +5,40 @@ It listens for its switch at the PORT of this machine, and ends when the other e
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 from pathlib import Path
 
 from controller.openflow import framework
 from controller.openflow.app import NatApp
+from controller.openflow.loop import Connection
+from controller.openflow.outbox import Outbox
 from controller.openflow.router import Router
 from controller.telemetry import Telemetry
 from controller.wiring import ControllerConfiguration
 
 HOST = "127.0.0.1"
+GARBAGE_AFTER_OBJECTS = 50_000
 
 
 def main() -> None:
     """Run until killed."""
-    NatApp.router = Router(ControllerConfiguration.load(Path(sys.argv[1])))
-    NatApp.telemetry = Telemetry(socket.socket(fileno=int(sys.argv[3])))
-    framework.run("controller.openflow.app", HOST, int(sys.argv[2]), lambda: NatApp.telemetry.send(listening=True))
+    configuration = ControllerConfiguration.load(Path(sys.argv[1]))
+    NatApp.outbox = Outbox(configuration.settings.for_nat().flows)
+    NatApp.router = Router(configuration, NatApp.outbox)
+    NatApp.telemetry = telemetry = Telemetry(socket.socket(fileno=int(sys.argv[3])))
+    # What is there now stays, and what flows leave behind has no cycles: looking for garbage costs a fifth.
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER_OBJECTS)
+    Connection.packet_in, Connection.answer = NatApp.router.packet_in, NatApp.send
+    framework.run(
+        "controller.openflow.app",
+        HOST,
+        int(sys.argv[2]),
+        lambda: telemetry.send(listening=True),
+        connection=Connection,
+    )
 
 
 main()

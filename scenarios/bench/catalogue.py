@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from benchmarks.controller import Controller
 from benchmarks.forward import Forward
 from benchmarks.memory import Memory
 from benchmarks.release import Release
 from benchmarks.rfc9693 import Rfc9693
 from benchmarks.setup import Setup
+from benchmarks.starting import Start
 from scenarios.bench.base import Bench
 
-BENCHES: dict[str, type[Bench]] = {bench.name: bench for bench in (Setup, Forward, Release, Memory, Rfc9693)}
+BENCHES: dict[str, type[Bench]] = {
+    bench.name: bench for bench in (Setup, Controller, Forward, Release, Memory, Start, Rfc9693)
+}
 """By the names that `lastport bench` takes."""

@@ -6,12 +6,12 @@ import random
 
 import pytest
 
-from benchmarks import wire
 from benchmarks.ceiling import canned
 from controller.configuration import Settings
 from controller.nat.model import Dependence, Endpoint, Packet, Protocol, TcpFlags, Translate
 from controller.nat.translator import Nat
-from controller.openflow.pipeline import flow_rules
+from controller.openflow.messages import addition, serialised
+from controller.openflow.pipeline import rules_of
 
 
 @pytest.mark.parametrize("protocol", [Protocol.UDP, Protocol.TCP])
@@ -22,7 +22,7 @@ def test_its_rules_are_those_of_our_own_gateway(protocol: Protocol) -> None:
     packet = Packet(protocol, internal, Endpoint.parse("198.51.100.1:7"), flags)
     verdict = Nat(Settings().for_nat(), random.Random(1)).outbound(packet, 0.0)
     assert isinstance(verdict, Translate)
-    rules = flow_rules(verdict.flow, Dependence.INDEPENDENT, cookie=1)
+    rules = rules_of(verdict.flow, Dependence.INDEPENDENT, cookie=1)
 
     mine = canned(int(protocol), "192.0.2.1").patched(
         internal.address.to_bytes(4, "big"),
@@ -30,4 +30,4 @@ def test_its_rules_are_those_of_our_own_gateway(protocol: Protocol) -> None:
         verdict.flow.mapping.external.port,
     )
 
-    assert mine == b"".join(map(wire.addition, rules))
+    assert mine == b"".join(serialised(addition(rule)) for rule in rules)

@@ -1,0 +1,54 @@
+"""Bench `start`: seconds until a lab has started and has stopped, with our hosts and with Mininet's own.
+links.
+
+See `start`, which measures. Mininet's own is not asked for more hosts than STOCK_HOSTS: it takes more than a
+minute for a thousand.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from pydantic import Field
+
+from benchmarks import start
+from scenarios.bench.base import Bench, BenchError, Parameters, Ratio, Sample, Trial
+from scenarios.bench.on_machine import DirectTrial
+
+
+class StartParameters(Parameters):
+    """What a user may choose about this bench."""
+
+    hosts: list[int] = Field(list(start.SIZES), description="inside hosts")
+    stock_hosts: int = Field(256, strict=True, ge=0, description="most hosts for which Mininet's own is measured")
+
+
+class Start(Bench):
+    """How long does a lab take to start and to stop?"""
+
+    name = "start"
+    Parameters = StartParameters
+    subjects = (start.OURS, start.STOCK)
+    ratios = (Ratio(start.STOCK, start.OURS, "s"),)
+
+    @classmethod
+    def trials(cls, parameters: Any) -> list[Trial]:
+        """One lab for each size, of each kind."""
+        return [
+            DirectTrial(kind, f"{hosts} hosts, {kind}", functools.partial(_measured, kind, hosts))
+            for hosts in parameters.hosts
+            for kind in cls.subjects
+            if kind == start.OURS or hosts <= parameters.stock_hosts
+        ]
+
+
+def _measured(kind: str, hosts: int) -> list[Sample]:
+    try:
+        times = start.measure(hosts, kind)
+    except start.StartError as error:
+        raise BenchError(str(error)) from None
+    return [
+        Sample(kind, {"hosts": hosts, "what": "start"}, "s", times.start),
+        Sample(kind, {"hosts": hosts, "what": "stop"}, "s", times.stop),
+    ]

@@ -1,0 +1,26 @@
+"""A trial that needs no network: a function that measures, called here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scenarios.bench.base import Measured, Sample
+from scenarios.machine import machine
+
+
+@dataclass(frozen=True, slots=True)
+class DirectTrial:
+    """One call."""
+
+    subject: str
+    title: str
+    call: Callable[[], list[Sample]]
+
+    def lacks(self) -> str:
+        """Return nothing: what every lab needs will do."""
+        return ""
+
+    def measure(self) -> Measured:
+        """Call it."""
+        return Measured(self.call(), machine())
