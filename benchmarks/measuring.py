@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_chec
 
 from pydantic import Field
 
+from benchmarks.processes import processor_s, switch
 from controller.configuration import Settings
 from scenarios.base import Parameters as ScenarioParameters
 from scenarios.base import Scenario
@@ -93,6 +94,13 @@ class Measuring(Scenario):
     def allocated(self) -> int:
         """Return how many ports are allocated, by the gateway's own count."""
         return self.lab.gateway.counters(self.parameters.protocol)["ports_allocated"] or 0
+
+    def processor_s(self) -> dict[str, float]:
+        """Return how long each program has run so far: the gateway's, the switch, and the generator."""
+        pids = {"switch": switch(), "generator": self.raw.pid}
+        if processes := self.lab.gateway.processes():
+            pids["gateway"] = processes[0].pid
+        return {name: processor_s(pid) for name, pid in pids.items()}
 
     def _warm_up(self) -> None:
         """Let every host open and answer some flows, so that all know their neighbours."""

@@ -8,13 +8,13 @@ cache is in it.
 from __future__ import annotations
 
 import ipaddress
-import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from benchmarks.measuring import FlowsParameters, Measuring
+from benchmarks.processes import resident, switch
 from benchmarks.subjects import NATS
 from controller.configuration import FIRST_PORT
 from scenarios.bench.base import Bench, Parameters, Trial
@@ -22,11 +22,9 @@ from scenarios.bench.in_lab import lab_trial
 from scenarios.sandbox.mounts import FOLDER
 from topologies.gateways.bridge import output
 
-SWITCH = Path("/run/openvswitch/ovs-vswitchd.pid")
 STRANGER = ipaddress.IPv4Address("198.18.0.1")
 """The inside address of rules that no traffic meets (RFC 2544: for tests, and on no network)."""
 COOKIE = 0x57A9E
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class MemoryParameters(Parameters):
@@ -43,12 +41,11 @@ class Weighing(Measuring):
 
     def prepare(self) -> None:
         """Weigh the rules, while there is nothing else in the switch; then remove them."""
-        switch = int(SWITCH.read_text())
-        before = resident(switch)
+        before = resident(switch())
         path = FOLDER / "strange-flows"
         path.write_text("".join(rules(self.nat.ports)))
         output("ovs-ofctl", "-OOpenFlow13", "add-flows", "gateway", str(path))
-        self.sample({"what": "rule in the switch"}, "bytes", (resident(switch) - before) / (2 * self.nat.ports))
+        self.sample({"what": "rule in the switch"}, "bytes", (resident(switch()) - before) / (2 * self.nat.ports))
         output("ovs-ofctl", "-OOpenFlow13", "del-flows", "gateway", f"cookie={COOKIE}/-1")
 
     def measure(self) -> None:
@@ -72,11 +69,6 @@ def rules(mappings: int) -> list[str]:
             f"set_field:{port}->udp_dst,goto_table:3\n",
         ]
     return lines
-
-
-def resident(pid: int) -> int:
-    """Return the resident memory of a process, in bytes."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
 class Memory(Bench):

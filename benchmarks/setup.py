@@ -7,6 +7,9 @@ first packet's leaving a host to the last one's arrival at the server; it counts
 every answer that the server then sends reaches the host and port that the flow has. If not, the next flows are
 tried with half as many under way.
 
+The series `details` have percentiles of the latency, and how much processor time each program took for a flow: it
+says what limits the rate, and hardly depends on what else the machine does.
+
 The textbook's table is filled by raw messages; its own hand would take half a minute and more.
 """
 
@@ -63,7 +66,9 @@ class SettingUp(Measuring):
         """Open a window of flows, and answer them; again with a smaller load, if one was lost."""
         window, in_flight = self.parameters.window, self.parameters.in_flight
         for _ in range(TRIES):
+            before = self.processor_s()
             sent = self.raw.open(self.used, window, window=in_flight)
+            spent = {name: seconds - before[name] for name, seconds in self.processor_s().items()}
             back = self.raw.answer(self.used, window)
             self.used += window
             lost = window - min(sent["arrived"], back["arrived"])
@@ -76,6 +81,7 @@ class SettingUp(Measuring):
             "flows/s",
             sent["arrived"] / sent["seconds"],
             **latencies,
+            **{f"{name}_us": seconds / window * 1e6 for name, seconds in spent.items()},
             lost=lost,
             in_flight=in_flight,
         )

@@ -1,5 +1,4 @@
 """Bench `start`: seconds until a lab has started and has stopped, with our hosts and with Mininet's own.
-links.
 
 See `start`, which measures. Mininet's own is not asked for more hosts than STOCK_HOSTS: it takes more than a
 minute for a thousand.

@@ -7,10 +7,10 @@ from pathlib import Path
 GATEWAYS_FILE = Path(__file__).with_name("gateways.py")
 
 NATS = {
-    "openflow": "openflow",
     "textbook": f"{GATEWAYS_FILE}:Textbook",
+    "openflow": "openflow",
     "ceiling": f"{GATEWAYS_FILE}:Ceiling",
     "ovs-ct": "ovs-ct",
     "netfilter": "netfilter",
 }
-"""The gateway that each name stands for."""
+"""The gateway that each name stands for. Ours is measured right between the two that it is compared with."""

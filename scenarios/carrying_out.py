@@ -7,7 +7,7 @@ until they are, and then breaks off the next run, if there is one.
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -61,25 +61,25 @@ def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[st
     """Carry out a run; return its result, and what was written of it. Raises MachineError if it cannot begin."""
     files = folder.captures() if pcap else {}
     try:
-        result = follow(plan, f"{plan.scenario} on {plan.gateway}", captures=files)
+        with Live(f"{plan.scenario} on {plan.gateway}") as live:
+            result = follow(plan, live.show, captures=files)
     finally:
         for file in files.values():
             file.close()
     return result, folder.write(result)
 
 
-def follow(plan: Run, title: str, *, captures: Mapping[str, IO[bytes]]) -> Result:
-    """Carry out a run, and write nothing. Raises MachineError if it cannot begin."""
+def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mapping[str, IO[bytes]]) -> Result:
+    """Carry out a run, show each record, and write nothing. Raises MachineError if it cannot begin."""
     for number in INTERRUPTIONS:
         signal.signal(number, _interruptions)
     result = Result(plan)
     try:
-        with Live(title) as live:
-            for record in enter(plan.model_dump(mode="json"), captures=captures):
-                if record["kind"] == "entered":
-                    _interruptions.heed()  # not before: Python loses what is raised while it forks
-                result.take(record)
-                live.show(record)
+        for record in enter(plan.model_dump(mode="json"), captures=captures):
+            if record["kind"] == "entered":
+                _interruptions.heed()  # not before: Python loses what is raised while it forks
+            result.take(record)
+            show(record)
         _interruptions.defer()
     except Interrupted as interruption:
         result.break_off(f"interrupted by {interruption}")

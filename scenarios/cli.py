@@ -22,7 +22,6 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.configuration import ConfigurationError
-from scenarios.bench.base import BenchError
 from scenarios.options import Allocator, Config, Json, Out, Pcap, Profile, Seed, Sets, Topology
 from scenarios.sandbox.enter import MachineError
 from scenarios.status import EXIT_STATUS, ExitStatus
@@ -148,7 +147,9 @@ def _decide(
 
 @app.command()
 def bench(
-    name: Annotated[str | None, typer.Argument(help="A bench; by default all, one after the other.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A name from `lastport list benches`; by default all, in turn.")
+    ] = None,
     repetitions: Annotated[int, typer.Option(help="How often everything is measured, in turn.")] = 5,
     sets: Annotated[
         list[str] | None, typer.Option("--set", help="One parameter of the bench.", metavar="KEY=VALUE")
@@ -176,12 +177,16 @@ def bench(
             show(Console(), held)
     if as_json:
         print(json.dumps(all_held[0] if name else {"schema": 1, "benches": all_held}))
+    raise typer.Exit(ExitStatus.BROKE if any("error" in held for held in all_held) else ExitStatus.PASSED)
 
 
 @app.command("list")
 def list_(
     kind: Annotated[
-        str, typer.Argument(help="scenarios, topologies, gateways, allocators, policies, profiles or settings.")
+        str,
+        typer.Argument(
+            help="scenarios, topologies, gateways, allocators, policies, profiles, settings or benches."
+        ),
     ] = "scenarios",
     as_json: Json = False,
 ) -> None:
@@ -287,8 +292,6 @@ def main() -> None:
         _refuse(error, ExitStatus.WRONG_INPUT)
     except MachineError as error:
         _refuse(error, ExitStatus.MACHINE_LACKS)
-    except BenchError as error:
-        _refuse(error, ExitStatus.BROKE)
     except Exception:
         traceback.print_exc()
         _refuse("this is a fault of lastport's own; please report the lines above", ExitStatus.BROKE)

@@ -11,6 +11,7 @@ from controller.configuration import Settings
 from controller.nat.allocators import ALLOCATORS
 from controller.nat.exhaustion import POLICIES
 from controller.profiles import EXPLAINED
+from scenarios.bench.catalogue import BENCHES
 from scenarios.catalogue import SCENARIOS
 from topologies import TOPOLOGIES
 from topologies.gateways import GATEWAYS
@@ -38,6 +39,10 @@ def rows() -> dict[str, list[Row]]:
         "policies": _described(POLICIES),
         "profiles": [{"name": name, **dataclasses.asdict(profile)} for name, profile in EXPLAINED.items()],
         "settings": fields(Settings),
+        "benches": [
+            {"name": name, "description": bench.question(), "parameters": fields(bench.Parameters)}
+            for name, bench in BENCHES.items()
+        ],
     }
 
 

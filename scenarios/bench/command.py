@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from controller.configuration import ConfigurationError, checked, unknown_key
-from scenarios.bench.base import Bench, Sample, Trial
+from scenarios.bench.base import Bench, BenchError, Measured, Sample, Trial
 from scenarios.bench.catalogue import BENCHES
 from scenarios.bench.figures import details, ratios, rows
+from scenarios.bench.showing import Trials
 from scenarios.resolve import assignments
 from scenarios.sandbox.enter import MachineError
 
@@ -60,16 +62,18 @@ def _planned(bench: type[Bench], sets: Sequence[str]) -> Planned:
 
 
 def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
-    """Measure, and return the object that `--json` prints. Raises BenchError and BreakOffError."""
+    """Measure; return the object that `--json` prints. If a trial breaks: what there is, and the error."""
     measured: list[list[Sample]] = []
     environment: dict[str, str] = {}
-    for _ in range(repetitions):
-        samples: list[Sample] = []
-        for trial in plan.trials:
-            found = trial.measure()
-            samples += found.samples
+    error = ""
+    try:
+        for found, begins in _measured(plan, repetitions):
+            if begins:
+                measured.append([])
+            measured[-1].extend(found.samples)
             environment |= found.environment
-        measured.append(samples)
+    except BenchError as broken:
+        error = str(broken)
     return {
         "schema": 1,
         "bench": plan.bench.name,
@@ -81,4 +85,13 @@ def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
         "ratios": ratios(measured, plan.bench.ratios),
         "series": {"details": details(measured)},
         "left_out": plan.left_out,
+        **({"error": error} if error else {}),
     }
+
+
+def _measured(plan: Planned, repetitions: int) -> Iterator[tuple[Measured, bool]]:
+    """Measure each trial in turn, and all again; yield what was found, and whether a repetition begins with it."""
+    with Trials(plan.bench.name, repetitions * len(plan.trials)) as shown:
+        for _, (place, trial) in itertools.product(range(repetitions), enumerate(plan.trials)):
+            shown.begin(trial.title)
+            yield trial.measure(), place == 0

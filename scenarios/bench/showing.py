@@ -7,10 +7,39 @@ from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 FIGURES = ("median", "least", "most")
+
+
+class Trials:
+    """Progress on standard error, one line for all trials; silent where that is no terminal."""
+
+    def __init__(self, name: str, total: int) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<40}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task(name, total=total, completed=-1)
+
+    def __enter__(self) -> Trials:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, title: str) -> None:
+        """Say what is measured now."""
+        self._progress.update(self._task, advance=1, description=title)
 
 
 def show(console: Console, held: dict[str, Any]) -> None:
@@ -22,6 +51,8 @@ def show(console: Console, held: dict[str, Any]) -> None:
     for line in lines(held):
         table.add_row(*map(Text, line))
     console.print(table)
+    if "error" in held:
+        console.print(Text(f"The bench broke: {held['error']}", style="yellow"))
     for subject, why in held["left_out"].items():
         console.print(Text(f"{subject} was left out: {why}", style="yellow"))
 

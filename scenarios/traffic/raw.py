@@ -27,6 +27,11 @@ class RawTraffic:
         self._worker = Worker(supervisor, "generator", "generator", folder, plan.model_dump_json())
         self._worker.read()
 
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._worker.process.pid
+
     def inside(self, number: int) -> tuple[str, int]:
         """Return the inside endpoint of a flow."""
         return self.plan.clients[self.plan.client(number)].address, FIRST_PORT + number

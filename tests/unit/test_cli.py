@@ -13,7 +13,7 @@ import pytest
 
 from scenarios.cli import EXIT_STATUS, main
 
-KINDS = ("scenarios", "topologies", "gateways", "allocators", "policies", "profiles", "settings")
+KINDS = ("scenarios", "topologies", "gateways", "allocators", "policies", "profiles", "settings", "benches")
 
 
 @dataclass(frozen=True, slots=True)
