@@ -49,6 +49,7 @@ from controller.wiring import ControllerConfiguration, Interface
 
 # By names of their own: to look up an enum's member takes as long as a call.
 INSIDE, ICMP, CLASSIFY, FORWARD = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.FORWARD
+NO_CAUSES: dict[Flow, Arrival] = {}
 
 ICMP_BURST = 65_536
 """ICMP errors that may be sent at once: one for each packet that a whole pool's worth of attempts gets refused."""
@@ -137,7 +138,8 @@ class Router:
     def _do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Carry out a verdict, and before it what else happened: an injected packet is to meet the new rules."""
         if isinstance(verdict, Translate):
-            self._follow(now, verdict.flow, arrival if side is INSIDE else None)
+            if self.nat.events:
+                self._follow(now, verdict.flow, arrival if side is INSIDE else None)
         else:
             if isinstance(verdict, Hold):
                 held = self._held.setdefault(verdict.ticket, [])
@@ -248,8 +250,8 @@ class Router:
         Of packets that were held together, the first goes on by its verdict, the others as if they came only then.
         """
         events = self.nat.events
-        others: list[Arrival] = []
-        causes = self._held_causes() if self._held else {}
+        others: list[Arrival] | None = None
+        causes = self._held_causes() if self._held else NO_CAUSES
         while events:
             event = events.popleft()
             if type(event) is FlowCreated:
@@ -258,11 +260,11 @@ class Router:
                     of_flow = cause if flow is made else causes.get(flow)
                     self._switch.add(flow, self._ageing.add(flow, now), of_flow)
             elif type(event) is Resumed:
-                others += self._resume(event, now)
+                others = (others or []) + self._resume(event, now)
             elif type(event) is not MappingCreated:
                 self._note(event)
-        for arrival in others:
-            self._do(self.nat.outbound(arrival.packet, now), Side.INSIDE, arrival, now)
+        for arrival in others or ():
+            self._do(self.nat.outbound(arrival.packet, now), INSIDE, arrival, now)
 
     def _held_causes(self) -> dict[Flow, Arrival]:
         """Return the held packets that made new flows, by these."""
