@@ -199,13 +199,14 @@ def measure(subject: str, flows: int, protocol: Protocol, settings: dict[str, ob
     """Let a new controller answer the first packets of so many flows."""
     data = packet_ins(flows, protocol)
     with connected(subject, {"ports": 64512, **(settings or {})}) as (switch, pid):
-        cpu, started = _cpu_s(pid), time.monotonic()
+        cpu, started = cpu_s(pid), time.monotonic()
         switch.exchange(data, lambda: switch.answers["packet-out"] >= flows)
         took = time.monotonic() - started
-        return Measured(flows / took, (_cpu_s(pid) - cpu) / flows * 1e6, switch.answers)
+        return Measured(flows / took, (cpu_s(pid) - cpu) / flows * 1e6, switch.answers)
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process has used, in the kernel too."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -131,13 +131,13 @@ class Router:
             self._follow(now)
             return
         verdict = self.nat.outbound(packet, now) if side is INSIDE else self.nat.inbound(packet, now)
-        if isinstance(verdict, Translate) and not verdict.created and packet.protocol is not ICMP:
+        if type(verdict) is Translate and not verdict.created and packet.protocol is not ICMP:
             self.packet_ins_known_mappings += not packet.opens_connection
         self._do(verdict, side, arrival, now)
 
     def _do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Carry out a verdict, and before it what else happened: an injected packet is to meet the new rules."""
-        if isinstance(verdict, Translate):
+        if type(verdict) is Translate:
             if self.nat.events:
                 self._follow(now, verdict.flow, arrival if side is INSIDE else None)
         else:
@@ -150,7 +150,7 @@ class Router:
 
     def _conclude(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Let the packet itself go on, or tell its sender why not."""
-        if isinstance(verdict, Translate):
+        if type(verdict) is Translate:
             if arrival.packet.protocol is ICMP:
                 self._forward_query(side, verdict.flow.mapping, arrival.ip)
             else:
@@ -250,7 +250,7 @@ class Router:
         Of packets that were held together, the first goes on by its verdict, the others as if they came only then.
         """
         events = self.nat.events
-        others: list[Arrival] | None = None
+        others: list[Arrival] = []
         causes = self._held_causes() if self._held else NO_CAUSES
         while events:
             event = events.popleft()
@@ -260,10 +260,10 @@ class Router:
                     of_flow = cause if flow is made else causes.get(flow)
                     self._switch.add(flow, self._ageing.add(flow, now), of_flow)
             elif type(event) is Resumed:
-                others = (others or []) + self._resume(event, now)
+                others += self._resume(event, now)
             elif type(event) is not MappingCreated:
                 self._note(event)
-        for arrival in others or ():
+        for arrival in others:
             self._do(self.nat.outbound(arrival.packet, now), INSIDE, arrival, now)
 
     def _held_causes(self) -> dict[Flow, Arrival]:
