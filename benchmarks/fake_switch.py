@@ -80,6 +80,12 @@ class FakeSwitch:
         """Hang up."""
         self._socket.close()
 
+    def send_blindly(self, messages: Sequence[bytes]) -> None:
+        """Send messages and read nothing meanwhile."""
+        self._socket.settimeout(SILENCE_S)
+        self._socket.sendall(b"".join(messages))
+        self._socket.setblocking(False)
+
     def exchange(self, messages: Sequence[bytes], is_done: Callable[[], bool]) -> None:
         """Send messages as fast as they are taken, and read meanwhile, until what was waited for has come."""
         at, sending = 0, b""
@@ -162,7 +168,7 @@ def connected(subject: str, settings: dict[str, object]) -> Iterator[tuple[FakeS
             ours.close()
 
 
-def packet_ins(flows: int, protocol: Protocol) -> list[bytes]:
+def packet_ins(flows: int, protocol: Protocol, data_bytes: int = 6) -> list[bytes]:
     """Return the packet-ins of the first packets of so many flows, from a few clients to one server."""
     mac = bytes.fromhex(Home(clients=CLIENTS).gateway_mac("gateway").replace(":", ""))
     ports = [i.port for i in Home(clients=CLIENTS).wiring["gateway"] if i.side is Side.INSIDE]
@@ -170,16 +176,16 @@ def packet_ins(flows: int, protocol: Protocol) -> list[bytes]:
     made = []
     for number in range(flows):
         source, port = 0x0A000001 + number % CLIENTS, 1024 + number // CLIENTS
-        made.append(_packet_in(ports[number % CLIENTS], ethernet + _packet(protocol, source, port)))
+        made.append(_packet_in(ports[number % CLIENTS], ethernet + _packet(protocol, source, port, data_bytes)))
     return made
 
 
-def _packet(protocol: Protocol, source: int, port: int) -> bytes:
+def _packet(protocol: Protocol, source: int, port: int, data_bytes: int) -> bytes:
     """Return an IPv4 packet that opens a flow with 198.51.100.1, port 7; nobody looks at its checksums."""
     if protocol is Protocol.TCP:
-        transport = struct.pack("!HHIIBBHHH", port, 7, 0, 0, 0x50, 2, 65535, 0, 0)
+        transport = struct.pack("!HHIIBBHHH", port, 7, 0, 0, 0x50, 2, 65535, 0, 0) + bytes(data_bytes)
     else:
-        transport = struct.pack("!HHHH", port, 7, 26, 0) + bytes(18)
+        transport = struct.pack("!HHHH", port, 7, 8 + data_bytes, 0) + bytes(data_bytes)
     header = struct.pack("!BBHHHBBHII", 0x45, 0, 20 + len(transport), 0, 0, 64, protocol, 0, source, 0xC6336401)
     return header + transport
 
@@ -193,13 +199,14 @@ def measure(subject: str, flows: int, protocol: Protocol, settings: dict[str, ob
     """Let a new controller answer the first packets of so many flows."""
     data = packet_ins(flows, protocol)
     with connected(subject, {"ports": 64512, **(settings or {})}) as (switch, pid):
-        cpu, started = _cpu_s(pid), time.monotonic()
+        cpu, started = cpu_s(pid), time.monotonic()
         switch.exchange(data, lambda: switch.answers["packet-out"] >= flows)
         took = time.monotonic() - started
-        return Measured(flows / took, (_cpu_s(pid) - cpu) / flows * 1e6, switch.answers)
+        return Measured(flows / took, (cpu_s(pid) - cpu) / flows * 1e6, switch.answers)
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process has used, in the kernel too."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

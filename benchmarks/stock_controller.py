@@ -36,7 +36,7 @@ class StockOutbox(Outbox):
         super().add(flow, cookie, cause)  # expects a refusal
         self._pieces.pop()
         for rule in rules_of(flow, self._told_apart, cookie):
-            self.append(messages.addition(rule), self._xid)
+            self.append(messages.addition(rule), self.xid)
 
     def remove(self, flow: Flow, cookie: int) -> None:
         """Remove a flow's rules."""

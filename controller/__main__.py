@@ -5,7 +5,6 @@ It listens for its switch at the PORT of this machine, and ends when the other e
 
 from __future__ import annotations
 
-import gc
 import socket
 import sys
 from pathlib import Path
@@ -19,7 +18,6 @@ from controller.telemetry import Telemetry
 from controller.wiring import ControllerConfiguration
 
 HOST = "127.0.0.1"
-GARBAGE_AFTER_OBJECTS = 50_000
 
 
 def main() -> None:
@@ -28,9 +26,6 @@ def main() -> None:
     NatApp.outbox = Outbox(configuration.settings.for_nat().flows)
     NatApp.router = Router(configuration, NatApp.outbox)
     NatApp.telemetry = telemetry = Telemetry(socket.socket(fileno=int(sys.argv[3])))
-    # What is there now stays, and what flows leave behind has no cycles: looking for garbage costs a fifth.
-    gc.freeze()
-    gc.set_threshold(GARBAGE_AFTER_OBJECTS)
     Connection.packet_in, Connection.answer = NatApp.router.packet_in, NatApp.send
     framework.run(
         "controller.openflow.app",

@@ -28,8 +28,8 @@ OTHERS_WAIT_S = 0.01
 
 _HEADER = struct.Struct("!HH4x")
 """Of every message: version with type, and length."""
-_PACKET_IN = struct.Struct("!12xHxB8xQI")
-"""Of a packet-in: the frame's length, table, the head of a match with that of its first field, and its value."""
+_PACKET_IN = struct.Struct("!HH8xHxB8xQI")
+"""Of a packet-in besides: the frame's length, table, the head of a match with its first field's, and the value."""
 _FRAME_AT = 42
 _IS_PACKET_IN = ofproto.OFP_VERSION << 8 | ofproto.OFPT_PACKET_IN
 _IN_PORT_ALONE = 0x0001_000C_80000004
@@ -108,16 +108,17 @@ class Connection(Datapath):
         """Handle every message that is there in full, in order; return the rest."""
         at, end, packet_in = 0, len(data), type(self).packet_in
         is_open = self.state == handler.MAIN_DISPATCHER
-        while end - at >= _HEADER.size:
-            kind, length = _HEADER.unpack_from(data, at)
-            if end - at < length:
+        while (rest := end - at) >= _HEADER.size:
+            if rest < _PACKET_IN.size:
+                (kind, length), match = _HEADER.unpack_from(data, at), 0
+            else:
+                kind, length, size, table, match, in_port = _PACKET_IN.unpack_from(data, at)
+            if rest < length:
                 break
-            if kind == _IS_PACKET_IN and is_open:
-                size, table, match, in_port = _PACKET_IN.unpack_from(data, at)
-                if match == _IN_PORT_ALONE and size == length - _FRAME_AT:
-                    packet_in(_TABLES[table], in_port, data[at + _FRAME_AT : at + length], now)
-                    at += length
-                    continue
+            if kind == _IS_PACKET_IN and is_open and match == _IN_PORT_ALONE and size == length - _FRAME_AT:
+                packet_in(_TABLES[table], in_port, data[at + _FRAME_AT : at + length], now)
+                at += length
+                continue
             type(self).answer()
             dispatch(self, data[at : at + length])
             now = time.monotonic()

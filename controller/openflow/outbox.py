@@ -24,7 +24,8 @@ class Outbox:
     def __init__(self, told_apart: Dependence) -> None:
         self._addition, self._removal = additions(told_apart), removals(told_apart)
         self._pieces: list[bytes] = []
-        self._xid = 0
+        self.xid = 0
+        """The newest transaction id."""
         self._unconfirmed: dict[int, tuple[Flow, Arrival | None]] = {}
         self._awaiting_barrier: dict[int, tuple[Flow, Arrival | None]] = {}
         self._polls: dict[int, int] = {}
@@ -53,7 +54,7 @@ class Outbox:
 
     def add(self, flow: Flow, cookie: int, cause: Arrival | None) -> None:
         """Add a flow's rules."""
-        self._xid = xid = self._xid % _MOST_XID + 1
+        self.xid = xid = self.xid % _MOST_XID + 1
         self._unconfirmed[xid] = (flow, cause)
         self._pieces.append(self._addition(flow, cookie, xid))
 
@@ -75,7 +76,7 @@ class Outbox:
 
     def poll(self, cookie: int) -> None:
         """Ask for the packet counts of all rules with this cookie."""
-        self._xid = xid = self._xid % _MOST_XID + 1
+        self.xid = xid = self.xid % _MOST_XID + 1
         self._polls[xid] = cookie
         self.append(messages.poll(cookie), xid)
 

@@ -49,6 +49,7 @@ from controller.wiring import ControllerConfiguration, Interface
 
 # By names of their own: to look up an enum's member takes as long as a call.
 INSIDE, ICMP, CLASSIFY, FORWARD = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.FORWARD
+NO_CAUSES: dict[Flow, Arrival] = {}
 
 ICMP_BURST = 65_536
 """ICMP errors that may be sent at once: one for each packet that a whole pool's worth of attempts gets refused."""
@@ -130,14 +131,15 @@ class Router:
             self._follow(now)
             return
         verdict = self.nat.outbound(packet, now) if side is INSIDE else self.nat.inbound(packet, now)
-        if isinstance(verdict, Translate) and not verdict.created and packet.protocol is not ICMP:
+        if type(verdict) is Translate and not verdict.created and packet.protocol is not ICMP:
             self.packet_ins_known_mappings += not packet.opens_connection
         self._do(verdict, side, arrival, now)
 
     def _do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Carry out a verdict, and before it what else happened: an injected packet is to meet the new rules."""
-        if isinstance(verdict, Translate):
-            self._follow(now, verdict.flow, arrival if side is INSIDE else None)
+        if type(verdict) is Translate:
+            if self.nat.events:
+                self._follow(now, verdict.flow, arrival if side is INSIDE else None)
         else:
             if isinstance(verdict, Hold):
                 held = self._held.setdefault(verdict.ticket, [])
@@ -148,7 +150,7 @@ class Router:
 
     def _conclude(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Let the packet itself go on, or tell its sender why not."""
-        if isinstance(verdict, Translate):
+        if type(verdict) is Translate:
             if arrival.packet.protocol is ICMP:
                 self._forward_query(side, verdict.flow.mapping, arrival.ip)
             else:
@@ -249,7 +251,7 @@ class Router:
         """
         events = self.nat.events
         others: list[Arrival] = []
-        causes = self._held_causes() if self._held else {}
+        causes = self._held_causes() if self._held else NO_CAUSES
         while events:
             event = events.popleft()
             if type(event) is FlowCreated:
@@ -262,7 +264,7 @@ class Router:
             elif type(event) is not MappingCreated:
                 self._note(event)
         for arrival in others:
-            self._do(self.nat.outbound(arrival.packet, now), Side.INSIDE, arrival, now)
+            self._do(self.nat.outbound(arrival.packet, now), INSIDE, arrival, now)
 
     def _held_causes(self) -> dict[Flow, Arrival]:
         """Return the held packets that made new flows, by these."""

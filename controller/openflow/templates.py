@@ -3,8 +3,9 @@
 Ryu takes 370 us for the three messages of one new flow. But all flows of a shape (protocol, and how much of the
 peer the rules match) get the same bytes, except for a transaction id, a cookie, addresses and ports. So each shape
 is made once by the framework, with every such field 0; once more with one of them all ones, and the bytes that
-differ are that field's. Filling in is then a single `Struct.pack`, about 1 us for a pair of rules. Nothing here
-knows the layout of a message, beyond its length in bytes 2 and 3.
+differ are that field's. Filling in is then a single `Struct.pack`, less than 1 us for a pair of rules. Of a
+packet-out, what comes before the frame depends on port and length only, and is remembered by them. So nothing here
+knows the layout of any message.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from controller.nat.model import Dependence, Endpoint, Flow, Mapping, Protocol
 from controller.openflow import messages
 from controller.openflow.pipeline import Rule, rules_of
 
-Fill = Callable[[tuple[int, ...]], bytes]
 ForFlow = Callable[[Flow, int, int], bytes]
 """A flow, a cookie, and a transaction id."""
 
@@ -29,30 +29,33 @@ _HEADS = 4096
 """Beginnings of packet-outs that are remembered: one for each port and length of frame."""
 
 
-def template(make: Callable[..., bytes], sizes: Sequence[int]) -> Fill:
-    """Return what fills in what `make` makes of the values of fields, which are `sizes` bytes long."""
-    zeros = [0] * len(sizes)
-    blank = make(*zeros)
-    holes: list[tuple[int, int, int]] = []  # where, how long, which field
-    for field, size in enumerate(sizes):
-        filled = make(*zeros[:field], (1 << 8 * size) - 1, *zeros[field + 1 :])
-        holes += [(at, length, field) for at, length in _differences(blank, filled)]
-    # A constant before each hole, and one at the end; in `constants + values` the fields come after all of them.
-    form, at = "!", 0
-    order: list[int] = []
-    constants: tuple[bytes, ...] = ()
-    for hole, length, field in sorted(holes):
-        form += f"{hole - at}s{_FORMATS[length]}"
-        order += [len(constants), len(holes) + 1 + field]
-        constants += (blank[at:hole],)
-        at = hole + length
-    constants += (blank[at:],)
-    pack, in_order = struct.Struct(f"{form}{len(blank) - at}s").pack, itemgetter(*order, len(holes))
+class Template(NamedTuple):
+    """Bytes with holes: `pack(*in_order(constants + values))` fills them with the values of its fields."""
 
-    def fill(values: tuple[int, ...]) -> bytes:
-        return pack(*in_order(constants + values))
+    constants: tuple[bytes, ...]
+    in_order: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    pack: Callable[..., bytes]
 
-    return fill
+    @classmethod
+    def of(cls, make: Callable[..., bytes], sizes: Sequence[int]) -> Template:
+        """Return the template of what `make` makes of the values of fields, which are `sizes` bytes long."""
+        zeros = [0] * len(sizes)
+        blank = make(*zeros)
+        holes: list[tuple[int, int, int]] = []  # where, how long, which field
+        for field, size in enumerate(sizes):
+            filled = make(*zeros[:field], (1 << 8 * size) - 1, *zeros[field + 1 :])
+            holes += [(at, length, field) for at, length in _differences(blank, filled)]
+        # A constant before each hole, and one at the end; behind them all come the fields.
+        form, at = "!", 0
+        order: list[int] = []
+        constants: tuple[bytes, ...] = ()
+        for hole, length, field in sorted(holes):
+            form += f"{hole - at}s{_FORMATS[length]}"
+            order += [len(constants), len(holes) + 1 + field]
+            constants += (blank[at:hole],)
+            at = hole + length
+        form += f"{len(blank) - at}s"
+        return cls((*constants, blank[at:]), itemgetter(*order, len(holes)), struct.Struct(form).pack)
 
 
 def additions(told_apart: Dependence) -> ForFlow:
@@ -67,7 +70,7 @@ def removals(told_apart: Dependence) -> ForFlow:
 
 def _for_flows(message: Callable[[Rule], Any], told_apart: Dependence) -> ForFlow:
     """Return what makes the messages for a flow's rules, with a cookie; all have the same transaction id."""
-    fills = [
+    templates = [
         {protocol: _of_flow(message, protocol, one, told_apart) for protocol in (Protocol.TCP, Protocol.UDP)}
         for one in (False, True)
     ]
@@ -75,15 +78,16 @@ def _for_flows(message: Callable[[Rule], Any], told_apart: Dependence) -> ForFlo
     def filled(flow: Flow, cookie: int, xid: int) -> bytes:
         mapping, peer = flow.mapping, flow.peer
         internal, external = mapping.internal, mapping.external
-        ours = (internal >> 16, internal & 0xFFFF, external >> 16, external & 0xFFFF)
-        return fills[flow.is_inbound_only][mapping.protocol]((xid, cookie, *ours, peer >> 16, peer & 0xFFFF))
+        constants, in_order, pack = templates[flow.is_inbound_only][mapping.protocol]
+        ours = (xid, cookie, internal >> 16, internal & 0xFFFF, external >> 16, external & 0xFFFF)
+        return pack(*in_order(constants + ours + (peer >> 16, peer & 0xFFFF)))
 
     return filled
 
 
 def _of_flow(
     message: Callable[[Rule], Any], protocol: Protocol, is_inbound_only: bool, told_apart: Dependence
-) -> Fill:
+) -> Template:
     def make(xid: int, cookie: int, *ends: int) -> bytes:
         internal, external, peer = (Endpoint(*ends[at : at + 2]) for at in (0, 2, 4))
         flow = Flow(Mapping(protocol, internal, external, peer, 0.0), peer, 0.0, 0.0, 0)
@@ -91,7 +95,7 @@ def _of_flow(
         rules = rules_of(flow, told_apart, cookie)
         return b"".join(messages.serialised(message(rule), xid) for rule in rules)
 
-    return template(make, (4, 8, 4, 2, 4, 2, 4, 2))
+    return Template.of(make, (4, 8, 4, 2, 4, 2, 4, 2))
 
 
 def injection(frame: bytes, in_port: int) -> bytes:
