@@ -27,6 +27,8 @@ from scenarios.bench.base import Bench, Parameters, Ratio, Trial
 from scenarios.bench.in_lab import lab_trial
 
 TRIES = 3
+RUN_UP = 500
+"""Flows of the other protocol right before a window: they take none of its ports, and no program starts cold."""
 
 
 class SetupParameters(Parameters):
@@ -57,9 +59,13 @@ class SettingUp(Measuring):
 
     def measure(self) -> None:
         """Fill, time a window, and so on."""
-        for fill in self.parameters.fills:
+        fills = self.parameters.fills
+        run_up = min(RUN_UP, self.nat.ports // len(fills))
+        other = self.lab.raw("tcp" if self.parameters.protocol == "udp" else "udp", flows=run_up * len(fills))
+        for number, fill in enumerate(fills):
             self.fill(int(fill * self.nat.ports))
             with self.report.phase(f"{self.parameters.window} flows"):
+                other.open(number * run_up, run_up)
                 self._time(fill)
 
     def _time(self, fill: float) -> None:

@@ -63,6 +63,7 @@ class Lab:
         self.seed = run.seed
         self._servers: list[Seer] = []  # workers live as long as the lab
         self._drivers: list[Clients] = []
+        self._raw: list[RawTraffic] = []
         size = {"clients": run.parameters["clients"], "addresses_per_client": addresses_per_client(run.parameters)}
         options = kind.Options.model_validate(run.options)
         self.behaviour = kind.declare(run.settings, options)
@@ -163,7 +164,9 @@ class Lab:
             gateway_mac=self.topology.gateway_mac(next(iter(self.topology.wiring))),
             flows=flows,
         )
-        return RawTraffic(self._supervisor, FOLDER, plan)
+        raw = RawTraffic(self._supervisor, FOLDER, plan)
+        self._raw.append(raw)
+        return raw
 
     def _raw_host(self, host: Any) -> RawHost:
         """Describe a host on a link of the gateway's own."""

@@ -24,7 +24,9 @@ class RawTraffic:
 
     def __init__(self, supervisor: Supervisor, folder: Path, plan: Plan) -> None:
         self.plan = plan
-        self._worker = Worker(supervisor, "generator", "generator", folder, plan.model_dump_json())
+        self._worker = Worker(
+            supervisor, f"{plan.protocol}-generator", "generator", folder, plan.model_dump_json()
+        )
         self._worker.read()
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.emulation.conftest import Run
 
 SIZES = ("--set", "ports=256", "--set", "window=40", "--set", "fills=[0.75]", "--set", "in_flight=16")
@@ -27,3 +29,25 @@ def test_a_name_that_there_is_not(run: Run) -> None:
 
     assert finished.status == 2
     assert "setup" in finished.complaints
+
+
+@pytest.mark.parametrize(
+    ("bench", "sets"),
+    [
+        ("forward", ["ports=256", "mappings=[1,256]", "payloads=[18]", "frames=500", "subjects=[openflow]"]),
+        ("release", ["ports=256", "udp_timeout=3", "subjects=[openflow]"]),
+        ("memory", ["ports=1024"]),
+        ("rfc9693", ["ports=512", "connections=40", "subjects=[openflow]"]),
+        ("controller", ["flows=1000", "protocols=[udp]"]),
+        ("start", ["hosts=[2]", "subjects=[ours]"]),
+    ],
+)
+def test_the_other_benches_measure_something(run: Run, bench: str, sets: list[str]) -> None:
+    """Each row has a figure."""
+    finished = run(
+        "bench", bench, "--repetitions", "1", "--json", *(word for each in sets for word in ("--set", each))
+    )
+
+    assert finished.status == 0, finished.complaints + finished.output
+    assert [row for row in finished.result["rows"] if row["median"] <= 0] == []
+    assert finished.result["rows"]
