@@ -1,8 +1,6 @@
 """What our own gateway is compared with, as gateways over the same switch: only the controller is another.
 
-    lastport run port-exhaustion --gateway benchmarks/gateways.py:Textbook
-
-They follow no settings but the ports and the external address.
+They follow no settings but the ports and the external address, and are for the benches only.
 """
 
 from __future__ import annotations

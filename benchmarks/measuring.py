@@ -106,4 +106,8 @@ class Measuring(Scenario):
         """Let every host open and answer some flows, so that all know their neighbours."""
         self.used = min(len(self.raw.plan.clients) * RUN, self.raw.plan.flows)
         self.raw.open(0, self.used, window=1)
-        self.raw.answer(0, self.used, window=1)
+        back = self.raw.answer(0, self.used, window=RUN)
+        if back["arrived"] < self.used:
+            raise RuntimeError(
+                f"of the first {self.used} flows only {back['arrived']} passed both ways: is it a NAT?"
+            )

@@ -70,7 +70,7 @@ class RawTraffic:
     ) -> dict[str, Any]:
         order = {"do": way, "kind": kind.value, "first": first, "count": count, "window": window}
         landed: dict[str, Any] = self._ask(
-            {"patience": PATIENCE_S, **order, **how}, count / WORST_RATE_S + PATIENCE_S
+            {"patience": PATIENCE_S, **order, **how}, count / WORST_RATE_S + PATIENCE_S * (1 + count / window)
         )
         return landed
 
@@ -81,4 +81,4 @@ class RawTraffic:
             for record in self._worker.read():
                 if "answer" in record:
                     return record["answer"]
-        raise TrafficError(f"the raw frames were not under way within {within:.0f} s")
+        raise TrafficError(f"the raw frames were not all sent within {within:.0f} s")
