@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from controller.nat.events import LimitReached, ReleaseReason, Resumed
 from controller.nat.exhaustion.policy import Decision, Evict, Shortage, Wait
 from controller.nat.model import (
+    PARTS,
     Answer,
     Endpoint,
     Flow,
@@ -27,7 +28,7 @@ from controller.nat.model import (
 )
 from controller.nat.pool import Freed
 from controller.nat.recency import Recency
-from controller.nat.scopes import Scope, Scopes
+from controller.nat.scopes import ANY_MAPPING, Scope, Scopes
 from controller.nat.waiting import Key, Ticket, WaitingRoom
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Scarcity:
         self._scopes = scopes
         self._policy = settings.on_exhaustion()
         self._fallback = settings.fallback
+        self._scope_of = PARTS[settings.mapping]
         patience = settings.hold_timeout
         if self._policy.evicts:
             patience = max(patience, RESTS * settings.rest)
@@ -71,7 +73,9 @@ class Scarcity:
 
     def known(self, packet: Packet) -> Verdict | None:
         """Return the verdict on a packet whose like waits already, None for any other."""
-        ticket = self._waiting.find(self._key(packet)) if self._waiting else None
+        if not self._waiting.packets:
+            return None
+        ticket = self._waiting.find(self._key(packet))
         if ticket is None:
             return None
         if packet.protocol is Protocol.TCP and packet in ticket.held:
@@ -99,7 +103,7 @@ class Scarcity:
 
     def paired_with(self, subscriber: int) -> int | None:
         """Return the external address at which a subscriber waits; whatever else it sends waits there as well."""
-        return self._waiting.paired_with(subscriber) if self._waiting else None
+        return self._waiting.paired_with(subscriber) if self._waiting.packets else None
 
     def has_waited_for_rules(self, flow: Flow) -> bool:
         """Whether a flow was made when the switch was thought to have room again."""
@@ -130,7 +134,7 @@ class Scarcity:
             return iter(())
         if scope.limit not in _ANY_MAPPING_HELPS:
             return self._recency.oldest(scope)
-        oldest = itertools.islice(self._recency.oldest(Scope(Limit.MAPPINGS)), CANDIDATES)
+        oldest = itertools.islice(self._recency.oldest(ANY_MAPPING), CANDIDATES)
         return (mapping for mapping in oldest if self._would_help(mapping, scope.limit, packet))
 
     def _would_help(self, mapping: Mapping, limit: Limit, packet: Packet) -> bool:
@@ -138,7 +142,7 @@ class Scarcity:
             return self._nat.limits.subscribers[mapping.internal.address].total == 1
         if limit is Limit.FLOW_TABLE and mapping.protocol is Protocol.ICMP:
             return False  # it has no rules
-        wanted = self._nat.settings.mapping.part(packet.destination)  # its own mapping is of use to it
+        wanted = self._scope_of(packet.destination)  # its own mapping is of use to it
         return (mapping.protocol, mapping.internal, mapping.scope) != (packet.protocol, packet.source, wanted)
 
     def _make_room(self, decision: Decision, now: float) -> None:
@@ -160,14 +164,19 @@ class Scarcity:
             self._nat.events.append(LimitReached(scope.limit, protocol, scope.subject))
 
     def _key(self, packet: Packet) -> Key:
-        return (packet.protocol, packet.source, self._nat.settings.mapping.part(packet.destination))
+        return (packet.protocol, packet.source, self._scope_of(packet.destination))
 
     # What has become of mappings
+
+    def mapping_created(self, mapping: Mapping) -> None:
+        """A mapping was made."""
+        if self._recency is not None:
+            self._recency.add(mapping, self._scopes.of_mapping(mapping), mapping.last_use)
 
     def used(self, mapping: Mapping, at: float) -> None:
         """A mapping was used, in whichever direction, at `at` or later."""
         if self._recency is not None:
-            self._recency.use(mapping, self._scopes.of_mapping(mapping), at)
+            self._recency.use(mapping, at)
 
     def forget(self, flow: Flow) -> None:
         """A flow ended."""
@@ -184,7 +193,7 @@ class Scarcity:
 
     def let_in(self, flow: Flow, now: float) -> None:
         """A stranger has opened a session, by which what waits for the same may go out as well."""
-        key = (flow.mapping.protocol, flow.mapping.internal, self._nat.settings.mapping.part(flow.peer))
+        key = (flow.mapping.protocol, flow.mapping.internal, self._scope_of(flow.peer))
         ticket = self._waiting.find(key)
         if ticket is not None:
             first = ticket.packet
@@ -199,10 +208,13 @@ class Scarcity:
 
     def mapping_released(self, mapping: Mapping, reason: ReleaseReason) -> None:
         """A mapping ended; its port is not free yet."""
+        if self._recency is None and not self._waiting.packets:
+            self._free((), reason)
+            return
         scopes = self._scopes.of_mapping(mapping)
         of_port = self._scopes.of_port(mapping)
         if self._recency is not None:
-            self._recency.forget(mapping, scopes)
+            self._recency.forget(mapping)
             if reason is ReleaseReason.EVICTED or not self._nat.pool.holds_down(mapping.protocol):
                 self._resting[self._scopes.place_of(mapping)] = of_port
                 self._coming[of_port] += 1
@@ -210,19 +222,21 @@ class Scarcity:
 
     def port_freed(self, protocol: Protocol, freed: Freed) -> None:
         """A port can be given again."""
-        of_port = self._resting.pop((protocol, freed.external, freed.destination), None)
+        of_port = self._resting.pop((protocol, freed.external, freed.destination), None) if self._resting else None
         if of_port is not None:
             self._coming[of_port] -= 1
             if not self._coming[of_port]:
                 del self._coming[of_port]
-        if self._waiting and self._nat.settings.allocator.by_subscriber:
+        if not self._waiting.packets:
+            return
+        if self._nat.settings.allocator.by_subscriber:
             self._freed.extend(self._waiting.scopes_of(self._nat.settings.pooling.limit))
-        elif self._waiting:
+        else:
             self._freed.append(self._scopes.of_freed(protocol, freed))
 
     def _free(self, scopes: Iterable[Scope], reason: ReleaseReason) -> None:
         has_room = reason is not ReleaseReason.ROLLED_BACK  # the switch, that is: what it refused leaves none
-        if self._waiting:
+        if self._waiting.packets:
             self._freed.extend(scope for scope in scopes if has_room or scope != _FLOW_TABLE)
         if has_room:
             self._announced.discard(_FLOW_TABLE)

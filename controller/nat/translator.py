@@ -211,6 +211,7 @@ class Nat:
         state.tables.add_mapping(mapping)
         state.counters.port_mapping_creations += 1
         self.events.append(MappingCreated(mapping))
+        self._scarcity.mapping_created(mapping)
         self._watch_usage(state)
         return mapping
 
