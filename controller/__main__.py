@@ -9,6 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
+from controller.garbage import collect_seldom
 from controller.openflow import framework
 from controller.openflow.app import NatApp
 from controller.openflow.router import Router
@@ -22,6 +23,7 @@ def main() -> None:
     """Run until killed."""
     NatApp.router = Router(ControllerConfiguration.load(Path(sys.argv[1])))
     NatApp.telemetry = Telemetry(socket.socket(fileno=int(sys.argv[3])))
+    collect_seldom()
     framework.run("controller.openflow.app", HOST, int(sys.argv[2]), lambda: NatApp.telemetry.send(listening=True))
 
 

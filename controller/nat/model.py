@@ -174,6 +174,8 @@ class Flow(Timed):
     connections: dict[Endpoint, Connection] | None = None
     is_inbound_only: bool = False
     """Another mapping's flow carries what the internal endpoint sends to this peer."""
+    is_live: bool = True
+    """Whether it has not ended."""
 
     def packets_from(self, side: Side) -> int:
         """Return how many packets came from one side, as last examined."""

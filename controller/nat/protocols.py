@@ -9,7 +9,7 @@ from controller.nat.counters import Counters
 from controller.nat.model import Flow, Protocol
 from controller.nat.pool import Ports
 from controller.nat.settings import NatSettings
-from controller.nat.tables import Tables
+from controller.nat.tables import tables_for
 from controller.nat.thresholds import Thresholds
 from controller.nat.timers import TimerQueue
 
@@ -29,12 +29,7 @@ class ProtocolState:
 
     def __init__(self, protocol: Protocol, settings: NatSettings, ports: Ports) -> None:
         self.protocol = protocol
-        self.tables = Tables(
-            mapping=settings.mapping,
-            filtering=settings.filtering,
-            overlapping=settings.overlapping,
-            flows=settings.flows,
-        )
+        self.tables = tables_for(settings)
         self.ports = ports
         self.counters = Counters()
         self.thresholds = Thresholds(protocol, settings)

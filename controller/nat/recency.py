@@ -90,13 +90,14 @@ class Recency:
                 order.add(mapping, tenth)
             standing.tenth = tenth
 
-    def forget(self, mapping: Mapping) -> None:
-        """Remove a mapping."""
+    def forget(self, mapping: Mapping) -> list[Scope]:
+        """Remove a mapping, and return the scopes in whose orders it stood."""
         standing = self._standings.pop(mapping)
         for order in standing.orders:
             order.remove(mapping, standing.tenth)
             if not order:
                 del self._orders[order.scope]
+        return [order.scope for order in standing.orders]
 
     def oldest(self, scope: Scope) -> Iterator[Mapping]:
         """Yield the mappings of a scope, the least recently used first."""

@@ -43,7 +43,7 @@ _FLOW_TABLE = Scope(Limit.FLOW_TABLE)
 _SUBSCRIBERS = Scope(Limit.SUBSCRIBERS)
 _HOLD_QUEUE = Scope(Limit.HOLD_QUEUE)
 _FREED_BY_ANY_FLOW = (Scope(Limit.SESSIONS), _FLOW_TABLE)
-_FREED_BY_ANY_MAPPING = (*_FREED_BY_ANY_FLOW, _SUBSCRIBERS)
+_FREED_BY_ANY_MAPPING = (*_FREED_BY_ANY_FLOW, _SUBSCRIBERS, ANY_MAPPING)
 _ANY_MAPPING_HELPS = {Limit.MAPPINGS, Limit.SESSIONS, Limit.FLOW_TABLE, Limit.SUBSCRIBERS}
 
 
@@ -208,17 +208,16 @@ class Scarcity:
 
     def mapping_released(self, mapping: Mapping, reason: ReleaseReason) -> None:
         """A mapping ended; its port is not free yet."""
-        if self._recency is None and not self._waiting.packets:
-            self._free((), reason)
-            return
-        scopes = self._scopes.of_mapping(mapping)
-        of_port = self._scopes.of_port(mapping)
+        self._free(_FREED_BY_ANY_MAPPING, reason)
         if self._recency is not None:
-            self._recency.forget(mapping)
+            _, of_port, *of_quotas = self._recency.forget(mapping)
             if reason is ReleaseReason.EVICTED or not self._nat.pool.holds_down(mapping.protocol):
                 self._resting[self._scopes.place_of(mapping)] = of_port
                 self._coming[of_port] += 1
-        self._free((*_FREED_BY_ANY_MAPPING, *(scope for scope in scopes if scope != of_port)), reason)
+        elif self._waiting.packets:
+            _, _, *of_quotas = self._scopes.of_mapping(mapping)
+        if self._waiting.packets:
+            self._freed.extend(of_quotas)
 
     def port_freed(self, protocol: Protocol, freed: Freed) -> None:
         """A port can be given again."""
@@ -237,7 +236,7 @@ class Scarcity:
     def _free(self, scopes: Iterable[Scope], reason: ReleaseReason) -> None:
         has_room = reason is not ReleaseReason.ROLLED_BACK  # the switch, that is: what it refused leaves none
         if self._waiting.packets:
-            self._freed.extend(scope for scope in scopes if has_room or scope != _FLOW_TABLE)
+            self._freed.extend(scopes if has_room else (scope for scope in scopes if scope != _FLOW_TABLE))
         if has_room:
             self._announced.discard(_FLOW_TABLE)
 

@@ -99,7 +99,7 @@ class Nat:
 
     def is_live(self, flow: Flow) -> bool:
         """Whether a flow has not ended."""
-        return self.inbound_flow(flow.mapping.protocol, flow.mapping.external, flow.peer) is flow
+        return flow.is_live
 
     # Packets
 
@@ -112,7 +112,7 @@ class Nat:
             self._refresh(flow, now)  # RFC 4787 REQ-6
             if protocol is TCP:
                 self._connections.track(flow, remote, INSIDE, flags, now)
-            return Translate(flow, False)
+            return Translate(flow, created=False)
         if protocol is TCP and flags != SYN:
             state.counters.dropped_unmapped_packets += 1
             return Drop(DropReason.NOT_A_SYN)
@@ -120,7 +120,9 @@ class Nat:
         if verdict is not None:
             return verdict
         opened = self.open(packet, now)
-        return Translate(opened, True) if isinstance(opened, Flow) else self._scarcity.refuse(opened, packet, now)
+        if isinstance(opened, Flow):
+            return Translate(opened, created=True)
+        return self._scarcity.refuse(opened, packet, now)
 
     def inbound(self, packet: Packet, now: float) -> Verdict:
         """Decide on a packet from outside: it needs a mapping, and to pass its filtering (RFC 4787 REQ-8)."""
@@ -250,7 +252,7 @@ class Nat:
                 else:
                     examine.append(flow)
         self._scarcity.due(now)
-        return [flow for flow in examine if self.is_live(flow)]
+        return [flow for flow in examine if flow.is_live]
 
     def examined(self, counts: Iterable[tuple[Flow, int, int]], now: float) -> None:
         """Take note of flows' counts, outbound and inbound: what was idle ends, and a silent opening as well.
@@ -259,7 +261,7 @@ class Nat:
         directions count.
         """
         for flow, outbound_packets, inbound_packets in counts:
-            if self.is_live(flow):  # or it ended before the counts came
+            if flow.is_live:  # or it ended before the counts came
                 self._examine(flow, outbound_packets, inbound_packets, now)
         self._scarcity.wake(now)
 
@@ -308,7 +310,7 @@ class Nat:
 
         Return the verdict on the outbound packet that made it; None where there is none, or it was undone before.
         """
-        if not self.is_live(flow):
+        if not flow.is_live:
             return None
         had_waited = self._scarcity.has_waited_for_rules(flow)
         self._end_flow(flow, ReleaseReason.ROLLED_BACK, now)
@@ -342,6 +344,7 @@ class Nat:
         if state.idle is not None:
             state.idle.disarm(flow)
         state.tables.remove_flow(flow)
+        flow.is_live = False
         self._scarcity.forget(flow)
         self.limits.sessions -= 1
         self.events.append(FlowEnded(flow))

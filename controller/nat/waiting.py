@@ -91,7 +91,8 @@ class WaitingRoom:
 
     def first(self, scope: Scope) -> Ticket | None:
         """Return who has waited longest for this scope."""
-        return next(iter(self._by_scope.get(scope, ())), None)
+        queue = self._by_scope.get(scope)
+        return next(iter(queue)) if queue else None
 
     def all(self, scope: Scope) -> list[Ticket]:
         """Return all who wait for this scope, in their order."""

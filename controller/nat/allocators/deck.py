@@ -50,9 +50,7 @@ class Deck:
         if not self._left:
             return None
         place = int(self._random() * self._left)
-        card = self._cards[place]
-        self._fill_gap(place)
-        return self._first + card
+        return self._first + self._take_out(place)
 
     def take(self, port: int) -> bool:
         """Take out this port, and say whether it was in the deck."""
@@ -62,7 +60,7 @@ class Deck:
         place = self._places[card]
         if place >= self._left or self._cards[place] != card:
             return False
-        self._fill_gap(place)
+        self._take_out(place)
         return True
 
     def put_back(self, port: int) -> None:
@@ -72,10 +70,13 @@ class Deck:
         if self._left == self._size:
             self._forget_order()
 
-    def _fill_gap(self, place: int) -> None:
-        self._left -= 1
-        if place != self._left:
-            self._write(place, self._cards[self._left])
+    def _take_out(self, place: int) -> int:
+        """Take out the card at a place, into which the last one moves."""
+        self._left = left = self._left - 1
+        card = self._cards[place]
+        if place != left:
+            self._write(place, self._cards[left])
+        return card
 
     def _write(self, place: int, card: int) -> None:
         cards, places = self._cards, self._places
