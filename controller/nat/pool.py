@@ -31,7 +31,7 @@ class Usage:
 
 @dataclass(slots=True, eq=False)
 class Freed:
-    """An external endpoint that can be given again, toward a part of the remote endpoint."""
+    """An external endpoint that can be given again at `ready_at`, toward a part of the remote endpoint."""
 
     external: Endpoint
     destination: Endpoint
@@ -66,11 +66,12 @@ class Ports:
         self.allocated += 1
         return Endpoint(address, port)
 
-    def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> None:
+    def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> Freed:
         """Take an endpoint back; it is given again only after its rest and, if it is to be, its hold-down."""
         self.allocated -= 1
-        held_down = hold_down and self._hold_down > 0
-        self._resting.append(Freed(external, destination, now + self._rest, held_down))
+        freed = Freed(external, destination, now + self._rest, hold_down and self._hold_down > 0)
+        self._resting.append(freed)
+        return freed
 
     def reclaim(self, now: float) -> Iterator[Freed]:
         """Make free what has rested long enough, and yield it."""
@@ -138,9 +139,9 @@ class Pool:
 
     def release(
         self, protocol: Protocol, external: Endpoint, remote: Endpoint, now: float, *, hold_down: bool
-    ) -> None:
+    ) -> Freed:
         """Take an endpoint back that was given for packets to `remote`."""
-        self.ports[protocol].release(external, self._destination(remote), now, hold_down=hold_down)
+        return self.ports[protocol].release(external, self._destination(remote), now, hold_down=hold_down)
 
     def holds_down(self, protocol: Protocol) -> bool:
         """Whether ports of a protocol stay out of use for longer than their rest."""

@@ -15,7 +15,6 @@ from controller.nat.exhaustion.policy import Decision, Evict, Shortage, Wait
 from controller.nat.model import (
     PARTS,
     Answer,
-    Endpoint,
     Flow,
     Hold,
     Limit,
@@ -39,10 +38,11 @@ RESTS = 4
 CANDIDATES = 256
 """How many of the oldest mappings are looked at, where not every one would do."""
 
+_SESSIONS = Scope(Limit.SESSIONS)
 _FLOW_TABLE = Scope(Limit.FLOW_TABLE)
 _SUBSCRIBERS = Scope(Limit.SUBSCRIBERS)
 _HOLD_QUEUE = Scope(Limit.HOLD_QUEUE)
-_FREED_BY_ANY_FLOW = (Scope(Limit.SESSIONS), _FLOW_TABLE)
+_FREED_BY_ANY_FLOW = (_SESSIONS, _FLOW_TABLE)
 _FREED_BY_ANY_MAPPING = (*_FREED_BY_ANY_FLOW, _SUBSCRIBERS, ANY_MAPPING)
 _ANY_MAPPING_HELPS = {Limit.MAPPINGS, Limit.SESSIONS, Limit.FLOW_TABLE, Limit.SUBSCRIBERS}
 
@@ -57,6 +57,7 @@ class Scarcity:
         self._policy = settings.on_exhaustion()
         self._fallback = settings.fallback
         self._scope_of = PARTS[settings.mapping]
+        self._limits_rate = settings.new_mapping_rate_per_subscriber is not None
         patience = settings.hold_timeout
         if self._policy.evicts:
             patience = max(patience, RESTS * settings.rest)
@@ -65,8 +66,8 @@ class Scarcity:
         self._announced: set[Scope] = set()
         self._freed: deque[Scope] = deque()
         self._waited_for_rules: set[Flow] = set()
-        # Ports that rest, by who can use them then: nobody has to go for what is on its way.
-        self._resting: dict[tuple[Protocol, Endpoint, Endpoint], Scope] = {}
+        # Ports that rest, and who can use them then: nobody has to go for what is on its way.
+        self._resting: dict[Freed, Scope] = {}
         self._coming: Counter[Scope] = Counter()
 
     # Packets
@@ -186,10 +187,12 @@ class Scarcity:
         """An outbound packet got what it needed: the limits that it passed may be announced again."""
         if self._announced:
             subscriber = mapping.internal.address
-            passed = [Scope(Limit.SESSIONS), Scope(Limit.RATE, subscriber)]
+            self._announced.difference_update(self._scopes.of_mapping(mapping))
+            self._announced.discard(_SESSIONS)
+            if self._limits_rate:
+                self._announced.discard(Scope(Limit.RATE, subscriber))
             if self._nat.limits.subscribers[subscriber].total == 1:
-                passed.append(_SUBSCRIBERS)
-            self._announced.difference_update((*self._scopes.of_mapping(mapping), *passed))
+                self._announced.discard(_SUBSCRIBERS)
 
     def let_in(self, flow: Flow, now: float) -> None:
         """A stranger has opened a session, by which what waits for the same may go out as well."""
@@ -206,13 +209,13 @@ class Scarcity:
         """A flow ended, but not its mapping."""
         self._free(_FREED_BY_ANY_FLOW, reason)
 
-    def mapping_released(self, mapping: Mapping, reason: ReleaseReason) -> None:
-        """A mapping ended; its port is not free yet."""
+    def mapping_released(self, mapping: Mapping, freed: Freed, reason: ReleaseReason) -> None:
+        """A mapping ended; what it freed cannot be given yet."""
         self._free(_FREED_BY_ANY_MAPPING, reason)
         if self._recency is not None:
             _, of_port, *of_quotas = self._recency.forget(mapping)
             if reason is ReleaseReason.EVICTED or not self._nat.pool.holds_down(mapping.protocol):
-                self._resting[self._scopes.place_of(mapping)] = of_port
+                self._resting[freed] = of_port
                 self._coming[of_port] += 1
         elif self._waiting.packets:
             _, _, *of_quotas = self._scopes.of_mapping(mapping)
@@ -221,7 +224,7 @@ class Scarcity:
 
     def port_freed(self, protocol: Protocol, freed: Freed) -> None:
         """A port can be given again."""
-        of_port = self._resting.pop((protocol, freed.external, freed.destination), None) if self._resting else None
+        of_port = self._resting.pop(freed, None)
         if of_port is not None:
             self._coming[of_port] -= 1
             if not self._coming[of_port]:
@@ -231,7 +234,7 @@ class Scarcity:
         if self._nat.settings.allocator.by_subscriber:
             self._freed.extend(self._waiting.scopes_of(self._nat.settings.pooling.limit))
         else:
-            self._freed.append(self._scopes.of_freed(protocol, freed))
+            self._freed.append(of_port or self._scopes.of_freed(protocol, freed))
 
     def _free(self, scopes: Iterable[Scope], reason: ReleaseReason) -> None:
         has_room = reason is not ReleaseReason.ROLLED_BACK  # the switch, that is: what it refused leaves none

@@ -60,10 +60,6 @@ class Scopes:
         """Return the scope of those who could use a mapping's port."""
         return self._of_port(mapping.external.address, mapping.protocol, mapping.scope, mapping.internal.address)
 
-    def place_of(self, mapping: Mapping) -> tuple[Protocol, Endpoint, Endpoint]:
-        """Return what tells a mapping's port from all others: protocol, external endpoint, destination."""
-        return (mapping.protocol, mapping.external, self._destination(mapping.scope))
-
     def of_freed(self, protocol: Protocol, freed: Freed) -> Scope:
         """Return the scope of those who can use a port that is free again, where every subscriber may."""
         address = freed.external.address if self._by_address else None

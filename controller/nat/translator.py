@@ -357,10 +357,10 @@ class Nat:
         state.tables.remove_mapping(mapping)
         # What is stolen is stolen for somebody who waits: a hold-down would take it from both.
         hold_down = reason is not ReleaseReason.EVICTED
-        self.pool.release(mapping.protocol, mapping.external, mapping.scope, now, hold_down=hold_down)
+        freed = self.pool.release(mapping.protocol, mapping.external, mapping.scope, now, hold_down=hold_down)
         self.limits.gave_mapping(mapping.internal.address, mapping.protocol)
         self.events.append(MappingReleased(mapping, reason))
-        self._scarcity.mapping_released(mapping, reason)
+        self._scarcity.mapping_released(mapping, freed, reason)
         self._watch_usage(state)
 
     def _watch_usage(self, state: ProtocolState) -> None:
