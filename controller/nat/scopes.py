@@ -47,18 +47,18 @@ class Scopes:
         return Scope(limit)
 
     def of_mapping(self, mapping: Mapping) -> list[Scope]:
-        """Return the scopes in whose orders a mapping stands: MAPPINGS for whatever any mapping's end frees."""
+        """Return the scopes in whose orders a mapping stands.
+
+        First MAPPINGS, for whatever any mapping's end frees; then that of its port; then those of its quotas.
+        """
         subscriber = mapping.internal.address
-        scopes = [ANY_MAPPING, self.of_port(mapping)]
+        of_port = self._of_port(mapping.external.address, mapping.protocol, mapping.scope, subscriber)
+        scopes = [ANY_MAPPING, of_port]
         if self._port_quota is not None:
             scopes.append(Scope(Limit.QUOTA, subscriber))
         if self._port_quotas[mapping.protocol] is not None:
             scopes.append(Scope(Limit.QUOTA, subscriber, mapping.protocol))
         return scopes
-
-    def of_port(self, mapping: Mapping) -> Scope:
-        """Return the scope of those who could use a mapping's port."""
-        return self._of_port(mapping.external.address, mapping.protocol, mapping.scope, mapping.internal.address)
 
     def of_freed(self, protocol: Protocol, freed: Freed) -> Scope:
         """Return the scope of those who can use a port that is free again, where every subscriber may."""
