@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 from mininet.node import Host, Switch
+
+from topologies.namespaces import write_sysctls
+from topologies.netlink import Kernel
+from topologies.nodes import LabNode
 
 SYSCTLS = {
     # Router solicitations would be noise on every link.
@@ -21,61 +26,65 @@ SYSCTLS = {
     "net/ipv4/tcp_max_syn_backlog": "4096",
 }
 """What is set in each host's own network namespace, as far as its kernel has it."""
+FORWARDING = {"net/ipv4/ip_forward": "1"}
 
 
-class LabHost(Host):
+class _Tuned(LabNode):
+    """A node whose namespace has these settings, and its loopback interface up, from the start."""
+
+    sysctls = SYSCTLS
+
+    def startShell(self, mnopts: str | None = None) -> None:  # noqa: N802 (Mininet's name)
+        """Make the network namespace."""
+        super().startShell(mnopts)
+        assert self.namespace is not None
+        with self.namespace.entered(), Kernel() as kernel:
+            write_sysctls(self.sysctls)
+            kernel.set_up("lo")
+
+
+class LabHost(_Tuned, Host):
     """A host in a network namespace of its own."""
 
     def config(self, addresses: tuple[str, ...] = (), gateway: str = "", **_params: Any) -> dict[str, Any]:
-        """Configure the host once its link is there.
-
-        One line for all, where Mininet takes several: each is a round trip to the host's shell.
-        """
-        lines = [*_set(SYSCTLS), "ip link set lo up", *_interface_up("eth0", addresses)]
-        _run(self, [*lines, f"ip route add default via {gateway}"])
-        interface = self.defaultIntf()
-        interface.ip, interface.prefixLen = addresses[0].split("/")
+        """Configure the host once its link is there."""
+        with self.kernel() as kernel:
+            _give(kernel, self.defaultIntf(), addresses)
+            kernel.add_default_route(ipaddress.IPv4Address(gateway))
         return {}
 
 
-class Router(Host):
+class Router(_Tuned, Host):
     """A router that knows the networks on its links, and translates nothing."""
+
+    sysctls = SYSCTLS | FORWARDING
 
     def config(self, interfaces: dict[str, str] | None = None, **_params: Any) -> dict[str, Any]:
         """Configure the router once its links are there; `interfaces` has each one's address and prefix length."""
-        lines = [*_set(SYSCTLS), "echo 1 > /proc/sys/net/ipv4/ip_forward", "ip link set lo up"]
-        for name, address in (interfaces or {}).items():
-            lines += _interface_up(name, (address,))
-            interface = self.intf(name)
-            interface.ip, interface.prefixLen = address.split("/")
-        _run(self, lines)
+        with self.kernel() as kernel:
+            for name, address in (interfaces or {}).items():
+                _give(kernel, self.intf(name), (address,))
         return {}
 
 
-class AccessSwitch(Switch):
+class AccessSwitch(_Tuned, Switch):
     """A plain learning switch: a Linux bridge in a network namespace of its own, with all its links as ports."""
 
     def start(self, _controllers: list[Any]) -> None:
-        """Make the bridge. The shell reads no line of more than 4,096 bytes, so it finds the ports itself."""
-        to_port = r"s/^[0-9]*: \([^@]*\)@.*/link set \1 master lan up/p"
-        lines = [*_set(SYSCTLS), "ip link add name lan type bridge", "ip link set lan up"]
-        _run(self, [*lines, f"ip -o link show type veth | sed -n '{to_port}' | ip -batch -"])
+        """Make the bridge."""
+        with self.kernel() as kernel:
+            kernel.add_bridge("lan")
+            for interface in self.intfList():
+                kernel.join(interface.name, "lan")
+            kernel.set_up("lan")
+            for interface in self.intfList():
+                kernel.wait_connected(interface.name)
 
 
-def _set(sysctls: dict[str, str]) -> list[str]:
-    return [f"[ ! -e /proc/sys/{key} ] || echo {value} > /proc/sys/{key}" for key, value in sysctls.items()]
-
-
-def _interface_up(name: str, addresses: tuple[str, ...]) -> list[str]:
-    return [
-        # In Open vSwitch's userspace datapath TCP never connects with checksums left to hardware.
-        f"ethtool -K {name} tx off rx off > /dev/null",
-        *[f"ip address add {address} dev {name}" for address in addresses],
-        f"ip link set {name} up",
-    ]
-
-
-def _run(node: Any, lines: list[str]) -> None:
-    complaints = node.cmd("; ".join(lines))
-    if complaints:
-        raise RuntimeError(f"{node.name} could not be configured: {complaints.strip()}")
+def _give(kernel: Kernel, interface: Any, addresses: tuple[str, ...]) -> None:
+    """Give an interface of ours its addresses; Mininet knows one."""
+    # In Open vSwitch's userspace datapath TCP never connects with checksums left to hardware.
+    kernel.complete_checksums(interface.name)
+    for address in addresses:
+        kernel.add_address(ipaddress.IPv4Interface(address), interface.name)
+    interface.ip, interface.prefixLen = addresses[0].split("/")

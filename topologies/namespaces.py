@@ -1,0 +1,71 @@
+"""Network namespaces without a process in each: an open descriptor keeps one, and a path leads to it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+_CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
+_OURS = "/proc/thread-self/ns/net"
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Namespace:
+    """A new network namespace, which lives until it is closed and no process is in it any more."""
+
+    def __init__(self) -> None:
+        ours = os.open(_OURS, os.O_RDONLY)
+        try:
+            _checked(_libc.unshare(_CLONE_NEWNET), "unshare")
+            self.descriptor = os.open(_OURS, os.O_RDONLY)
+        finally:
+            _checked(_libc.setns(ours, _CLONE_NEWNET), "setns")
+            os.close(ours)
+
+    @property
+    def path(self) -> str:
+        """Where any process of this machine can open it, as long as this process lives and has not closed it."""
+        return f"/proc/{os.getpid()}/fd/{self.descriptor}"
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Be in it for a while; what is made there, a socket or a process, stays there. Raises OSError."""
+        ours = os.open(_OURS, os.O_RDONLY)
+        try:
+            _checked(_libc.setns(self.descriptor, _CLONE_NEWNET), "setns")
+            yield
+        finally:
+            _checked(_libc.setns(ours, _CLONE_NEWNET), "setns")
+            os.close(ours)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def write_sysctls(sysctls: Mapping[str, str]) -> None:
+    """Set what the kernel has of these, in the network namespace that we are in."""
+    for key, value in sysctls.items():
+        path = Path("/proc/sys", key)
+        if path.exists():
+            path.write_text(value)
+
+
+def show_own_interfaces() -> None:
+    """Let this process have a /sys of its own, with the interfaces of its network namespace, as `mnexec -n` does."""
+    _checked(_libc.unshare(_CLONE_NEWNS), "unshare")
+    _checked(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
+    _checked(_libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None), "mount sysfs on /sys")
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
