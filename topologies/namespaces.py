@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
@@ -53,9 +53,8 @@ class Namespace:
 def write_sysctls(sysctls: Mapping[str, str]) -> None:
     """Set what the kernel has of these, in the network namespace that we are in."""
     for key, value in sysctls.items():
-        path = Path("/proc/sys", key)
-        if path.exists():
-            path.write_text(value)
+        with contextlib.suppress(FileNotFoundError), open(f"/proc/sys/{key}", "w") as file:
+            file.write(value)
 
 
 def show_own_interfaces() -> None:

@@ -29,6 +29,7 @@ _ADD = _CREATE | _EXCL
 _ERROR = 2
 _NESTED = 0x8000
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 10, 18, 28
+_IFLA_NUM_TX_QUEUES, _IFLA_NUM_RX_QUEUES = 31, 32
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
@@ -169,7 +170,8 @@ def _named(interface: str) -> bytes:
 
 
 def _end(end: End) -> bytes:
-    attributes = _named(end.interface)
+    # One queue each way, as all such links use in the end: the kernel takes a millisecond to fall back to it.
+    attributes = _named(end.interface) + _number(_IFLA_NUM_TX_QUEUES, 1) + _number(_IFLA_NUM_RX_QUEUES, 1)
     if end.mac is not None:
         attributes += _attribute(_IFLA_ADDRESS, bytes.fromhex(end.mac.replace(":", "")))
     if end.namespace is not None:

@@ -10,6 +10,7 @@ from mininet.node import OVSSwitch
 
 from controller.wiring import Side
 from topologies.gateways.base import GatewayError, GatewayPlan
+from topologies.nodes import LabNode
 
 READY_WITHIN_S = 60.0
 OUTSIDE_VLAN = 4094
@@ -27,7 +28,7 @@ def output(*command: str) -> str:
     return done.stdout
 
 
-class Bridge(OVSSwitch):
+class Bridge(LabNode, OVSSwitch):
     """Mininet's bridge, with any number of ports, of which the inside ones are a LAN for the action NORMAL."""
 
     def __init__(self, name: str, plan: GatewayPlan, **params: Any) -> None:
