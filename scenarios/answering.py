@@ -55,9 +55,9 @@ class Connection:
 class Server:
     """Answers hellos, and remembers who came from which external endpoint."""
 
-    def __init__(self, pid: int, target: Endpoint) -> None:
+    def __init__(self, netns: str, target: Endpoint) -> None:
         """Listen in the network of the host that has this process."""
-        with network_of(pid):
+        with network_of(netns):
             self._stream = socket.create_server(target, backlog=BACKLOG)
             self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._stream.setblocking(False)

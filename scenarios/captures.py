@@ -57,7 +57,7 @@ class _Running:
         command = [sys.executable, "-P", "-m", "scenarios.traffic.capture", str(theirs.fileno()), str(file)]
         supervisor.start(
             self._name,
-            [*command, *(f"{host.name}:{host.pid}" for host in hosts)],
+            [*command, *(f"{host.name}:{host.netns}" for host in hosts)],
             FOLDER / f"{self._name}.log",
             pass_fds=[theirs.fileno(), file],
         )

@@ -95,8 +95,8 @@ class ClientExhaustion(Scenario):
         promise = Promise.of(lab.behaviour, settings, protocol="tcp", clients=len(lab.clients))
         target = lab.serve("tcp", held=settings.ports).targets[0]
         _limit(alice, parameters.client_ports)
-        leaving = {host.name: SynCounter(host.pid, "eth0") for host in (alice, bob, carol)}
-        arriving = SynCounter(lab.servers[0].pid, "eth0")
+        leaving = {host.name: SynCounter(host.netns, "eth0") for host in (alice, bob, carol)}
+        arriving = SynCounter(lab.servers[0].netns, "eth0")
 
         with report.phase("alice takes all ports of her own"):
             kept = _connect(alice, target, parameters.client_ports, ANSWERED_WITHIN_S)
@@ -150,7 +150,7 @@ class ClientExhaustion(Scenario):
 
 def _limit(host: Any, ports: int) -> None:
     """Let a host's kernel choose from so few ports of its own."""
-    with network_of(host.pid):
+    with network_of(host.netns):
         LOCAL_PORTS.write_text(f"{FIRST_LOCAL_PORT} {FIRST_LOCAL_PORT + ports - 1}")
 
 
@@ -158,7 +158,7 @@ def _connect(host: Any, target: Endpoint, count: int, patience: float, *more: An
     """Let a host connect so often, one after the other, or several hosts at once; keep what works."""
     clients: list[Client] = []
     for _ in range(count):
-        asking = [Client(each.pid, "tcp", target, queue=True) for each in (host, *more)]
+        asking = [Client(each.netns, "tcp", target, queue=True) for each in (host, *more)]
         deadline = time.monotonic() + patience
         while any(each.waits for each in asking) and (left := deadline - time.monotonic()) > 0:
             listen(asking, left)

@@ -184,7 +184,7 @@ class Watched:
         self._target = (str(lab.topology.addresses[self._server_host.name][0]), WATCHED_PORT)
         self._is_stream = protocol == "tcp"
         listener = self._listening()
-        with network_of(client.pid):
+        with network_of(client.netns):
             self._client = socket.socket(socket.AF_INET, self._kind)
         self._client.settimeout(SETTLED_S)
         self._client.connect(self._target)
@@ -200,7 +200,7 @@ class Watched:
             self._server.connect(self.seen)
 
     def _listening(self) -> socket.socket:
-        with network_of(self._server_host.pid):
+        with network_of(self._server_host.netns):
             made = socket.socket(socket.AF_INET, self._kind)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.settimeout(SETTLED_S)

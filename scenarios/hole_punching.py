@@ -127,7 +127,7 @@ class Server:
     def __init__(self, lab: Lab) -> None:
         host = lab.servers[0]
         first, second = (str(address) for address in lab.topology.addresses[host.name][:2])
-        with network_of(host.pid):
+        with network_of(host.netns):
             # Two ports of one address, and another address: what a mapping can depend on (RFC 5780).
             self.sockets = [_bound(first, PORTS[0]), _bound(first, PORTS[1]), _bound(second, PORTS[0])]
         self._known: dict[str, Endpoint] = {}
@@ -184,7 +184,7 @@ class Peer:
         self.name = name
         self.other: Endpoint = ("", 0)
         self.met: Endpoint | None = None
-        with network_of(host.pid):
+        with network_of(host.netns):
             self.socket = _bound(str(lab.topology.addresses[host.name][0]), 0)
 
     def say(self, what: str, to: Endpoint) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mininet.log import setLogLevel
 from mininet.net import Mininet
@@ -17,12 +17,13 @@ from scenarios.evidence import heard, held, intruded, shared
 from scenarios.report import Report
 from scenarios.sandbox.mounts import FOLDER
 from scenarios.sandbox.supervision import Supervisor
-from scenarios.traffic.drive import Attempt, Clients, Servers, Sighting
+from scenarios.traffic.drive import Attempt, Clients, Servers, Sighting, raise_open_files
 from scenarios.traffic.firing import Volleys
 from scenarios.traffic.wire import Endpoint
 from scenarios.witnesses import LeakWitness, TcpWitness
 from topologies.base import LabTopology
 from topologies.gateways.base import Gateway, GatewayPlan
+from topologies.nodes import LabLink, LabNode
 
 if TYPE_CHECKING:
     from scenarios.resolve import Run
@@ -71,7 +72,8 @@ class Lab:
             for name, settings in run.gateways.items()
         }
         self.topology = topology(clients=clients, gateway=kind, gateway_params=nodes)
-        self._net = Mininet(topo=self.topology, controller=None, build=False)
+        raise_open_files()  # each host is one
+        self._net = Mininet(topo=self.topology, link=LabLink, controller=None, build=False)
         self._net.build()
         self._net.start()
         self.gateways: dict[str, Gateway] = {name: self._net[name] for name in nodes}
@@ -81,12 +83,23 @@ class Lab:
         for gateway in self.gateways.values():
             for process in gateway.processes():
                 supervisor.watch(process.name, process.pid, process.log)
-        for host in (node for node in self._net.values() if node.name not in nodes):
-            supervisor.watch(f"host {host.name}", host.pid, Path("/dev/null"))
-        self._witnesses = [LeakWitness(host.pid, "eth0", self.topology.inside) for host in self.servers]
-        self._tcp = TcpWitness([host.pid for host in self.servers], "eth0")
+        for node in self._net.values():
+            self._watch_shell(node)
+        self._witnesses = [LeakWitness(host.netns, "eth0", self.topology.inside) for host in self.servers]
+        self._tcp = TcpWitness([host.netns for host in self.servers], "eth0")
         for gateway in self.gateways.values():
             gateway.wait_ready()
+
+    def _watch_shell(self, node: Any) -> None:
+        """Let the end of a node's shell be the end of the run: who waits for its output would wait for ever."""
+
+        def watch(node: Any) -> None:
+            self._supervisor.watch(f"the shell of {node.name}", node.pid, Path("/dev/null"))
+
+        if isinstance(node, LabNode):
+            node.on_shell = watch
+        else:
+            watch(node)
 
     def serve(self, protocol: str, *, destinations: int = 1, held: int = 0) -> Servers:
         """Let servers answer at so many endpoints, and hold so many connections at once.
@@ -96,22 +109,22 @@ class Lab:
         """
         rows = itertools.zip_longest(*(self.topology.addresses[server.name] for server in self.servers))
         hosts = [
-            (str(address), server.pid)
+            (str(address), server.netns)
             for row in rows
             for server, address in zip(self.servers, row, strict=True)
             if address is not None
         ]
         targets = {}
         for number in range(destinations):
-            address, pid = hosts[number % len(hosts)]
-            targets[address, PORT + number // len(hosts)] = pid
+            address, netns = hosts[number % len(hosts)]
+            targets[address, PORT + number // len(hosts)] = netns
         servers = Servers(self._supervisor, FOLDER, protocol, targets, held)
         self._servers.append(servers)
         return servers
 
     def drive(self, protocol: str, *, attempts: int) -> Clients:
         """Make ready for so many attempts at once from the clients."""
-        clients = Clients(self._supervisor, FOLDER, protocol, [host.pid for host in self.clients], attempts)
+        clients = Clients(self._supervisor, FOLDER, protocol, [host.netns for host in self.clients], attempts)
         self._drivers.append(clients)
         return clients
 
@@ -123,7 +136,7 @@ class Lab:
         """Make ready for single datagrams from the clients to the first server, which does not answer."""
         server = self.servers[0]
         target = (str(self.topology.addresses[server.name][0]), PORT)
-        volleys = Volleys(self._supervisor, FOLDER, [host.pid for host in self.clients], target, server.pid)
+        volleys = Volleys(self._supervisor, FOLDER, [host.netns for host in self.clients], target, server.netns)
         self._servers.append(volleys)
         return volleys
 

@@ -126,7 +126,7 @@ class RefusalSignals(Scenario):
         shortage = lab.behaviour.ports_exhausted.value
         protocols = [each for each in PROTOCOLS if shortage.outcome is None or each in shortage.outcome]
         alice = lab.clients[0]
-        with network_of(alice.pid):
+        with network_of(alice.netns):
             (SYSCTLS / "tcp_syn_retries").write_text(str(parameters.tcp_syn_retries))
             linear = _linear_timeouts()
         given_up = GivingUp.computed(parameters.tcp_syn_retries, linear)
@@ -134,7 +134,7 @@ class RefusalSignals(Scenario):
         targets = {each: _take_every_port(lab, each, settings, report) for each in protocols}
         with report.phase("ask for more"):
             programs = [
-                Client(alice.pid, protocol, targets[protocol], queue=queue)
+                Client(alice.netns, protocol, targets[protocol], queue=queue)
                 for queue in (False, True)
                 for protocol in protocols
             ]

@@ -182,10 +182,10 @@ class Release(Scenario):
         declared = lab.behaviour.port_back
         pause = _pause(settings, lab.behaviour)
         assert pause is not None
-        server = Server(lab.servers[0].pid, target)
+        server = Server(lab.servers[0].netns, target)
         lab.ask_as_well(server)
         with report.phase("take every port"):
-            holders = _hold(lab.clients[0].pid, target, settings.ports, pause, server)
+            holders = _hold(lab.clients[0].netns, target, settings.ports, pause, server)
         held = [holder for holder in holders if holder.client.told and holder.client.told.seen]
         report.check(
             "one client holds every port, for TCP and for UDP",
@@ -194,7 +194,7 @@ class Release(Scenario):
             source="set-up",
         )
 
-        probing = Probing(lab.clients[1].pid, target)
+        probing = Probing(lab.clients[1].netns, target)
         with report.phase("nothing ends"):
             full_until = time.monotonic() + FULL_FOR_S
             _probe(probing, held, server, lambda: time.monotonic() >= full_until, report)

@@ -73,7 +73,7 @@ class Client:
     With `queue` it has asked for the error queue (IP_RECVERR).
     """
 
-    def __init__(self, pid: int, protocol: str, target: Endpoint, *, queue: bool = False) -> None:
+    def __init__(self, netns: str, protocol: str, target: Endpoint, *, queue: bool = False) -> None:
         """Start at once, in the network of the host that has this process."""
         self.protocol = protocol
         self.target = target
@@ -82,7 +82,7 @@ class Client:
         self.told: Told | None = None
         self.retransmissions = 0
         kind, number = KINDS[protocol]
-        with network_of(pid):
+        with network_of(netns):
             self.socket = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK, number)
         if queue:
             self.socket.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)

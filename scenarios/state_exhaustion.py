@@ -160,10 +160,12 @@ def _fill_the_kernels(lab: Lab, parameters: StateParameters, report: Report) -> 
 
     filled = filling.fill("fill", before, patience=parameters.patience, in_order=WINDOW)
     server = lab.servers[1]
-    silence = Silence(server.pid, str(lab.topology.addresses[server.name][0]), SILENT_PORT, targets_needed(flows))
+    silence = Silence(
+        server.netns, str(lab.topology.addresses[server.name][0]), SILENT_PORT, targets_needed(flows)
+    )
     with report.phase("flood"):
         flood(
-            [host.pid for host in lab.clients],
+            [host.netns for host in lab.clients],
             silence.targets,
             flows,
             progress=lambda done: report.progress(done, flows),

@@ -39,8 +39,8 @@ class LeakWitness:
     right at any rate. The frames that we do read tell whose they are.
     """
 
-    def __init__(self, host_pid: int, interface: str, inside: Collection[ipaddress.IPv4Network]) -> None:
-        self._socket = _listening(host_pid, interface, _from(inside))
+    def __init__(self, netns: str, interface: str, inside: Collection[ipaddress.IPv4Network]) -> None:
+        self._socket = _listening(netns, interface, _from(inside))
         self.frames = 0
         self.sources: set[Endpoint] = set()
 
@@ -63,8 +63,8 @@ class TcpWitness:
     hear any more of the first, once the second's kernel has reset its connection; but what it says still comes.
     """
 
-    def __init__(self, host_pids: Collection[int], interface: str) -> None:
-        self._sockets = [_listening(pid, interface, _SYN_OR_DATA) for pid in host_pids]
+    def __init__(self, netns: Collection[str], interface: str) -> None:
+        self._sockets = [_listening(each, interface, _SYN_OR_DATA) for each in netns]
         self._syns: Syns = defaultdict(list)
         self._speakers: Speakers = defaultdict(dict)
         self._missed = 0
@@ -117,8 +117,8 @@ class TcpWitness:
 class SynCounter:
     """Counts the SYNs that a host sends, and those that it gets, as its kernel shows them on the interface."""
 
-    def __init__(self, host_pid: int, interface: str) -> None:
-        self._socket = _listening(host_pid, interface, _SYN, _ETH_P_ALL)
+    def __init__(self, netns: str, interface: str) -> None:
+        self._socket = _listening(netns, interface, _SYN, _ETH_P_ALL)
         self._count = 0
 
     def count(self) -> int:
@@ -152,9 +152,9 @@ def _statistics(packet_socket: socket.socket) -> tuple[int, int]:
     return passed, dropped
 
 
-def _listening(host_pid: int, interface: str, program: Program, kind: int = _ETH_P_IP) -> socket.socket:
+def _listening(netns: str, interface: str, program: Program, kind: int = _ETH_P_IP) -> socket.socket:
     """Make a packet socket in a host's network namespace that gets the frames that pass the filter."""
-    with network_of(host_pid):
+    with network_of(netns):
         made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
         made.setsockopt(

@@ -58,7 +58,7 @@ def write_sysctls(sysctls: Mapping[str, str]) -> None:
 
 
 def show_own_interfaces() -> None:
-    """Let this process have a /sys of its own, with the interfaces of its network namespace, as `mnexec -n` does."""
+    """Let this process have a /sys of its own, which shows its network namespace, as `mnexec -n` does."""
     _checked(_libc.unshare(_CLONE_NEWNS), "unshare")
     _checked(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
     _checked(_libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None), "mount sysfs on /sys")

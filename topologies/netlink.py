@@ -46,7 +46,7 @@ LOOK_EVERY_S = 0.005
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a cable: its interface, and an open descriptor of the namespace that it is in, or None for ours."""
+    """One end of a cable: its interface, and a descriptor of the namespace that it is in, or None for ours."""
 
     interface: str
     mac: str | None
@@ -57,7 +57,7 @@ class Kernel:
     """Configures the network namespace in which this is made."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._socket.bind((0, 0))
 
     def __enter__(self) -> Kernel:

@@ -40,6 +40,7 @@ class LabNode(Node):
     """
 
     shell, pid, stdin, stdout, pollOut = OfShell(), OfShell(), OfShell(), OfShell(), OfShell()  # noqa: N815
+    inNamespace: bool  # noqa: N815 (Mininet's name)
     namespace: Namespace | None = None
     on_shell: Callable[[Any], None] | None = None
     _may_start = _is_starting = False
@@ -98,7 +99,7 @@ class LabNode(Node):
 class LabIntf(Intf):
     """An interface of a node, which goes up and away without a command."""
 
-    def isUp(self, setUp: bool = False) -> bool:  # noqa: N802, N803 (Mininet's names)
+    def isUp(self, setUp: bool = False) -> bool:  # noqa: N802 (Mininet's name)
         """Return whether the interface is up, and first see to it that it is, if so asked."""
         if not isinstance(self.node, LabNode):
             return bool(super().isUp(setUp))

@@ -48,10 +48,10 @@ def enter_namespace(descriptor: int, kind: int) -> None:
 
 
 @contextmanager
-def network_of(pid: int) -> Iterator[None]:
-    """Be in the network namespace of a process for a while; a socket made there stays there. Raises OSError."""
+def network_of(netns: str) -> Iterator[None]:
+    """Be in a network namespace, by its path, for a while; a socket made there stays there. Raises OSError."""
     ours = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    theirs = os.open(netns, os.O_RDONLY)
     try:
         enter_namespace(theirs, CLONE_NEWNET)
         yield

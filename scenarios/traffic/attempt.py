@@ -22,14 +22,14 @@ class Attempt:
     """One try to reach the server, from its socket to its end."""
 
     __slots__ = (
-        "buffer", "connecting", "counted", "detail", "done_at", "nonce", "number", "outcome", "pid",
+        "buffer", "connecting", "counted", "detail", "done_at", "netns", "nonce", "number", "outcome",
         "retransmissions", "seen", "sent_at", "socket", "source", "source_port", "target", "token", "waiting",
     )  # fmt: skip
 
-    def __init__(self, number: int, nonce: int, pid: int, target: tuple[str, int], source_port: int) -> None:
+    def __init__(self, number: int, nonce: int, netns: str, target: tuple[str, int], source_port: int) -> None:
         self.number = number
         self.nonce = nonce
-        self.pid = pid
+        self.netns = netns
         self.target = target
         self.source_port = source_port
         self.socket: socket.socket | None = None

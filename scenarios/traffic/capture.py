@@ -1,6 +1,6 @@
 """The capture of one side as a program: writes every frame at the hosts' ends of their links into one file.
 
-    python -m scenarios.traffic.capture ORDERS_FD FILE_FD NAME:HOST_PID...
+    python -m scenarios.traffic.capture ORDERS_FD FILE_FD NAME:HOST_NETNS...
 
 The hosts' ends are the same whatever the gateway is made of. Frames are written in the order of the kernel's
 timestamps: those of all hosts are gathered for a moment first, since hosts are read one after the other.
@@ -42,8 +42,8 @@ Frame = tuple[int, int, int, bytes]
 class Capture:
     """Packet sockets at the links of all hosts of one side, and the file."""
 
-    def __init__(self, hosts: dict[str, int], file: BinaryIO) -> None:
-        """Begin: every frame from here on is kept. `hosts` are process ids by name."""
+    def __init__(self, hosts: dict[str, str], file: BinaryIO) -> None:
+        """Begin: every frame from here on is kept. `hosts` are network namespaces by name."""
         self._file = file
         self._file.write(pcapng.head(list(hosts), SNAP))
         self._file.flush()
@@ -52,8 +52,8 @@ class Capture:
         self._written = 0
         namespaces = Hosts()
         self._sockets = []
-        for pid in hosts.values():
-            namespaces.enter(pid)
+        for netns in hosts.values():
+            namespaces.enter(netns)
             self._sockets.append(_listening(min(LARGEST_BUFFER, BUFFER_OF_ALL // len(hosts))))
 
     def run(self, orders: Orders) -> None:
@@ -133,7 +133,7 @@ def _dropped(packets: socket.socket) -> int:
 def main() -> None:
     """Listen, say so, write."""
     orders_fd, file_fd, *named = sys.argv[1:]
-    hosts = {name: int(pid) for name, _, pid in (each.rpartition(":") for each in named)}
+    hosts = dict(each.split(":") for each in named)
     with os.fdopen(int(file_fd), "wb") as file:
         orders = Orders(int(orders_fd))
         capture = Capture(hosts, file)

@@ -26,8 +26,8 @@ CLOSE_BURST = 100
 """Closes that need no pacing: the switch keeps the copies of their FINs for a busy controller."""
 OUR_OWN_SHORTAGES = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
 
-Planned = tuple[int, int, int, Endpoint, int]
-"""An attempt to be made: number, nonce, the host's process id, target, and source port or 0."""
+Planned = tuple[int, int, str, Endpoint, int]
+"""An attempt to be made: number, nonce, the host's network namespace, target, and source port or 0."""
 
 
 class Client:
@@ -110,7 +110,7 @@ class Client:
 
     def connect(self, attempt: Attempt) -> None:
         """Begin an attempt. Raises OSError."""
-        self._hosts.enter(attempt.pid)
+        self._hosts.enter(attempt.netns)
         opened = attempt.connect(self.protocol)
         self._by_descriptor[opened.fileno()] = attempt
         self._poll.register(opened.fileno(), select.EPOLLOUT if self.is_stream else select.EPOLLIN)

@@ -159,16 +159,16 @@ class Worker:
 
 
 class Servers:
-    """Outside servers that answer at some endpoints, each by its host's process id."""
+    """Outside servers that answer at some endpoints, each by its host's network namespace."""
 
     def __init__(
-        self, supervisor: Supervisor, folder: Path, protocol: str, targets: Mapping[Endpoint, int], held: int
+        self, supervisor: Supervisor, folder: Path, protocol: str, targets: Mapping[Endpoint, str], held: int
     ) -> None:
         """Start as many workers as it takes to hold so many connections."""
         raise_open_files()
         self._protocol = protocol
         count = workers_needed(held) if protocol == "tcp" else 1
-        listeners = json.dumps([[pid, *target] for target, pid in targets.items()])
+        listeners = json.dumps([[netns, *target] for target, netns in targets.items()])
         number = next(_numbers)
         self._workers = [
             Worker(supervisor, f"{protocol}-server-{number}-{n}", "server", folder, protocol, listeners)
@@ -189,14 +189,14 @@ class Servers:
 
 
 class Clients:
-    """Attempts from inside hosts, each by its process id, to any servers of one protocol."""
+    """Attempts from inside hosts, each by its network namespace, to any servers of one protocol."""
 
     def __init__(
-        self, supervisor: Supervisor, folder: Path, protocol: str, pids: Sequence[int], attempts: int
+        self, supervisor: Supervisor, folder: Path, protocol: str, hosts: Sequence[str], attempts: int
     ) -> None:
         """Start as many workers as it takes for so many attempts at once."""
         raise_open_files()
-        self._pids = pids
+        self._hosts = hosts
         number = next(_numbers)
         self._clients = [
             Worker(supervisor, f"{protocol}-client-{number}-{n}", "client", folder, protocol)
@@ -260,8 +260,7 @@ class Clients:
         self._ask([order] * len(self._clients), held / rate + CLOSE_PATIENCE_S, lambda done: None)
 
     def _planned(self, opening: Opening) -> tuple[Any, ...]:
-        pid = self._pids[opening.client]
-        return (opening.number, next_nonce(), pid, opening.target, opening.source_port)
+        return (opening.number, next_nonce(), self._hosts[opening.client], opening.target, opening.source_port)
 
     def _spread(self, items: Sequence[Any]) -> list[Sequence[Any]]:
         """Deal them out to the workers in turn."""

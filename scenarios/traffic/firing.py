@@ -27,12 +27,12 @@ class Volleys:
     """A worker that holds both ends."""
 
     def __init__(
-        self, supervisor: Supervisor, folder: Path, pids: Sequence[int], target: Endpoint, server_pid: int
+        self, supervisor: Supervisor, folder: Path, hosts: Sequence[str], target: Endpoint, server: str
     ) -> None:
-        """Listen at the target; `pids` are the clients' in their order."""
+        """Listen at the target; `hosts` are the clients' network namespaces in their order."""
         raise_open_files()
-        self._pids = pids
-        self._worker = Worker(supervisor, "volley", "volley", folder, str(server_pid), target[0], str(target[1]))
+        self._hosts = hosts
+        self._worker = Worker(supervisor, "volley", "volley", folder, server, target[0], str(target[1]))
         self._worker.read()
         self.target = target
 
@@ -44,7 +44,7 @@ class Volleys:
         An attempt is established if the server saw it, and is seen from `seen`.
         """
         planned = [
-            (each.number, next_nonce(), self._pids[each.client], each.target, each.source_port)
+            (each.number, next_nonce(), self._hosts[each.client], each.target, each.source_port)
             for each in openings
         ]
         rows = self._ask(

@@ -18,10 +18,10 @@ TELL_EVERY = 1000
 class Silence:
     """Sockets that take datagrams and never answer: without them the server's kernel would, by ICMP."""
 
-    def __init__(self, server_pid: int, address: str, first_port: int, count: int) -> None:
+    def __init__(self, server: str, address: str, first_port: int, count: int) -> None:
         self.targets: list[Endpoint] = [(address, first_port + number) for number in range(count)]
         self._sockets = []
-        with network_of(server_pid):
+        with network_of(server):
             for target in self.targets:
                 taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 taken.bind(target)
@@ -34,13 +34,13 @@ def targets_needed(flows: int) -> int:
 
 
 def flood(
-    client_pids: Sequence[int], targets: Sequence[Endpoint], flows: int, progress: Callable[[int], None]
+    clients: Sequence[str], targets: Sequence[Endpoint], flows: int, progress: Callable[[int], None]
 ) -> None:
     """Send one datagram for each of so many flows, from the clients in turn to all targets."""
     sent = 0
-    share = math.ceil(SOURCE_PORTS / len(client_pids))
-    for number, pid in enumerate(client_pids):
-        with network_of(pid):
+    share = math.ceil(SOURCE_PORTS / len(clients))
+    for number, netns in enumerate(clients):
+        with network_of(netns):
             for port in range(share):
                 source = FIRST_SOURCE_PORT + number * share + port
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

@@ -1,6 +1,6 @@
 """Outside servers as a program: it answers clients at one or more addresses, and remembers whom it saw.
 
-    python -m scenarios.traffic.server ORDERS_FD PROTOCOL '[[HOST_PID, ADDRESS, PORT], ...]'
+    python -m scenarios.traffic.server ORDERS_FD PROTOCOL '[[HOST_NETNS, ADDRESS, PORT], ...]'
 
 Several of them share addresses and ports (SO_REUSEPORT), since one process may hold too few open files.
 """
@@ -170,8 +170,8 @@ def main() -> None:
     descriptor, protocol, targets = sys.argv[1:]
     orders = Orders(int(descriptor))
     hosts, server = Hosts(), Server(orders, protocol)
-    for pid, address, port in json.loads(targets):
-        hosts.enter(pid)
+    for netns, address, port in json.loads(targets):
+        hosts.enter(netns)
         server.listen((address, port))
     orders.tell(ready=True)
     server.run()

@@ -1,6 +1,6 @@
 """Both ends of single datagrams as a program: each attempt is one, from a port of its own; nobody answers.
 
-    python -m scenarios.traffic.volley ORDERS_FD SERVER_PID ADDRESS PORT
+    python -m scenarios.traffic.volley ORDERS_FD SERVER_NETNS ADDRESS PORT
 
 One process sends from the inside hosts and receives at the server, so it knows at once which datagrams came. They
 start in order, in a small window: the next one leaves when an earlier one has come, or has been silent for so
@@ -29,8 +29,8 @@ TELL_EVERY_S = 0.1
 DATAGRAMS_AT_ONCE = 256
 RECEIVE_BUFFER = 4 << 20
 
-Planned = tuple[int, int, int, Endpoint, int]
-"""An attempt to be made: number, nonce, the host's process id, target, and source port."""
+Planned = tuple[int, int, str, Endpoint, int]
+"""An attempt to be made: number, nonce, the host's network namespace, target, and source port."""
 
 
 class Volley:
@@ -59,8 +59,8 @@ class Volley:
     def _fire(self, attempts: list[Planned], patience: float, window: int) -> list[dict[str, Any]]:
         """Send one datagram for each attempt; `patience` seconds after the last, return what became of them."""
         planned = [
-            Attempt(number, nonce, pid, (address, port), source_port)
-            for number, nonce, pid, (address, port), source_port in attempts
+            Attempt(number, nonce, netns, (address, port), source_port)
+            for number, nonce, netns, (address, port), source_port in attempts
         ]
         pending, tell_at = collections.deque(planned), 0.0
         while pending or self._by_descriptor:
@@ -79,7 +79,7 @@ class Volley:
         return self._seen
 
     def _send(self, attempt: Attempt) -> None:
-        self._hosts.enter(attempt.pid)
+        self._hosts.enter(attempt.netns)
         opened = attempt.connect("udp")
         self._attempts[attempt.nonce] = attempt
         self._by_descriptor[opened.fileno()] = attempt
@@ -154,9 +154,9 @@ class Volley:
 
 def main() -> None:
     """Listen where the server is, say so, take orders."""
-    descriptor, pid, address, port = sys.argv[1:]
+    descriptor, netns, address, port = sys.argv[1:]
     orders, hosts = Orders(int(descriptor)), Hosts()
-    hosts.enter(int(pid))
+    hosts.enter(netns)
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.setblocking(False)
     receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)

@@ -47,17 +47,17 @@ class Orders:
 
 
 class Hosts:
-    """Sockets in the network namespaces of hosts, by the hosts' process ids.
+    """Sockets in the network namespaces of hosts, by the paths of those.
 
     A socket stays in the namespace in which it was made, so a worker needs no process per host.
     """
 
     def __init__(self) -> None:
-        self._namespaces: dict[int, int] = {}
+        self._namespaces: dict[str, int] = {}
 
-    def enter(self, pid: int) -> None:
+    def enter(self, netns: str) -> None:
         """Move this process into a host's network namespace. Raises OSError."""
-        namespace = self._namespaces.get(pid)
+        namespace = self._namespaces.get(netns)
         if namespace is None:
-            namespace = self._namespaces[pid] = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+            namespace = self._namespaces[netns] = os.open(netns, os.O_RDONLY)
         enter_namespace(namespace, CLONE_NEWNET)

@@ -25,6 +25,7 @@ from controller.wiring import Interface, Side
 from topologies.gateways import conntrack, linux_nat
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
+from topologies.nodes import LabNode
 
 BRIDGE = "br0"
 ANSWER_WITHIN_S = 30.0
@@ -103,7 +104,7 @@ def _outside(interface: Interface, name: str, plan: GatewayPlan) -> list[str]:
     return lines
 
 
-class NetfilterGateway(Switch, Gateway):
+class NetfilterGateway(LabNode, Switch, Gateway):
     """Linux netfilter: nftables and connection tracking."""
 
     settings: ClassVar[dict[str, Any]] = linux_nat.DEFAULTS
@@ -157,11 +158,14 @@ class NetfilterGateway(Switch, Gateway):
         self._run("sh", str(self._script))
 
     def processes(self) -> list[SupervisedProcess]:
-        """Return the shell that keeps the namespace; the NAT is the kernel's."""
-        return [SupervisedProcess(self.name, self.pid, Path("/dev/null"))]
+        """Return none: the NAT is the kernel's."""
+        return []
 
     def wait_ready(self) -> None:
-        """Return at once: the rules were there before the links."""
+        """Wait until the bridge takes what comes in; the rules were there before the links."""
+        with self.kernel() as kernel:
+            for interface in self.intfList():
+                kernel.wait_connected(interface.name)
 
     def counters(self, protocol: str) -> dict[str, int | None]:
         """Return what conntrack and the rules know; None for what they do not.
@@ -194,7 +198,7 @@ class NetfilterGateway(Switch, Gateway):
 
     def _run(self, *command: str) -> str:
         """Run a program in the router's namespace, and return what it prints. Raises GatewayError."""
-        enter = ["nsenter", f"--net=/proc/{self.pid}/ns/net"]
+        enter = ["nsenter", f"--net={self.netns}"]
         try:
             done = subprocess.run([*enter, *command], capture_output=True, text=True, timeout=ANSWER_WITHIN_S)
         except subprocess.TimeoutExpired:

@@ -98,7 +98,7 @@ def start_server(host: Any, addresses: list[str]) -> None:
         process = start(host, command, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
     expected = {(address, port) for address in addresses for port in STUN_PORTS}
     deadline = time.monotonic() + SERVER_WITHIN_S
-    while not expected <= udp_sockets(host.pid):
+    while not expected <= udp_sockets(process.pid):
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the STUN server does not listen: {log.read_text().strip()[-500:]}")
         time.sleep(0.01)
@@ -106,7 +106,7 @@ def start_server(host: Any, addresses: list[str]) -> None:
 
 def start(host: Any, command: list[str], **options: Any) -> subprocess.Popen[Any]:
     """Start a program in a host's network. Mininet's own `popen` finds no files where the run is in a chroot."""
-    namespace = os.open(f"/proc/{host.pid}/ns/net", os.O_RDONLY)
+    namespace = os.open(host.netns, os.O_RDONLY)
     try:
         enter = functools.partial(enter_namespace, namespace, CLONE_NEWNET)
         return subprocess.Popen(command, preexec_fn=enter, **options)
@@ -115,7 +115,7 @@ def start(host: Any, command: list[str], **options: Any) -> subprocess.Popen[Any
 
 
 def udp_sockets(pid: int) -> set[tuple[str, int]]:
-    """Return the endpoints at which UDP sockets of a host listen; proc(5) has them in the host's byte order."""
+    """Return the endpoints at which UDP sockets listen in the network of a process; proc(5) has them in the host's byte order."""
     lines = Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:]
     found = [line.split()[1].split(":") for line in lines]
     return {(dotted(address), int(port, 16)) for address, port in found}
