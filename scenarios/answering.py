@@ -56,7 +56,7 @@ class Server:
     """Answers hellos, and remembers who came from which external endpoint."""
 
     def __init__(self, netns: str, target: Endpoint) -> None:
-        """Listen in the network of the host that has this process."""
+        """Listen in a host's network namespace."""
         with network_of(netns):
             self._stream = socket.create_server(target, backlog=BACKLOG)
             self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

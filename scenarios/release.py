@@ -110,8 +110,8 @@ class Holder:
 class Probing:
     """Another client, which asks for every port that is still out, each time with a new socket."""
 
-    def __init__(self, pid: int, target: Endpoint) -> None:
-        self._pid = pid
+    def __init__(self, netns: str, target: Endpoint) -> None:
+        self._netns = netns
         self._target = target
         self._next_at = 0.0
         self.under_way: list[Client] = []
@@ -134,7 +134,7 @@ class Probing:
         if now >= self._next_at:
             self._next_at = now + PROBE_EVERY_S
             for protocol, ports in out.items():
-                self.under_way += [Client(self._pid, protocol, self._target, queue=True) for _ in range(ports)]
+                self.under_way += [Client(self._netns, protocol, self._target, queue=True) for _ in range(ports)]
 
 
 class Release(Scenario):
@@ -226,11 +226,11 @@ def _pause(settings: Settings, behaviour: Behaviour) -> float | None:
     return (closed + idle) / 2 if idle - closed >= 2 * ROOM_S else None
 
 
-def _hold(pid: int, target: Endpoint, ports: int, pause: float, server: Server) -> list[Holder]:
+def _hold(netns: str, target: Endpoint, ports: int, pause: float, server: Server) -> list[Holder]:
     """Take so many ports of each protocol; the endings of TCP take turns."""
     ways = list(TCP_ENDINGS)
-    holders = [Holder(Client(pid, "tcp", target), ways[n % len(ways)], pause) for n in range(ports)]
-    holders += [Holder(Client(pid, "udp", target), "udp", pause) for _ in range(ports)]
+    holders = [Holder(Client(netns, "tcp", target), ways[n % len(ways)], pause) for n in range(ports)]
+    holders += [Holder(Client(netns, "udp", target), "udp", pause) for _ in range(ports)]
     deadline = time.monotonic() + ANSWERED_WITHIN_S
     clients = [holder.client for holder in holders]
     while any(client.waits for client in clients) and time.monotonic() < deadline:

@@ -74,7 +74,7 @@ class Client:
     """
 
     def __init__(self, netns: str, protocol: str, target: Endpoint, *, queue: bool = False) -> None:
-        """Start at once, in the network of the host that has this process."""
+        """Start at once, in a host's network namespace."""
         self.protocol = protocol
         self.target = target
         self.queue = queue

@@ -19,6 +19,7 @@ LONG = ("run", "port-exhaustion", "--set", "ports=16", "--set", "attempts=24", "
 """A run that is certain to be under way when it is killed: its refused attempts wait for a minute."""
 
 WORKER = "scenarios.traffic.client"
+ASKING_SHELLS = Path(__file__).parent / "files" / "asking_shells.py"
 DEADLINE_S = 30.0
 
 
@@ -97,8 +98,6 @@ def gone(family: dict[int, str]) -> bool:
         ("ovs-vswitchd unix:", "ovs-vswitchd was killed by SIGKILL"),
         ("ovsdb-server", "ovsdb-server was killed by SIGKILL"),
         ("-m controller", "controller was killed by SIGKILL"),
-        ("mininet:alice", "host alice was killed by SIGKILL"),
-        ("mininet:server", "host server was killed by SIGKILL"),
         (WORKER, r"tcp-client-\d+-\d+ was killed by SIGKILL"),
     ],
 )
@@ -114,6 +113,21 @@ def test_a_process_that_dies_ends_the_run_at_once(
     assert finished.status == 4, finished.complaints
     assert finished.result["verdict"] == "error"
     assert re.search(named, finished.result["error"])
+    awaited(lambda: gone(family), "its processes to end")
+
+
+def test_a_shell_that_dies_ends_the_run_at_once(start: Start, before: dict[str, Any]) -> None:
+    """A host has none until somebody asks for one; from then on, who waits for it must not wait for ever."""
+    process = start("run", f"{ASKING_SHELLS}:AskAShell", "--json")
+    awaited(lambda: any("sleep" in command for command in descendants(process.pid).values()), "the command")
+    family = descendants(process.pid)
+    assert not any("mininet:bob" in command for command in family.values())
+
+    os.kill(one(family, "mininet:alice"), signal.SIGKILL)
+    finished = Finished(process.wait(DEADLINE_S), *process.communicate())
+
+    assert finished.status == 4, finished.complaints
+    assert "the shell of alice was killed by SIGKILL" in finished.result["error"]
     awaited(lambda: gone(family), "its processes to end")
 
 

@@ -115,7 +115,7 @@ def start(host: Any, command: list[str], **options: Any) -> subprocess.Popen[Any
 
 
 def udp_sockets(pid: int) -> set[tuple[str, int]]:
-    """Return the endpoints at which UDP sockets listen in the network of a process; proc(5) has them in the host's byte order."""
+    """Return the endpoints at which UDP sockets listen where a process is; proc(5) has the host's byte order."""
     lines = Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:]
     found = [line.split()[1].split(":") for line in lines]
     return {(dotted(address), int(port, 16)) for address, port in found}
