@@ -150,6 +150,8 @@ class Worker:
                 part = self.connection.recv(1 << 20)
             except TimeoutError:
                 raise TrafficError(f"{self.name} did not answer within {ANSWER_WITHIN_S:.0f} s") from None
+            except ConnectionResetError:
+                part = b""  # it ended before it had read everything
             if not part:
                 time.sleep(PID_1_ACTS_WITHIN_S)  # it knows how the worker ended, and ends us
                 raise TrafficError(f"{self.name} has closed its orders")
