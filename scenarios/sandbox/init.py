@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.sandbox import mounts
-from scenarios.sandbox.linux import bring_loopback_up
+from scenarios.sandbox.linux import prepare_network
 from scenarios.sandbox.records import Channel
 
 LAST_WORDS_BYTES = 2000
@@ -39,7 +39,7 @@ def main() -> None:
     try:
         job = channel.job()
         mounts.prepare()
-        bring_loopback_up()
+        prepare_network()
     except OSError as error:
         channel.send("unable", reason=f"the sandbox could not be prepared: {error}")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -10,6 +11,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -61,8 +63,13 @@ def network_of(netns: str) -> Iterator[None]:
         os.close(theirs)
 
 
-def bring_loopback_up() -> None:
-    """Let the namespace's loopback interface carry packets."""
+def prepare_network() -> None:
+    """Let the namespace's loopback interface carry packets, and no interface speak IPv6 of itself.
+
+    A gateway's ports need no addresses, and Open vSwitch takes time for each of a thousand.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         request = struct.pack("16sH14x", b"lo", 0)
         flags = struct.unpack("16xH14x", fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request))[0]

@@ -28,6 +28,19 @@ def output(*command: str) -> str:
     return done.stdout
 
 
+def ports_first(words: list[str]) -> list[str]:
+    """Put what is set last among the commands of one `ovs-vsctl`: after each it would read all ports anew."""
+    commands: list[list[str]] = [[]]
+    for word in words:
+        if word == "--":
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    last = [command for command in commands if command[:1] == ["set"]]
+    first = [command for command in commands if command[:1] != ["set"]]
+    return [word for command in (*first, *last) for word in ("--", *command) if command][1:]
+
+
 class Bridge(LabNode, OVSSwitch):
     """Mininet's bridge, with any number of ports, of which the inside ones are a LAN for the action NORMAL."""
 
@@ -37,7 +50,7 @@ class Bridge(LabNode, OVSSwitch):
 
     def vsctl(self, *args: Any, **kwargs: Any) -> str:
         """Run ovs-vsctl. Mininet's goes through a terminal, which cuts lines at 4,096 bytes."""
-        return output("ovs-vsctl", *shlex.split(" ".join(str(arg) for arg in args)))
+        return output("ovs-vsctl", *ports_first(shlex.split(" ".join(str(arg) for arg in args))))
 
     def intfOpts(self, intf: Any) -> str:  # noqa: N802 (Mininet's name)
         """Extend Mininet's options of a port."""

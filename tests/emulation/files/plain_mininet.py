@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from scenarios.sandbox import mounts, openvswitch
-from scenarios.sandbox.linux import bring_loopback_up
+from scenarios.sandbox.linux import prepare_network
 from scenarios.sandbox.supervision import Supervisor
 
 COMMAND = [sys.executable, "-P", "-c", "from scenarios.cli import main; main()", "mn"]
@@ -22,7 +22,7 @@ COMMAND = [sys.executable, "-P", "-c", "from scenarios.cli import main; main()",
 def main() -> None:
     """Prepare the machine, run the command, look around."""
     mounts.prepare()
-    bring_loopback_up()
+    prepare_network()
     nobody, _ = ends = socket.socketpair()
     openvswitch.start(Supervisor(nobody))
     ran = subprocess.run([*COMMAND, *sys.argv[1:]], stdin=sys.stdin, capture_output=True, text=True, check=False)
