@@ -6,6 +6,7 @@ The topology knows the wiring and writes this file; the controller reads it, and
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -15,12 +16,22 @@ from controller.configuration import Settings
 from controller.nat.model import Side as Side
 
 
+class Route(BaseModel):
+    """A network behind a host of ours, which is the next hop to all its addresses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: ipaddress.IPv4Network
+    next_hop: ipaddress.IPv4Address
+
+
 class Interface(BaseModel):
     """A port of the gateway: which switch port, which side, and the gateway's own address there.
 
     All inside ports may share one address: together they are one LAN. Where there is a `next_hop`, the default
     route leaves by this port, through that router; and external addresses on its network are the gateway's own
-    there: it answers for them by ARP. The gateway's address there may be one of them, as in most homes.
+    there: it answers for them by ARP. The gateway's address there may be one of them, as in most homes. `routes`
+    lead to networks behind hosts at an inside port: those of hosts with many addresses.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,6 +40,12 @@ class Interface(BaseModel):
     side: Side
     address: ipaddress.IPv4Interface
     next_hop: ipaddress.IPv4Address | None = None
+    routes: tuple[Route, ...] = ()
+
+
+def routed(interfaces: Iterable[Interface]) -> list[ipaddress.IPv4Network]:
+    """Return the networks behind hosts, those that adjoin as one."""
+    return list(ipaddress.collapse_addresses(route.network for each in interfaces for route in each.routes))
 
 
 class ControllerConfiguration(BaseModel):

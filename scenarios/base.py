@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +21,25 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     clients: int = Field(8, strict=True, ge=1, description="inside hosts")
+
+
+class SubscriberParameters(Parameters):
+    """What a user may choose where it is of no importance that a host has one address only."""
+
+    addresses_per_client: int = Field(
+        1, strict=True, ge=1, description="addresses of each inside host, used in turn: each is a subscriber"
+    )
+
+    @property
+    def subscribers(self) -> int:
+        """How many the NAT sees."""
+        return self.clients * self.addresses_per_client
+
+
+def addresses_per_client(parameters: Mapping[str, Any]) -> int:
+    """Read it from the parameters of any scenario: one address, where nothing else can be chosen."""
+    addresses: int = parameters.get("addresses_per_client", 1)
+    return addresses
 
 
 class Scenario:

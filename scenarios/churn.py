@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, Scenario, SubscriberParameters
 from scenarios.evidence import outcomes
 from scenarios.lab import Lab
 from scenarios.rates import Pool, check_offer, evenly, timetable
@@ -38,7 +38,7 @@ TOLERANCE_AT_CAPACITY = 0.25
 connection's port only if the new sequence number is ahead, refuses a tenth there."""
 
 
-class ChurnParameters(Parameters):
+class ChurnParameters(SubscriberParameters):
     """The size of the experiment."""
 
     holding: float = Field(
@@ -135,7 +135,7 @@ def plan(pool: Pool, measured: float) -> tuple[list[float], list[Load]]:
 
 
 def _pool(behaviour: Behaviour, parameters: ChurnParameters, settings: Settings) -> Pool:
-    return Pool.of(behaviour, settings, clients=parameters.clients, holding=parameters.holding)
+    return Pool.of(behaviour, settings, clients=parameters.subscribers, holding=parameters.holding)
 
 
 def _row(load: Load, attempts: list[Attempt]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, Scenario, SubscriberParameters
 from scenarios.evidence import HELD_S, outcomes
 from scenarios.lab import Lab
 from scenarios.rates import Pool, check_offer, evenly, timetable
@@ -32,7 +32,7 @@ SPARE_S = 0.4
 """By how much the longest wait must stay below hold_timeout: a busy machine gives ports back later."""
 
 
-class HoldParameters(Parameters):
+class HoldParameters(SubscriberParameters):
     """The size of the experiment."""
 
     holding: float = Field(
@@ -127,7 +127,7 @@ class HoldAndRetry(Scenario):
 
 
 def _pool(behaviour: Behaviour, parameters: HoldParameters, settings: Settings) -> Pool:
-    return Pool.of(behaviour, settings, clients=parameters.clients, holding=parameters.holding)
+    return Pool.of(behaviour, settings, clients=parameters.subscribers, holding=parameters.holding)
 
 
 def _arrivals(pool: Pool, parameters: HoldParameters) -> list[float]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mininet.log import setLogLevel
 from mininet.net import Mininet
 
+from scenarios.base import addresses_per_client
 from scenarios.evidence import heard, held, intruded, shared
 from scenarios.report import Report
 from scenarios.sandbox.mounts import FOLDER
@@ -53,10 +54,10 @@ class Lab:
         self.seed = run.seed
         self._servers: list[Seer] = []  # workers live as long as the lab
         self._drivers: list[Clients] = []
-        clients = run.parameters["clients"]
+        size = {"clients": run.parameters["clients"], "addresses_per_client": addresses_per_client(run.parameters)}
         options = kind.Options.model_validate(run.options)
         self.behaviour = kind.declare(run.settings, options)
-        described = topology(clients=clients)
+        described = topology(**size)
         nodes = {
             name: kind.prepare(
                 GatewayPlan(
@@ -71,7 +72,7 @@ class Lab:
             )
             for name, settings in run.gateways.items()
         }
-        self.topology = topology(clients=clients, gateway=kind, gateway_params=nodes)
+        self.topology = topology(**size, gateway=kind, gateway_params=nodes)
         raise_open_files()  # each host is one
         self._net = Mininet(topo=self.topology, link=LabLink, controller=None, build=False)
         self._net.build()
@@ -124,7 +125,8 @@ class Lab:
 
     def drive(self, protocol: str, *, attempts: int) -> Clients:
         """Make ready for so many attempts at once from the clients."""
-        clients = Clients(self._supervisor, FOLDER, protocol, [host.netns for host in self.clients], attempts)
+        hosts = {host.netns: self.topology.sources(place) for place, host in enumerate(self.clients)}
+        clients = Clients(self._supervisor, FOLDER, protocol, hosts, attempts)
         self._drivers.append(clients)
         return clients
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from controller.configuration import FIRST_PORT, ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, Scenario, SubscriberParameters
 from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filled, Filling
 from scenarios.lab import Lab
@@ -33,7 +33,7 @@ RELEASE_SLACK_S = 5.0
 """What the check of the release grants a busy machine, beyond the timers."""
 
 
-class ExhaustionParameters(Parameters):
+class ExhaustionParameters(SubscriberParameters):
     """The size of the experiment."""
 
     attempts: int | None = Field(
@@ -68,14 +68,14 @@ class PortExhaustion(Scenario):
     ) -> tuple[ExhaustionParameters, dict[str, Any]]:
         """Fill in the number of attempts, and idle timers that are longer than the fill and the echoes."""
         addresses = len(settings.external_addresses)
-        if parameters.clients % addresses:
+        if parameters.subscribers % addresses:
             raise ConfigurationError(
                 f"parameter clients={parameters.clients} is not possible with external_addresses={addresses}: "
                 "each client keeps to one address, so take a multiple of their number"
             )
-        capacity = room(settings, parameters.protocol, parameters.clients)
+        capacity = room(settings, parameters.protocol, parameters.subscribers)
         attempts = parameters.attempts or math.ceil(capacity * 1.25)
-        if attempts > parameters.clients * MOST_PER_CLIENT:
+        if attempts > parameters.subscribers * MOST_PER_CLIENT:
             raise ConfigurationError(
                 f"parameter attempts={attempts} is not possible with clients={parameters.clients}: each has "
                 f"{MOST_PER_CLIENT:,} ports of its own; take more clients"
@@ -106,7 +106,7 @@ class PortExhaustion(Scenario):
         """Fill, use, drain, fill again."""
         assert parameters.attempts is not None
         attempts = parameters.attempts
-        promise = Promise.of(lab.behaviour, settings, protocol=parameters.protocol, clients=parameters.clients)
+        promise = Promise.of(lab.behaviour, settings, protocol=parameters.protocol, clients=parameters.subscribers)
         kept = min(attempts, promise.capacity)
         held = attempts if promise.evicts else kept
         filling = Filling(lab, report, protocol=parameters.protocol, attempts=attempts, held=held)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from controller.configuration import PROFILES, ConfigurationError, Settings, checked, unknown_key
 from controller.extensions import absolute
+from scenarios.base import Parameters, addresses_per_client
 from scenarios.loading import load
 from topologies.base import LabTopology
 
@@ -87,7 +88,7 @@ def resolve(
         cls.check(parameters, settings, kind.declare(settings, chosen))
     except ConfigurationError as error:
         raise CannotError(str(error)) from None
-    built = _built(topology, parameters.clients)
+    built = _built(topology, parameters)
     built.check(settings)
     return Run(
         scenario=absolute(scenario),
@@ -129,10 +130,12 @@ def _of_each_gateway(
     }
 
 
-def _built(topology: str, clients: int) -> LabTopology:
+def _built(topology: str, parameters: Parameters) -> LabTopology:
     """Describe the network, to see whether it can be; a student's own may fail in any way."""
+    clients = parameters.clients
     try:
-        built: LabTopology = load("topology", topology)(clients=clients)
+        addresses = addresses_per_client(parameters.model_dump())
+        built: LabTopology = load("topology", topology)(clients=clients, addresses_per_client=addresses)
     except ConfigurationError:
         raise
     except Exception as error:

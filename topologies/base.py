@@ -14,11 +14,13 @@ from typing import Any, ClassVar
 from mininet.topo import Topo
 
 from controller.configuration import ConfigurationError, Settings
-from controller.wiring import Interface, Side
+from controller.wiring import Interface, Route, Side, routed
 from topologies.gateways.base import Gateway
 from topologies.hosts import AccessSwitch, LabHost, Router
 from topologies.plain import Plain
 
+SUBSCRIBERS = ipaddress.IPv4Network("10.64.0.0/10")
+"""The addresses of clients that have many, each client's in a network of its own, by its number."""
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
 SERVERS = {
     "server": ipaddress.IPv4Network("198.51.100.0/24"),
@@ -42,12 +44,16 @@ class LabTopology(Topo):
     `wiring` lists, for each gateway, its ports in the order of their numbers, from 1; the first gateway is the one
     under test. `external` has the external addresses of those gateways that do not take them from the settings.
     `addresses` says which addresses each host has, and `behind` behind which gateway each client is.
+
+    With `addresses_per_client`, a client has so many more, from SUBSCRIBERS, and speaks from those. They are not
+    on its link: they are a network behind it, to which its gateway has a route.
     """
 
     settings: ClassVar[dict[str, Any]] = {}
     """The network's own defaults for the gateway's settings. Gateway, profile, scenario and user override them."""
 
-    def __init__(self, *args: Any, **params: Any) -> None:
+    def __init__(self, *args: Any, addresses_per_client: int = 1, **params: Any) -> None:
+        self.addresses_per_client = addresses_per_client
         self.clients: list[str] = []
         self.servers: list[str] = []
         self.addresses: dict[str, list[ipaddress.IPv4Address]] = {}
@@ -55,7 +61,7 @@ class LabTopology(Topo):
         self.wiring: dict[str, list[Interface]] = {}
         self.external: dict[str, list[ipaddress.IPv4Address]] = {}
         self._routers: dict[str, dict[str, str]] = {}
-        self._access: dict[str, str] = {}
+        self._access: dict[str, tuple[str, int]] = {}
         super().__init__(*args, **params)
 
     def gateway(
@@ -85,7 +91,7 @@ class LabTopology(Topo):
         self.addSwitch(name, cls=AccessSwitch, dpid="0", inNamespace=True)
         port = self._plug(gateway, Side.INSIDE, address)
         self.addLink(name, gateway, intfName1="uplink", port2=port, intfName2=self._interface(gateway, port))
-        self._access[name] = gateway
+        self._access[name] = (gateway, port)
 
     def client(
         self,
@@ -96,9 +102,13 @@ class LabTopology(Topo):
         behind: str = "gateway",
     ) -> None:
         """Place an inside host behind a gateway (with address `gateway` on that LAN), or at an access switch."""
-        self._host(name, [address], gateway, Side.INSIDE, behind)
+        own = None if self.addresses_per_client == 1 else self._subscribers(len(self.clients))
+        self._host(name, [address], gateway, Side.INSIDE, behind, own)
         self.clients.append(name)
-        self.behind[name] = self._access.get(behind, behind)
+        self.behind[name], port = self._access.get(behind) or (behind, len(self.wiring[behind]))
+        if own is not None:
+            wiring, route = self.wiring[self.behind[name]], Route(network=own, next_hop=address.ip)
+            wiring[port - 1] = wiring[port - 1].model_copy(update={"routes": (*wiring[port - 1].routes, route)})
 
     def server(
         self,
@@ -111,6 +121,13 @@ class LabTopology(Topo):
         """Place an outside host with one or more addresses, on a link of its own to a gateway or a router."""
         self._host(name, addresses, gateway, Side.OUTSIDE, behind)
         self.servers.append(name)
+
+    def sources(self, client: int) -> list[str]:
+        """Return the addresses that a client speaks from, by its place among them: each is a subscriber."""
+        if self.addresses_per_client == 1:
+            return [str(self.addresses[self.clients[client]][0])]
+        first = self._subscribers(client).network_address
+        return [str(first + number) for number in range(self.addresses_per_client)]
 
     def two_servers(self, *, behind: str = "gateway") -> None:
         """Place `server` and `mirror`, with two addresses each."""
@@ -139,7 +156,8 @@ class LabTopology(Topo):
     @property
     def inside(self) -> set[ipaddress.IPv4Network]:
         """The networks whose addresses must never be seen by a server."""
-        return {interface.address.network for interface in self._interfaces() if interface.side is Side.INSIDE}
+        links = {interface.address.network for interface in self._interfaces() if interface.side is Side.INSIDE}
+        return links.union(routed(self._interfaces()))
 
     def check(self, settings: Settings) -> None:
         """Raise ConfigurationError if the settings and the address plan contradict each other."""
@@ -152,7 +170,7 @@ class LabTopology(Topo):
                     self._check_on_link(address, uplink)
 
     def _check_routed(self, address: ipaddress.IPv4Address) -> None:
-        for network in {interface.address.network for interface in self._interfaces()}:
+        for network in {interface.address.network for interface in self._interfaces()} | self.inside:
             if address in network:
                 raise ConfigurationError(
                     f"setting external_addresses: {address} belongs to this topology's network {network}; "
@@ -181,9 +199,10 @@ class LabTopology(Topo):
         gateway: ipaddress.IPv4Address,
         side: Side,
         behind: str,
+        own: ipaddress.IPv4Network | None = None,
     ) -> None:
         first = addresses[0]
-        self.addHost(name, cls=LabHost, addresses=tuple(map(str, addresses)), gateway=str(gateway))
+        self.addHost(name, cls=LabHost, addresses=tuple(map(str, addresses)), gateway=str(gateway), own=own)
         self.addresses[name] = [address.ip for address in addresses]
         here = {"intfName1": "eth0", "addr1": mac_of(first.ip)}
         far = ipaddress.IPv4Interface((gateway, first.network.prefixlen))
@@ -194,6 +213,18 @@ class LabTopology(Topo):
         else:
             port = self._plug(behind, side, far)
             self.addLink(name, behind, **here, port2=port, intfName2=self._interface(behind, port))
+
+    def _subscribers(self, client: int) -> ipaddress.IPv4Network:
+        """Return the network of a client's many addresses, by its place among the clients."""
+        bits = (self.addresses_per_client - 1).bit_length()
+        first = int(SUBSCRIBERS.network_address) + (client << bits)
+        if first + self.addresses_per_client - 1 > int(SUBSCRIBERS.broadcast_address):
+            raise ConfigurationError(
+                f"parameter addresses_per_client={self.addresses_per_client} is not possible with more than "
+                f"{client:,} clients: each takes {1 << bits:,} of {SUBSCRIBERS.num_addresses:,} addresses; "
+                "take fewer of one or the other"
+            )
+        return ipaddress.IPv4Network((first, SUBSCRIBERS.max_prefixlen - bits))
 
     def _plug(
         self,

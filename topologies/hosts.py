@@ -26,6 +26,8 @@ SYSCTLS = {
     "net/ipv4/tcp_max_syn_backlog": "4096",
 }
 """What is set in each host's own network namespace, as far as its kernel has it."""
+ASKING_AS_ITSELF = {"net/ipv4/conf/all/arp_announce": "2"}
+"""By default a host asks by ARP in the name of whichever of its addresses it speaks from."""
 FORWARDING = {"net/ipv4/ip_forward": "1"}
 
 
@@ -46,11 +48,23 @@ class _Tuned(LabNode):
 class LabHost(_Tuned, Host):
     """A host in a network namespace of its own."""
 
-    def config(self, addresses: tuple[str, ...] = (), gateway: str = "", **_params: Any) -> dict[str, Any]:
-        """Configure the host once its link is there."""
+    def config(
+        self,
+        addresses: tuple[str, ...] = (),
+        gateway: str = "",
+        own: ipaddress.IPv4Network | None = None,
+        **_params: Any,
+    ) -> dict[str, Any]:
+        """Configure the host once its link is there; all of the network `own` are its addresses as well."""
         with self.kernel() as kernel:
             _give(kernel, self.defaultIntf(), addresses)
             kernel.add_default_route(ipaddress.IPv4Address(gateway))
+            if own is not None:
+                kernel.add_own_network(own)
+        if own is not None:
+            assert self.namespace is not None
+            with self.namespace.entered():
+                write_sysctls(ASKING_AS_ITSELF)
         return {}
 
 

@@ -1,17 +1,19 @@
 """Next hops: which host has which MAC address on which port, and the frames that wait until we know.
 
-A host on a network of ours is its own next hop; for any other it is the router of the default route.
+A host on a network of ours is its own next hop; a host with many addresses is the next hop to all of them, so that
+a thousand cost one rule; for any other address it is the router of the default route.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import ipaddress
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from controller.openflow.commands import Command, Forward, Install, Send
 from controller.openflow.frames import ARP_REPLY, ARP_REQUEST, Arp
-from controller.openflow.pipeline import Rule, default_route, neighbour_rule
+from controller.openflow.pipeline import Rule, default_route, neighbour_rule, network_rule
 from controller.wiring import ControllerConfiguration, Interface
 
 WAITING_FRAMES = 1024
@@ -36,6 +38,13 @@ class Neighbours:
         interfaces, external = configuration.interfaces, configuration.settings.external_addresses
         self._router = next((int(i.next_hop) for i in interfaces if i.next_hop is not None), None)
         self._external = {int(address) for address in external}
+        self._behind: dict[int, list[ipaddress.IPv4Network]] = defaultdict(list)
+        self._next_hops: dict[tuple[int, int], int] = {}
+        for route in (route for interface in interfaces for route in interface.routes):
+            network, next_hop = route.network, int(route.next_hop)
+            self._behind[next_hop].append(network)
+            self._next_hops[int(network.network_address), int(network.netmask)] = next_hop
+        self._masks = {mask for _, mask in self._next_hops}
         self._known: dict[int, tuple[bytes, int]] = {}
         self._waiting: dict[int, _Waiting] = {}
 
@@ -81,10 +90,15 @@ class Neighbours:
     def _routes(self, address: int, mac: bytes, port: int) -> Iterator[Rule]:
         """Yield the rules that lead to a host or by way of it."""
         yield neighbour_rule(self._configuration, address, mac, port)
+        for network in self._behind.get(address, ()):
+            yield network_rule(self._configuration, network, mac, port)
         if address == self._router:
             yield default_route(self._configuration, mac, port)
 
     def _next_hop(self, destination: int) -> int:
+        for mask in self._masks:
+            if (next_hop := self._next_hops.get((destination & mask, mask))) is not None:
+                return next_hop
         is_near = any(_is_on(interface, destination) for interface in self._configuration.interfaces)
         return destination if is_near or self._router is None else self._router
 

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.nat.model import Dependence, Endpoint, Flow, Protocol, Side, TcpFlags
-from controller.wiring import ControllerConfiguration, Interface
+from controller.wiring import ControllerConfiguration, Interface, routed
 
 
 class Table(enum.IntEnum):
@@ -139,8 +139,8 @@ def _classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
 
 
 def _translate(configuration: ControllerConfiguration) -> Iterator[Rule]:
-    inside = ("ipv4_src", _network(_inside(configuration)))
-    yield from _misses(Table.OUTBOUND, inside)
+    for network in (_inside(configuration).address.network, *routed(configuration.interfaces)):
+        yield from _misses(Table.OUTBOUND, ("ipv4_src", _masked(network)))
     for address in configuration.settings.external_addresses:
         yield from _misses(Table.INBOUND, ("ipv4_dst", str(address)))
 
@@ -152,8 +152,8 @@ def _misses(table: Table, ours: tuple[str, Value]) -> Iterator[Rule]:
 
 
 def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:
-    networks = {_network(interface) for interface in configuration.interfaces}
-    for network in sorted(networks):
+    networks = {interface.address.network for interface in configuration.interfaces}
+    for network in sorted(map(_masked, networks.union(routed(configuration.interfaces)))):
         yield Rule(Table.FORWARD, 5, (_IPV4, ("ipv4_dst", network)), _COPY_THEN, metered=True)
     for interface in configuration.interfaces:
         if interface.next_hop is not None:
@@ -200,6 +200,14 @@ def neighbour_rule(configuration: ControllerConfiguration, address: int, mac: by
     return Rule(Table.FORWARD, 20, match, _by_way_of(configuration, mac, port))
 
 
+def network_rule(
+    configuration: ControllerConfiguration, network: ipaddress.IPv4Network, mac: bytes, port: int
+) -> Rule:
+    """Return the rule that forwards to a network behind a host whose MAC address and port are known."""
+    match = (_IPV4, ("ipv4_dst", _masked(network)))
+    return Rule(Table.FORWARD, 15, match, _by_way_of(configuration, mac, port))
+
+
 def default_route(configuration: ControllerConfiguration, mac: bytes, port: int) -> Rule:
     """Return the rule that forwards to the next hop whatever is on no network of the gateway's."""
     return Rule(Table.FORWARD, DEFAULT_ROUTE, (_IPV4,), _by_way_of(configuration, mac, port))
@@ -224,8 +232,7 @@ def _inside(configuration: ControllerConfiguration) -> Interface:
     return next(interface for interface in configuration.interfaces if interface.side is Side.INSIDE)
 
 
-def _network(interface: Interface) -> tuple[str, str]:
-    network = interface.address.network
+def _masked(network: ipaddress.IPv4Network) -> tuple[str, str]:
     return (str(network.network_address), str(network.netmask))
 
 

@@ -6,8 +6,8 @@ import errno
 import socket
 from typing import Any
 
-from scenarios.traffic.kernel import IP_RECVERR, queued_error, retransmissions
-from scenarios.traffic.wire import ANSWER, HELLO, PING
+from scenarios.traffic.kernel import IP_BIND_ADDRESS_NO_PORT, IP_RECVERR, queued_error, retransmissions
+from scenarios.traffic.wire import ANSWER, HELLO, PING, Endpoint
 
 RESETS = {errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE}
 KINDS = {
@@ -23,14 +23,18 @@ class Attempt:
 
     __slots__ = (
         "buffer", "connecting", "counted", "detail", "done_at", "netns", "nonce", "number", "outcome",
-        "retransmissions", "seen", "sent_at", "socket", "source", "source_port", "target", "token", "waiting",
+        "retransmissions", "seen", "sent_at", "socket", "source", "source_address", "source_port", "target",
+        "token", "waiting",
     )  # fmt: skip
 
-    def __init__(self, number: int, nonce: int, netns: str, target: tuple[str, int], source_port: int) -> None:
+    def __init__(
+        self, number: int, nonce: int, netns: str, target: Endpoint, source_address: str, source_port: int
+    ) -> None:
         self.number = number
         self.nonce = nonce
         self.netns = netns
         self.target = target
+        self.source_address = source_address
         self.source_port = source_port
         self.socket: socket.socket | None = None
         self.connecting = False
@@ -66,8 +70,10 @@ class Attempt:
         kind, number = KINDS[protocol]
         self.socket = opened = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK, number)
         opened.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
-        if self.source_port:
-            opened.bind(("", self.source_port))
+        if self.source_port or self.source_address:
+            # Without a port, the kernel chooses one when it knows the target: one port may serve several.
+            opened.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            opened.bind((self.source_address, self.source_port))
         self.connecting = protocol == "tcp"
         result = opened.connect_ex(self.target)
         if result not in (0, errno.EINPROGRESS):

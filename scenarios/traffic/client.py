@@ -26,8 +26,9 @@ CLOSE_BURST = 100
 """Closes that need no pacing: the switch keeps the copies of their FINs for a busy controller."""
 OUR_OWN_SHORTAGES = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
 
-Planned = tuple[int, int, str, Endpoint, int]
-"""An attempt to be made: number, nonce, the host's network namespace, target, and source port or 0."""
+Planned = tuple[int, int, str, Endpoint, str, int]
+"""An attempt to be made: number, nonce, the host's network namespace, target, source address or any,
+and source port or 0."""
 
 
 class Client:
@@ -205,8 +206,8 @@ class Client:
 
 
 def _attempt(planned: Planned) -> Attempt:
-    number, nonce, pid, (address, port), source_port = planned
-    return Attempt(number, nonce, pid, (address, port), source_port)
+    number, nonce, netns, (address, port), source_address, source_port = planned
+    return Attempt(number, nonce, netns, (address, port), source_address, source_port)
 
 
 def main() -> None:

@@ -191,14 +191,17 @@ class Servers:
 
 
 class Clients:
-    """Attempts from inside hosts, each by its network namespace, to any servers of one protocol."""
+    """Attempts from inside hosts, each by its network namespace, to any servers of one protocol.
+
+    A host with several addresses uses them in turn, attempt by attempt.
+    """
 
     def __init__(
-        self, supervisor: Supervisor, folder: Path, protocol: str, hosts: Sequence[str], attempts: int
+        self, supervisor: Supervisor, folder: Path, protocol: str, hosts: Mapping[str, list[str]], attempts: int
     ) -> None:
         """Start as many workers as it takes for so many attempts at once."""
         raise_open_files()
-        self._hosts = hosts
+        self._hosts = list(hosts.items())
         number = next(_numbers)
         self._clients = [
             Worker(supervisor, f"{protocol}-client-{number}-{n}", "client", folder, protocol)
@@ -262,7 +265,10 @@ class Clients:
         self._ask([order] * len(self._clients), held / rate + CLOSE_PATIENCE_S, lambda done: None)
 
     def _planned(self, opening: Opening) -> tuple[Any, ...]:
-        return (opening.number, next_nonce(), self._hosts[opening.client], opening.target, opening.source_port)
+        netns, sources = self._hosts[opening.client]
+        turn = (opening.number - 1) // len(self._hosts)
+        source = sources[turn % len(sources)] if len(sources) > 1 else ""
+        return (opening.number, next_nonce(), netns, opening.target, source, opening.source_port)
 
     def _spread(self, items: Sequence[Any]) -> list[Sequence[Any]]:
         """Deal them out to the workers in turn."""

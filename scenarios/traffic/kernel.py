@@ -7,6 +7,7 @@ import struct
 from typing import NamedTuple
 
 IP_RECVERR = 11
+IP_BIND_ADDRESS_NO_PORT = 24
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 _ORIGIN_ICMP = 2
 _TCP_INFO_LENGTH, _TOTAL_RETRANSMISSIONS = 104, 100

@@ -59,7 +59,7 @@ class Volley:
     def _fire(self, attempts: list[Planned], patience: float, window: int) -> list[dict[str, Any]]:
         """Send one datagram for each attempt; `patience` seconds after the last, return what became of them."""
         planned = [
-            Attempt(number, nonce, netns, (address, port), source_port)
+            Attempt(number, nonce, netns, (address, port), "", source_port)
             for number, nonce, netns, (address, port), source_port in attempts
         ]
         pending, tell_at = collections.deque(planned), 0.0

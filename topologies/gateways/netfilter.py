@@ -88,6 +88,9 @@ def links(plan: GatewayPlan, names: Mapping[int, str]) -> str:
     lines += [f"link set {names[interface.port]} master {BRIDGE} up" for interface in inside]
     lines += [f"address add {address} dev {BRIDGE}" for address in dict.fromkeys(i.address for i in inside)]
     lines.append(f"link set {BRIDGE} up")
+    lines += [
+        f"route add {route.network} via {route.next_hop}" for interface in inside for route in interface.routes
+    ]
     for interface in plan.interfaces:
         if interface.side is Side.OUTSIDE:
             lines += _outside(interface, names[interface.port], plan)

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from controller.configuration import FIRST_PORT, Settings
 from controller.nat.counters import Counters
-from controller.wiring import Interface, Side
+from controller.wiring import Interface, Side, routed
 from topologies.gateways import arp, ovs_conntrack
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
@@ -72,7 +72,7 @@ def rules(plan: GatewayPlan, *, zone: int, routes: list[Route]) -> str:
     )
     externals = plan.settings.external_addresses
     inside = [each.address for each in plan.interfaces if each.side is Side.INSIDE]
-    inside_networks = list(dict.fromkeys(each.network for each in inside))
+    inside_networks = [*dict.fromkeys(each.network for each in inside), *routed(plan.interfaces)]
     outside = [each for each in plan.interfaces if each.side is Side.OUTSIDE]
     own = {each.address.ip: None for each in plan.interfaces}
     last = FIRST_PORT + plan.settings.ports - 1
