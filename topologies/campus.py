@@ -26,7 +26,7 @@ from controller.configuration import ConfigurationError
 from topologies.base import LabTopology, client_name
 from topologies.gateways.base import Gateway
 from topologies.gateways.openflow import OpenFlowGateway
-from topologies.nodes import LabLink
+from topologies.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 LAN = ipaddress.IPv4Network("10.0.0.0/16")
 GATEWAY_INSIDE = ipaddress.IPv4Interface("10.0.255.254/16")
@@ -61,4 +61,3 @@ class Campus(LabTopology):
 
 
 topos = {"campus": Campus}  # where Mininet looks for the topologies of a file
-links = {"default": LabLink}  # and for its links
