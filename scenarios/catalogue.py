@@ -25,20 +25,20 @@ SCENARIOS: dict[str, type[Scenario]] = {
     for scenario in (
         PortExhaustion,
         PortOverlap,
-        SwitchTableFull,
         StateExhaustion,
+        SwitchTableFull,
         Eviction,
         RefusalSignals,
         HoldAndRetry,
-        Churn,
-        Fairness,
-        ClientExhaustion,
         Release,
-        TwoNats,
-        HolePunching,
+        Churn,
+        ClientExhaustion,
         LossCurve,
+        Fairness,
         Protocols,
         AddressPool,
+        TwoNats,
+        HolePunching,
     )
 }
 """By the names that `lastport run` takes."""

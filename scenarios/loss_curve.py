@@ -150,6 +150,7 @@ class LossCurve(Scenario):
             predicted_first_refusal_utilisation=predicted.first_refusal,
         )
         _check_endpoints(attempts, served, settings, report)
+        _check_own_ports(attempts, [port for _, port in sources], served, settings, lab.behaviour, report)
         _check_search(served, predicted, settings, lab.behaviour, report)
         _check_refusals(attempts, served, counters, parameters, settings, lab.behaviour, report)
         report.tell(
@@ -232,6 +233,37 @@ def _check_endpoints(
         observed=len(pool & set(seen)),
         source="RFC 4787 REQ-3; RFC 8512 port-set-restrict",
     )
+
+
+def _check_own_ports(
+    attempts: Sequence[Attempt],
+    sources: Sequence[int],
+    served: Sequence[bool],
+    settings: Settings,
+    behaviour: Behaviour,
+    report: Report,
+) -> None:
+    """Check whether hosts kept their own ports, where these were in the range and free.
+
+    Of attempts that were under way together one may have been given what was another's own: hence nearly all.
+    """
+    given: set[int] = set()
+    kept = []
+    for attempt, own, was_served in zip(attempts, sources, served, strict=True):
+        if was_served and attempt.seen is not None:
+            if FIRST_PORT <= own < FIRST_PORT + settings.ports and own not in given:
+                kept.append(attempt.seen[1] == own)
+            given.add(attempt.seen[1])
+    keeps, few = behaviour.keeps_source_port.value, len(kept) // 10
+    so_many = "nearly all" if keeps else "few"
+    if kept:
+        report.check_between(
+            f"of the {len(kept):,} whose own port was in the range and free, {so_many} kept it",
+            least=len(kept) - few if keeps else 0,
+            most=len(kept) if keeps else max(1, few),
+            observed=sum(kept),
+            source=str(behaviour.keeps_source_port),
+        )
 
 
 def _check_search(

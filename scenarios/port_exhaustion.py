@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from controller.configuration import FIRST_PORT, PORT_REST_S, ConfigurationError, Settings
+from controller.configuration import FIRST_PORT, ConfigurationError, Settings
 from scenarios.base import Parameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filled, Filling
@@ -118,7 +118,8 @@ class PortExhaustion(Scenario):
         echoed = _use(filling, attempts - kept, parameters, promise)
         _check_kept(first, echoed, promise, _in_order(settings), report)
 
-        within = _release_time(parameters, settings) + lab.behaviour.port_rest.value + RELEASE_SLACK_S
+        _, latest = lab.behaviour.port_back.value["close" if parameters.protocol == "tcp" else "udp"]
+        within = latest + RELEASE_SLACK_S
         back_after = filling.drain(
             first,
             close_rate=parameters.close_rate,
@@ -129,7 +130,7 @@ class PortExhaustion(Scenario):
             "after all have closed, the pool is whole again within the timers (seconds)",
             limit=within,
             observed=None if back_after is None else round(back_after, 3),
-            source="RFC 5382 REQ-5, RFC 7857 section 2.1; the scenario's own timers",
+            source=f"{lab.behaviour.port_back}; the scenario's own timers",
         )
 
         beyond = 0 if promise.evicts else max(8, promise.capacity // 64)
@@ -329,11 +330,3 @@ def _check_counters(
             observed=counters["packet_ins_known_mappings"],
             source="lastport",
         )
-
-
-def _release_time(parameters: ExhaustionParameters, settings: Settings) -> float:
-    """How long after the last close a port may stay away, in seconds."""
-    # An idle UDP mapping is noticed at an examination: a quarter of its timeout later, or two if one is late.
-    is_tcp = parameters.protocol == "tcp"
-    lifetime = settings.tcp_trans_close_timeout if is_tcp else settings.udp_timeout * 1.5
-    return lifetime * settings.time_scale + max(settings.hold_down_timeout * settings.time_scale, PORT_REST_S)

@@ -146,7 +146,7 @@ class RefusalSignals(Scenario):
         source = str(lab.behaviour.ports_exhausted)
         for program in programs:
             expected = _promised(shortage, settings.icmp_code, program, sender)
-            _check(program, expected, _waiting(lab.behaviour, settings), source, report)
+            _check(program, expected, shortage.after, source, report)
             if expected == "ETIMEDOUT":
                 _check_given_up(program, given_up, parameters.tcp_syn_retries, linear, report)
         _account(lab, programs, report)
@@ -213,14 +213,6 @@ def _promised(shortage: Shortage, icmp_code: int, program: Client, sender: str) 
     if not is_tcp and not program.queue:
         return "EHOSTUNREACH" if icmp_code != 1 else "nothing"
     return f"EHOSTUNREACH, ICMP 3/{icmp_code} from {sender}"
-
-
-def _waiting(behaviour: Behaviour, settings: Settings) -> float:
-    """Return how many seconds the gateway takes before it says anything."""
-    shortage = behaviour.ports_exhausted.value
-    if shortage.holds:
-        return settings.hold_timeout * settings.time_scale
-    return behaviour.port_rest.value if shortage.evicts == "lru" else 0.0
 
 
 def _title(program: Client) -> str:

@@ -146,7 +146,7 @@ class Release(Scenario):
     settings: ClassVar[dict[str, Any]] = {
         "ports": len(TCP_ENDINGS),
         "tcp_trans_close_timeout": 2,
-        "tcp_rst_timeout": 1,
+        "tcp_rst_timeout": 2,
         "tcp_idle_timeout": 4,
         "udp_timeout": 3,
         "hold_down_timeout": 0,
@@ -167,18 +167,20 @@ class Release(Scenario):
                 f"{len(TCP_ENDINGS)} endings of TCP, at one address; take {len(TCP_ENDINGS)} to {MOST_PORTS}, "
                 "and external_addresses=1"
             )
-        if _pause(behaviour) is None:
+        if _pause(settings, behaviour) is None:
+            closed = behaviour.port_back.value["close"][1]
+            enough = math.ceil((closed + 2 * ROOM_S) / settings.time_scale)
             raise ConfigurationError(
-                f"setting tcp_idle_timeout={settings.tcp_idle_timeout} is not possible with release and "
-                f"tcp_trans_close_timeout={settings.tcp_trans_close_timeout}: a half-closed connection is to "
-                "outlive a closed one; take a longer tcp_idle_timeout"
+                f"setting tcp_idle_timeout={settings.tcp_idle_timeout:g} is not possible with release: a "
+                "half-closed connection is to outlive a closed one, whose port is back after up to "
+                f"{closed:g} s with this gateway; take tcp_idle_timeout={enough} or more"
             )
 
     def run(self, lab: Lab, parameters: ReleaseParameters, settings: Settings, report: Report) -> None:
         """Hold everything, end it, and see when it comes back."""
         target = (str(lab.topology.addresses[lab.servers[0].name][0]), PORT)
         declared = lab.behaviour.port_back
-        pause = _pause(lab.behaviour)
+        pause = _pause(settings, lab.behaviour)
         assert pause is not None
         server = Server(lab.servers[0].pid, target)
         lab.ask_as_well(server)
@@ -218,10 +220,10 @@ class Release(Scenario):
         report.tell("release", settings=settings, back=back, endings=ENDINGS, declared=declared.value, pause=pause)
 
 
-def _pause(behaviour: Behaviour) -> float | None:
-    """How long a connection stays half-closed: longer than a closed one would, and shorter than its own timer."""
-    closed, half_closed = behaviour.port_back.value["close"][1], behaviour.port_back.value["half-close"][0]
-    return (closed + half_closed) / 2 if half_closed - closed >= 2 * ROOM_S else None
+def _pause(settings: Settings, behaviour: Behaviour) -> float | None:
+    """How long a connection stays half-closed: longer than a closed one would last, and never so long as idle."""
+    closed, idle = behaviour.port_back.value["close"][1], settings.tcp_idle_timeout * settings.time_scale
+    return (closed + idle) / 2 if idle - closed >= 2 * ROOM_S else None
 
 
 def _hold(pid: int, target: Endpoint, ports: int, pause: float, server: Server) -> list[Holder]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -28,30 +29,31 @@ class OpenVSwitchError(Exception):
 def start(supervisor: Supervisor) -> None:
     """Start the database and the switch. Raises OpenVSwitchError."""
     database = RUN / "conf.db"
-    socket = RUN / "db.sock"
+    remote = RUN / "db.sock"
     _run("ovsdb-tool", "create", str(database), str(SCHEMA))
     supervisor.start(
         "ovsdb-server",
-        ["ovsdb-server", str(database), f"--remote=punix:{socket}", "--pidfile", "-vconsole:warn"],
+        ["ovsdb-server", str(database), f"--remote=punix:{remote}", "--pidfile", "-vconsole:warn"],
         FOLDER / "ovsdb-server.log",
     )
-    _wait_for(socket)
+    _wait_for(remote)
     settings = [f"other_config:{key}={value}" for key, value in TUNING.items()]
     _run("ovs-vsctl", "--no-wait", "init", "--", "set", "Open_vSwitch", ".", *settings)
     supervisor.start(
         "ovs-vswitchd",
-        ["ovs-vswitchd", f"unix:{socket}", "--pidfile", "-vconsole:warn"],
+        ["ovs-vswitchd", f"unix:{remote}", "--pidfile", "-vconsole:warn"],
         FOLDER / "ovs-vswitchd.log",
     )
 
 
 def _wait_for(path: Path) -> None:
-    """Wait until a server has made its socket; it has no other way to tell."""
+    """Wait until a server listens: it has no other way to tell, and its socket exists a moment earlier."""
     deadline = time.monotonic() + STARTED_WITHIN_S
-    while not path.exists():
-        if time.monotonic() > deadline:
-            raise OpenVSwitchError(f"ovsdb-server was not ready within {STARTED_WITHIN_S:.0f} s")
-        time.sleep(0.002)
+    with socket.socket(socket.AF_UNIX) as client:
+        while client.connect_ex(str(path)):
+            if time.monotonic() > deadline:
+                raise OpenVSwitchError(f"ovsdb-server was not ready within {STARTED_WITHIN_S:.0f} s")
+            time.sleep(0.002)
 
 
 def _run(*command: str) -> None:

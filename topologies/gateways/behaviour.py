@@ -31,12 +31,14 @@ class Shortage:
 
     `outcome` is one of a refused attempt's (`timeout`, `icmp`, `reset`, `leaked`), by protocol, or None where it
     is not known. `evicts` names what goes for it instead: `nothing`, `lru` (the least recently used mapping) or
-    `unreplied` (some entry that has not been answered). `holds`: it waits first.
+    `unreplied` (some entry that has not been answered). `holds`: it waits first. `after` is for how many seconds
+    it waits at least, before it is told or served, beyond the time that packets take.
     """
 
     outcome: dict[str, str] | None
     evicts: str = "nothing"
     holds: bool = False
+    after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,6 @@ class Behaviour:
     """When no port is free toward a destination."""
     state_exhausted: Entry[Shortage]
     """When its table of sessions or mappings is full (`limit_sessions`, or what stands for it)."""
-    port_rest: Entry[float]
-    """Seconds between the end of a mapping and the moment when its port may be given again, besides any timer."""
     port_back: Entry[dict[str, tuple[float, float]]]
     """Seconds until a port can be given again, the least and the most, by how its connection ended.
 

@@ -212,7 +212,6 @@ def behaviour(settings: Settings) -> Behaviour:
         state_exhausted=full,
         port_back=_port_back(settings),
         icmp_identifiers=Entry("pool", f"{_CORE}: nf_nat_l4proto_unique_tuple, IPPROTO_ICMP", _SINCE),
-        port_rest=Entry(0.0, f"{_CORE}: nf_nat_cleanup_conntrack, with the entry", _SINCE),
     )
 
 

@@ -66,8 +66,12 @@ def _shortage(settings: Settings) -> Entry[Shortage]:
     """Read what a refusal looks like: whatever runs short, `on_exhaustion` says it."""
     policy = settings.on_exhaustion
     answer = settings.fallback if policy == "hold" else policy
+    held = settings.hold_timeout * settings.time_scale
     shortage = Shortage(
-        TOLD.get(answer), evicts="lru" if policy == "evict-lru" else "nothing", holds=policy == "hold"
+        TOLD.get(answer),
+        evicts="lru" if policy == "evict-lru" else "nothing",
+        holds=policy == "hold",
+        after={"hold": held, "evict-lru": PORT_REST_S}.get(policy, 0.0),
     )
     return Entry(shortage, "docs/exhaustion.md: on_exhaustion", VERSION)
 
@@ -201,7 +205,6 @@ class OpenFlowGateway(Bridge, Gateway):
             ),
             ports_exhausted=_shortage(settings),
             state_exhausted=_shortage(settings),
-            port_rest=Entry(PORT_REST_S, "docs/exhaustion.md", VERSION),
             port_back=_port_back(settings),
             icmp_identifiers=Entry("pool", "RFC 5508 REQ-1: mapped as ports are", VERSION),
         )

@@ -11,6 +11,7 @@ from topologies.gateways.base import GatewayPlan
 from topologies.gateways.behaviour import Behaviour, Entry, Shortage
 from topologies.gateways.netfilter import TABLE, NetfilterGateway
 from topologies.gateways.openflow import OpenFlowGateway
+from topologies.gateways.ovs_ct import OvsCtGateway
 
 
 def add_flow(bridge: str, flow: str) -> None:
@@ -224,3 +225,12 @@ class Generous(OpenFlowGateway):
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
         """Pool as it likes."""
         return super().prepare(_with(plan, address_allocation_type="arbitrary"))
+
+
+class OneAddressTracked(OvsCtGateway):
+    """Open vSwitch's own connection tracking, with one address for everybody."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Forget the others."""
+        return super().prepare(_with(plan, external_addresses=plan.settings.external_addresses[:1]))

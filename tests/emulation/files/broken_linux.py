@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from controller.configuration import Settings
+from controller.configuration import FIRST_PORT, Settings
 from topologies.gateways.behaviour import Behaviour
-from topologies.gateways.netfilter import TABLE, NetfilterGateway
+from topologies.gateways.netfilter import BRIDGE, TABLE, NetfilterGateway
 
 
 class Bare(NetfilterGateway):
@@ -25,6 +25,17 @@ class Telling(NetfilterGateway):
         """Refuse one connection more than there are ports, before the search for a port can fail."""
         rule = f"ct count over {self._pool} reject with icmp type admin-prohibited"
         self._run("nft", f"insert rule ip {TABLE} beginning {rule}")
+
+
+class Restless(NetfilterGateway):
+    """Takes the second address for every other connection, though its pooling is paired."""
+
+    def wait_ready(self) -> None:
+        """Put a rule before the one that keeps a host to its address."""
+        second, ports = self._plan.settings.external_addresses[1], self._plan.settings.ports
+        match = f"iifname {BRIDGE} meta l4proto {{ tcp, udp }} numgen inc mod 2 == 0"
+        snat = f"snat to {second}:{FIRST_PORT}-{FIRST_PORT + ports - 1}"
+        self._run("nft", f"insert rule ip {TABLE} leaving {match} {snat}")
 
 
 class Boasting(NetfilterGateway):

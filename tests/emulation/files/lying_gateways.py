@@ -64,9 +64,9 @@ class Hasty(Liar):
 
 
 class Clinging(Liar):
-    """Keeps the port of a connection that was reset four times as long."""
+    """Keeps the port of a connection that was reset three times as long."""
 
-    really: ClassVar[dict[str, Any]] = {"tcp_rst_timeout": 4}
+    really: ClassVar[dict[str, Any]] = {"tcp_rst_timeout": 6}
 
 
 class Careless(Liar):

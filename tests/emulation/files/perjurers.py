@@ -1,0 +1,52 @@
+"""Gateways that declare one thing falsely, and work as ever: every declared fact must be one that a check tries.
+
+For each fact and each gateway a class, named after both: `openflow_mapping`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from controller.configuration import Settings
+from topologies.gateways import GATEWAYS
+from topologies.gateways.base import Gateway
+from topologies.gateways.behaviour import Behaviour, Entry, Shortage
+
+TOLD = Shortage(dict.fromkeys(("tcp", "udp", "icmp"), "icmp"))
+
+LIES: dict[str, Any] = {
+    "mapping": {"eim": "edm", "adm": "eim", "edm": "eim"},
+    "filtering": {"eif": "edf", "adf": "eif", "edf": "eif"},
+    "overlapping": {"off": "endpoint", "address": "off", "endpoint": "off"},
+    "pooling": {"paired": "arbitrary", "arbitrary": "paired"},
+    "finds_every_port_of": lambda found: 64_512 if found == 128 else 128,
+    "keeps_source_port": {True: False, False: True},
+    "fills_every_address": {True: False, False: True},
+    "ports_exhausted": lambda _: TOLD,
+    "state_exhausted": lambda _: TOLD,
+    "icmp_identifiers": {"pool": "kept", "kept": "pool"},
+    "port_back": lambda back: {**back, "udp": (0.0, 0.0)},
+}
+"""What is declared instead of the truth, by the truth."""
+
+
+def perjurer(name: str, gateway: type[Gateway], fact: str) -> type[Gateway]:
+    """Return a gateway like this one, but for one fact."""
+    lie = LIES[fact]
+
+    def declare(cls: type[Gateway], settings: Settings, options: Any) -> Behaviour:
+        told: Behaviour = super(made, cls).declare(settings, options)  # type: ignore[misc]
+        truth = getattr(told, fact).value
+        return dataclasses.replace(
+            told, **{fact: Entry(lie(truth) if callable(lie) else lie[truth], "its own word", "never")}
+        )
+
+    made = type(name, (gateway,), {"declare": classmethod(declare), "__module__": __name__})
+    return made
+
+
+for gateway, cls in GATEWAYS.items():
+    for fact in LIES:
+        name = f"{gateway}_{fact}".replace("-", "_")
+        globals()[name] = perjurer(name, cls, fact)
