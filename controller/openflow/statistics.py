@@ -69,7 +69,7 @@ class FlowStatistics:
 
 
 def _fields(buffer: bytes, at: int) -> dict[int, int]:
-    """Read the fields of a match that have no mask, by their numbers; what matters is no longer than an address."""
+    """Read the fields of a match that have no mask, by their numbers; an address is the longest."""
     (length,) = struct.unpack_from("!H", buffer, at + 2)
     end, at, found = at + length, at + 4, {}
     while at < end:
