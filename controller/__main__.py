@@ -12,6 +12,8 @@ from pathlib import Path
 from controller.garbage import collect_seldom
 from controller.openflow import framework
 from controller.openflow.app import NatApp
+from controller.openflow.loop import Connection
+from controller.openflow.outbox import Outbox
 from controller.openflow.router import Router
 from controller.telemetry import Telemetry
 from controller.wiring import ControllerConfiguration
@@ -21,10 +23,19 @@ HOST = "127.0.0.1"
 
 def main() -> None:
     """Run until killed."""
-    NatApp.router = Router(ControllerConfiguration.load(Path(sys.argv[1])))
-    NatApp.telemetry = Telemetry(socket.socket(fileno=int(sys.argv[3])))
+    configuration = ControllerConfiguration.load(Path(sys.argv[1]))
+    NatApp.outbox = Outbox(configuration.settings.for_nat().flows)
+    NatApp.router = Router(configuration, NatApp.outbox)
+    NatApp.telemetry = telemetry = Telemetry(socket.socket(fileno=int(sys.argv[3])))
     collect_seldom()
-    framework.run("controller.openflow.app", HOST, int(sys.argv[2]), lambda: NatApp.telemetry.send(listening=True))
+    Connection.packet_in, Connection.answer = NatApp.router.packet_in, NatApp.send
+    framework.run(
+        "controller.openflow.app",
+        HOST,
+        int(sys.argv[2]),
+        lambda: telemetry.send(listening=True),
+        connection=Connection,
+    )
 
 
 main()

@@ -18,29 +18,38 @@ BUCKET_SPAN_S = 0.5
 
 
 class Ageing:
-    """Buckets of flows, by cookie."""
+    """Buckets of flows, by cookie; only the newest may be empty."""
 
     def __init__(self) -> None:
         self._members: dict[int, dict[Flow, None]] = {}
         self._cookies: dict[Flow, int] = {}
         self._newest = 0
         self._closes_at = 0.0
+        self._places = 0
 
     def add(self, flow: Flow, now: float) -> int:
         """Put a new flow into the newest bucket and return its cookie, which is never 0."""
-        if now >= self._closes_at or len(self._members.get(self._newest, ())) >= BUCKET_SIZE:
-            self._newest += 1
-            self._closes_at = now + BUCKET_SPAN_S
-        self._members.setdefault(self._newest, {})[flow] = None
-        self._cookies[flow] = self._newest
-        return self._newest
+        if now >= self._closes_at or not self._places:
+            self._begin_bucket(now)
+        self._places -= 1
+        cookie = self._cookies[flow] = self._newest
+        self._members[cookie][flow] = None
+        return cookie
+
+    def _begin_bucket(self, now: float) -> None:
+        if not self._members.get(self._newest, True):
+            del self._members[self._newest]
+        self._newest += 1
+        self._members[self._newest] = {}
+        self._closes_at = now + BUCKET_SPAN_S
+        self._places = BUCKET_SIZE
 
     def remove(self, flow: Flow) -> int:
         """Forget a flow and return the cookie that it had."""
         cookie = self._cookies.pop(flow)
         members = self._members[cookie]
         del members[flow]
-        if not members:
+        if not members and cookie != self._newest:
             del self._members[cookie]
         return cookie
 

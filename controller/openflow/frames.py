@@ -23,6 +23,16 @@ INTACT = b"\0\0"
 """The Internet checksum of what holds its own, right checksum."""
 
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
+_COMMON = struct.Struct("!12x3sxH2xHxB2xIIHH")
+"""From Ethernet to the ports: type and first byte of IPv4, total length, fragment, protocol, both ends."""
+_IPV4_WITHOUT_OPTIONS = b"\x08\x00\x45"
+_FLAGS_AT = ETHERNET_BYTES + 20 + 13
+_FLAGS = [TcpFlags(bits & 0x17) for bits in range(256)]
+_NO_FLAGS = TcpFlags.NONE
+# By names of their own: to look up an enum's member takes as long as a call.
+_TCP, _UDP = Protocol.TCP, Protocol.UDP
+_PROTOCOLS = {int(protocol): protocol for protocol in Protocol}
+_new = int.__new__
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,32 @@ class Arp:
             self.target_mac,
             self.target.to_bytes(4, "big"),
         )
+
+
+def common(frame: bytes) -> Packet | None:
+    """Return what the NAT reads of a frame that is as nearly all are: TCP or UDP, whole, without IPv4 options.
+
+    It is what `Ipv4.parse(frame).packet()` returns, in a fraction of the time; None says nothing.
+    """
+    size = len(frame)
+    if size < _COMMON.size:
+        return None
+    kind, length, fragment, protocol, source, destination, sport, dport = _COMMON.unpack_from(frame)
+    if kind != _IPV4_WITHOUT_OPTIONS or fragment & 0x3FFF or length + ETHERNET_BYTES > size:
+        return None
+    if protocol == _TCP and length >= 40:
+        flags = _FLAGS[frame[_FLAGS_AT]]
+    elif protocol == _UDP and length >= 28:
+        flags = _NO_FLAGS
+    else:
+        return None
+    # Endpoint(source, sport) is one call more.
+    return Packet(
+        _PROTOCOLS[protocol],
+        _new(Endpoint, source << 16 | sport),
+        _new(Endpoint, destination << 16 | dport),
+        flags,
+    )
 
 
 @dataclass(frozen=True, slots=True)

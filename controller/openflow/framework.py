@@ -6,6 +6,7 @@ framework's modules from here, by Ryu's names.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -58,10 +59,13 @@ app_manager = _module("base.app_manager")
 cfg = _module("cfg")
 handler = _module("controller.handler")
 ofp_event = _module("controller.ofp_event")
+_controller = _module("controller.controller")
+_ofproto_parser = _module("ofproto.ofproto_parser")
 ofproto = _module("ofproto.ofproto_v1_3")
 parser = _module("ofproto.ofproto_v1_3_parser")
 ProtocolDesc = _module("ofproto.ofproto_protocol").ProtocolDesc
 
+Datapath: Any = _controller.Datapath
 App: Any = app_manager.RyuApp if name == "ryu" else app_manager.OSKenApp
 
 
@@ -70,11 +74,31 @@ def version() -> str:
     return f"{name} {importlib.metadata.version(name)}"
 
 
-def run(application: str, host: str, port: int, listening: Callable[[], None]) -> None:
+def dispatch(datapath: Any, data: bytes) -> None:
+    """Let the framework parse a message, and wait until its handlers and the application have seen it."""
+    message = _ofproto_parser.msg(datapath, *_ofproto_parser.header(data), data)
+    if message is None:
+        return  # malformed, and logged
+    event = ofp_event.ofp_msg_to_ev(message)
+    datapath.ofp_brick.send_event_to_observers(event, datapath.state)
+    for handle in datapath.ofp_brick.get_handlers(event, datapath.state):
+        handle(event)
+    hub.sleep(0)  # applications take events from a queue, each in a greenlet of its own
+
+
+def run(application: str, host: str, port: int, listening: Callable[[], None], connection: Any = Datapath) -> None:
     """Listen for switches, say so, and run the application in the named module until the process ends.
+
+    Each connection is an object of the class `connection`, the framework's own or one made of it.
 
     Ryu's own `ryu-manager` does not start on today's Python; this does what is needed of it.
     """
+
+    def serve(*socket_and_address: Any) -> None:
+        with contextlib.closing(connection(*socket_and_address)) as datapath:
+            datapath.serve()
+
+    _controller.datapath_connection_factory = serve
     cfg.CONF(args=[], project="lastport", default_config_files=[])
     cfg.CONF.set_override("ofp_listen_host", host)
     cfg.CONF.set_override("ofp_tcp_listen_port", port)

@@ -11,9 +11,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from controller.openflow.commands import Command, Forward, Install, Send
 from controller.openflow.frames import ARP_REPLY, ARP_REQUEST, Arp
 from controller.openflow.pipeline import Rule, default_route, neighbour_rule, network_rule
+from controller.openflow.switch import Switch
 from controller.wiring import ControllerConfiguration, Interface
 
 WAITING_FRAMES = 1024
@@ -32,7 +32,8 @@ class _Waiting:
 class Neighbours:
     """The gateway's ARP (RFC 826), on both sides."""
 
-    def __init__(self, configuration: ControllerConfiguration) -> None:
+    def __init__(self, configuration: ControllerConfiguration, switch: Switch) -> None:
+        self._switch = switch
         self._configuration = configuration
         self._mac = bytes.fromhex(configuration.mac.replace(":", ""))
         interfaces, external = configuration.interfaces, configuration.settings.external_addresses
@@ -48,44 +49,44 @@ class Neighbours:
         self._known: dict[int, tuple[bytes, int]] = {}
         self._waiting: dict[int, _Waiting] = {}
 
-    def rules(self) -> Iterator[Install]:
+    def install(self) -> None:
         """Install what is known, again."""
         for address, (mac, port) in self._known.items():
             for rule in self._routes(address, mac, port):
-                yield Install(rule)
+                self._switch.install(rule)
 
-    def arp(self, arp: Arp, interface: Interface) -> Iterator[Command]:
+    def arp(self, arp: Arp, interface: Interface) -> None:
         """Learn from an ARP message to the gateway, and answer a request."""
-        yield from self._learn(interface, arp.sender, arp.sender_mac)
+        self._learn(interface, arp.sender, arp.sender_mac)
         if arp.operation == ARP_REQUEST and self._is_ours(arp.target, interface):
             reply = Arp(ARP_REPLY, self._mac, arp.target, arp.sender_mac, arp.sender)
-            yield Send(reply.frame(), interface.port)
+            self._switch.send(reply.frame(), interface.port)
 
-    def resolve(self, frame: bytes, destination: int, now: float) -> Iterator[Command]:
+    def resolve(self, frame: bytes, destination: int, now: float) -> None:
         """Keep a translated frame until its next hop is known, and ask who has it."""
         hop = self._next_hop(destination)
         waiting = self._waiting.setdefault(hop, _Waiting(since=now, asked_at=float("-inf")))
         waiting.frames.append(frame)
         if now - waiting.asked_at >= ASK_AGAIN_S:
             waiting.asked_at = now
-            yield from self._ask(hop)
+            self._ask(hop)
 
     def tick(self, now: float) -> None:
         """Give up on hosts that do not answer."""
         for address in [a for a, waiting in self._waiting.items() if now - waiting.since >= GIVE_UP_S]:
             del self._waiting[address]
 
-    def _learn(self, interface: Interface, address: int, mac: bytes) -> Iterator[Command]:
+    def _learn(self, interface: Interface, address: int, mac: bytes) -> None:
         if not _is_on(interface, address) or address in self._external:
             return
         if self._known.get(address) != (mac, interface.port):
             self._known[address] = (mac, interface.port)
             for rule in self._routes(address, mac, interface.port):
-                yield Install(rule)
+                self._switch.install(rule)
         waiting = self._waiting.pop(address, None)
         if waiting is not None:
             for frame in waiting.frames:
-                yield Forward(frame)
+                self._switch.forward(frame)
 
     def _routes(self, address: int, mac: bytes, port: int) -> Iterator[Rule]:
         """Yield the rules that lead to a host or by way of it."""
@@ -107,11 +108,11 @@ class Neighbours:
         is_external = interface.next_hop is not None and address in self._external and _is_on(interface, address)
         return is_external or address == int(interface.address.ip)
 
-    def _ask(self, address: int) -> Iterator[Command]:
+    def _ask(self, address: int) -> None:
         for interface in self._configuration.interfaces:
             if _is_on(interface, address):
                 request = Arp(ARP_REQUEST, self._mac, int(interface.address.ip), bytes(6), address)
-                yield Send(request.frame(), interface.port)
+                self._switch.send(request.frame(), interface.port)
 
 
 def _is_on(interface: Interface, address: int) -> bool:

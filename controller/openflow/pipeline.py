@@ -164,8 +164,8 @@ def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:
                 yield Rule(Table.FORWARD, 10, (_IPV4, ("ipv4_dst", str(address))))
 
 
-def flow_rules(flow: Flow, told_apart: Dependence, cookie: int) -> tuple[Rule, Rule]:
-    """Return the pair of rules, outbound and inbound, of a TCP or UDP flow.
+def rules_of(flow: Flow, told_apart: Dependence, cookie: int) -> tuple[Rule, ...]:
+    """Return the rules of a TCP or UDP flow, outbound and inbound, or the latter alone.
 
     They match as much of the remote endpoint as flows are told apart by.
     """
@@ -188,10 +188,10 @@ def flow_rules(flow: Flow, told_apart: Dependence, cookie: int) -> tuple[Rule, R
             cookie=cookie,
         )
 
-    return (
-        rule(Table.OUTBOUND, "src", "dst", mapping.internal, mapping.external),
-        rule(Table.INBOUND, "dst", "src", mapping.external, mapping.internal),
-    )
+    inbound = rule(Table.INBOUND, "dst", "src", mapping.external, mapping.internal)
+    if flow.is_inbound_only:
+        return (inbound,)
+    return (rule(Table.OUTBOUND, "src", "dst", mapping.internal, mapping.external), inbound)
 
 
 def neighbour_rule(configuration: ControllerConfiguration, address: int, mac: bytes, port: int) -> Rule:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -17,9 +17,9 @@ from scapy.packet import Packet as Layer
 from scapy.packet import Raw
 
 from controller.configuration import Settings
-from controller.nat.model import Endpoint, Mapping, Protocol, Side
-from controller.openflow.commands import Clear, Command, Forward, Inject, Install, Poll, Remove, Send
-from controller.openflow.pipeline import INJECTED, Rule, Table, Value
+from controller.nat.model import Endpoint, Flow, Mapping, Protocol, Side
+from controller.openflow import switch
+from controller.openflow.pipeline import INJECTED, Rule, Table, Value, rules_of
 from controller.openflow.router import Router
 from controller.openflow.statistics import RuleCount
 from controller.wiring import ControllerConfiguration
@@ -104,7 +104,7 @@ class Network:
         }
         self._by_port = {host.port: host for host in self.hosts.values()}
         self.now = 0.0
-        self.router = Router(self.configuration)
+        self.router = Router(self.configuration, _Switch(self))
         self.table = FlowTable()
         self.refuses: Callable[[Rule], bool] = lambda rule: False
         """Which of the rules that belong to a mapping the switch refuses."""
@@ -130,7 +130,7 @@ class Network:
 
     def connect(self) -> None:
         """Let the switch connect to its controller."""
-        self._carry_out(self.router.connected(self.now))
+        self.router.connected(self.now)
         self._settle()
 
     def send(self, host: str, frame: Layer) -> list[Arrival]:
@@ -148,7 +148,7 @@ class Network:
         """Let time pass, and the router notice; the switch answers its polls at once."""
         before = len(self._arrivals)
         self.now += seconds
-        self._carry_out(self.router.tick(self.now))
+        self.router.tick(self.now)
         self._settle()
         return self._arrivals[before:]
 
@@ -185,30 +185,7 @@ class Network:
             self._events.append(lambda packet_in=packet_in: self._to_controller(packet_in))
 
     def _to_controller(self, packet_in: PacketIn) -> None:
-        commands = self.router.packet_in(packet_in.table, packet_in.in_port, packet_in.frame, self.now)
-        self._carry_out(commands)
-
-    def _carry_out(self, commands: Iterable[Command]) -> None:
-        for command in commands:
-            match command:
-                case Clear():
-                    self.table.clear()
-                case Install(rule, flow) if flow is not None and self.refuses(rule):
-                    self._events.append(lambda c=command: self._carry_out(self.router.refused(c, self.now)))
-                case Install(rule):
-                    self.table.install(rule)
-                case Remove(rule):
-                    self.table.remove(rule)
-                case Inject(frame, in_port):
-                    self._enter(frame, in_port, reg0=INJECTED)
-                case Forward(frame):
-                    self._enter(frame, FROM_CONTROLLER, table=Table.FORWARD, reg0=INJECTED)
-                case Send(frame, port):
-                    self._deliver(port, frame)
-                case Poll(cookie):
-                    self.polls.append(cookie)
-                    if self.reports:
-                        self._events.append(lambda cookie=cookie: self._count(cookie))
+        self.router.packet_in(packet_in.table, packet_in.in_port, packet_in.frame, self.now)
 
     def _count(self, cookie: int) -> None:
         counts = [
@@ -216,7 +193,7 @@ class Network:
             for entry in self.table
             if entry.rule.cookie == cookie
         ]
-        self._carry_out(self.router.counted(cookie, counts, self.now))
+        self.router.counted(cookie, counts, self.now)
 
     def _switch(self, frame: bytes, in_port: int) -> None:
         """Do as the switch's `normal`: inside is one LAN; the outside ports' VLAN can be entered by its tag."""
@@ -241,6 +218,46 @@ class Network:
                 op=2, hwsrc=host.mac, psrc=packet[ARP].pdst, hwdst=packet[ARP].hwsrc, pdst=packet[ARP].psrc
             )
             self._events.append(lambda: self._enter(bytes(answer), port))
+
+
+class _Switch:
+    """The router's way to the network's switch: a flow table in memory."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def clear(self) -> None:
+        self._network.table.clear()
+
+    def install(self, rule: Rule) -> None:
+        self._network.table.install(rule)
+
+    def add(self, flow: Flow, cookie: int, cause: switch.Arrival | None) -> None:
+        network = self._network
+        for rule in rules_of(flow, network.router.nat.settings.flows, cookie):
+            if network.refuses(rule):
+                network._events.append(lambda: network.router.refused(flow, cause, network.now))
+            else:
+                network.table.install(rule)
+
+    def remove(self, flow: Flow, cookie: int) -> None:
+        for rule in rules_of(flow, self._network.router.nat.settings.flows, cookie):
+            self._network.table.remove(rule)
+
+    def inject(self, frame: bytes, in_port: int) -> None:
+        self._network._enter(frame, in_port, reg0=INJECTED)
+
+    def forward(self, frame: bytes) -> None:
+        self._network._enter(frame, FROM_CONTROLLER, table=Table.FORWARD, reg0=INJECTED)
+
+    def send(self, frame: bytes, port: int) -> None:
+        self._network._deliver(port, frame)
+
+    def poll(self, cookie: int) -> None:
+        network = self._network
+        network.polls.append(cookie)
+        if network.reports:
+            network._events.append(lambda: network._count(cookie))
 
 
 def rule_owner(rule: Rule) -> tuple[Protocol, Endpoint, Endpoint]:

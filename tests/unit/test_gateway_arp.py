@@ -6,10 +6,10 @@ import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Ether
 
-from controller.openflow.commands import Forward, Send
 from controller.openflow.frames import Arp
 from controller.openflow.neighbours import Neighbours
 from tests.unit.network import BROADCAST, Arrival, Host, Network, tcp, udp, who_has
+from tests.unit.recorder import Recorder
 
 
 def requests(arrivals: list[Arrival]) -> list[tuple[str, str, str, str]]:
@@ -154,18 +154,16 @@ def test_frames_to_a_host_that_never_answers_are_given_up() -> None:
 def test_no_more_than_1024_frames_wait_for_one_host() -> None:
     """Then the oldest are dropped: memory is bounded."""
     network = Network()
-    neighbours = Neighbours(network.configuration)
+    recorder = Recorder()
+    neighbours = Neighbours(network.configuration, recorder)
     server = int.from_bytes(bytes([198, 51, 100, 1]), "big")
-    asked = [
-        command for number in range(1030) for command in neighbours.resolve(number.to_bytes(2, "big"), server, 0.0)
-    ]
+    for number in range(1030):
+        neighbours.resolve(number.to_bytes(2, "big"), server, 0.0)
+    asked = recorder.asked.copy()
+    recorder.asked.clear()
 
-    answer = Arp(2, bytes.fromhex("0200c6336401"), server, bytes(6), 0)
-    released = [
-        command
-        for command in neighbours.arp(answer, network.configuration.interfaces[2])
-        if isinstance(command, Forward)
-    ]
+    neighbours.arp(Arp(2, bytes.fromhex("0200c6336401"), server, bytes(6), 0), network.configuration.interfaces[2])
 
-    assert [type(command) for command in asked] == [Send]
-    assert [int.from_bytes(command.frame, "big") for command in released] == list(range(6, 1030))
+    released = [arguments[0] for what, *arguments in recorder.asked if what == "forward"]
+    assert [what for what, *_ in asked] == ["send"]
+    assert released == [number.to_bytes(2, "big") for number in range(6, 1030)]

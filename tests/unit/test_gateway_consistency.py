@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.nat.model import Protocol
-from controller.openflow.pipeline import Rule, flow_rules
+from controller.openflow.pipeline import Rule, rules_of
 from tests.unit.network import Network
 from tests.unit.strategies import frames
 
@@ -76,9 +76,7 @@ def test_the_switch_holds_the_rules_of_the_live_mappings_and_no_others(
 
         live = [flow for flow in nat.flows() if flow.mapping.protocol is not Protocol.ICMP]
         assert {without_cookie(rule) for rule in network.mapping_rules()} == {
-            rule
-            for flow in live
-            for rule in flow_rules(flow, nat.settings.flows, cookie=0)[flow.is_inbound_only :]
+            rule for flow in live for rule in rules_of(flow, nat.settings.flows, cookie=0)
         }
         for protocol in Protocol:
             usage = nat.pool.usage(protocol)

@@ -16,7 +16,7 @@ from scapy.layers.inet import ICMP, IP
 from scapy.packet import Raw
 
 from controller.nat.model import Protocol, Side
-from controller.openflow.pipeline import flow_rules
+from controller.openflow.pipeline import rules_of
 from tests.unit.network import EXTERNAL, Arrival, Network, echo, tcp, udp
 from tests.unit.test_gateway_consistency import without_cookie
 
@@ -165,9 +165,7 @@ class Trial:
         nat = self.network.router.nat
         live = [flow for flow in nat.flows() if flow.mapping.protocol is not Protocol.ICMP]
         assert {without_cookie(rule) for rule in self.network.mapping_rules()} == {
-            rule
-            for flow in live
-            for rule in flow_rules(flow, nat.settings.flows, cookie=0)[flow.is_inbound_only :]
+            rule for flow in live for rule in rules_of(flow, nat.settings.flows, cookie=0)
         }
         assert self.network.router.packet_ins_known_mappings == 0
 

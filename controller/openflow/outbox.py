@@ -1,0 +1,112 @@
+"""What goes to the switch, and what is still to be heard of it: the router's `Switch`, as bytes in their order.
+
+A message that the switch refuses comes back as an error with the message's transaction id. So the flows whose
+rules were sent are remembered by it, until a barrier's reply says that the switch has taken all before. All other
+messages have the id 0: without what they do there is no gateway.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controller.nat.model import Dependence, Flow
+from controller.openflow import messages
+from controller.openflow.pipeline import Rule
+from controller.openflow.switch import Arrival
+from controller.openflow.templates import additions, forwarding, injection, removals
+
+_MOST_XID = (1 << 32) - 1
+
+
+class Outbox:
+    """A switch to ask; `take` returns what there is to send."""
+
+    def __init__(self, told_apart: Dependence) -> None:
+        self._addition, self._removal = additions(told_apart), removals(told_apart)
+        self._pieces: list[bytes] = []
+        self.xid = 0
+        """The newest transaction id."""
+        self._unconfirmed: dict[int, tuple[Flow, Arrival | None]] = {}
+        self._awaiting_barrier: dict[int, tuple[Flow, Arrival | None]] = {}
+        self._polls: dict[int, int] = {}
+        self._is_asked = False
+
+    def take(self) -> bytes:
+        """Return everything that was asked since, in one piece."""
+        pieces = b"".join(self._pieces)
+        self._pieces.clear()
+        return pieces
+
+    # What the router asks
+
+    def clear(self) -> None:
+        """Remove every rule, and set the meter up anew; nothing sent before will be answered."""
+        self._pieces.clear()
+        for of_the_last_connection in (self._unconfirmed, self._awaiting_barrier, self._polls):
+            of_the_last_connection.clear()
+        self._is_asked = False
+        for message in messages.clear():
+            self.append(message)
+
+    def install(self, rule: Rule) -> None:
+        """Add a rule that belongs to no flow."""
+        self.append(messages.addition(rule))
+
+    def add(self, flow: Flow, cookie: int, cause: Arrival | None) -> None:
+        """Add a flow's rules."""
+        self.xid = xid = self.xid % _MOST_XID + 1
+        self._unconfirmed[xid] = (flow, cause)
+        self._pieces.append(self._addition(flow, cookie, xid))
+
+    def remove(self, flow: Flow, cookie: int) -> None:
+        """Remove a flow's rules."""
+        self._pieces.append(self._removal(flow, cookie, 0))
+
+    def inject(self, frame: bytes, in_port: int) -> None:
+        """Put a frame back into the pipeline where it came in, marked as decided."""
+        self._pieces.append(injection(frame, in_port))
+
+    def forward(self, frame: bytes) -> None:
+        """Send a frame on to its next hop."""
+        self._pieces.append(forwarding(frame))
+
+    def send(self, frame: bytes, port: int) -> None:
+        """Send a frame of our own out of a port."""
+        self.append(messages.sending(frame, port))
+
+    def poll(self, cookie: int) -> None:
+        """Ask for the packet counts of all rules with this cookie."""
+        self.xid = xid = self.xid % _MOST_XID + 1
+        self._polls[xid] = cookie
+        self.append(messages.poll(cookie), xid)
+
+    # What the switch says to it
+
+    def confirm(self) -> None:
+        """Ask whether the switch has taken what was sent, unless it is asked already."""
+        if not self._is_asked:
+            self._is_asked = True
+            self._awaiting_barrier, self._unconfirmed = self._unconfirmed, {}
+            self.append(messages.barrier())
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether the rules of a flow were sent since it was last asked."""
+        return bool(self._unconfirmed)
+
+    def confirmed(self) -> None:
+        """It has taken what was sent before the barrier."""
+        self._is_asked = False
+        self._awaiting_barrier.clear()
+
+    def refused(self, xid: int) -> tuple[Flow, Arrival | None] | None:
+        """Return whose rule it refused, and what had made that; None for any other message."""
+        return self._awaiting_barrier.get(xid) or self._unconfirmed.get(xid)
+
+    def polled(self, xid: int) -> int | None:
+        """Return the cookie for which it has answered in full."""
+        return self._polls.pop(xid, None)
+
+    def append(self, message: Any, xid: int = 0) -> None:
+        """Send a message of the framework's."""
+        self._pieces.append(messages.serialised(message, xid))

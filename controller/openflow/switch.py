@@ -1,0 +1,57 @@
+"""What the router asks of its switch. Whoever carries it out keeps the order.
+
+The controller's own is `outbox.Outbox`, which turns it into bytes; a test's is a flow table in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from controller.nat.model import Flow, Packet
+from controller.openflow.frames import Ipv4
+from controller.openflow.pipeline import Rule
+
+
+@dataclass(slots=True, eq=False)
+class Arrival:
+    """A packet on its way to the NAT: the frame, the port by which it came in, and what the NAT reads of it."""
+
+    frame: bytes
+    in_port: int
+    packet: Packet
+
+    @property
+    def ip(self) -> Ipv4:
+        """Where everything is in the frame; read only when somebody asks."""
+        ip = Ipv4.parse(self.frame)
+        assert ip is not None
+        return ip
+
+
+class Switch(Protocol):
+    """A switch with the tables of `pipeline`."""
+
+    def clear(self) -> None:
+        """Remove every rule, and set the meter up anew."""
+
+    def install(self, rule: Rule) -> None:
+        """Add a rule that belongs to no flow."""
+
+    def add(self, flow: Flow, cookie: int, cause: Arrival | None) -> None:
+        """Add a flow's rules. If one is refused, the flow is undone, and `cause`, which made it, is refused."""
+
+    def remove(self, flow: Flow, cookie: int) -> None:
+        """Remove a flow's rules."""
+
+    def inject(self, frame: bytes, in_port: int) -> None:
+        """Put a frame back into the pipeline where it came in, marked as decided."""
+
+    def forward(self, frame: bytes) -> None:
+        """Send a frame on to its next hop, whichever port that is on: also the one it came from."""
+
+    def send(self, frame: bytes, port: int) -> None:
+        """Send a frame of our own out of a port."""
+
+    def poll(self, cookie: int) -> None:
+        """Ask for the packet counts of all rules with this cookie."""
