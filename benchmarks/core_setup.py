@@ -1,10 +1,16 @@
-"""What one mapping costs the NAT's core: microseconds and bytes, for each allocator and several sizes.
+"""What the NAT's core costs: microseconds for each thing that it does, and bytes for each mapping.
 
     python benchmarks/core_setup.py [tcp|udp]
 
-Nothing but the core: no frame, no switch. Each cell is the median of five fills of a new NAT, whose rows are
-interleaved; a fill's time is its CPU time. Bytes are those that Python allocated for the whole fill, by the
-mapping, events taken as they come.
+Nothing but the core: no frame, no switch; garbage is collected as in the controller. Each cell is the median of
+five runs, whose rows are interleaved; times are CPU times. Events are taken as they come. Rows named after an
+allocator are the set-up of a flow (a mapping is made with it); their bytes are those that Python allocated for the
+whole fill, by the mapping. The other rows:
+
+    known        a packet of a flow that there is: a datagram, or the same SYN again
+    release      the end of a flow, to the point where its port is free: by its idle timeout, or by a FIN each way
+    evict, fill  a set-up where the order of last use is kept and nobody has to go
+    evict, full  a set-up for which another mapping goes, its wait for the port included
 """
 
 from __future__ import annotations
@@ -15,48 +21,134 @@ import statistics
 import sys
 import time
 import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from controller.configuration import Settings
+from controller.garbage import collect_seldom
 from controller.nat.allocators import ALLOCATORS
-from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags, Translate
+from controller.nat.events import Resumed
+from controller.nat.model import Endpoint, Hold, Packet, Protocol, Side, TcpFlags, Translate
 from controller.nat.translator import Nat
 
 SIZES = (1_000, 8_000, 64_512)
 REPETITIONS = 5
 SERVER = Endpoint(0xC6336401, 7)
 CLIENTS = 8
-BATCH = 1_000
+FILL_S = 5.0
+"""How long a fill takes on the NAT's own clock, where that matters."""
+TICK_S = 0.05
+
+Cost = Callable[[int, Protocol], dict[str, float]]
 
 
-def packets(count: int, protocol: Protocol) -> list[Packet]:
+def packets(count: int, protocol: Protocol, *, first: int = 0) -> list[Packet]:
     """First packets of flows from a few clients, as a real fill has them."""
     flags = TcpFlags.SYN if protocol is Protocol.TCP else TcpFlags.NONE
     return [
         Packet(protocol, Endpoint(0x0A000001 + number % CLIENTS, 1024 + number // CLIENTS), SERVER, flags)
-        for number in range(count)
+        for number in range(first, first + count)
     ]
 
 
-def fill(allocator: str, flows: list[Packet]) -> Nat:
-    """Make a NAT of as many ports as there are flows, and let all be mapped."""
-    # A block for 16 ports: no client leaves a block unused that another would need.
-    nat = Nat(
-        Settings(ports=len(flows), port_allocation_type=allocator, port_set_size=8).for_nat(), random.Random(1)
-    )
+def new_nat(count: int, **settings: Any) -> Nat:
+    """Return a NAT of so many ports. A block has 16: no client leaves one unused that another would need."""
+    keys = Settings(ports=count, port_set_size=8, hold_queue=count, hold_down_timeout=0, **settings)
+    return Nat(keys.for_nat(), random.Random(1))
+
+
+def fill(nat: Nat, flows: list[Packet]) -> None:
+    """Let all be mapped."""
     for packet in flows:
         nat.outbound(packet, 0.0)
         nat.events.clear()
-    return nat
 
 
-def microseconds(allocator: str, count: int, protocol: Protocol) -> float:
-    """Time one fill; return microseconds for each mapping."""
-    flows = packets(count, protocol)
+@contextmanager
+def timed(cells: dict[str, float], name: str, count: int) -> Iterator[None]:
+    """Note what the block costs, in microseconds for each of `count`."""
     gc.collect()
     started = time.process_time()
-    nat = fill(allocator, flows)
-    seconds = time.process_time() - started
-    return seconds / len(nat) * 1e6
+    yield
+    cells[name] = (time.process_time() - started) / count * 1e6
+
+
+def set_up(count: int, protocol: Protocol) -> dict[str, float]:
+    """Fill a NAT with each allocator."""
+    flows = packets(count, protocol)
+    cells: dict[str, float] = {}
+    for allocator in ALLOCATORS:
+        nat = new_nat(count, port_allocation_type=allocator)
+        with timed(cells, allocator, count):
+            fill(nat, flows)
+        cells[allocator] *= count / len(nat)  # not every allocator finds every port
+    return cells
+
+
+def known_and_released(count: int, protocol: Protocol) -> dict[str, float]:
+    """Let each flow send once more, then end."""
+    cells: dict[str, float] = {}
+    flows, nat = packets(count, protocol), new_nat(count)
+    fill(nat, flows)
+    with timed(cells, "known", count):
+        for packet in flows:
+            nat.outbound(packet, 1.0)
+    closing = [segment for packet in flows for segment in _fins(nat, packet)] if protocol is Protocol.TCP else []
+    idle_since = 1_000.0
+    with timed(cells, "release", count):
+        for side, segment in closing:
+            nat.observe(side, segment, 2.0)
+        examine = nat.due(idle_since)
+        nat.examined([(flow, 0, 0) for flow in examine], idle_since)
+        nat.events.clear()
+        nat.due(idle_since + 1.0)
+    assert not len(nat)
+    assert nat.pool.usage(protocol).free == count
+    return cells
+
+
+def _fins(nat: Nat, packet: Packet) -> Iterator[tuple[Side, Packet]]:
+    flow = nat.outbound_flow(packet.protocol, packet.source, packet.destination)
+    assert flow is not None
+    flags = TcpFlags.FIN | TcpFlags.ACK
+    yield Side.INSIDE, Packet(packet.protocol, packet.source, packet.destination, flags)
+    yield Side.OUTSIDE, Packet(packet.protocol, packet.destination, flow.mapping.external, flags)
+
+
+def evicted(count: int, protocol: Protocol) -> dict[str, float]:
+    """Fill a NAT that evicts, then let as many come again."""
+    cells: dict[str, float] = {}
+    nat, flows, others = (
+        new_nat(count, on_exhaustion="evict-lru"),
+        packets(count, protocol),
+        packets(count, protocol, first=count),
+    )
+    with timed(cells, "evict, fill", count):
+        assert paced(nat, flows, 0.0) == (count, 0)
+    with timed(cells, "evict, full", count):
+        admitted, refused = paced(nat, others, FILL_S)
+    assert not refused
+    assert admitted >= count * 0.85  # the others' ports rest still
+    return cells
+
+
+def paced(nat: Nat, flows: list[Packet], start: float) -> tuple[int, int]:
+    """Let flows come evenly, and time pass as in the controller; return how many were admitted and refused."""
+    next_tick, step, admitted, refused = start, FILL_S / len(flows), 0, 0
+    for number, packet in enumerate(flows):
+        now = start + number * step
+        if now >= next_tick:
+            next_tick = now + TICK_S
+            nat.examined([(flow, 0, 0) for flow in nat.due(now)], now)
+            admitted += sum(isinstance(event, Resumed) for event in nat.events)
+            nat.events.clear()
+        verdict = nat.outbound(packet, now)
+        admitted += isinstance(verdict, Translate)
+        refused += not isinstance(verdict, Translate | Hold)
+        if isinstance(verdict, Translate):
+            nat.events.clear()
+    return admitted, refused
 
 
 def size(allocator: str, count: int, protocol: Protocol) -> float:
@@ -64,8 +156,8 @@ def size(allocator: str, count: int, protocol: Protocol) -> float:
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
-    flows = packets(count, protocol)
-    nat = fill(allocator, flows)
+    flows, nat = packets(count, protocol), new_nat(count, port_allocation_type=allocator)
+    fill(nat, flows)
     mappings = len(nat)
     del flows
     gc.collect()
@@ -75,18 +167,28 @@ def size(allocator: str, count: int, protocol: Protocol) -> float:
     return (after - before) / mappings
 
 
+def measure(costs: tuple[Cost, ...], protocol: Protocol) -> dict[str, list[float]]:
+    """Return the medians of each row, by its name."""
+    cells: dict[str, list[list[float]]] = {}
+    for repetition in range(REPETITIONS):
+        for column, count in enumerate(SIZES):
+            for cost in costs:
+                for name, value in cost(count, protocol).items():
+                    row = cells.setdefault(name, [[0.0] * REPETITIONS for _ in SIZES])
+                    row[column][repetition] = value
+    return {name: [statistics.median(column) for column in row] for name, row in cells.items()}
+
+
 def main() -> None:
-    """Print a table."""
+    """Print the tables."""
     protocol = Protocol[sys.argv[1].upper()] if len(sys.argv) > 1 else Protocol.UDP
-    cells: dict[tuple[str, int], list[float]] = {(name, count): [] for name in ALLOCATORS for count in SIZES}
-    for _ in range(REPETITIONS):
-        for (allocator, count), times in cells.items():
-            times.append(microseconds(allocator, count, protocol))
-    print(f"{protocol.name}: microseconds for each mapping; bytes at {SIZES[-1]:,}")
-    print(f"{'allocator':14}" + "".join(f"{count:>10,}" for count in SIZES) + f"{'bytes':>10}")
-    for allocator in ALLOCATORS:
-        row = "".join(f"{statistics.median(cells[allocator, count]):10.1f}" for count in SIZES)
-        print(f"{allocator:14}{row}{size(allocator, SIZES[-1], protocol):10.0f}")
+    collect_seldom()
+    rows = measure((set_up, known_and_released, evicted), protocol)
+    print(f"{protocol.name}: microseconds for each flow; bytes for each mapping at {SIZES[-1]:,}")
+    print(f"{'set-up':14}" + "".join(f"{count:>10,}" for count in SIZES) + f"{'bytes':>10}")
+    for name, row in rows.items():
+        memory = f"{size(name, SIZES[-1], protocol):10.0f}" if name in ALLOCATORS else ""
+        print(f"{name:14}" + "".join(f"{value:10.1f}" for value in row) + memory)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 Both are the topology home with our gateway at its default settings, each in a sandbox of its own. A lab has
 started when its first and its last client have had an answer from the server, counted from before there was a
-sandbox. It has stopped when no process of it is left: ours just ends, while Mininet's is stopped by Mininet first.
+sandbox. It has stopped when its sandbox has ended; ours just ends, while Mininet's is stopped by Mininet first.
 In favour of Mininet's, its hosts are spared what ours are given besides: settings of their kernel, and checksums.
 """
 
@@ -65,13 +65,15 @@ def measure(hosts: int, kind: str) -> Times:
     assert process.stdout is not None
     assert process.stderr is not None
     with process:
-        answer = process.stdout.readline()
+        if not process.stdout.readline():
+            words = process.stderr.read().strip()
+            raise StartError(f"a lab with {hosts} hosts ({kind}) did not start: {words[-2000:]}")
         ready = time.monotonic()
         process.stdin.close()
-        words = process.stderr.read()
+        process.stdout.readline()
+        process.kill()
+        process.stdout.read()
         process.wait()
-        if not answer:
-            raise StartError(f"a lab with {hosts} hosts ({kind}) did not start: {words.strip()[-2000:]}")
         return Times(start=ready - started, stop=time.monotonic() - ready)
 
 
@@ -94,8 +96,8 @@ def live(kind: str, hosts: int) -> None:
     sys.stdin.read()
     if kind == STOCK:
         net.stop()
+    print("stopped", flush=True)
     del ends
-    os._exit(0)
 
 
 def built(kind: str, hosts: int) -> Any:

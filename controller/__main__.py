@@ -9,6 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
+from controller.garbage import collect_seldom
 from controller.openflow import framework
 from controller.openflow.app import NatApp
 from controller.openflow.loop import Connection
@@ -26,6 +27,7 @@ def main() -> None:
     NatApp.outbox = Outbox(configuration.settings.for_nat().flows)
     NatApp.router = Router(configuration, NatApp.outbox)
     NatApp.telemetry = telemetry = Telemetry(socket.socket(fileno=int(sys.argv[3])))
+    collect_seldom()
     Connection.packet_in, Connection.answer = NatApp.router.packet_in, NatApp.send
     framework.run(
         "controller.openflow.app",

@@ -26,12 +26,12 @@ from controller.configuration import ConfigurationError
 from topologies.base import LabTopology, client_name
 from topologies.gateways.base import Gateway
 from topologies.gateways.openflow import OpenFlowGateway
-from topologies.nodes import LabLink
+from topologies.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 LAN = ipaddress.IPv4Network("10.0.0.0/16")
 GATEWAY_INSIDE = ipaddress.IPv4Interface("10.0.255.254/16")
 FEWEST_SWITCHES, PORTS_OF_A_SWITCH = 4, 48
-MOST_CLIENTS = 1000
+MOST_CLIENTS = int(GATEWAY_INSIDE.ip) - int(LAN.network_address) - 1
 
 
 class Campus(LabTopology):
@@ -46,8 +46,8 @@ class Campus(LabTopology):
         """Describe the network with so many clients."""
         if not 1 <= clients <= MOST_CLIENTS:
             raise ConfigurationError(
-                f"parameter clients={clients} is not possible: the topology campus is for 1 to {MOST_CLIENTS:,} "
-                "clients, as each is a process"
+                f"parameter clients={clients} is not possible: the topology campus has addresses for "
+                f"1 to {MOST_CLIENTS:,} clients"
             )
         self.gateway(gateway, gateway_params)
         switches = max(FEWEST_SWITCHES, math.ceil(clients / PORTS_OF_A_SWITCH))
@@ -61,4 +61,3 @@ class Campus(LabTopology):
 
 
 topos = {"campus": Campus}  # where Mininet looks for the topologies of a file
-links = {"default": LabLink}  # and for its links

@@ -27,7 +27,7 @@ from controller.configuration import ConfigurationError
 from topologies.base import LabTopology, client_name
 from topologies.gateways.base import Gateway
 from topologies.gateways.openflow import OpenFlowGateway
-from topologies.nodes import LabLink
+from topologies.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 HOMES = {
     "home-a": ipaddress.IPv4Network("10.1.0.0/16"),
@@ -68,4 +68,3 @@ class Carrier(LabTopology):
 
 
 topos = {"carrier": Carrier}  # where Mininet looks for the topologies of a file
-links = {"default": LabLink}  # and for its links

@@ -20,7 +20,7 @@ from controller.configuration import ConfigurationError
 from topologies.base import NAMES, LabTopology, client_name
 from topologies.gateways.base import Gateway
 from topologies.gateways.openflow import OpenFlowGateway
-from topologies.nodes import LabLink
+from topologies.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 LAN = ipaddress.IPv4Network("10.0.0.0/16")
 GATEWAY_INSIDE = ipaddress.IPv4Address("10.0.255.254")
@@ -50,4 +50,3 @@ class Home(LabTopology):
 
 
 topos = {"home": Home}  # where Mininet looks for the topologies of a file
-links = {"default": LabLink}  # and for its links

@@ -22,7 +22,7 @@ from controller.configuration import ConfigurationError
 from topologies.base import LabTopology, client_name
 from topologies.gateways.base import Gateway
 from topologies.gateways.openflow import OpenFlowGateway
-from topologies.nodes import LabLink
+from topologies.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 LAN = ipaddress.IPv4Network("10.0.0.0/16")
 GATEWAY_INSIDE = ipaddress.IPv4Address("10.0.255.254")
@@ -58,4 +58,3 @@ class MultiAddress(LabTopology):
 
 
 topos = {"multi-address": MultiAddress}  # where Mininet looks for the topologies of a file
-links = {"default": LabLink}  # and for its links

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mininet.link import Intf, Link
+from mininet.link import Intf, Link, OVSLink, TCLink, TCULink
 from mininet.node import Node
 
 from topologies.namespaces import Namespace, show_own_interfaces
@@ -156,3 +156,7 @@ def _namespace_of(node: Any) -> Iterator[int | None]:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+LINKS = {"default": LabLink, "tc": TCLink, "tcu": TCULink, "ovs": OVSLink}
+"""By the names of `mn --link`. A file for `mn --custom` that imports this replaces Mininet's own table."""

@@ -28,7 +28,7 @@ from controller.configuration import ConfigurationError
 from topologies.base import LabTopology, client_name
 from topologies.gateways.base import Gateway
 from topologies.gateways.openflow import OpenFlowGateway
-from topologies.nodes import LabLink
+from topologies.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 GATEWAY_HOST = 0xFFFE
 """Where in a home's network its gateway is: at .255.254."""
@@ -89,4 +89,3 @@ class TwoHomes(LabTopology):
 
 
 topos = {"two-homes": TwoHomes}  # where Mininet looks for the topologies of a file
-links = {"default": LabLink}  # and for its links

@@ -10,7 +10,7 @@ not told from the other connections' data, and ends with its timer.
 
 from __future__ import annotations
 
-from controller.nat.model import Connection, Endpoint, Flow, Packet, Side, TcpFlags
+from controller.nat.model import INSIDE, SYN, Connection, Endpoint, Flow, Side, TcpFlags
 from controller.nat.tcp import TIMERS, TcpEvent, TcpState, TcpTimer, next_state
 from controller.nat.timers import TimerQueue
 
@@ -19,6 +19,7 @@ EXAMINATIONS = 4
 UNKNOWN = -1
 """A count that has not been read since."""
 
+_OPENED, _RESET = TcpState.INIT, TcpState.TRANS
 _ENDED = {TcpState.BOTH_FIN_RCV, TcpState.TRANS}
 _ESTABLISHED_PHASE = {state for state, timer in TIMERS.items() if timer is TcpTimer.ESTABLISHED}
 _EXAMINED = {TcpTimer.ESTABLISHED, TcpTimer.RESET}
@@ -34,22 +35,28 @@ class Connections:
             timer: TimerQueue(timeout / EXAMINATIONS if timer in _EXAMINED else timeout)
             for timer, timeout in timeouts.items()
         }
+        self._timer_in = {state: self._timers[timer] for state, timer in TIMERS.items()}
 
-    def track(self, flow: Flow, remote: Endpoint, sender: Side, packet: Packet, now: float) -> None:
+    def track(self, flow: Flow, remote: Endpoint, sender: Side, flags: TcpFlags, now: float) -> None:
         """Take note of a segment."""
-        if flow.connections is None:
-            flow.connections = {}
-        connection = flow.connections.get(remote)
+        connection = flow.connections.get(remote) if flow.connections else None
         if connection is None:
-            if not packet.opens_connection:
-                return  # a late segment of a connection that has ended
-            connection = Connection(flow, remote, sender, now, flow.packets_from(sender.other))
-            flow.connections[remote] = connection
-        elif packet.opens_connection and connection.state in _ENDED:
+            if flags == SYN:  # or it is a late segment of a connection that has ended
+                self._open(flow, remote, sender, now)
+            return
+        if flags == SYN and connection.state in _ENDED:
             connection.client = sender  # either side may open it again
-        event = _event(connection, sender, packet.flags)
+        event = EVENTS[sender is connection.client][flags]
         if event is not None:
             self._advance(connection, event, now)
+
+    def _open(self, flow: Flow, remote: Endpoint, client: Side, now: float) -> None:
+        packets_before = flow.inbound_packets if client is INSIDE else flow.outbound_packets
+        connection = Connection(flow, remote, client, now, packets_before, _OPENED)
+        if flow.connections is None:
+            flow.connections = {}
+        flow.connections[remote] = connection
+        self._timer_in[_OPENED].arm(connection, now)
 
     def due(self, now: float) -> tuple[list[Connection], list[Flow]]:
         """Return the connections that have closed at `now`, and the flows whose counts must tell of others."""
@@ -63,7 +70,9 @@ class Connections:
 
     def examined(self, flow: Flow, now: float) -> list[Connection]:
         """Conclude from a flow's new counts what has become of its connections; return those that are over."""
-        return [each for each in (flow.connections or {}).values() if self._is_over(each, now)]
+        if not flow.connections:
+            return []
+        return [each for each in flow.connections.values() if self._is_over(each, now)]
 
     def counts_restarted(self, flow: Flow, now: float) -> None:
         """The flow's rules count from zero: what they had seen is unknown, so it is all in use."""
@@ -73,7 +82,7 @@ class Connections:
 
     def forget(self, connection: Connection) -> None:
         """Remove a connection."""
-        self._timers[TIMERS[connection.state]].disarm(connection)
+        self._timer_in[connection.state].disarm(connection)
         if connection.flow.connections is not None:
             del connection.flow.connections[connection.remote]
 
@@ -87,31 +96,29 @@ class Connections:
 
         But not that after a RST: another RST is no data, and must not keep what the first one ended.
         """
-        state = next_state(connection.state, event)
-        if state is connection.state is TcpState.TRANS:
+        before = connection.state
+        state = next_state(before, event)
+        if state is before is _RESET:
             connection.packets_before = UNKNOWN
             return
-        if connection.state is not TcpState.CLOSED:
-            self._timers[TIMERS[connection.state]].disarm(connection)
-        if state is TcpState.INIT:
-            connection.since = now
-        if state is not connection.state:
-            connection.since = now
-            if state is TcpState.INIT:
+        if state is not before:
+            connection.state = state
+            if state is _OPENED:
                 connection.packets_before = connection.flow.packets_from(connection.client.other)
-            elif state is TcpState.TRANS:
+            elif state is _RESET:
                 connection.packets_before = UNKNOWN
-        connection.state = state
-        self._timers[TIMERS[state]].arm(connection, now)
+        if state is not before or state is _OPENED:
+            connection.since = now
+        self._timer_in[state].arm(connection, now)
 
     def _is_over(self, connection: Connection, now: float) -> bool:
         flow, waited = connection.flow, now - connection.since
-        if connection.state is TcpState.INIT:
+        if connection.state is _OPENED:
             if flow.packets_from(connection.client.other) > connection.packets_before:
                 self._advance(connection, TcpEvent.SERVER_SYN, now)
                 return False
             return waited >= self._timeouts[TcpTimer.OPENING]
-        if connection.state is TcpState.TRANS:
+        if connection.state is _RESET:
             return not self._goes_on(connection, now) and waited >= self._timeouts[TcpTimer.RESET]
         is_idle = now - flow.last_use >= self._timeouts[TcpTimer.ESTABLISHED]
         if connection.state in _ESTABLISHED_PHASE and is_idle:
@@ -130,9 +137,8 @@ class Connections:
         return False
 
 
-def _event(connection: Connection, sender: Side, flags: TcpFlags) -> TcpEvent | None:
+def _event(flags: int, *, is_client: bool) -> TcpEvent | None:
     """Name what a segment means for its connection, or None where it means nothing."""
-    is_client = sender is connection.client
     if flags & TcpFlags.RST:
         return TcpEvent.RST
     if flags & TcpFlags.FIN:
@@ -140,3 +146,10 @@ def _event(connection: Connection, sender: Side, flags: TcpFlags) -> TcpEvent | 
     if flags & TcpFlags.SYN:
         return TcpEvent.CLIENT_SYN if is_client else TcpEvent.SERVER_SYN
     return None
+
+
+EVENTS = {
+    is_client: tuple(_event(flags, is_client=is_client) for flags in range(2 * TcpFlags.ACK))
+    for is_client in (True, False)
+}
+"""What each combination of flags means, by whether the client sent it. To ask a flag for its bits takes longer."""

@@ -1,4 +1,4 @@
-"""What happened to the NAT, in the past tense."""
+"""What happened to the NAT, in the past tense. What many flows cause is not frozen, as in `model.py`."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ class ReleaseReason(enum.Enum):
     EVICTED = "another needed its place"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MappingCreated:
     """A mapping was made, and a port given to it."""
 
     mapping: Mapping
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FlowCreated:
     """A mapping, perhaps a new one, is to be used with a new peer."""
 
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FlowEnded:
     """A mapping is no longer used with this peer."""
 
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MappingReleased:
     """A mapping ended, after all its flows; its port rests or is held down, then becomes free."""
 
@@ -68,7 +68,7 @@ class ThresholdReached:
     allocated: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Resumed:
     """Packets that were held are decided: the first by `verdict`, the others as if they came only now."""
 

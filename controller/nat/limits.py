@@ -15,6 +15,8 @@ refuses the packet, and it alone is counted.
 
 from __future__ import annotations
 
+import math
+
 from controller.nat.model import Limit, Protocol
 from controller.nat.settings import NatSettings
 from controller.nat.subscribers import Subscriber
@@ -37,7 +39,11 @@ class Limits:
     """Knows the subscribers, and how much of everything is in use."""
 
     def __init__(self, settings: NatSettings) -> None:
-        self._settings = settings
+        self._most_subscribers = _most(settings.limit_subscribers)
+        self._most_mappings = _most(settings.limit_port_mappings)
+        self._most_sessions = _most(settings.limit_sessions)
+        self._quota = _most(settings.port_quota)
+        self._quotas = {protocol: _most(quota) for protocol, quota in settings.port_quotas.items()}
         self.subscribers: dict[int, Subscriber] = {}
         self.mappings = 0
         self.sessions = 0
@@ -47,38 +53,27 @@ class Limits:
         self._rates: dict[int, _Rate] = {}
         self._refilled: TimerQueue[_Rate] = TimerQueue(self._burst / rate if rate else 0.0)
 
-    def subscriber(self, address: int, external_address: int | None = None) -> Subscriber:
-        """Return a subscriber; one without mappings is not remembered, so it may say with what it is paired."""
-        return self.subscribers.get(address) or Subscriber(address, external_address)
-
     def stops_mapping(self, subscriber: Subscriber, protocol: Protocol, now: float) -> Limit | None:
         """Return the limit that a new mapping would exceed, if any."""
-        settings = self._settings
-        if _reached(len(self.subscribers), settings.limit_subscribers) and not subscriber.total:
+        if len(self.subscribers) >= self._most_subscribers and not subscriber.total:
             return Limit.SUBSCRIBERS
-        if self.stops_by_quota(subscriber, protocol):
-            return Limit.QUOTA
+        if subscriber.total >= self._quota or subscriber.mappings[protocol] >= self._quotas[protocol]:
+            return Limit.QUOTA  # RFC 6888 REQ-4, REQ-4B
         if self._rate and not self._may_create(subscriber.address, now):
             return Limit.RATE
-        if _reached(self.mappings, settings.limit_port_mappings):
+        if self.mappings >= self._most_mappings:
             return Limit.MAPPINGS
         return self.stops_session()
 
-    def stops_by_quota(self, subscriber: Subscriber, protocol: Protocol) -> bool:
-        """Whether a subscriber has used up its quota of ports (RFC 6888 REQ-4, REQ-4B)."""
-        in_all, of_protocol = self._settings.port_quota, self._settings.port_quotas[protocol]
-        if in_all is not None and subscriber.total >= in_all:
-            return True
-        return of_protocol is not None and subscriber.mappings[protocol] >= of_protocol
-
     def stops_session(self) -> Limit | None:
         """Return the limit that a new session would exceed, if any."""
-        return Limit.SESSIONS if _reached(self.sessions, self._settings.limit_sessions) else None
+        return Limit.SESSIONS if self.sessions >= self._most_sessions else None
 
     def took_mapping(self, subscriber: Subscriber, protocol: Protocol, now: float) -> None:
         """Count a new mapping."""
         self.subscribers[subscriber.address] = subscriber
         subscriber.mappings[protocol] += 1
+        subscriber.total += 1
         self.mappings += 1
         if self._rate:
             rate = self._rates.get(subscriber.address)
@@ -92,6 +87,7 @@ class Limits:
         """Count a mapping that ended; a subscriber without mappings is forgotten."""
         subscriber = self.subscribers[address]
         subscriber.mappings[protocol] -= 1
+        subscriber.total -= 1
         self.mappings -= 1
         if not subscriber.total:
             del self.subscribers[address]
@@ -116,5 +112,5 @@ class Limits:
         return rate is None or rate.bucket.has_token(now)
 
 
-def _reached(value: int, limit: int | None) -> bool:
-    return limit is not None and value >= limit
+def _most(limit: int | None) -> float:
+    return math.inf if limit is None else limit

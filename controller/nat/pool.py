@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.nat.allocators.allocator import Allocator, PortPlan
-from controller.nat.model import Dependence, Endpoint, Protocol
+from controller.nat.model import PARTS, TCP, Dependence, Endpoint, Protocol
 from controller.nat.settings import NatSettings
 from controller.nat.subscribers import Subscriber
 
@@ -29,9 +29,9 @@ class Usage:
     held_down: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Freed:
-    """An external endpoint that can be given again, toward a part of the remote endpoint."""
+    """An external endpoint that can be given again at `ready_at`, toward a part of the remote endpoint."""
 
     external: Endpoint
     destination: Endpoint
@@ -44,9 +44,10 @@ class Ports:
 
     def __init__(self, protocol: Protocol, settings: NatSettings, rng: random.Random) -> None:
         self._settings = settings
+        self._rest = settings.rest
         self._plan = PortPlan(settings.ports, rng, settings.port_set_size, settings.port_set_timeout)
         # RFC 6888 REQ-8: not where TCP is tracked (a), and not where strangers are filtered (c).
-        exempt = protocol is Protocol.TCP or settings.filtering is not Dependence.INDEPENDENT
+        exempt = protocol is TCP or settings.filtering is not Dependence.INDEPENDENT
         self._hold_down = 0.0 if exempt else settings.hold_down_timeout - settings.rest
         self._free: dict[int, dict[Endpoint, Allocator]] = {address: {} for address in settings.external_addresses}
         self._resting: deque[Freed] = deque()
@@ -65,20 +66,20 @@ class Ports:
         self.allocated += 1
         return Endpoint(address, port)
 
-    def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> None:
+    def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> Freed:
         """Take an endpoint back; it is given again only after its rest and, if it is to be, its hold-down."""
         self.allocated -= 1
-        held_down = hold_down and self.holds_down
-        self._resting.append(Freed(external, destination, now + self._settings.rest, held_down))
+        freed = Freed(external, destination, now + self._rest, hold_down and self._hold_down > 0)
+        self._resting.append(freed)
+        return freed
 
     def reclaim(self, now: float) -> Iterator[Freed]:
         """Make free what has rested long enough, and yield it."""
         while self._resting and self._resting[0].ready_at <= now:
             rested = self._resting.popleft()
             if rested.to_be_held_down:
-                self._held_down.append(
-                    Freed(rested.external, rested.destination, rested.ready_at + self._hold_down)
-                )
+                rested.ready_at += self._hold_down
+                self._held_down.append(rested)
             else:
                 yield self._make_free(rested, now)
         most = self._settings.hold_down_max
@@ -120,16 +121,16 @@ class Pool:
     """Gives external endpoints to internal ones, and takes them back."""
 
     def __init__(self, settings: NatSettings, rng: random.Random) -> None:
-        self._overlapping = settings.overlapping
+        self._destination = PARTS[settings.overlapping]
         self._pooling = settings.pooling(settings.external_addresses, rng)
-        self._ports = {protocol: Ports(protocol, settings, rng) for protocol in Protocol}
+        self.ports = {protocol: Ports(protocol, settings, rng) for protocol in Protocol}
         self.limit = settings.pooling.limit
 
     def allocate(
         self, protocol: Protocol, subscriber: Subscriber, internal: Endpoint, remote: Endpoint, now: float
     ) -> Endpoint | None:
         """Take an external endpoint for packets from `internal` to `remote`, or return None if there is none."""
-        ports, destination = self._ports[protocol], self._overlapping.part(remote)
+        ports, destination = self.ports[protocol], self._destination(remote)
         for address in self._pooling.candidates(subscriber):
             external = ports.allocate(address, internal, destination, now)
             if external is not None:
@@ -138,30 +139,30 @@ class Pool:
 
     def release(
         self, protocol: Protocol, external: Endpoint, remote: Endpoint, now: float, *, hold_down: bool
-    ) -> None:
+    ) -> Freed:
         """Take an endpoint back that was given for packets to `remote`."""
-        self._ports[protocol].release(external, self._overlapping.part(remote), now, hold_down=hold_down)
+        return self.ports[protocol].release(external, self._destination(remote), now, hold_down=hold_down)
 
     def holds_down(self, protocol: Protocol) -> bool:
         """Whether ports of a protocol stay out of use for longer than their rest."""
-        return self._ports[protocol].holds_down
+        return self.ports[protocol].holds_down
 
     def reclaim(self, now: float) -> Iterator[tuple[Protocol, Freed]]:
         """Make free what has rested long enough, and yield it."""
-        for protocol, ports in self._ports.items():
+        for protocol, ports in self.ports.items():
             for freed in ports.reclaim(now):
                 yield protocol, freed
 
     def allocated(self, protocol: Protocol) -> int:
         """Return how many ports of one protocol are allocated."""
-        return self._ports[protocol].allocated
+        return self.ports[protocol].allocated
 
     def usage(self, protocol: Protocol) -> Usage:
         """Count the ports of one protocol by their state."""
-        return self._ports[protocol].usage()
+        return self.ports[protocol].usage()
 
     @property
     def next_deadline(self) -> float | None:
         """When the next port goes on to its next state, or None."""
-        deadlines = [ports.next_deadline for ports in self._ports.values()]
+        deadlines = [ports.next_deadline for ports in self.ports.values()]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)

@@ -10,7 +10,9 @@ of the number of tenths.
 from __future__ import annotations
 
 import heapq
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from controller.nat.model import Mapping
 from controller.nat.scopes import Scope
@@ -19,24 +21,32 @@ TENTH_S = 0.1
 
 
 class _Order:
-    """The mappings of one scope, by the tenths of their last use."""
+    """The mappings of one scope, by the tenths of their last use.
 
-    def __init__(self) -> None:
-        self._by_tenth: dict[int, dict[Mapping, None]] = {}
+    A tenth is an ordered dictionary: the first of an ordinary one is found past all that were taken out before it.
+    """
+
+    __slots__ = ("_by_tenth", "_tenths", "scope")
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self._by_tenth: dict[int, OrderedDict[Mapping, None]] = {}
         self._tenths: list[int] = []
 
     def __bool__(self) -> bool:
         return bool(self._by_tenth)
 
     def add(self, mapping: Mapping, tenth: int) -> None:
-        if tenth not in self._by_tenth:
-            self._by_tenth[tenth] = {}
+        mappings = self._by_tenth.get(tenth)
+        if mappings is None:
+            mappings = self._by_tenth[tenth] = OrderedDict()
             heapq.heappush(self._tenths, tenth)
-        self._by_tenth[tenth][mapping] = None
+        mappings[mapping] = None
 
     def remove(self, mapping: Mapping, tenth: int) -> None:
-        del self._by_tenth[tenth][mapping]
-        if not self._by_tenth[tenth]:
+        mappings = self._by_tenth[tenth]
+        del mappings[mapping]
+        if not mappings:
             del self._by_tenth[tenth]
             while self._tenths and self._tenths[0] not in self._by_tenth:
                 heapq.heappop(self._tenths)  # here, lest they pile up where nobody ever asks
@@ -48,34 +58,53 @@ class _Order:
                 yield from self._by_tenth[tenth]
 
 
+@dataclass(slots=True, eq=False)
+class _Standing:
+    """In which orders a mapping stands, and in which of their tenths."""
+
+    tenth: int
+    orders: list[_Order]
+
+
 class Recency:
     """Orders of mappings, by scope."""
 
     def __init__(self) -> None:
         self._orders: dict[Scope, _Order] = {}
-        self._tenths: dict[Mapping, int] = {}
+        self._standings: dict[Mapping, _Standing] = {}
 
-    def use(self, mapping: Mapping, scopes: Iterable[Scope], at: float) -> None:
-        """Take note that a mapping, new or known, was used at `at`, or later."""
-        tenth, before = int(at / TENTH_S), self._tenths.get(mapping)
-        if before is not None and tenth <= before:
-            return
-        for scope in scopes:
-            order = self._orders.setdefault(scope, _Order())
-            if before is not None:
-                order.remove(mapping, before)
-            order.add(mapping, tenth)
-        self._tenths[mapping] = tenth
+    def add(self, mapping: Mapping, scopes: Iterable[Scope], at: float) -> None:
+        """Enter a new mapping, used at `at`."""
+        standing = self._standings[mapping] = _Standing(
+            int(at / TENTH_S), [self._order(scope) for scope in scopes]
+        )
+        for order in standing.orders:
+            order.add(mapping, standing.tenth)
 
-    def forget(self, mapping: Mapping, scopes: Iterable[Scope]) -> None:
-        """Remove a mapping."""
-        tenth = self._tenths.pop(mapping)
-        for scope in scopes:
-            order = self._orders[scope]
-            order.remove(mapping, tenth)
+    def use(self, mapping: Mapping, at: float) -> None:
+        """Take note that a mapping was used at `at`, or later."""
+        standing, tenth = self._standings[mapping], int(at / TENTH_S)
+        if tenth > standing.tenth:
+            for order in standing.orders:
+                order.remove(mapping, standing.tenth)
+                order.add(mapping, tenth)
+            standing.tenth = tenth
+
+    def forget(self, mapping: Mapping) -> list[Scope]:
+        """Remove a mapping, and return the scopes in whose orders it stood."""
+        standing = self._standings.pop(mapping)
+        for order in standing.orders:
+            order.remove(mapping, standing.tenth)
             if not order:
-                del self._orders[scope]
+                del self._orders[order.scope]
+        return [order.scope for order in standing.orders]
 
     def oldest(self, scope: Scope) -> Iterator[Mapping]:
         """Yield the mappings of a scope, the least recently used first."""
         return self._orders[scope].oldest() if scope in self._orders else iter(())
+
+    def _order(self, scope: Scope) -> _Order:
+        order = self._orders.get(scope)
+        if order is None:
+            order = self._orders[scope] = _Order(scope)
+        return order

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from controller.nat.events import LimitReached, ReleaseReason, Resumed
 from controller.nat.exhaustion.policy import Decision, Evict, Shortage, Wait
 from controller.nat.model import (
+    PARTS,
     Answer,
-    Endpoint,
     Flow,
     Hold,
     Limit,
@@ -27,7 +27,7 @@ from controller.nat.model import (
 )
 from controller.nat.pool import Freed
 from controller.nat.recency import Recency
-from controller.nat.scopes import Scope, Scopes
+from controller.nat.scopes import ANY_MAPPING, Scope, Scopes
 from controller.nat.waiting import Key, Ticket, WaitingRoom
 
 if TYPE_CHECKING:
@@ -38,11 +38,12 @@ RESTS = 4
 CANDIDATES = 256
 """How many of the oldest mappings are looked at, where not every one would do."""
 
+_SESSIONS = Scope(Limit.SESSIONS)
 _FLOW_TABLE = Scope(Limit.FLOW_TABLE)
 _SUBSCRIBERS = Scope(Limit.SUBSCRIBERS)
 _HOLD_QUEUE = Scope(Limit.HOLD_QUEUE)
-_FREED_BY_ANY_FLOW = (Scope(Limit.SESSIONS), _FLOW_TABLE)
-_FREED_BY_ANY_MAPPING = (*_FREED_BY_ANY_FLOW, _SUBSCRIBERS)
+_FREED_BY_ANY_FLOW = (_SESSIONS, _FLOW_TABLE)
+_FREED_BY_ANY_MAPPING = (*_FREED_BY_ANY_FLOW, _SUBSCRIBERS, ANY_MAPPING)
 _ANY_MAPPING_HELPS = {Limit.MAPPINGS, Limit.SESSIONS, Limit.FLOW_TABLE, Limit.SUBSCRIBERS}
 
 
@@ -55,6 +56,8 @@ class Scarcity:
         self._scopes = scopes
         self._policy = settings.on_exhaustion()
         self._fallback = settings.fallback
+        self._scope_of = PARTS[settings.mapping]
+        self._limits_rate = settings.new_mapping_rate_per_subscriber is not None
         patience = settings.hold_timeout
         if self._policy.evicts:
             patience = max(patience, RESTS * settings.rest)
@@ -63,15 +66,17 @@ class Scarcity:
         self._announced: set[Scope] = set()
         self._freed: deque[Scope] = deque()
         self._waited_for_rules: set[Flow] = set()
-        # Ports that rest, by who can use them then: nobody has to go for what is on its way.
-        self._resting: dict[tuple[Protocol, Endpoint, Endpoint], Scope] = {}
+        # Ports that rest, and who can use them then: nobody has to go for what is on its way.
+        self._resting: dict[Freed, Scope] = {}
         self._coming: Counter[Scope] = Counter()
 
     # Packets
 
     def known(self, packet: Packet) -> Verdict | None:
         """Return the verdict on a packet whose like waits already, None for any other."""
-        ticket = self._waiting.find(self._key(packet)) if self._waiting else None
+        if not self._waiting.packets:
+            return None
+        ticket = self._waiting.find(self._key(packet))
         if ticket is None:
             return None
         if packet.protocol is Protocol.TCP and packet in ticket.held:
@@ -99,7 +104,7 @@ class Scarcity:
 
     def paired_with(self, subscriber: int) -> int | None:
         """Return the external address at which a subscriber waits; whatever else it sends waits there as well."""
-        return self._waiting.paired_with(subscriber) if self._waiting else None
+        return self._waiting.paired_with(subscriber) if self._waiting.packets else None
 
     def has_waited_for_rules(self, flow: Flow) -> bool:
         """Whether a flow was made when the switch was thought to have room again."""
@@ -130,7 +135,7 @@ class Scarcity:
             return iter(())
         if scope.limit not in _ANY_MAPPING_HELPS:
             return self._recency.oldest(scope)
-        oldest = itertools.islice(self._recency.oldest(Scope(Limit.MAPPINGS)), CANDIDATES)
+        oldest = itertools.islice(self._recency.oldest(ANY_MAPPING), CANDIDATES)
         return (mapping for mapping in oldest if self._would_help(mapping, scope.limit, packet))
 
     def _would_help(self, mapping: Mapping, limit: Limit, packet: Packet) -> bool:
@@ -138,7 +143,7 @@ class Scarcity:
             return self._nat.limits.subscribers[mapping.internal.address].total == 1
         if limit is Limit.FLOW_TABLE and mapping.protocol is Protocol.ICMP:
             return False  # it has no rules
-        wanted = self._nat.settings.mapping.part(packet.destination)  # its own mapping is of use to it
+        wanted = self._scope_of(packet.destination)  # its own mapping is of use to it
         return (mapping.protocol, mapping.internal, mapping.scope) != (packet.protocol, packet.source, wanted)
 
     def _make_room(self, decision: Decision, now: float) -> None:
@@ -160,14 +165,19 @@ class Scarcity:
             self._nat.events.append(LimitReached(scope.limit, protocol, scope.subject))
 
     def _key(self, packet: Packet) -> Key:
-        return (packet.protocol, packet.source, self._nat.settings.mapping.part(packet.destination))
+        return (packet.protocol, packet.source, self._scope_of(packet.destination))
 
     # What has become of mappings
+
+    def mapping_created(self, mapping: Mapping) -> None:
+        """A mapping was made."""
+        if self._recency is not None:
+            self._recency.add(mapping, self._scopes.of_mapping(mapping), mapping.last_use)
 
     def used(self, mapping: Mapping, at: float) -> None:
         """A mapping was used, in whichever direction, at `at` or later."""
         if self._recency is not None:
-            self._recency.use(mapping, self._scopes.of_mapping(mapping), at)
+            self._recency.use(mapping, at)
 
     def forget(self, flow: Flow) -> None:
         """A flow ended."""
@@ -177,14 +187,16 @@ class Scarcity:
         """An outbound packet got what it needed: the limits that it passed may be announced again."""
         if self._announced:
             subscriber = mapping.internal.address
-            passed = [Scope(Limit.SESSIONS), Scope(Limit.RATE, subscriber)]
+            self._announced.difference_update(self._scopes.of_mapping(mapping))
+            self._announced.discard(_SESSIONS)
+            if self._limits_rate:
+                self._announced.discard(Scope(Limit.RATE, subscriber))
             if self._nat.limits.subscribers[subscriber].total == 1:
-                passed.append(_SUBSCRIBERS)
-            self._announced.difference_update((*self._scopes.of_mapping(mapping), *passed))
+                self._announced.discard(_SUBSCRIBERS)
 
     def let_in(self, flow: Flow, now: float) -> None:
         """A stranger has opened a session, by which what waits for the same may go out as well."""
-        key = (flow.mapping.protocol, flow.mapping.internal, self._nat.settings.mapping.part(flow.peer))
+        key = (flow.mapping.protocol, flow.mapping.internal, self._scope_of(flow.peer))
         ticket = self._waiting.find(key)
         if ticket is not None:
             first = ticket.packet
@@ -197,33 +209,37 @@ class Scarcity:
         """A flow ended, but not its mapping."""
         self._free(_FREED_BY_ANY_FLOW, reason)
 
-    def mapping_released(self, mapping: Mapping, reason: ReleaseReason) -> None:
-        """A mapping ended; its port is not free yet."""
-        scopes = self._scopes.of_mapping(mapping)
-        of_port = self._scopes.of_port(mapping)
+    def mapping_released(self, mapping: Mapping, freed: Freed, reason: ReleaseReason) -> None:
+        """A mapping ended; what it freed cannot be given yet."""
+        self._free(_FREED_BY_ANY_MAPPING, reason)
         if self._recency is not None:
-            self._recency.forget(mapping, scopes)
+            _, of_port, *of_quotas = self._recency.forget(mapping)
             if reason is ReleaseReason.EVICTED or not self._nat.pool.holds_down(mapping.protocol):
-                self._resting[self._scopes.place_of(mapping)] = of_port
+                self._resting[freed] = of_port
                 self._coming[of_port] += 1
-        self._free((*_FREED_BY_ANY_MAPPING, *(scope for scope in scopes if scope != of_port)), reason)
+        elif self._waiting.packets:
+            _, _, *of_quotas = self._scopes.of_mapping(mapping)
+        if self._waiting.packets:
+            self._freed.extend(of_quotas)
 
     def port_freed(self, protocol: Protocol, freed: Freed) -> None:
         """A port can be given again."""
-        of_port = self._resting.pop((protocol, freed.external, freed.destination), None)
+        of_port = self._resting.pop(freed, None)
         if of_port is not None:
             self._coming[of_port] -= 1
             if not self._coming[of_port]:
                 del self._coming[of_port]
-        if self._waiting and self._nat.settings.allocator.by_subscriber:
+        if not self._waiting.packets:
+            return
+        if self._nat.settings.allocator.by_subscriber:
             self._freed.extend(self._waiting.scopes_of(self._nat.settings.pooling.limit))
-        elif self._waiting:
-            self._freed.append(self._scopes.of_freed(protocol, freed))
+        else:
+            self._freed.append(of_port or self._scopes.of_freed(protocol, freed))
 
     def _free(self, scopes: Iterable[Scope], reason: ReleaseReason) -> None:
         has_room = reason is not ReleaseReason.ROLLED_BACK  # the switch, that is: what it refused leaves none
-        if self._waiting:
-            self._freed.extend(scope for scope in scopes if has_room or scope != _FLOW_TABLE)
+        if self._waiting.packets:
+            self._freed.extend(scopes if has_room else (scope for scope in scopes if scope != _FLOW_TABLE))
         if has_room:
             self._announced.discard(_FLOW_TABLE)
 

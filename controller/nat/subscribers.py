@@ -14,8 +14,5 @@ class Subscriber:
     address: int
     external_address: int | None = None
     mappings: dict[Protocol, int] = field(default_factory=lambda: dict.fromkeys(Protocol, 0))
-
-    @property
-    def total(self) -> int:
-        """How many mappings it has, of all protocols."""
-        return sum(self.mappings.values())
+    total: int = 0
+    """How many mappings it has, of all protocols."""

@@ -1,8 +1,10 @@
 """Which mapping and which flow a packet belongs to: the tables of one protocol, by endpoints on both sides.
 
-A mapping is found by the internal endpoint and by as much of the remote one as the mapping behaviour asks for, or
-by the external endpoint (and, where ports overlap, by the destination). A flow is found in the same way by as much
-of the remote endpoint as its rules tell apart. Keys are integers made of the endpoints that matter.
+Where mapping and filtering are endpoint-independent, a mapping has one flow, with everybody, and both are found by
+our own endpoint: `Tables`. Else a mapping may have flows with several peers: `PeerTables`. There it is found by
+the internal endpoint and as much of the remote one as the mapping behaviour asks for, or by the external endpoint
+(and, where ports overlap, by the destination). A flow is found in the same way by as much of the remote endpoint
+as its rules tell apart. Keys are integers made of the endpoints that matter.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from controller.nat.model import Dependence, Endpoint, Flow, Mapping
+from controller.nat.settings import NatSettings
 
 Key = Callable[[Endpoint, Endpoint], int]
 
@@ -24,23 +27,17 @@ def _key(dependence: Dependence) -> Key:
     return lambda own, remote: own << 48 | remote
 
 
-class Tables:
-    """The mappings and flows of one protocol."""
+def tables_for(settings: NatSettings) -> Tables:
+    """Return the tables that such a NAT needs."""
+    return PeerTables(settings) if settings.flows else Tables()
 
-    def __init__(
-        self, *, mapping: Dependence, filtering: Dependence, overlapping: Dependence, flows: Dependence
-    ) -> None:
-        self._filtering = filtering
-        self._flows = flows
-        self._internal_key, self._external_key, self._flow_key = _key(mapping), _key(overlapping), _key(flows)
+
+class Tables:
+    """The mappings of one protocol, each with its one flow."""
+
+    def __init__(self) -> None:
         self._outbound: dict[int, Flow] = {}
         self._inbound: dict[int, Flow] = {}
-        # Where flows are endpoint-independent, a mapping has exactly one, and is found by it.
-        self._by_internal: dict[int, Mapping] = {}
-        self._by_external: dict[int, Mapping] = {}
-        self._permits: Counter[int] = Counter()
-        self._address_key = _key(Dependence.ADDRESS)
-        self._counts_permits = filtering is Dependence.ADDRESS and flows is Dependence.ADDRESS_AND_PORT
 
     def __len__(self) -> int:
         """Return how many flows there are."""
@@ -52,6 +49,63 @@ class Tables:
 
     def outbound(self, internal: Endpoint, remote: Endpoint) -> Flow | None:
         """Return the flow of packets from `internal` to `remote`."""
+        return self._outbound.get(internal)
+
+    def inbound(self, external: Endpoint, remote: Endpoint) -> Flow | None:
+        """Return the flow of packets from `remote` to `external`."""
+        return self._inbound.get(external)
+
+    def by_internal(self, internal: Endpoint, remote: Endpoint) -> Mapping | None:
+        """Return the mapping for packets from `internal` to `remote` (RFC 4787 section 4.1)."""
+        flow = self._outbound.get(internal)
+        return None if flow is None else flow.mapping
+
+    def by_external(self, external: Endpoint, remote: Endpoint) -> Mapping | None:
+        """Return the mapping for packets from `remote` to `external`, whether it may use it or not."""
+        flow = self._inbound.get(external)
+        return None if flow is None else flow.mapping
+
+    def lets_in(self, mapping: Mapping, remote: Endpoint) -> bool:
+        """Whether a remote endpoint without a flow may send through a mapping (RFC 4787 section 5)."""
+        return True
+
+    def add_mapping(self, mapping: Mapping) -> None:
+        """Enter a mapping; its first flow follows."""
+
+    def remove_mapping(self, mapping: Mapping) -> None:
+        """Remove a mapping without flows."""
+
+    def add_flow(self, flow: Flow) -> None:
+        """Enter a flow."""
+        mapping = flow.mapping
+        self._outbound[mapping.internal] = self._inbound[mapping.external] = flow
+        mapping.flows = [flow]
+
+    def remove_flow(self, flow: Flow) -> None:
+        """Remove a flow."""
+        mapping = flow.mapping
+        del self._outbound[mapping.internal], self._inbound[mapping.external]
+        mapping.flows.clear()
+
+
+class PeerTables(Tables):
+    """The mappings of one protocol, and their flows with peers."""
+
+    def __init__(self, settings: NatSettings) -> None:
+        super().__init__()
+        self._internal_key, self._external_key = _key(settings.mapping), _key(settings.overlapping)
+        self._flow_key, self._address_key = _key(settings.flows), _key(Dependence.ADDRESS)
+        self._by_internal: dict[int, Mapping] = {}
+        self._by_external: dict[int, Mapping] = {}
+        self._filters = settings.filtering is not Dependence.INDEPENDENT
+        # Flows tell apart what the filter does not: it has to count the flows with each address.
+        self._counts_permits = (
+            settings.filtering is Dependence.ADDRESS and settings.flows is Dependence.ADDRESS_AND_PORT
+        )
+        self._permits: Counter[int] = Counter()
+
+    def outbound(self, internal: Endpoint, remote: Endpoint) -> Flow | None:
+        """Return the flow of packets from `internal` to `remote`."""
         return self._outbound.get(self._flow_key(internal, remote))
 
     def inbound(self, external: Endpoint, remote: Endpoint) -> Flow | None:
@@ -60,17 +114,11 @@ class Tables:
 
     def by_internal(self, internal: Endpoint, remote: Endpoint) -> Mapping | None:
         """Return the mapping for packets from `internal` to `remote` (RFC 4787 section 4.1)."""
-        if self._flows:
-            return self._by_internal.get(self._internal_key(internal, remote))
-        flow = self._outbound.get(internal)
-        return None if flow is None else flow.mapping
+        return self._by_internal.get(self._internal_key(internal, remote))
 
     def by_external(self, external: Endpoint, remote: Endpoint) -> Mapping | None:
         """Return the mapping for packets from `remote` to `external`, whether it may use it or not."""
-        if self._flows:
-            return self._by_external.get(self._external_key(external, remote))
-        flow = self._inbound.get(external)
-        return None if flow is None else flow.mapping
+        return self._by_external.get(self._external_key(external, remote))
 
     def lets_in(self, mapping: Mapping, remote: Endpoint) -> bool:
         """Whether a remote endpoint without a flow may send through a mapping (RFC 4787 section 5).
@@ -80,19 +128,17 @@ class Tables:
         """
         if self._counts_permits:
             return self._permits[self._address_key(mapping.external, remote)] > 0
-        return self._filtering is Dependence.INDEPENDENT
+        return not self._filters
 
     def add_mapping(self, mapping: Mapping) -> None:
         """Enter a mapping; its first flow follows."""
-        if self._flows:
-            self._by_internal[self._internal_key(mapping.internal, mapping.scope)] = mapping
-            self._by_external[self._external_key(mapping.external, mapping.scope)] = mapping
+        self._by_internal[self._internal_key(mapping.internal, mapping.scope)] = mapping
+        self._by_external[self._external_key(mapping.external, mapping.scope)] = mapping
 
     def remove_mapping(self, mapping: Mapping) -> None:
         """Remove a mapping without flows."""
-        if self._flows:
-            del self._by_internal[self._internal_key(mapping.internal, mapping.scope)]
-            del self._by_external[self._external_key(mapping.external, mapping.scope)]
+        del self._by_internal[self._internal_key(mapping.internal, mapping.scope)]
+        del self._by_external[self._external_key(mapping.external, mapping.scope)]
 
     def add_flow(self, flow: Flow) -> None:
         """Enter a flow.

@@ -14,6 +14,8 @@ import enum
 class TcpState(enum.Enum):
     """The states of RFC 7857, Figure 1, by its names."""
 
+    __hash__ = object.__hash__
+
     CLOSED = "CLOSED"
     INIT = "INIT"
     ESTABLISHED = "ESTABLISHED"
@@ -25,6 +27,8 @@ class TcpState(enum.Enum):
 
 class TcpEvent(enum.Enum):
     """What a NAT can notice of a connection."""
+
+    __hash__ = object.__hash__
 
     CLIENT_SYN = "client SYN"
     SERVER_SYN = "server SYN"
@@ -38,6 +42,8 @@ class TcpEvent(enum.Enum):
 
 class TcpTimer(enum.Enum):
     """Which of the timeouts applies in a state; the values are the names of the settings."""
+
+    __hash__ = object.__hash__
 
     OPENING = "tcp_trans_open_timeout"
     ESTABLISHED = "tcp_idle_timeout"

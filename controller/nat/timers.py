@@ -27,6 +27,8 @@ Item = TypeVar("Item", bound=Timed)
 class TimerQueue(Generic[Item]):
     """Timers of one duration, in seconds; an item stands in the queue at most once."""
 
+    __slots__ = ("_ends", "duration")
+
     def __init__(self, duration: float) -> None:
         self.duration = duration
         # A ring, in which the queue's own link stands between the newest item and the oldest.
@@ -38,9 +40,11 @@ class TimerQueue(Generic[Item]):
 
     def arm(self, item: Item, now: float) -> None:
         """Let `item` be due at `now` plus the duration, instead of any earlier deadline."""
-        self.disarm(item)
+        if item.before is not None:
+            self.disarm(item)
         item.deadline = now + self.duration
-        newest, ends = self._ends.before, self._ends
+        ends = self._ends
+        newest = ends.before
         item.before, item.after = newest, ends
         newest.after = ends.before = item
 

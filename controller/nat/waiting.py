@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from controller.nat.model import Endpoint, Limit, Packet, Protocol
 from controller.nat.scopes import Scope
@@ -11,6 +13,8 @@ from controller.nat.timers import Timed, TimerQueue
 
 Key = tuple[Protocol, Endpoint, Endpoint]
 """Whose packets may share a mapping: protocol, internal endpoint, and what matters of the remote one."""
+
+_Of = TypeVar("_Of")
 
 
 @dataclass(slots=True, eq=False)
@@ -24,14 +28,17 @@ class Ticket(Timed):
 
 
 class WaitingRoom:
-    """Tickets by what they wait for; first come, first served. O(1) for each."""
+    """Tickets by what they wait for; first come, first served. O(1) for each.
+
+    Queues are ordered dictionaries: the first of an ordinary one is found past all that were taken out before it.
+    """
 
     def __init__(self, capacity: int, patience: float) -> None:
         """Hold at most `capacity` packets, none for longer than `patience` seconds."""
         self._capacity = capacity
         self._by_key: dict[Key, Ticket] = {}
-        self._by_scope: dict[Scope, dict[Ticket, None]] = {}
-        self._by_subscriber: dict[int, dict[Ticket, None]] = {}
+        self._by_scope: dict[Scope, OrderedDict[Ticket, None]] = {}
+        self._by_subscriber: dict[int, OrderedDict[Ticket, None]] = {}
         self._patience: TimerQueue[Ticket] = TimerQueue(patience)
         self.packets = 0
 
@@ -50,8 +57,8 @@ class WaitingRoom:
     def enter(self, ticket: Ticket, now: float) -> None:
         """Let a ticket's first packet wait."""
         self._by_key[ticket.key] = ticket
-        self._by_scope.setdefault(ticket.scope, {})[ticket] = None
-        self._by_subscriber.setdefault(ticket.packet.source.address, {})[ticket] = None
+        _queue(self._by_scope, ticket.scope)[ticket] = None
+        _queue(self._by_subscriber, ticket.packet.source.address)[ticket] = None
         self._patience.arm(ticket, now)
         self.join(ticket, ticket.packet)
 
@@ -80,11 +87,12 @@ class WaitingRoom:
         """Let a ticket wait for something else, behind the others."""
         self._leave_scope(ticket)
         ticket.scope = scope
-        self._by_scope.setdefault(scope, {})[ticket] = None
+        _queue(self._by_scope, scope)[ticket] = None
 
     def first(self, scope: Scope) -> Ticket | None:
         """Return who has waited longest for this scope."""
-        return next(iter(self._by_scope.get(scope, ())), None)
+        queue = self._by_scope.get(scope)
+        return next(iter(queue)) if queue else None
 
     def all(self, scope: Scope) -> list[Ticket]:
         """Return all who wait for this scope, in their order."""
@@ -114,3 +122,10 @@ class WaitingRoom:
         del waiting[ticket]
         if not waiting:
             del self._by_scope[ticket.scope]
+
+
+def _queue(queues: dict[_Of, OrderedDict[Ticket, None]], of: _Of) -> OrderedDict[Ticket, None]:
+    queue = queues.get(of)
+    if queue is None:
+        queue = queues[of] = OrderedDict()
+    return queue

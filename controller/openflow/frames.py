@@ -90,8 +90,12 @@ def common(frame: bytes) -> Packet | None:
     else:
         return None
     # Endpoint(source, sport) is one call more.
-    ends = _new(Endpoint, source << 16 | sport), _new(Endpoint, destination << 16 | dport)
-    return Packet(_PROTOCOLS[protocol], *ends, flags)
+    return Packet(
+        _PROTOCOLS[protocol],
+        _new(Endpoint, source << 16 | sport),
+        _new(Endpoint, destination << 16 | dport),
+        flags,
+    )
 
 
 @dataclass(frozen=True, slots=True)

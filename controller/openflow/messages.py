@@ -14,7 +14,7 @@ from controller.openflow.statistics import FlowStatistics, RuleCount
 
 METER = 1
 METER_RATE_PACKETS_S = 100_000
-"""What the controller is protected from: more packets than it can take, and any lab sends to it."""
+"""What the controller is protected from: a flood of more than it can answer, never a fill."""
 
 _ALL_COOKIE_BITS = (1 << 64) - 1
 _VERSION = ProtocolDesc(ofproto.OFP_VERSION)

@@ -131,15 +131,20 @@ class Router:
             self._follow(now)
             return
         verdict = self.nat.outbound(packet, now) if side is INSIDE else self.nat.inbound(packet, now)
-        if type(verdict) is Translate and not verdict.created and packet.protocol is not ICMP:
+        if type(verdict) is not Translate or packet.protocol is ICMP:
+            self._do(verdict, side, arrival, now)
+            return
+        # What `_do` does, for nearly all packets and two calls less.
+        if self.nat.events:
+            self._follow(now, verdict.flow, arrival if side is INSIDE else None)
+        if not verdict.created:
             self.packet_ins_known_mappings += not packet.opens_connection
-        self._do(verdict, side, arrival, now)
+        self._switch.inject(arrival.frame, arrival.in_port)
 
     def _do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Carry out a verdict, and before it what else happened: an injected packet is to meet the new rules."""
-        if type(verdict) is Translate:
-            if self.nat.events:
-                self._follow(now, verdict.flow, arrival if side is INSIDE else None)
+        if isinstance(verdict, Translate):
+            self._follow(now, verdict.flow, arrival if side is INSIDE else None)
         else:
             if isinstance(verdict, Hold):
                 held = self._held.setdefault(verdict.ticket, [])
@@ -150,7 +155,7 @@ class Router:
 
     def _conclude(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Let the packet itself go on, or tell its sender why not."""
-        if type(verdict) is Translate:
+        if isinstance(verdict, Translate):
             if arrival.packet.protocol is ICMP:
                 self._forward_query(side, verdict.flow.mapping, arrival.ip)
             else:

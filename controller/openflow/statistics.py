@@ -8,7 +8,7 @@ stand still for seconds. All that is wanted of a rule is whose it is, and its co
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from controller.nat.model import Endpoint, Protocol
 from controller.openflow.pipeline import Table
@@ -18,12 +18,20 @@ _ENTRY = struct.Struct("!HB29xQ")
 _MATCH_AT = 48
 _OPENFLOW_BASIC = 0x8000
 _IP_PROTO, _IPV4_SRC, _IPV4_DST = 10, 11, 12
-_PORTS = {Protocol.TCP: (13, 14), Protocol.UDP: (15, 16)}
-"""OXM fields by their numbers."""
+_PROTOCOLS = {6: (Protocol.TCP, 13, 14), 17: (Protocol.UDP, 15, 16)}
+"""OXM fields by their numbers: what they say, and those of the ports."""
+_OTHER = (Protocol.ICMP, -1, -1)
+_OUTBOUND = Table.OUTBOUND
+_TABLES = {int(table): table for table in (Table.OUTBOUND, Table.INBOUND)}
+_FIELD = struct.Struct("!HBB")
+_VALUES = {
+    1: struct.Struct("!B").unpack_from,
+    2: struct.Struct("!H").unpack_from,
+    4: struct.Struct("!I").unpack_from,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class RuleCount:
+class RuleCount(NamedTuple):
     """How many packets a rule of a flow has matched: the flow's internal (or external) endpoint, and its peer."""
 
     table: Table
@@ -45,30 +53,28 @@ class FlowStatistics:
     @classmethod
     def parser(cls, buffer: bytes, offset: int) -> FlowStatistics:
         """Read the entry at `offset`; the framework calls it by this name."""
-        length, table, packets = _ENTRY.unpack_from(buffer, offset)
-        fields = _fields(buffer, offset + _MATCH_AT)
-        protocol = fields.get(_IP_PROTO)
-        if table not in (Table.OUTBOUND, Table.INBOUND) or protocol not in _PORTS:
+        length, number, packets = _ENTRY.unpack_from(buffer, offset)
+        table = _TABLES.get(number)
+        if table is None:
             return cls(length, None)
-        source_port, destination_port = _PORTS[Protocol(protocol)]
-        is_outbound = table == Table.OUTBOUND
+        fields = _fields(buffer, offset + _MATCH_AT)
+        protocol, source_port, destination_port = _PROTOCOLS.get(fields.get(_IP_PROTO, 0), _OTHER)
+        is_outbound = table is _OUTBOUND
         if (source_port if is_outbound else destination_port) not in fields:
             return cls(length, None)  # it serves no endpoint
-        ends = (
-            Endpoint(fields.get(_IPV4_SRC, 0), fields.get(source_port, 0)),
-            Endpoint(fields.get(_IPV4_DST, 0), fields.get(destination_port, 0)),
-        )
-        endpoint, peer = ends if is_outbound else reversed(ends)
-        return cls(length, RuleCount(Table(table), Protocol(protocol), endpoint, peer, packets))
+        source = Endpoint(fields.get(_IPV4_SRC, 0), fields.get(source_port, 0))
+        destination = Endpoint(fields.get(_IPV4_DST, 0), fields.get(destination_port, 0))
+        ends = (source, destination) if is_outbound else (destination, source)
+        return cls(length, RuleCount(table, protocol, *ends, packets))
 
 
 def _fields(buffer: bytes, at: int) -> dict[int, int]:
-    """Read the fields of a match that have no mask, by their numbers."""
+    """Read the fields of a match that have no mask, by their numbers; an address is the longest."""
     (length,) = struct.unpack_from("!H", buffer, at + 2)
     end, at, found = at + length, at + 4, {}
     while at < end:
-        kind, field, size = struct.unpack_from("!HBB", buffer, at)
-        if kind == _OPENFLOW_BASIC and not field & 1:
-            found[field >> 1] = int.from_bytes(buffer[at + 4 : at + 4 + size], "big")
+        kind, field, size = _FIELD.unpack_from(buffer, at)
+        if kind == _OPENFLOW_BASIC and not field & 1 and size in _VALUES:
+            (found[field >> 1],) = _VALUES[size](buffer, at + 4)
         at += 4 + size
     return found

@@ -42,7 +42,7 @@ def test_mininet_s_own_command_starts_the_topology_and_leaves_nothing(name: str)
     custom = ["--custom", f"topologies/{name.replace('-', '_')}.py", "--topo", name, "--wait"]
     done = subprocess.run(
         ["unshare", *NAMESPACES, sys.executable, "-P", str(PLAIN_MININET), *custom],
-        input="bob ping -c 1 -W 5 server\n",
+        input="bob ping -c 1 -W 5 server\ndump\n",
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -51,5 +51,8 @@ def test_mininet_s_own_command_starts_the_topology_and_leaves_nothing(name: str)
     )
     left = json.loads(done.stdout)
 
-    assert " 1 received" in left.pop("output")
+    output = left.pop("output")
+    assert " 1 received" in output
+    assert "<LabHost alice: " in output
+    assert " pid=None" in output, "nobody asked for alice's shell"
     assert left == {"status": 0, "bridges": [], "processes": [], "interfaces": ["lo"], "folders": []}

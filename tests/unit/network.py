@@ -74,9 +74,10 @@ class Network:
         acquainted: bool = True,
         seed: int = 1,
         topology: type[LabTopology] = Home,
+        addresses_per_client: int = 1,
         **settings: object,
     ) -> None:
-        home = topology(clients=clients)
+        home = topology(clients=clients, addresses_per_client=addresses_per_client)
         addresses = {name: home.addresses[name] for name in home.clients}
         for interface in home.wiring["gateway"]:
             if interface.next_hop:

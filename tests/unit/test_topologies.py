@@ -13,6 +13,7 @@ from topologies.base import LabTopology
 from topologies.campus import Campus
 from topologies.carrier import Carrier
 from topologies.multi_address import MultiAddress
+from topologies.nodes import LabLink
 from topologies.two_homes import TwoHomes
 
 
@@ -61,6 +62,7 @@ def test_mininet_s_own_command_finds_each_topology(name: str) -> None:
     topology = module.topos[name]()
 
     assert type(topology) is TOPOLOGIES[name]
+    assert module.LINKS["default"] is LabLink
     for gateway in topology.wiring:
         plain = topology.nodeInfo(gateway)["cls"]
         assert plain.settings().external_addresses == topology.external.get(

@@ -33,11 +33,12 @@ class _Changes(dict[int, int]):
 class Deck:
     """The free ones of a range of ports, in no order. A card is a port's distance from the first port."""
 
-    __slots__ = ("_cards", "_left", "_places", "_ports", "_rng", "_room")
+    __slots__ = ("_cards", "_first", "_left", "_places", "_random", "_room", "_size")
 
     def __init__(self, ports: range, rng: random.Random) -> None:
-        self._ports = ports
-        self._rng = rng
+        self._first = ports.start
+        self._size = len(ports)
+        self._random = rng.random
         self._left = len(ports)
         self._forget_order()
 
@@ -48,53 +49,54 @@ class Deck:
         """Take out a port, each with equal probability, or return None if the deck is empty."""
         if not self._left:
             return None
-        place = int(self._rng.random() * self._left)
-        card = self._cards[place]
-        self._fill_gap(place)
-        return self._ports.start + card
+        place = int(self._random() * self._left)
+        return self._first + self._take_out(place)
 
     def take(self, port: int) -> bool:
         """Take out this port, and say whether it was in the deck."""
-        if port not in self._ports:
+        card = port - self._first
+        if not 0 <= card < self._size:
             return False
-        card = port - self._ports.start
         place = self._places[card]
         if place >= self._left or self._cards[place] != card:
             return False
-        self._fill_gap(place)
+        self._take_out(place)
         return True
 
     def put_back(self, port: int) -> None:
         """Put in a port that was taken out."""
-        self._write(self._left, port - self._ports.start)
+        self._write(self._left, port - self._first)
         self._left += 1
-        if self._left == len(self._ports):
+        if self._left == self._size:
             self._forget_order()
 
-    def _fill_gap(self, place: int) -> None:
-        self._left -= 1
-        if place != self._left:
-            self._write(place, self._cards[self._left])
+    def _take_out(self, place: int) -> int:
+        """Take out the card at a place, into which the last one moves."""
+        self._left = left = self._left - 1
+        card = self._cards[place]
+        if place != left:
+            self._write(place, self._cards[left])
+        return card
 
     def _write(self, place: int, card: int) -> None:
-        self._cards[place] = card
-        self._places[card] = place
-        if len(self._cards) + len(self._places) > self._room:
+        cards, places = self._cards, self._places
+        cards[place], places[card] = card, place
+        if len(cards) + len(places) > self._room:
             self._use_arrays()
 
     def _forget_order(self) -> None:
         self._cards: _Changes | array[int] = _Changes()
         self._places: _Changes | array[int] = _Changes()
-        self._room = len(self._ports) // PORTS_PER_CHANGE
+        self._room = self._size // PORTS_PER_CHANGE
 
     def _use_arrays(self) -> None:
         self._cards, self._places = self._as_array(self._cards), self._as_array(self._places)
-        self._room = 2 * len(self._ports)
+        self._room = 2 * self._size
 
     def _as_array(self, changes: _Changes | array[int]) -> array[int]:
         if isinstance(changes, array):
             return changes
-        places = UNSHUFFLED[: len(self._ports)]
+        places = UNSHUFFLED[: self._size]
         for place, value in changes.items():
             places[place] = value
         return places

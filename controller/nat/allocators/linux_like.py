@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from controller.nat.allocators.allocator import PortPlan
-from controller.nat.allocators.deck import Deck
+from controller.nat.allocators.row import Row
 from controller.nat.model import Endpoint
 
 ROUNDS = (128, 64, 32, 16, 8)
@@ -27,34 +27,28 @@ class LinuxLikeAllocator:
     by_subscriber: ClassVar[bool] = False
 
     def __init__(self, plan: PortPlan) -> None:
-        self._ports = plan.ports
-        self._rng = plan.rng
-        self._free = Deck(plan.ports, plan.rng)
+        self._first = plan.ports.start
+        self._size = len(plan.ports)
+        self._random = plan.rng.random
+        self._row = Row(self._size)
 
     def __len__(self) -> int:
-        return len(self._free)
+        return len(self._row)
 
     def allocate(self, internal: Endpoint, now: float) -> int | None:
         """Take the port of `internal` or the first free one that is met, or return None if none was met."""
-        if self._free.take(internal.port):
+        place = internal.port - self._first
+        if 0 <= place < self._size and self._row.take(place):
             return internal.port
-        if not self._free:
+        if not self._row:
             return None  # what Linux, which does not count, finds out by searching
         for tries in ROUNDS:
-            port = self._search(tries)
-            if port is not None:
-                return port
+            found = self._row.first_free(int(self._random() * self._size), tries)
+            if found is not None:
+                self._row.take(found)
+                return self._first + found
         return None
 
     def release(self, port: int, now: float) -> None:
         """Take back a port that was given."""
-        self._free.put_back(port)
-
-    def _search(self, tries: int) -> int | None:
-        size, take = len(self._ports), self._free.take
-        start = int(self._rng.random() * size)
-        for place in range(start, start + tries):
-            port = self._ports[place % size]
-            if take(port):
-                return port
-        return None
+        self._row.give_back(port - self._first)

@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 from controller.nat.model import Answer, Limit, Mapping, Packet
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Shortage:
     """What a policy is told: the packet, and which limit stopped it.
 
@@ -28,7 +28,7 @@ class Wait:
     """Hold the packet until there is what it needs, at most for `hold_timeout`; then give it the fallback."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Evict:
     """End this mapping, and hold the packet until what that frees can be given again."""
 

@@ -1,0 +1,50 @@
+"""What the NAT has for each protocol by itself, gathered so that one look-up finds all of it."""
+
+from __future__ import annotations
+
+import math
+
+from controller.nat.connections import EXAMINATIONS
+from controller.nat.counters import Counters
+from controller.nat.model import Flow, Protocol
+from controller.nat.pool import Ports
+from controller.nat.settings import NatSettings
+from controller.nat.tables import tables_for
+from controller.nat.thresholds import Thresholds
+from controller.nat.timers import TimerQueue
+
+EXAMINED_FOR_RECENCY_S = 1.0
+RECENCY_S_PER_PORT = 60e-6
+
+
+class ProtocolState:
+    """The tables, ports, counters, thresholds and idle timers of one protocol.
+
+    TCP flows end with their connections, so their idle timeout is infinite. `idle` is the queue of flows whose
+    counts are to be looked at: all of them, or none for TCP, unless mappings are kept in the order of their last
+    use.
+    """
+
+    __slots__ = ("counters", "idle", "idle_timeout", "ports", "protocol", "tables", "thresholds")
+
+    def __init__(self, protocol: Protocol, settings: NatSettings, ports: Ports) -> None:
+        self.protocol = protocol
+        self.tables = tables_for(settings)
+        self.ports = ports
+        self.counters = Counters()
+        self.thresholds = Thresholds(protocol, settings)
+        idle_timeouts = {Protocol.UDP: settings.udp_timeout, Protocol.ICMP: settings.icmp_timeout}
+        self.idle_timeout = idle_timeouts.get(protocol, math.inf)
+        interval = self.idle_timeout / EXAMINATIONS
+        if settings.on_exhaustion.evicts and protocol is not Protocol.ICMP:
+            interval = min(interval, recency_interval(settings))
+        self.idle: TimerQueue[Flow] | None = TimerQueue(interval) if interval < math.inf else None
+
+
+def recency_interval(settings: NatSettings) -> float:
+    """Return how often all counts are read where mappings are kept in the order of their last use, in seconds.
+
+    A second; longer for a pool of more than 16,000 ports, so that the reading takes a bounded share of the time.
+    """
+    capacity = len(settings.ports) * len(settings.external_addresses)
+    return max(EXAMINED_FOR_RECENCY_S, RECENCY_S_PER_PORT * capacity)

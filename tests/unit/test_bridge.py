@@ -1,0 +1,27 @@
+"""One `ovs-vsctl` for all ports of a bridge."""
+
+from __future__ import annotations
+
+import pytest
+
+from topologies.gateways.bridge import ports_first
+
+
+@pytest.mark.parametrize(
+    ("given", "ordered"),
+    [
+        (
+            "-- add-br b -- set bridge b x=1 -- add-port b p1 -- set Interface p1 y=1 -- add-port b p2",
+            "add-br b -- add-port b p1 -- add-port b p2 -- set bridge b x=1 -- set Interface p1 y=1",
+        ),
+        (
+            "--no-wait -- --id=@new create T a=1 -- set T . a=@new",
+            "--no-wait -- --id=@new create T a=1 -- set T . a=@new",
+        ),
+        ("get T . a", "get T . a"),
+    ],
+    ids=["what is set comes last, in its order", "options stay first", "one command"],
+)
+def test_ports_come_before_what_is_set_of_them(given: str, ordered: str) -> None:
+    """Nothing is lost, and each kind keeps its order."""
+    assert ports_first(given.split()) == ordered.split()
