@@ -6,6 +6,7 @@ Scenarios see it through its roles only: clients, servers, gateway.
 from __future__ import annotations
 
 import itertools
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +17,7 @@ from mininet.net import Mininet
 from scenarios.base import addresses_per_client
 from scenarios.evidence import heard, held, intruded, shared
 from scenarios.report import Report
+from scenarios.sandbox.linux import network_of
 from scenarios.sandbox.mounts import FOLDER
 from scenarios.sandbox.supervision import Supervisor
 from scenarios.traffic.drive import Attempt, Clients, Servers, Sighting, raise_open_files
@@ -154,8 +156,10 @@ class Lab:
 
     def raw(self, protocol: str, *, flows: int) -> RawTraffic:
         """Make ready for raw flows from the clients to the first server; their kernels no longer answer."""
-        for host in (*self.clients, *self.servers):
-            host.cmd("ip route del default")
+        if not self._raw:
+            for host in (*self.clients, *self.servers):
+                with network_of(host.netns):
+                    subprocess.run(["ip", "route", "del", "default"], check=True)
         plan = Plan(
             protocol=protocol,
             clients=[self._raw_host(host) for host in self.clients],
