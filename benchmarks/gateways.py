@@ -52,7 +52,8 @@ class Textbook(Simple):
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
         """Start the controller, and remember what its rules are made of."""
-        return {**super().prepare(plan), "own_mac": plan.mac, "external": plan.settings.external_addresses[0]}
+        own = {"own_mac": plan.mac, "external": plan.settings.external_addresses[0]}
+        return {**super().prepare(plan), **own, "protocols": "OpenFlow13,OpenFlow14"}
 
     def __init__(self, name: str, own_mac: str, external: ipaddress.IPv4Address, **params: Any) -> None:
         super().__init__(name, **params)
@@ -62,11 +63,13 @@ class Textbook(Simple):
     def adopt(self, flows: Sequence[Adopted], remote: tuple[str, int]) -> None:
         """Fill the table: install the rules that the controller would, and tell it of the connections.
 
-        By its own hand it takes half a minute and more for a full table.
+        By its own hand it takes half a minute and more for a full table. The rules come as one bundle, which
+        OpenFlow 1.4 has: one by one, the switch would look through all that have a timeout again and again
+        meanwhile.
         """
         path = self.controller.log.with_name("adopted-flows")
         path.write_text("".join(self._rules(flows, remote)))
-        output("ovs-ofctl", "-OOpenFlow13", "add-flows", self.name, str(path))
+        output("ovs-ofctl", "-OOpenFlow14", "--bundle", "add-flows", self.name, str(path))
         numbers = {"tcp": 6, "udp": 17}
         self.controller.ask(adopt=[(numbers[protocol], *rest) for protocol, *rest in flows])
 
