@@ -17,6 +17,9 @@ TUNING = {
     "max-idle": "1000",
     # Milliseconds between revalidations at most: how far packet counts lag behind.
     "max-revalidator": "100",
+    # Flows in the cache at most. Every new connection changes the tables, and each change lets the switch examine
+    # its whole cache: with one flow for each direction of every connection that takes more than all else.
+    "flow-limit": "1000",
 }
 STARTED_WITHIN_S = 20.0
 
