@@ -17,9 +17,6 @@ TUNING = {
     "max-idle": "1000",
     # Milliseconds between revalidations at most: how far packet counts lag behind.
     "max-revalidator": "100",
-    # Flows in the cache at most. Every new connection changes the tables, and each change lets the switch examine
-    # its whole cache: with one flow for each direction of every connection that takes more than all else.
-    "flow-limit": "1000",
 }
 STARTED_WITHIN_S = 20.0
 
@@ -46,6 +43,15 @@ def start(supervisor: Supervisor) -> None:
         ["ovs-vswitchd", f"unix:{socket}", "--pidfile", "-vconsole:warn"],
         FOLDER / "ovs-vswitchd.log",
     )
+
+
+def limit_cache(flows: int) -> None:
+    """Let the userspace datapath keep no more flows than this in its cache; the tables decide about other packets.
+
+    Each rule that changes has the switch examine its whole cache. When connections come and go by the thousand,
+    of a few packets each, that costs more than all else that it does.
+    """
+    _run("ovs-vsctl", "--no-wait", "set", "Open_vSwitch", ".", f"other_config:flow-limit={flows}")
 
 
 def _wait_for(path: Path) -> None:
