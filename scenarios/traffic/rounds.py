@@ -41,12 +41,15 @@ class Round:
         self._resend: collections.deque[tuple[float, Attempt]] = collections.deque()
         self._waiting = 0
         self._latency: float | None = None
+        self._answers = 0
+        self._started = self._answered_at = 0.0
         self.done = 0
 
     def run(self, attempts: list[Attempt], start: Callable[[Attempt], None]) -> None:
         """Start the attempts in order, and return when each is answered or given up."""
         pending = collections.deque(attempts)
         tell_at = 0.0
+        self._started = time.monotonic()
         while pending or self._waiting:
             while pending and self._in_window < self._window:
                 self._start(pending.popleft(), start)
@@ -87,6 +90,8 @@ class Round:
         if not attempt.counted:
             self._window = max(self._first_window, self._window // WINDOW_GROWTH)
         self.finish(attempt)
+        self._answers += 1
+        self._answered_at = attempt.done_at
         self._latency = max((self._latency or 0.0) * LATENCY_DECAY, attempt.done_at - attempt.sent_at)
 
     def _leave_window(self, attempt: Attempt) -> None:
@@ -111,7 +116,16 @@ class Round:
             some_are_silent = some_are_silent or attempt.counted
             self._leave_window(attempt)
         if some_are_silent:
-            self._window = min(self._wide_window, self._window * WINDOW_GROWTH)
+            widest = max(self._wide_window, round(self._rate() * silence))
+            self._window = min(widest, self._window * WINDOW_GROWTH)
+
+    def _rate(self) -> float:
+        """Return how many attempts a second have been answered, while some were.
+
+        A gateway that falls silent is not asked faster than it could answer, nor much slower: a window in which
+        each stays for a time lets in so many in that time (Little's law).
+        """
+        return self._answers / (self._answered_at - self._started) if self._answers else 0.0
 
     def _give_up(self, now: float) -> None:
         waiting = self._unanswered
