@@ -58,14 +58,14 @@ class Client:
         patience: float,
         first_window: int,
         window: int,
-    ) -> list[dict[str, Any]]:
+    ) -> list[tuple[Any, ...]]:
         """Open attempts; return their rows."""
         opened = [_attempt(attempt) for attempt in attempts]
         Round(self, patience, first_window, window).run(opened, self.connect)
         self._attempts = [attempt for attempt in self._attempts if attempt.socket is not None] + opened
         return [attempt.row() for attempt in opened]
 
-    def _serve(self, attempts: list[Planned], times: list[list[float]], patience: float) -> list[dict[str, Any]]:
+    def _serve(self, attempts: list[Planned], times: list[list[float]], patience: float) -> list[tuple[Any, ...]]:
         """Open attempts by the clock and close each again; `times` has start and holding time of each."""
         planned = [_attempt(attempt) for attempt in attempts]
         Timetable(self, patience).run(list(zip(planned, times, strict=True)))

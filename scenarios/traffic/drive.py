@@ -59,9 +59,10 @@ class Attempt:
     retransmissions: int
 
     @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Attempt:
+    def from_row(cls, row: list[Any]) -> Attempt:
         """Read a worker's row."""
-        return cls(**{**row, **{name: tuple(row[name]) for name in ("source", "seen", "target")}})
+        number, nonce, outcome, detail, source, seen, target, *measured = row
+        return cls(number, nonce, outcome, detail, tuple(source), tuple(seen), tuple(target), *measured)
 
     @property
     def seconds(self) -> float:
