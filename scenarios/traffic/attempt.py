@@ -70,7 +70,7 @@ class Attempt:
             opened.bind(("", self.source_port))
         self.connecting = protocol == "tcp"
         if self.connecting:
-            # The handshake's last ACK waits for the hello, which comes at once: a packet less (RFC 9293 section 3.5).
+            # The handshake's last ACK goes with the hello, which comes at once: a packet less.
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
         result = opened.connect_ex(self.target)
         if result not in (0, errno.EINPROGRESS):

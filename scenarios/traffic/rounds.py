@@ -21,7 +21,7 @@ SILENCE_LATENCIES = 4
 never get an answer. On a slow gateway the latency grows, so the load does not."""
 LATENCY_DECAY = 0.99
 WINDOW_GROWTH = 4
-"""Silence widens the window step by step; an answer that comes after all narrows it again: it was no refusal."""
+"""Silence widens the window step by step; an answer that comes after all ends that: it was no refusal."""
 RESEND_S = 0.5
 """A datagram may be lost on any network: it is sent again after this long."""
 TELL_EVERY_S = 0.1
@@ -42,7 +42,7 @@ class Round:
         self._waiting = 0
         self._latency: float | None = None
         self._answers = 0
-        self._started = self._answered_at = 0.0
+        self._started = self._answered_at = self._widened_at = 0.0
         self.done = 0
 
     def run(self, attempts: list[Attempt], start: Callable[[Attempt], None]) -> None:
@@ -88,7 +88,7 @@ class Round:
     def answered(self, attempt: Attempt) -> None:
         """Take note of an answer, and of how long it took."""
         if not attempt.counted:
-            self._window = max(self._first_window, self._window // WINDOW_GROWTH)
+            self._window = self._first_window
         self.finish(attempt)
         self._answers += 1
         self._answered_at = attempt.done_at
@@ -115,7 +115,8 @@ class Round:
             attempt = self._aging.popleft()
             some_are_silent = some_are_silent or attempt.counted
             self._leave_window(attempt)
-        if some_are_silent:
+        if some_are_silent and now - self._widened_at >= silence:
+            self._widened_at = now
             widest = max(self._wide_window, round(self._rate() * silence))
             self._window = min(widest, self._window * WINDOW_GROWTH)
 
