@@ -113,7 +113,7 @@ class TcpWitness:
                     self._take(by_descriptor[descriptor])
 
     def _take(self, ready: socket.socket) -> None:
-        """Take in what is there, in few steps: every packet comes by here. It is taken apart when it is asked for."""
+        """Take in what is there, in few steps: each packet comes by here. It is taken apart when asked for."""
         since_epoch = time.time() - time.monotonic()
         while True:
             try:

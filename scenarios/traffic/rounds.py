@@ -22,6 +22,8 @@ never get an answer. On a slow gateway the latency grows, so the load does not."
 LATENCY_DECAY = 0.99
 WINDOW_GROWTH = 4
 """Silence widens the window step by step; an answer that comes after all ends that: it was no refusal."""
+FULL_AFTER_PATIENCE = 0.25
+"""Share of the patience after which a gateway that answers nobody counts as full, and not as slow."""
 RESEND_S = 0.5
 """A datagram may be lost on any network: it is sent again after this long."""
 TELL_EVERY_S = 0.1
@@ -117,16 +119,18 @@ class Round:
             self._leave_window(attempt)
         if some_are_silent and now - self._widened_at >= silence:
             self._widened_at = now
-            widest = max(self._wide_window, round(self._rate() * silence))
-            self._window = min(widest, self._window * WINDOW_GROWTH)
+            self._window = min(self._widest(now, silence), self._window * WINDOW_GROWTH)
 
-    def _rate(self) -> float:
-        """Return how many attempts a second have been answered, while some were.
+    def _widest(self, now: float, silence: float) -> int:
+        """Return how wide the window may be. A gateway that has answered nobody for a while is most likely full.
 
-        A gateway that falls silent is not asked faster than it could answer, nor much slower: a window in which
-        each stays for a time lets in so many in that time (Little's law).
+        Then it is asked as fast as it answered, no faster: a window in which each stays for a time lets in so many
+        in that time (Little's law).
         """
-        return self._answers / (self._answered_at - self._started) if self._answers else 0.0
+        if not self._answers or now - self._answered_at < self._patience * FULL_AFTER_PATIENCE:
+            return self._wide_window
+        rate = self._answers / (self._answered_at - self._started)
+        return max(self._wide_window, round(rate * silence))
 
     def _give_up(self, now: float) -> None:
         waiting = self._unanswered
