@@ -111,7 +111,11 @@ class Round:
         """Let attempts that stay silent leave the window, and widen it; not before anything is known."""
         if self._latency is None:
             return
-        silence = max(SILENCE_S, SILENCE_LATENCIES * self._latency)
+        silence, widest = max(SILENCE_S, SILENCE_LATENCIES * self._latency), self._wide_window
+        full_after = self._patience * FULL_AFTER_PATIENCE
+        if now - self._answered_at >= full_after:
+            silence = min(silence, full_after)
+            widest = max(widest, round(self._rate() * silence))
         some_are_silent = False
         while self._aging and (not self._aging[0].counted or now - self._aging[0].sent_at >= silence):
             attempt = self._aging.popleft()
@@ -119,18 +123,15 @@ class Round:
             self._leave_window(attempt)
         if some_are_silent and now - self._widened_at >= silence:
             self._widened_at = now
-            self._window = min(self._widest(now, silence), self._window * WINDOW_GROWTH)
+            self._window = min(widest, self._window * WINDOW_GROWTH)
 
-    def _widest(self, now: float, silence: float) -> int:
-        """Return how wide the window may be. A gateway that has answered nobody for a while is most likely full.
+    def _rate(self) -> float:
+        """Return how many attempts a second were answered, while some were.
 
-        Then it is asked as fast as it answered, no faster: a window in which each stays for a time lets in so many
-        in that time (Little's law).
+        A full gateway is asked as fast as it answered, no faster: a window in which each stays for a time lets in
+        so many in that time (Little's law).
         """
-        if not self._answers or now - self._answered_at < self._patience * FULL_AFTER_PATIENCE:
-            return self._wide_window
-        rate = self._answers / (self._answered_at - self._started)
-        return max(self._wide_window, round(rate * silence))
+        return self._answers / (self._answered_at - self._started) if self._answers else 0.0
 
     def _give_up(self, now: float) -> None:
         waiting = self._unanswered

@@ -165,7 +165,9 @@ class Trial:
         nat = self.network.router.nat
         live = [flow for flow in nat.flows() if flow.mapping.protocol is not Protocol.ICMP]
         assert {without_cookie(rule) for rule in self.network.mapping_rules()} == {
-            rule for flow in live for rule in rules_of(flow, nat.settings.flows, cookie=0)
+            rule
+            for flow in live
+            for rule in rules_of(flow, nat.settings.flows, cookie=0)
         }
         assert self.network.router.packet_ins_known_mappings == 0
 
