@@ -56,6 +56,8 @@ class Scenario:
     """The network that the question is asked in, unless the user chooses another."""
     settings: ClassVar[dict[str, Any]] = {}
     """The scenario's own defaults for the gateway's settings."""
+    cached_flows: ClassVar[int] = 1000
+    """How many flows the switch may keep in its userspace cache: none if all that counts are new connections."""
 
     @classmethod
     def complete(cls, parameters: Any, settings: Settings) -> tuple[Any, dict[str, Any]]:
