@@ -58,6 +58,8 @@ class Scenario:
     """The scenario's own defaults for the gateway's settings."""
     wire_is_read: ClassVar[bool] = True
     """Whether every SYN outside is read, to see who shares an endpoint; it costs time that measurements count."""
+    cached_flows: ClassVar[int] = 1000
+    """How many flows the switch may keep in its userspace cache: none if all that counts are new connections."""
 
     @classmethod
     def complete(cls, parameters: Any, settings: Settings) -> tuple[Any, dict[str, Any]]:

@@ -17,7 +17,6 @@ from scenarios.traffic.wire import Endpoint
 WINDOW = 256
 """Attempts under way at once, at most."""
 ECHO_PATIENCE_S = 8.0
-CLOSE_TO_OPEN = 2.0
 POOL_LOOK_EVERY_S = 0.05
 BUSY_EVERY_S = 0.2
 EVERY_NUMBER = range(1, 1 << 31)
@@ -128,13 +127,13 @@ class Filling:
     def drain(self, filled: Filled, *, close_rate: float, capacity: int, within: float) -> float | None:
         """Close everything, `close_rate` connections a second, and wait until every port is free again.
 
-        A slow gateway is not asked to close much faster than it could open.
+        A slow gateway is not asked to close faster than it could open.
 
         Return how many seconds after the last close that was; None if it was not within `within` seconds, or if
         the gateway does not know.
         """
         with self._report.phase("drain"):
-            rate = min(close_rate, CLOSE_TO_OPEN * filled.rate)
+            rate = min(close_rate, filled.rate)
             self._clients.close(EVERY_NUMBER, rate=rate, held=self._held)
             closed = time.monotonic()
             while (waited := time.monotonic() - closed) <= within:

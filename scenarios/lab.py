@@ -67,6 +67,8 @@ class Lab:
         self._drivers: list[Clients] = []
         self._raw: list[RawTraffic] = []
         size = {"clients": run.parameters["clients"], "addresses_per_client": addresses_per_client(run.parameters)}
+        self._judged: tuple[list[Sighting], int] | None = None
+        self._shared: set[int] = set()
         options = kind.Options.model_validate(run.options)
         self.behaviour = kind.declare(run.settings, options)
         described = topology(**size)
@@ -192,8 +194,12 @@ class Lab:
 
     def shared(self) -> set[int]:
         """Return the nonces of attempts whose external endpoint another used at the same time."""
-        sightings = heard(self.sightings(), self._tcp.speakers())
-        return shared(sightings) | intruded(sightings, self._tcp.syns())
+        evidence = self.sightings(), self._tcp.frames
+        if evidence != self._judged:
+            sightings = heard(evidence[0], self._tcp.speakers())
+            self._shared = shared(sightings) | intruded(sightings, self._tcp.syns())
+            self._judged = evidence
+        return self._shared
 
     def held(self, attempts: Iterable[Attempt]) -> set[int]:
         """Return the numbers of those whose SYN was kept on its way for a while, and then passed."""

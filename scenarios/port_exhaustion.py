@@ -43,7 +43,7 @@ class ExhaustionParameters(SubscriberParameters):
     patience: float = Field(
         2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
     )
-    close_rate: float = Field(1000.0, strict=True, gt=0, le=100_000, description="connections to close a second")
+    close_rate: float = Field(10_000.0, strict=True, gt=0, le=100_000, description="connections to close a second")
 
 
 class PortExhaustion(Scenario):
@@ -61,6 +61,8 @@ class PortExhaustion(Scenario):
         # For the allocator `blocks`: one for each of eight clients.
         "port_set_size": 32,
     }
+
+    cached_flows = 0
 
     @classmethod
     def complete(

@@ -61,6 +61,8 @@ class PortOverlap(Scenario):
         "hold_down_timeout": 0,
     }
 
+    cached_flows = 0
+
     @classmethod
     def complete(
         cls, parameters: OverlapParameters, settings: Settings

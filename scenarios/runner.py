@@ -36,6 +36,9 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             plan = Run.model_validate(job)
             scenario = load("scenario", plan.scenario)
             report.environment(**_environment(plan.datapath))
+            if plan.datapath == "userspace":
+                openvswitch.limit_cache(scenario.cached_flows)
+                report.environment(ovs_cached_flows=str(scenario.cached_flows))
             clients = plan.parameters["clients"]
             with _within(BUILD_S + BUILD_S_PER_CLIENT * clients, "the lab was not built"):
                 lab = Lab(

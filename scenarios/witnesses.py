@@ -21,6 +21,10 @@ _ETH_P_ALL, _ETH_P_IP = 0x0003, 0x0800
 """Only who listens to everything is shown what a host itself sends."""
 _SNAP = 128
 _BUFFER = 16 << 20
+_TIME = struct.Struct("ll")
+_ANCILLARY = socket.CMSG_SPACE(_TIME.size)
+_ENDS = struct.Struct("!4s4sHH")
+_NONCE = 8
 _LOAD_BYTE, _LOAD_HALF, _LOAD_WORD, _LOAD_BYTE_AFTER_HEADER = 0x30, 0x28, 0x20, 0x50
 _HEADER_LENGTH, _MASK, _EQUAL, _ANY_BIT, _GIVE = 0xB1, 0x54, 0x15, 0x45, 0x06
 """Instructions of classic BPF (linux/filter.h); _HEADER_LENGTH puts that of IPv4 into the index register."""
@@ -65,9 +69,11 @@ class TcpWitness:
 
     def __init__(self, netns: Collection[str], interface: str) -> None:
         self._sockets = [_listening(each, interface, _SYN_OR_DATA) for each in netns]
-        self._syns: Syns = defaultdict(list)
-        self._speakers: Speakers = defaultdict(dict)
+        self._syns: list[tuple[bytes, float]] = []
+        self._speakers: dict[bytes, float] = {}
         self._missed = 0
+        self.frames = 0
+        """How many have been read so far."""
         self._lock = threading.Lock()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -86,12 +92,20 @@ class TcpWitness:
     def syns(self) -> Syns:
         """Return the SYNs that have been read so far."""
         with self._lock:
-            return dict(self._syns)
+            read = list(self._syns)
+        syns: Syns = defaultdict(list)
+        for syn, at in read:
+            syns[_ends(syn)].append((int.from_bytes(syn[_ENDS.size :], "big"), at))
+        return syns
 
     def speakers(self) -> Speakers:
         """Return who has said something so far."""
         with self._lock:
-            return {ends: dict(speakers) for ends, speakers in self._speakers.items()}
+            read = list(self._speakers.items())
+        speakers: Speakers = defaultdict(dict)
+        for said, at in read:
+            speakers[_ends(said)][int.from_bytes(said[_ENDS.size :], "big")] = at
+        return speakers
 
     def _read(self) -> None:
         poll = select.poll()
@@ -104,19 +118,23 @@ class TcpWitness:
                     self._take(by_descriptor[descriptor])
 
     def _take(self, ready: socket.socket) -> None:
+        """Take in what is there, in few steps: each packet comes by here. It is taken apart when asked for."""
+        since_epoch = time.time() - time.monotonic()
         while True:
             try:
-                frame, ancillary, _, _ = ready.recvmsg(_SNAP, 64)
+                frame, ancillary, _, _ = ready.recvmsg(_SNAP, _ANCILLARY)
             except BlockingIOError:
                 return
-            ends, transport = _endpoints(frame), _transport(frame)
+            seconds, nanoseconds = _TIME.unpack(ancillary[0][2])
+            at = seconds + nanoseconds / 1e9 - since_epoch
+            self.frames += 1
+            transport = _transport(frame)
             if frame[transport + 13] & _FLAG_SYN:
-                number = int.from_bytes(frame[transport + 4 : transport + 8], "big")
-                self._syns[ends].append((number, _arrival(ancillary)))
+                self._syns.append((frame[26:34] + frame[transport : transport + 8], at))
                 continue
             hello = frame[transport + (frame[transport + 12] >> 4) * 4 :]
             if len(hello) == HELLO.size:
-                self._speakers[ends][HELLO.unpack(hello)[0]] = _arrival(ancillary)
+                self._speakers[frame[26:34] + frame[transport : transport + 4] + hello[:_NONCE]] = at
 
 
 class SynCounter:
@@ -132,13 +150,9 @@ class SynCounter:
         return self._count
 
 
-def _arrival(ancillary: list[tuple[int, int, bytes]]) -> float:
-    """When the kernel received a frame, by the monotonic clock."""
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
-            seconds, nanoseconds = struct.unpack("ll", data)
-            return time.monotonic() - (time.time() - float(seconds + nanoseconds / 1e9))
-    return time.monotonic()
+def _ends(read: bytes) -> tuple[Endpoint, Endpoint]:
+    source, target, source_port, target_port = _ENDS.unpack_from(read)
+    return (socket.inet_ntoa(source), source_port), (socket.inet_ntoa(target), target_port)
 
 
 def _transport(frame: bytes) -> int:

@@ -46,6 +46,15 @@ def start(supervisor: Supervisor) -> None:
     )
 
 
+def limit_cache(flows: int) -> None:
+    """Let the userspace datapath keep no more flows than this in its cache; the tables decide about other packets.
+
+    Each rule that changes has the switch examine its whole cache. When connections come and go by the thousand,
+    of a few packets each, that costs more than all else that it does.
+    """
+    _run("ovs-vsctl", "--no-wait", "set", "Open_vSwitch", ".", f"other_config:flow-limit={flows}")
+
+
 def _wait_for(path: Path) -> None:
     """Wait until a server listens: it has no other way to tell, and its socket exists a moment earlier."""
     deadline = time.monotonic() + STARTED_WITHIN_S

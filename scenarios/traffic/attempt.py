@@ -50,20 +50,20 @@ class Attempt:
         self.done_at = 0.0
         self.retransmissions = 0
 
-    def row(self) -> dict[str, Any]:
-        """Describe it for the scenario; times are of the machine's monotonic clock."""
-        return {
-            "number": self.number,
-            "nonce": self.nonce,
-            "outcome": self.outcome,
-            "detail": self.detail,
-            "source": self.source,
-            "seen": self.seen,
-            "target": self.target,
-            "sent_at": self.sent_at,
-            "done_at": self.done_at,
-            "retransmissions": self.retransmissions,
-        }
+    def row(self) -> tuple[Any, ...]:
+        """Describe it for the scenario, in the order of `drive.Attempt`; times are of the monotonic clock."""
+        return (
+            self.number,
+            self.nonce,
+            self.outcome,
+            self.detail,
+            self.source,
+            self.seen,
+            self.target,
+            self.sent_at,
+            self.done_at,
+            self.retransmissions,
+        )
 
     def connect(self, protocol: str) -> socket.socket:
         """Open its socket, in the network namespace that this process is in. Raises OSError."""
@@ -75,6 +75,9 @@ class Attempt:
             opened.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
             opened.bind((self.source_address, self.source_port))
         self.connecting = protocol == "tcp"
+        if self.connecting:
+            # The handshake's last ACK goes with the hello, which comes at once: a packet less.
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
         result = opened.connect_ex(self.target)
         if result not in (0, errno.EINPROGRESS):
             raise OSError(result, "connect")

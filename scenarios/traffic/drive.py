@@ -59,9 +59,10 @@ class Attempt:
     retransmissions: int
 
     @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Attempt:
+    def from_row(cls, row: list[Any]) -> Attempt:
         """Read a worker's row."""
-        return cls(**{**row, **{name: tuple(row[name]) for name in ("source", "seen", "target")}})
+        number, nonce, outcome, detail, source, seen, target, *measured = row
+        return cls(number, nonce, outcome, detail, tuple(source), tuple(seen), tuple(target), *measured)
 
     @property
     def seconds(self) -> float:
@@ -179,15 +180,18 @@ class Servers:
         for worker in self._workers:
             worker.read()
         self.targets = list(targets)
+        self._told: dict[Worker, tuple[int, list[Sighting]]] = dict.fromkeys(self._workers, (0, []))
 
     def sightings(self) -> list[Sighting]:
-        """Ask whom they have seen so far."""
-        seen = []
+        """Ask whom they have seen so far; who has answered nobody since the last time tells nothing again."""
         for worker in self._workers:
-            worker.order(do="report")
-            (answer,) = worker.read()
-            seen += [Sighting.from_row(row, self._protocol) for row in answer["seen"]]
-        return seen
+            answers, _ = self._told[worker]
+            worker.order(do="report", answers=answers)
+            (told,) = worker.read()
+            if told["answers"] != answers:
+                seen = [Sighting.from_row(row, self._protocol) for row in told["seen"]]
+                self._told[worker] = told["answers"], seen
+        return [sighting for _, seen in self._told.values() for sighting in seen]
 
 
 class Clients:

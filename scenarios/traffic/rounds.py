@@ -21,7 +21,9 @@ SILENCE_LATENCIES = 4
 never get an answer. On a slow gateway the latency grows, so the load does not."""
 LATENCY_DECAY = 0.99
 WINDOW_GROWTH = 4
-"""Silence widens the window step by step; an answer that comes after all narrows it again: it was no refusal."""
+"""Silence widens the window step by step; an answer that comes after all ends that: it was no refusal."""
+FULL_AFTER_PATIENCE = 0.25
+"""Share of the patience after which a gateway that answers nobody counts as full, and not as slow."""
 RESEND_S = 0.5
 """A datagram may be lost on any network: it is sent again after this long."""
 TELL_EVERY_S = 0.1
@@ -41,12 +43,15 @@ class Round:
         self._resend: collections.deque[tuple[float, Attempt]] = collections.deque()
         self._waiting = 0
         self._latency: float | None = None
+        self._answers = 0
+        self._started = self._answered_at = self._widened_at = 0.0
         self.done = 0
 
     def run(self, attempts: list[Attempt], start: Callable[[Attempt], None]) -> None:
         """Start the attempts in order, and return when each is answered or given up."""
         pending = collections.deque(attempts)
         tell_at = 0.0
+        self._started = time.monotonic()
         while pending or self._waiting:
             while pending and self._in_window < self._window:
                 self._start(pending.popleft(), start)
@@ -85,8 +90,10 @@ class Round:
     def answered(self, attempt: Attempt) -> None:
         """Take note of an answer, and of how long it took."""
         if not attempt.counted:
-            self._window = max(self._first_window, self._window // WINDOW_GROWTH)
+            self._window = self._first_window
         self.finish(attempt)
+        self._answers += 1
+        self._answered_at = attempt.done_at
         self._latency = max((self._latency or 0.0) * LATENCY_DECAY, attempt.done_at - attempt.sent_at)
 
     def _leave_window(self, attempt: Attempt) -> None:
@@ -104,14 +111,27 @@ class Round:
         """Let attempts that stay silent leave the window, and widen it; not before anything is known."""
         if self._latency is None:
             return
-        silence = max(SILENCE_S, SILENCE_LATENCIES * self._latency)
+        silence, widest = max(SILENCE_S, SILENCE_LATENCIES * self._latency), self._wide_window
+        full_after = self._patience * FULL_AFTER_PATIENCE
+        if now - self._answered_at >= full_after:
+            silence = min(silence, full_after)
+            widest = max(widest, round(self._rate() * silence))
         some_are_silent = False
         while self._aging and (not self._aging[0].counted or now - self._aging[0].sent_at >= silence):
             attempt = self._aging.popleft()
             some_are_silent = some_are_silent or attempt.counted
             self._leave_window(attempt)
-        if some_are_silent:
-            self._window = min(self._wide_window, self._window * WINDOW_GROWTH)
+        if some_are_silent and now - self._widened_at >= silence:
+            self._widened_at = now
+            self._window = min(widest, self._window * WINDOW_GROWTH)
+
+    def _rate(self) -> float:
+        """Return how many attempts a second were answered, while some were.
+
+        A full gateway is asked as fast as it answered, no faster: a window in which each stays for a time lets in
+        so many in that time (Little's law).
+        """
+        return self._answers / (self._answered_at - self._started) if self._answers else 0.0
 
     def _give_up(self, now: float) -> None:
         waiting = self._unanswered

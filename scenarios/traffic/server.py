@@ -45,6 +45,7 @@ class Server:
         self._listeners: dict[int, tuple[socket.socket, Endpoint]] = {}
         self._connections: dict[int, Connection] = {}
         self._seen: dict[tuple[int, Endpoint, Endpoint], list[float]] = {}
+        self._answers = 0
         self._poll = select.epoll()
         self._poll.register(orders.fileno(), select.EPOLLIN)
 
@@ -65,12 +66,16 @@ class Server:
                     self._read(connection)
                 elif descriptor in self._listeners:
                     self._welcome(*self._listeners[descriptor])
-                elif next(orders, None) is None:
+                elif (order := next(orders, None)) is None:
                     return
                 else:
-                    self._orders.tell(
-                        seen=[(nonce, *peer, *at, target) for (nonce, peer, target), at in self._seen.items()]
-                    )
+                    self._report(order["answers"])
+
+    def _report(self, known: int) -> None:
+        """Tell whom it has seen, unless nobody was answered since it had answered `known` times."""
+        seen = self._seen.items() if known != self._answers else ()
+        rows = [(nonce, *peer, *at, target) for (nonce, peer, target), at in seen]
+        self._orders.tell(answers=self._answers, seen=rows)
 
     def _welcome(self, listener: socket.socket, target: Endpoint) -> None:
         if self._protocol == "tcp":
@@ -127,6 +132,7 @@ class Server:
     def _answer(self, hello: bytes, peer: Endpoint, target: Endpoint) -> bytes:
         nonce, token = HELLO.unpack(hello)
         now = time.monotonic()
+        self._answers += 1
         self._seen.setdefault((nonce, peer, target), [now, now])[1] = now
         return ANSWER.pack(nonce, token, socket.inet_aton(peer[0]), peer[1])
 

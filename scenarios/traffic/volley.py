@@ -56,7 +56,7 @@ class Volley:
             answer = getattr(self, "_" + order.pop("do"))(**order)
             self._orders.tell(answer=answer)
 
-    def _fire(self, attempts: list[Planned], patience: float, window: int) -> list[dict[str, Any]]:
+    def _fire(self, attempts: list[Planned], patience: float, window: int) -> list[tuple[Any, ...]]:
         """Send one datagram for each attempt; `patience` seconds after the last, return what became of them."""
         planned = [
             Attempt(number, nonce, netns, (address, port), "", source_port)
