@@ -1,4 +1,4 @@
-"""A program for `test_ceiling`: prints the rules of a flow, as the ceiling has them and as our own gateway has them.
+"""A program for `test_ceiling`: prints the rules of a flow, as the ceiling has them and as our own gateway does.
 
     python -m tests.unit.canned udp|tcp
 
