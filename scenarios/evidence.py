@@ -40,12 +40,15 @@ def shared(sightings: Iterable[Sighting]) -> set[int]:
 
 
 def heard(sightings: Iterable[Sighting], speakers: Speakers) -> list[Sighting]:
-    """Return the sightings, over TCP with what clients said later on the wire, whether or not the server heard."""
-    extended = []
+    """Return the sightings, over TCP with the time at which the wire saw each client speak last.
+
+    A server may not hear any more of one, or hear it late: by then a port may rightly have gone to another.
+    """
+    timed = []
     for seen in sightings:
         last = speakers.get((seen.external, seen.target), {}).get(seen.nonce, seen.last)
-        extended.append(replace(seen, last=last) if last > seen.last else seen)
-    return extended
+        timed.append(replace(seen, last=last) if last != seen.last else seen)
+    return timed
 
 
 def intruded(sightings: Iterable[Sighting], syns: Syns) -> set[int]:

@@ -171,16 +171,14 @@ def test_what_the_server_no_longer_hears_counts_as_well() -> None:
     assert intruded(heard([first], wire), {(EXTERNAL, SERVER): [(OWN, 0.9), (OTHER, 3.0)]}) == {1}
 
 
-def test_the_wire_takes_nothing_from_what_the_server_heard() -> None:
-    """The later of both counts; and nobody else's words."""
-    sightings = [seen(1, 1.0, 5.0)]
+def test_a_server_that_hears_late_is_corrected_by_the_wire() -> None:
+    """When the port was another's, it was no longer used; where the wire knows nothing, the server does."""
+    late = seen(1, 1.0, 5.0)
+    corrected = heard([late], {(EXTERNAL, SERVER): {1: 3.0, 2: 9.0}})
 
-    assert heard(sightings, {(EXTERNAL, SERVER): {1: 4.0, 2: 9.0}}) == sightings
-    assert heard(sightings, {(EXTERNAL, MIRROR): {1: 9.0}}) == sightings
-    assert heard(sightings, {}) == sightings
-
-
-# Outcomes
+    assert not intruded(corrected, {(EXTERNAL, SERVER): [(OWN, 0.9), (OTHER, 4.0)]})
+    assert heard([late], {(EXTERNAL, MIRROR): {1: 9.0}}) == [late]
+    assert heard([late], {}) == [late]
 
 
 def test_every_outcome_is_counted_also_with_none() -> None:
