@@ -59,6 +59,7 @@ class HoldAndRetry(Scenario):
         "hold_down_timeout": 0,
         "port_set_size": 4,
     }
+    otherwise: ClassVar[dict[str, Any]] = {"on_exhaustion": "drop"}
 
     @classmethod
     def check(cls, parameters: HoldParameters, settings: Settings, behaviour: Behaviour) -> None:

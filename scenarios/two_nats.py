@@ -45,6 +45,7 @@ class TwoNats(Scenario):
     name = "two-nats"
     claim = "what happens is implementation dependent"
     topology = "carrier"
+    gateways = (CARRIER, *HOMES)
     Parameters: ClassVar[type[Parameters]] = TwoNatsParameters
     settings: ClassVar[dict[str, Any]] = {
         "ports": 22,

@@ -14,7 +14,7 @@ from scenarios.resolve import Run, resolve
 
 def resolved(*sets: str, config: Path | None = None, **choices: Any) -> Run:
     """Resolve the scenario port-exhaustion, or what `choices` name."""
-    names = {"scenario": "port-exhaustion", "topology": "home", "gateway": "openflow", "profile": "plain"}
+    names = {"scenario": "port-exhaustion", "topology": None, "gateway": "openflow", "profile": "plain"}
     return resolve(**{**names, **choices}, config=config, sets=list(sets), seed=1, datapath="userspace")
 
 
@@ -201,7 +201,27 @@ def test_the_defaults_of_every_scenario_make_sense(name: str) -> None:
     assert resolved(scenario=name).scenario == name
 
 
+def test_a_scenario_takes_another_default_where_the_gateway_cannot_follow_its_first() -> None:
+    """What the user wants is still the gateway's to refuse."""
+    assert resolved(scenario="hold-and-retry").settings.on_exhaustion == "hold"
+    assert resolved(scenario="hold-and-retry", gateway="netfilter").settings.on_exhaustion == "drop"
+    assert "take on_exhaustion=drop" in refusal(
+        "on_exhaustion=hold", scenario="hold-and-retry", gateway="netfilter"
+    )
+
+
 # What is refused
+
+
+@pytest.mark.parametrize(
+    ("scenario", "way_out"), [("two-nats", "--topology carrier"), ("hole-punching", "--topology two-homes")]
+)
+def test_a_network_without_the_gateways_of_the_question_is_refused(scenario: str, way_out: str) -> None:
+    """With the networks that have them."""
+    told = refusal(scenario=scenario, topology="home")
+
+    assert "lacks the gateways " in told
+    assert way_out in told
 
 
 @pytest.mark.parametrize(
