@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import Filled, Filling
 from scenarios.lab import Lab
@@ -33,13 +33,10 @@ HEAVY = 0
 """The place of the heavy subscriber among the clients."""
 
 
-class PoolParameters(Parameters):
+class PoolParameters(PatientParameters):
     """The size of the experiment."""
 
     protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
 
 
 class AddressPool(Scenario):

@@ -24,6 +24,14 @@ class Parameters(BaseModel):
     clients: int = Field(8, strict=True, ge=1, description="inside hosts")
 
 
+class PatientParameters(Parameters):
+    """What a user may choose where attempts are refused: each is given up some time."""
+
+    patience: float = Field(
+        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
+    )
+
+
 class SubscriberParameters(Parameters):
     """What a user may choose where it is of no importance that a host has one address only."""
 

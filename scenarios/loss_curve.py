@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from controller.configuration import FIRST_PORT, ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.lab import Lab
 from scenarios.models import curve
@@ -35,7 +35,7 @@ SLOWEST_RATE_S = 400
 """Attempts a second that the idle timers allow for."""
 
 
-class CurveParameters(Parameters):
+class CurveParameters(PatientParameters):
     """The size of the experiment."""
 
     attempts: int | None = Field(
@@ -47,9 +47,6 @@ class CurveParameters(Parameters):
         description="FIRST-LAST of the source ports, within 1-65535; by default those that Linux itself uses",
     )
     steps: int = Field(50, strict=True, ge=1, le=1000, description="steps of utilisation in the curve")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which a datagram is given up"
-    )
 
     @field_validator("client_port_range")
     @classmethod

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from controller.configuration import FIRST_PORT, ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario, SubscriberParameters
+from scenarios.base import Parameters, PatientParameters, Scenario, SubscriberParameters
 from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filled, Filling
 from scenarios.lab import Lab
@@ -33,16 +33,13 @@ RELEASE_SLACK_S = 5.0
 """What the check of the release grants a busy machine, beyond the timers."""
 
 
-class ExhaustionParameters(SubscriberParameters):
+class ExhaustionParameters(SubscriberParameters, PatientParameters):
     """The size of the experiment."""
 
     attempts: int | None = Field(
         None, strict=True, ge=1, description="connections to open; by default ports + 25 %"
     )
     protocol: Literal["tcp", "udp", "icmp"] = Field("tcp", description="tcp, udp or icmp")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
     close_rate: float = Field(10_000.0, strict=True, gt=0, le=100_000, description="connections to close a second")
 
 

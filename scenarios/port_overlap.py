@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filled, Filling
 from scenarios.lab import Lab
@@ -33,7 +33,7 @@ SLOWEST_RATE = 400.0
 """Connections a second for which the idle timers are made long enough."""
 
 
-class OverlapParameters(Parameters):
+class OverlapParameters(PatientParameters):
     """The size of the experiment."""
 
     destinations: int = Field(2, strict=True, ge=2, le=256, description="services to connect to")
@@ -41,9 +41,6 @@ class OverlapParameters(Parameters):
         16, strict=True, ge=1, le=100_000, description="connections to try to each service beyond the ports"
     )
     protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
 
 
 class PortOverlap(Scenario):

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import Filled, Filling
 from scenarios.lab import Lab
@@ -31,13 +31,10 @@ Counters = dict[str, dict[str, int | None]]
 """A gateway's counters, by protocol."""
 
 
-class ProtocolsParameters(Parameters):
+class ProtocolsParameters(PatientParameters):
     """The size of the experiment."""
 
     beyond: int = Field(8, strict=True, ge=1, le=10_000, description="attempts of each protocol beyond the ports")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
 
 
 class Protocols(Scenario):

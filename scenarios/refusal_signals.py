@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import Filling
 from scenarios.lab import Lab
@@ -41,7 +41,7 @@ PROTOCOLS = ("tcp", "udp", "icmp")
 NAMES = {"tcp": "TCP connect", "udp": "UDP send", "icmp": "ping"}
 
 
-class SignalParameters(Parameters):
+class SignalParameters(PatientParameters):
     """How long the programs and their kernel wait."""
 
     tcp_syn_retries: int = Field(

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from controller.configuration import ConfigurationError, Settings
+from scenarios.base import PatientParameters
 from topologies.gateways.behaviour import Behaviour
 
 LIMITED_BY = ("limit_port_mappings", "limit_sessions", "flow_limit")
@@ -21,6 +22,8 @@ DROPPED = tuple(
     )
 )
 """The counters of packets that some limit stopped."""
+VERDICT_S = 0.5
+"""From the end of a hold to the end of its attempt, on a busy machine."""
 EASY_SHARE = 0.5
 """Up to this share of the ports in use, any search finds a free one."""
 FOUND_SHARE = 0.9
@@ -66,6 +69,18 @@ class Promise:
     def established(self, attempts: int) -> tuple[int, int]:
         """Return how many of so many attempts are established, and kept: at least, and at most."""
         return min(attempts, self.least), min(attempts, self.capacity)
+
+
+def require_patience(parameters: PatientParameters, settings: Settings, behaviour: Behaviour) -> None:
+    """Raise ConfigurationError if attempts would be given up before the NAT has said what becomes of them."""
+    shortages = (behaviour.ports_exhausted.value, behaviour.state_exhausted.value)
+    longest = max((shortage.after for shortage in shortages if shortage.holds), default=0.0)
+    if longest and parameters.patience < longest + VERDICT_S:
+        raise ConfigurationError(
+            f"setting hold_timeout={settings.hold_timeout:g} is not possible with patience={parameters.patience:g}: a "
+            f"packet is held for {longest:g} s, and its attempt would be given up before it is refused; take "
+            f"patience={longest + VERDICT_S:g} or more, or a shorter hold_timeout"
+        )
 
 
 def refuse_eviction(scenario: str, settings: Settings) -> None:

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict
 
 from controller.configuration import PROFILES, ConfigurationError, Settings, checked, unknown_key
 from controller.extensions import absolute
-from scenarios.base import Parameters, Scenario, addresses_per_client
+from scenarios.base import Parameters, PatientParameters, Scenario, addresses_per_client
 from scenarios.loading import load
+from scenarios.refusals import require_patience
 from topologies import TOPOLOGIES
 from topologies.base import LabTopology
 
@@ -87,7 +88,10 @@ def resolve(
     settings.for_nat()  # loads a student's allocator or policy, and may refuse it
     try:
         kind.check(settings, chosen)
-        cls.check(parameters, settings, kind.declare(settings, chosen))
+        behaviour = kind.declare(settings, chosen)
+        cls.check(parameters, settings, behaviour)
+        if isinstance(parameters, PatientParameters):
+            require_patience(parameters, settings, behaviour)
     except ConfigurationError as error:
         raise CannotError(str(error)) from None
     built = _built(topology, parameters)

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
 from controller.values import MOST_PORTS
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filling
 from scenarios.lab import Lab
@@ -34,16 +34,13 @@ TRIMMED = 0.9
 SILENT_PORT = 5000
 
 
-class StateParameters(Parameters):
+class StateParameters(PatientParameters):
     """The size of the experiment."""
 
     attempts: int | None = Field(
         None, strict=True, ge=1, description="connections to open; by default what the table holds + 25 %"
     )
     protocol: Literal["tcp", "udp", "icmp"] = Field("tcp", description="tcp, udp or icmp")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
 
 
 class StateExhaustion(Scenario):

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
 from controller.wiring import Side
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import ECHO_PATIENCE_S, EVERY_NUMBER, WINDOW
 from scenarios.lab import Lab
@@ -28,15 +28,12 @@ HOMES = ("home-a", "home-b")
 CARRIER = "carrier"
 
 
-class TwoNatsParameters(Parameters):
+class TwoNatsParameters(PatientParameters):
     """The size of the experiment."""
 
     home_ports: int = Field(16, strict=True, ge=4, le=64_512, description="ports of each home's NAT")
     beyond: int = Field(4, strict=True, ge=1, description="connections to try beyond what fits")
     protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
 
 
 class TwoNats(Scenario):

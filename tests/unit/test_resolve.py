@@ -282,6 +282,19 @@ def test_a_wrong_assignment_is_refused_with_the_key_the_value_and_the_way_out(
     assert [words for words in told_of if words not in told] == [], told
 
 
+@pytest.mark.parametrize("scenario", ["port-exhaustion", "client-exhaustion", "refusal-signals", "two-nats"])
+def test_nobody_gives_up_before_a_held_packet_is_refused(scenario: str) -> None:
+    """Silence would be the client's own, and no word of the NAT's."""
+    sets = ("on_exhaustion=hold", "fallback=icmp", "hold_timeout=3")
+
+    told = refusal(*sets, scenario=scenario)
+
+    assert "hold_timeout=3" in told
+    assert "take patience=3.5 or more" in told
+    assert resolved(*sets, "patience=3.5", scenario=scenario).settings.hold_timeout == 3
+    assert resolved("hold_timeout=3", scenario=scenario).settings.hold_timeout == 3, "nothing is held"
+
+
 def test_an_allocator_given_both_ways_must_be_the_same() -> None:
     """Neither is later than the other."""
     told = refusal("port_allocation_type=preserving", allocator="sequential")
