@@ -77,8 +77,8 @@ def require_patience(parameters: PatientParameters, settings: Settings, behaviou
     longest = max((shortage.after for shortage in shortages if shortage.holds), default=0.0)
     if longest and parameters.patience < longest + VERDICT_S:
         raise ConfigurationError(
-            f"setting hold_timeout={settings.hold_timeout:g} is not possible with patience={parameters.patience:g}: a "
-            f"packet is held for {longest:g} s, and its attempt would be given up before it is refused; take "
+            f"hold_timeout={settings.hold_timeout:g} is not possible with patience={parameters.patience:g}: "
+            f"a packet is held for {longest:g} s, and its attempt would be given up before it is refused; take "
             f"patience={longest + VERDICT_S:g} or more, or a shorter hold_timeout"
         )
 
