@@ -21,7 +21,7 @@ from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filled, Filling
 from scenarios.lab import Lab
 from scenarios.port_exhaustion import MOST_PER_CLIENT
-from scenarios.refusals import DROPPED, Promise, require_ports_run_short
+from scenarios.refusals import Promise, check_refused, dropped, packets_refused, require_ports_run_short, settled
 from scenarios.report import Report
 from scenarios.traffic.drive import Sighting
 from scenarios.traffic.wire import Endpoint
@@ -112,14 +112,15 @@ class PortOverlap(Scenario):
         reuse = reuses(lab.behaviour.overlapping.value, filling.targets)
 
         filled = filling.fill("fill", everyone, patience=parameters.patience, in_order=_in_order(settings))
-        at_full = lab.gateway.counters(parameters.protocol)
+        refused = packets_refused(filled.attempts, promise)
+        at_full = settled(lab.gateway, parameters.protocol, dropping=refused)
         echoed = filling.echo(everyone)
         kept = {attempt.nonce for attempt in filled.established if attempt.number in echoed}
         users = at_once(seen for seen in filling.sightings() if seen.nonce in kept)
 
         _check_fill(filled, reuse, promise, lab.behaviour, report)
         _check_reuse(filled, echoed, users, reuse, lab.behaviour, report)
-        _check_counters(at_full, filled, report)
+        _check_counters(at_full, filled, refused, report)
         _, leaked = lab.leaks()
         counts = outcomes(filled.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
         report.outcomes(counts)
@@ -179,13 +180,7 @@ def _check_fill(filled: Filled, reuse: int, promise: Promise, behaviour: Behavio
         observed=len(filled.established),
         source=f"RFC 7857 section 3; {behaviour.overlapping}",
     )
-    if promise.outcome is not None:
-        report.check(
-            f"all the others end by {promise.outcome}",
-            expected=len(filled.attempts) - len(filled.established),
-            observed=sum(attempt.outcome == promise.outcome for attempt in filled.attempts),
-            source=promise.source,
-        )
+    check_refused(filled.attempts, promise, report)
 
 
 def _check_reuse(
@@ -220,10 +215,9 @@ def _check_reuse(
     )
 
 
-def _check_counters(at_full: dict[str, int | None], filled: Filled, report: Report) -> None:
+def _check_counters(at_full: dict[str, int | None], filled: Filled, refused: int, report: Report) -> None:
     """Ask the second witness."""
     report.counters(at_full)
-    refused = len(filled.attempts) - len(filled.established)
     if at_full["total_sessions"] is not None:
         report.check(
             "the gateway agrees: so many sessions stand",
@@ -232,8 +226,8 @@ def _check_counters(at_full: dict[str, int | None], filled: Filled, report: Repo
             source="RFC 8512 total-sessions",
         )
     report.check(
-        "the gateway agrees: it dropped packets of every refused attempt",
+        "the gateway agrees: it dropped every packet of the refused attempts",
         expected=True,
-        observed=sum(at_full.get(name) or 0 for name in DROPPED) >= refused,
+        observed=dropped(at_full) >= refused,
         source="RFC 8512 dropped-port-packets and its like",
     )

@@ -21,7 +21,7 @@ from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filling
 from scenarios.lab import Lab
-from scenarios.refusals import DROPPED, Promise, refuse_eviction, room
+from scenarios.refusals import DROPPED, Promise, check_refused, packets_refused, refuse_eviction, room, settled
 from scenarios.report import Report
 from scenarios.traffic.flood import Silence, flood, targets_needed
 from topologies.gateways.behaviour import Behaviour
@@ -107,7 +107,8 @@ def _fill(lab: Lab, parameters: StateParameters, settings: Settings, report: Rep
     filling = Filling(lab, report, protocol=protocol, attempts=attempts, held=attempts)
     everyone = range(1, attempts + 1)
     filled = filling.fill("fill", everyone, patience=parameters.patience, in_order=WINDOW)
-    at_full = lab.gateway.counters(protocol)
+    refused = packets_refused(filled.attempts, promise)
+    at_full = settled(lab.gateway, protocol, dropping=refused)
     echoed = filling.echo(everyone)
 
     report.check(
@@ -116,20 +117,14 @@ def _fill(lab: Lab, parameters: StateParameters, settings: Settings, report: Rep
         observed=len(filled.established),
         source="RFC 8158 maxSessionEntries; limit_sessions",
     )
-    if promise.outcome is not None:
-        report.check(
-            f"all the others end by {promise.outcome}",
-            expected=attempts - kept,
-            observed=sum(attempt.outcome == promise.outcome for attempt in filled.attempts),
-            source=promise.source,
-        )
+    check_refused(filled.attempts, promise, report, refused=attempts - kept)
     report.check(
         "every session in the table still carries data",
         expected=kept,
         observed=len(echoed),
         source="RFC 6888 REQ-11D: existing mappings are kept",
     )
-    _check_counters(at_full, refused=attempts - len(filled.established), kept=kept, report=report)
+    _check_counters(at_full, refused=refused, kept=kept, report=report)
     _, leaked = lab.leaks()
     counts = outcomes(filled.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
     report.outcomes(counts)
@@ -229,7 +224,7 @@ def _check_counters(counters: dict[str, int | None], *, refused: int, kept: int,
         )
     if refused and counters["dropped_state_limit_packets"] is not None:
         report.check(
-            "the gateway agrees: it dropped packets of every refused attempt for want of a session, "
+            "the gateway agrees: it dropped every packet of the refused attempts for want of a session, "
             "and none for want of a port",
             expected={"dropped_state_limit_packets": True},
             observed={

@@ -19,7 +19,7 @@ from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filling
 from scenarios.lab import Lab
-from scenarios.refusals import DROPPED, Promise, refuse_eviction, room
+from scenarios.refusals import DROPPED, Promise, check_refused, refuse_eviction, room
 from scenarios.report import Report
 from topologies.gateways.openflow import OpenFlowGateway
 
@@ -118,12 +118,7 @@ class SwitchTableFull(Scenario):
         report.outcomes(outcomes(everyone.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked))
         counters = gateway.counters(parameters.protocol)
         report.counters(counters)
-        report.check(
-            f"all the others end by {promise.outcome}",
-            expected=2 * parameters.beyond,
-            observed=sum(attempt.outcome == promise.outcome for attempt in everyone.attempts),
-            source=promise.source,
-        )
+        check_refused(everyone.attempts, promise, report, refused=2 * parameters.beyond)
         report.tell(
             "switch_table_full",
             parameters=parameters,
