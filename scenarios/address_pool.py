@@ -17,7 +17,7 @@ from pydantic import Field
 from controller.configuration import ConfigurationError, Settings
 from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
-from scenarios.filling import Filled, Filling
+from scenarios.filling import Filled, Filling, outlasting
 from scenarios.lab import Lab
 from scenarios.port_exhaustion import MOST_PER_CLIENT
 from scenarios.refusals import Promise, check_refused, dropped, packets_refused, require_ports_run_short, settled
@@ -27,8 +27,6 @@ from topologies.gateways.behaviour import Behaviour
 
 TOO_MANY = 1.25
 """How much more is asked for than there is."""
-SLOWEST_RATE = 400.0
-"""Attempts a second for which the idle timers are made long enough."""
 HEAVY = 0
 """The place of the heavy subscriber among the clients."""
 
@@ -74,7 +72,7 @@ class AddressPool(Scenario):
                 f"has {MOST_PER_CLIENT:,} source ports, and would need {alone:,}; take fewer of either"
             )
         attempts = alone + (parameters.clients - 1) * each
-        idle = (20 + 3 * parameters.patience + attempts / SLOWEST_RATE) / settings.time_scale
+        idle = outlasting(attempts, settings, besides=20 + 3 * parameters.patience)
         return parameters, {"udp_timeout": idle}
 
     @classmethod

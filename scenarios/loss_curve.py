@@ -22,6 +22,7 @@ from pydantic import Field, field_validator
 from controller.configuration import FIRST_PORT, ConfigurationError, Settings
 from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
+from scenarios.filling import outlasting
 from scenarios.lab import Lab
 from scenarios.models import curve
 from scenarios.refusals import DROPPED, Promise, room
@@ -31,8 +32,6 @@ from scenarios.traffic.firing import Volleys
 from topologies.gateways.behaviour import Behaviour
 
 MOST_UNDER_WAY = 256
-SLOWEST_RATE_S = 400
-"""Attempts a second that the idle timers allow for."""
 
 
 class CurveParameters(PatientParameters):
@@ -87,7 +86,7 @@ class LossCurve(Scenario):
                 f"parameter clients={parameters.clients} is not possible with attempts={attempts}: no client "
                 f"uses one of its {own:,} ports twice (client_port_range); take clients={-(-attempts // own)}"
             )
-        idle = math.ceil((10 + 2 * parameters.patience + attempts / SLOWEST_RATE_S) / settings.time_scale)
+        idle = outlasting(attempts, settings, besides=10 + 2 * parameters.patience)
         return parameters.model_copy(update={"attempts": attempts}), {"udp_timeout": idle}
 
     @classmethod

@@ -17,7 +17,7 @@ from pydantic import Field
 from controller.configuration import FIRST_PORT, ConfigurationError, Settings
 from scenarios.base import Parameters, PatientParameters, Scenario, SubscriberParameters
 from scenarios.evidence import outcomes
-from scenarios.filling import WINDOW, Filled, Filling
+from scenarios.filling import WINDOW, Filled, Filling, outlasting
 from scenarios.lab import Lab
 from scenarios.refusals import DROPPED, Promise, check_refused, dropped, packets_refused, room, settled
 from scenarios.report import Report
@@ -79,7 +79,7 @@ class PortExhaustion(Scenario):
                 f"parameter attempts={attempts} is not possible with clients={parameters.clients}: each has "
                 f"{MOST_PER_CLIENT:,} ports of its own; take more clients"
             )
-        idle = (6 + parameters.patience + math.ceil(attempts / 400)) / settings.time_scale
+        idle = outlasting(attempts, settings, besides=6 + parameters.patience)
         return parameters.model_copy(update={"attempts": attempts}), {
             "udp_timeout": idle,
             "icmp_timeout": idle,

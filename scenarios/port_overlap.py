@@ -18,7 +18,7 @@ from pydantic import Field
 from controller.configuration import ConfigurationError, Settings
 from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
-from scenarios.filling import WINDOW, Filled, Filling
+from scenarios.filling import WINDOW, Filled, Filling, outlasting
 from scenarios.lab import Lab
 from scenarios.port_exhaustion import MOST_PER_CLIENT
 from scenarios.refusals import Promise, check_refused, dropped, packets_refused, require_ports_run_short, settled
@@ -29,8 +29,6 @@ from topologies.gateways.behaviour import Behaviour
 
 ONCE_BELIEVED = 65_535
 """The number that no NAT can exceed, by the claim."""
-SLOWEST_RATE = 400.0
-"""Connections a second for which the idle timers are made long enough."""
 
 
 class OverlapParameters(PatientParameters):
@@ -77,7 +75,7 @@ class PortOverlap(Scenario):
                 f"times ports and beyond): each has {MOST_PER_CLIENT:,} source ports of its own; take more clients"
             )
         # Datagrams that were refused open the window wide only after a moment, and the echoes come after all.
-        idle = (20 + 2 * parameters.patience + attempts / SLOWEST_RATE) / settings.time_scale
+        idle = outlasting(attempts, settings, besides=20 + 2 * parameters.patience)
         return parameters, {"udp_timeout": idle}
 
     @classmethod

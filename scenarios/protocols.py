@@ -16,7 +16,7 @@ from pydantic import Field
 from controller.configuration import ConfigurationError, Settings
 from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
-from scenarios.filling import Filled, Filling
+from scenarios.filling import Filled, Filling, outlasting
 from scenarios.lab import Lab
 from scenarios.port_exhaustion import MOST_PER_CLIENT
 from scenarios.refusals import Promise, check_refused, dropped, packets_refused, require_ports_run_short, settled
@@ -24,8 +24,6 @@ from scenarios.report import Report
 from topologies.gateways.behaviour import Behaviour
 
 PROTOCOLS = ("tcp", "udp", "icmp")
-SLOWEST_RATE = 400.0
-"""Attempts a second for which the idle timers are made long enough."""
 
 Counters = dict[str, dict[str, int | None]]
 """A gateway's counters, by protocol."""
@@ -61,7 +59,7 @@ class Protocols(Scenario):
                 f"parameter beyond={parameters.beyond} is not possible with ports={settings.ports}: there are "
                 f"only {MOST_PER_CLIENT:,} identifiers for {attempts:,} pings; take fewer of either"
             )
-        idle = (30 + 3 * parameters.patience + 3 * attempts / SLOWEST_RATE) / settings.time_scale
+        idle = outlasting(3 * attempts, settings, besides=30 + 3 * parameters.patience)
         return parameters, {"udp_timeout": idle, "icmp_timeout": idle}
 
     @classmethod

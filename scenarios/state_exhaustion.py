@@ -19,7 +19,7 @@ from controller.configuration import ConfigurationError, Settings
 from controller.values import MOST_PORTS
 from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
-from scenarios.filling import WINDOW, Filling
+from scenarios.filling import WINDOW, Filling, outlasting
 from scenarios.lab import Lab
 from scenarios.refusals import DROPPED, Promise, check_refused, packets_refused, refuse_eviction, room, settled
 from scenarios.report import Report
@@ -76,7 +76,7 @@ class StateExhaustion(Scenario):
             )
         refuse_eviction(cls.name, settings)
         attempts = parameters.attempts or math.ceil(fits * 1.25)
-        idle = math.ceil((8 + 2 * parameters.patience + attempts / 400) / settings.time_scale)
+        idle = outlasting(attempts, settings, besides=8 + 2 * parameters.patience)
         return parameters.model_copy(update={"attempts": attempts}), {
             "udp_timeout": idle,
             "icmp_timeout": idle,
