@@ -15,31 +15,26 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
-from scenarios.filling import Filled, Filling
+from scenarios.filling import Filled, Filling, outlasting
 from scenarios.lab import Lab
 from scenarios.port_exhaustion import MOST_PER_CLIENT
-from scenarios.refusals import DROPPED, Promise, require_ports_run_short
+from scenarios.refusals import Promise, check_refused, dropped, packets_refused, require_ports_run_short, settled
 from scenarios.report import Report
 from scenarios.traffic.wire import Endpoint
 from topologies.gateways.behaviour import Behaviour
 
 TOO_MANY = 1.25
 """How much more is asked for than there is."""
-SLOWEST_RATE = 400.0
-"""Attempts a second for which the idle timers are made long enough."""
 HEAVY = 0
 """The place of the heavy subscriber among the clients."""
 
 
-class PoolParameters(Parameters):
+class PoolParameters(PatientParameters):
     """The size of the experiment."""
 
     protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
 
 
 class AddressPool(Scenario):
@@ -77,7 +72,7 @@ class AddressPool(Scenario):
                 f"has {MOST_PER_CLIENT:,} source ports, and would need {alone:,}; take fewer of either"
             )
         attempts = alone + (parameters.clients - 1) * each
-        idle = (20 + 3 * parameters.patience + attempts / SLOWEST_RATE) / settings.time_scale
+        idle = outlasting(attempts, settings, besides=20 + 3 * parameters.patience)
         return parameters, {"udp_timeout": idle}
 
     @classmethod
@@ -113,22 +108,18 @@ class AddressPool(Scenario):
         promise = Promise.of(lab.behaviour, settings, protocol=parameters.protocol, clients=parameters.clients)
 
         heavy = filling.fill("one alone", first, patience=parameters.patience, in_order=1, clients=[HEAVY])
-        when_alone = lab.gateway.counters(parameters.protocol)
+        refused = packets_refused(heavy.attempts, promise)
+        when_alone = settled(lab.gateway, parameters.protocol, dropping=refused)
         rest = filling.fill("the others", then, patience=parameters.patience, in_order=1, clients=others)
-        at_full = lab.gateway.counters(parameters.protocol)
         everyone = heavy + rest
+        refused = packets_refused(everyone.attempts, promise)
+        at_full = settled(lab.gateway, parameters.protocol, dropping=refused)
         echoed = filling.echo(range(1, then.stop))
 
         _check_heavy(heavy, settings, lab.behaviour, report)
         _check_all(everyone, echoed, settings, lab.behaviour, report)
-        if promise.outcome is not None:
-            report.check(
-                f"all the others end by {promise.outcome}",
-                expected=len(everyone.attempts) - len(everyone.established),
-                observed=sum(attempt.outcome == promise.outcome for attempt in everyone.attempts),
-                source=promise.source,
-            )
-        _check_counters([(when_alone, heavy), (at_full, everyone)], report)
+        check_refused(everyone.attempts, promise, report)
+        _check_counters([(when_alone, heavy), (at_full, everyone)], promise, report)
         _, leaked = lab.leaks()
         counts = outcomes(everyone.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
         report.outcomes(counts)
@@ -246,7 +237,7 @@ def _check_all(
         )
 
 
-def _check_counters(moments: list[tuple[dict[str, int | None], Filled]], report: Report) -> None:
+def _check_counters(moments: list[tuple[dict[str, int | None], Filled]], promise: Promise, report: Report) -> None:
     """Ask the second witness: after the first client, and after all."""
     for (counters, filled), when in zip(moments, ("the one client", "all"), strict=True):
         report.check(
@@ -256,10 +247,9 @@ def _check_counters(moments: list[tuple[dict[str, int | None], Filled]], report:
             source="RFC 8512 ports-allocated",
         )
         report.check(
-            f"the gateway agrees: it dropped packets of everyone refused, after {when}",
+            f"the gateway agrees: it dropped every packet of those refused, after {when}",
             expected=True,
-            observed=sum(counters.get(name) or 0 for name in DROPPED)
-            >= len(filled.attempts) - len(filled.established),
+            observed=dropped(counters) >= packets_refused(filled.attempts, promise),
             source="RFC 8512 dropped-port-packets, dropped-address-packets",
         )
     report.counters(moments[-1][0])

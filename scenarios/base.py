@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.configuration import Settings
+from topologies.gateways.base import Restriction
 from topologies.gateways.behaviour import Behaviour
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     clients: int = Field(8, strict=True, ge=1, description="inside hosts")
+
+
+class PatientParameters(Parameters):
+    """What a user may choose where attempts are refused: each is given up some time."""
+
+    patience: float = Field(
+        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
+    )
 
 
 class SubscriberParameters(Parameters):
@@ -60,6 +69,10 @@ class Scenario:
     """Whether every SYN outside is read, to see who shares an endpoint; it costs time that measurements count."""
     cached_flows: ClassVar[int] = 1000
     """How many flows the switch may keep in its userspace cache: none if all that counts are new connections."""
+    otherwise: ClassVar[dict[str, Any]] = {}
+    """What to take in place of those that a gateway's restrictions do not allow."""
+    gateways: ClassVar[tuple[str, ...]] = ()
+    """The gateways that the question is about, by their names: a topology must have them all."""
 
     @classmethod
     def complete(cls, parameters: Any, settings: Settings) -> tuple[Any, dict[str, Any]]:
@@ -86,6 +99,14 @@ class Scenario:
     def run(self, lab: Lab, parameters: Any, settings: Settings, report: Report) -> None:
         """Act, observe, and check."""
         raise NotImplementedError
+
+    @classmethod
+    def defaults(cls, restrictions: Iterable[Restriction]) -> dict[str, Any]:
+        """Return its defaults for the settings of a gateway with these restrictions."""
+        barred = {
+            each.key for each in restrictions if cls.settings.get(each.key, each.allowed[0]) not in each.allowed
+        }
+        return {**cls.settings, **{key: value for key, value in cls.otherwise.items() if key in barred}}
 
     @classmethod
     def question(cls) -> str:

@@ -101,7 +101,7 @@ class Churn(Scenario):
         clients = lab.drive("tcp", attempts=len(arrivals))
         with report.phase("serve"):
             attempts = clients.serve(
-                timetable(lab, servers.targets[0], arrivals, parameters.holding),
+                timetable(range(len(lab.clients)), servers.targets[0], arrivals, parameters.holding),
                 patience=FIRST_SYN_S,
                 progress=lambda done: report.progress(done, len(arrivals)),
             )

@@ -105,7 +105,7 @@ def compare(
     if everything == (scenario is not None):
         raise ConfigurationError("compare one SCENARIO, or --all of them: give either")
     asked = [scenario] if scenario else list(SCENARIOS)
-    compared = list(GATEWAYS) if gateways is None else gateways.split(",")
+    compared = list(GATEWAYS) if gateways is None else compare.names(gateways)
     planned = compare.able(
         compare.plans(_decide(topology, allocator, profile, config, sets, seed), asked, compared)
     )

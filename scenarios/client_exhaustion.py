@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.lab import Lab
 from scenarios.refusals import DROPPED, Promise
@@ -39,14 +39,11 @@ WINDOW = 64
 SOURCE = "connect(2): EADDRNOTAVAIL; ip-sysctl: ip_local_port_range"
 
 
-class ClientParameters(Parameters):
+class ClientParameters(PatientParameters):
     """The size of the experiment."""
 
     client_ports: int = Field(
         16, strict=True, ge=1, le=4096, description="ports that alice's kernel may use (ip_local_port_range)"
-    )
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
     )
 
 

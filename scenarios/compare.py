@@ -1,7 +1,7 @@
 """`lastport compare`: the same scenarios on several gateways in turn, each in a sandbox of its own.
 
-Everything is decided before anything starts. What the user got wrong ends the command there; what a gateway or
-this machine cannot do is an entry of its own among the results, with the reason.
+Everything is decided before anything starts. What the user got wrong ends the command there; what a gateway, this
+machine or one of several scenarios cannot do is an entry of its own among the results, with the reason.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Planned:
     run: Run | None
     reason: str = ""
     fault: ExitStatus = ExitStatus.PASSED
+    mistaken: bool = False
+    """Whether the scenario makes no sense so on any gateway."""
 
     def cannot(self) -> dict[str, Any]:
         """Return the entry that stands in the place of a result."""
@@ -56,10 +58,19 @@ class Comparison:
     left_out: int
 
 
+def names(listed: str) -> list[str]:
+    """Return the names in a list with commas, blanks or not. Raises ConfigurationError if there are none."""
+    found = [name.strip() for name in listed.split(",") if name.strip()]
+    if not found:
+        raise ConfigurationError(f"--gateways {listed!r} names no gateway; give names, with commas between them")
+    return found
+
+
 def plans(decide: Decide, scenarios: Sequence[str], gateways: Sequence[str]) -> list[Planned]:
     """Decide about every scenario on every gateway. Raises ConfigurationError for what the user got wrong.
 
-    A key of `--set` need not be known to all of them, but to one.
+    A key of `--set` need not be known to all of them, but to one. What makes no sense in some of several scenarios
+    is no mistake, but an entry among the results; what a gateway can do in none of them is.
     """
     kinds = [load("gateway", gateway) for gateway in gateways]
     asked = [load("scenario", scenario) for scenario in scenarios]
@@ -68,15 +79,29 @@ def plans(decide: Decide, scenarios: Sequence[str], gateways: Sequence[str]) -> 
         raise ConfigurationError(f"--gateways: {', '.join(sorted(twice))} is there twice; name each one once")
     others = {key for kind in kinds for key in kind.Options.model_fields}
     others |= {key for cls in asked for key in cls.Parameters.model_fields}
-    return [_plan(decide, scenario, gateway, others) for scenario in scenarios for gateway in gateways]
+    planned = [_plan(decide, scenario, gateway, others) for scenario in scenarios for gateway in gateways]
+    for kind in gateways:
+        _require_sense([each for each in planned if each.gateway == absolute(kind)])
+    return planned
 
 
 def _plan(decide: Decide, scenario: str, gateway: str, others: set[str]) -> Planned:
     names = absolute(scenario), absolute(gateway)
     try:
         return Planned(*names, decide(scenario=scenario, gateway=gateway, others=others))
-    except CannotError as error:
-        return Planned(*names, None, str(error), ExitStatus.WRONG_INPUT)
+    except ConfigurationError as error:
+        mistaken = not isinstance(error, CannotError)
+        return Planned(*names, None, str(error), ExitStatus.WRONG_INPUT, mistaken)
+
+
+def _require_sense(planned: list[Planned]) -> None:
+    """Raise ConfigurationError if there is something wrong with every scenario on a gateway."""
+    if not all(each.mistaken for each in planned):
+        return
+    reasons = dict.fromkeys(each.reason for each in planned)
+    first = planned[0]
+    is_named = len(reasons) == 1 or label(first.scenario) in first.reason
+    raise ConfigurationError(first.reason if is_named else f"{label(first.scenario)}: {first.reason}")
 
 
 def able(planned: Sequence[Planned]) -> list[Planned]:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import ECHO_PATIENCE_S, EVERY_NUMBER, WINDOW
 from scenarios.lab import Lab
@@ -27,15 +27,12 @@ GREEDY = 0
 """Which client is the greedy one."""
 
 
-class FairnessParameters(Parameters):
+class FairnessParameters(PatientParameters):
     """The size of the experiment."""
 
     clients: int = Field(8, strict=True, ge=2, description="inside hosts, the first of which is greedy")
     modest: int = Field(4, strict=True, ge=1, le=1000, description="connections that each of the others asks for")
     protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
 
 
 class Fairness(Scenario):

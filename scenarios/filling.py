@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from controller.configuration import FIRST_PORT
+from controller.configuration import FIRST_PORT, Settings
 from controller.values import MOST_PORTS
 from scenarios.lab import Lab
 from scenarios.report import Report
@@ -16,10 +16,17 @@ from scenarios.traffic.wire import Endpoint
 
 WINDOW = 256
 """Attempts under way at once, at most."""
+SLOWEST_RATE = 400.0
+"""Connections a second that every machine can open."""
 ECHO_PATIENCE_S = 8.0
 POOL_LOOK_EVERY_S = 0.05
 BUSY_EVERY_S = 0.2
 EVERY_NUMBER = range(1, 1 << 31)
+
+
+def outlasting(attempts: int, settings: Settings, *, besides: float) -> float:
+    """Return an idle timer that is longer than so many attempts take, and so many seconds besides."""
+    return math.ceil(besides + attempts / SLOWEST_RATE) / settings.time_scale
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
 """A little more than a NAT can bear, for a while: it may hold each packet that finds no port, or drop it.
 
-Set-up        a pool of `ports` ports; one server; TCP connections that last for `holding` seconds each
-Action        clients connect at an even rate, `load` times what the pool can bear, until `rounds` times as many
-              have come as there are ports; who is not answered sends again, as his kernel does
-Expectation   with on_exhaustion=hold each waits until a port is back, for as long as reckoned, and nobody sends
-              twice. With on_exhaustion=drop whoever comes too early waits for his own retransmission: a second
+Set-up        two homes with a NAT each, of `ports` ports (topology two-homes): alike, but that one holds
+              (on_exhaustion=hold) and the other drops. Where a gateway cannot hold, only the other is used
+Action        in both at once clients connect at an even rate, `load` times what the pool can bear, until `rounds`
+              times as many have come as there are ports; each is used for `holding` seconds
+Expectation   where the NAT holds, each waits until a port is back, for as long as reckoned, and nobody sends
+              twice. Where it drops, whoever comes too early waits for his own retransmission: a second
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -20,8 +22,10 @@ from scenarios.lab import Lab
 from scenarios.rates import Pool, check_offer, evenly, timetable
 from scenarios.report import Report
 from scenarios.traffic.drive import Attempt
-from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.behaviour import Behaviour, Entry, Shortage
 
+HOMES = ("gateway-a", "gateway-b")
+DROPPING = "gateway-b"
 SYN_TIMER_S = 1.0
 """After which a client sends its SYN again (RFC 6298 section 2; Linux, TCP_TIMEOUT_INIT)."""
 TIMER_SLACK = 0.9
@@ -50,6 +54,8 @@ class HoldAndRetry(Scenario):
 
     name = "hold-and-retry"
     claim = "the router holds the packet and tries again a moment later"
+    topology = "two-homes"
+    gateways = HOMES
     Parameters: ClassVar[type[Parameters]] = HoldParameters
     settings: ClassVar[dict[str, Any]] = {
         "ports": 32,
@@ -59,6 +65,7 @@ class HoldAndRetry(Scenario):
         "hold_down_timeout": 0,
         "port_set_size": 4,
     }
+    otherwise: ClassVar[dict[str, Any]] = {"on_exhaustion": "drop"}
 
     @classmethod
     def check(cls, parameters: HoldParameters, settings: Settings, behaviour: Behaviour) -> None:
@@ -80,50 +87,98 @@ class HoldAndRetry(Scenario):
                 "which a client sends again; take a lower load or fewer rounds"
             )
 
+    @classmethod
+    def of_each_gateway(cls, parameters: HoldParameters) -> dict[str, dict[str, Any]]:
+        """Let the second home's NAT drop, whatever the first one's does."""
+        return {DROPPING: {"on_exhaustion": "drop"}}
+
     def run(self, lab: Lab, parameters: HoldParameters, settings: Settings, report: Report) -> None:
-        """Offer a little too much, and see who waits for what."""
+        """Offer a little too much in each home, and see who waits for what."""
+        names = HOMES if lab.behaviour.ports_exhausted.value.holds else (DROPPING,)
         pool = _pool(lab.behaviour, parameters, settings)
-        holds = lab.behaviour.ports_exhausted.value.holds
         arrivals = _arrivals(pool, parameters)
-        waits = pool.waits(arrivals)
-        servers = lab.serve("tcp", held=len(arrivals))
-        clients = lab.drive("tcp", attempts=len(arrivals))
+        offers = {
+            name: range(1 + place * len(arrivals), 1 + (place + 1) * len(arrivals))
+            for place, name in enumerate(names)
+        }
+        total = len(names) * len(arrivals)
+        target = lab.serve("tcp", held=total).targets[0]
+        clients = lab.drive("tcp", attempts=total)
+        plan = [
+            planned
+            for name, numbers in offers.items()
+            for planned in timetable(lab.behind(name), target, arrivals, parameters.holding, first=numbers.start)
+        ]
         with report.phase("serve"):
             attempts = clients.serve(
-                timetable(lab, servers.targets[0], arrivals, parameters.holding),
+                sorted(plan, key=lambda planned: planned.start),
                 patience=parameters.patience,
-                progress=lambda done: report.progress(done, len(arrivals)),
+                progress=lambda done: report.progress(done, total),
             )
-        counters = lab.gateway.counters("tcp")
         held = lab.held(attempts)
-        served = {attempt.number for attempt in attempts if attempt.outcome == "established"}
-        again = [attempt for attempt in attempts if attempt.retransmissions]
-        source = str(lab.behaviour.ports_exhausted)
-
-        if holds:
-            _check_held(attempts, held, waits, settings, source, report)
-        else:
-            _check_dropped(attempts, held, sum(pool.refuses(arrivals)), source, report)
-        _check_counters(held, counters, report)
+        homes = [
+            Home(
+                attempts=[attempt for attempt in attempts if attempt.number in offers[name]],
+                held=held & {*offers[name]},
+                counters=lab.gateways[name].counters("tcp"),
+                shortage=lab.behaviours[name].ports_exhausted,
+            )
+            for name in names
+        ]
+        for home in homes:
+            if home.shortage.value.holds:
+                _check_held(home, pool.waits(arrivals), settings, report)
+            else:
+                _check_dropped(home, sum(pool.refuses(arrivals)), report)
         _, leaked = lab.leaks()
-        counts = outcomes(attempts, shared=lab.shared(), echoed=served, leaked=leaked, held=held)
-        report.outcomes(counts)
-        report.counters(counters)
-        waited = sorted(attempt.seconds for attempt in attempts if attempt.number in served)
-        facts = {
-            "offered": len(attempts),
-            "served": len(served),
-            "held": len(held),
-            "clients_that_sent_again": len(again),
-            "retransmissions": sum(attempt.retransmissions for attempt in attempts),
-            "mean_wait_s": round(sum(waited) / len(waited), 3) if waited else None,
-            "longest_wait_s": round(waited[-1], 3) if waited else None,
-            "reckoned_longest_wait_s": round(max(waits), 3),
-        }
+        served = {attempt.number for home in homes for attempt in home.served}
+        report.outcomes(outcomes(attempts, shared=lab.shared(), echoed=served, leaked=leaked, held=held))
+        report.counters(homes[0].counters)
+        facts = {"hold" if home.shortage.value.holds else "drop": home.facts() for home in homes}
         report.series(hold_and_retry=facts)
         report.tell(
-            "hold_and_retry", facts=facts, pool=pool, parameters=parameters, settings=settings, holds=holds
+            "hold_and_retry",
+            facts=facts,
+            pool=pool,
+            parameters=parameters,
+            settings=settings,
+            offered=len(arrivals),
+            reckoned=round(max(pool.waits(arrivals)), 3),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What became of the connections of one home, whose NAT declares `shortage`."""
+
+    attempts: list[Attempt]
+    held: set[int]
+    counters: dict[str, int | None]
+    shortage: Entry[Shortage]
+
+    @property
+    def served(self) -> list[Attempt]:
+        """Those that were established."""
+        return [attempt for attempt in self.attempts if attempt.outcome == "established"]
+
+    @property
+    def again(self) -> list[Attempt]:
+        """Those whose clients had to send again."""
+        return [attempt for attempt in self.attempts if attempt.retransmissions]
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the two homes are compared by."""
+        waited = [attempt.seconds for attempt in self.served]
+        return {
+            "offered": len(self.attempts),
+            "served": len(self.served),
+            "served_share": round(len(self.served) / len(self.attempts), 4),
+            "held": len(self.held),
+            "clients_that_sent_again": len(self.again),
+            "retransmissions": sum(attempt.retransmissions for attempt in self.attempts),
+            "mean_wait_s": round(sum(waited) / len(waited), 3) if waited else None,
+            "longest_wait_s": round(max(waited), 3) if waited else None,
+        }
 
 
 def _pool(behaviour: Behaviour, parameters: HoldParameters, settings: Settings) -> Pool:
@@ -134,19 +189,13 @@ def _arrivals(pool: Pool, parameters: HoldParameters) -> list[float]:
     return evenly(round(pool.ports * parameters.rounds), pool.rate * parameters.load)
 
 
-def _check_held(
-    attempts: list[Attempt],
-    held: set[int],
-    waits: list[float],
-    settings: Settings,
-    source: str,
-    report: Report,
-) -> None:
+def _check_held(home: Home, waits: list[float], settings: Settings, report: Report) -> None:
     """Expect that all are served by the queue alone."""
+    attempts, source = home.attempts, str(home.shortage)
     report.check(
-        "every connection is established",
+        "where the NAT holds, every connection is established",
         expected=len(attempts),
-        observed=sum(attempt.outcome == "established" for attempt in attempts),
+        observed=len(home.served),
         source=source,
     )
     report.check_at_most(
@@ -155,11 +204,11 @@ def _check_held(
         observed=sum(attempt.retransmissions for attempt in attempts),
         source=f"RFC 6298 section 2: a client waits for {SYN_TIMER_S:g} s; TCP_INFO",
     )
-    due = {number for number, wait in enumerate(waits, start=1) if wait > 1.5 * HELD_S}
+    due = {attempt.number for attempt, wait in zip(attempts, waits, strict=True) if wait > 1.5 * HELD_S}
     report.check_at_most(
         "those that came while every port was in use were held, and then let through: so many were not",
         limit=int(SURE * len(attempts)),
-        observed=len(due - held),
+        observed=len(due - home.held),
         source=f"{source}; the time from the client to the wire outside",
     )
     report.check_at_most(
@@ -168,38 +217,42 @@ def _check_held(
         observed=round(max((a.seconds for a in attempts if not a.retransmissions), default=0.0), 3),
         source="hold_timeout",
     )
+    if (packets := home.counters["held_packets"]) is not None:
+        report.check(
+            "the gateway agrees: it held a packet for each of those",
+            expected=True,
+            observed=packets >= len(home.held),
+            source="on_exhaustion=hold",
+        )
 
 
-def _check_dropped(attempts: list[Attempt], held: set[int], refused: int, source: str, report: Report) -> None:
+def _check_dropped(home: Home, refused: int, report: Report) -> None:
     """Expect that the clients' own retransmissions do it all."""
+    source = str(home.shortage)
     report.check_at_most(
-        "no packet was held: so many passed late without having been sent again",
-        limit=int(SURE * len(attempts)),
-        observed=len(held),
+        "where the NAT drops, no packet was held: so many passed late without having been sent again",
+        limit=int(SURE * len(home.attempts)),
+        observed=len(home.held),
         source=f"{source}; the time from the client to the wire outside",
     )
-    again = [attempt for attempt in attempts if attempt.retransmissions]
     fewest = max(1, refused // 2)
     report.check(
         f"at least {fewest} that came while every port was in use had to send again",
         expected=True,
-        observed=len(again) >= fewest,
+        observed=len(home.again) >= fewest,
         source=source,
     )
-    quickest = min((attempt.seconds for attempt in again if attempt.outcome == "established"), default=None)
+    quickest = min((attempt.seconds for attempt in home.again if attempt.outcome == "established"), default=None)
     report.check(
         "they were served then, and each only by its own retransmission: after a second at least",
         expected=True,
         observed=quickest is not None and quickest >= SYN_TIMER_S * TIMER_SLACK,
         source="RFC 6298 section 2: the first retransmission timeout is 1 s",
     )
-
-
-def _check_counters(held: set[int], counters: dict[str, int | None], report: Report) -> None:
-    if counters["held_packets"] is not None:
+    if home.counters["held_packets"] is not None:
         report.check(
-            "the gateway agrees: it held a packet for each of those",
-            expected=True,
-            observed=counters["held_packets"] >= len(held),
-            source="on_exhaustion=hold",
+            "the gateway agrees: it held nothing",
+            expected=0,
+            observed=home.counters["held_packets"],
+            source="on_exhaustion=drop",
         )

@@ -59,6 +59,7 @@ class HolePunching(Scenario):
     name = "hole-punching"
     claim = "what happens is implementation dependent"
     topology = "two-homes"
+    gateways = ("gateway-a", "gateway-b")
     Parameters: ClassVar[type[Parameters]] = PunchingParameters
     settings: ClassVar[dict[str, Any]] = {"hold_down_timeout": 0}
 

@@ -71,6 +71,7 @@ class Lab:
         self._shared: set[int] = set()
         options = kind.Options.model_validate(run.options)
         self.behaviour = kind.declare(run.settings, options)
+        self.behaviours = {name: kind.declare(settings, options) for name, settings in run.gateways.items()}
         described = topology(**size)
         nodes = {
             name: kind.prepare(
@@ -115,6 +116,11 @@ class Lab:
             node.on_shell = watch
         else:
             watch(node)
+
+    def behind(self, gateway: str) -> list[int]:
+        """Return which clients are behind a gateway, by their places."""
+        behind = self.topology.behind
+        return [place for place, name in enumerate(self.topology.clients) if behind[name] == gateway]
 
     def serve(self, protocol: str, *, destinations: int = 1, held: int = 0) -> Servers:
         """Let servers answer at so many endpoints, and hold so many connections at once.

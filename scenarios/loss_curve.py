@@ -20,8 +20,9 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from controller.configuration import FIRST_PORT, ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
+from scenarios.filling import outlasting
 from scenarios.lab import Lab
 from scenarios.models import curve
 from scenarios.refusals import DROPPED, Promise, room
@@ -31,11 +32,9 @@ from scenarios.traffic.firing import Volleys
 from topologies.gateways.behaviour import Behaviour
 
 MOST_UNDER_WAY = 256
-SLOWEST_RATE_S = 400
-"""Attempts a second that the idle timers allow for."""
 
 
-class CurveParameters(Parameters):
+class CurveParameters(PatientParameters):
     """The size of the experiment."""
 
     attempts: int | None = Field(
@@ -47,9 +46,6 @@ class CurveParameters(Parameters):
         description="FIRST-LAST of the source ports, within 1-65535; by default those that Linux itself uses",
     )
     steps: int = Field(50, strict=True, ge=1, le=1000, description="steps of utilisation in the curve")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which a datagram is given up"
-    )
 
     @field_validator("client_port_range")
     @classmethod
@@ -90,7 +86,7 @@ class LossCurve(Scenario):
                 f"parameter clients={parameters.clients} is not possible with attempts={attempts}: no client "
                 f"uses one of its {own:,} ports twice (client_port_range); take clients={-(-attempts // own)}"
             )
-        idle = math.ceil((10 + 2 * parameters.patience + attempts / SLOWEST_RATE_S) / settings.time_scale)
+        idle = outlasting(attempts, settings, besides=10 + 2 * parameters.patience)
         return parameters.model_copy(update={"attempts": attempts}), {"udp_timeout": idle}
 
     @classmethod

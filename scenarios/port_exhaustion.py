@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from controller.configuration import FIRST_PORT, ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario, SubscriberParameters
+from scenarios.base import Parameters, PatientParameters, Scenario, SubscriberParameters
 from scenarios.evidence import outcomes
-from scenarios.filling import WINDOW, Filled, Filling
+from scenarios.filling import WINDOW, Filled, Filling, outlasting
 from scenarios.lab import Lab
-from scenarios.refusals import DROPPED, Promise, room
+from scenarios.refusals import DROPPED, Promise, check_refused, dropped, packets_refused, room, settled
 from scenarios.report import Report
 from topologies.gateways.behaviour import Behaviour
 
@@ -33,16 +33,13 @@ RELEASE_SLACK_S = 5.0
 """What the check of the release grants a busy machine, beyond the timers."""
 
 
-class ExhaustionParameters(SubscriberParameters):
+class ExhaustionParameters(SubscriberParameters, PatientParameters):
     """The size of the experiment."""
 
     attempts: int | None = Field(
         None, strict=True, ge=1, description="connections to open; by default ports + 25 %"
     )
     protocol: Literal["tcp", "udp", "icmp"] = Field("tcp", description="tcp, udp or icmp")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
     close_rate: float = Field(10_000.0, strict=True, gt=0, le=100_000, description="connections to close a second")
 
 
@@ -82,7 +79,7 @@ class PortExhaustion(Scenario):
                 f"parameter attempts={attempts} is not possible with clients={parameters.clients}: each has "
                 f"{MOST_PER_CLIENT:,} ports of its own; take more clients"
             )
-        idle = (6 + parameters.patience + math.ceil(attempts / 400)) / settings.time_scale
+        idle = outlasting(attempts, settings, besides=6 + parameters.patience)
         return parameters.model_copy(update={"attempts": attempts}), {
             "udp_timeout": idle,
             "icmp_timeout": idle,
@@ -114,7 +111,8 @@ class PortExhaustion(Scenario):
         filling = Filling(lab, report, protocol=parameters.protocol, attempts=attempts, held=held)
 
         first = _fill(filling, parameters, settings, promise)
-        at_full = lab.gateway.counters(parameters.protocol)
+        refused = packets_refused(first.attempts, promise)
+        at_full = settled(lab.gateway, parameters.protocol, dropping=refused)
         _check_first_fill(first, promise, settings, filling, report)
 
         echoed = _use(filling, attempts - kept, parameters, promise)
@@ -212,13 +210,7 @@ def _check_first_fill(
         observed=established,
         source="RFC 4787 REQ-3, RFC 5382 REQ-7: no port is shared toward one destination",
     )
-    if promise.outcome is not None:
-        report.check(
-            f"all the others end by {promise.outcome}",
-            expected=attempts - established,
-            observed=sum(attempt.outcome == promise.outcome for attempt in first.attempts),
-            source=f"RFC 6888 REQ-11, RFC 5508 REQ-8; {promise.source}",
-        )
+    check_refused(first.attempts, promise, report)
     report.check(
         "the server saw as many distinct external endpoints",
         expected=min(established, promise.capacity) if promise.takes_all_ports else established,
@@ -306,15 +298,14 @@ def _check_counters(
             observed=at_full["evicted_mappings"],
             source="RFC 6888 REQ-11D; on_exhaustion",
         )
-    known = [count for name in DROPPED if (count := at_full.get(name)) is not None]
-    dropped = sum(known)
+    is_known = any(at_full.get(name) is not None for name in DROPPED)
     # Where the last ports need not be found, a packet may be refused and its repetition not.
-    dropped_none = dropped == 0 or promise.least < promise.capacity
-    if known:
+    dropped_none = dropped(at_full) == 0 or promise.least < promise.capacity
+    if is_known:
         report.check(
-            "the gateway agrees: it dropped packets of every refused attempt, for want of something",
+            "the gateway agrees: it dropped every packet of the refused attempts, for want of something",
             expected=True,
-            observed=dropped >= refused if refused else dropped_none,
+            observed=dropped(at_full) >= packets_refused(first.attempts, promise) if refused else dropped_none,
             source="RFC 8512 dropped-port-packets and its like",
         )
     if promise.holds:

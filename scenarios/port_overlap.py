@@ -16,12 +16,12 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
-from scenarios.filling import WINDOW, Filled, Filling
+from scenarios.filling import WINDOW, Filled, Filling, outlasting
 from scenarios.lab import Lab
 from scenarios.port_exhaustion import MOST_PER_CLIENT
-from scenarios.refusals import DROPPED, Promise, require_ports_run_short
+from scenarios.refusals import Promise, check_refused, dropped, packets_refused, require_ports_run_short, settled
 from scenarios.report import Report
 from scenarios.traffic.drive import Sighting
 from scenarios.traffic.wire import Endpoint
@@ -29,11 +29,9 @@ from topologies.gateways.behaviour import Behaviour
 
 ONCE_BELIEVED = 65_535
 """The number that no NAT can exceed, by the claim."""
-SLOWEST_RATE = 400.0
-"""Connections a second for which the idle timers are made long enough."""
 
 
-class OverlapParameters(Parameters):
+class OverlapParameters(PatientParameters):
     """The size of the experiment."""
 
     destinations: int = Field(2, strict=True, ge=2, le=256, description="services to connect to")
@@ -41,9 +39,6 @@ class OverlapParameters(Parameters):
         16, strict=True, ge=1, le=100_000, description="connections to try to each service beyond the ports"
     )
     protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
 
 
 class PortOverlap(Scenario):
@@ -80,7 +75,7 @@ class PortOverlap(Scenario):
                 f"times ports and beyond): each has {MOST_PER_CLIENT:,} source ports of its own; take more clients"
             )
         # Datagrams that were refused open the window wide only after a moment, and the echoes come after all.
-        idle = (20 + 2 * parameters.patience + attempts / SLOWEST_RATE) / settings.time_scale
+        idle = outlasting(attempts, settings, besides=20 + 2 * parameters.patience)
         return parameters, {"udp_timeout": idle}
 
     @classmethod
@@ -115,14 +110,15 @@ class PortOverlap(Scenario):
         reuse = reuses(lab.behaviour.overlapping.value, filling.targets)
 
         filled = filling.fill("fill", everyone, patience=parameters.patience, in_order=_in_order(settings))
-        at_full = lab.gateway.counters(parameters.protocol)
+        refused = packets_refused(filled.attempts, promise)
+        at_full = settled(lab.gateway, parameters.protocol, dropping=refused)
         echoed = filling.echo(everyone)
         kept = {attempt.nonce for attempt in filled.established if attempt.number in echoed}
         users = at_once(seen for seen in filling.sightings() if seen.nonce in kept)
 
         _check_fill(filled, reuse, promise, lab.behaviour, report)
         _check_reuse(filled, echoed, users, reuse, lab.behaviour, report)
-        _check_counters(at_full, filled, report)
+        _check_counters(at_full, filled, refused, report)
         _, leaked = lab.leaks()
         counts = outcomes(filled.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
         report.outcomes(counts)
@@ -182,13 +178,7 @@ def _check_fill(filled: Filled, reuse: int, promise: Promise, behaviour: Behavio
         observed=len(filled.established),
         source=f"RFC 7857 section 3; {behaviour.overlapping}",
     )
-    if promise.outcome is not None:
-        report.check(
-            f"all the others end by {promise.outcome}",
-            expected=len(filled.attempts) - len(filled.established),
-            observed=sum(attempt.outcome == promise.outcome for attempt in filled.attempts),
-            source=promise.source,
-        )
+    check_refused(filled.attempts, promise, report)
 
 
 def _check_reuse(
@@ -223,10 +213,9 @@ def _check_reuse(
     )
 
 
-def _check_counters(at_full: dict[str, int | None], filled: Filled, report: Report) -> None:
+def _check_counters(at_full: dict[str, int | None], filled: Filled, refused: int, report: Report) -> None:
     """Ask the second witness."""
     report.counters(at_full)
-    refused = len(filled.attempts) - len(filled.established)
     if at_full["total_sessions"] is not None:
         report.check(
             "the gateway agrees: so many sessions stand",
@@ -235,8 +224,8 @@ def _check_counters(at_full: dict[str, int | None], filled: Filled, report: Repo
             source="RFC 8512 total-sessions",
         )
     report.check(
-        "the gateway agrees: it dropped packets of every refused attempt",
+        "the gateway agrees: it dropped every packet of the refused attempts",
         expected=True,
-        observed=sum(at_full.get(name) or 0 for name in DROPPED) >= refused,
+        observed=dropped(at_full) >= refused,
         source="RFC 8512 dropped-port-packets and its like",
     )

@@ -14,30 +14,25 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
-from scenarios.filling import Filled, Filling
+from scenarios.filling import Filled, Filling, outlasting
 from scenarios.lab import Lab
 from scenarios.port_exhaustion import MOST_PER_CLIENT
-from scenarios.refusals import DROPPED, Promise, require_ports_run_short
+from scenarios.refusals import Promise, check_refused, dropped, packets_refused, require_ports_run_short, settled
 from scenarios.report import Report
 from topologies.gateways.behaviour import Behaviour
 
 PROTOCOLS = ("tcp", "udp", "icmp")
-SLOWEST_RATE = 400.0
-"""Attempts a second for which the idle timers are made long enough."""
 
 Counters = dict[str, dict[str, int | None]]
 """A gateway's counters, by protocol."""
 
 
-class ProtocolsParameters(Parameters):
+class ProtocolsParameters(PatientParameters):
     """The size of the experiment."""
 
     beyond: int = Field(8, strict=True, ge=1, le=10_000, description="attempts of each protocol beyond the ports")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
 
 
 class Protocols(Scenario):
@@ -64,7 +59,7 @@ class Protocols(Scenario):
                 f"parameter beyond={parameters.beyond} is not possible with ports={settings.ports}: there are "
                 f"only {MOST_PER_CLIENT:,} identifiers for {attempts:,} pings; take fewer of either"
             )
-        idle = (30 + 3 * parameters.patience + 3 * attempts / SLOWEST_RATE) / settings.time_scale
+        idle = outlasting(3 * attempts, settings, besides=30 + 3 * parameters.patience)
         return parameters, {"udp_timeout": idle, "icmp_timeout": idle}
 
     @classmethod
@@ -101,6 +96,9 @@ class Protocols(Scenario):
         at_full: dict[str, Counters] = {}
         for protocol, filling in fillings.items():
             filled[protocol] = filling.fill(protocol, everyone, patience=parameters.patience, in_order=1)
+            before = at_full[PROTOCOLS[PROTOCOLS.index(protocol) - 1]][protocol] if at_full else {}
+            dropping = dropped(before) + packets_refused(filled[protocol].attempts, promises[protocol])
+            settled(lab.gateway, protocol, dropping=dropping)
             at_full[protocol] = {each: lab.gateway.counters(each) for each in PROTOCOLS}
         echoed = {protocol: filling.echo(everyone) for protocol, filling in fillings.items()}
 
@@ -113,7 +111,7 @@ class Protocols(Scenario):
                 source="RFC 6888 REQ-11D: existing mappings are kept",
             )
         _check_numbers(filled, lab.behaviour, report)
-        _check_counters(filled, at_full, report)
+        _check_counters(filled, at_full, promises, report)
 
         _, leaked = lab.leaks()
         counts = outcomes([], shared=set(), echoed=set(), leaked=set())
@@ -169,13 +167,7 @@ def _check_filled(protocol: str, filled: Filled, promise: Promise, behaviour: Be
         observed=established,
         source="RFC 4787 REQ-3, RFC 5382 REQ-7, RFC 5508 REQ-1: each has numbers of its own",
     )
-    if promise.outcome is not None:
-        report.check(
-            f"{protocol.upper()}: the others end by {promise.outcome}",
-            expected=attempts - established,
-            observed=sum(attempt.outcome == promise.outcome for attempt in filled.attempts),
-            source=promise.source,
-        )
+    check_refused(filled.attempts, promise, report, of=f"{protocol.upper()}: ")
 
 
 def _check_numbers(filled: dict[str, Filled], behaviour: Behaviour, report: Report) -> None:
@@ -196,7 +188,9 @@ def _check_numbers(filled: dict[str, Filled], behaviour: Behaviour, report: Repo
     )
 
 
-def _check_counters(filled: dict[str, Filled], at_full: dict[str, Counters], report: Report) -> None:
+def _check_counters(
+    filled: dict[str, Filled], at_full: dict[str, Counters], promises: dict[str, Promise], report: Report
+) -> None:
     """Ask the second witness, after each protocol in turn: it counts for that one, and not for those to come."""
     for place, protocol in enumerate(PROTOCOLS):
         done = PROTOCOLS[: place + 1]
@@ -206,16 +200,12 @@ def _check_counters(filled: dict[str, Filled], at_full: dict[str, Counters], rep
             observed=[at_full[protocol][each]["ports_allocated"] for each in PROTOCOLS],
             source="RFC 8512 ports-allocated",
         )
-        refused = len(filled[protocol].attempts) - len(filled[protocol].established)
+        refused = packets_refused(filled[protocol].attempts, promises[protocol])
         before = at_full[PROTOCOLS[place - 1]][protocol] if place else {}
         report.check(
-            f"the gateway agrees: it dropped packets of every {protocol.upper()} attempt that was refused",
+            f"the gateway agrees: it dropped every packet of the {protocol.upper()} attempts that were refused",
             expected=True,
-            observed=_dropped(at_full[protocol][protocol]) - _dropped(before) >= refused,
+            observed=dropped(at_full[protocol][protocol]) - dropped(before) >= refused,
             source="RFC 8512 dropped-port-packets and its like",
         )
     report.counters(at_full[PROTOCOLS[-1]][PROTOCOLS[0]])
-
-
-def _dropped(counters: dict[str, int | None]) -> int:
-    return sum(counters.get(name) or 0 for name in DROPPED)

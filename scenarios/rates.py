@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.lab import Lab
 from scenarios.refusals import room
 from scenarios.traffic.drive import Opening, Served
 from topologies.gateways.behaviour import Behaviour
@@ -89,9 +88,16 @@ def evenly(count: int, rate: float, *, after: float = 0.0) -> list[float]:
     return [after + number / rate for number in range(count)]
 
 
-def timetable(lab: Lab, target: tuple[str, int], arrivals: Sequence[float], holding: float) -> list[Served]:
-    """Plan an attempt for each arrival, numbered from 1, by the clients in turn."""
+def timetable(
+    clients: Sequence[int],
+    target: tuple[str, int],
+    arrivals: Sequence[float],
+    holding: float,
+    *,
+    first: int = 1,
+) -> list[Served]:
+    """Plan an attempt for each arrival, numbered from `first`, by these clients (by their places) in turn."""
     return [
-        Served(Opening(number, (number - 1) % len(lab.clients), target), LEAD_S + arrival, holding)
-        for number, arrival in enumerate(arrivals, start=1)
+        Served(Opening(first + turn, clients[turn % len(clients)], target), LEAD_S + arrival, holding)
+        for turn, arrival in enumerate(arrivals)
     ]

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import Filling
 from scenarios.lab import Lab
@@ -41,7 +41,7 @@ PROTOCOLS = ("tcp", "udp", "icmp")
 NAMES = {"tcp": "TCP connect", "udp": "UDP send", "icmp": "ping"}
 
 
-class SignalParameters(Parameters):
+class SignalParameters(PatientParameters):
     """How long the programs and their kernel wait."""
 
     tcp_syn_retries: int = Field(
@@ -142,7 +142,7 @@ class RefusalSignals(Scenario):
                 programs, parameters.patience, given_up.seconds * (1 + TIMER_LATENESS) + IN_TIME_S, report
             )
 
-        sender = str(lab.topology.wiring[next(iter(lab.gateways))][0].address.ip)
+        sender = str(lab.topology.inside_address(alice.name))
         source = str(lab.behaviour.ports_exhausted)
         for program in programs:
             expected = _promised(shortage, settings.icmp_code, program, sender)
@@ -172,11 +172,14 @@ def _linear_timeouts() -> int:
 
 
 def _take_every_port(lab: Lab, protocol: str, settings: Settings, report: Report) -> tuple[str, int]:
-    """Let all clients hold everything there is of a protocol; return the service that they hold it for."""
-    promise = Promise.of(lab.behaviour, settings, protocol=protocol, clients=len(lab.clients))
+    """Let all who share alice's NAT hold everything it has of a protocol; return the service they hold it for."""
+    neighbours = lab.behind(lab.topology.behind[lab.clients[0].name])
+    promise = Promise.of(lab.behaviour, settings, protocol=protocol, clients=len(neighbours))
     room = promise.capacity
     filling = Filling(lab, report, protocol=protocol, attempts=room, held=room)
-    filled = filling.fill(f"take every port for {protocol}", range(1, room + 1), patience=5.0, in_order=1)
+    filled = filling.fill(
+        f"take every port for {protocol}", range(1, room + 1), patience=5.0, in_order=1, clients=neighbours
+    )
     report.check(
         f"every port for {protocol} is taken", expected=room, observed=len(filled.established), source="set-up"
     )

@@ -6,9 +6,15 @@ Scenarios expect it, and check whether the hosts saw it.
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.configuration import ConfigurationError, Settings
+from scenarios.base import PatientParameters
+from scenarios.report import Report
+from scenarios.traffic.drive import Attempt
+from topologies.gateways.base import Gateway
 from topologies.gateways.behaviour import Behaviour
 
 LIMITED_BY = ("limit_port_mappings", "limit_sessions", "flow_limit")
@@ -21,6 +27,10 @@ DROPPED = tuple(
     )
 )
 """The counters of packets that some limit stopped."""
+VERDICT_S = 0.5
+"""From the end of a hold to the end of its attempt, on a busy machine."""
+SETTLED_WITHIN_S = 1.0
+LOOK_EVERY_S = 0.05
 EASY_SHARE = 0.5
 """Up to this share of the ports in use, any search finds a free one."""
 FOUND_SHARE = 0.9
@@ -66,6 +76,59 @@ class Promise:
     def established(self, attempts: int) -> tuple[int, int]:
         """Return how many of so many attempts are established, and kept: at least, and at most."""
         return min(attempts, self.least), min(attempts, self.capacity)
+
+
+def check_refused(
+    attempts: Sequence[Attempt], promise: Promise, report: Report, *, of: str = "", refused: int | None = None
+) -> None:
+    """Check that attempts which were not established ended as promised, if that is known.
+
+    `of` says whose they are, and `refused` how many there must be: as many as were not established.
+    """
+    if promise.outcome is None:
+        return
+    report.check(
+        f"{of}all the others end by {promise.outcome}",
+        expected=len(_unserved(attempts)) if refused is None else refused,
+        observed=sum(attempt.outcome == promise.outcome for attempt in attempts),
+        source=f"RFC 6888 REQ-11, RFC 5508 REQ-8; {promise.source}",
+    )
+
+
+def packets_refused(attempts: Sequence[Attempt], promise: Promise) -> int:
+    """Return how many packets of these attempts a NAT has refused at least: all that were sent, and not held."""
+    return sum(1 if promise.holds else 1 + attempt.retransmissions for attempt in _unserved(attempts))
+
+
+def dropped(counters: Mapping[str, int | None]) -> int:
+    """Return how many packets some limit stopped, as far as the gateway knows."""
+    return sum(counters.get(name) or 0 for name in DROPPED)
+
+
+def settled(gateway: Gateway, protocol: str, *, dropping: int) -> dict[str, int | None]:
+    """Return the gateway's counters when it has dropped so many packets: the last may just have been sent."""
+    deadline = time.monotonic() + SETTLED_WITHIN_S
+    while True:
+        counters = gateway.counters(protocol)
+        if dropped(counters) >= dropping or time.monotonic() >= deadline:
+            return counters
+        time.sleep(LOOK_EVERY_S)
+
+
+def _unserved(attempts: Sequence[Attempt]) -> list[Attempt]:
+    return [attempt for attempt in attempts if attempt.outcome != "established"]
+
+
+def require_patience(parameters: PatientParameters, settings: Settings, behaviour: Behaviour) -> None:
+    """Raise ConfigurationError if attempts would be given up before the NAT has said what becomes of them."""
+    shortages = (behaviour.ports_exhausted.value, behaviour.state_exhausted.value)
+    longest = max((shortage.after for shortage in shortages if shortage.holds), default=0.0)
+    if longest and parameters.patience < longest + VERDICT_S:
+        raise ConfigurationError(
+            f"hold_timeout={settings.hold_timeout:g} is not possible with patience={parameters.patience:g}: "
+            f"a packet is held for {longest:g} s, and its attempt would be given up before it is refused; take "
+            f"patience={longest + VERDICT_S:g} or more, or a shorter hold_timeout"
+        )
 
 
 def refuse_eviction(scenario: str, settings: Settings) -> None:

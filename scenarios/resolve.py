@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict
 
 from controller.configuration import PROFILES, ConfigurationError, Settings, checked, unknown_key
 from controller.extensions import absolute
-from scenarios.base import Parameters, addresses_per_client
+from scenarios.base import Parameters, PatientParameters, Scenario, addresses_per_client
 from scenarios.loading import load
+from scenarios.refusals import require_patience
+from topologies import TOPOLOGIES
 from topologies.base import LabTopology
 
 ALLOCATOR_KEY = "port_allocation_type"
@@ -76,7 +78,8 @@ def resolve(
     given = {**_from_file(config), **_with_allocator(assignments(sets), allocator)}
     mine, theirs, options = _sorted(given, others, Settings, cls.Parameters, kind.Options)
     topology = topology or cls.topology
-    defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[profile], **cls.settings}
+    defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[profile]}
+    defaults |= cls.defaults(kind.restrictions)
     settings = checked(Settings, {**defaults, **mine}, kind="setting")
     parameters = checked(cls.Parameters, theirs, kind="parameter")
     chosen = checked(kind.Options, options, kind="setting")
@@ -85,11 +88,15 @@ def resolve(
     settings.for_nat()  # loads a student's allocator or policy, and may refuse it
     try:
         kind.check(settings, chosen)
-        cls.check(parameters, settings, kind.declare(settings, chosen))
+        behaviour = kind.declare(settings, chosen)
+        cls.check(parameters, settings, behaviour)
+        if isinstance(parameters, PatientParameters):
+            require_patience(parameters, settings, behaviour)
     except ConfigurationError as error:
         raise CannotError(str(error)) from None
     built = _built(topology, parameters)
     built.check(settings)
+    _require_gateways(cls, topology, built)
     return Run(
         scenario=absolute(scenario),
         topology=absolute(topology),
@@ -112,6 +119,17 @@ def _sorted(given: dict[str, Any], others: Collection[str], *models: type[BaseMo
             raise ConfigurationError(unknown_key(key, sorted({*known, *others}), kind="setting"))
     for model in models:
         yield {key: value for key, value in given.items() if key in model.model_fields}
+
+
+def _require_gateways(scenario: type[Scenario], topology: str, built: LabTopology) -> None:
+    """Raise ConfigurationError if the network lacks a gateway that the question is about."""
+    if lacking := [name for name in scenario.gateways if name not in built.wiring]:
+        fitting = [name for name, each in TOPOLOGIES.items() if {*scenario.gateways} <= each().wiring.keys()]
+        fitting = fitting or [scenario.topology]
+        raise ConfigurationError(
+            f"topology {topology!r} is not possible with {scenario.name}: it lacks the gateway"
+            f"{'s' * (len(lacking) > 1)} {', '.join(lacking)}; take --topology {' or '.join(fitting)}"
+        )
 
 
 def _of_each_gateway(

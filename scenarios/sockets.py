@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scenarios.sandbox.linux import network_of
-from scenarios.traffic.attempt import KINDS, RESETS
+from scenarios.traffic.attempt import KINDS
 from scenarios.traffic.drive import Attempt
-from scenarios.traffic.kernel import IP_RECVERR, IcmpError, queued_error, retransmissions
+from scenarios.traffic.kernel import IP_RECVERR, IcmpError, outcome_of, queued_error, retransmissions
 from scenarios.traffic.wire import ANSWER, HELLO, PING, Endpoint
 
 UNDER_WAY = (0, errno.EINPROGRESS)
@@ -174,7 +174,7 @@ class Client:
             _, _, address, port = ANSWER.unpack_from(data)
             self._be_told(seen=(socket.inet_ntoa(address), port))
         else:
-            self._be_told(error="closed")
+            self._be_told(error="ECONNRESET")  # it hung up
 
     def _be_told(self, **what: Any) -> None:
         self.told = Told(time.monotonic() - self.asked_at, **what)
@@ -183,11 +183,11 @@ class Client:
             self.retransmissions = retransmissions(self.socket)
 
     def _outcome(self) -> str:
-        if self.told is None or self.told.error == "ETIMEDOUT":
+        if self.told is None:
             return "timeout"
         if self.told.seen:
             return "established"
-        return "reset" if getattr(errno, self.told.error, 0) in RESETS and not self.told.icmp else "icmp"
+        return outcome_of(getattr(errno, self.told.error), self.told.icmp, queued=self.queue or self.is_stream)
 
 
 def vanish(stream: socket.socket) -> None:

@@ -17,11 +17,11 @@ from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
 from controller.values import MOST_PORTS
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
-from scenarios.filling import WINDOW, Filling
+from scenarios.filling import WINDOW, Filling, outlasting
 from scenarios.lab import Lab
-from scenarios.refusals import DROPPED, Promise, refuse_eviction, room
+from scenarios.refusals import DROPPED, Promise, check_refused, packets_refused, refuse_eviction, room, settled
 from scenarios.report import Report
 from scenarios.traffic.flood import Silence, flood, targets_needed
 from topologies.gateways.behaviour import Behaviour
@@ -34,16 +34,13 @@ TRIMMED = 0.9
 SILENT_PORT = 5000
 
 
-class StateParameters(Parameters):
+class StateParameters(PatientParameters):
     """The size of the experiment."""
 
     attempts: int | None = Field(
         None, strict=True, ge=1, description="connections to open; by default what the table holds + 25 %"
     )
     protocol: Literal["tcp", "udp", "icmp"] = Field("tcp", description="tcp, udp or icmp")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
 
 
 class StateExhaustion(Scenario):
@@ -79,7 +76,7 @@ class StateExhaustion(Scenario):
             )
         refuse_eviction(cls.name, settings)
         attempts = parameters.attempts or math.ceil(fits * 1.25)
-        idle = math.ceil((8 + 2 * parameters.patience + attempts / 400) / settings.time_scale)
+        idle = outlasting(attempts, settings, besides=8 + 2 * parameters.patience)
         return parameters.model_copy(update={"attempts": attempts}), {
             "udp_timeout": idle,
             "icmp_timeout": idle,
@@ -110,7 +107,8 @@ def _fill(lab: Lab, parameters: StateParameters, settings: Settings, report: Rep
     filling = Filling(lab, report, protocol=protocol, attempts=attempts, held=attempts)
     everyone = range(1, attempts + 1)
     filled = filling.fill("fill", everyone, patience=parameters.patience, in_order=WINDOW)
-    at_full = lab.gateway.counters(protocol)
+    refused = packets_refused(filled.attempts, promise)
+    at_full = settled(lab.gateway, protocol, dropping=refused)
     echoed = filling.echo(everyone)
 
     report.check(
@@ -119,20 +117,14 @@ def _fill(lab: Lab, parameters: StateParameters, settings: Settings, report: Rep
         observed=len(filled.established),
         source="RFC 8158 maxSessionEntries; limit_sessions",
     )
-    if promise.outcome is not None:
-        report.check(
-            f"all the others end by {promise.outcome}",
-            expected=attempts - kept,
-            observed=sum(attempt.outcome == promise.outcome for attempt in filled.attempts),
-            source=promise.source,
-        )
+    check_refused(filled.attempts, promise, report, refused=attempts - kept)
     report.check(
         "every session in the table still carries data",
         expected=kept,
         observed=len(echoed),
         source="RFC 6888 REQ-11D: existing mappings are kept",
     )
-    _check_counters(at_full, refused=attempts - len(filled.established), kept=kept, report=report)
+    _check_counters(at_full, refused=refused, kept=kept, report=report)
     _, leaked = lab.leaks()
     counts = outcomes(filled.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
     report.outcomes(counts)
@@ -232,7 +224,7 @@ def _check_counters(counters: dict[str, int | None], *, refused: int, kept: int,
         )
     if refused and counters["dropped_state_limit_packets"] is not None:
         report.check(
-            "the gateway agrees: it dropped packets of every refused attempt for want of a session, "
+            "the gateway agrees: it dropped every packet of the refused attempts for want of a session, "
             "and none for want of a port",
             expected={"dropped_state_limit_packets": True},
             observed={

@@ -15,26 +15,23 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
+from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filling
 from scenarios.lab import Lab
-from scenarios.refusals import DROPPED, Promise, refuse_eviction, room
+from scenarios.refusals import DROPPED, Promise, check_refused, refuse_eviction, room
 from scenarios.report import Report
 from topologies.gateways.openflow import OpenFlowGateway
 
 SPECIFICATION = "ovs-vswitchd.conf.db(5), Flow_Table"
 
 
-class TableParameters(Parameters):
+class TableParameters(PatientParameters):
     """The size of the experiment."""
 
     strangers: int = Field(16, strict=True, ge=1, description="rules of another application, with a timeout")
     beyond: int = Field(16, strict=True, ge=1, description="connections to try beyond what fits, each time")
     protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
-    patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
-    )
 
 
 class SwitchTableFull(Scenario):
@@ -121,12 +118,7 @@ class SwitchTableFull(Scenario):
         report.outcomes(outcomes(everyone.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked))
         counters = gateway.counters(parameters.protocol)
         report.counters(counters)
-        report.check(
-            f"all the others end by {promise.outcome}",
-            expected=2 * parameters.beyond,
-            observed=sum(attempt.outcome == promise.outcome for attempt in everyone.attempts),
-            source=promise.source,
-        )
+        check_refused(everyone.attempts, promise, report, refused=2 * parameters.beyond)
         report.tell(
             "switch_table_full",
             parameters=parameters,

@@ -153,6 +153,10 @@ class LabTopology(Topo):
         """Return a gateway's MAC address, one for all its ports."""
         return mac_of(next(i for i in self.wiring[name] if i.side is Side.INSIDE).address.ip)
 
+    def inside_address(self, client: str) -> ipaddress.IPv4Address:
+        """Return the inside address of the gateway that a client is behind: whom its ICMP errors come from."""
+        return next(each for each in self.wiring[self.behind[client]] if each.side is Side.INSIDE).address.ip
+
     @property
     def inside(self) -> set[ipaddress.IPv4Network]:
         """The networks whose addresses must never be seen by a server."""

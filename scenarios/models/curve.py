@@ -18,8 +18,9 @@ SIMULATED = 600_000
 """Attempts to simulate in all, for one prediction: about a second."""
 FEWEST_SIMULATIONS, MOST_SIMULATIONS = 24, 200
 DEVIATIONS, SLACK = 5.5, 3
-"""How far from the predicted mean a count may be: more than five standard deviations, and a little for counts that
-are too small to be normally distributed. A search as predicted is outside once in more than a million runs."""
+"""How far from the predicted mean a count may be: so many standard deviations, and a little where counts are too
+small to be normally distributed. The deviation is itself estimated, at worst from FEWEST_SIMULATIONS; by Student's
+distribution a search as predicted is then outside in less than one of 50,000 runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ net/netfilter/nf_nat_core.c, read in Linux 6.6) does not look at the whole range
   other's.
 
 Toward one destination, a port is free or taken; so a row of bytes stands for the range. `simulate` plays
-connections through it one by one. `refusal_probability` computes the same from the utilisation alone.
+connections through it one by one.
 
 The offset is a number of 16 bits that is counted upward and taken modulo the size of the range. So the lowest
 ports are a little more likely as a start unless that size is a power of two; and where the count passes 65,535 a
@@ -19,7 +19,6 @@ search goes on at the first port of the range.
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Iterator, Sequence
 
@@ -84,54 +83,3 @@ def simulate(
     """Return for each connection, by its source port and in order, whether it gets a port. None ever ends."""
     taken = PortRange(ports, rng, keeps=keeps, longest=longest)
     return [taken.connect(source) for source in sources]
-
-
-def refusal_probability(utilisation: float, size: int, longest: int = LONGEST_ROUND) -> float:
-    """Return how likely a search in vain is when this share of the range is taken (0 to 1).
-
-    The search is linear probing, as in a hash table. For a row filled by it, as long as hardly any search had to
-    go beyond its first round, it is known how long the runs of taken ports are: a run and the free port behind it
-    have Borel's distribution. A round of t tries fails if it starts in a run with t or more ports to go. Rounds
-    start independently of each other, so all fail with the product of that. No source port was kept.
-
-    Above 90 % it is somewhat too high (9.9 % at 95.5 %, where a simulation has 6.7 %): the later rounds break up
-    the rows that the first one makes.
-    """
-    if utilisation >= 1:
-        return 1.0
-    if size <= longest:
-        return 0.0
-    return math.prod(_round_fails(utilisation, tries) for tries in rounds(size, longest))
-
-
-def likely_first_refusal(size: int, longest: int = LONGEST_ROUND) -> float | None:
-    """Return the utilisation at which the first refusal has come with probability one half; None if none comes.
-
-    The expected number of refusals adds up while the range fills; one half is where it reaches ln 2.
-    """
-    expected = 0.0
-    for step in range(STEPS):
-        expected += refusal_probability(step / STEPS, size, longest) * size / STEPS
-        if expected >= math.log(2):
-            return step / STEPS
-    return None
-
-
-def _round_fails(utilisation: float, tries: int) -> float:
-    """How likely `tries` ports from a random one on are all taken: the share of places with so many to go."""
-    # Each free port ends one run: the density of runs is 1 - utilisation, and a run with n - 1 taken ports has
-    # n - tries places to start from. What is less than any doubt about the rest is left out.
-    total, length = 0.0, tries + 1
-    while True:
-        share = (length - tries) * _borel(length, utilisation)
-        total += share
-        if share <= total * 1e-9:
-            return min(1.0, (1 - utilisation) * total)
-        length += 1
-
-
-def _borel(length: int, rate: float) -> float:
-    """Borel's distribution: how likely a busy period serves so many customers who arrive at this rate."""
-    if rate == 0:
-        return float(length == 1)
-    return math.exp(-rate * length + (length - 1) * math.log(rate * length) - math.lgamma(length + 1))

@@ -6,10 +6,9 @@ import errno
 import socket
 from typing import Any
 
-from scenarios.traffic.kernel import IP_BIND_ADDRESS_NO_PORT, IP_RECVERR, queued_error, retransmissions
+from scenarios.traffic.kernel import IP_BIND_ADDRESS_NO_PORT, IP_RECVERR, outcome_of, queued_error, retransmissions
 from scenarios.traffic.wire import ANSWER, HELLO, PING, Endpoint
 
-RESETS = {errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE}
 KINDS = {
     "tcp": (socket.SOCK_STREAM, 0),
     "udp": (socket.SOCK_DGRAM, 0),
@@ -107,10 +106,9 @@ class Attempt:
         return found
 
     def end(self, error: OSError) -> None:
-        """Name how it ended by the kernel's error, and by the ICMP message behind it if any."""
+        """Name how it ended by the kernel's error, and by the ICMP message behind it; as `outcome_of` does."""
         icmp = queued_error(self.socket)[1] if self.socket else None
-        # Anything else is silence: the kernel lost patience before we did, or found nobody to send to.
-        self.outcome = "icmp" if icmp else "reset" if error.errno in RESETS else "timeout"
+        self.outcome = outcome_of(error.errno or errno.EIO, icmp)
         self.detail = str(icmp) if icmp else errno.errorcode.get(error.errno or 0, str(error))
 
     def note_retransmissions(self) -> None:

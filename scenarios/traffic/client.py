@@ -25,7 +25,6 @@ from scenarios.traffic.wire import Endpoint, Hosts, Orders
 CLOSE_BURST = 100
 """Closes that need no pacing: the switch keeps the copies of their FINs for a busy controller."""
 CLOSE_LOOK_EVERY = 16
-OUR_OWN_SHORTAGES = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
 
 Planned = tuple[int, int, str, Endpoint, str, int]
 """An attempt to be made: number, nonce, the host's network namespace, target, source address or any,
@@ -181,8 +180,6 @@ class Client:
 
     def fail(self, attempt: Attempt, error: OSError) -> None:
         """Take note of how an attempt ended."""
-        if error.errno in OUR_OWN_SHORTAGES:
-            raise error  # our own end ran out of something, not the NAT
         if not attempt.outcome:
             attempt.end(error)
         self.forget(attempt)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import struct
 from typing import NamedTuple
@@ -41,6 +43,28 @@ def queued_error(failed: socket.socket) -> tuple[int, IcmpError | None]:
             icmp = IcmpError(icmp_type, icmp_code, socket.inet_ntoa(sender)) if origin == _ORIGIN_ICMP else None
             return number, icmp
     return 0, None
+
+
+RESETS = {errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE}
+BY_ICMP = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENOPROTOOPT}
+"""What ICMP errors become (icmp.c: icmp_err_convert), but for the one that a reset becomes as well."""
+SILENCE = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH}
+"""The kernel lost patience, or found by itself nobody to send to."""
+
+
+def outcome_of(error: int, icmp: IcmpError | None, *, queued: bool = True) -> str:
+    """Return how an attempt ended that ended by this error, and by the ICMP message behind it if any.
+
+    `queued` says whether such a message would have been known. Raises OSError for an error that no NAT causes: our
+    own end is short of something.
+    """
+    if icmp or (error in BY_ICMP and not queued):
+        return "icmp"
+    if error in RESETS:
+        return "reset"
+    if error in SILENCE:
+        return "timeout"
+    raise OSError(error, f"an attempt failed by itself, and not by the NAT: {os.strerror(error)}")
 
 
 def retransmissions(stream: socket.socket) -> int:

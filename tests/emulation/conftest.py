@@ -16,6 +16,7 @@ import pytest
 COMMAND = [sys.executable, "-P", "-c", "from scenarios.cli import main; main()"]
 FILES = Path(__file__).parent / "files"
 BROKEN = FILES / "broken_gateways.py"
+PERJURERS = FILES / "perjurers.py"
 DEADLINE_S = 120
 
 SMALL = ("--set", "ports=16", "--set", "attempts=24", "--set", "clients=3")

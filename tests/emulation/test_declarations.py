@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.emulation.conftest import BROKEN, FILES, Run
+from tests.emulation.conftest import BROKEN, FILES, PERJURERS, Run
 from topologies.gateways import GATEWAYS
 from topologies.gateways.behaviour import Behaviour
 
-PERJURERS = FILES / "perjurers.py"
 LINUX = FILES / "broken_linux.py"
 
 

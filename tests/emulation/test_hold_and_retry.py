@@ -7,21 +7,26 @@ from tests.emulation.conftest import BROKEN, Run
 SMALL = ("--set", "ports=8", "--set", "clients=4")
 
 
-def test_a_nat_that_holds_lets_the_clients_wait_for_a_moment(run: Run) -> None:
-    """All are served, half of them after a hold, and no client sends again."""
+def test_holding_and_dropping_stand_side_by_side(run: Run) -> None:
+    """Where the NAT holds, half are held and nobody sends again; where it drops, clients do, and wait longer."""
     finished = run("run", "hold-and-retry", *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
-    assert finished.result["outcomes"]["held"] >= 7
-    assert sum(finished.result["outcomes"].values()) == 16
+    assert sum(finished.result["outcomes"].values()) == 32
+    hold, drop = (finished.result["series"]["hold_and_retry"][policy] for policy in ("hold", "drop"))
+    assert hold["held"] >= 7
+    assert drop["held"] <= 1
+    assert drop["retransmissions"] > hold["retransmissions"]
+    assert drop["longest_wait_s"] > hold["longest_wait_s"]
 
 
-def test_a_nat_that_drops_lets_the_clients_try_again(run: Run) -> None:
-    """Nobody is held, and who came too early waits for his kernel's retransmission."""
-    finished = run("run", "hold-and-retry", *SMALL, "--set", "on_exhaustion=drop", "--json")
+def test_a_nat_that_cannot_hold_is_tried_by_itself(run: Run) -> None:
+    """Linux drops: its clients try again."""
+    finished = run("run", "hold-and-retry", *SMALL, "--gateway", "netfilter", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
-    assert finished.result["series"]["hold_and_retry"]["retransmissions"] > 0
+    assert finished.result["series"]["hold_and_retry"].keys() == {"drop"}
+    assert finished.result["series"]["hold_and_retry"]["drop"]["retransmissions"] > 0
 
 
 def test_a_nat_whose_hold_never_resumes_is_found_out(run: Run) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.emulation.conftest import BROKEN, Run
+from tests.emulation.conftest import PERJURERS, Run
 
 CLIENTS = ("--set", "clients=3")
 SMALL = ("--set", "ports=256", *CLIENTS)
@@ -31,7 +31,7 @@ def test_who_searches_as_linux_does_refuses_early_and_as_predicted(run: Run) -> 
 
 def test_a_gateway_that_only_claims_to_search_like_linux_is_found_out(run: Run) -> None:
     """Mutation: it declares Linux's search, and finds every port."""
-    finished = run("run", "loss-curve", *LARGE, "--gateway", f"{BROKEN}:Modest", "--json")
+    finished = run("run", "loss-curve", *LARGE, "--gateway", f"{PERJURERS}:openflow_finds_every_port_of", "--json")
 
     assert finished.status == 1
     assert not finished.check("as the declared search leads to")["ok"]
@@ -39,7 +39,15 @@ def test_a_gateway_that_only_claims_to_search_like_linux_is_found_out(run: Run) 
 
 def test_a_gateway_that_only_claims_to_find_every_port_is_found_out(run: Run) -> None:
     """Mutation: it declares to find every port, and searches like Linux."""
-    arguments = (*SMALL, "--set", "ports=1024", "--allocator", "linux-like", "--gateway", f"{BROKEN}:Thorough")
+    arguments = (
+        *SMALL,
+        "--set",
+        "ports=1024",
+        "--allocator",
+        "linux-like",
+        "--gateway",
+        f"{PERJURERS}:openflow_finds_every_port_of",
+    )
     finished = run("run", "loss-curve", *arguments, "--json")
 
     assert finished.status == 1

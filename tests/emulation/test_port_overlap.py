@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.emulation.conftest import BROKEN, FILES, Run
+from tests.emulation.conftest import FILES, PERJURERS, Run
 
 SIZES = ("ports=8", "destinations=3", "beyond=4", "clients=2", "on_exhaustion=icmp")
 SMALL = [word for size in SIZES for word in ("--set", size)]
@@ -34,7 +34,9 @@ def test_a_port_serves_as_many_destinations_as_the_settings_say(
 @pytest.mark.parametrize("more", [(), OFF], ids=["it shares ports", "it shares none"])
 def test_a_nat_that_declares_the_opposite_is_found_out(run: Run, more: tuple[str, ...]) -> None:
     """Mutation: what it declares about overlapping is false."""
-    finished = run("run", "port-overlap", *SMALL, *more, "--gateway", f"{BROKEN}:Misjudged", "--json")
+    finished = run(
+        "run", "port-overlap", *SMALL, *more, "--gateway", f"{PERJURERS}:openflow_overlapping", "--json"
+    )
 
     assert finished.status == 1, finished.output + finished.complaints
     assert not finished.check("connections are established at once")["ok"]

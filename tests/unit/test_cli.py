@@ -175,6 +175,7 @@ def test_what_is_described_says_something(lastport: Lastport) -> None:
         (["compare", "port-exhaustion", "--all"], "compare one SCENARIO, or --all of them"),
         (["compare", "nonsense"], "scenario 'nonsense' is unknown"),
         (["compare", "--all", "--gateways", "nonsense"], "gateway 'nonsense' is unknown"),
+        (["compare", "--all", "--gateways", "netfilter, nonsense,"], "gateway 'nonsense' is unknown"),
         (["compare", "--all", "--set", "prots=8"], "did you mean 'ports'?"),
         (["run", "port-exhaustion", "--no-such-option"], "--no-such-option"),
         (["nonsense"], "nonsense"),

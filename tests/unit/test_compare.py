@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from controller.configuration import ConfigurationError
-from scenarios.compare import Planned, _distinct, _worst, plans
+from scenarios.compare import Planned, _distinct, _worst, names, plans
 from scenarios.differences import differences, label
 from scenarios.resolve import Run, resolve
 from scenarios.results_page import page
@@ -93,6 +93,38 @@ def test_a_wrong_value_of_a_gateway_s_option_is_a_mistake_too(mine: str) -> None
     """Though only one gateway knows it."""
     with pytest.raises(ConfigurationError, match="setting colour='green'"):
         plans(decide("colour=green"), ["port-exhaustion"], ["openflow", mine])
+
+
+def test_what_makes_no_sense_in_one_of_several_scenarios_is_an_entry_of_its_own() -> None:
+    """The others run; alone it is a mistake."""
+    two_nats, exhaustion = plans(decide("ports=300"), ["two-nats", "port-exhaustion"], ["openflow"])
+
+    assert exhaustion.run is not None
+    assert two_nats.cannot()["verdict"] == "cannot"
+    assert "take ports from" in two_nats.reason
+    with pytest.raises(ConfigurationError, match="take ports from"):
+        plans(decide("ports=300"), ["two-nats"], ["openflow"])
+
+
+@pytest.mark.parametrize(
+    ("sets", "told"),
+    [
+        (["prots=8"], "^setting 'prots' is unknown"),
+        (["ports=0"], "^setting ports=0"),
+        (["home_ports=16", "clients=1"], "^two-nats: parameter clients=1"),
+    ],
+)
+def test_what_is_wrong_with_all_of_several_scenarios_is_a_mistake(sets: list[str], told: str) -> None:
+    """It names the scenario where they complain of different things."""
+    with pytest.raises(ConfigurationError, match=told):
+        plans(decide(*sets), ["two-nats", "release"], ["openflow", "netfilter"])
+
+
+def test_a_list_of_gateways_may_have_blanks_and_stray_commas() -> None:
+    """But not nothing else."""
+    assert names(" openflow, netfilter,") == ["openflow", "netfilter"]
+    with pytest.raises(ConfigurationError, match="names no gateway"):
+        names(", ")
 
 
 # Differences

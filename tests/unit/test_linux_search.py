@@ -9,8 +9,6 @@ import pytest
 from scenarios.models.curve import Prediction, Row, first_refusal, rows
 from scenarios.models.linux_search import (
     PortRange,
-    likely_first_refusal,
-    refusal_probability,
     rounds,
     simulate,
     stretches,
@@ -97,35 +95,6 @@ def test_kept_source_ports_make_rows_that_refuse_earlier() -> None:
     met = first_refusal(served, 64512)
     assert met is not None
     assert 0.58 < met < 0.62
-
-
-@pytest.mark.parametrize(
-    ("utilisation", "expected"),
-    [(0.0, 0.0), (0.5, 1.06e-28), (0.9, 0.00338), (0.95, 0.0747), (0.99, 0.617), (1.0, 1.0)],
-)
-def test_the_probability_follows_from_the_utilisation(utilisation: float, expected: float) -> None:
-    """Literal values of the formula."""
-    assert refusal_probability(utilisation, 64512) == pytest.approx(expected, rel=0.01)
-
-
-def test_formula_and_simulation_agree() -> None:
-    """Roughly where the curve is steep: of those that meet 95 to 96 %, the formula has 9.9 % refused."""
-    expected = refusal_probability(0.955, 16384)
-    met, refused = 0, 0
-    for seed in range(4):
-        served = simulate([OUTSIDE] * 16384, range(1024, 17408), random.Random(seed), keeps=False)
-        (row,) = [row for row in rows(served, 16384, 100) if row.utilisation == 0.95]
-        met, refused = met + int(row.attempts), refused + int(row.refused)
-
-    assert expected == pytest.approx(0.0989, abs=0.001)
-    assert refused / met == pytest.approx(0.067, abs=0.02)
-
-
-def test_the_first_refusal_comes_earlier_in_larger_ranges() -> None:
-    """There is more room for bad luck; and none in a range that is searched completely."""
-    assert likely_first_refusal(128) is None
-    assert likely_first_refusal(1024) == pytest.approx(0.940, abs=0.002)
-    assert likely_first_refusal(4096) == pytest.approx(0.918, abs=0.002)
 
 
 def test_the_curve_counts_by_the_utilisation_that_an_attempt_met() -> None:

@@ -15,6 +15,7 @@ from scenarios.refusals import Promise
 from topologies.gateways import conntrack, linux_nat
 from topologies.gateways.base import GatewayPlan
 from topologies.gateways.netfilter import NetfilterGateway, NetfilterOptions, links, rules
+from topologies.gateways.tracking import HARMLESS
 
 NOBODY_ELSE = """\
 # Source NAT as a Linux router does it; made from the settings by topologies/gateways/netfilter.py.
@@ -173,7 +174,7 @@ def test_what_linux_cannot_do_is_refused(changes: dict[str, Any], words: str | N
 def test_every_setting_was_thought_of() -> None:
     """Each is followed, harmless, or followed in part; and none is two of them."""
     in_part = [restriction.key for restriction in linux_nat.RESTRICTIONS]
-    thought_of = [*linux_nat.FOLLOWED, *linux_nat.HARMLESS, *in_part]
+    thought_of = [*linux_nat.FOLLOWED, *HARMLESS, *in_part]
 
     assert sorted(thought_of) == sorted(Keys.model_fields)
 

@@ -14,6 +14,7 @@ from controller.wiring import Interface, Side
 from topologies.gateways import arp, ovs_conntrack
 from topologies.gateways.base import GatewayError, GatewayPlan
 from topologies.gateways.ovs_ct import OvsCtGateway, OvsCtOptions, Route, endpoints, rules, tracked
+from topologies.gateways.tracking import HARMLESS
 
 ROUTE = Route(ipaddress.IPv4Network("198.51.100.0/24"), 2, "02:00:c6:33:64:01")
 
@@ -111,7 +112,7 @@ def test_inside_hosts_are_paired_with_the_external_addresses() -> None:
 def test_every_setting_is_followed_harmless_or_restricted() -> None:
     """None is ignored by oversight."""
     restricted = {restriction.key for restriction in ovs_conntrack.RESTRICTIONS}
-    groups = [set(ovs_conntrack.FOLLOWED), set(ovs_conntrack.HARMLESS), restricted]
+    groups = [set(ovs_conntrack.FOLLOWED), set(HARMLESS), restricted]
 
     assert set.union(*groups) == set(Keys.model_fields)
     assert sum(map(len, groups)) == len(Keys.model_fields)

@@ -14,7 +14,7 @@ from scenarios.resolve import Run, resolve
 
 def resolved(*sets: str, config: Path | None = None, **choices: Any) -> Run:
     """Resolve the scenario port-exhaustion, or what `choices` name."""
-    names = {"scenario": "port-exhaustion", "topology": "home", "gateway": "openflow", "profile": "plain"}
+    names = {"scenario": "port-exhaustion", "topology": None, "gateway": "openflow", "profile": "plain"}
     return resolve(**{**names, **choices}, config=config, sets=list(sets), seed=1, datapath="userspace")
 
 
@@ -201,7 +201,27 @@ def test_the_defaults_of_every_scenario_make_sense(name: str) -> None:
     assert resolved(scenario=name).scenario == name
 
 
+def test_a_scenario_takes_another_default_where_the_gateway_cannot_follow_its_first() -> None:
+    """What the user wants is still the gateway's to refuse."""
+    assert resolved(scenario="hold-and-retry").settings.on_exhaustion == "hold"
+    assert resolved(scenario="hold-and-retry", gateway="netfilter").settings.on_exhaustion == "drop"
+    assert "take on_exhaustion=drop" in refusal(
+        "on_exhaustion=hold", scenario="hold-and-retry", gateway="netfilter"
+    )
+
+
 # What is refused
+
+
+@pytest.mark.parametrize(
+    ("scenario", "way_out"), [("two-nats", "--topology carrier"), ("hole-punching", "--topology two-homes")]
+)
+def test_a_network_without_the_gateways_of_the_question_is_refused(scenario: str, way_out: str) -> None:
+    """With the networks that have them."""
+    told = refusal(scenario=scenario, topology="home")
+
+    assert "lacks the gateways " in told
+    assert way_out in told
 
 
 @pytest.mark.parametrize(
@@ -260,6 +280,19 @@ def test_a_wrong_assignment_is_refused_with_the_key_the_value_and_the_way_out(
     told = refusal(text)
 
     assert [words for words in told_of if words not in told] == [], told
+
+
+@pytest.mark.parametrize("scenario", ["port-exhaustion", "client-exhaustion", "refusal-signals", "two-nats"])
+def test_nobody_gives_up_before_a_held_packet_is_refused(scenario: str) -> None:
+    """Silence would be the client's own, and no word of the NAT's."""
+    sets = ("on_exhaustion=hold", "fallback=icmp", "hold_timeout=3")
+
+    told = refusal(*sets, scenario=scenario)
+
+    assert "hold_timeout=3" in told
+    assert "take patience=3.5 or more" in told
+    assert resolved(*sets, "patience=3.5", scenario=scenario).settings.hold_timeout == 3
+    assert resolved("hold_timeout=3", scenario=scenario).settings.hold_timeout == 3, "nothing is held"
 
 
 def test_an_allocator_given_both_ways_must_be_the_same() -> None:

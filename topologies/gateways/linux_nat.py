@@ -11,13 +11,13 @@ Three things follow from Linux having no table of mappings, but one of connectio
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from controller.configuration import ConfigurationError, Settings
 from topologies.gateways.base import Restriction
 from topologies.gateways.behaviour import Behaviour, Entry, Shortage
+from topologies.gateways.tracking import whole_seconds
 
 DEFAULTS: dict[str, Any] = {
     "mapping_type": "edm",
@@ -57,20 +57,6 @@ FOLLOWED = frozenset(
     )
 )
 """The settings that Linux follows; `check` refuses the few values that it cannot."""
-
-HARMLESS = {
-    "port_set_size": "of the allocator blocks, which is refused",
-    "port_set_timeout": "of the allocator blocks, which is refused",
-    "pool_usage_low": "moves a counter only, which is null here",
-    "pool_usage_high": "moves a counter only, which is null here",
-    "icmp_code": "of on_exhaustion=icmp, which is refused",
-    "icmp_rate": "of on_exhaustion=icmp, which is refused",
-    "hold_timeout": "of on_exhaustion=hold, which is refused",
-    "hold_queue": "of on_exhaustion=hold, which is refused",
-    "fallback": "of on_exhaustion=hold and evict-lru, which are refused",
-    "hold_down_max": "limits the ports in hold-down, of which there are none",
-}
-"""The settings that change nothing here, and why."""
 
 TIMEOUTS: dict[str, str] = {
     # A stream is UDP that was answered for two seconds; RFC 4787 REQ-5 knows no such difference.
@@ -116,9 +102,7 @@ class Quota:
 
 def conntrack_timeouts(settings: Settings) -> dict[str, int]:
     """Return conntrack's timeouts in seconds. It takes whole ones: a fraction is rounded up, never down to 0."""
-    return {
-        name: math.ceil(round(getattr(settings, key) * settings.time_scale, 6)) for name, key in TIMEOUTS.items()
-    }
+    return whole_seconds(TIMEOUTS, settings)
 
 
 def quotas(settings: Settings) -> dict[str, Quota]:

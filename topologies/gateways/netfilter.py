@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import jinja2
 from mininet.node import Switch
 from pydantic import Field
 
@@ -25,6 +24,7 @@ from controller.wiring import Interface, Side
 from topologies.gateways import conntrack, linux_nat
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.tracking import rendered
 from topologies.nodes import LabNode
 
 BRIDGE = "br0"
@@ -56,20 +56,14 @@ class NetfilterOptions(Options):
 
 def rules(settings: Settings, *, fully_random: bool) -> str:
     """Return the nftables rules for these settings."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("topologies.gateways", "templates"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )
     flags = []
     if settings.port_allocation_type == "random":
         flags.append("fully-random" if fully_random else "random")
     if settings.address_allocation_type == "paired":
         flags.append("persistent")
     first, last = settings.external_addresses[0], settings.external_addresses[-1]
-    return environment.get_template("netfilter.nft.j2").render(
+    return rendered(
+        "netfilter.nft.j2",
         inside=BRIDGE,
         external=str(first) if first == last else f"{first}-{last}",
         ports=f"{FIRST_PORT}-{FIRST_PORT + settings.ports - 1}" if settings.ports > 1 else f"{FIRST_PORT}",

@@ -12,7 +12,6 @@ each subscriber. Three of its ways matter here:
 from __future__ import annotations
 
 import functools
-import math
 import re
 import subprocess
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from controller.configuration import ConfigurationError, Settings
 from topologies.gateways.base import Restriction
 from topologies.gateways.behaviour import Behaviour, Entry, Shortage
+from topologies.gateways.tracking import whole_seconds
 
 DEFAULTS: dict[str, Any] = {
     "mapping_type": "edm",
@@ -65,20 +65,6 @@ FOLLOWED = frozenset(
     )
 )
 """The settings that it follows; `check` refuses the few values that it cannot."""
-
-HARMLESS = {
-    "port_set_size": "of the allocator blocks, which is refused",
-    "port_set_timeout": "of the allocator blocks, which is refused",
-    "pool_usage_low": "moves a counter only, which is null here",
-    "pool_usage_high": "moves a counter only, which is null here",
-    "icmp_code": "of on_exhaustion=icmp, which is refused",
-    "icmp_rate": "of on_exhaustion=icmp, which is refused",
-    "hold_timeout": "of on_exhaustion=hold, which is refused",
-    "hold_queue": "of on_exhaustion=hold, which is refused",
-    "fallback": "of on_exhaustion=hold and evict-lru, which are refused",
-    "hold_down_max": "limits the ports in hold-down, of which there are none",
-}
-"""The settings that change nothing here, and why."""
 
 TIMEOUTS: dict[str, str] = {
     # The first datagram; more of them; and with an answer. RFC 4787 REQ-5 knows no such difference.
@@ -132,9 +118,7 @@ def keeps_expired(installed: str) -> bool:
 
 def conntrack_timeouts(settings: Settings) -> dict[str, int]:
     """Return the timeout policy in seconds. It takes whole ones: a fraction is rounded up, never down to 0."""
-    return {
-        name: math.ceil(round(getattr(settings, key) * settings.time_scale, 6)) for name, key in TIMEOUTS.items()
-    }
+    return whole_seconds(TIMEOUTS, settings)
 
 
 def check(settings: Settings) -> None:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import jinja2
 from pydantic import Field
 
 from controller.configuration import FIRST_PORT, Settings
@@ -28,6 +27,7 @@ from topologies.gateways import arp, ovs_conntrack
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import READY_WITHIN_S, Bridge, output
+from topologies.gateways.tracking import rendered
 
 DATAPATH = "netdev@ovs-netdev"
 """The one userspace datapath, with one connection tracker for all bridges: each gateway has a zone in it."""
@@ -63,20 +63,14 @@ class Route:
 
 def rules(plan: GatewayPlan, *, zone: int, routes: list[Route]) -> str:
     """Return the rules for these settings and this wiring."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("topologies.gateways", "templates"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )
     externals = plan.settings.external_addresses
     inside = [each.address for each in plan.interfaces if each.side is Side.INSIDE]
     inside_networks = [*dict.fromkeys(each.network for each in inside), *routed(plan.interfaces)]
     outside = [each for each in plan.interfaces if each.side is Side.OUTSIDE]
     own = {each.address.ip: None for each in plan.interfaces}
     last = FIRST_PORT + plan.settings.ports - 1
-    return environment.get_template("ovs-ct.flows.j2").render(
+    return rendered(
+        "ovs-ct.flows.j2",
         mac=plan.mac,
         zone=zone,
         outside=[

@@ -99,17 +99,6 @@ class Boundless(OpenFlowGateway):
         return super().prepare(_with(plan, ports=64_512))
 
 
-class SwornIndependent(OpenFlowGateway):
-    """Declares endpoint-independent mapping, whatever it does."""
-
-    @classmethod
-    def declare(cls, settings: Settings, options: Any) -> Behaviour:
-        """Swear."""
-        return dataclasses.replace(
-            super().declare(settings, options), mapping=Entry("eim", "its own word", "never")
-        )
-
-
 class NarrowLinux(NetfilterGateway):
     """Lets no more than ten connections begin, whatever is set."""
 
@@ -166,38 +155,6 @@ class Rationing(OpenFlowGateway):
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
         """Start with other settings."""
         return super().prepare(_with(plan, port_quota=8))
-
-
-class Modest(OpenFlowGateway):
-    """Declares that it gives up early, as Linux does, and finds every port."""
-
-    @classmethod
-    def declare(cls, settings: Settings, options: Any) -> Behaviour:
-        """Claim Linux's search."""
-        declared = super().declare(settings, options)
-        return dataclasses.replace(declared, finds_every_port_of=Entry(128, "hearsay", "none"))
-
-
-class Thorough(OpenFlowGateway):
-    """Declares that it finds every port, whatever its allocator does."""
-
-    @classmethod
-    def declare(cls, settings: Settings, options: Any) -> Behaviour:
-        """Claim completeness."""
-        declared = super().declare(settings, options)
-        return dataclasses.replace(declared, finds_every_port_of=Entry(settings.ports, "hearsay", "none"))
-
-
-class Misjudged(OpenFlowGateway):
-    """Declares that a port is shared when its ports are not, and the other way round."""
-
-    @classmethod
-    def declare(cls, settings: Settings, options: Any) -> Behaviour:
-        """Swear the opposite."""
-        opposite = "off" if settings.port_overlapping == "endpoint" else "endpoint"
-        return dataclasses.replace(
-            super().declare(settings, options), overlapping=Entry(opposite, "its own word", "never")
-        )
 
 
 class OneForAll(OpenFlowGateway):
