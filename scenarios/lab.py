@@ -45,6 +45,10 @@ class Seer(Protocol):
         """Return them."""
 
 
+OWN_NETNS = "/proc/self/ns/net"
+"""Where the bridges are."""
+
+
 class Lab:
     """The network of one run. It is not stopped: it ends with its sandbox."""
 
@@ -102,6 +106,10 @@ class Lab:
         for node in self._net.values():
             self._watch_shell(node)
         self._witnesses = [LeakWitness(host.netns, "eth0", self.topology.inside) for host in self.servers]
+        self._witnesses += [
+            LeakWitness(getattr(self.gateways[name], "netns", OWN_NETNS), interface, behind, leaving=True)
+            for name, interface, behind in self.topology.uplinks
+        ]
         self._tcp = TcpWitness([host.netns for host in self.servers if wire_is_read], "eth0")
         for gateway in self.gateways.values():
             gateway.wait_ready()

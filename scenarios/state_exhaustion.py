@@ -5,7 +5,8 @@ Set-up        a NAT whose table holds fewer sessions (`limit_sessions`) than it 
 Action        open more connections than the table holds, keep them, and use each; Linux's own table is filled
               with datagrams that nobody answers, between connections before and connections after
 Expectation   new connections are refused as declared, ports are left over, and the counters say which of the
-              two ran out. Linux makes room instead: entries that nobody ever answered go, and no others
+              two ran out. Linux makes room instead: entries that are not assured go, and no others. Over TCP
+              the handshake assures one
 """
 
 from __future__ import annotations
@@ -85,10 +86,15 @@ class StateExhaustion(Scenario):
     @classmethod
     def check(cls, parameters: StateParameters, settings: Settings, behaviour: Behaviour) -> None:
         """Refuse a table without an end."""
-        if settings.limit_sessions is None and behaviour.state_exhausted.value.evicts != "unreplied":
+        if settings.limit_sessions is None and behaviour.state_exhausted.value.evicts != "unassured":
             raise ConfigurationError(
                 "setting limit_sessions=null is not possible with state-exhaustion on this gateway, whose table "
                 "has no end then; take a number below that of the ports"
+            )
+        if settings.limit_sessions is None and parameters.protocol != "tcp":
+            raise ConfigurationError(
+                f"parameter protocol={parameters.protocol} is not possible with state-exhaustion and "
+                "limit_sessions=null: only over TCP does an answer assure an entry of its place; take protocol=tcp"
             )
 
     def run(self, lab: Lab, parameters: StateParameters, settings: Settings, report: Report) -> None:
@@ -173,7 +179,7 @@ def _fill_the_kernels(lab: Lab, parameters: StateParameters, report: Report) -> 
         source=str(declared),
     )
     report.check(
-        "and all of them carry data: no entry that was answered had to go",
+        "and all of them carry data: no entry that was assured had to go",
         expected=parameters.attempts,
         observed=len(echoed),
         source=str(declared),
@@ -186,7 +192,7 @@ def _fill_the_kernels(lab: Lab, parameters: StateParameters, report: Report) -> 
         source="Linux, Documentation/networking/nf_conntrack-sysctl.rst: nf_conntrack_max",
     )
     report.check(
-        "the gateway agrees: entries that nobody had answered were thrown out",
+        "the gateway agrees: entries that were not assured were thrown out",
         expected=True,
         observed=(counters["evicted_mappings"] or 0) > 0,
         source=str(declared),

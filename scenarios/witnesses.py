@@ -37,14 +37,16 @@ Speakers = dict[tuple[Endpoint, Endpoint], dict[int, float]]
 
 
 class LeakWitness:
-    """Counts frames with an inside source address that arrive at an outside host.
+    """Counts frames with an inside source address that arrive at an outside host, or pass a gateway's uplink.
 
     The kernel counts every frame that passes its packet filter, whether or not we read it; so the number is
     right at any rate. The frames that we do read tell whose they are.
     """
 
-    def __init__(self, netns: str, interface: str, inside: Collection[ipaddress.IPv4Network]) -> None:
-        self._socket = _listening(netns, interface, _from(inside))
+    def __init__(
+        self, netns: str, interface: str, inside: Collection[ipaddress.IPv4Network], *, leaving: bool = False
+    ) -> None:
+        self._socket = _listening(netns, interface, _from(inside), _ETH_P_ALL if leaving else _ETH_P_IP)
         self.frames = 0
         self.sources: set[Endpoint] = set()
 
@@ -189,8 +191,8 @@ def _listening(netns: str, interface: str, program: Program, kind: int = _ETH_P_
 
 
 def _from(networks: Collection[ipaddress.IPv4Network]) -> Program:
-    """Let pass what comes from these networks."""
-    program = []
+    """Let pass what comes from these networks by IPv4."""
+    program: Program = []
     for network in networks:
         program += [
             (_LOAD_WORD, 0, 0, 26),
@@ -198,7 +200,8 @@ def _from(networks: Collection[ipaddress.IPv4Network]) -> Program:
             (_EQUAL, 0, 1, int(network.network_address)),
             (_GIVE, 0, 0, _SNAP),
         ]
-    return [*program, (_GIVE, 0, 0, 0)]
+    is_ipv4: Program = [(_LOAD_HALF, 0, 0, 12), (_EQUAL, 0, len(program), _ETH_P_IP)]
+    return [*is_ipv4, *program, (_GIVE, 0, 0, 0)]
 
 
 _FLAG_SYN, _FLAG_PUSH, _FLAG_ACK = 0x02, 0x08, 0x10

@@ -38,6 +38,12 @@ def client_name(number: int) -> str:
     return NAMES[number - 1] if number <= len(NAMES) else f"client{number}"
 
 
+def _networks(interfaces: list[Interface]) -> set[ipaddress.IPv4Network]:
+    """Return the inside networks, on links of these interfaces and behind hosts there."""
+    links = {interface.address.network for interface in interfaces if interface.side is Side.INSIDE}
+    return links.union(routed(interfaces))
+
+
 class LabTopology(Topo):
     """A network with clients inside, servers outside, and a gateway between them; or several gateways.
 
@@ -160,8 +166,17 @@ class LabTopology(Topo):
     @property
     def inside(self) -> set[ipaddress.IPv4Network]:
         """The networks whose addresses must never be seen by a server."""
-        links = {interface.address.network for interface in self._interfaces() if interface.side is Side.INSIDE}
-        return links.union(routed(self._interfaces()))
+        return _networks(self._interfaces())
+
+    @property
+    def uplinks(self) -> list[tuple[str, str, set[ipaddress.IPv4Network]]]:
+        """Gateways with a next hop: name, the interface that leads there, and the networks behind it."""
+        return [
+            (name, self._interface(name, uplink.port), _networks(interfaces))
+            for name, interfaces in self.wiring.items()
+            for uplink in interfaces
+            if uplink.next_hop is not None
+        ]
 
     def check(self, settings: Settings) -> None:
         """Raise ConfigurationError if the settings and the address plan contradict each other."""

@@ -30,3 +30,11 @@ def test_a_nat_that_maps_otherwise_than_it_says_is_found_out(run: Run) -> None:
     assert finished.status == 1
     assert any("alice's NAT maps as declared" in claim for claim in finished.failed)
     assert "the peers reach each other directly" in finished.failed
+
+
+def test_a_leak_between_homes_is_found_out(run: Run) -> None:
+    """Mutation: packets to the other home pass untranslated; only the link between the NATs sees them."""
+    finished = run("run", "hole-punching", "--gateway", f"{BROKEN}:Neighbourly", "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert "no packet left untranslated" in finished.failed

@@ -31,8 +31,9 @@ class Shortage:
 
     `outcome` is one of a refused attempt's (`timeout`, `icmp`, `reset`, `leaked`), by protocol, or None where it
     is not known. `evicts` names what goes for it instead: `nothing`, `lru` (the least recently used mapping) or
-    `unreplied` (some entry that has not been answered). `holds`: it waits first. `after` is for how many seconds
-    it waits at least, before it is told or served, beyond the time that packets take.
+    `unassured` (some entry that traffic of both directions has not yet assured of its place). `holds`: it waits
+    first. `after` is for how many seconds it waits at least, before it is told or served, beyond the time that
+    packets take.
     """
 
     outcome: dict[str, str] | None

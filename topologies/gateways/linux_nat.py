@@ -159,7 +159,7 @@ def behaviour(settings: Settings) -> Behaviour:
     is_random = settings.port_allocation_type == "random"
     if settings.limit_sessions is None and not quotas(settings):
         full = Entry(
-            Shortage(silent, evicts="unreplied"),
+            Shortage(silent, evicts="unassured"),
             "Linux, net/netfilter/nf_conntrack_core.c: early_drop, __nf_conntrack_alloc",
             _SINCE,
         )

@@ -29,6 +29,16 @@ class Leaky(OpenFlowGateway):
         add_flow(self.name, f"table=1,priority=31,{first_packet},actions=controller,goto_table:3")
 
 
+class Neighbourly(OpenFlowGateway):
+    """Lets what is for the other home's NAT pass untranslated as well: no server ever sees it."""
+
+    def wait_ready(self) -> None:
+        """Put in the place of the rule that asks the controller one that goes on besides."""
+        super().wait_ready()
+        for other in ("192.0.2.1", "203.0.113.1"):
+            add_flow(self.name, f"table=1,priority=31,reg0=0,udp,nw_dst={other},actions=controller,goto_table:3")
+
+
 class Forgetful(OpenFlowGateway):
     """Loses the rules of its mappings once it is full, as a switch does that restarts."""
 
