@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.emulation.conftest import PERJURERS, Run
+from tests.emulation.conftest import BROKEN, PERJURERS, Run
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,15 @@ def test_a_nat_that_lacks_ports_instead_is_found_out(run: Run) -> None:
     assert not finished.check("for want of a session")["ok"]
 
 
+def test_a_tracker_that_lacks_ports_instead_is_found_out(run: Run) -> None:
+    """Mutation: the same with Open vSwitch's own tracking, whose table turns out not to be full."""
+    finished = run("run", "state-exhaustion", *SMALL, "--gateway", f"{BROKEN}:CrampedTracked", "--json")
+
+    assert finished.status == 1
+    assert finished.check("as many as the table holds")["ok"]
+    assert not finished.check("for want of a session")["ok"]
+
+
 KERNEL = ("--gateway", "netfilter", "--set", "limit_sessions=null", "--set", "attempts=16")
 
 

@@ -183,7 +183,7 @@ def test_external_endpoints_are_read_from_the_tracker(protocol: str, expected: s
 
 def test_the_size_of_the_table_is_read_from_its_limit() -> None:
     """Of the gateway's own zone."""
-    assert tracked("default limit=0\nzone=1,limit=9,count=3\nzone=11,limit=9,count=4\n", 11) == 4
+    assert tracked("default limit=0\nzone=1,limit=9,count=3\nzone=11,limit=9,count=4\n", 11) == (9, 4)
     with pytest.raises(GatewayError, match="zone 2"):
         tracked("default limit=0\nzone=1,limit=9,count=3\n", 2)
 

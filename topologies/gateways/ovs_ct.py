@@ -110,12 +110,12 @@ def endpoints(listing: str, protocol: str) -> set[tuple[str, str]]:
     return set(re.findall(answers, listing, re.MULTILINE))
 
 
-def tracked(limits: str, zone: int) -> int:
-    """Return how many connections a zone's table has, from `dpctl/ct-get-limits`."""
-    found = re.search(rf"^zone={zone},limit=\d+,count=(\d+)", limits, re.MULTILINE)
+def tracked(limits: str, zone: int) -> tuple[int, int]:
+    """Return how many connections a zone's table may have, and has, from `dpctl/ct-get-limits`."""
+    found = re.search(rf"^zone={zone},limit=(\d+),count=(\d+)", limits, re.MULTILINE)
     if found is None:
         raise GatewayError(f"Open vSwitch does not say how many connections zone {zone} has: {limits!r}")
-    return int(found.group(1))
+    return int(found[1]), int(found[2])
 
 
 class OvsCtGateway(Bridge, Gateway):
@@ -188,7 +188,7 @@ class OvsCtGateway(Bridge, Gateway):
         are, so they all count, whatever their protocol and destination.
         """
         listing = self._dpctl("dump-conntrack", f"zone={self._zone}")
-        sessions = tracked(self._dpctl("ct-get-limits", f"zone={self._zone}"), self._zone)
+        limit, sessions = tracked(self._dpctl("ct-get-limits", f"zone={self._zone}"), self._zone)
         allocated = len(endpoints(listing, protocol))
         expired = max(0, sessions - listing.count("\n"))
         taken = allocated + (expired if ovs_conntrack.keeps_expired(ovs_conntrack.version()) else 0)
@@ -196,7 +196,7 @@ class OvsCtGateway(Bridge, Gateway):
         pool = settings.ports * len(settings.external_addresses)
         return {
             **dict.fromkeys(field.name for field in dataclasses.fields(Counters)),
-            **self._dropped(protocol),
+            **self._dropped(protocol, is_full=sessions >= limit),
             "ports_allocated": allocated,
             "ports_free": max(0, pool - taken) if protocol != "icmp" else None,
             "total_sessions": sessions,
@@ -207,17 +207,22 @@ class OvsCtGateway(Bridge, Gateway):
         """Return the datapath, which is always this one."""
         return {"datapath": "userspace"}
 
-    def _dropped(self, protocol: str) -> dict[str, int | None]:
-        """Return the packets that the guard dropped, by what ran short, where that can be only one thing."""
+    def _dropped(self, protocol: str, *, is_full: bool) -> dict[str, int | None]:
+        """Return the packets that the guard dropped, by what is short now: room in the table, or else ports.
+
+        Where the table is full, ports may have run short before, unless its limit is below their number.
+        """
         settings, limit = self._plan.settings, self._plan.settings.limit_sessions
         if not getattr(self._plan.options, "guard", True):
             return {}
         cookie = list(NEW).index(protocol) + 1
         dumped = output("ovs-ofctl", "dump-flows", self.name, f"cookie={cookie}/-1")
         packets = sum(int(count) for count in re.findall(r"n_packets=(\d+)", dumped))
-        if limit is None:
+        if not is_full:
             return {"dropped_port_packets": packets, "dropped_state_limit_packets": 0}
-        if limit <= min(settings.ports, max(ovs_conntrack.FINDS_ALL_OF, settings.ports // 2)):
+        if limit is not None and limit <= min(
+            settings.ports, max(ovs_conntrack.FINDS_ALL_OF, settings.ports // 2)
+        ):
             return {"dropped_port_packets": 0, "dropped_state_limit_packets": packets}
         return {}
 

@@ -201,3 +201,14 @@ class OneAddressTracked(OvsCtGateway):
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
         """Forget the others."""
         return super().prepare(_with(plan, external_addresses=plan.settings.external_addresses[:1]))
+
+
+class CrampedTracked(OvsCtGateway):
+    """Open vSwitch's own connection tracking, which lacks ports where it should lack sessions."""
+
+    def start(self, controllers: list[Any]) -> None:
+        """Install other rules, and tell nobody."""
+        honest = self._plan
+        self._plan = _with(honest, limit_sessions=None, ports=honest.settings.limit_sessions)
+        super().start(controllers)
+        self._plan = honest
