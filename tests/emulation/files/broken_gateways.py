@@ -212,3 +212,12 @@ class CrampedTracked(OvsCtGateway):
         self._plan = _with(honest, limit_sessions=None, ports=honest.settings.limit_sessions)
         super().start(controllers)
         self._plan = honest
+
+
+class Miserly(OpenFlowGateway):
+    """Never gives a closed connection's port again."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Start with other settings."""
+        return super().prepare(_with(plan, tcp_trans_close_timeout=600.0))
