@@ -21,6 +21,8 @@ _ETH_P_ALL, _ETH_P_IP = 0x0003, 0x0800
 """Only who listens to everything is shown what a host itself sends."""
 _SNAP = 128
 _BUFFER = 16 << 20
+_GATHER_S = 0.02
+"""How long packets gather in the kernel's buffer, which has room for many times as many, before they are read."""
 _TIME = struct.Struct("ll")
 _ANCILLARY = socket.CMSG_SPACE(_TIME.size)
 _ENDS = struct.Struct("!4s4sHH")
@@ -73,9 +75,7 @@ class TcpWitness:
         self._sockets = [_listening(each, interface, _SYN_OR_DATA) for each in netns]
         self._syns: list[tuple[bytes, float]] = []
         self._speakers: dict[bytes, float] = {}
-        self._missed = 0
-        self.frames = 0
-        """How many have been read so far."""
+        self._missed = self._frames = 0
         self._lock = threading.Lock()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -83,6 +83,13 @@ class TcpWitness:
     def is_there(self) -> bool:
         """Whether it reads anywhere."""
         return bool(self._sockets)
+
+    @property
+    def frames(self) -> int:
+        """How many have come so far, and are read."""
+        with self._lock:
+            self._take_all()
+            return self._frames
 
     @property
     def missed(self) -> int:
@@ -94,6 +101,7 @@ class TcpWitness:
     def syns(self) -> Syns:
         """Return the SYNs that have been read so far."""
         with self._lock:
+            self._take_all()
             read = list(self._syns)
         syns: Syns = defaultdict(list)
         for syn, at in read:
@@ -103,6 +111,7 @@ class TcpWitness:
     def speakers(self) -> Speakers:
         """Return who has said something so far."""
         with self._lock:
+            self._take_all()
             read = list(self._speakers.items())
         speakers: Speakers = defaultdict(dict)
         for said, at in read:
@@ -111,13 +120,17 @@ class TcpWitness:
 
     def _read(self) -> None:
         poll = select.poll()
-        by_descriptor = {each.fileno(): each for each in self._sockets}
-        for descriptor in by_descriptor:
-            poll.register(descriptor, select.POLLIN)
+        for each in self._sockets:
+            poll.register(each.fileno(), select.POLLIN)
         while True:
-            for descriptor, _ in poll.poll():
-                with self._lock:
-                    self._take(by_descriptor[descriptor])
+            poll.poll()
+            time.sleep(_GATHER_S)  # to wake up for each packet costs as much as to read several
+            with self._lock:
+                self._take_all()
+
+    def _take_all(self) -> None:
+        for each in self._sockets:
+            self._take(each)
 
     def _take(self, ready: socket.socket) -> None:
         """Take in what is there, in few steps: each packet comes by here. It is taken apart when asked for."""
@@ -129,7 +142,7 @@ class TcpWitness:
                 return
             seconds, nanoseconds = _TIME.unpack(ancillary[0][2])
             at = seconds + nanoseconds / 1e9 - since_epoch
-            self.frames += 1
+            self._frames += 1
             transport = _transport(frame)
             if frame[transport + 13] & _FLAG_SYN:
                 self._syns.append((frame[26:34] + frame[transport : transport + 8], at))

@@ -10,6 +10,7 @@ that stays without any answer for `patience` seconds is given up.
 from __future__ import annotations
 
 import errno
+import gc
 import random
 import select
 import socket
@@ -25,6 +26,8 @@ from scenarios.traffic.wire import Endpoint, Hosts, Orders
 CLOSE_BURST = 100
 """Closes that need no pacing: the switch keeps the copies of their FINs for a busy controller."""
 CLOSE_LOOK_EVERY = 16
+WATCHED = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+"""Of a TCP socket, once for all its life: epoll(7) tells each change, and need not be told what comes next."""
 
 Planned = tuple[int, int, str, Endpoint, str, int]
 """An attempt to be made: number, nonce, the host's network namespace, target, source address or any,
@@ -115,7 +118,7 @@ class Client:
         self._hosts.enter(attempt.netns)
         opened = attempt.connect(self.protocol)
         self._by_descriptor[opened.fileno()] = attempt
-        self._poll.register(opened.fileno(), select.EPOLLOUT if self.is_stream else select.EPOLLIN)
+        self._poll.register(opened.fileno(), WATCHED if self.is_stream else select.EPOLLIN)
         if not self.is_stream:
             self.exchange(attempt)
 
@@ -143,7 +146,6 @@ class Client:
                 raise OSError(error, "the socket's error")
             if attempt.connecting:
                 attempt.connecting = False
-                self._poll.modify(attempt.socket.fileno(), select.EPOLLIN)
                 self.exchange(attempt)
                 return
             data = attempt.socket.recv(4096)
@@ -157,6 +159,8 @@ class Client:
                 current.finish(attempt)
             return
         self._take(attempt, data, current)
+        if event & select.EPOLLRDHUP:  # the end came with the data, and is not told again
+            self._ready(attempt, event, current)
 
     def _take(self, attempt: Attempt, data: bytes, current: Round | Timetable | None) -> None:
         for seen in attempt.answers(data, self.protocol):
@@ -211,6 +215,7 @@ def _attempt(planned: Planned) -> Attempt:
 
 def main() -> None:
     """Take orders."""
+    gc.disable()  # nothing here refers to itself, and looking for what does costs more with each attempt
     Client(Orders(int(sys.argv[1])), sys.argv[2]).run()
 
 

@@ -8,6 +8,7 @@ Several of them share addresses and ports (SO_REUSEPORT), since one process may 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import select
 import socket
@@ -89,13 +90,14 @@ class Server:
                 accepted, peer = listener.accept()
             except BlockingIOError:
                 return
-            accepted.setblocking(False)
-            self._connections[accepted.fileno()] = Connection(accepted, peer, target)
+            connection = Connection(accepted, peer, target)
+            self._connections[accepted.fileno()] = connection
             self._poll.register(accepted.fileno(), select.EPOLLIN)
+            self._read(connection)  # what a client says first comes with the handshake's last packet
 
     def _read(self, connection: Connection) -> None:
         try:
-            data = connection.socket.recv(4096)
+            data = connection.socket.recv(4096, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:
@@ -108,7 +110,8 @@ class Server:
         while len(connection.buffer) >= HELLO.size:
             hello, connection.buffer = connection.buffer[: HELLO.size], connection.buffer[HELLO.size :]
             with contextlib.suppress(OSError):  # a reset, which the next read will tell of
-                connection.socket.send(self._answer(hello, connection.peer, connection.target))
+                answer = self._answer(hello, connection.peer, connection.target)
+                connection.socket.send(answer, socket.MSG_DONTWAIT)
 
     def _answer_datagrams(self, listener: socket.socket, target: Endpoint) -> None:
         for _ in range(DATAGRAMS_AT_ONCE):
@@ -173,6 +176,7 @@ def _checksum(message: bytes) -> bytes:
 
 def main() -> None:
     """Listen, say so, serve."""
+    gc.disable()  # nothing here refers to itself, and looking for what does costs more with each connection
     descriptor, protocol, targets = sys.argv[1:]
     orders = Orders(int(descriptor))
     hosts, server = Hosts(), Server(orders, protocol)
