@@ -43,10 +43,13 @@ def _common(runs: list[Run]) -> dict[str, str]:
 
 
 def _own(runs: list[Run]) -> dict[str, dict[str, str]]:
-    """Return what of a gateway's environment is not the same of all."""
+    """Return what of a gateway's environment is the same of all its runs, and not of all gateways."""
     common = _common(runs)
     return {
-        run["gateway"]: {key: fact for key, fact in run["environment"].items() if key not in common}
-        for run in runs
-        if run.get("environment")
+        gateway: {
+            key: fact
+            for key, fact in _common([run for run in runs if run["gateway"] == gateway]).items()
+            if key not in common
+        }
+        for gateway in dict.fromkeys(run["gateway"] for run in runs)
     }
