@@ -160,7 +160,7 @@ class Eviction(Scenario):
             else "the evicted client's next packet is a new flow: it arrives, from another endpoint",
             expected="nothing" if protocol == "tcp" else "arrived",
             observed=client,
-            source="RFC 5382 REQ-4, RFC 7857 section 2.1: without a SYN nothing is made"
+            source="docs/design.md: a segment of no connection that is known is dropped; the RFCs leave it open"
             if protocol == "tcp"
             else "RFC 4787 REQ-1",
         )

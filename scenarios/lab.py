@@ -225,7 +225,7 @@ class Lab:
             "no packet left untranslated",
             expected=0,
             observed=self.leaks()[0],
-            source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts",
+            source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts, and on the uplinks of NATs",
         )
         if not self._tcp.is_there:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_its_rules_are_those_of_our_own_gateway(protocol: str) -> None:
     """Byte by byte, with the addresses and ports of a flow in their places."""
     command = [sys.executable, "-m", "tests.unit.canned", protocol]
-    ceiling, ours = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    ceiling, ours = done.stdout.split()
 
     assert ceiling == ours

@@ -55,7 +55,11 @@ class Behaviour:
     pooling: Entry[str]
     """`paired`, `paired-soft`, `arbitrary` or `roundrobin`."""
     finds_every_port_of: Entry[int]
-    """Up to how many ports of an address the last free one is found for certain; above, refusals come early."""
+    """Up to how many ports of an address the last free one is found; above, refusals come early.
+
+    A search that starts at a random 16-bit number goes round once too seldom where it wraps: where the number of
+    ports is no power of two, it may miss one about once in 65,536 / ports searches.
+    """
     fills_every_address: Entry[bool]
     """Whether hosts are spread over several addresses so that the ports of all can be used up."""
     keeps_source_port: Entry[bool]
