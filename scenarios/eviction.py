@@ -25,7 +25,7 @@ from scenarios.refusals import room
 from scenarios.report import Report
 from scenarios.sandbox.linux import network_of
 from scenarios.traffic.attempt import KINDS
-from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.behaviour import Behaviour, Entry
 
 WATCHED_PORT = 4000
 """Where the watched client's server listens: on another port than the other servers."""
@@ -124,9 +124,11 @@ class Eviction(Scenario):
             observed=[*(attempt.number for attempt in gone), *(["watched"] if watched.seen in taken else [])],
             source="docs/exhaustion.md: one goes for each newcomer",
         )
-        self._check_told(client_sees, server_sees, parameters.protocol, settings, report)
+        self._check_told(client_sees, server_sees, parameters.protocol, lab.behaviour.filtering, report)
 
-        echoed = still_busy | {attempt.number for attempt in filled.established if attempt not in gone}
+        # None should be left to ask.
+        left = set(idling) - {attempt.number for attempt in gone}
+        echoed = still_busy | (filling.echo(idling) & left if left else set())
         _, leaked = lab.leaks()
         attempts = (filled + evicting).attempts
         report.outcomes(outcomes(attempts, shared=lab.shared(), echoed=echoed, leaked=leaked))
@@ -153,7 +155,7 @@ class Eviction(Scenario):
         )
 
     @staticmethod
-    def _check_told(client: str, server: str, protocol: str, settings: Settings, report: Report) -> None:
+    def _check_told(client: str, server: str, protocol: str, filtering: Entry[str], report: Report) -> None:
         report.check(
             "the evicted client's next packet: no error comes back"
             if protocol == "tcp"
@@ -164,14 +166,14 @@ class Eviction(Scenario):
             if protocol == "tcp"
             else "RFC 4787 REQ-1",
         )
-        passes = settings.filtering_type != "edf"
+        passes = filtering.value != "edf"
         report.check(
             "the server's next packet reaches the stranger who has the port now, whose host rejects it"
             if passes
             else "the server's next packet is filtered: it hears nothing",
             expected=STRANGER[protocol] if passes else "nothing",
             observed=server,
-            source=f"RFC 4787 REQ-8; filtering_type={settings.filtering_type}",
+            source=f"RFC 4787 REQ-8; {filtering}",
         )
 
 

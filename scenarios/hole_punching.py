@@ -1,8 +1,9 @@
 """Two hosts behind two NATs want to talk to each other directly, with a server that only introduces them.
 
 Set-up        two homes, each behind a NAT of its own, and a rendezvous server (topology two-homes)
-Action        each peer asks the server from where it is seen, at three of its endpoints; the server tells each
-              the other's endpoint; then both send to that, again and again, and answer whatever comes in
+Action        each peer asks the server from where it is seen, at three of its endpoints, and once more with a
+              socket that asks at one of them only, to which then all three send; the server tells each the
+              other's endpoint; then both send to that, again and again, and answer whatever comes in
 Expectation   the answer follows from how the NATs map and filter: what they declare is put together by the
               definitions of RFC 4787 (`meets`), and must come true
 """
@@ -13,6 +14,7 @@ import json
 import select
 import socket
 import time
+from collections import Counter
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -32,6 +34,14 @@ ASK_EVERY_S = 0.2
 INTRODUCED_WITHIN_S = 10.0
 SHARED_BY = {"eim": 3, "adm": 2, "edm": 1}
 """Of three server endpoints, two on one address: how many see one external endpoint."""
+LET_IN = {
+    "eif": ["who was asked", "another port", "another address"],
+    "adf": ["who was asked", "another port"],
+    "edf": ["who was asked"],
+}
+"""Of the server's three endpoints: whom the NAT lets in to a socket that has asked at the first of them."""
+KNOCKS = 5
+"""How often each of them tries, one every ASK_EVERY_S: a packet may be lost on a busy machine."""
 
 
 class PunchingParameters(Parameters):
@@ -75,10 +85,11 @@ class HolePunching(Scenario):
     @classmethod
     def check(cls, parameters: PunchingParameters, settings: Settings, behaviour: Behaviour) -> None:
         """Refuse a NAT without the ports that it takes."""
-        if settings.ports < len(PORTS) + 2:
+        if settings.ports < len(PORTS) + 3:
             raise ConfigurationError(
                 f"setting ports={settings.ports} is not possible with hole-punching: one peer may take a port for "
-                f"each of three server endpoints, and one for the other peer; take at least {len(PORTS) + 2}"
+                f"each of three server endpoints, one for the other peer, and one for its second socket; take at "
+                f"least {len(PORTS) + 3}"
             )
 
     def run(self, lab: Lab, parameters: PunchingParameters, settings: Settings, report: Report) -> None:
@@ -95,6 +106,14 @@ class HolePunching(Scenario):
                 observed=max(endpoints.count(endpoint) for endpoint in endpoints),
                 source=f"RFC 4787 REQ-1; {declared.mapping}",
             )
+        with report.phase("knock"):
+            for peer in peers:
+                report.check(
+                    f"{peer.name}'s NAT filters as declared: whom it lets in where the peer asked at one endpoint",
+                    expected=LET_IN[declared.filtering.value],
+                    observed=server.reaches(Peer(lab, peer.host, f"{peer.name}'s second socket")),
+                    source=f"RFC 4787 REQ-8; {declared.filtering}",
+                )
         with report.phase("punch"):
             first, second = peers
             server.tell(first, seen[second.name][0])
@@ -110,8 +129,9 @@ class HolePunching(Scenario):
         with report.phase("relay"):
             relayed = all(server.relays(sender, receiver) for sender, receiver in (peers, reversed(peers)))
         report.check("through the server they can always talk", expected=True, observed=relayed, source="RFC 8656")
-        met = sum(peer.met is not None for peer in peers)
-        report.outcomes(dict.fromkeys(OUTCOMES, 0) | {"established": met, "timeout": len(peers) - met})
+        _, leaked = lab.leaks()
+        ends = Counter(peer.outcome(leaked) for peer in peers)
+        report.outcomes({outcome: ends[outcome] for outcome in OUTCOMES})
         report.series(seen=seen, met=[peer.met for peer in peers])
         report.tell(
             "hole_punching",
@@ -138,6 +158,19 @@ class Server:
         endpoints = [self._asked(listener, peer) for listener in self.sockets]
         self._known[peer.name] = endpoints[0]
         return endpoints
+
+    def reaches(self, peer: Peer) -> list[str]:
+        """Let a peer ask at the first endpoint, and all of them answer; return whose answers come."""
+        seen = self._asked(self.sockets[0], peer)
+        came: set[str] = set()
+        for _ in range(KNOCKS):
+            for name, knocking in zip(LET_IN["eif"], self.sockets, strict=True):
+                knocking.sendto(json.dumps(["server", name]).encode(), seen)
+            deadline = time.monotonic() + ASK_EVERY_S
+            while len(came) < len(self.sockets) and (left := deadline - time.monotonic()) > 0:
+                if select.select([peer.socket], [], [], left)[0]:
+                    came.add(_heard(peer.socket)[0][1])
+        return [name for name in LET_IN["eif"] if name in came]
 
     def _asked(self, listener: socket.socket, peer: Peer) -> Endpoint:
         deadline = time.monotonic() + INTRODUCED_WITHIN_S
@@ -183,10 +216,17 @@ class Peer:
 
     def __init__(self, lab: Lab, host: Any, name: str) -> None:
         self.name = name
+        self.host = host
         self.other: Endpoint = ("", 0)
         self.met: Endpoint | None = None
         with network_of(host.netns):
             self.socket = _bound(str(lab.topology.addresses[host.name][0]), 0)
+
+    def outcome(self, leaked: set[Endpoint]) -> str:
+        """What became of its attempt to reach the other."""
+        if self.socket.getsockname() in leaked:
+            return "leaked"
+        return "established" if self.met else "timeout"
 
     def say(self, what: str, to: Endpoint) -> None:
         """Send a message, with our name."""

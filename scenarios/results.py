@@ -117,7 +117,7 @@ class Folder:
         """Make an empty file for the frames of each side, in the place of any that was there; return them open."""
         made = {}
         for side in SIDES:
-            self._captures[side] = self.path / f"{side}.pcap"
+            self._captures[side] = self.path / f"{side}.pcapng"
             made[side] = self._new("wb")
             os.replace(made[side].name, self._captures[side])
         return made

@@ -33,6 +33,8 @@ BEYOND = 0.1
 TRIMMED = 0.9
 """Linux's garbage collector, when it comes by, trims a table that is full to 95 %, of such entries as may go."""
 SILENT_PORT = 5000
+LONGER_THAN_ANY_FLOOD_S = 3600
+"""For which datagrams' entries stay: the table is as large as the machine has it, and must be full at one time."""
 
 
 class StateParameters(PatientParameters):
@@ -63,7 +65,7 @@ class StateExhaustion(Scenario):
     def complete(cls, parameters: StateParameters, settings: Settings) -> tuple[StateParameters, dict[str, Any]]:
         """Let nothing but the table run short, and no session end meanwhile."""
         if settings.limit_sessions is None:
-            longest = math.ceil((60 + 2 * parameters.patience) / settings.time_scale)
+            longest = math.ceil(LONGER_THAN_ANY_FLOOD_S / settings.time_scale)
             attempts = parameters.attempts or UNLIMITED_ATTEMPTS
             return parameters.model_copy(update={"attempts": attempts}), {
                 "ports": MOST_PORTS,

@@ -31,8 +31,8 @@ def test_the_captures_show_each_connection_before_and_after_the_nat(run: Run, tm
     assert finished.status == 0, finished.output + finished.complaints
     files = {side: tmp_path / finished.result["files"][side] for side in SIDES}
     assert {side: path.name for side, path in files.items()} == {
-        "inside": "inside.pcap",
-        "outside": "outside.pcap",
+        "inside": "inside.pcapng",
+        "outside": "outside.pcapng",
     }
     inside, outside = (syns(files[side]) for side in SIDES)
     assert {frame[IP].src for frame in inside} == {"10.0.0.1", "10.0.0.2", "10.0.0.3"}
@@ -62,7 +62,7 @@ def test_the_captures_of_a_run_that_is_broken_off_can_be_read(
 ) -> None:
     """Whole blocks up to its end."""
     process = start("run", "port-exhaustion", *SMALL, "--set", "patience=60", "--pcap", "--out", "results")
-    inside = tmp_path / "results" / "inside.pcap"
+    inside = tmp_path / "results" / "inside.pcapng"
     deadline = time.monotonic() + DEADLINE_S
     while not inside.exists() or inside.stat().st_size < 4096:
         assert time.monotonic() < deadline

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.emulation.conftest import BROKEN, Run
+import pytest
+
+from tests.emulation.conftest import BROKEN, FILES, Run
 
 SIZES = ("ports=32", "limit_sessions=8", "clients=2", "patience=1.5")
 SMALL = [word for size in SIZES for word in ("--set", size)]
@@ -47,7 +49,7 @@ def test_a_tracker_that_lacks_ports_instead_is_found_out(run: Run) -> None:
 KERNEL = ("--gateway", "netfilter", "--set", "limit_sessions=null", "--set", "attempts=16")
 
 
-def test_linux_makes_room_at_the_cost_of_those_that_nobody_answered(run: Run) -> None:
+def test_linux_makes_room_at_the_cost_of_those_that_are_not_assured(run: Run) -> None:
     """The kernel's own table, filled to its end in a namespace of its own: connections stay, datagrams go."""
     finished = run("run", "state-exhaustion", *KERNEL, "--json")
 
@@ -64,3 +66,22 @@ def test_a_table_that_refuses_instead_is_found_out(run: Run) -> None:
     assert finished.status == 1
     assert not finished.check("before and after the table was full")["ok"]
     assert not finished.check("was filled")["ok"]
+
+
+def test_a_table_that_throws_out_what_is_assured_is_found_out(run: Run) -> None:
+    """Mutation: connections that carry data go as well; they are established, and then dead."""
+    finished = run(
+        "run", "state-exhaustion", *KERNEL, "--gateway", f"{FILES}/broken_linux.py:Ungrateful", "--json"
+    )
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert "and all of them carry data: no entry that was assured had to go" in finished.failed
+
+
+@pytest.mark.parametrize("protocol", ["udp", "icmp"])
+def test_only_tcp_assures_an_entry_by_one_answer(run: Run, protocol: str) -> None:
+    """So the kernel's table is tried with TCP, and the others are refused."""
+    finished = run("run", "state-exhaustion", *KERNEL, "--set", f"protocol={protocol}")
+
+    assert finished.status == 2
+    assert f"parameter protocol={protocol} is not possible" in finished.complaints

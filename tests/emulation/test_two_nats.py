@@ -24,3 +24,11 @@ def test_homes_whose_ports_have_no_end_are_found_out(run: Run) -> None:
     assert finished.status == 1
     assert any(claim.startswith("home-a: exactly 8") for claim in finished.failed)
     assert any(claim.startswith("the carrier: exactly") for claim in finished.failed)
+
+
+def test_a_leak_between_home_and_carrier_is_found_out(run: Run) -> None:
+    """Mutation: one home lets packets pass untranslated; the carrier translates them, so that no server knows."""
+    finished = run("run", "two-nats", *SMALL, "--gateway", f"{BROKEN}:LeakyHome", "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert "no packet left untranslated" in finished.failed

@@ -11,6 +11,7 @@ Three things follow from Linux having no table of mappings, but one of connectio
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from topologies.gateways.base import Restriction
 from topologies.gateways.behaviour import Behaviour, Entry, Shortage
 from topologies.gateways.tracking import whole_seconds
 
+HARDER_TRIES = 32
+"""nf_nat_core.c, NF_NAT_HARDER_THRESH."""
 DEFAULTS: dict[str, Any] = {
     "mapping_type": "edm",
     "filtering_type": "edf",
@@ -199,18 +202,28 @@ def behaviour(settings: Settings) -> Behaviour:
     )
 
 
+def takes_closed() -> bool:
+    """Return whether this kernel gives the port of a closed TCP connection to a newcomer who finds no other."""
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int(minor)) >= (6, 5)
+
+
 def _port_back(settings: Settings) -> Entry[dict[str, tuple[float, float]]]:
-    """Return conntrack's timeouts; but an entry in TIME_WAIT or CLOSE may lose its port to a newcomer at once."""
+    """Return conntrack's timeouts; but since 6.5 an entry in TIME_WAIT or CLOSE may lose its port to a newcomer.
+
+    That is looked for in the last 32 ports of each round of a search, and a range of 32 has no others.
+    """
     timeouts = conntrack_timeouts(settings)
     close, reset = timeouts["tcp_timeout_time_wait"], timeouts["tcp_timeout_close"]
     half_closed, idle, udp = (
         timeouts[name] for name in ("tcp_timeout_close_wait", "tcp_timeout_established", "udp_timeout")
     )
+    earliest, latest = (0.0, 0.0 if settings.ports <= HARDER_TRIES else 1.0) if takes_closed() else (1.0, 1.0)
     value = {
-        "close": (0.0, float(close)),
-        "late close": (0.0, float(close)),
+        "close": (earliest * close, latest * close),
+        "late close": (earliest * close, latest * close),
         "half-close": (float(half_closed), float(half_closed)),
-        "reset": (0.0, float(reset)),
+        "reset": (earliest * reset, latest * reset),
         "silence": (float(idle), float(idle)),
         "udp": (float(udp), float(udp)),
     }
@@ -218,5 +231,5 @@ def _port_back(settings: Settings) -> Entry[dict[str, tuple[float, float]]]:
         value,
         "Linux, net/netfilter/nf_conntrack_proto_tcp.c: tcp_conntracks, and nf_conntrack_proto_udp.c; "
         "nf_nat_core.c: nf_nat_used_tuple_harder",
-        "Linux 6.5 and later; before, the whole timeout",
+        "6.5 and later: at once" if takes_closed() else "before 6.5: after the timeout",
     )

@@ -22,11 +22,26 @@ def add_flow(bridge: str, flow: str) -> None:
 class Leaky(OpenFlowGateway):
     """Lets a connection's first packet pass untranslated as well, as some NATs do when they are full."""
 
+    behind = "10.0.0.0/16"
+
     def wait_ready(self) -> None:
         """Put in the place of the rule that asks the controller one that goes on besides."""
         super().wait_ready()
-        first_packet = "reg0=0,tcp,nw_src=10.0.0.0/16,tcp_flags=+syn-ack"
+        first_packet = f"reg0=0,tcp,nw_src={self.behind},tcp_flags=+syn-ack"
         add_flow(self.name, f"table=1,priority=31,{first_packet},actions=controller,goto_table:3")
+
+
+class LeakyHome(Leaky):
+    """The same, at one home only: the carrier behind it translates what comes, and hides that from the servers."""
+
+    behind = "10.1.0.0/16"
+
+    def wait_ready(self) -> None:
+        """Leave the other NATs as they are."""
+        if self.name == "home-a":
+            super().wait_ready()
+        else:
+            OpenFlowGateway.wait_ready(self)
 
 
 class Neighbourly(OpenFlowGateway):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+import time
 from typing import Any
 
 from controller.configuration import FIRST_PORT, Settings
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.netfilter import BRIDGE, TABLE, NetfilterGateway
+
+MANY_ENTRIES = 1000
+"""More than the connections of any test."""
 
 
 class Bare(NetfilterGateway):
@@ -25,6 +30,20 @@ class Telling(NetfilterGateway):
         """Refuse one connection more than there are ports, before the search for a port can fail."""
         rule = f"ct count over {self._pool} reject with icmp type admin-prohibited"
         self._run("nft", f"insert rule ip {TABLE} beginning {rule}")
+
+
+class Ungrateful(NetfilterGateway):
+    """Throws out connections, assured or not, once datagrams have come into its table."""
+
+    def wait_ready(self) -> None:
+        """Begin to wait for that."""
+        super().wait_ready()
+        threading.Thread(target=self._throw_out, daemon=True).start()
+
+    def _throw_out(self) -> None:
+        while int(self._run("conntrack", "-C")) < MANY_ENTRIES:
+            time.sleep(0.05)
+        self._run("conntrack", "-D", "-p", "tcp", "--state", "ESTABLISHED")
 
 
 class Restless(NetfilterGateway):

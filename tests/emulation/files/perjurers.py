@@ -17,7 +17,7 @@ TOLD = Shortage(dict.fromkeys(("tcp", "udp", "icmp"), "icmp"))
 
 LIES: dict[str, Any] = {
     "mapping": {"eim": "edm", "adm": "eim", "edm": "eim"},
-    "filtering": {"eif": "edf", "adf": "eif", "edf": "eif"},
+    "filtering": {"eif": "adf", "adf": "edf", "edf": "adf"},
     "overlapping": {"off": "endpoint", "address": "off", "endpoint": "off"},
     "pooling": {"paired": "arbitrary", "arbitrary": "paired"},
     "finds_every_port_of": lambda found: 64_512 if found == 128 else 128,
@@ -26,7 +26,7 @@ LIES: dict[str, Any] = {
     "ports_exhausted": lambda _: TOLD,
     "state_exhausted": lambda _: TOLD,
     "icmp_identifiers": {"pool": "kept", "kept": "pool"},
-    "port_back": lambda back: {**back, "udp": (0.0, 0.0)},
+    "port_back": lambda back: {ending: (0.0, 0.0) if least else (3.0, 3.0) for ending, (least, _) in back.items()},
 }
 """What is declared instead of the truth, by the truth."""
 
