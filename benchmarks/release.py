@@ -2,9 +2,9 @@
 
 By close: a FIN from each end of every TCP connection, with a closing timer of TIMER_S. By timeout: every UDP
 mapping is used once more, and then no longer; what counts is the time after the last one is due. By operator: the
-command that empties the whole table at once, which conntrack has (`conntrack -F`, `dpctl/flush-conntrack`) and our
-own controller has not. In each case the clock stops when the gateway itself counts no allocated port; it is asked
-every ASK_EVERY_S. Ports that rest before they are given again (`ports_resting`) are free in this sense.
+command that empties the whole table at once (`Gateway.flush`). In each case the clock stops when the gateway
+itself counts no allocated port; it is asked every ASK_EVERY_S. Ports that rest before they are given again
+(`ports_resting`) are free in this sense.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from benchmarks.subjects import NATS
 from scenarios.bench.base import Bench, Parameters, Trial
 from scenarios.bench.in_lab import lab_trial
 from scenarios.traffic.frames import SMALLEST_PAYLOAD, Kind
-from topologies.gateways.bridge import output
 
 TIMER_S = 0.1
 ASK_EVERY_S = 0.02
@@ -32,7 +31,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "operator": {"protocol": "udp"},
 }
 """The trial's parameters and the NAT's settings, by the way in which the table is emptied."""
-WAYS = {"openflow": ("close", "timeout"), "ovs-ct": ("operator",), "netfilter": ("operator",)}
+WAYS = {"openflow": ("close", "timeout", "operator"), "ovs-ct": ("operator",), "netfilter": ("operator",)}
 """Who can do what: conntrack keeps a closed connection's entry for whole seconds, and is not compared in that."""
 
 
@@ -80,7 +79,7 @@ class Emptying(Measuring):
 
     def _flush(self) -> float:
         started = time.monotonic()
-        flush(self.lab.gateway)
+        self.lab.gateway.flush()
         return started
 
     def _empty_after(self, started: float) -> float:
@@ -92,14 +91,6 @@ class Emptying(Measuring):
                 return max(0.0, asked_at - started)
             time.sleep(ASK_EVERY_S)
         raise TimeoutError(f"the table was not empty within {EMPTY_WITHIN_S:.0f} s")
-
-
-def flush(gateway: Any) -> None:
-    """Empty the table of a NAT that has a command for it."""
-    if type(gateway).__name__ == "NetfilterGateway":
-        gateway.cmd("conntrack -F")
-    else:
-        output("ovs-appctl", "dpctl/flush-conntrack")
 
 
 class Release(Bench):

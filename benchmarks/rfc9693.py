@@ -9,8 +9,8 @@ The search procedures are its own, as far as the scale allows:
   must reach its host and port. Deviation: connections of earlier steps stay in the table, which the RFC empties.
 - Connection tracking table capacity (section 4.9): connections are opened beyond the number of ports, and those
   that can be answered afterwards are counted.
-- Connection tear-down rate (section 4.8): the full table is emptied, by a RST on every connection where the NAT
-  has no command for it, else by that command; the rate is connections by seconds until the gateway counts none.
+- Connection tear-down rate (section 4.8): the full table is emptied by the operator's command; the rate is
+  connections by seconds until the gateway counts none.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from benchmarks.measuring import FlowsParameters, Measuring
-from benchmarks.release import ASK_EVERY_S, EMPTY_WITHIN_S, flush
+from benchmarks.release import ASK_EVERY_S, EMPTY_WITHIN_S
 from benchmarks.subjects import NATS
 from scenarios.bench.base import Bench, Parameters, Ratio, Trial
 from scenarios.bench.in_lab import lab_trial
-from scenarios.traffic.frames import Kind
 from scenarios.traffic.generator import RUN
 
 RESOLUTION = 0.05
@@ -39,7 +38,6 @@ UNBOUNDED = 4096
 SETTLE_S = 0.01
 """What the last packet may take on its way."""
 SUBJECTS = ("openflow", "ovs-ct", "netfilter")
-SETTINGS = {"openflow": {"tcp_rst_timeout": 0.1}}
 
 
 class SearchParameters(Parameters):
@@ -116,10 +114,7 @@ class Searching(Measuring):
 
     def _tear_down(self) -> float:
         started = time.monotonic()
-        if type(self.lab.gateway).__name__ == "OpenFlowGateway":
-            self.raw.out(Kind.RST, 0, self.raw.plan.flows)
-        else:
-            flush(self.lab.gateway)
+        self.lab.gateway.flush()
         while self.allocated():
             if time.monotonic() - started > EMPTY_WITHIN_S:
                 raise TimeoutError(f"the table was not empty within {EMPTY_WITHIN_S:.0f} s")
@@ -145,7 +140,7 @@ class Rfc9693(Bench):
                 subject,
                 scenario=f"{Path(__file__)}:Searching",
                 gateway=NATS[subject],
-                sets={**sets, **SETTINGS.get(subject, {})},
+                sets=sets,
                 title=f"RFC 9693 on {subject}",
             )
             for subject in SUBJECTS

@@ -1,8 +1,9 @@
 """What leaves the controller besides OpenFlow: gauges and counters, as lines of JSON on a socket.
 
 The controller writes `{"listening": true}`, then `{"ready": true, ...}` when the switch holds the base rules;
-gauges ten times a second, and gauges with the same `id` in answer to a line `{"id": N}`. Names are those of RFC
-8512, per protocol. When the other end closes, the controller's work is over.
+gauges ten times a second, and gauges with the same `id` in answer to a line `{"id": N}`; before it answers
+`{"id": N, "flush": true}`, it ends every mapping. Names are those of RFC 8512, per protocol. When the other end
+closes, the controller's work is over.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ class Telemetry:
         """Write one record."""
         self._connection.sendall(json.dumps(record).encode() + b"\n")
 
-    def requests(self) -> Iterator[int]:
-        """Yield the ids that are asked for, until the other end closes."""
+    def requests(self) -> Iterator[dict[str, Any]]:
+        """Yield what is asked for, until the other end closes."""
         with self._connection.makefile("r") as lines:
             for line in lines:
-                yield json.loads(line)["id"]
+                yield json.loads(line)
 
 
 def gauges(router: Router) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class ReleaseReason(enum.Enum):
     IDLE = "it was idle for its timeout"
     ROLLED_BACK = "the switch refused its rules"
     EVICTED = "another needed its place"
+    FLUSHED = "an operator ended all"
 
 
 @dataclass(slots=True)

@@ -327,6 +327,12 @@ class Nat:
         for flow in list(mapping.flows):
             self._end_flow(flow, reason, now)
 
+    def flush(self, now: float) -> None:
+        """End every mapping, as an operator may wish."""
+        for mapping in list(self.mappings()):
+            self.end(mapping, ReleaseReason.FLUSHED, now)
+        self._scarcity.wake(now)
+
     def _end_if_idle(self, state: ProtocolState, flow: Flow, now: float) -> None:
         if now - flow.last_use >= state.idle_timeout:
             self._end_flow(flow, ReleaseReason.IDLE, now)

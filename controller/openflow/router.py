@@ -239,6 +239,11 @@ class Router:
         )
         self._follow(now)
 
+    def flush(self, now: float) -> None:
+        """End every mapping; what waits for one goes on."""
+        self.nat.flush(now)
+        self._follow(now)
+
     def refused(self, flow: Flow, cause: Arrival | None, now: float) -> None:
         """The switch refused a rule of a flow: undo the flow, and refuse the packet that made it."""
         verdict = self.nat.roll_back(flow, None if cause is None else cause.packet, now)

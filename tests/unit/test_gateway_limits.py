@@ -107,6 +107,25 @@ def test_the_controller_itself_forwards_no_packet_of_a_mapping_without_rules() -
     assert network.router.nat.counters[Protocol.UDP].dropped_flow_table_packets == 3
 
 
+# What an operator may ask for
+
+
+def test_a_flush_ends_everything_at_once() -> None:
+    """Every mapping of every protocol, with its rules; who waited gets a port after its rest."""
+    network = Network(ports=1, hold_down_timeout=0, on_exhaustion="hold", hold_timeout=5)
+    external = connect(network)
+    network.send("alice", udp(network, network.alice, 5, SERVER))
+    network.send("alice", echo(network, network.alice, "198.51.100.1", 77))
+    assert network.send("bob", tcp(network, network.bob, 40000, SERVER)) == []
+
+    network.router.flush(network.now)
+
+    assert len(network.router.nat) == 0
+    assert network.mapping_rules() == set()
+    assert answer(network, external) == []
+    assert [a.packet[TCP].sport for a in network.tick(0.5)] == [1024]
+
+
 # The connection to the switch
 
 

@@ -107,8 +107,8 @@ def test_records_and_requests_are_lines_of_json() -> None:
     telemetry = Telemetry(theirs)
     with ours, theirs:
         telemetry.send(ready=True, framework="ryu 4.34")
-        ours.sendall(b'{"id": 7}\n{"id": 8}\n')
+        ours.sendall(b'{"id": 7}\n{"id": 8, "flush": true}\n')
         ours.shutdown(socket.SHUT_WR)
 
-        assert list(telemetry.requests()) == [7, 8]
+        assert list(telemetry.requests()) == [{"id": 7}, {"id": 8, "flush": True}]
         assert json.loads(ours.recv(4096)) == {"ready": True, "framework": "ryu 4.34"}

@@ -108,6 +108,10 @@ class Gateway:
         """
         raise NotImplementedError
 
+    def flush(self) -> None:
+        """End every mapping at once, as an operator does; their ports are free as soon as for any other ending."""
+        raise NotImplementedError
+
     def environment(self) -> dict[str, str]:
         """Return what it is made of: programs and their versions, for the results."""
         raise NotImplementedError

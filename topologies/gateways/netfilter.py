@@ -185,6 +185,10 @@ class NetfilterGateway(LabNode, Switch, Gateway):
             "packet_ins_known_mappings": None,
         }
 
+    def flush(self) -> None:
+        """Let the kernel forget all connections."""
+        self._run("conntrack", "-F")
+
     def environment(self) -> dict[str, str]:
         """Return the versions of the programs, and the size of the kernel's table."""
         return {

@@ -175,7 +175,7 @@ class ControllerProcess:
         return gauges
 
     def ask(self, **question: Any) -> dict[str, Any]:
-        """Return the answer to a question; the project's own controller knows only the one for its gauges."""
+        """Return the answer to a question; the project's own controller always answers with its gauges."""
         request = next(self._ids)
         self._telemetry.sendall(json.dumps({"id": request, **question}).encode() + b"\n")
         try:
@@ -292,6 +292,10 @@ class OpenFlowGateway(Bridge, Gateway):
         gauges = self.controller.gauges()
         common = {key: value for key, value in gauges.items() if not isinstance(value, dict)}
         return {**gauges[protocol], **common}
+
+    def flush(self) -> None:
+        """Let the controller end all mappings, and remove their rules."""
+        self.controller.ask(flush=True)
 
     def environment(self) -> dict[str, str]:
         """Return the framework and its version."""

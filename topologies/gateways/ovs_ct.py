@@ -203,6 +203,10 @@ class OvsCtGateway(Bridge, Gateway):
             "packet_ins_known_mappings": None,
         }
 
+    def flush(self) -> None:
+        """Let the switch forget all connections of this gateway."""
+        output("ovs-appctl", "dpctl/flush-conntrack", f"zone={self._zone}")  # 3.1 takes a datapath for a mark
+
     def environment(self) -> dict[str, str]:
         """Return the datapath, which is always this one."""
         return {"datapath": "userspace"}
