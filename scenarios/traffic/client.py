@@ -147,7 +147,8 @@ class Client:
             if attempt.connecting:
                 attempt.connecting = False
                 self.exchange(attempt)
-                return
+                if not event & select.EPOLLRDHUP:  # the end that came with the beginning is not told again
+                    return
             data = attempt.socket.recv(4096)
             if not data and self.is_stream:
                 raise OSError(errno.ECONNRESET, "the server closed")
