@@ -80,7 +80,6 @@ class Filling:
         self._lab = lab
         self._report = report
         self._protocol = protocol
-        self._held = held
         self._servers = lab.serve(protocol, destinations=destinations, held=held)
         self._clients = lab.drive(protocol, attempts=attempts)
 
@@ -131,17 +130,17 @@ class Filling:
                 self._clients.echo(numbers, patience=ECHO_PATIENCE_S, window=WINDOW, progress=lambda done: None)
                 time.sleep(min(left, BUSY_EVERY_S))
 
-    def drain(self, filled: Filled, *, close_rate: float, capacity: int, within: float) -> float | None:
-        """Close everything, `close_rate` connections a second, and wait until every port is free again.
-
-        A slow gateway is not asked to close faster than it could open.
+    def drain(self, filled: Filled, *, capacity: int, within: float) -> float | None:
+        """Close everything, and wait until every port is free again.
 
         Return how many seconds after the last close that was; None if it was not within `within` seconds, or if
         the gateway does not know.
         """
+        held = len(filled.established)
         with self._report.phase("drain"):
-            rate = min(close_rate, filled.rate)
-            self._clients.close(EVERY_NUMBER, rate=rate, held=self._held)
+            self._clients.close(
+                EVERY_NUMBER, window=WINDOW, progress=lambda done: self._report.progress(done, held)
+            )
             closed = time.monotonic()
             while (waited := time.monotonic() - closed) <= within:
                 free = self._lab.gateway.counters(self._protocol)["ports_free"]

@@ -40,7 +40,6 @@ class ExhaustionParameters(SubscriberParameters, PatientParameters):
         None, strict=True, ge=1, description="connections to open; by default ports + 25 %"
     )
     protocol: Literal["tcp", "udp", "icmp"] = Field("tcp", description="tcp, udp or icmp")
-    close_rate: float = Field(10_000.0, strict=True, gt=0, le=100_000, description="connections to close a second")
 
 
 class PortExhaustion(Scenario):
@@ -123,7 +122,6 @@ class PortExhaustion(Scenario):
         within = max(latest, settings.tcp_trans_close_timeout * settings.time_scale) + RELEASE_SLACK_S
         back_after = filling.drain(
             first,
-            close_rate=parameters.close_rate,
             capacity=settings.ports * len(settings.external_addresses),
             within=within,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import signal
 import subprocess
@@ -21,6 +22,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
     """Do what the launcher ordered; whatever happens, the launcher is told."""
     from scenarios.report import Report
 
+    gc.disable()  # it ends with the run, and what it keeps until then by the hundred thousand is evidence
     report = Report(channel)
     files: dict[str, int] = job.pop("captures")
     try:

@@ -15,17 +15,13 @@ import random
 import select
 import socket
 import sys
-import time
 from typing import Any
 
 from scenarios.traffic.attempt import Attempt
-from scenarios.traffic.rounds import Round
+from scenarios.traffic.rounds import Closing, Round
 from scenarios.traffic.timetable import Timetable
 from scenarios.traffic.wire import Endpoint, Hosts, Orders
 
-CLOSE_BURST = 100
-"""Closes that need no pacing: the switch keeps the copies of their FINs for a busy controller."""
-CLOSE_LOOK_EVERY = 16
 WATCHED = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 """Of a TCP socket, once for all its life: epoll(7) tells each change, and need not be told what comes next."""
 
@@ -88,19 +84,11 @@ class Client:
                 self.forget(attempt)
         return sorted(self._echoed)
 
-    def _close(self, numbers: tuple[int, int], rate: float, patience: float) -> list[Any]:
-        """Close each open attempt from one number to another in an orderly way, `rate` of them a second."""
+    def _close(self, numbers: tuple[int, int], patience: float, window: int) -> list[Any]:
+        """Close each open attempt from one number to another in an orderly way, so many at once."""
         opened = self._opened(numbers)
-        started = time.monotonic()
-        for count, attempt in enumerate(opened):
-            while (ahead := (count - CLOSE_BURST) / rate - (time.monotonic() - started)) > 0:
-                self.poll(min(ahead, 0.02), None)
-            self.shut(attempt)
-            if count % CLOSE_LOOK_EVERY == 0:
-                self.poll(0, None)
-        deadline = time.monotonic() + patience
-        while any(attempt.socket is not None for attempt in opened) and time.monotonic() < deadline:
-            self.poll(0.02, None)
+        if self.is_stream:
+            Closing(self, patience, window, window).run(opened, _shut)
         for attempt in opened:
             self.forget(attempt)
         return []
@@ -157,7 +145,7 @@ class Client:
         except OSError as error:
             self.fail(attempt, error)
             if current is not None and attempt.waiting:
-                current.finish(attempt)
+                current.ended(attempt)
             return
         self._take(attempt, data, current)
         if event & select.EPOLLRDHUP:  # the end came with the data, and is not told again
@@ -197,7 +185,7 @@ class Client:
             self.forget(attempt)
             return
         try:
-            attempt.socket.shutdown(socket.SHUT_WR)
+            _shut(attempt)
         except OSError:
             self.forget(attempt)
 
@@ -207,6 +195,11 @@ class Client:
             self._by_descriptor.pop(attempt.socket.fileno(), None)
             attempt.socket.close()
             attempt.socket = None
+
+
+def _shut(attempt: Attempt) -> None:
+    assert attempt.socket is not None
+    attempt.socket.shutdown(socket.SHUT_WR)
 
 
 def _attempt(planned: Planned) -> Attempt:

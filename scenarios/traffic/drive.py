@@ -258,15 +258,15 @@ class Clients:
         }
         return set(self._ask([order] * len(self._clients), 600 + patience, progress))
 
-    def close(self, numbers: range, *, rate: float, held: int) -> None:
-        """Close what is open among these numbers in an orderly way, `rate` connections a second."""
+    def close(self, numbers: range, *, window: int, progress: Progress) -> None:
+        """Close what is open among these numbers in an orderly way, so many at once."""
         order = {
             "do": "close",
             "numbers": (numbers.start, numbers.stop - 1),
-            "rate": rate / len(self._clients),
             "patience": CLOSE_PATIENCE_S,
+            "window": self._share(window),
         }
-        self._ask([order] * len(self._clients), held / rate + CLOSE_PATIENCE_S, lambda done: None)
+        self._ask([order] * len(self._clients), 600 + CLOSE_PATIENCE_S, progress)
 
     def _planned(self, opening: Opening) -> tuple[Any, ...]:
         netns, sources = self._hosts[opening.client]

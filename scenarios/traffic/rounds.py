@@ -87,6 +87,10 @@ class Round:
         self.done += 1
         self._leave_window(attempt)
 
+    def ended(self, attempt: Attempt) -> None:
+        """Take note that the other side, or an error, has ended an attempt that waited."""
+        self.finish(attempt)
+
     def answered(self, attempt: Attempt) -> None:
         """Take note of an answer, and of how long it took."""
         if not attempt.counted:
@@ -149,3 +153,11 @@ class Round:
                 attempt.retransmissions += 1
                 self._client.say(attempt)
                 self._resend.append((now + RESEND_S, attempt))
+
+
+class Closing(Round):
+    """Connections that are closed: the other side's end is the answer."""
+
+    def ended(self, attempt: Attempt) -> None:
+        """Take note of it, and of how long it took."""
+        self.answered(attempt)

@@ -76,6 +76,10 @@ class Timetable:
         self._under_way -= 1
         self.done += 1
 
+    def ended(self, attempt: Attempt) -> None:
+        """Take note that the other side, or an error, has ended an attempt that waited."""
+        self.finish(attempt)
+
     def answered(self, attempt: Attempt) -> None:
         """Take note of an answer; the attempt is held from now on."""
         self.finish(attempt)
