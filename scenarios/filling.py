@@ -16,7 +16,7 @@ from scenarios.traffic.wire import Endpoint
 
 WINDOW = 256
 """Attempts under way at once, at most."""
-SLOWEST_RATE = 400.0
+SLOWEST_RATE = 1000.0
 """Connections a second that every machine can open."""
 ECHO_PATIENCE_S = 8.0
 POOL_LOOK_EVERY_S = 0.05
