@@ -6,6 +6,8 @@ kindest case for all.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
@@ -22,6 +24,30 @@ if TYPE_CHECKING:
 
 PART = 4096
 """Flows that are opened at once to fill a table."""
+RESOLUTION = 0.05
+"""A search for a rate ends when its bounds are so close, as a share of the lower one."""
+LEAST_RATE_S, MOST_RATE_S = 10.0, 100_000.0
+"""Where a search gives up."""
+UNBOUNDED = 32_768
+"""Frames under way at once when the clock alone decides; some bound there must be, or our own queues overflow."""
+SETTLE_S = 0.01
+"""What the last packet may take on its way."""
+
+
+def highest_rate(
+    passes: Callable[[float], bool], *, first: float = 500.0, may_go_on: Callable[[], bool] = lambda: True
+) -> float:
+    """Return the highest rate that passes: doubled until one fails, then halving what is between."""
+    passed, failed, rate = 0.0, math.inf, first
+    while may_go_on():
+        if passes(rate):
+            passed = rate
+        else:
+            failed = rate
+        if failed - passed <= RESOLUTION * passed or rate >= MOST_RATE_S or failed <= LEAST_RATE_S:
+            break
+        rate = (passed + failed) / 2 if failed < math.inf else passed * 2
+    return passed
 
 
 @runtime_checkable
@@ -90,6 +116,16 @@ class Measuring(Scenario):
                 self.raw.open(self.used, part)
                 self.used += part
                 self.report.progress(self.used, until)
+
+    def opens(self, first: int, count: int, rate: float, *, within: float = 0.0) -> bool:
+        """Open flows at a rate, by the clock; return whether all arrive in time, and can be answered.
+
+        `within` is how many seconds later than the others the last one may arrive.
+        """
+        sent = self.raw.open(first, count, window=UNBOUNDED, rate=rate)
+        back = self.raw.answer(first, count)
+        in_time = sent["seconds"] <= count / rate * (1 + RESOLUTION) + SETTLE_S + within
+        return bool(in_time and sent["arrived"] == back["arrived"] == count)
 
     def allocated(self) -> int:
         """Return how many ports are allocated, by the gateway's own count."""

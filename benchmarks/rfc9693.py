@@ -15,28 +15,19 @@ The search procedures are its own, as far as the scale allows:
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from benchmarks.measuring import FlowsParameters, Measuring
+from benchmarks.measuring import FlowsParameters, Measuring, highest_rate
 from benchmarks.release import ASK_EVERY_S, EMPTY_WITHIN_S
 from benchmarks.subjects import NATS
 from scenarios.bench.base import Bench, Parameters, Ratio, Trial
 from scenarios.bench.in_lab import lab_trial
 from scenarios.traffic.generator import RUN
 
-RESOLUTION = 0.05
-"""The search ends when its bounds are so close, as a share of the upper one."""
-FIRST_RATE_S, LEAST_RATE_S, MOST_RATE_S = 500.0, 10.0, 100_000.0
-"""Where the search begins, and where it gives up."""
-UNBOUNDED = 4096
-"""Frames under way at once when the clock alone decides; some bound there must be, or our own queues overflow."""
-SETTLE_S = 0.01
-"""What the last packet may take on its way."""
 SUBJECTS = ("openflow", "ovs-ct", "netfilter")
 
 
@@ -77,19 +68,16 @@ class Searching(Measuring):
         return {"what": what, "protocol": self.parameters.protocol}
 
     def _search(self) -> float:
-        """Return the highest rate that has passed: doubled until one fails, then halving what is between."""
-        passed, failed = 0.0, math.inf
+        """Return the highest rate that has passed, or that could be tried before the ports were used up."""
         count = self.parameters.connections
-        while failed - passed > RESOLUTION * passed and self.used + count + RUN <= self.nat.ports:
-            rate = (passed + failed) / 2 if failed < math.inf else passed * 2 or FIRST_RATE_S
-            if self._passes(rate, count):
-                passed = rate
-            else:
-                failed = rate
+
+        def passes(rate: float) -> bool:
+            passed = self._passes(rate, count)
+            if not passed:
                 self._settle()
-            if rate >= MOST_RATE_S or failed <= LEAST_RATE_S:
-                break
-        return passed
+            return passed
+
+        return highest_rate(passes, may_go_on=lambda: self.used + count + RUN <= self.nat.ports)
 
     def _settle(self) -> None:
         """Wait until what a step has left over is done: until new flows pass again."""
@@ -98,12 +86,9 @@ class Searching(Measuring):
 
     def _passes(self, rate: float, count: int) -> bool:
         """Open connections at a rate, and validate them."""
-        sent = self.raw.open(self.used, count, window=UNBOUNDED, rate=rate)
-        back = self.raw.answer(self.used, count)
+        passed = self.opens(self.used, count, rate)
         self.used += count
-        offered = count / rate
-        in_time = sent["seconds"] <= offered * (1 + RESOLUTION) + SETTLE_S
-        return bool(in_time and sent["arrived"] == back["arrived"] == count)
+        return passed
 
     def _capacity(self) -> int:
         """Offer more connections than there are ports; return how many can be answered."""

@@ -2,7 +2,8 @@
 
     python -m scenarios.traffic.generator ORDERS_FD PLAN
 
-Flow number N comes from the source port 1024 + N, and sixteen flows in a row from the same host. The hosts'
+Flow number N comes from the source port 1024 + N, and sixteen flows in a row from the same host; when all source
+ports have had their turn, the same ports are the next host's, so no two flows have one endpoint. The hosts'
 kernels have no part in it: they have lost their default route, so that they cannot answer what they know nothing
 of. Since both ends are here, every frame's way through the NAT is known: whether it arrived, when, and from which
 external endpoint; and that endpoint is where the answers are sent, which must reach the very host and port that
@@ -30,6 +31,7 @@ from scenarios.traffic.wire import Orders
 from topologies.gateways import arp
 
 FIRST_PORT = 1024
+SOURCE_PORTS = 65536 - FIRST_PORT
 RUN = 16
 """Flows in a row that come from the same host, so that one system call sends them."""
 INTERFACE = "eth0"
@@ -61,7 +63,12 @@ class Plan(BaseModel):
 
     def client(self, number: int) -> int:
         """Return which client has the flow with this number."""
-        return number // RUN % len(self.clients)
+        turn, port = divmod(number, SOURCE_PORTS)
+        return (port // RUN + turn) % len(self.clients)
+
+    def source_port(self, number: int) -> int:
+        """Return the source port of the flow with this number."""
+        return FIRST_PORT + number % SOURCE_PORTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +188,7 @@ class Generator:
         plan = self._plan
         makers = [self._maker(kind, client, plan.server.address, payload) for client in plan.clients]
         return Outgoing(
-            [makers[self._plan.client(number)].frame(FIRST_PORT + number, plan.port, number) for number in numbers]
+            [makers[plan.client(number)].frame(plan.source_port(number), plan.port, number) for number in numbers]
         )
 
     def _maker(self, kind: Kind, source: Host, address: str, payload: int = SMALLEST_PAYLOAD) -> Maker:
@@ -205,7 +212,8 @@ class Generator:
             for at, (_, _, port, number) in ring.take(ARRIVAL_NUMBER):
                 own = number - (0 if kind is Kind.DATAGRAM else 1)
                 position = positions.get(own, -1)
-                if position >= 0 and (port != FIRST_PORT + own or self._plan.client(own) != client):
+                sender = self._plan.source_port(own), self._plan.client(own)
+                if position >= 0 and sender != (port, client):
                     self._misled += 1
                     position = -1
                 seen.append((at, position))

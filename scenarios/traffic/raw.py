@@ -9,7 +9,7 @@ from typing import Any
 from scenarios.sandbox.supervision import Supervisor
 from scenarios.traffic.drive import ANSWER_WITHIN_S, WORST_RATE_S, TrafficError, Worker
 from scenarios.traffic.frames import Kind
-from scenarios.traffic.generator import FIRST_PORT, Plan
+from scenarios.traffic.generator import Plan
 
 PATIENCE_S = 1.0
 WINDOW = 256
@@ -36,7 +36,7 @@ class RawTraffic:
 
     def inside(self, number: int) -> tuple[str, int]:
         """Return the inside endpoint of a flow."""
-        return self.plan.clients[self.plan.client(number)].address, FIRST_PORT + number
+        return self.plan.clients[self.plan.client(number)].address, self.plan.source_port(number)
 
     def open(self, first: int, count: int, *, window: int = WINDOW, rate: float | None = None) -> dict[str, Any]:
         """Send the first frame of each of these flows; return how many arrived outside, and how fast."""

@@ -36,6 +36,7 @@ def test_a_name_that_there_is_not(run: Run) -> None:
     [
         ("forward", ["ports=256", "mappings=[1,256]", "payloads=[18]", "frames=500", "subjects=[openflow]"]),
         ("release", ["ports=256", "udp_timeout=3"]),
+        ("evict", ["ports=512", "connections=256"]),
         ("memory", ["ports=1024"]),
         ("rfc9693", ["ports=512", "connections=40", "subjects=[openflow]"]),
         ("controller", ["flows=1000", "protocols=[udp]"]),
