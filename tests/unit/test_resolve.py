@@ -47,7 +47,7 @@ def test_attempts_follow_the_ports() -> None:
 
 def test_idle_timers_outlast_the_fill() -> None:
     """No timer fires in the middle of a fill, unless the user wants it."""
-    assert resolved("ports=400", "attempts=4000").settings.udp_timeout == 18
+    assert resolved("ports=400", "attempts=4000").settings.udp_timeout == 12
     assert resolved("ports=400", "attempts=4000", "udp_timeout=5").settings.udp_timeout == 5
 
 
