@@ -184,4 +184,4 @@ def test_a_scenario_of_ones_own_can_be_run(run: Run) -> None:
     finished = run("run", str(FILES / "ping.py"), "--set", "clients=2", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
-    assert len(finished.result["checks"]) == 11
+    assert len(finished.result["checks"]) == 10
