@@ -170,6 +170,8 @@ class Server:
             while len(came) < len(self.sockets) and (left := deadline - time.monotonic()) > 0:
                 if select.select([peer.socket], [], [], left)[0]:
                     came.add(_heard(peer.socket)[0][1])
+            if len(came) == len(self.sockets):
+                break
         return [name for name in LET_IN["eif"] if name in came]
 
     def _asked(self, listener: socket.socket, peer: Peer) -> Endpoint:
