@@ -63,7 +63,7 @@ class Replacing(Measuring):
         count, flows = self.parameters.connections, self.raw.plan.flows
         if not self._evicts:
             self.lab.gateway.flush()
-            time.sleep(PORT_REST_S + SLACK_S)
+            time.sleep(PORT_REST_S + SLACK_S)  # the rest itself is what there is to wait for
         if self.used + RUN + count > flows:
             self.used = 0
         self.raw.open(self.used, RUN, window=1)  # it passes when the switch has done all that it was told before

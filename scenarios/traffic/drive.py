@@ -27,6 +27,8 @@ PID_1_ACTS_WITHIN_S = 5.0
 WORST_RATE_S = 100.0
 """Attempts a second on the slowest machine that is waited for."""
 CLOSE_PATIENCE_S = 10.0
+LONGEST_ROUND_S = 600.0
+"""For which something may be done with all connections in turn, on any machine."""
 
 Progress = Callable[[int], None]
 
@@ -256,7 +258,7 @@ class Clients:
             "patience": patience,
             "window": self._share(window),
         }
-        return set(self._ask([order] * len(self._clients), 600 + patience, progress))
+        return set(self._ask([order] * len(self._clients), LONGEST_ROUND_S + patience, progress))
 
     def close(self, numbers: range, *, window: int, progress: Progress) -> None:
         """Close what is open among these numbers in an orderly way, so many at once."""
@@ -266,7 +268,7 @@ class Clients:
             "patience": CLOSE_PATIENCE_S,
             "window": self._share(window),
         }
-        self._ask([order] * len(self._clients), 600 + CLOSE_PATIENCE_S, progress)
+        self._ask([order] * len(self._clients), LONGEST_ROUND_S + CLOSE_PATIENCE_S, progress)
 
     def _planned(self, opening: Opening) -> tuple[Any, ...]:
         netns, sources = self._hosts[opening.client]

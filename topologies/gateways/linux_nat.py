@@ -231,5 +231,5 @@ def _port_back(settings: Settings) -> Entry[dict[str, tuple[float, float]]]:
         value,
         "Linux, net/netfilter/nf_conntrack_proto_tcp.c: tcp_conntracks, and nf_conntrack_proto_udp.c; "
         "nf_nat_core.c: nf_nat_used_tuple_harder",
-        "6.5 and later: at once" if takes_closed() else "before 6.5: after the timeout",
+        "Linux 6.5 and later: at once" if takes_closed() else "Linux before 6.5: after the timeout",
     )
