@@ -46,9 +46,11 @@ class Replacing(Measuring):
     Parameters = StepParameters
     settings: ClassVar[dict[str, Any]] = {"ports": 64512, "hold_down_timeout": 0}
     offered = 2.0
+    cached_flows = 0
 
     def measure(self) -> None:
         """Fill, if somebody is to be thrown out, and search."""
+        self._spent: dict[str, float] = {}
         self._evicts = self.nat.on_exhaustion == "evict-lru"
         if self._evicts:
             self.fill(self.nat.ports)
@@ -56,7 +58,7 @@ class Replacing(Measuring):
             rate = highest_rate(self._passes, first=FIRST_RATE_S)
         counters = self.lab.gateway.counters(self.parameters.protocol)
         evicted = counters["evicted_mappings"] or 0
-        self.sample({"protocol": self.parameters.protocol}, "flows/s", rate, evicted=evicted)
+        self.sample({"protocol": self.parameters.protocol}, "flows/s", rate, evicted=evicted, **self._spent)
 
     def _passes(self, rate: float) -> bool:
         """Open flows that were longest without a mapping, or that have none since all were ended."""
@@ -68,7 +70,10 @@ class Replacing(Measuring):
             self.used = 0
         self.raw.open(self.used, RUN, window=1)  # it passes when the switch has done all that it was told before
         self.used += RUN
+        before = self.processor_s()
         passed = self.opens(self.used, count, rate, within=PORT_REST_S + SLACK_S if self._evicts else 0.0)
+        if passed:
+            self._spent = self.spent(before, count)
         self.used += count
         return passed
 

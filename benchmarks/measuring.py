@@ -138,6 +138,12 @@ class Measuring(Scenario):
             pids["gateway"] = processes[0].pid
         return {name: processor_s(pid) for name, pid in pids.items()}
 
+    def spent(self, before: dict[str, float], flows: int) -> dict[str, float]:
+        """Return how much processor time each program took for a flow since `before`, in microseconds."""
+        return {
+            f"{name}_us": (seconds - before[name]) / flows * 1e6 for name, seconds in self.processor_s().items()
+        }
+
     def _warm_up(self) -> None:
         """Let every host open and answer some flows, so that all know their neighbours."""
         self.used = min(len(self.raw.plan.clients) * RUN, self.raw.plan.flows)

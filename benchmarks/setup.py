@@ -74,7 +74,7 @@ class SettingUp(Measuring):
         for _ in range(TRIES):
             before = self.processor_s()
             sent = self.raw.open(self.used, window, window=in_flight)
-            spent = {name: seconds - before[name] for name, seconds in self.processor_s().items()}
+            spent = self.spent(before, window)
             back = self.raw.answer(self.used, window)
             self.used += window
             lost = window - min(sent["arrived"], back["arrived"])
@@ -87,7 +87,7 @@ class SettingUp(Measuring):
             "flows/s",
             sent["arrived"] / sent["seconds"],
             **latencies,
-            **{f"{name}_us": seconds / window * 1e6 for name, seconds in spent.items()},
+            **spent,
             lost=lost,
             in_flight=in_flight,
         )
