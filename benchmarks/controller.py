@@ -7,13 +7,13 @@ and message classes. See `fake_switch`. A packet-in counts when its PacketOut ha
 from __future__ import annotations
 
 import functools
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from benchmarks import fake_switch
 from controller.nat.model import Protocol
-from scenarios.bench.base import Bench, BenchError, Parameters, Ratio, Sample, Trial
+from scenarios.bench.base import Bench, BenchError, Measured, Parameters, Ratio, Sample, Trial
 from scenarios.bench.on_machine import DirectTrial
 
 SLOW = "stock handlers"
@@ -21,10 +21,16 @@ SLOW_SHARE = 20
 """The slow subject is measured with so many times fewer flows."""
 
 
+Behaviour = Annotated[str, Field(pattern="^(eim|adm|edm)/(eif|adf|edf)$")]
+
+
 class ControllerParameters(Parameters):
     """What a user may choose about this bench."""
 
     protocols: list[Literal["udp", "tcp"]] = Field(["udp", "tcp"], description="protocols")
+    behaviours: list[Behaviour] = Field(
+        ["eim/eif", "edm/edf"], description="mapping and filtering behaviours, each pair as eim/eif"
+    )
     flows: int = Field(60_000, strict=True, ge=SLOW_SHARE, le=64_512, description="packet-ins in each trial")
 
 
@@ -38,26 +44,30 @@ class Controller(Bench):
 
     @classmethod
     def trials(cls, parameters: Any) -> list[Trial]:
-        """One controller for each subject and protocol."""
+        """One controller for each subject, behaviour and protocol."""
         return [
             DirectTrial(
                 subject,
-                f"{subject}, {protocol}",
-                functools.partial(_measured, subject, parameters.flows, protocol),
+                f"{subject}, {behaviour}, {protocol}",
+                functools.partial(_measured, subject, parameters.flows, protocol, behaviour),
             )
             for protocol in parameters.protocols
+            for behaviour in parameters.behaviours
             for subject in cls.subjects
         ]
 
 
-def _measured(subject: str, flows: int, protocol: str) -> list[Sample]:
+def _measured(subject: str, flows: int, protocol: str, behaviour: str) -> Measured:
     count = flows // SLOW_SHARE if subject == SLOW else flows
+    mapping, _, filtering = behaviour.partition("/")
+    settings: dict[str, object] = {"mapping_type": mapping, "filtering_type": filtering}
     try:
-        found = fake_switch.measure(subject, count, Protocol[protocol.upper()])
+        found = fake_switch.measure(subject, count, Protocol[protocol.upper()], settings)
     except (TimeoutError, ConnectionError) as error:
-        raise BenchError(f"{subject}, {protocol}: {error}") from None
-    cell = {"protocol": protocol}
-    return [
-        Sample(subject, cell, "packet-ins/s", found.packet_ins_s),
+        raise BenchError(f"{subject}, {behaviour}, {protocol}: {error}") from None
+    cell = {"protocol": protocol, "behaviour": behaviour}
+    samples = [
+        Sample(subject, cell, "packet-ins/s", found.packet_ins_s, {"packet_ins": count}),
         Sample(subject, cell, "us of CPU each", found.cpu_us),
     ]
+    return Measured(samples, {"framework": found.framework})

@@ -57,6 +57,7 @@ class Measured:
     packet_ins_s: float
     cpu_us: float
     answers: Counter[str]
+    framework: str
 
 
 def message(kind: int, xid: int, body: bytes = b"") -> bytes:
@@ -135,8 +136,8 @@ class FakeSwitch:
 
 
 @contextlib.contextmanager
-def connected(subject: str, settings: dict[str, object]) -> Iterator[tuple[FakeSwitch, int]]:
-    """Start a controller, and connect to it; yield the switch, and the controller's process id."""
+def connected(subject: str, settings: dict[str, object]) -> Iterator[tuple[FakeSwitch, int, str]]:
+    """Start a controller, and connect to it; yield the switch, the controller's process id, and its framework."""
     home = Home(clients=CLIENTS)
     configuration = ControllerConfiguration(
         settings=Settings.model_validate(settings),
@@ -159,7 +160,8 @@ def connected(subject: str, settings: dict[str, object]) -> Iterator[tuple[FakeS
         try:
             assert json.loads(telemetry.readline()) == {"listening": True}
             switch = FakeSwitch(("127.0.0.1", port))
-            yield switch, process.pid
+            ready = next(record for line in telemetry if "ready" in (record := json.loads(line)))
+            yield switch, process.pid, ready["framework"]
             switch.close()
         finally:
             process.kill()
@@ -198,11 +200,11 @@ def _packet_in(port: int, frame: bytes) -> bytes:
 def measure(subject: str, flows: int, protocol: Protocol, settings: dict[str, object] | None = None) -> Measured:
     """Let a new controller answer the first packets of so many flows."""
     data = packet_ins(flows, protocol)
-    with connected(subject, {"ports": 64512, **(settings or {})}) as (switch, pid):
+    with connected(subject, {"ports": 64512, **(settings or {})}) as (switch, pid, framework):
         cpu, started = cpu_s(pid), time.monotonic()
         switch.exchange(data, lambda: switch.answers["packet-out"] >= flows)
         took = time.monotonic() - started
-        return Measured(flows / took, (cpu_s(pid) - cpu) / flows * 1e6, switch.answers)
+        return Measured(flows / took, (cpu_s(pid) - cpu) / flows * 1e6, switch.answers, framework)
 
 
 def cpu_s(pid: int) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from benchmarks import start
-from scenarios.bench.base import Bench, BenchError, Parameters, Ratio, Sample, Trial
+from scenarios.bench.base import Bench, BenchError, Measured, Parameters, Ratio, Sample, Trial
 from scenarios.bench.on_machine import DirectTrial
 
 
@@ -42,12 +42,13 @@ class Start(Bench):
         ]
 
 
-def _measured(kind: str, hosts: int) -> list[Sample]:
+def _measured(kind: str, hosts: int) -> Measured:
     try:
         times = start.measure(hosts, kind)
     except start.StartError as error:
         raise BenchError(str(error)) from None
-    return [
+    samples = [
         Sample(kind, {"hosts": hosts, "what": "start"}, "s", times.start),
         Sample(kind, {"hosts": hosts, "what": "stop"}, "s", times.stop),
     ]
+    return Measured(samples, {})

@@ -1,9 +1,11 @@
-"""The machine that a run takes place on, described for whoever reads its results."""
+"""The machine that a run takes place on, and its programs, described for whoever reads its results."""
 
 from __future__ import annotations
 
 import os
 import platform
+import subprocess
+from pathlib import Path
 
 
 def machine() -> dict[str, str]:
@@ -17,6 +19,26 @@ def machine() -> dict[str, str]:
         "system": system,
         "kernel": platform.release(),
         "architecture": platform.machine(),
+        "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{memory / (1 << 30):.1f} GiB",
     }
+
+
+def programs() -> dict[str, str]:
+    """Return the versions of what every lab is made with."""
+    from mininet.net import VERSION
+
+    said = subprocess.run(["ovs-vswitchd", "--version"], capture_output=True, text=True, check=True).stdout
+    return {
+        "python": platform.python_version(),
+        "mininet": VERSION,
+        "ovs": said.splitlines()[0].rsplit(maxsplit=1)[-1],
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name, as far as the kernel knows one."""
+    facts = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
+    names = (name.strip() for key, _, name in facts if key.strip() == "model name")
+    return next(names, "unknown")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import platform
 import signal
-import subprocess
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,20 +77,12 @@ def _within(seconds: float, what: str) -> Iterator[None]:
 
 
 def _environment(datapath: str) -> dict[str, str]:
-    from mininet.net import VERSION
-
-    from scenarios.machine import machine
+    from scenarios.machine import machine, programs
     from scenarios.sandbox.openvswitch import TUNING
 
     return {
         **machine(),
-        "python": platform.python_version(),
-        "mininet": VERSION,
-        "ovs": _first_line("ovs-vswitchd", "--version").rsplit(maxsplit=1)[-1],
+        **programs(),
         "ovs_tuning": " ".join(f"{key}={value}" for key, value in TUNING.items()),
         "datapath": datapath,
     }
-
-
-def _first_line(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]

@@ -12,6 +12,7 @@ greenlet of its own. That stays bounded: a switch that reads nothing sends nothi
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
 from collections.abc import Callable
@@ -80,10 +81,15 @@ class Connection(Datapath):
                 self._has_unsent.wait()
                 self._has_unsent.clear()
                 while self._unsent:
-                    sent = self.socket.send(self._unsent)  # waits, while others run
-                    del self._unsent[:sent]
+                    self._send_some()
         except OSError:
             self.close()
+
+    def _send_some(self) -> None:
+        """Send what there is room for, and wait for room while others run: a slow switch is no lost one."""
+        with contextlib.suppress(TimeoutError):
+            sent = self.socket.send(self._unsent)
+            del self._unsent[:sent]
 
     def send(self, data: bytes | bytearray, close_socket: bool = False) -> bool:
         """Send now what the socket takes at once, and the rest in its turn."""

@@ -64,14 +64,14 @@ def _planned(bench: type[Bench], sets: Sequence[str]) -> Planned:
 def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
     """Measure; return the object that `--json` prints. If a trial breaks: what there is, and the error."""
     measured: list[list[Sample]] = []
-    environment: dict[str, str] = {}
+    environments: list[tuple[str, dict[str, str]]] = []
     error = ""
     try:
-        for found, begins in _measured(plan, repetitions):
+        for trial, found, begins in _measured(plan, repetitions):
             if begins:
                 measured.append([])
             measured[-1].extend(found.samples)
-            environment |= found.environment
+            environments.append((trial.subject, found.environment))
     except BenchError as broken:
         error = str(broken)
     return {
@@ -79,7 +79,7 @@ def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
         "bench": plan.bench.name,
         "note": plan.bench.note,
         "parameters": plan.parameters.model_dump(mode="json"),
-        "environment": environment,
+        "environment": _described(environments),
         "repetitions": repetitions,
         "rows": rows(measured),
         "ratios": ratios(measured, plan.bench.ratios),
@@ -89,9 +89,25 @@ def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
     }
 
 
-def _measured(plan: Planned, repetitions: int) -> Iterator[tuple[Measured, bool]]:
-    """Measure each trial in turn, and all again; yield what was found, and whether a repetition begins with it."""
+def _measured(plan: Planned, repetitions: int) -> Iterator[tuple[Trial, Measured, bool]]:
+    """Measure each trial in turn, and all again; yield it, what was found, and whether a repetition begins."""
     with Trials(plan.bench.name, repetitions * len(plan.trials)) as shown:
         for _, (place, trial) in itertools.product(range(repetitions), enumerate(plan.trials)):
             shown.begin(trial.title)
-            yield trial.measure(), place == 0
+            yield trial, trial.measure(), place == 0
+
+
+def _described(environments: Sequence[tuple[str, dict[str, str]]]) -> dict[str, str]:
+    """Join what subjects say of where they ran; what is not the same for all has the subject's name behind it."""
+    facts: dict[str, dict[str, str]] = {}
+    for subject, environment in environments:
+        for key, fact in environment.items():
+            facts.setdefault(key, {})[subject] = fact
+    subjects = {subject for subject, _ in environments}
+    described = {}
+    for key, by_subject in facts.items():
+        if set(by_subject) == subjects and len(set(by_subject.values())) == 1:
+            described[key] = next(iter(by_subject.values()))
+        else:
+            described |= {f"{key} ({subject})": fact for subject, fact in by_subject.items()}
+    return described

@@ -32,12 +32,15 @@ def rows(repetitions: Sequence[Sequence[Sample]]) -> list[dict[str, Any]]:
 
 
 def ratios(repetitions: Sequence[Sequence[Sample]], wanted: Iterable[Ratio]) -> list[dict[str, Any]]:
-    """Return the ratios of cells with the same parameters, of which each repetition gives one."""
+    """Return the ratios of cells with the same parameters, of which each repetition gives one.
+
+    What lost packets is in no ratio: a NAT is not faster for losing some.
+    """
     found = []
     for ratio in wanted:
         pairs: dict[str, list[float]] = {}
         for samples in repetitions:
-            values = {_cell(sample): sample.value for sample in samples}
+            values = {_cell(sample): sample.value for sample in samples if not sample.details.get("lost")}
             for (subject, parameters, unit), value in values.items():
                 other = values.get((ratio.to, parameters, unit))
                 if (subject, unit) == (ratio.of, ratio.unit) and other:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scenarios.bench.base import Measured, Sample
-from scenarios.machine import machine
+from scenarios.bench.base import Measured
+from scenarios.machine import machine, programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +15,13 @@ class DirectTrial:
 
     subject: str
     title: str
-    call: Callable[[], list[Sample]]
+    call: Callable[[], Measured]
 
     def lacks(self) -> str:
         """Return nothing: what every lab needs will do."""
         return ""
 
     def measure(self) -> Measured:
-        """Call it."""
-        return Measured(self.call(), machine())
+        """Call it, and describe the machine besides."""
+        found = self.call()
+        return Measured(found.samples, {**machine(), **programs(), **found.environment})

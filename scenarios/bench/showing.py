@@ -58,9 +58,10 @@ def show(console: Console, held: dict[str, Any]) -> None:
 
 
 def markdown(held: dict[str, Any]) -> str:
-    """Return rows and ratios as a table for a page."""
+    """Return rows and ratios as a table for a page, and what must be said with them."""
+    note = f"{held['note'][0].upper()}{held['note'][1:]}.\n\n" if held["note"] else ""
     rule = ["---:" if head in (*FIGURES, "lost") else "---" for head in heads(held)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in (heads(held), rule, *lines(held)))
+    return note + "".join(f"| {' | '.join(line)} |\n" for line in (heads(held), rule, *lines(held)))
 
 
 def heads(held: dict[str, Any]) -> list[str]:

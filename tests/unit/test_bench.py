@@ -38,7 +38,8 @@ class Known:
     def measure(self) -> Measured:
         """Return the next value."""
         self._order.append(self.subject)
-        return Measured([sample(self.subject, next(self._values))], {f"version of {self.subject}": "1"})
+        facts = {"kernel": "6", "framework": f"of the {self.subject}", f"legs of the {self.subject}": "4"}
+        return Measured([sample(self.subject, next(self._values))], facts)
 
 
 class Race(Bench):
@@ -99,6 +100,25 @@ def test_ratios_are_of_like_cells_only() -> None:
     assert ratios([samples], [Ratio("hare", "tortoise", "flows/s")]) == []
 
 
+def test_what_lost_something_is_in_no_ratio() -> None:
+    """A NAT that loses packets is not faster for it."""
+    repetitions = [
+        [sample("hare", 90.0, lost=1), sample("tortoise", 5.0, lost=0)],
+        [sample("hare", 40.0, lost=0), sample("tortoise", 10.0, lost=0)],
+    ]
+
+    (found,) = ratios(repetitions, [Ratio("hare", "tortoise", "flows/s")])
+
+    assert found["max"] == 4
+
+
+def test_what_must_be_said_stands_on_the_page_as_well() -> None:
+    """The note of a bench comes before its table."""
+    held = {"note": "single host, not RFC-grade", "rows": [], "ratios": []}
+
+    assert markdown(held).startswith("Single host, not RFC-grade.\n\n| subject")
+
+
 def test_a_row_tells_the_worst_loss() -> None:
     """The median would hide it."""
     found = rows([[sample("hare", 10.0, lost=0)], [sample("hare", 10.0, lost=7)], [sample("hare", 10.0, lost=0)]])
@@ -128,7 +148,13 @@ def test_the_object_that_is_printed() -> None:
         "bench": "race",
         "repetitions": 3,
         "left_out": {"snail": "no snail here"},
-        "environment": {"version of hare": "1", "version of tortoise": "1"},
+        "environment": {
+            "kernel": "6",
+            "framework (hare)": "of the hare",
+            "framework (tortoise)": "of the tortoise",
+            "legs of the hare (hare)": "4",
+            "legs of the tortoise (tortoise)": "4",
+        },
     }
     assert [(row["subject"], row["median"]) for row in held["rows"]] == [("hare", 30), ("tortoise", 10)]
     assert [ratio["median"] for ratio in held["ratios"]] == [2]

@@ -49,9 +49,25 @@ def test_it_answers_with_the_bytes_of_the_framework_s_own_classes(
 def test_a_controller_reads_on_while_its_switch_does_not() -> None:
     """Else both wait for good: 20 MB is more than what sockets hold. Nothing of the answers is lost."""
     flows = 15_000
-    with connected("fast path", {"ports": flows}) as (switch, _):
+    with connected("fast path", {"ports": flows}) as (switch, _, _):
         rules_before = switch.answers["addition"]
         switch.send_blindly(packet_ins(flows, Protocol.UDP, data_bytes=1400))
         switch.exchange([], lambda: switch.answers["packet-out"] == flows)
 
     assert switch.answers["addition"] - rules_before == 2 * flows
+
+
+@pytest.mark.parametrize(("name", "package"), [("ryu", "ryu"), ("os-ken", "os_ken")])
+def test_what_a_switch_does_not_read_for_long_is_kept(name: str, package: str) -> None:
+    """The framework gives its sockets a timeout; a switch that is slow to read is none that is gone."""
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"needs {name}")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.unit.slow_switch"],
+        cwd=ROOT,
+        env={**os.environ, "LASTPORT_FRAMEWORK": name, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+
+    assert json.loads(done.stdout) == {"waited": True, "alive": True, "received": True}
