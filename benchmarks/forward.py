@@ -69,8 +69,8 @@ class Forwarding(Measuring):
         cell = {"mappings": mappings, "payload": payload}
         rate = landed["arrived"] / landed["seconds"]
         lost = landed["sent"] - landed["arrived"]
-        self.sample(cell, "packets/s", rate, lost=lost)
-        self.sample(cell, "Mbit/s", rate * (HEADERS + payload) * 8 / 1e6)
+        self.sample(cell, "packets/s", rate, lost=lost, in_use=self.in_use)
+        self.sample(cell, "Mbit/s", rate * (HEADERS + payload) * 8 / 1e6, lost=lost)
 
 
 def _window(payload: int) -> int:

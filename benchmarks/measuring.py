@@ -34,20 +34,17 @@ SETTLE_S = 0.01
 """What the last packet may take on its way."""
 
 
-def highest_rate(
-    passes: Callable[[float], bool], *, first: float = 500.0, may_go_on: Callable[[], bool] = lambda: True
-) -> float:
+def highest_rate(passes: Callable[[float], bool], *, first: float = 500.0) -> float:
     """Return the highest rate that passes: doubled until one fails, then halving what is between."""
     passed, failed, rate = 0.0, math.inf, first
-    while may_go_on():
+    while True:
         if passes(rate):
             passed = rate
         else:
             failed = rate
         if failed - passed <= RESOLUTION * passed or rate >= MOST_RATE_S or failed <= LEAST_RATE_S:
-            break
+            return passed
         rate = (passed + failed) / 2 if failed < math.inf else passed * 2
-    return passed
 
 
 @runtime_checkable
@@ -77,7 +74,7 @@ class Measuring(Scenario):
     def run(self, lab: Lab, parameters: Any, settings: Settings, report: Report) -> None:
         """Make ready, measure, and see that nothing escaped us."""
         self.lab, self.parameters, self.nat, self.report = lab, parameters, settings, report
-        self.used = 0
+        self.used = self.in_use = 0
         self.samples: list[dict[str, Any]] = []
         self.prepare()
         self.raw = lab.raw(parameters.protocol, flows=int(settings.ports * self.offered))
@@ -104,16 +101,17 @@ class Measuring(Scenario):
         self.samples.append({"parameters": parameters, "unit": unit, "value": value, "details": details})
 
     def fill(self, until: int) -> None:
-        """Open flows until so many ports are in use."""
+        """Open flows until so many ports are in use; fewer are, `in_use`, if the NAT refused some."""
         with self.report.phase(f"fill to {until}"):
             if isinstance(self.lab.gateway, Adopting) and self.used < until:
                 plan, numbers = self.raw.plan, range(self.used, until)
                 flows = [(plan.protocol, *self.raw.inside(number), FIRST_PORT + number) for number in numbers]
                 self.lab.gateway.adopt(flows, (plan.server.address, plan.port))
+                self.in_use += len(flows)
                 self.used = until
             while self.used < until:
                 part = min(PART, until - self.used)
-                self.raw.open(self.used, part)
+                self.in_use += self.raw.open(self.used, part)["arrived"]
                 self.used += part
                 self.report.progress(self.used, until)
 
@@ -153,3 +151,4 @@ class Measuring(Scenario):
             raise RuntimeError(
                 f"of the first {self.used} flows only {back['arrived']} passed both ways: is it a NAT?"
             )
+        self.in_use = self.used

@@ -51,10 +51,10 @@ class Weighing(Measuring):
     def measure(self) -> None:
         """Weigh the controller, before and after a fill."""
         (controller,) = self.lab.gateway.processes()
-        before, used = resident(controller.pid), self.used
+        before, in_use = resident(controller.pid), self.in_use
         self.fill(self.nat.ports)
         grown = resident(controller.pid) - before
-        self.sample({"what": "mapping in the controller"}, "bytes", grown / (self.nat.ports - used))
+        self.sample({"what": "mapping in the controller"}, "bytes", grown / (self.in_use - in_use))
 
 
 def rules(mappings: int) -> list[str]:

@@ -72,11 +72,12 @@ class SettingUp(Measuring):
         """Open a window of flows, and answer them; again with a smaller load, if one was lost."""
         window, in_flight = self.parameters.window, self.parameters.in_flight
         for _ in range(TRIES):
-            before = self.processor_s()
+            before, in_use = self.processor_s(), self.in_use
             sent = self.raw.open(self.used, window, window=in_flight)
             spent = self.spent(before, window)
             back = self.raw.answer(self.used, window)
             self.used += window
+            self.in_use += sent["arrived"]
             lost = window - min(sent["arrived"], back["arrived"])
             if not lost or self.used + window > self.nat.ports:
                 break
@@ -90,6 +91,7 @@ class SettingUp(Measuring):
             **spent,
             lost=lost,
             in_flight=in_flight,
+            in_use=in_use,
         )
 
 

@@ -45,7 +45,7 @@ class Landing:
 
 
 class Flight:
-    """Frames to be sent in their order; `run_of` says how many of them from a position on share a sender."""
+    """Frames to be sent in their order, each of which arrives, or is given up."""
 
     def __init__(
         self,

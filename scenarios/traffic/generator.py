@@ -116,6 +116,9 @@ class Generator:
             return {"sent": 0, "arrived": 0, "seconds": 0.0}
         positions = {number: position for position, number in enumerate(numbers)}
         outgoing = self._outward(Kind(kind), numbers)
+        if Kind(kind) in OPENING:
+            for number in numbers:
+                self._externals[number] = None  # where it was seen before is no longer its own
 
         def send(frames: Outgoing, position: int, most: int) -> int:
             number = numbers[position]

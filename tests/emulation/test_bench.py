@@ -38,7 +38,7 @@ def test_a_name_that_there_is_not(run: Run) -> None:
         ("release", ["ports=256", "udp_timeout=3"]),
         ("evict", ["ports=512", "connections=256"]),
         ("memory", ["ports=1024"]),
-        ("rfc9693", ["ports=512", "connections=40", "subjects=[openflow]"]),
+        ("rfc9693", ["ports=512", "connections=40"]),
         ("controller", ["flows=1000", "protocols=[udp]"]),
         ("start", ["hosts=[2]", "subjects=[ours]"]),
     ],
