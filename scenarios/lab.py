@@ -250,7 +250,7 @@ class Lab:
             )
 
     def peak_memory(self) -> dict[str, int]:
-        """Return the peak resident memory, in KiB, of every process in the sandbox, by its command."""
+        """Return the peak resident memory, in KiB, of all processes in the sandbox, added up by their commands."""
         peaks: dict[str, int] = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -260,7 +260,7 @@ class Lab:
                 continue  # it has ended
             if "VmHWM" in status:
                 name = _program(command, int(folder.name))
-                peaks[name] = max(peaks.get(name, 0), int(status["VmHWM"].split()[0]))
+                peaks[name] = peaks.get(name, 0) + int(status["VmHWM"].split()[0])
         return peaks
 
 
