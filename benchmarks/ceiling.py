@@ -108,7 +108,8 @@ class Ceiling:
         self._addresses = {each.port: int(each.address.ip) for each in configuration.interfaces}
         external = str(configuration.settings.external_addresses[0])
         self._canned = {protocol: canned(protocol, external) for protocol in (6, 17)}
-        self._given = itertools.cycle(range(FIRST_PORT, FIRST_PORT + configuration.settings.ports))
+        ports = range(FIRST_PORT, FIRST_PORT + configuration.settings.ports)
+        self._given = {protocol: itertools.cycle(ports) for protocol in self._canned}
         self._injection = serialised(messages.injection(b"", 0))
 
     def greet(self) -> bytes:
@@ -138,8 +139,8 @@ class Ceiling:
         if frame[12:14] == ARP:
             self._arp(bytes(frame), in_port, out)
         elif table == Table.OUTBOUND and frame[12:14] == IPV4:
-            known = self._canned[frame[23]]
-            out += known.patched(bytes(frame[26:30]), bytes(frame[34:36]), next(self._given))
+            known, given = self._canned[frame[23]], self._given[frame[23]]
+            out += known.patched(bytes(frame[26:30]), bytes(frame[34:36]), next(given))
             head = bytearray(self._injection)
             struct.pack_into("!H", head, 2, len(head) + len(frame))
             struct.pack_into("!I", head, 12, in_port)
