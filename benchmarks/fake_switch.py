@@ -69,6 +69,7 @@ class FakeSwitch:
     """A connection to a controller; every request gets an answer that says that all is well."""
 
     def __init__(self, address: tuple[str, int]) -> None:
+        self.address = address
         self._socket = socket.create_connection(address)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)

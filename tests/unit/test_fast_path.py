@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fake_switch import connected, packet_ins
+from benchmarks.fake_switch import FakeSwitch, connected, packet_ins
 from controller.nat.model import Protocol
 from tests.unit.network import Network
 
@@ -55,6 +55,25 @@ def test_a_controller_reads_on_while_its_switch_does_not() -> None:
         switch.exchange([], lambda: switch.answers["packet-out"] == flows)
 
     assert switch.answers["addition"] - rules_before == 2 * flows
+
+
+@pytest.mark.parametrize(("name", "package"), [("ryu", "ryu"), ("os-ken", "os_ken")])
+def test_a_switch_that_comes_back_gets_the_rules_of_all_flows(
+    name: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hangs up and connects anew, with empty tables."""
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"needs {name}")
+    monkeypatch.setenv("LASTPORT_FRAMEWORK", name)
+    flows = 500
+    with connected("fast path", {"ports": flows}) as (switch, _, framework):
+        base_rules = switch.answers["addition"]
+        switch.exchange(packet_ins(flows, Protocol.UDP), lambda: switch.answers["packet-out"] == flows)
+        switch.close()
+        again = FakeSwitch(switch.address)
+
+    assert framework.startswith(name)
+    assert again.answers["addition"] == base_rules + 2 * flows
 
 
 @pytest.mark.parametrize(("name", "package"), [("ryu", "ryu"), ("os-ken", "os_ken")])
