@@ -65,7 +65,7 @@ class Server:
         self._datagrams.bind(target)
         self._target = target
         self._accepted: list[Connection] = []
-        self._seen: dict[tuple[int, Endpoint], list[float]] = {}
+        self._seen: dict[tuple[int, Endpoint, str], list[float]] = {}
         self.connections: dict[int, Connection] = {}
         """By the nonces of their clients."""
 
@@ -78,15 +78,16 @@ class Server:
     def sightings(self) -> list[Sighting]:
         """Return whom it has seen so far."""
         return [
-            Sighting(nonce, *peer, first=first, last=last, target=self._target)
-            for (nonce, peer), (first, last) in self._seen.items()
+            Sighting(nonce, *peer, first=first, last=last, target=self._target, protocol=protocol)
+            for (nonce, peer, protocol), (first, last) in self._seen.items()
         ]
 
     def answer(self, hello: bytes, peer: Endpoint, connection: Connection | None = None) -> bytes:
         """Return the answer to a hello."""
         nonce, token = HELLO.unpack(hello)
         now = time.monotonic()
-        self._seen.setdefault((nonce, peer), [now, now])[1] = now
+        protocol = "udp" if connection is None else "tcp"
+        self._seen.setdefault((nonce, peer, protocol), [now, now])[1] = now
         if connection is not None:
             self.connections[nonce] = connection
         return ANSWER.pack(nonce, token, socket.inet_aton(peer[0]), peer[1])

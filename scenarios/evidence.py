@@ -5,16 +5,20 @@ Each attempt counts once, by its final state; where several would do, the first 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from scenarios.traffic.drive import Attempt, Sighting
 from scenarios.traffic.wire import Endpoint
-from scenarios.witnesses import Speakers, Syns
+from scenarios.witnesses import Ends, Speakers, Syns
+from topologies.gateways.behaviour import Behaviour
 
 OUTCOMES = ("leaked", "shared", "evicted", "held", "established", "timeout", "icmp", "reset")
 """Every outcome, the gravest first."""
+SURELY = 0.9
+"""Share of a declared time after which nobody argues about clocks."""
 HELD_S = 0.1
 """A SYN that took so long to pass was held: a gateway that has a port to give takes some milliseconds."""
 
@@ -49,6 +53,38 @@ def heard(sightings: Iterable[Sighting], speakers: Speakers) -> list[Sighting]:
         last = speakers.get((seen.external, seen.target), {}).get(seen.nonce, seen.last)
         timed.append(replace(seen, last=last) if last != seen.last else seen)
     return timed
+
+
+def keeps(behaviours: Collection[Behaviour]) -> dict[str, float]:
+    """Return for how many seconds, by their own word, gateways keep an endpoint for who is silent, by protocol.
+
+    Where one evicts, nobody is promised anything.
+    """
+    shortages = [each.value for one in behaviours for each in (one.ports_exhausted, one.state_exhausted)]
+    if any(shortage.evicts != "nothing" for shortage in shortages):
+        return {}
+    endings = {"tcp": ("half-close", "silence"), "udp": ("udp",)}
+    return {
+        protocol: SURELY * min(one.port_back.value[ending][0] for one in behaviours for ending in each)
+        for protocol, each in endings.items()
+    }
+
+
+def lasting(sightings: Iterable[Sighting], ends: Ends, keeps: Mapping[str, float]) -> list[Sighting]:
+    """Return the sightings, each for as long as its endpoint had to be kept for it, since it was seen last.
+
+    That is until its end came by on the wire. Of who has said no more than a hello nothing else tells how long it
+    went on.
+    """
+    lasted = []
+    for seen in sightings:
+        until = seen.last + keeps.get(seen.protocol, 0.0)
+        if seen.protocol == "tcp":
+            ended = ends.get((seen.external, seen.target), [])
+            place = bisect_left(ended, seen.last)
+            until = min([until, *ended[place : place + 1]])
+        lasted.append(replace(seen, last=until) if until > seen.last else seen)
+    return lasted
 
 
 def intruded(sightings: Iterable[Sighting], syns: Syns) -> set[int]:

@@ -15,7 +15,7 @@ from mininet.log import setLogLevel
 from mininet.net import Mininet
 
 from scenarios.base import addresses_per_client
-from scenarios.evidence import heard, held, intruded, shared
+from scenarios.evidence import heard, held, intruded, keeps, lasting, shared
 from scenarios.report import Report
 from scenarios.sandbox.linux import network_of
 from scenarios.sandbox.mounts import FOLDER
@@ -80,6 +80,7 @@ class Lab:
         options = kind.Options.model_validate(run.options)
         self.behaviour = kind.declare(run.settings, options)
         self.behaviours = {name: kind.declare(settings, options) for name, settings in run.gateways.items()}
+        self._keeps = keeps(self.behaviours.values())
         described = topology(**size)
         nodes = {
             name: kind.prepare(
@@ -214,7 +215,8 @@ class Lab:
         """Return the nonces of attempts whose external endpoint another used at the same time."""
         evidence = self.sightings(), self._tcp.frames
         if evidence != self._judged:
-            sightings = heard(evidence[0], self._tcp.speakers())
+            spoken = heard(evidence[0], self._tcp.speakers())
+            sightings = lasting(spoken, self._tcp.ends(), self._keeps)
             self._shared = shared(sightings) | intruded(sightings, self._tcp.syns())
             self._judged = evidence
         return self._shared

@@ -36,6 +36,8 @@ Syns = dict[tuple[Endpoint, Endpoint], list[tuple[int, float]]]
 """By source and destination: the initial sequence numbers of SYNs, and when each came (monotonic clock)."""
 Speakers = dict[tuple[Endpoint, Endpoint], dict[int, float]]
 """By source and destination: the nonces in the data, and when each was there for the last time."""
+Ends = dict[tuple[Endpoint, Endpoint], list[float]]
+"""By source and destination: when each FIN or RST came, in their order."""
 
 
 class LeakWitness:
@@ -64,7 +66,7 @@ class LeakWitness:
 
 
 class TcpWitness:
-    """Reads who wants a connection and who speaks on it, as it arrives at the outside hosts: every SYN and hello.
+    """Reads who wants a connection, speaks on it and ends it, as it arrives at the outside hosts.
 
     A server's kernel cannot hold two connections with one remote endpoint, so a server never hears of the second
     client that a NAT may have put there. Its SYN tells: it has a sequence number of its own. Nor does the server
@@ -72,9 +74,10 @@ class TcpWitness:
     """
 
     def __init__(self, netns: Collection[str], interface: str) -> None:
-        self._sockets = [_listening(each, interface, _SYN_OR_DATA) for each in netns]
+        self._sockets = [_listening(each, interface, _SYN_DATA_OR_END) for each in netns]
         self._syns: list[tuple[bytes, float]] = []
         self._speakers: dict[bytes, float] = {}
+        self._ends: list[tuple[bytes, float]] = []
         self._missed = self._frames = 0
         self._lock = threading.Lock()
         threading.Thread(target=self._read, daemon=True).start()
@@ -118,6 +121,16 @@ class TcpWitness:
             speakers[_ends(said)][int.from_bytes(said[_ENDS.size :], "big")] = at
         return speakers
 
+    def ends(self) -> Ends:
+        """Return when connections were ended by their clients."""
+        with self._lock:
+            self._take_all()
+            read = list(self._ends)
+        ends: Ends = defaultdict(list)
+        for end, at in read:
+            ends[_ends(end)].append(at)
+        return ends
+
     def _read(self) -> None:
         poll = select.poll()
         for each in self._sockets:
@@ -144,9 +157,12 @@ class TcpWitness:
             at = seconds + nanoseconds / 1e9 - since_epoch
             self._frames += 1
             transport = _transport(frame)
-            if frame[transport + 13] & _FLAG_SYN:
+            flags = frame[transport + 13]
+            if flags & _FLAG_SYN:
                 self._syns.append((frame[26:34] + frame[transport : transport + 8], at))
                 continue
+            if flags & _FLAGS_END:
+                self._ends.append((frame[26:34] + frame[transport : transport + 4], at))
             hello = frame[transport + (frame[transport + 12] >> 4) * 4 :]
             if len(hello) == HELLO.size:
                 self._speakers[frame[26:34] + frame[transport : transport + 4] + hello[:_NONCE]] = at
@@ -217,7 +233,8 @@ def _from(networks: Collection[ipaddress.IPv4Network]) -> Program:
     return [*is_ipv4, *program, (_GIVE, 0, 0, 0)]
 
 
-_FLAG_SYN, _FLAG_PUSH, _FLAG_ACK = 0x02, 0x08, 0x10
+_FLAG_FIN, _FLAG_SYN, _FLAG_RST, _FLAG_PUSH, _FLAG_ACK = 0x01, 0x02, 0x04, 0x08, 0x10
+_FLAGS_END = _FLAG_FIN | _FLAG_RST
 _SYN: Program = [
     (_LOAD_HALF, 0, 0, 12),
     (_EQUAL, 0, 7, _ETH_P_IP),
@@ -232,15 +249,16 @@ _SYN: Program = [
 ]
 """Lets pass TCP with SYN and without ACK (fragments of TCP are none of ours)."""
 
-_SYN_OR_DATA: Program = [
+_SYN_DATA_OR_END: Program = [
     (_LOAD_BYTE, 0, 0, 23),
     (_EQUAL, 0, 6, socket.IPPROTO_TCP),
     (_HEADER_LENGTH, 0, 0, 14),
     (_LOAD_BYTE_AFTER_HEADER, 0, 0, 14 + 13),
-    (_ANY_BIT, 2, 0, _FLAG_PUSH),
+    (_ANY_BIT, 2, 0, _FLAG_PUSH | _FLAGS_END),
     (_MASK, 0, 0, _FLAG_SYN | _FLAG_ACK),
     (_EQUAL, 0, 1, _FLAG_SYN),
     (_GIVE, 0, 0, _SNAP),
     (_GIVE, 0, 0, 0),
 ]
-"""Lets pass TCP with SYN and without ACK, or with PSH, as the last of what was written has it; no fragments."""
+"""Lets pass TCP with SYN and without ACK, with PSH, as the last of what was written has it, or with FIN or RST; no
+fragments."""

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.evidence import OUTCOMES, heard, held, intruded, outcomes, shared
+from controller.configuration import Settings
+from scenarios.evidence import OUTCOMES, heard, held, intruded, keeps, lasting, outcomes, shared
 from scenarios.traffic.drive import Attempt, Sighting
 from scenarios.traffic.wire import Endpoint
+from topologies.gateways.openflow import OpenFlowGateway
 
 SERVER = ("198.51.100.1", 7)
 MIRROR = ("203.0.113.1", 7)
@@ -294,3 +296,43 @@ def test_held_counts_before_established_and_after_the_graver() -> None:
         "held": 1,
         "timeout": 1,
     }
+
+
+# How long an endpoint had to be kept
+
+KEPT = {"tcp": 10.0, "udp": 5.0}
+TCP_ENDS = {(EXTERNAL, SERVER): [0.5, 4.0, 7.0]}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "ends", "until"),
+    [("tcp", {}, 13.0), ("tcp", TCP_ENDS, 4.0), ("udp", TCP_ENDS, 8.0), ("icmp", {}, 3.0)],
+    ids=["never ended", "ended", "datagrams have no end", "nothing is promised"],
+)
+def test_an_endpoint_is_kept_until_the_end_or_as_long_as_promised(
+    protocol: str, ends: dict[tuple[Endpoint, Endpoint], list[float]], until: float
+) -> None:
+    """An end that came before it was seen last is another's."""
+    (lasted,) = lasting([seen(1, 1.0, 3.0, protocol=protocol)], ends, KEPT)
+
+    assert lasted == seen(1, 1.0, until, protocol=protocol)
+
+
+def test_who_says_hello_once_is_not_to_be_joined() -> None:
+    """Each is seen for a moment only; the second comes while the first's endpoint had to be kept."""
+    sightings = [seen(1, 1.0, 1.0, protocol="udp"), seen(2, 4.0, 4.0, protocol="udp")]
+
+    assert shared(sightings) == set()
+    assert shared(lasting(sightings, {}, KEPT)) == {1, 2}
+
+
+def test_a_gateway_s_own_word_says_how_long_it_keeps_an_endpoint() -> None:
+    """The shortest of all gateways' times, and a little less; where one evicts, none."""
+    plain, hasty, thief = (
+        OpenFlowGateway.declare(Settings.model_validate(settings), None)
+        for settings in ({"udp_timeout": 200}, {"udp_timeout": 120}, {"on_exhaustion": "evict-lru"})
+    )
+
+    assert keeps([plain, hasty])["udp"] == pytest.approx(0.9 * (120 + 120))
+    assert keeps([plain])["tcp"] == pytest.approx(0.9 * (7440 + 240 + 0.5))
+    assert keeps([plain, thief]) == {}
