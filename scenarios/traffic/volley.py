@@ -24,6 +24,9 @@ SILENCE_S = 0.05
 SILENCE_LATENCIES = 4
 """A datagram that is silent for so long, and for so many times the latency of late, makes way for the next."""
 LATENCY_DECAY = 0.99
+MOST_OPEN = 448
+"""Attempts without an outcome at once, whatever the window: a switch keeps 512 packets for a controller that stands
+still, and loses more."""
 LONGEST_PAUSE_S = 0.02
 TELL_EVERY_S = 0.1
 DATAGRAMS_AT_ONCE = 256
@@ -64,15 +67,18 @@ class Volley:
         ]
         pending, tell_at = collections.deque(planned), 0.0
         while pending or self._by_descriptor:
-            while pending and self._in_window < (window if self._latency is not None else 1):
+            while pending and self._has_room(window if self._latency is not None else 1):
                 self._send(pending.popleft())
-            self._watch(0.0 if pending and self._in_window < window else LONGEST_PAUSE_S)
+            self._watch(0.0 if pending and self._has_room(window) else LONGEST_PAUSE_S)
             now = time.monotonic()
             self._age(now, patience)
             if now >= tell_at:
                 tell_at = now + TELL_EVERY_S
                 self._orders.tell(done=len(planned) - len(pending))
         return [attempt.row() for attempt in planned]
+
+    def _has_room(self, window: int) -> bool:
+        return self._in_window < window and len(self._by_descriptor) < MOST_OPEN
 
     def _report(self) -> list[tuple[int, str, int, float]]:
         """Return whom the server has seen: nonce, address, port, and when."""
