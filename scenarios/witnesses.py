@@ -62,7 +62,7 @@ class LeakWitness:
                 frame = self._socket.recv(_SNAP)
             except BlockingIOError:
                 return
-            self.sources.add(_endpoints(frame)[0])
+            self.sources.add(_source(frame))
 
 
 class TcpWitness:
@@ -190,10 +190,10 @@ def _transport(frame: bytes) -> int:
     return 14 + (frame[14] & 0x0F) * 4
 
 
-def _endpoints(frame: bytes) -> tuple[Endpoint, Endpoint]:
-    transport = _transport(frame)
-    source, target = struct.unpack_from("!HH", frame, transport)
-    return (socket.inet_ntoa(frame[26:30]), source), (socket.inet_ntoa(frame[30:34]), target)
+def _source(frame: bytes) -> Endpoint:
+    """Return from where a frame came; a query has an identifier in the place of a port (RFC 5508 section 2)."""
+    at = _transport(frame) + (4 if frame[23] == socket.IPPROTO_ICMP else 0)
+    return socket.inet_ntoa(frame[26:30]), int.from_bytes(frame[at : at + 2], "big")
 
 
 def _statistics(packet_socket: socket.socket) -> tuple[int, int]:

@@ -25,8 +25,8 @@ SILENCE_LATENCIES = 4
 """A datagram that is silent for so long, and for so many times the latency of late, makes way for the next."""
 LATENCY_DECAY = 0.99
 MOST_OPEN = 448
-"""Attempts without an outcome at once, whatever the window: a switch keeps 512 packets for a controller that stands
-still, and loses more."""
+"""Attempts without an outcome at once, whatever the window: a switch keeps 512 packets for a controller that is
+busy, and loses more."""
 LONGEST_PAUSE_S = 0.02
 TELL_EVERY_S = 0.1
 DATAGRAMS_AT_ONCE = 256

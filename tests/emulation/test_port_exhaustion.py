@@ -160,6 +160,15 @@ def test_a_broken_nat_is_found_out(run: Run, gateway: str, claims: list[str]) ->
     assert all(any(claim in failure for failure in finished.failed) for claim in claims), finished.failed
 
 
+@pytest.mark.parametrize("protocol", ["tcp", "icmp"])
+def test_what_leaked_is_told_by_who_sent_it(run: Run, protocol: str) -> None:
+    """Each attempt counts as leaked: a ping is known by its identifier, as others are by their ports."""
+    leaky = ("--set", f"protocol={protocol}", "--gateway", f"{FILES}/broken_gateways.py:Leaky")
+    finished = run("run", "port-exhaustion", *SMALL, *leaky, "--json")
+
+    assert finished.result["outcomes"]["leaked"] == 24, finished.output + finished.complaints
+
+
 def test_a_topology_of_ones_own_can_be_run(run: Run) -> None:
     """A student's topology is given by its file."""
     topology = str(FILES / "own_topology.py")

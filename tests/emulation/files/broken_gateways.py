@@ -23,12 +23,14 @@ class Leaky(OpenFlowGateway):
     """Lets a connection's first packet pass untranslated as well, as some NATs do when they are full."""
 
     behind = "10.0.0.0/16"
+    first_packets = ("tcp,tcp_flags=+syn-ack", "icmp,icmp_type=8")
 
     def wait_ready(self) -> None:
         """Put in the place of the rule that asks the controller one that goes on besides."""
         super().wait_ready()
-        first_packet = f"reg0=0,tcp,nw_src={self.behind},tcp_flags=+syn-ack"
-        add_flow(self.name, f"table=1,priority=31,{first_packet},actions=controller,goto_table:3")
+        for packets in self.first_packets:
+            match = f"reg0=0,{packets},nw_src={self.behind}"
+            add_flow(self.name, f"table=1,priority=31,{match},actions=controller,goto_table:3")
 
 
 class LeakyHome(Leaky):
