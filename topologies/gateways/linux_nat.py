@@ -195,9 +195,9 @@ def behaviour(settings: Settings) -> Behaviour:
         ),
         ports_exhausted=Entry(
             Shortage(silent),
-            f"{_CORE}: get_unique_tuple, and nf_conntrack_core.c: __nf_conntrack_confirm, which drops the packet; "
-            "since 6.5 nf_nat_used_tuple_harder takes the port of a TCP connection in TIME_WAIT",
-            _SINCE,
+            f"{_CORE}: get_unique_tuple{', nf_nat_used_tuple_harder' if takes_closed() else ''}, "
+            "and nf_conntrack_core.c: __nf_conntrack_confirm, which drops the packet",
+            "Linux 6.5 and later" if takes_closed() else "Linux 5.0 to 6.4",
         ),
         state_exhausted=full,
         port_back=_port_back(settings),
