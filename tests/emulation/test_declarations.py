@@ -38,7 +38,7 @@ ALIKE = {
     "filtering": Trial("hole-punching", "alice's NAT filters as declared"),
     "overlapping": Trial("port-overlap", "in use toward", FEW),
     "pooling": Trial("address-pool", "alone, one client gets", POOL),
-    "finds_every_port_of": Trial("loss-curve", "before the last port", ("ports=512",)),
+    "finds_every_port_of": Trial("loss-curve", "before the last port", ("ports=2048",)),
     "keeps_source_port": Trial("loss-curve", "whose own port was in the range", OWN_PORTS),
     "fills_every_address": Trial("address-pool", "alone, one client gets", POOL),
     "ports_exhausted": Trial("port-overlap", "all the others end by icmp", FEW),
@@ -72,7 +72,7 @@ OWN = {
 def test_what_is_declared_falsely_is_found_out(run: Run, gateway: str, fact: str) -> None:
     """The run fails, by the check that tries this fact."""
     trial = OWN.get((gateway, fact), ALIKE[fact])
-    perjurer = f"{PERJURERS}:{gateway}_{fact}".replace("-", "_")
+    perjurer = f"{PERJURERS}:{gateway.replace('-', '_')}_{fact}"
     sets = [word for setting in trial.settings for word in ("--set", setting)]
     chosen = ("--gateway", trial.gateway or perjurer, *sets, *trial.arguments)
     finished = run("run", trial.scenario, *chosen, "--json")
