@@ -43,7 +43,7 @@ ALIKE = {
     "fills_every_address": Trial("address-pool", "alone, one client gets", POOL),
     "ports_exhausted": Trial("port-overlap", "all the others end by icmp", FEW),
     "state_exhausted": Trial("state-exhaustion", "all the others end by icmp"),
-    "icmp_identifiers": Trial("protocols", "ICMP: ", FEW),
+    "icmp_identifiers": Trial("protocols", "ICMP: all 16 are established", FEW),
     "port_back": Trial("release", tuple(f"after {words}" for words in ENDINGS.values())),
 }
 """The trial of each fact, where all gateways need the same."""
@@ -61,6 +61,7 @@ OWN = {
         (*POOL, "address_allocation_type=paired"),
         gateway=f"{LINUX}:Restless",
     ),
+    ("ovs-ct", "icmp_identifiers"): Trial("protocols", "ICMP: exactly 8 are established", FEW),
     ("ovs-ct", "fills_every_address"): Trial(
         "address-pool", "times the ports", POOL, gateway=f"{BROKEN}:OneAddressTracked"
     ),
