@@ -1,7 +1,8 @@
 """The table of sessions is full while ports are left: what ran out, and what becomes of the next connection.
 
-Set-up        a NAT whose table holds fewer sessions (`limit_sessions`) than it has ports; or, without that
-              limit, Linux's own table of connections, as large as this machine has it
+Set-up        a NAT whose table holds fewer sessions (`limit_sessions`) than it has ports; or, on netfilter with
+              `--set limit_sessions=null`, Linux's own table of connections: in a namespace of its own, and as
+              large as this machine has it (`nf_conntrack_max`, which is read and never changed)
 Action        open more connections than the table holds, keep them, and use each; Linux's own table is filled
               with datagrams that nobody answers, between connections before and connections after
 Expectation   new connections are refused as declared, ports are left over, and the counters say which of the
@@ -25,11 +26,14 @@ from scenarios.lab import Lab
 from scenarios.refusals import DROPPED, Promise, check_refused, packets_refused, refuse_eviction, room, settled
 from scenarios.report import Report
 from scenarios.traffic.flood import Silence, flood, targets_needed
+from topologies.gateways import linux_nat
 from topologies.gateways.behaviour import Behaviour
 
 UNLIMITED_ATTEMPTS = 64
 BEYOND = 0.1
 """By how much more than the kernel's table holds, it is filled."""
+MOST_ENTRIES = 1_048_576
+"""A larger table of the kernel's is not filled: at some 400 bytes each its entries would take more than 400 MB."""
 TRIMMED = 0.9
 """Linux's garbage collector, when it comes by, trims a table that is full to 95 %, of such entries as may go."""
 SILENT_PORT = 5000
@@ -41,7 +45,11 @@ class StateParameters(PatientParameters):
     """The size of the experiment."""
 
     attempts: int | None = Field(
-        None, strict=True, ge=1, description="connections to open; by default what the table holds + 25 %"
+        None,
+        strict=True,
+        ge=1,
+        description="connections to open; by default what the table holds + 25 %; "
+        f"{UNLIMITED_ATTEMPTS} with limit_sessions=null, which on netfilter fills Linux's own table",
     )
     protocol: Literal["tcp", "udp", "icmp"] = Field("tcp", description="tcp, udp or icmp")
 
@@ -87,7 +95,7 @@ class StateExhaustion(Scenario):
 
     @classmethod
     def check(cls, parameters: StateParameters, settings: Settings, behaviour: Behaviour) -> None:
-        """Refuse a table without an end."""
+        """Refuse a table without an end, or too far away."""
         if settings.limit_sessions is None and behaviour.state_exhausted.value.evicts != "unassured":
             raise ConfigurationError(
                 "setting limit_sessions=null is not possible with state-exhaustion on this gateway, whose table "
@@ -97,6 +105,12 @@ class StateExhaustion(Scenario):
             raise ConfigurationError(
                 f"parameter protocol={parameters.protocol} is not possible with state-exhaustion and "
                 "limit_sessions=null: only over TCP does an answer assure an entry of its place; take protocol=tcp"
+            )
+        if settings.limit_sessions is None and (size := linux_nat.table_size()) > MOST_ENTRIES:
+            raise ConfigurationError(
+                "setting limit_sessions=null is not possible with state-exhaustion on this machine, whose table "
+                f"holds {size:,} connections (net.netfilter.nf_conntrack_max), and more than {MOST_ENTRIES:,} are "
+                "not filled; lower that, or take a limit_sessions below the number of ports"
             )
 
     def run(self, lab: Lab, parameters: StateParameters, settings: Settings, report: Report) -> None:

@@ -28,8 +28,6 @@ SHORTEST_TO_HALVE = 16
 OFFSETS = 1 << 16
 
 FREE, TAKEN = 0, 1
-STEPS = 1000
-"""Of utilisation, where a range is filled by computation."""
 
 
 def rounds(size: int, longest: int = LONGEST_ROUND) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 from controller.configuration import PROFILES, ConfigurationError, Settings
 from scenarios.catalogue import SCENARIOS
 from scenarios.resolve import Run, resolve
+from topologies.gateways import linux_nat
 
 
 def resolved(*sets: str, config: Path | None = None, **choices: Any) -> Run:
@@ -356,6 +357,24 @@ def test_a_wrong_file_is_refused(tmp_path: Path, content: bytes, told_of: str) -
     file.write_bytes(content)
 
     assert told_of in refusal(config=file)
+
+
+@pytest.mark.parametrize(("size", "is_refused"), [("1048576", False), ("4194304", True)])
+def test_a_kernels_table_that_is_too_large_is_not_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str, is_refused: bool
+) -> None:
+    """With its size, where that is set, and what else to take. A limit of one's own is possible always."""
+    (tmp_path / "max").write_text(f"{size}\n")
+    monkeypatch.setattr(linux_nat, "TABLE_SIZE", tmp_path / "max")
+    resolved(scenario="state-exhaustion", gateway="netfilter")
+    kernels = ("limit_sessions=null",)
+
+    if is_refused:
+        told = refusal(*kernels, scenario="state-exhaustion", gateway="netfilter")
+        assert "4,194,304 connections (net.netfilter.nf_conntrack_max)" in told
+        assert "take a limit_sessions below" in told
+    else:
+        resolved(*kernels, scenario="state-exhaustion", gateway="netfilter")
 
 
 @pytest.mark.parametrize(("name", "reason"), [("none.yaml", "No such file"), (".", "Is a directory")])

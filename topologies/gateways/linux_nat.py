@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from controller.configuration import ConfigurationError, Settings
@@ -90,6 +91,8 @@ RATE_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 FINDS_ALL_OF = 128
 """Ports that the kernel's search tries in its first round (NF_NAT_MAX_ATTEMPTS)."""
+
+TABLE_SIZE = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 
 _CORE = "Linux, net/netfilter/nf_nat_core.c"
 _SINCE = "Linux 5.0 and later"
@@ -192,14 +195,19 @@ def behaviour(settings: Settings) -> Behaviour:
         ),
         ports_exhausted=Entry(
             Shortage(silent),
-            f"{_CORE}: get_unique_tuple, and nf_conntrack_core.c: __nf_conntrack_confirm, which drops the packet; "
-            "since 6.5 nf_nat_used_tuple_harder takes the port of a TCP connection in TIME_WAIT",
-            _SINCE,
+            f"{_CORE}: get_unique_tuple{', nf_nat_used_tuple_harder' if takes_closed() else ''}, "
+            "and nf_conntrack_core.c: __nf_conntrack_confirm, which drops the packet",
+            "Linux 6.5 and later" if takes_closed() else "Linux 5.0 to 6.4",
         ),
         state_exhausted=full,
         port_back=_port_back(settings),
         icmp_identifiers=Entry("pool", f"{_CORE}: nf_nat_l4proto_unique_tuple, IPPROTO_ICMP", _SINCE),
     )
+
+
+def table_size() -> int:
+    """Return how many connections the kernel's table holds; 0 as long as the kernel has none."""
+    return int(TABLE_SIZE.read_text()) if TABLE_SIZE.exists() else 0
 
 
 def takes_closed() -> bool:

@@ -194,7 +194,7 @@ class NetfilterGateway(LabNode, Switch, Gateway):
         return {
             "nftables": self._run("nft", "--version").split()[1].removeprefix("v"),
             "conntrack": self._run("conntrack", "--version").split()[1].removeprefix("v"),
-            "nf_conntrack_max": self._run("cat", "/proc/sys/net/netfilter/nf_conntrack_max").strip(),
+            "nf_conntrack_max": self._run("cat", str(linux_nat.TABLE_SIZE)).strip(),
         }
 
     def _run(self, *command: str) -> str:

@@ -6,6 +6,7 @@ the network, since loading the framework takes as long as building the hosts.
 
 from __future__ import annotations
 
+import importlib.metadata
 import ipaddress
 import itertools
 import json
@@ -53,7 +54,7 @@ TOLD = {
     "reset": {"tcp": "reset", "udp": "icmp", "icmp": "icmp"},
 }
 """The outcome of a refused attempt, by what its sender is told, and protocol."""
-VERSION = "lastport"
+VERSION = f"lastport {importlib.metadata.version('lastport')}"
 COUNTED_LATE = 1.5
 """How much longer than its timer an idle mapping may live, since its packets are counted four times within it."""
 
