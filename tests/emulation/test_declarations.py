@@ -31,6 +31,7 @@ class Trial(NamedTuple):
 POOL = ("ports=2", "external_addresses=2", "clients=2")
 PAIRED = (*POOL, "address_allocation_type=paired")
 FEW = ("ports=8", "patience=1.0")
+SMALL = (*FEW, "clients=2")
 OWN_PORTS = ("ports=512", "client_port_range=1024-2500")
 
 ALIKE = {
@@ -48,7 +49,15 @@ ALIKE = {
 }
 """The trial of each fact, where all gateways need the same."""
 
+PARTS = {
+    "ports_exhausted_evicts": Trial("port-exhaustion", "exactly 10 attempts are established", SMALL),
+    "ports_exhausted_holds": Trial("port-exhaustion", "it held a packet of every refused attempt first", SMALL),
+}
+"""The same of parts of a fact."""
+
 OWN = {
+    # Of those who tell nobody, nobody can say when.
+    ("openflow", "ports_exhausted_after"): Trial("refusal-signals", "is told in time", ("on_exhaustion=icmp",)),
     ("openflow", "finds_every_port_of"): ALIKE["finds_every_port_of"]._replace(
         arguments=("--allocator", "linux-like")
     ),
@@ -67,12 +76,13 @@ OWN = {
     ),
 }
 
+FACTS = [(gateway, fact) for gateway in GATEWAYS for fact in (*Behaviour.__dataclass_fields__, *PARTS)]
 
-@pytest.mark.parametrize("fact", list(Behaviour.__dataclass_fields__))
-@pytest.mark.parametrize("gateway", list(GATEWAYS))
+
+@pytest.mark.parametrize(("gateway", "fact"), [*FACTS, *(own for own in OWN if own not in FACTS)])
 def test_what_is_declared_falsely_is_found_out(run: Run, gateway: str, fact: str) -> None:
     """The run fails, by the check that tries this fact."""
-    trial = OWN.get((gateway, fact), ALIKE[fact])
+    trial = OWN.get((gateway, fact)) or (ALIKE | PARTS)[fact]
     perjurer = f"{PERJURERS}:{gateway.replace('-', '_')}_{fact}"
     sets = [word for setting in trial.settings for word in ("--set", setting)]
     chosen = ("--gateway", trial.gateway or perjurer, *sets, *trial.arguments)

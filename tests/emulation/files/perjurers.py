@@ -1,11 +1,13 @@
 """Gateways that declare one thing falsely, and work as ever: every declared fact must be one that a check tries.
 
-For each fact and each gateway a class, named after both: `openflow_mapping`.
+For each fact and each gateway a class, named after both: `openflow_mapping`. What becomes of a connection that
+finds no port is a fact of several parts, each with a lie of its own: `openflow_ports_exhausted_evicts`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 from controller.configuration import Settings
@@ -29,11 +31,12 @@ LIES: dict[str, Any] = {
     "port_back": lambda back: {ending: (0.0, 0.0) if least else (3.0, 3.0) for ending, (least, _) in back.items()},
 }
 """What is declared instead of the truth, by the truth."""
+PARTS: dict[str, Any] = {"evicts": "lru", "holds": True, "after": 3.0}
+"""The same of parts of `ports_exhausted`, whatever the truth."""
 
 
-def perjurer(name: str, gateway: type[Gateway], fact: str) -> type[Gateway]:
+def perjurer(name: str, gateway: type[Gateway], fact: str, lie: Any) -> type[Gateway]:
     """Return a gateway like this one, but for one fact."""
-    lie = LIES[fact]
 
     def declare(cls: type[Gateway], settings: Settings, options: Any) -> Behaviour:
         told: Behaviour = super(made, cls).declare(settings, options)  # type: ignore[misc]
@@ -47,6 +50,9 @@ def perjurer(name: str, gateway: type[Gateway], fact: str) -> type[Gateway]:
 
 
 for gateway, cls in GATEWAYS.items():
-    for fact in LIES:
-        name = f"{gateway}_{fact}".replace("-", "_")
-        globals()[name] = perjurer(name, cls, fact)
+    lies = {fact: (fact, lie) for fact, lie in LIES.items()}
+    for part, value in PARTS.items():
+        lies[f"ports_exhausted_{part}"] = "ports_exhausted", partial(dataclasses.replace, **{part: value})
+    for word, (fact, lie) in lies.items():
+        name = f"{gateway}_{word}".replace("-", "_")
+        globals()[name] = perjurer(name, cls, fact, lie)
