@@ -4,7 +4,8 @@ Set-up        a pool of `ports` ports; one server; TCP connections that last for
 Action        clients connect at an even rate: first at 0.7 of what the pool can bear, then at that, then at 1.5 of
               it; none tries a second time
 Expectation   capacity is ports / (holding time + what the NAT needs to give the port again). Below it nobody is
-              refused; at a load L above it, the share 1 - 1/L is, and nobody finds out why
+              refused (few, where a port comes back by chance); at a load L above it, the share 1 - 1/L is, and
+              nobody finds out why
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ FIRST_SYN_S = 0.8
 AT_CAPACITY = LOADS[1]
 TOLERANCE = 0.12
 """By how much a share may be off: on a busy machine each connection takes some milliseconds more."""
+UNLUCKY = 0.1
+"""The share that may be refused below capacity where a closed connection's port comes back by chance. Linux gives
+it to every other newcomer, by his sequence number: who finds k such ports and no other is refused once in 2 ** k
+times. At 0.7 of capacity 5 of 16 ports are closed, so every fourth run refuses somebody, and a stall more."""
 TOLERANCE_AT_CAPACITY = 0.25
 """At capacity no port has any time to spare, so every millisecond counts; and Linux, which takes a closed
 connection's port only if the new sequence number is ahead, refuses a tenth there."""
@@ -109,7 +114,7 @@ class Churn(Scenario):
         rows = [_row(load, attempts) for load in loads]
         for load, row in zip(loads, rows, strict=True):
             _check_share(load, row, pool, report)
-        _check_endings(attempts, lab.behaviour, report)
+        _check_endings(attempts, lab.sent_again(attempts), lab.behaviour, report)
         _check_counters(attempts, counters, report)
         _, leaked = lab.leaks()
         served = {attempt.number for attempt in attempts if attempt.outcome == "established"}
@@ -155,6 +160,14 @@ def _row(load: Load, attempts: list[Attempt]) -> dict[str, Any]:
 
 def _check_share(load: Load, row: dict[str, Any], pool: Pool, report: Report) -> None:
     source = f"capacity is ports / time occupied: {pool.ports} / {pool.occupied:.2f} s; {pool.source}"
+    if load.load < AT_CAPACITY and pool.by_chance:
+        report.check_at_most(
+            f"at {load.load:g} of capacity hardly anybody is refused: the share of those who had no luck",
+            limit=round(UNLUCKY + 1 / load.counted, 3),
+            observed=row["refused_share"],
+            source=source,
+        )
+        return
     if load.load < AT_CAPACITY:
         report.check(
             f"at {load.load:g} of capacity nobody is refused",
@@ -173,7 +186,7 @@ def _check_share(load: Load, row: dict[str, Any], pool: Pool, report: Report) ->
     )
 
 
-def _check_endings(attempts: list[Attempt], behaviour: Behaviour, report: Report) -> None:
+def _check_endings(attempts: list[Attempt], again: set[int], behaviour: Behaviour, report: Report) -> None:
     outcome = (behaviour.ports_exhausted.value.outcome or {})["tcp"]
     report.check(
         f"whoever is refused ends by {outcome}",
@@ -184,8 +197,8 @@ def _check_endings(attempts: list[Attempt], behaviour: Behaviour, report: Report
     report.check(
         "each attempt was one SYN: nobody tried twice",
         expected=0,
-        observed=sum(attempt.retransmissions for attempt in attempts),
-        source="TCP_INFO; a second try would come at another load",
+        observed=len(again),
+        source="TCP_INFO, and the wire outside; a second try would come at another load",
     )
 
 

@@ -21,6 +21,10 @@ SURELY = 0.9
 """Share of a declared time after which nobody argues about clocks."""
 HELD_S = 0.1
 """A SYN that took so long to pass was held: a gateway that has a port to give takes some milliseconds."""
+SYN_TIMER_S = 1.0
+"""After which a client sends its SYN again (RFC 6298 section 2; Linux, TCP_TIMEOUT_INIT)."""
+TIMER_SLACK = 0.9
+"""Share of a kernel's timer that must at least have passed: kernels let timers coincide."""
 
 
 def shared(sightings: Iterable[Sighting]) -> set[int]:
@@ -103,25 +107,48 @@ def intruded(sightings: Iterable[Sighting], syns: Syns) -> set[int]:
     return found
 
 
-def held(attempts: Iterable[Attempt], syns: Syns) -> set[int]:
-    """Return the numbers of those whose first SYN was kept on its way for a while, and then passed.
+def sent_again(attempts: Iterable[Attempt], syns: Syns) -> set[int]:
+    """Return the numbers of those whose kernels sent their SYN again, by their own count and by the wire outside.
 
-    Their own kernels sent it once, and the wire outside saw it much later than they did.
+    Their count alone is not enough: it has the hello, too, which is sent again after 0.2 s on a busy machine. But
+    then the wire saw one SYN, before any second one was due.
     """
+    due = SYN_TIMER_S * TIMER_SLACK
     return {
         attempt.number
         for attempt in attempts
-        if attempt.outcome == "established"
-        and not attempt.retransmissions
-        and (passed := _seconds_inside(attempt, syns)) is not None
-        and passed >= HELD_S
+        if attempt.retransmissions
+        and attempt.seconds >= due
+        and not (len(passed := _passed(attempt, syns)) == 1 and passed[0] < due)
     }
 
 
-def _seconds_inside(attempt: Attempt, syns: Syns) -> float | None:
-    """How long the SYN of an attempt was under way to the wire outside; None if it was not seen there."""
+def waits(attempts: Collection[Attempt], syns: Syns) -> dict[int, float]:
+    """Return by number for how many seconds each first SYN was under way to the wire outside, if it got there.
+
+    Who sent again is left out: his own kernel brought him through, or may have.
+    """
+    again = sent_again(attempts, syns)
+    return {
+        attempt.number: passed[0]
+        for attempt in attempts
+        if attempt.outcome == "established" and attempt.number not in again and (passed := _passed(attempt, syns))
+    }
+
+
+def held(attempts: Collection[Attempt], syns: Syns) -> set[int]:
+    """Return the numbers of those whose first SYN was kept on its way for a while, and then passed."""
+    return {number for number, seconds in waits(attempts, syns).items() if seconds >= HELD_S}
+
+
+def _passed(attempt: Attempt, syns: Syns) -> list[float]:
+    """Return after how many seconds the wire outside saw the SYN of an attempt, each time.
+
+    It is the latest that its port had until then: whoever used the port before was gone.
+    """
     on_wire = syns.get((attempt.seen, attempt.target), [])
-    return next((at - attempt.sent_at for _, at in on_wire if attempt.sent_at <= at <= attempt.done_at), None)
+    during = [(number, at) for number, at in on_wire if attempt.sent_at <= at <= attempt.done_at]
+    return [at - attempt.sent_at for number, at in during if number == during[-1][0]]
 
 
 def outcomes(

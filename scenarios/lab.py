@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,7 +15,7 @@ from mininet.log import setLogLevel
 from mininet.net import Mininet
 
 from scenarios.base import addresses_per_client
-from scenarios.evidence import heard, held, intruded, keeps, lasting, shared
+from scenarios.evidence import heard, held, intruded, keeps, lasting, sent_again, shared, waits
 from scenarios.report import Report
 from scenarios.sandbox.linux import network_of
 from scenarios.sandbox.mounts import FOLDER
@@ -221,9 +221,17 @@ class Lab:
             self._judged = evidence
         return self._shared
 
-    def held(self, attempts: Iterable[Attempt]) -> set[int]:
+    def held(self, attempts: Collection[Attempt]) -> set[int]:
         """Return the numbers of those whose SYN was kept on its way for a while, and then passed."""
         return held(attempts, self._tcp.syns())
+
+    def waits(self, attempts: Collection[Attempt]) -> dict[int, float]:
+        """Return by number for how many seconds each SYN that was sent once was under way."""
+        return waits(attempts, self._tcp.syns())
+
+    def sent_again(self, attempts: Collection[Attempt]) -> set[int]:
+        """Return the numbers of those whose kernels sent their SYN again."""
+        return sent_again(attempts, self._tcp.syns())
 
     def witness(self, report: Report) -> None:
         """Check what must never happen, in any run of any scenario.

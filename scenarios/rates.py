@@ -32,13 +32,16 @@ class Pool:
     source: str
     spread: float = 0.0
     """By how many seconds later a port may come back than `occupied` says."""
+    by_chance: bool = False
+    """Whether a closed connection's port comes back by no timer: a newcomer takes it at once, with some luck."""
 
     @classmethod
     def of(cls, behaviour: Behaviour, settings: Settings, *, clients: int, holding: float) -> Pool:
         """Read it from the settings, and from when the gateway gives a port again."""
         back = behaviour.port_back
         earliest, latest = back.value["close"]
-        return cls(room(settings, "tcp", clients), holding + earliest, str(back), latest - earliest)
+        ports = room(settings, "tcp", clients)
+        return cls(ports, holding + earliest, str(back), latest - earliest, by_chance=earliest == 0)
 
     @property
     def rate(self) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.emulation.conftest import BROKEN, Run
 
-SMALL = ("--set", "ports=8", "--set", "clients=4")
+SMALL = ("--set", "ports=32", "--set", "clients=4")
+"""The scenario forgives a tenth of the attempts: of fewer, one stall of a busy machine would spoil more."""
 
 
 def test_holding_and_dropping_stand_side_by_side(run: Run) -> None:
@@ -12,10 +13,10 @@ def test_holding_and_dropping_stand_side_by_side(run: Run) -> None:
     finished = run("run", "hold-and-retry", *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
-    assert sum(finished.result["outcomes"].values()) == 32
+    assert sum(finished.result["outcomes"].values()) == 128
     hold, drop = (finished.result["series"]["hold_and_retry"][policy] for policy in ("hold", "drop"))
-    assert hold["held"] >= 7
-    assert drop["held"] <= 1
+    assert hold["held"] >= 26
+    assert drop["held"] <= 6
     assert drop["retransmissions"] > hold["retransmissions"]
     assert drop["longest_wait_s"] > hold["longest_wait_s"]
 

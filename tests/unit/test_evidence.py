@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.configuration import Settings
-from scenarios.evidence import OUTCOMES, heard, held, intruded, keeps, lasting, outcomes, shared
+from scenarios.evidence import (
+    OUTCOMES,
+    heard,
+    held,
+    intruded,
+    keeps,
+    lasting,
+    outcomes,
+    sent_again,
+    shared,
+    waits,
+)
 from scenarios.traffic.drive import Attempt, Sighting
 from scenarios.traffic.wire import Endpoint
 from topologies.gateways.openflow import OpenFlowGateway
@@ -277,6 +288,29 @@ def test_a_port_that_another_used_before_says_nothing() -> None:
 def test_who_sent_again_was_not_held() -> None:
     """His own kernel brought him through, or may have."""
     assert held([waiting(seconds=1.1, retransmissions=1)], on_wire(11.0)) == set()
+
+
+def test_a_hello_that_is_sent_again_is_no_second_syn() -> None:
+    """A kernel counts both; the wire outside saw one SYN, and that before a second one was due."""
+    assert sent_again([waiting(seconds=0.3, retransmissions=1)], on_wire(10.01)) == set()
+    assert sent_again([waiting(seconds=1.2, retransmissions=2)], on_wire(10.35)) == set()
+    assert held([waiting(seconds=1.2, retransmissions=2)], on_wire(10.35)) == {1}
+
+
+def test_a_second_syn_is_one_whether_or_not_the_first_passed() -> None:
+    """Nor need any have passed."""
+    twice = {(EXTERNAL, SERVER): [(7, 10.01), (7, 11.02)]}
+
+    assert sent_again([waiting(seconds=1.1, retransmissions=1)], on_wire(11.02)) == {1}
+    assert sent_again([waiting(seconds=1.1, retransmissions=1)], twice) == {1}
+    assert sent_again([waiting(seconds=4.0, outcome="timeout", retransmissions=2)], {}) == {1}
+    assert sent_again([waiting(seconds=1.1)], on_wire(11.02)) == set()
+
+
+def test_a_wait_lasts_until_the_wire_outside_sees_the_syn() -> None:
+    """Not until the client takes note of it; and the SYN of whoever used the port before is not his."""
+    assert waits([waiting(seconds=1.5)], on_wire(10.01, 10.35)) == {1: pytest.approx(0.35)}
+    assert waits([waiting(seconds=1.5, outcome="timeout")], on_wire(10.35)) == {}
 
 
 def test_who_was_refused_was_not_held() -> None:
