@@ -19,7 +19,15 @@ from scenarios.base import Parameters, PatientParameters, Scenario
 from scenarios.evidence import outcomes
 from scenarios.filling import WINDOW, Filling
 from scenarios.lab import Lab
-from scenarios.refusals import DROPPED, Promise, check_refused, refuse_eviction, room
+from scenarios.refusals import (
+    DROPPED,
+    Promise,
+    check_refused,
+    packets_refused,
+    refuse_eviction,
+    room,
+    settled,
+)
 from scenarios.report import Report
 from topologies.gateways.openflow import OpenFlowGateway
 
@@ -80,7 +88,13 @@ class SwitchTableFull(Scenario):
         strangers = gateway.strangers()
 
         refusing = filling.fill("fill", first, patience=parameters.patience, in_order=WINDOW)
-        at_full = gateway.counters(parameters.protocol)
+        # The last packet may just have been sent, and its port taken until the switch refuses its rule.
+        at_full = settled(
+            gateway,
+            parameters.protocol,
+            dropping=packets_refused(refusing.attempts, promise),
+            allocated=fits,
+        )
         report.check(
             f"beside the strangers, exactly {fits} connections have room",
             expected=fits,
