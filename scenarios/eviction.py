@@ -31,6 +31,8 @@ WATCHED_PORT = 4000
 """Where the watched client's server listens: on another port than the other servers."""
 SETTLED_S = 5.0
 """Within which the watched connection is made."""
+KEPT_BUSY_S = 3.5
+"""How long at least: a use counts as at the packet count before it, and the busy ones' comes after some 2 s."""
 STRANGER = {"tcp": "ECONNRESET", "udp": "ECONNREFUSED"}
 """What a sender gets from a host that knows nothing of it (RFC 9293 section 3.5.2, RFC 1122 section 4.1.3.1)."""
 
@@ -40,7 +42,11 @@ class EvictionParameters(Parameters):
 
     protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
     busy: float = Field(
-        2.5, strict=True, ge=2.5, le=60, description="seconds for which the busy ones are kept busy first"
+        KEPT_BUSY_S,
+        strict=True,
+        ge=KEPT_BUSY_S,
+        le=60,
+        description="seconds for which the busy ones are kept busy first",
     )
     patience: float = Field(
         2.0, strict=True, ge=0.5, le=130, description="seconds for which an answer is waited for"

@@ -105,12 +105,18 @@ def dropped(counters: Mapping[str, int | None]) -> int:
     return sum(counters.get(name) or 0 for name in DROPPED)
 
 
-def settled(gateway: Gateway, protocol: str, *, dropping: int) -> dict[str, int | None]:
-    """Return the gateway's counters when it has dropped so many packets: the last may just have been sent."""
+def settled(
+    gateway: Gateway, protocol: str, *, dropping: int, allocated: int | None = None
+) -> dict[str, int | None]:
+    """Return the gateway's counters when it has dropped so many packets: the last may just have been sent.
+
+    `allocated` is how many ports it must have given by then, where it may still take some back.
+    """
     deadline = time.monotonic() + SETTLED_WITHIN_S
     while True:
         counters = gateway.counters(protocol)
-        if dropped(counters) >= dropping or time.monotonic() >= deadline:
+        done = dropped(counters) >= dropping and allocated in (None, counters.get("ports_allocated"))
+        if done or time.monotonic() >= deadline:
             return counters
         time.sleep(LOOK_EVERY_S)
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,11 +70,12 @@ def temporary(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(tmp_path: Path, temporary: Path) -> Start:
-    """Start the command in a folder of its own, and return the process."""
+def start(tmp_path: Path, temporary: Path) -> Iterator[Start]:
+    """Start the command in a folder of its own, and return the process; it does not outlive the test."""
+    started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*COMMAND, *arguments],
             cwd=tmp_path,
             env={**os.environ, "TMPDIR": str(temporary), **environment},
@@ -83,8 +84,14 @@ def start(tmp_path: Path, temporary: Path) -> Start:
             stderr=subprocess.PIPE,
             text=True,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    # One that hangs would be a load on all later tests. The lab ends with it, and the pipes with the lab.
+    for process in started:
+        process.kill()
+        process.communicate(timeout=DEADLINE_S)
 
 
 @pytest.fixture

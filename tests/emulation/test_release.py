@@ -32,7 +32,7 @@ def test_each_port_comes_back_when_its_timer_says(run: Run, settings: tuple[str,
     [
         ("Hasty", (), "after an orderly close"),
         ("Clinging", (), "after a RST"),
-        ("Careless", ("hold_down_timeout=2",), "after UDP"),
+        ("Careless", ("hold_down_timeout=4",), "after UDP"),
         ("Careless", (), "after one side closed, and the other is never heard of again"),
     ],
     ids=["too early", "too late", "no hold-down", "half-closed is not closed"],

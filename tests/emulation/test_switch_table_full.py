@@ -32,3 +32,21 @@ def test_a_switch_that_never_evicts_is_found_out(run: Run) -> None:
 
     assert finished.status == 1
     assert not finished.check("took the place of the strangers")["ok"]
+
+
+def test_a_nat_that_does_not_roll_back_is_found_out(run: Run) -> None:
+    """Mutation: it ignores what the switch refuses, and the ports stay allocated."""
+    finished = run("run", "switch-table-full", *SMALL, "--gateway", f"{BROKEN}:Hoarding", "--json")
+
+    assert finished.status == 1
+    assert not finished.check("ports are allocated to those alone")["ok"]
+    assert not finished.check("all other ports are left over")["ok"]
+
+
+def test_a_nat_whose_rules_can_be_evicted_is_found_out(run: Run) -> None:
+    """Mutation: its rules have a timeout, so its own connections go, and the strangers stay."""
+    finished = run("run", "switch-table-full", *SMALL, "--gateway", f"{BROKEN}:Fleeting", "--json")
+
+    assert finished.status == 1
+    assert not finished.check("took the place of the strangers")["ok"]
+    assert not finished.check("every connection carries data")["ok"]

@@ -61,16 +61,25 @@ def test_every_packet_of_the_refused_counts(policy: str, packets: int) -> None:
 
 
 class Counting(Gateway):
-    """Drops one packet more each time that it is asked."""
+    """Drops one packet more each time that it is asked, and has taken its port back."""
 
     asked = 0
 
     def counters(self, protocol: str) -> dict[str, int | None]:
         """Count."""
         self.asked += 1
-        return {"dropped_port_packets": self.asked, "dropped_rate_packets": None}
+        return {
+            "dropped_port_packets": self.asked,
+            "dropped_rate_packets": None,
+            "ports_allocated": max(4, 9 - self.asked),
+        }
 
 
 def test_counters_are_waited_for_until_the_last_packet_is_in_them() -> None:
     """And no longer."""
     assert settled(Counting(), "tcp", dropping=3)["dropped_port_packets"] == 3
+
+
+def test_ports_are_waited_for_until_they_are_taken_back() -> None:
+    """Though all packets were dropped long before."""
+    assert settled(Counting(), "tcp", dropping=1, allocated=4)["dropped_port_packets"] == 5

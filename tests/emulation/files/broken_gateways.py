@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 from controller.configuration import Settings
 from topologies.gateways.base import GatewayPlan
@@ -87,6 +89,28 @@ class Stubborn(OpenFlowGateway):
 
     def overflow(self, policy: str) -> None:
         """Change nothing."""
+
+
+class Misguided(OpenFlowGateway):
+    """Has a controller from this folder."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Let it be found."""
+        os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+        return super().prepare(plan)
+
+
+class Hoarding(Misguided):
+    """Keeps the ports of connections that its switch refused."""
+
+    program: ClassVar[str] = "hoarding_controller"
+
+
+class Fleeting(Misguided):
+    """Gives its rules a timeout, so that a switch may evict them."""
+
+    program: ClassVar[str] = "fleeting_controller"
 
 
 class Perjured(OpenFlowGateway):

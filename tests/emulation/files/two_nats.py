@@ -34,10 +34,11 @@ SERVE = """
 import socket
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 server.bind(("198.51.100.1", 7))
-server.settimeout(20)
-_, seen = server.recvfrom(10)
-server.sendto(f"{seen[0]} {seen[1]}".encode(), seen)
+while True:
+    _, seen = server.recvfrom(10)
+    server.sendto(f"{seen[0]} {seen[1]}".encode(), seen)
 """
+"""Answers until it is ended: a datagram may be lost, and who asked asks again."""
 
 PEER = """
 import socket
@@ -52,15 +53,21 @@ while True:
     except TimeoutError:
         pass
 peer.settimeout(20)
-data, sender = peer.recvfrom(100)
+data = b""
+while data != b"hello":  # but what the server says late
+    data, sender = peer.recvfrom(100)
 print(data.decode(), sender[0], flush=True)
 """
 
 CALL = """
 import socket
+import time
 caller = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-caller.sendto(b"hello", ("{address}", {port}))
+for _ in range(25):
+    caller.sendto(b"hello", ("{address}", {port}))
+    time.sleep(0.2)
 """
+"""Sends again and again for five seconds, from one socket; its peer needs one datagram to arrive."""
 
 
 class CarrierRefuses(Scenario):
@@ -106,7 +113,7 @@ class PeersMeet(Scenario):
         server = lab.servers[0].popen(["python3", "-c", SERVE])
         peer = alice.popen(["python3", "-u", "-c", PEER], text=True)
         address, port = peer.stdout.readline().split()
-        bob.pexec(["python3", "-c", CALL.format(address=address, port=port)])
+        caller = bob.popen(["python3", "-c", CALL.format(address=address, port=port)])
         report.check(
             "alice hears bob, by his external address",
             expected="hello 203.0.113.1",
@@ -114,4 +121,6 @@ class PeersMeet(Scenario):
             source="RFC 4787 REQ-1 and REQ-8",
         )
         report.check("alice's endpoint is gateway-a's", expected="192.0.2.1", observed=address, source="RFC 5128")
-        server.wait(30)
+        for endless in (server, caller):
+            endless.terminate()
+            endless.wait()

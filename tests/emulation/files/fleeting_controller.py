@@ -1,0 +1,29 @@
+"""Our own controller, but its flows' rules have a timeout, and one that ends before the strangers'.
+
+python -m fleeting_controller CONFIGURATION.yaml PORT TELEMETRY_FD
+"""
+
+from __future__ import annotations
+
+import runpy
+from typing import Any
+
+from controller.nat.model import Dependence
+from controller.openflow import messages, outbox, templates
+from controller.openflow.pipeline import Rule
+
+
+def fleeting(rule: Rule) -> Any:
+    """Return the message that adds a rule for a minute."""
+    message = messages.addition(rule)
+    message.idle_timeout = 60
+    return message
+
+
+def additions(told_apart: Dependence) -> templates.ForFlow:
+    """Return what makes the messages that add the rules of flows."""
+    return templates._for_flows(fleeting, told_apart)
+
+
+outbox.additions = additions  # type: ignore[attr-defined]
+runpy.run_module("controller", run_name="__main__")
