@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import random
 import struct
 import sys
 from collections.abc import Iterator
@@ -109,7 +110,9 @@ class Ceiling:
         external = str(configuration.settings.external_addresses[0])
         self._canned = {protocol: canned(protocol, external) for protocol in (6, 17)}
         ports = range(FIRST_PORT, FIRST_PORT + configuration.settings.ports)
-        self._given = {protocol: itertools.cycle(ports) for protocol in self._canned}
+        # As ours gives them: in their order they cost the switch less.
+        shuffled = random.Random(configuration.seed).sample(ports, len(ports))
+        self._given = {protocol: itertools.cycle(shuffled) for protocol in self._canned}
         self._injection = serialised(messages.injection(b"", 0))
 
     def greet(self) -> bytes:

@@ -42,7 +42,7 @@ class Connections:
         connection = flow.connections.get(remote) if flow.connections else None
         if connection is None:
             if flags == SYN:  # or it is a late segment of a connection that has ended
-                self._open(flow, remote, sender, now)
+                self.open(flow, remote, sender, now)
             return
         if flags == SYN and connection.state in _ENDED:
             connection.client = sender  # either side may open it again
@@ -50,7 +50,8 @@ class Connections:
         if event is not None:
             self._advance(connection, event, now)
 
-    def _open(self, flow: Flow, remote: Endpoint, client: Side, now: float) -> None:
+    def open(self, flow: Flow, remote: Endpoint, client: Side, now: float) -> None:
+        """Take note of the first SYN of a connection, which `client` sent."""
         packets_before = flow.inbound_packets if client is INSIDE else flow.outbound_packets
         connection = Connection(flow, remote, client, now, packets_before, _OPENED)
         if flow.connections is None:

@@ -63,7 +63,8 @@ class Scarcity:
             patience = max(patience, RESTS * settings.rest)
         self._waiting = WaitingRoom(settings.hold_queue, patience)
         self._recency = Recency() if self._policy.evicts else None
-        self._announced: set[Scope] = set()
+        self.announced: set[Scope] = set()
+        """The limits that were reached, and have let nobody pass since."""
         self._freed: deque[Scope] = deque()
         self._waited_for_rules: set[Flow] = set()
         # Ports that rest, and who can use them then: nobody has to go for what is on its way.
@@ -120,7 +121,7 @@ class Scarcity:
 
     def _count_held(self, packet: Packet) -> None:
         self._nat.counters[packet.protocol].held_packets += 1
-        self._announced.discard(_HOLD_QUEUE)
+        self.announced.discard(_HOLD_QUEUE)
 
     def _decide(self, scope: Scope, packet: Packet) -> Decision:
         victims = self._victims(scope, packet)
@@ -160,8 +161,8 @@ class Scarcity:
         return Refuse(limit, answer)
 
     def _announce(self, scope: Scope, protocol: Protocol) -> None:
-        if scope not in self._announced:
-            self._announced.add(scope)
+        if scope not in self.announced:
+            self.announced.add(scope)
             self._nat.events.append(LimitReached(scope.limit, protocol, scope.subject))
 
     def _key(self, packet: Packet) -> Key:
@@ -185,14 +186,13 @@ class Scarcity:
 
     def admitted(self, mapping: Mapping) -> None:
         """An outbound packet got what it needed: the limits that it passed may be announced again."""
-        if self._announced:
-            subscriber = mapping.internal.address
-            self._announced.difference_update(self._scopes.of_mapping(mapping))
-            self._announced.discard(_SESSIONS)
-            if self._limits_rate:
-                self._announced.discard(Scope(Limit.RATE, subscriber))
-            if self._nat.limits.subscribers[subscriber].total == 1:
-                self._announced.discard(_SUBSCRIBERS)
+        subscriber = mapping.internal.address
+        self.announced.difference_update(self._scopes.of_mapping(mapping))
+        self.announced.discard(_SESSIONS)
+        if self._limits_rate:
+            self.announced.discard(Scope(Limit.RATE, subscriber))
+        if self._nat.limits.subscribers[subscriber].total == 1:
+            self.announced.discard(_SUBSCRIBERS)
 
     def let_in(self, flow: Flow, now: float) -> None:
         """A stranger has opened a session, by which what waits for the same may go out as well."""
@@ -241,7 +241,7 @@ class Scarcity:
         if self._waiting.packets:
             self._freed.extend(scopes if has_room else (scope for scope in scopes if scope != _FLOW_TABLE))
         if has_room:
-            self._announced.discard(_FLOW_TABLE)
+            self.announced.discard(_FLOW_TABLE)
 
     # Packets that wait
 

@@ -70,6 +70,8 @@ class Nat:
         self._scarcity = Scarcity(self, self._scopes)
         self._connections = Connections(settings.tcp_timeouts)
         self._refresh_inbound = settings.refresh_inbound
+        # Asked here, for every packet: a call that finds nothing to do takes as long as a look-up.
+        self._is_ordered_by_use = settings.on_exhaustion.evicts
         self._scope_of, self._peer_of = PARTS[settings.mapping], PARTS[settings.flows]
 
     def __len__(self) -> int:
@@ -180,7 +182,7 @@ class Nat:
 
     def open(self, packet: Packet, now: float) -> Flow | Scope:
         """Make what an outbound packet without a flow needs, or return the scope in which it ran short."""
-        protocol, internal, remote, flags = packet
+        protocol, internal, remote, _ = packet
         state = self._states[protocol]
         mapping = state.tables.by_internal(internal, remote)
         if mapping is None:
@@ -192,8 +194,9 @@ class Nat:
             return Scope(Limit.SESSIONS)
         flow = self._add_flow(state, mapping, remote, last_use=now, now=now)
         if protocol is TCP:
-            self._connections.track(flow, remote, INSIDE, flags, now)
-        self._scarcity.admitted(mapping)
+            self._connections.open(flow, remote, INSIDE, now)
+        if self._scarcity.announced:
+            self._scarcity.admitted(mapping)
         return flow
 
     def _new_mapping(self, state: ProtocolState, packet: Packet, now: float) -> Mapping | Scope:
@@ -213,7 +216,8 @@ class Nat:
         state.tables.add_mapping(mapping)
         state.counters.port_mapping_creations += 1
         self.events.append(MappingCreated(mapping))
-        self._scarcity.mapping_created(mapping)
+        if self._is_ordered_by_use:
+            self._scarcity.mapping_created(mapping)
         self._watch_usage(state)
         return mapping
 
@@ -226,12 +230,14 @@ class Nat:
         if state.idle is not None:
             state.idle.arm(flow, now)
         self.events.append(FlowCreated(flow))
-        self._scarcity.used(mapping, now)
+        if self._is_ordered_by_use:
+            self._scarcity.used(mapping, now)
         return flow
 
     def _refresh(self, flow: Flow, now: float) -> None:
         flow.last_use = flow.mapping.last_use = now
-        self._scarcity.used(flow.mapping, now)
+        if self._is_ordered_by_use:
+            self._scarcity.used(flow.mapping, now)
 
     # Time
 

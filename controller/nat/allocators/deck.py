@@ -47,10 +47,8 @@ class Deck:
 
     def draw(self) -> int | None:
         """Take out a port, each with equal probability, or return None if the deck is empty."""
-        if not self._left:
-            return None
-        place = int(self._random() * self._left)
-        return self._first + self._take_out(place)
+        left = self._left
+        return self._first + self._take_out(int(self._random() * left)) if left else None
 
     def take(self, port: int) -> bool:
         """Take out this port, and say whether it was in the deck."""
@@ -73,9 +71,10 @@ class Deck:
     def _take_out(self, place: int) -> int:
         """Take out the card at a place, into which the last one moves."""
         self._left = left = self._left - 1
-        card = self._cards[place]
+        cards = self._cards
+        card = cards[place]
         if place != left:
-            self._write(place, self._cards[left])
+            self._write(place, cards[left])
         return card
 
     def _write(self, place: int, card: int) -> None:
