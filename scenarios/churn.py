@@ -36,8 +36,8 @@ TOLERANCE = 0.12
 """By how much a share may be off: on a busy machine each connection takes some milliseconds more."""
 UNLUCKY = 0.1
 """The share that may be refused below capacity where a closed connection's port comes back by chance. Linux gives
-it by his sequence number to some newcomers and not to others: who finds few such
-ports and no other may get none."""
+it by his sequence number to some newcomers and not to others: who finds few such ports and no other may get
+none."""
 TOLERANCE_AT_CAPACITY = 0.3
 """At capacity no port has any time to spare, so every millisecond counts; and Linux, which takes a closed
 connection's port only if the new sequence number is ahead, refuses a tenth there."""
