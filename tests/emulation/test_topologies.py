@@ -49,7 +49,7 @@ def test_packets_find_their_way_through_two_nats(run: Run, scenario: str, topolo
 def test_mininet_s_own_command_starts_the_topology_and_leaves_nothing(name: str) -> None:
     """With our gateway at its default settings; when it stops, bridges, controllers and files are gone."""
     topology = "campus,clients=8" if name == "campus" else name
-    custom = ["--custom", f"topologies/{name.replace('-', '_')}.py", "--topo", topology, "--wait"]
+    custom = ["--custom", f"{ROOT}/topologies/{name.replace('-', '_')}.py", "--topo", topology, "--wait"]
     done = subprocess.run(
         ["unshare", *NAMESPACES, sys.executable, "-P", str(PLAIN_MININET), *custom],
         input="bob ping -c 1 -W 5 server\ndump\n",
