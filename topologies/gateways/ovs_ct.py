@@ -191,7 +191,7 @@ class OvsCtGateway(Bridge, Gateway):
         limit, sessions = tracked(self._dpctl("ct-get-limits", f"zone={self._zone}"), self._zone)
         allocated = len(endpoints(listing, protocol))
         expired = max(0, sessions - listing.count("\n"))
-        taken = allocated + (expired if ovs_conntrack.keeps_expired(ovs_conntrack.version()) else 0)
+        taken = allocated + expired
         settings = self._plan.settings
         pool = settings.ports * len(settings.external_addresses)
         return {
