@@ -124,7 +124,7 @@ class LossCurve(Scenario):
             Opening(number, client, volleys.target, port) for number, (client, port) in enumerate(sources, start=1)
         ]
         with report.phase("fill"):
-            attempts = fire(volleys, openings, parameters, settings, lab.behaviour, report)
+            attempts = fire(volleys, openings, parameters, settings, report)
         counters = lab.gateway.counters("udp")
         _, leaked = lab.leaks()
         shared = lab.shared()
@@ -176,25 +176,21 @@ def fire(
     openings: Sequence[Opening],
     parameters: CurveParameters,
     settings: Settings,
-    behaviour: Behaviour,
     report: Report,
 ) -> list[Attempt]:
     """Make the attempts, few of them under way at once for so many ports, so that their order means something.
 
-    Any of those may come first. So where the last port decides, they are made one by one.
+    Any of those may come first. So the first attempts, as many as there are ports, are over before the next begin:
+    how many of these were refused depends on no order among them.
     """
     few = min(MOST_UNDER_WAY, max(1, settings.ports // 128))
-    parts = [(openings, few)]
-    if behaviour.finds_every_port_of.value >= settings.ports:
-        last, careful = settings.ports, max(0, settings.ports - 2 * few)
-        parts = [(openings[:careful], few), (openings[careful:last], 1), (openings[last:], few)]
     attempts: list[Attempt] = []
-    for part, window in parts:
+    for part in (openings[: settings.ports], openings[settings.ports :]):
         before = len(attempts)
         attempts += volleys.fire(
             part,
             patience=parameters.patience,
-            window=window,
+            window=few,
             progress=lambda done, before=before: report.progress(before + done, len(openings)),  # type: ignore[misc]
         )
     return attempts
