@@ -6,7 +6,7 @@ each subscriber. Three of its ways matter here:
 
 - A connection's port is searched from a hash of the whole connection, its destination included.
 - A connection that gets no port, or no room, is passed on *untranslated*. What becomes of it is the rules' choice.
-- A port whose connection has expired is free only after the next sweep of the table.
+- Up to Open vSwitch 3.2 a port whose connection has expired is free only after the next sweep of the table.
 """
 
 from __future__ import annotations
@@ -91,12 +91,13 @@ MOST_SESSIONS = 3_000_000
 """What the tracker holds at most by itself (lib/conntrack.c: DEFAULT_N_CONN_LIMIT)."""
 FINDS_ALL_OF = 128
 """Ports that the search tries in its first round (lib/conntrack.c: nat_get_unique_l4, max_attempts)."""
-SWEPT_WITHIN_S, SWEPT_LATE_WITHIN_S = 20.0, 40.0
-"""How long the table may keep what has expired (lib/conntrack.c: conntrack_clean); in later versions longer."""
-SWEPT_LATE_SINCE = (3, 2)
-"""When the interval became a setting (ovs-appctl dpctl/ct-get-sweep-interval)."""
+SWEPT_EVERY_S = 20.0
+"""How long the table may keep what has expired (lib/conntrack.c: conntrack_clean)."""
+EXPIRED_IS_FREE_SINCE = (3, 3)
+"""Before, an expired connection's reverse direction was an entry of its own that did not expire."""
 
-_SWEEP = "lib/conntrack.c: conntrack_clean"
+
+_SWEEP = "lib/conntrack.c: conntrack_clean; until 3.2, CT_CONN_TYPE_UN_NAT"
 
 
 @functools.cache
@@ -110,10 +111,9 @@ def version() -> str:
     return found.group() if found else ""
 
 
-def swept_within(installed: str) -> float:
-    """Return for how many seconds, in this version, ports may stay taken from expiry until the sweep."""
-    release = tuple(int(part) for part in installed.split(".")[:2] if part)
-    return SWEPT_LATE_WITHIN_S if release >= SWEPT_LATE_SINCE else SWEPT_WITHIN_S
+def keeps_expired(installed: str) -> bool:
+    """Whether this version's ports stay taken from expiry until the sweep."""
+    return tuple(int(part) for part in installed.split(".")[:2] if part) < EXPIRED_IS_FREE_SINCE
 
 
 def conntrack_timeouts(settings: Settings) -> dict[str, int]:
@@ -155,7 +155,7 @@ def behaviour(settings: Settings) -> Behaviour:
     # A ping needs no port: its identifier is kept.
     silent_ports = Shortage(dict.fromkeys(("tcp", "udp"), "timeout"))
     rules = "ovs-ct.flows.j2, table 2"
-    swept = swept_within(version())
+    swept = SWEPT_EVERY_S if keeps_expired(version()) else 0.0
     return Behaviour(
         mapping=Entry("edm", f"{core}: nat_range_hash takes the destination in", found),
         filtering=Entry("edf", f"{core}: conn_key_lookup compares both endpoints", found),

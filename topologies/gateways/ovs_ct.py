@@ -151,12 +151,7 @@ class OvsCtGateway(Bridge, Gateway):
         """Make the bridge with its ports, then its rules, timers and limit."""
         super().start([])
         settings = self._plan.settings
-        timeouts = [f"{name}={seconds}" for name, seconds in ovs_conntrack.conntrack_timeouts(settings).items()]
-        if not self.vsctl("--if-exists", "get", "Open_vSwitch", ".", "datapaths:netdev").strip():
-            # Open vSwitch makes no record of a datapath by itself.
-            record = "--id=@new create Datapath datapath_version=0"
-            self.vsctl("--no-wait", "--", record, "--", "set", "Open_vSwitch", ".", "datapaths:netdev=@new")
-        self.vsctl("add-zone-tp", "netdev", f"zone={self._zone}", *timeouts)
+        self._set_timeouts(ovs_conntrack.conntrack_timeouts(settings))
         limit = settings.limit_sessions or ovs_conntrack.MOST_SESSIONS
         self._dpctl("ct-set-limits", f"zone={self._zone},limit={limit}")
         self._install({})
@@ -191,7 +186,7 @@ class OvsCtGateway(Bridge, Gateway):
         limit, sessions = tracked(self._dpctl("ct-get-limits", f"zone={self._zone}"), self._zone)
         allocated = len(endpoints(listing, protocol))
         expired = max(0, sessions - listing.count("\n"))
-        taken = allocated + expired
+        taken = allocated + (expired if ovs_conntrack.keeps_expired(ovs_conntrack.version()) else 0)
         settings = self._plan.settings
         pool = settings.ports * len(settings.external_addresses)
         return {
@@ -210,6 +205,26 @@ class OvsCtGateway(Bridge, Gateway):
     def environment(self) -> dict[str, str]:
         """Return the datapath, which is always this one."""
         return {"datapath": "userspace"}
+
+    def _set_timeouts(self, timeouts: dict[str, int]) -> None:
+        """Give this gateway's zone its timers, in seconds, and wait until the switch has them.
+
+        From Open vSwitch 3.3 on (seen up to 3.7), a policy that comes with its zone is taken for known and never
+        applied, while a change of it is (vswitchd/bridge.c: ct_zone_alloc, ct_zones_reconfigure). So the zone
+        begins with another policy, which is then changed.
+        """
+        datapath = self.vsctl("--if-exists", "get", "Open_vSwitch", ".", "datapaths:netdev").strip()
+        if not datapath:  # Open vSwitch makes no record of a datapath by itself.
+            record = "--id=@new create Datapath datapath_version=0"
+            datapath = self.vsctl(
+                "--no-wait", "--", record, "--", "set", "Open_vSwitch", ".", "datapaths:netdev=@new"
+            ).strip()
+        policy, _ = self.vsctl(
+            "--id=@policy create CT_Timeout_Policy timeouts:icmp_first=1",
+            "-- --id=@zone create CT_Zone timeout_policy=@policy",
+            f"-- set Datapath {datapath} ct_zones:{self._zone}=@zone",
+        ).split()
+        self.vsctl("set", "CT_Timeout_Policy", policy, *(f"timeouts:{name}={timeouts[name]}" for name in timeouts))
 
     def _dropped(self, protocol: str, *, is_full: bool) -> dict[str, int | None]:
         """Return the packets that the guard dropped, by what is short now: room in the table, or else ports.
