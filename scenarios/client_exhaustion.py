@@ -220,12 +220,6 @@ def _check_nat_is_full(refused: list[Client], promise: Promise, sent: int, arriv
         source=promise.source,
     )
     report.check(
-        "no kernel of theirs complains of its own ports",
-        expected=0,
-        observed=sum(str(each.told) == "EADDRNOTAVAIL" for each in refused),
-        source=SOURCE,
-    )
-    report.check(
         "their SYNs left the hosts",
         expected=True,
         observed=sent >= len(refused),

@@ -8,7 +8,8 @@ import pytest
 
 from tests.emulation.conftest import Run
 
-LIARS = Path(__file__).parent / "files" / "lying_gateways.py"
+FILES = Path(__file__).parent / "files"
+LIARS = FILES / "lying_gateways.py"
 SMALL = ("clients=3", "client_ports=4", "ports=8", "on_exhaustion=icmp")
 SIZE = [word for setting in SMALL for word in ("--set", setting)]
 
@@ -36,6 +37,26 @@ def test_a_nat_with_other_than_its_ports_is_noticed(run: Run, gateway: str, red:
 
     assert finished.status == 1, finished.output + finished.complaints
     assert not finished.check(red)["ok"]
+
+
+def test_a_client_that_has_ports_enough_is_noticed(run: Run) -> None:
+    """Her kernel refuses nothing, and her SYNs leave her."""
+    finished = run("run", f"{FILES / 'other_clients.py'}:Unlimited", *SIZE, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert finished.failed[:3] == [
+        "then her own kernel refuses",
+        "no SYN of these left alice",
+        "and none came to the server",
+    ]
+
+
+def test_a_client_without_ports_is_not_taken_for_one_that_the_nat_refused(run: Run) -> None:
+    """When the NAT is full bob has no port left either: that is no experiment, and it says so."""
+    finished = run("run", f"{FILES / 'other_clients.py'}:AllLimited", *SIZE, "--json")
+
+    assert finished.status == 4, finished.output + finished.complaints
+    assert "failed by itself, and not by the NAT" in finished.result["error"]
 
 
 def test_a_nat_that_is_smaller_than_the_client_is_refused(run: Run) -> None:

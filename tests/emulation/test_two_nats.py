@@ -32,3 +32,14 @@ def test_a_leak_between_home_and_carrier_is_found_out(run: Run) -> None:
 
     assert finished.status == 1, finished.output + finished.complaints
     assert "no packet left untranslated" in finished.failed
+
+
+def test_errors_in_somebody_elses_name_are_found_out(run: Run) -> None:
+    """Mutation: all NATs sign alike, so that the client cannot tell which of them was full."""
+    finished = run("run", "two-nats", *SMALL, "--gateway", f"{BROKEN}:Signing", "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert finished.failed == [
+        "the errors while home-a is full come from its own address",
+        "the errors while carrier is full come from its own address",
+    ]

@@ -113,6 +113,12 @@ class Fleeting(Misguided):
     program: ClassVar[str] = "fleeting_controller"
 
 
+class Signing(Misguided):
+    """Signs its errors with somebody else's address."""
+
+    program: ClassVar[str] = "signing_controller"
+
+
 class Perjured(OpenFlowGateway):
     """Declares that it evicts the least recently used, whatever its policy is."""
 
