@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import select
 import socket
 import statistics
@@ -27,6 +26,7 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.processes import processor_s
 from controller.configuration import Settings
 from controller.nat.model import Protocol, Side
 from controller.wiring import ControllerConfiguration
@@ -202,16 +202,10 @@ def measure(subject: str, flows: int, protocol: Protocol, settings: dict[str, ob
     """Let a new controller answer the first packets of so many flows."""
     data = packet_ins(flows, protocol)
     with connected(subject, {"ports": 64512, **(settings or {})}) as (switch, pid, framework):
-        cpu, started = cpu_s(pid), time.monotonic()
+        cpu, started = processor_s(pid), time.monotonic()
         switch.exchange(data, lambda: switch.answers["packet-out"] >= flows)
         took = time.monotonic() - started
-        return Measured(flows / took, (cpu_s(pid) - cpu) / flows * 1e6, switch.answers, framework)
-
-
-def cpu_s(pid: int) -> float:
-    """Return the CPU seconds that a process has used, in the kernel too."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return Measured(flows / took, (processor_s(pid) - cpu) / flows * 1e6, switch.answers, framework)
 
 
 def main() -> None:

@@ -23,6 +23,8 @@ _SNAP = 128
 _BUFFER = 16 << 20
 _GATHER_S = 0.02
 """How long packets gather in the kernel's buffer, which has room for many times as many, before they are read."""
+CLOCK_READINGS = 5
+"""How often two clocks are read to find a moment at which both were."""
 _TIME = struct.Struct("ll")
 _ANCILLARY = socket.CMSG_SPACE(_TIME.size)
 _ENDS = struct.Struct("!4s4sHH")
@@ -147,14 +149,14 @@ class TcpWitness:
 
     def _take(self, ready: socket.socket) -> None:
         """Take in what is there, in few steps: each packet comes by here. It is taken apart when asked for."""
-        since_epoch = time.time() - time.monotonic()
+        offset = _since_epoch()
         while True:
             try:
                 frame, ancillary, _, _ = ready.recvmsg(_SNAP, _ANCILLARY)
             except BlockingIOError:
                 return
             seconds, nanoseconds = _TIME.unpack(ancillary[0][2])
-            at = seconds + nanoseconds / 1e9 - since_epoch
+            at = seconds + nanoseconds / 1e9 - offset
             self._frames += 1
             transport = _transport(frame)
             flags = frame[transport + 13]
@@ -179,6 +181,18 @@ class SynCounter:
         """Return how many there have been so far."""
         self._count += _statistics(self._socket)[0]
         return self._count
+
+
+def _since_epoch() -> float:
+    """Return by how much the clock of packets' times is ahead of the monotonic one.
+
+    Who is interrupted between two clocks reads them apart: of several readings the quickest counts.
+    """
+    readings = []
+    for _ in range(CLOCK_READINGS):
+        before, epoch = time.monotonic(), time.time()
+        readings.append((time.monotonic() - before, epoch - before))
+    return min(readings)[1]
 
 
 def _ends(read: bytes) -> tuple[Endpoint, Endpoint]:

@@ -66,8 +66,9 @@ class Capture:
         lines = iter(orders)
         while True:
             # Frames that wait are written when they have settled, also if no more come.
+            asked = time.time_ns()
             ready = {descriptor for descriptor, _ in poll.poll(SETTLE_NS / 1e9 if self._waiting else None)}
-            settled = time.time_ns() - SETTLE_NS
+            settled = min(asked, time.time_ns() - SETTLE_NS)  # what has come to the others since is not read yet
             for descriptor in ready - {orders.fileno()}:
                 settled = min(settled, self._read(hosts[descriptor]))
             self._write(settled)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.emulation.conftest import Run
 
-SIZES = ("--set", "ports=256", "--set", "window=40", "--set", "fills=[0.75]", "--set", "in_flight=16")
+SIZES = ("--set", "ports=512", "--set", "window=40", "--set", "fills=[0.75]", "--set", "in_flight=16")
 
 
 def test_every_controller_sets_up_all_flows_of_a_window(run: Run) -> None:

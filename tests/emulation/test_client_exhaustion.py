@@ -44,11 +44,11 @@ def test_a_client_that_has_ports_enough_is_noticed(run: Run) -> None:
     finished = run("run", f"{FILES / 'other_clients.py'}:Unlimited", *SIZE, "--json")
 
     assert finished.status == 1, finished.output + finished.complaints
-    assert finished.failed[:3] == [
+    assert set(finished.failed) >= {
         "then her own kernel refuses",
         "no SYN of these left alice",
         "and none came to the server",
-    ]
+    }
 
 
 def test_a_client_without_ports_is_not_taken_for_one_that_the_nat_refused(run: Run) -> None:
