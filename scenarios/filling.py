@@ -90,12 +90,14 @@ class Filling:
         *,
         patience: float,
         in_order: int,
+        ahead: int = 0,
         clients: Sequence[int] | None = None,
     ) -> Filled:
         """Open attempts with these numbers, and keep them; `clients` (by their places) make them, or all.
 
         `in_order` of them are under way at once while all are answered: the fewer, the more it means which one
-        is the first to fail.
+        is the first to fail. The first `ahead` are over before any other begins (at large sizes: nearly all of
+        them), so that none of these takes what is theirs, however late they are.
         """
         started = time.monotonic()
         turns = clients if clients is not None else range(len(self._lab.clients))
@@ -106,6 +108,7 @@ class Filling:
                 first_window=in_order,
                 window=WINDOW,
                 progress=lambda done: self._report.progress(done, len(numbers)),
+                ahead=ahead,
             )
         return Filled(opened, time.monotonic() - started)
 

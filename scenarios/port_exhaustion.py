@@ -167,15 +167,15 @@ def _in_order(settings: Settings) -> int:
 
 
 def _fill(filling: Filling, parameters: ExhaustionParameters, settings: Settings, promise: Promise) -> Filled:
-    """Open all attempts, in order while all are answered."""
+    """Open all attempts, in order while all are answered: who is to be served, or evicted, before all others."""
     assert parameters.attempts is not None
     everyone, patience = range(1, parameters.attempts + 1), parameters.patience
     in_order = _in_order(settings)
     if not promise.evicts:
-        return filling.fill("fill", everyone, patience=patience, in_order=in_order)
+        return filling.fill("fill", everyone, patience=patience, in_order=in_order, ahead=promise.capacity)
     # Those that others have to go for are answered as well, but each only when its port has rested.
     fitting, beyond = everyone[: promise.capacity], everyone[promise.capacity :]
-    filled = filling.fill("fill", fitting, patience=patience, in_order=in_order)
+    filled = filling.fill("fill", fitting, patience=patience, in_order=in_order, ahead=len(beyond))
     return filled + filling.fill("evict", beyond, patience=patience, in_order=EVICTIONS)
 
 

@@ -95,7 +95,9 @@ class Protocols(Scenario):
         filled: dict[str, Filled] = {}
         at_full: dict[str, Counters] = {}
         for protocol, filling in fillings.items():
-            filled[protocol] = filling.fill(protocol, everyone, patience=parameters.patience, in_order=1)
+            filled[protocol] = filling.fill(
+                protocol, everyone, patience=parameters.patience, in_order=1, ahead=settings.ports
+            )
             before = at_full[PROTOCOLS[PROTOCOLS.index(protocol) - 1]][protocol] if at_full else {}
             dropping = dropped(before) + packets_refused(filled[protocol].attempts, promises[protocol])
             settled(lab.gateway, protocol, dropping=dropping)

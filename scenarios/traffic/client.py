@@ -58,10 +58,11 @@ class Client:
         patience: float,
         first_window: int,
         window: int,
+        ahead: int,
     ) -> list[tuple[Any, ...]]:
         """Open attempts; return their rows."""
         opened = [_attempt(attempt) for attempt in attempts]
-        Round(self, patience, first_window, window).run(opened, self.connect)
+        Round(self, patience, first_window, window).run(opened, self.connect, ahead=ahead)
         self._attempts = [attempt for attempt in self._attempts if attempt.socket is not None] + opened
         return [attempt.row() for attempt in opened]
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from scenarios.sandbox.supervision import Supervisor
 from scenarios.traffic.wire import Endpoint
@@ -142,8 +142,11 @@ class Worker:
         theirs.close()
 
     def order(self, **order: Any) -> None:
-        """Write one line."""
-        self.connection.sendall(json.dumps(order).encode() + b"\n")
+        """Write one line. Raises TrafficError if nobody is there to read it."""
+        try:
+            self.connection.sendall(json.dumps(order).encode() + b"\n")
+        except (BrokenPipeError, ConnectionResetError):
+            self._raise_its_end()
 
     def read(self) -> list[dict[str, Any]]:
         """Read the lines that have come, at least one. Raises TrafficError if none comes in time."""
@@ -156,11 +159,14 @@ class Worker:
             except ConnectionResetError:
                 part = b""  # it ended before it had read everything
             if not part:
-                time.sleep(PID_1_ACTS_WITHIN_S)  # it knows how the worker ended, and ends us
-                raise TrafficError(f"{self.name} has closed its orders")
+                self._raise_its_end()
             self._unread += part
         *lines, self._unread = self._unread.split(b"\n")
         return [json.loads(line) for line in lines]
+
+    def _raise_its_end(self) -> NoReturn:
+        time.sleep(PID_1_ACTS_WITHIN_S)  # it knows how the worker ended, and ends us
+        raise TrafficError(f"{self.name} has closed its orders")
 
 
 class Servers:
@@ -215,11 +221,19 @@ class Clients:
         ]
 
     def open(
-        self, openings: Sequence[Opening], *, patience: float, first_window: int, window: int, progress: Progress
+        self,
+        openings: Sequence[Opening],
+        *,
+        patience: float,
+        first_window: int,
+        window: int,
+        progress: Progress,
+        ahead: int = 0,
     ) -> list[Attempt]:
         """Make these attempts in their order, and keep what is established; return them in the order of numbers.
 
-        At first `first_window` of them are under way at once; `window` at most, when others stay silent.
+        At first `first_window` of them are under way at once; `window` at most, when others stay silent. Each
+        worker waits until its part of the first `ahead` is over before it begins with another.
         """
         orders = [
             {
@@ -228,10 +242,11 @@ class Clients:
                 "patience": patience,
                 "first_window": self._share(first_window),
                 "window": self._share(window),
+                "ahead": len(first),
             }
-            for plan in self._spread(openings)
+            for plan, first in zip(self._spread(openings), self._spread(openings[:ahead]), strict=True)
         ]
-        return self._attempts(orders, len(openings) / WORST_RATE_S + patience, progress)
+        return self._attempts(orders, len(openings) / WORST_RATE_S + 2 * patience, progress)
 
     def serve(self, plan: Sequence[Served], *, patience: float, progress: Progress) -> list[Attempt]:
         """Make these attempts, in the order of their start, by the clock; hold each for its time and close it."""

@@ -27,6 +27,7 @@ FULL_AFTER_PATIENCE = 0.25
 RESEND_S = 0.5
 """A datagram may be lost on any network: it is sent again after this long."""
 TELL_EVERY_S = 0.1
+LONGEST_PAUSE_S = 0.02
 
 
 class Round:
@@ -47,15 +48,21 @@ class Round:
         self._started = self._answered_at = self._widened_at = 0.0
         self.done = 0
 
-    def run(self, attempts: list[Attempt], start: Callable[[Attempt], None]) -> None:
-        """Start the attempts in order, and return when each is answered or given up."""
-        pending = collections.deque(attempts)
-        tell_at = 0.0
+    def run(self, attempts: list[Attempt], start: Callable[[Attempt], None], *, ahead: int = 0) -> None:
+        """Start the attempts in order, and return when each is answered or given up.
+
+        The first `ahead` of them are over before any other begins: one that is late is overtaken by none of those.
+        """
         self._started = time.monotonic()
+        for part in (attempts[:ahead], attempts[ahead:]):
+            self._run(collections.deque(part), start)
+
+    def _run(self, pending: collections.deque[Attempt], start: Callable[[Attempt], None]) -> None:
+        tell_at = 0.0
         while pending or self._waiting:
             while pending and self._in_window < self._window:
                 self._start(pending.popleft(), start)
-            self._client.poll(self._pause(bool(pending)), self)
+            self._client.poll(LONGEST_PAUSE_S, self)
             now = time.monotonic()
             self._age(now)
             self._give_up(now)
@@ -104,12 +111,6 @@ class Round:
         if attempt.counted:
             attempt.counted = False
             self._in_window -= 1
-
-    def _pause(self, more: bool) -> float:
-        """How long nothing can happen but answers, in seconds."""
-        if self._in_window < self._window and more:
-            return 0.0
-        return 0.02
 
     def _age(self, now: float) -> None:
         """Let attempts that stay silent leave the window, and widen it; not before anything is known."""

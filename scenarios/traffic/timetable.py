@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scenarios.traffic.attempt import Attempt
-from scenarios.traffic.rounds import RESEND_S, TELL_EVERY_S
+from scenarios.traffic.rounds import LONGEST_PAUSE_S, RESEND_S, TELL_EVERY_S
 
 if TYPE_CHECKING:
     from scenarios.traffic.client import Client
 
-LONGEST_PAUSE_S = 0.02
 CLOSING_S = 2.0
 """Within which the server closes its end after the client."""
 

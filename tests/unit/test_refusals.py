@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from controller.configuration import Settings
+from scenarios import refusals
 from scenarios.refusals import Promise, check_refused, packets_refused, settled
 from scenarios.report import Report
 from scenarios.sandbox.records import Channel
@@ -75,11 +77,29 @@ class Counting(Gateway):
         }
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that only a sleep advances."""
+    slept: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr(refusals, "time", clock)
+
+
+@pytest.mark.usefixtures("clock")
 def test_counters_are_waited_for_until_the_last_packet_is_in_them() -> None:
     """And no longer."""
     assert settled(Counting(), "tcp", dropping=3)["dropped_port_packets"] == 3
 
 
+@pytest.mark.usefixtures("clock")
 def test_ports_are_waited_for_until_they_are_taken_back() -> None:
     """Though all packets were dropped long before."""
     assert settled(Counting(), "tcp", dropping=1, allocated=4)["dropped_port_packets"] == 5
+
+
+@pytest.mark.usefixtures("clock")
+def test_nobody_waits_for_ever() -> None:
+    """What is never counted shows in the figures."""
+    counters = settled(Counting(), "tcp", dropping=1000)
+
+    assert counters["dropped_port_packets"] == 1 + refusals.SETTLED_WITHIN_S / refusals.LOOK_EVERY_S

@@ -40,9 +40,9 @@ class Talkative(Liar):
 
 
 class Slow(Liar):
-    """Thinks for two seconds before it answers."""
+    """Thinks for a second and a half before it answers."""
 
-    really: ClassVar[dict[str, Any]] = {"on_exhaustion": "hold", "hold_timeout": 2, "fallback": "icmp"}
+    really: ClassVar[dict[str, Any]] = {"on_exhaustion": "hold", "hold_timeout": 1.5, "fallback": "icmp"}
 
 
 class Stingy(Liar):

@@ -1,0 +1,93 @@
+"""How attempts follow one another: in a window that adapts, by a clock that only a poll advances."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scenarios.traffic import rounds
+from scenarios.traffic.attempt import Attempt
+from scenarios.traffic.rounds import LONGEST_PAUSE_S, SILENCE_S, Round
+
+PATIENCE_S = 2.0
+
+
+class Server:
+    """A client's sockets and who answers on them: at the next poll, or late, or never."""
+
+    is_stream = True
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, late: dict[int, float]) -> None:
+        """`late`: after how many seconds attempts are answered that are not answered at once."""
+        self.orders = SimpleNamespace(tell=lambda **_: None)
+        self.late = late
+        self.now = 0.0
+        self.begun: list[int] = []
+        self.waiting: list[Attempt] = []
+        monkeypatch.setattr(rounds, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+    def connect(self, attempt: Attempt) -> None:
+        """Begin an attempt."""
+        self.begun.append(attempt.number)
+        self.waiting.append(attempt)
+
+    def poll(self, pause: float, current: Any) -> None:
+        """Let the time pass, and answer those whose time has come."""
+        self.now += pause
+        for attempt in list(self.waiting):
+            if self.now >= attempt.sent_at + self.late.get(attempt.number, 0.0):
+                self.waiting.remove(attempt)
+                current.answered(attempt)
+
+    def give_up(self, attempt: Attempt) -> None:
+        """Nobody answers it."""
+        self.waiting.remove(attempt)
+
+    def run(self, count: int, *, ahead: int, window: int = 1) -> None:
+        """Carry out so many attempts."""
+        attempts = [Attempt(number, number, "", ("", 0), "", 0) for number in range(1, count + 1)]
+        Round(self, PATIENCE_S, window, 64).run(attempts, self.connect, ahead=ahead)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ahead", [0, 5])
+def test_who_is_late_is_overtaken_but_not_by_those_who_come_after_the_first(
+    monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    """The fourth is silent for so long that it leaves the window."""
+    server = Server(monkeypatch, {4: 8 * SILENCE_S})
+    answered_at: dict[int, float] = {}
+    finish = Round.finish
+
+    def noted(self: Round, attempt: Attempt) -> None:
+        finish(self, attempt)
+        answered_at[attempt.number] = server.now
+
+    monkeypatch.setattr(Round, "finish", noted)
+
+    server.run(8, ahead=ahead)
+
+    assert server.begun == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert answered_at[5] < answered_at[4], "it was overtaken"
+    assert (answered_at[6] < answered_at[4]) is not bool(ahead)
+
+
+def test_what_is_known_of_the_gateway_is_not_forgotten_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those behind are silent, as at a full NAT: they are asked as fast as the others were answered."""
+    never = dict.fromkeys(range(65, 129), 10 * PATIENCE_S)
+    server = Server(monkeypatch, never)
+
+    server.run(128, ahead=64, window=16)
+
+    assert server.now < 2 * PATIENCE_S
+
+
+def test_patience_ends_in_either_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is never answered holds up the others for so long, and no longer."""
+    server = Server(monkeypatch, {2: 10 * PATIENCE_S, 4: 10 * PATIENCE_S})
+
+    server.run(4, ahead=2)
+
+    assert server.begun == [1, 2, 3, 4]
+    assert 2 * PATIENCE_S <= server.now < 2 * PATIENCE_S + 8 * LONGEST_PAUSE_S
