@@ -232,8 +232,8 @@ class Clients:
     ) -> list[Attempt]:
         """Make these attempts in their order, and keep what is established; return them in the order of numbers.
 
-        At first `first_window` of them are under way at once; `window` at most, when others stay silent. Each
-        worker waits until its part of the first `ahead` is over before it begins with another.
+        At first `first_window` of them are under way at once; `window` at most, when others stay silent. The first
+        `ahead` are over before any other begins, if one worker has them all: several do not wait for one another.
         """
         orders = [
             {
@@ -242,9 +242,9 @@ class Clients:
                 "patience": patience,
                 "first_window": self._share(first_window),
                 "window": self._share(window),
-                "ahead": len(first),
+                "ahead": ahead if len(self._clients) == 1 else 0,
             }
-            for plan, first in zip(self._spread(openings), self._spread(openings[:ahead]), strict=True)
+            for plan in self._spread(openings)
         ]
         return self._attempts(orders, len(openings) / WORST_RATE_S + 2 * patience, progress)
 
