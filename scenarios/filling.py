@@ -96,8 +96,8 @@ class Filling:
         """Open attempts with these numbers, and keep them; `clients` (by their places) make them, or all.
 
         `in_order` of them are under way at once while all are answered: the fewer, the more it means which one
-        is the first to fail. The first `ahead` are over before any other begins, so that none of these takes what
-        is theirs, however late they are; but not where they are so many that several workers share them.
+        is the first to fail. The first `ahead` are over before any other begins, so that none of the others takes
+        what is theirs, however late they are; but not where so many are made that several workers share them.
         """
         started = time.monotonic()
         turns = clients if clients is not None else range(len(self._lab.clients))

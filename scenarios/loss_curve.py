@@ -180,8 +180,8 @@ def fire(
 ) -> list[Attempt]:
     """Make the attempts, few of them under way at once for so many ports, so that their order means something.
 
-    Any of those may come first. So the first attempts, as many as there are ports, are over before the next begin:
-    how many of these were refused depends on no order among them.
+    Any of those may come first. So the first attempts, as many as there are ports, are over before the next
+    begins: none of the others takes a port of theirs, or is refused in their place.
     """
     few = min(MOST_UNDER_WAY, max(1, settings.ports // 128))
     attempts: list[Attempt] = []

@@ -172,7 +172,8 @@ def _fill(filling: Filling, parameters: ExhaustionParameters, settings: Settings
     everyone, patience = range(1, parameters.attempts + 1), parameters.patience
     in_order = _in_order(settings)
     if not promise.evicts:
-        return filling.fill("fill", everyone, patience=patience, in_order=in_order, ahead=promise.capacity)
+        ahead = promise.capacity if promise.least == promise.capacity else 0
+        return filling.fill("fill", everyone, patience=patience, in_order=in_order, ahead=ahead)
     # Those that others have to go for are answered as well, but each only when its port has rested.
     fitting, beyond = everyone[: promise.capacity], everyone[promise.capacity :]
     filled = filling.fill("fill", fitting, patience=patience, in_order=in_order, ahead=len(beyond))

@@ -24,7 +24,7 @@ _BUFFER = 16 << 20
 _GATHER_S = 0.02
 """How long packets gather in the kernel's buffer, which has room for many times as many, before they are read."""
 CLOCK_READINGS = 5
-"""How often two clocks are read to find a moment at which both were."""
+"""How often both clocks are read; the quickest reading counts."""
 _TIME = struct.Struct("ll")
 _ANCILLARY = socket.CMSG_SPACE(_TIME.size)
 _ENDS = struct.Struct("!4s4sHH")
@@ -186,7 +186,7 @@ class SynCounter:
 def _since_epoch() -> float:
     """Return by how much the clock of packets' times is ahead of the monotonic one.
 
-    Who is interrupted between two clocks reads them apart: of several readings the quickest counts.
+    If this process has to wait between the two, they seem to be farther apart; so the quickest reading counts.
     """
     readings = []
     for _ in range(CLOCK_READINGS):

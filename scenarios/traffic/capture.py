@@ -68,7 +68,7 @@ class Capture:
             # Frames that wait are written when they have settled, also if no more come.
             asked = time.time_ns()
             ready = {descriptor for descriptor, _ in poll.poll(SETTLE_NS / 1e9 if self._waiting else None)}
-            settled = min(asked, time.time_ns() - SETTLE_NS)  # what has come to the others since is not read yet
+            settled = asked - SETTLE_NS  # of the other hosts, what has come since is not read yet
             for descriptor in ready - {orders.fileno()}:
                 settled = min(settled, self._read(hosts[descriptor]))
             self._write(settled)
@@ -105,11 +105,11 @@ class Capture:
 
     def _finish(self) -> dict[str, int]:
         """Write what is there; tell how many frames were written, and how many the kernel lost."""
+        until = time.time_ns()
         for host in range(len(self._sockets)):
-            until = time.time_ns()
             while self._read(host) < until:
                 pass
-        self._write(time.time_ns())
+        self._write(until)
         return {"frames": self._written, "dropped": sum(_dropped(packets) for packets in self._sockets)}
 
 

@@ -142,9 +142,11 @@ class Worker:
         theirs.close()
 
     def order(self, **order: Any) -> None:
-        """Write one line. Raises TrafficError if nobody is there to read it."""
+        """Write one line. Raises TrafficError if nobody reads it."""
         try:
             self.connection.sendall(json.dumps(order).encode() + b"\n")
+        except TimeoutError:
+            raise self._silence() from None
         except (BrokenPipeError, ConnectionResetError):
             self._raise_its_end()
 
@@ -155,7 +157,7 @@ class Worker:
             try:
                 part = self.connection.recv(1 << 20)
             except TimeoutError:
-                raise TrafficError(f"{self.name} did not answer within {ANSWER_WITHIN_S:.0f} s") from None
+                raise self._silence() from None
             except ConnectionResetError:
                 part = b""  # it ended before it had read everything
             if not part:
@@ -163,6 +165,9 @@ class Worker:
             self._unread += part
         *lines, self._unread = self._unread.split(b"\n")
         return [json.loads(line) for line in lines]
+
+    def _silence(self) -> TrafficError:
+        return TrafficError(f"{self.name} did not answer within {ANSWER_WITHIN_S:.0f} s")
 
     def _raise_its_end(self) -> NoReturn:
         time.sleep(PID_1_ACTS_WITHIN_S)  # it knows how the worker ended, and ends us

@@ -60,7 +60,7 @@ def test_without_the_option_there_are_none(run: Run, tmp_path: Path) -> None:
 def test_the_captures_of_a_run_that_is_broken_off_can_be_read(
     start: Start, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """Whole blocks, but for a last one that was being written."""
+    """Up to its end, which may be within a block that was being written."""
     process = start("run", "port-exhaustion", *SMALL, "--set", "patience=60", "--pcap", "--out", "results")
     inside = tmp_path / "results" / "inside.pcapng"
     deadline = time.monotonic() + DEADLINE_S
@@ -72,5 +72,6 @@ def test_the_captures_of_a_run_that_is_broken_off_can_be_read(
     process.communicate(timeout=DEADLINE_S)
 
     read = subprocess.run(["tcpdump", "-nr", str(inside)], capture_output=True, text=True, check=False)
+    assert read.returncode == 0 or "truncated" in read.stderr, read.stderr
     assert len(read.stdout.splitlines()) > 10
     assert len(list(itertools.islice(RawPcapNgReader(str(inside)), 11))) == 11

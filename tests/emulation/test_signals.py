@@ -44,7 +44,7 @@ def test_programs_learn_what_the_policy_tells_them(run: Run, settings: str) -> N
     ],
 )
 def test_a_gateway_that_tells_something_else_is_noticed(run: Run, gateway: str, policy: str, red: str) -> None:
-    """Another ICMP code, silence, a reset, or an answer two seconds late turns the check of it red."""
+    """Another ICMP code, silence, a reset, or a late answer turns the check of it red."""
     chosen = ("--gateway", f"{LIARS}:{gateway}", "--set", f"on_exhaustion={policy}", "--set", "clients=2")
     finished = run("run", "refusal-signals", *chosen, "--json")
 

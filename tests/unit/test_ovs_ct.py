@@ -189,11 +189,55 @@ def test_the_size_of_the_table_is_read_from_its_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("installed", "keeps"), [("3.1.0", True), ("3.2.4", True), ("3.3.0", False), ("3.5.1", False)]
+    ("installed", "keeps"),
+    [
+        *[("", True), ("2.16.9", True), ("2.17.7", True), ("2.17.8", False), ("3.1.0", True), ("3.1.2", True)],
+        *[("3.1.3", False), ("3.2.2", True), ("3.2.3", False), ("3.3.0", False), ("3.5.1", False), ("4.0", False)],
+    ],
 )
 def test_whether_expired_connections_keep_their_ports_depends_on_the_version(installed: str, keeps: bool) -> None:
     """As the source code of each version says."""
     assert ovs_conntrack.keeps_expired(installed) is keeps
+
+
+@pytest.mark.parametrize("limit", [None, 100])
+@pytest.mark.parametrize("installed", ["3.1.0", "3.5.0"])
+def test_room_in_the_table_is_free_after_the_sweep_in_every_version(
+    monkeypatch: pytest.MonkeyPatch, installed: str, limit: int | None
+) -> None:
+    """A port is so in older ones only; what is declared cites what decides."""
+    monkeypatch.setattr(ovs_conntrack, "version", lambda: installed)
+
+    declared = ovs_conntrack.behaviour(settings(limit_sessions=limit)).port_back
+
+    least, most = declared.value["close"]
+    waits = limit is not None or installed == "3.1.0"
+    assert most - least == (ovs_conntrack.SWEPT_EVERY_S if waits else 0)
+    assert ("conntrack_clean" in str(declared)) == waits
+
+
+def test_the_timers_are_a_change_of_the_policy_that_the_zone_began_with() -> None:
+    """From Open vSwitch 3.3 on a zone's first policy is not applied."""
+    calls: list[str] = []
+
+    def vsctl(*words: str) -> str:
+        calls.append(" ".join(words))
+        return "datapath\n" if "get" in words else "policy\nzone\n"
+
+    gateway = OvsCtGateway.__new__(OvsCtGateway)
+    gateway._zone, gateway.vsctl = 7, vsctl  # type: ignore[method-assign, assignment]
+    timeouts = ovs_conntrack.conntrack_timeouts(settings())
+
+    gateway._set_timeouts(timeouts)
+
+    _, begun, changed = calls
+    assert "create CT_Timeout_Policy timeouts:icmp_first=1 " in begun
+    assert "set Datapath datapath ct_zones:7=@zone" in begun
+    assert changed.split() == [
+        *("set", "CT_Timeout_Policy", "policy"),
+        *(f"timeouts:{name}={seconds}" for name, seconds in timeouts.items()),
+    ]
+    assert timeouts.keys() == ovs_conntrack.TIMEOUTS.keys()
 
 
 def test_a_neighbour_is_asked_for_and_its_answer_read() -> None:

@@ -99,7 +99,8 @@ def test_ports_are_waited_for_until_they_are_taken_back() -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_nobody_waits_for_ever() -> None:
-    """What is never counted shows in the figures."""
+    """Counters that never come to what was sent are returned as they are, after a second of looks."""
     counters = settled(Counting(), "tcp", dropping=1000)
 
-    assert counters["dropped_port_packets"] == 1 + refusals.SETTLED_WITHIN_S / refusals.LOOK_EVERY_S
+    looks = refusals.SETTLED_WITHIN_S / refusals.LOOK_EVERY_S
+    assert counters["dropped_port_packets"] == pytest.approx(looks + 1, abs=1)

@@ -6,7 +6,7 @@ each subscriber. Three of its ways matter here:
 
 - A connection's port is searched from a hash of the whole connection, its destination included.
 - A connection that gets no port, or no room, is passed on *untranslated*. What becomes of it is the rules' choice.
-- Up to Open vSwitch 3.2 a port whose connection has expired is free only after the next sweep of the table.
+- Room in the table, and in older versions a port as well, is free only after the next sweep of the table.
 """
 
 from __future__ import annotations
@@ -93,11 +93,12 @@ FINDS_ALL_OF = 128
 """Ports that the search tries in its first round (lib/conntrack.c: nat_get_unique_l4, max_attempts)."""
 SWEPT_EVERY_S = 20.0
 """How long the table may keep what has expired (lib/conntrack.c: conntrack_clean)."""
-EXPIRED_IS_FREE_SINCE = (3, 3)
-"""Before, an expired connection's reverse direction was an entry of its own that did not expire."""
+EXPIRED_IS_FREE_SINCE = {(2, 17): 8, (3, 0): 5, (3, 1): 3, (3, 2): 3}
+"""By branch, the patch release whose look-up passes over both directions of an expired connection (conn_expired).
 
-
-_SWEEP = "lib/conntrack.c: conntrack_clean; until 3.2, CT_CONN_TYPE_UN_NAT"
+Before, the reverse direction was an entry of its own that did not expire (CT_CONN_TYPE_UN_NAT). Older branches
+never got the change; newer ones began with it.
+"""
 
 
 @functools.cache
@@ -113,7 +114,14 @@ def version() -> str:
 
 def keeps_expired(installed: str) -> bool:
     """Whether this version's ports stay taken from expiry until the sweep."""
-    return tuple(int(part) for part in installed.split(".")[:2] if part) < EXPIRED_IS_FREE_SINCE
+    major, minor, patch, *_ = [int(part) for part in installed.split(".") if part] + [0, 0, 0]
+    since = EXPIRED_IS_FREE_SINCE.get((major, minor))
+    return (major, minor) < min(EXPIRED_IS_FREE_SINCE) if since is None else patch < since
+
+
+def waits_for_sweep(settings: Settings) -> bool:
+    """Whether what a connection had is free only after the sweep: always, where that is room in the table."""
+    return settings.limit_sessions is not None or keeps_expired(version())
 
 
 def conntrack_timeouts(settings: Settings) -> dict[str, int]:
@@ -155,7 +163,9 @@ def behaviour(settings: Settings) -> Behaviour:
     # A ping needs no port: its identifier is kept.
     silent_ports = Shortage(dict.fromkeys(("tcp", "udp"), "timeout"))
     rules = "ovs-ct.flows.j2, table 2"
-    swept = SWEPT_EVERY_S if keeps_expired(version()) else 0.0
+    swept, free = 0.0, "conn_expired"
+    if waits_for_sweep(settings):
+        swept, free = SWEPT_EVERY_S, "conntrack_clean"
     return Behaviour(
         mapping=Entry("edm", f"{core}: nat_range_hash takes the destination in", found),
         filtering=Entry("edf", f"{core}: conn_key_lookup compares both endpoints", found),
@@ -169,7 +179,9 @@ def behaviour(settings: Settings) -> Behaviour:
         ports_exhausted=Entry(silent_ports, f"{core}: conn_not_found, nat_res_exhaustion; {rules}", found),
         state_exhausted=Entry(silent, f"{core}: conn_not_found, zone_limit; {rules}", found),
         icmp_identifiers=Entry("kept", f"{core}: nat_get_unique_tuple, pat_proto is TCP or UDP", found),
-        port_back=Entry(_port_back(settings, swept), f"lib/conntrack-tcp.c: tcp_conn_update; {_SWEEP}", found),
+        port_back=Entry(
+            _port_back(settings, swept), f"lib/conntrack-tcp.c: tcp_conn_update; {core}: {free}", found
+        ),
     )
 
 

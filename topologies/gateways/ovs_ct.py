@@ -186,8 +186,8 @@ class OvsCtGateway(Bridge, Gateway):
         limit, sessions = tracked(self._dpctl("ct-get-limits", f"zone={self._zone}"), self._zone)
         allocated = len(endpoints(listing, protocol))
         expired = max(0, sessions - listing.count("\n"))
-        taken = allocated + (expired if ovs_conntrack.keeps_expired(ovs_conntrack.version()) else 0)
         settings = self._plan.settings
+        taken = allocated + (expired if ovs_conntrack.waits_for_sweep(settings) else 0)
         pool = settings.ports * len(settings.external_addresses)
         return {
             **dict.fromkeys(field.name for field in dataclasses.fields(Counters)),
