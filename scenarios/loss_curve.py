@@ -2,8 +2,8 @@
 
 Set-up        clients behind the gateway; one server, one port; a pool of `ports` external ports; idle timers
               longer than the run, so that nothing is given back
-Action        `attempts` datagrams, one after the other, each from a source port of its own: the seed draws them
-              from `client_port_range`, without repetition
+Action        `attempts` datagrams in turn, few of them at once, each from a source port of its own: the seed draws
+              them from `client_port_range`, without repetition
 Expectation   who finds every port refuses nobody before the last one is gone; who searches as Linux does refuses
               so many before that as a simulation of its search predicts
 """

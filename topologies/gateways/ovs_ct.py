@@ -179,8 +179,8 @@ class OvsCtGateway(Bridge, Gateway):
     def counters(self, protocol: str) -> dict[str, int | None]:
         """Return what the connection tracker and the rules know; None for what they do not.
 
-        While the table keeps connections that have expired, their ports are not free. Nobody says which they
-        are, so they all count, whatever their protocol and destination.
+        Where what expired has to wait for the sweep of the table, its ports do not count as free. Nobody says
+        which they are, so they all count as taken, whatever their protocol and destination.
         """
         listing = self._dpctl("dump-conntrack", f"zone={self._zone}")
         limit, sessions = tracked(self._dpctl("ct-get-limits", f"zone={self._zone}"), self._zone)
