@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.emulation.conftest import BROKEN, Run
 
+CLIENTS = Path(__file__).parent / "files" / "other_clients.py"
 SMALL = ("--set", "ports=16", "--set", "holding=0.2", "--set", "tcp_trans_close_timeout=0.3")
 
 
@@ -32,3 +34,11 @@ def test_a_nat_with_another_capacity_is_found_out(run: Run, gateway: str, claims
     assert finished.status == 1, finished.output + finished.complaints
     for claim in claims:
         assert not finished.check(claim)["ok"]
+
+
+def test_clients_that_try_twice_are_found_out(run: Run) -> None:
+    """Mutation: those who were refused are served a second later, at the cost of others."""
+    finished = run("run", f"{CLIENTS}:Persistent", *SMALL, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert not finished.check("nobody was served for having tried twice")["ok"]

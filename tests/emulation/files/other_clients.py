@@ -1,11 +1,12 @@
-"""The scenario client-exhaustion with hosts that are not as it says, which it must notice."""
+"""Scenarios with hosts that are not as they say, which they must notice."""
 
 from __future__ import annotations
 
 from typing import Any
 from unittest import mock
 
-from scenarios import client_exhaustion
+from scenarios import churn, client_exhaustion
+from scenarios.churn import Churn
 from scenarios.client_exhaustion import ClientExhaustion, ClientParameters
 from scenarios.lab import Lab
 
@@ -32,3 +33,12 @@ class AllLimited(ClientExhaustion):
 
         with mock.patch.object(client_exhaustion, "_limit", limit_all):
             super().run(lab, parameters, *rest)
+
+
+class Persistent(Churn):
+    """Who is refused stays until its kernel has tried once more."""
+
+    def run(self, *arguments: Any) -> None:
+        """Be patient."""
+        with mock.patch.object(churn, "FIRST_SYN_S", 1.5):
+            super().run(*arguments)
