@@ -25,12 +25,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from controller.configuration import Settings
-from controller.garbage import collect_seldom
-from controller.nat.allocators import ALLOCATORS
 from controller.nat.events import Resumed
-from controller.nat.model import Endpoint, Hold, Packet, Protocol, Side, TcpFlags, Translate
+from controller.nat.model import Endpoint, Packet, Protocol, Side, TcpFlags
+from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.translator import Nat
+from controller.nat.verdicts import Hold, Translate
+from controller.process.garbage import collect_seldom
+from controller.settings import Settings
 
 SIZES = (1_000, 8_000, 64_512)
 REPETITIONS = 5

@@ -27,12 +27,12 @@ from pathlib import Path
 import yaml
 
 from benchmarks.processes import processor_s
-from controller.configuration import Settings
 from controller.nat.model import Protocol, Side
+from controller.settings import Settings
 from controller.wiring import ControllerConfiguration
 from topologies.home import Home
 
-SUBJECTS = {"fast path": "controller", "stock handlers": "benchmarks.stock_controller"}
+SUBJECTS = {"fast path": "controller", "stock handlers": "benchmarks.reference.stock_controller"}
 """The modules that run as controllers."""
 REPETITIONS = 5
 CLIENTS = 8

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_chec
 from pydantic import Field
 
 from benchmarks.processes import processor_s, switch
-from controller.configuration import Settings
-from scenarios.base import Parameters as ScenarioParameters
-from scenarios.base import Scenario
-from scenarios.traffic.generator import FIRST_PORT, RUN
+from controller.settings import Settings
+from testbed.experiment.scenario import Parameters as ScenarioParameters
+from testbed.experiment.scenario import Scenario
+from testbed.traffic.generator import FIRST_PORT, RUN
 
 if TYPE_CHECKING:
-    from scenarios.lab import Lab
-    from scenarios.report import Report
+    from testbed.experiment.lab import Lab
+    from testbed.experiment.report import Report
 
 PART = 4096
 """Flows that are opened at once to fill a table."""

@@ -16,10 +16,10 @@ from pydantic import Field
 from benchmarks.measuring import FlowsParameters, Measuring
 from benchmarks.processes import resident, switch
 from benchmarks.subjects import NATS
-from controller.configuration import FIRST_PORT
-from scenarios.bench.base import Bench, Parameters, Trial
-from scenarios.bench.in_lab import lab_trial
-from scenarios.sandbox.mounts import FOLDER
+from controller.settings import FIRST_PORT
+from testbed.bench.bench import Bench, Parameters, Trial
+from testbed.bench.in_lab import lab_trial
+from testbed.sandbox.mounts import FOLDER
 from topologies.gateways.bridge import output
 
 STRANGER = ipaddress.IPv4Address("198.18.0.1")

@@ -22,14 +22,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from benchmarks.evict import SLACK_S
+from benchmarks.eviction_rate import SLACK_S
 from benchmarks.measuring import FlowsParameters, Measuring, highest_rate
-from benchmarks.release import ASK_EVERY_S, EMPTY_WITHIN_S
+from benchmarks.release_time import ASK_EVERY_S, EMPTY_WITHIN_S
 from benchmarks.subjects import NATS
-from controller.configuration import PORT_REST_S, ConfigurationError
-from scenarios.bench.base import Bench, Parameters, Ratio, Trial
-from scenarios.bench.in_lab import lab_trial
-from scenarios.traffic.generator import RUN
+from controller.settings import PORT_REST_S, ConfigurationError
+from testbed.bench.bench import Bench, Parameters, Ratio, Trial
+from testbed.bench.in_lab import lab_trial
+from testbed.traffic.generator import RUN
 
 SUBJECTS = ("openflow", "ovs-ct", "netfilter")
 

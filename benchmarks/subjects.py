@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-GATEWAYS_FILE = Path(__file__).with_name("gateways.py")
+GATEWAYS_FILE = Path(__file__).with_name("reference") / "gateways.py"
 
 NATS = {
     "textbook": f"{GATEWAYS_FILE}:Textbook",

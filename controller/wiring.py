@@ -12,8 +12,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from controller.configuration import Settings
 from controller.nat.model import Side as Side
+from controller.settings import Settings
 
 
 class Route(BaseModel):

@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario, SubscriberParameters
-from scenarios.evidence import outcomes
-from scenarios.lab import Lab
-from scenarios.rates import Pool, check_offer, evenly, timetable
-from scenarios.report import Report
-from scenarios.traffic.drive import Attempt
+from controller.settings import ConfigurationError, Settings
+from scenarios.shared.rates import Pool, check_offer, evenly, timetable
+from testbed.evidence.outcomes import outcomes
+from testbed.experiment.lab import Lab
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, Scenario, SubscriberParameters
+from testbed.traffic.records import Attempt
 from topologies.gateways.behaviour import Behaviour
 
 LOADS = (0.7, 1.0, 1.5)

@@ -15,17 +15,17 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, PatientParameters, Scenario
-from scenarios.evidence import outcomes
-from scenarios.lab import Lab
-from scenarios.refusals import DROPPED, Promise
-from scenarios.report import Report
-from scenarios.sandbox.linux import network_of
-from scenarios.sockets import Client, listen
-from scenarios.traffic.drive import Opening
-from scenarios.traffic.wire import Endpoint
-from scenarios.witnesses import SynCounter
+from controller.settings import ConfigurationError, Settings
+from scenarios.shared.clients import Client, listen
+from testbed.evidence.outcomes import outcomes
+from testbed.evidence.witnesses import SynCounter
+from testbed.experiment.lab import Lab
+from testbed.experiment.promise import DROPPED, Promise
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
+from testbed.sandbox.linux import network_of
+from testbed.traffic.records import Opening
+from testbed.traffic.wire import Endpoint
 from topologies.gateways.behaviour import Behaviour
 
 LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")

@@ -16,15 +16,15 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
-from scenarios.evidence import outcomes
-from scenarios.filling import Filling
-from scenarios.lab import Lab
-from scenarios.refusals import room
-from scenarios.report import Report
-from scenarios.sandbox.linux import network_of
-from scenarios.traffic.attempt import KINDS
+from controller.settings import ConfigurationError, Settings
+from scenarios.shared.filling import Filling
+from testbed.evidence.outcomes import outcomes
+from testbed.experiment.lab import Lab
+from testbed.experiment.promise import room
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, Scenario
+from testbed.sandbox.linux import network_of
+from testbed.traffic.attempt import KINDS
 from topologies.gateways.behaviour import Behaviour, Entry
 
 WATCHED_PORT = 4000

@@ -14,13 +14,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, PatientParameters, Scenario
-from scenarios.evidence import outcomes
-from scenarios.filling import ECHO_PATIENCE_S, EVERY_NUMBER, WINDOW
-from scenarios.lab import Lab
-from scenarios.report import Report
-from scenarios.traffic.drive import Attempt, Opening
+from controller.settings import ConfigurationError, Settings
+from scenarios.shared.filling import ECHO_PATIENCE_S, EVERY_NUMBER, WINDOW
+from testbed.evidence.outcomes import outcomes
+from testbed.experiment.lab import Lab
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
+from testbed.traffic.records import Attempt, Opening
 from topologies.gateways.behaviour import Behaviour
 
 GREEDY = 0

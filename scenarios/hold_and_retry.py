@@ -15,14 +15,14 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario, SubscriberParameters
-from scenarios.evidence import HELD_S, SYN_TIMER_S, TIMER_SLACK, outcomes
-from scenarios.lab import Lab
-from scenarios.rates import Pool, check_offer, evenly, timetable
-from scenarios.report import Report
-from scenarios.traffic.drive import Attempt
-from topologies.gateways.behaviour import Behaviour, Entry, Shortage
+from controller.settings import ConfigurationError, Settings
+from scenarios.shared.rates import Pool, check_offer, evenly, timetable
+from testbed.evidence.outcomes import HELD_S, SYN_TIMER_S, TIMER_SLACK, outcomes
+from testbed.experiment.lab import Lab
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, Scenario, SubscriberParameters
+from testbed.traffic.records import Attempt
+from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
 
 HOMES = ("gateway-a", "gateway-b")
 DROPPING = "gateway-b"
@@ -156,7 +156,7 @@ class Home:
     longest_in_nat: float | None
     """The longest wait of those that sent once, in seconds, as the wire outside saw it."""
     counters: dict[str, int | None]
-    shortage: Entry[Shortage]
+    shortage: Entry[Exhaustion]
 
     @property
     def served(self) -> list[Attempt]:

@@ -19,13 +19,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, Scenario
-from scenarios.evidence import OUTCOMES
-from scenarios.lab import Lab
-from scenarios.report import Report
-from scenarios.sandbox.linux import network_of
-from scenarios.traffic.wire import Endpoint
+from controller.settings import ConfigurationError, Settings
+from testbed.evidence.outcomes import OUTCOMES
+from testbed.experiment.lab import Lab
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, Scenario
+from testbed.sandbox.linux import network_of
+from testbed.traffic.wire import Endpoint
 from topologies.gateways.behaviour import Behaviour
 
 PORTS = (3478, 3479)

@@ -19,16 +19,16 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from controller.configuration import FIRST_PORT, ConfigurationError, Settings
-from scenarios.base import Parameters, PatientParameters, Scenario
-from scenarios.evidence import outcomes
-from scenarios.filling import outlasting
-from scenarios.lab import Lab
-from scenarios.models import curve
-from scenarios.refusals import DROPPED, Promise, room
-from scenarios.report import Report
-from scenarios.traffic.drive import Attempt, Opening
-from scenarios.traffic.firing import Volleys
+from controller.settings import FIRST_PORT, ConfigurationError, Settings
+from scenarios.shared.filling import outlasting
+from scenarios.shared.models import curve
+from testbed.evidence.outcomes import outcomes
+from testbed.experiment.lab import Lab
+from testbed.experiment.promise import DROPPED, Promise, room
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
+from testbed.traffic.firing import Volleys
+from testbed.traffic.records import Attempt, Opening
 from topologies.gateways.behaviour import Behaviour
 
 MOST_UNDER_WAY = 256
@@ -283,7 +283,7 @@ def _check_search(
         least=predicted.low,
         most=predicted.high,
         observed=served[:ports].count(False),
-        source=f"{source}; simulated in scenarios/models",
+        source=f"{source}; simulated in scenarios/shared/models",
     )
 
 

@@ -14,13 +14,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from controller.configuration import FIRST_PORT, ConfigurationError, Settings
-from scenarios.base import Parameters, PatientParameters, Scenario, SubscriberParameters
-from scenarios.evidence import outcomes
-from scenarios.filling import WINDOW, Filled, Filling, outlasting
-from scenarios.lab import Lab
-from scenarios.refusals import DROPPED, Promise, check_refused, dropped, packets_refused, room, settled
-from scenarios.report import Report
+from controller.settings import FIRST_PORT, ConfigurationError, Settings
+from scenarios.shared.filling import WINDOW, Filled, Filling, outlasting
+from testbed.evidence.outcomes import outcomes
+from testbed.experiment.lab import Lab
+from testbed.experiment.promise import DROPPED, Promise, check_refused, dropped, packets_refused, room, settled
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, PatientParameters, Scenario, SubscriberParameters
 from topologies.gateways.behaviour import Behaviour
 
 MOST_PER_CLIENT = 64_512

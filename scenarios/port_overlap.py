@@ -15,16 +15,23 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, PatientParameters, Scenario
-from scenarios.evidence import outcomes
-from scenarios.filling import WINDOW, Filled, Filling, outlasting
-from scenarios.lab import Lab
+from controller.settings import ConfigurationError, Settings
 from scenarios.port_exhaustion import MOST_PER_CLIENT
-from scenarios.refusals import Promise, check_refused, dropped, packets_refused, require_ports_run_short, settled
-from scenarios.report import Report
-from scenarios.traffic.drive import Sighting
-from scenarios.traffic.wire import Endpoint
+from scenarios.shared.filling import WINDOW, Filled, Filling, outlasting
+from testbed.evidence.outcomes import outcomes
+from testbed.experiment.lab import Lab
+from testbed.experiment.promise import (
+    Promise,
+    check_refused,
+    dropped,
+    packets_refused,
+    require_ports_run_short,
+    settled,
+)
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
+from testbed.traffic.records import Sighting
+from testbed.traffic.wire import Endpoint
 from topologies.gateways.behaviour import Behaviour
 
 ONCE_BELIEVED = 65_535

@@ -13,14 +13,21 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, PatientParameters, Scenario
-from scenarios.evidence import outcomes
-from scenarios.filling import Filled, Filling, outlasting
-from scenarios.lab import Lab
+from controller.settings import ConfigurationError, Settings
 from scenarios.port_exhaustion import MOST_PER_CLIENT
-from scenarios.refusals import Promise, check_refused, dropped, packets_refused, require_ports_run_short, settled
-from scenarios.report import Report
+from scenarios.shared.filling import Filled, Filling, outlasting
+from testbed.evidence.outcomes import outcomes
+from testbed.experiment.lab import Lab
+from testbed.experiment.promise import (
+    Promise,
+    check_refused,
+    dropped,
+    packets_refused,
+    require_ports_run_short,
+    settled,
+)
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
 from topologies.gateways.behaviour import Behaviour
 
 PROTOCOLS = ("tcp", "udp", "icmp")

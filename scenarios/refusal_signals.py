@@ -16,16 +16,16 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, PatientParameters, Scenario
-from scenarios.evidence import outcomes
-from scenarios.filling import Filling
-from scenarios.lab import Lab
-from scenarios.refusals import Promise
-from scenarios.report import Report
-from scenarios.sandbox.linux import network_of
-from scenarios.sockets import Client, listen
-from topologies.gateways.behaviour import Behaviour, Shortage
+from controller.settings import ConfigurationError, Settings
+from scenarios.shared.clients import Client, listen
+from scenarios.shared.filling import Filling
+from testbed.evidence.outcomes import outcomes
+from testbed.experiment.lab import Lab
+from testbed.experiment.promise import Promise
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
+from testbed.sandbox.linux import network_of
+from topologies.gateways.behaviour import Behaviour, Exhaustion
 
 IN_TIME_S = 0.9
 """What a busy machine is granted; where nothing has to be waited for, it takes milliseconds."""
@@ -201,7 +201,7 @@ def _wait(programs: list[Client], patience: float, tcp_patience: float, report: 
     return waited
 
 
-def _promised(shortage: Shortage, icmp_code: int, program: Client, sender: str) -> str:
+def _promised(shortage: Exhaustion, icmp_code: int, program: Client, sender: str) -> str:
     """Say what a program is told, by what comes back (ip(7), tcp(7), udp(7), icmp(7))."""
     if shortage.evicts == "lru":
         return "answered"

@@ -16,15 +16,15 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
-from scenarios.answering import Server
-from scenarios.base import Parameters, Scenario
-from scenarios.evidence import outcomes
-from scenarios.lab import PORT, Lab
-from scenarios.report import Report
-from scenarios.sockets import Client, listen
-from scenarios.traffic.kernel import is_half_closed
-from scenarios.traffic.wire import Endpoint
+from controller.settings import ConfigurationError, Settings
+from scenarios.shared.clients import Client, listen
+from scenarios.shared.servers import Server
+from testbed.evidence.outcomes import outcomes
+from testbed.experiment.lab import PORT, Lab
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, Scenario
+from testbed.traffic.kernel import is_half_closed
+from testbed.traffic.wire import Endpoint
 from topologies.gateways.behaviour import Behaviour
 
 RELEASE_SLACK_S = 1.5

@@ -17,17 +17,24 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
-from controller.values import MOST_PORTS
-from scenarios.base import Parameters, PatientParameters, Scenario
-from scenarios.evidence import outcomes
-from scenarios.filling import WINDOW, Filling, outlasting
-from scenarios.lab import Lab
-from scenarios.refusals import DROPPED, Promise, check_refused, packets_refused, refuse_eviction, room, settled
-from scenarios.report import Report
-from scenarios.traffic.flood import Silence, flood, targets_needed
-from topologies.gateways import linux_nat
+from controller.settings import MOST_PORTS, ConfigurationError, Settings
+from scenarios.shared.filling import WINDOW, Filling, outlasting
+from testbed.evidence.outcomes import outcomes
+from testbed.experiment.lab import Lab
+from testbed.experiment.promise import (
+    DROPPED,
+    Promise,
+    check_refused,
+    packets_refused,
+    refuse_eviction,
+    room,
+    settled,
+)
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
+from testbed.traffic.flood import Silence, flood, targets_needed
 from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.netfilter import facts
 
 UNLIMITED_ATTEMPTS = 64
 BEYOND = 0.1
@@ -106,7 +113,7 @@ class StateExhaustion(Scenario):
                 f"parameter protocol={parameters.protocol} is not possible with state-exhaustion and "
                 "limit_sessions=null: only over TCP does an answer assure an entry of its place; take protocol=tcp"
             )
-        if settings.limit_sessions is None and (size := linux_nat.table_size()) > MOST_ENTRIES:
+        if settings.limit_sessions is None and (size := facts.table_size()) > MOST_ENTRIES:
             raise ConfigurationError(
                 "setting limit_sessions=null is not possible with state-exhaustion on this machine, whose table "
                 f"holds {size:,} connections (net.netfilter.nf_conntrack_max), and more than {MOST_ENTRIES:,} are "

@@ -14,12 +14,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
-from scenarios.base import Parameters, PatientParameters, Scenario
-from scenarios.evidence import outcomes
-from scenarios.filling import WINDOW, Filling
-from scenarios.lab import Lab
-from scenarios.refusals import (
+from controller.settings import ConfigurationError, Settings
+from scenarios.shared.filling import WINDOW, Filling
+from testbed.evidence.outcomes import outcomes
+from testbed.experiment.lab import Lab
+from testbed.experiment.promise import (
     DROPPED,
     Promise,
     check_refused,
@@ -28,8 +27,9 @@ from scenarios.refusals import (
     room,
     settled,
 )
-from scenarios.report import Report
-from topologies.gateways.openflow import OpenFlowGateway
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
+from topologies.gateways.openflow.gateway import OpenFlowGateway
 
 SPECIFICATION = "ovs-vswitchd.conf.db(5), Flow_Table"
 LEFT_OVER = ("ports_free", "ports_resting", "ports_in_hold_down")

@@ -14,15 +14,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from controller.configuration import ConfigurationError, Settings
+from controller.settings import ConfigurationError, Settings
 from controller.wiring import Side
-from scenarios.base import Parameters, PatientParameters, Scenario
-from scenarios.evidence import outcomes
-from scenarios.filling import ECHO_PATIENCE_S, EVERY_NUMBER, WINDOW
-from scenarios.lab import Lab
-from scenarios.refusals import Promise, check_refused, refuse_eviction
-from scenarios.report import Report
-from scenarios.traffic.drive import Attempt, Clients, Opening
+from scenarios.shared.filling import ECHO_PATIENCE_S, EVERY_NUMBER, WINDOW
+from testbed.evidence.outcomes import outcomes
+from testbed.experiment.lab import Lab
+from testbed.experiment.promise import Promise, check_refused, refuse_eviction
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
+from testbed.traffic.drive import Clients
+from testbed.traffic.records import Attempt, Opening
 
 HOMES = ("home-a", "home-b")
 CARRIER = "carrier"

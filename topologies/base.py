@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 from mininet.topo import Topo
 
-from controller.configuration import ConfigurationError, Settings
+from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Route, Side, routed
 from topologies.gateways.base import Gateway
-from topologies.hosts import AccessSwitch, LabHost, Router
-from topologies.plain import Plain
+from topologies.gateways.plain import Plain
+from topologies.network.hosts import AccessSwitch, LabHost, Router
 
 SUBSCRIBERS = ipaddress.IPv4Network("10.64.0.0/10")
 """The addresses of clients that have many, each client's in a network of its own, by its number."""
@@ -83,9 +83,15 @@ class LabTopology(Topo):
         if external is not None:
             self.external[name] = external
         if params is None:
-            self.addSwitch(name, cls=Plain(self, name, cls), batch=False)
+            self.addSwitch(name, cls=self._plain(name, cls), batch=False)
         else:
             self.addSwitch(name, cls=cls, batch=False, **params.get(name, {}))
+
+    def _plain(self, name: str, cls: type[Gateway]) -> Plain:
+        def wiring() -> tuple[list[Interface], str]:
+            return self.wiring[name], self.gateway_mac(name)
+
+        return Plain(cls, wiring, settings=self.settings, external=self.external.get(name))
 
     def router(self, name: str) -> None:
         """Place a plain router, which translates nothing and knows the networks on its links."""

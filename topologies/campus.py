@@ -22,11 +22,11 @@ import ipaddress
 import math
 from typing import Any
 
-from controller.configuration import ConfigurationError
+from controller.settings import ConfigurationError
 from topologies.base import LabTopology, client_name
 from topologies.gateways.base import Gateway
-from topologies.gateways.openflow import OpenFlowGateway
-from topologies.nodes import LINKS as LINKS  # for Mininet's own command: its --link
+from topologies.gateways.openflow.gateway import OpenFlowGateway
+from topologies.network.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 LAN = ipaddress.IPv4Network("10.0.0.0/16")
 GATEWAY_INSIDE = ipaddress.IPv4Interface("10.0.255.254/16")

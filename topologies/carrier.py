@@ -23,11 +23,11 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from controller.configuration import ConfigurationError
+from controller.settings import ConfigurationError
 from topologies.base import LabTopology, client_name
 from topologies.gateways.base import Gateway
-from topologies.gateways.openflow import OpenFlowGateway
-from topologies.nodes import LINKS as LINKS  # for Mininet's own command: its --link
+from topologies.gateways.openflow.gateway import OpenFlowGateway
+from topologies.network.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 HOMES = {
     "home-a": ipaddress.IPv4Network("10.1.0.0/16"),

@@ -18,11 +18,11 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, ClassVar
 
-from controller.configuration import ConfigurationError
+from controller.settings import ConfigurationError
 from topologies.base import LabTopology, client_name
 from topologies.gateways.base import Gateway
-from topologies.gateways.openflow import OpenFlowGateway
-from topologies.nodes import LINKS as LINKS  # for Mininet's own command: its --link
+from topologies.gateways.openflow.gateway import OpenFlowGateway
+from topologies.network.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 LAN = ipaddress.IPv4Network("10.0.0.0/16")
 GATEWAY_INSIDE = ipaddress.IPv4Address("10.0.255.254")

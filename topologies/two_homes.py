@@ -24,11 +24,11 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
-from controller.configuration import ConfigurationError
+from controller.settings import ConfigurationError
 from topologies.base import LabTopology, client_name
 from topologies.gateways.base import Gateway
-from topologies.gateways.openflow import OpenFlowGateway
-from topologies.nodes import LINKS as LINKS  # for Mininet's own command: its --link
+from topologies.gateways.openflow.gateway import OpenFlowGateway
+from topologies.network.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 GATEWAY_HOST = 0xFFFE
 """Where in a home's network its gateway is: at .255.254."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from controller.nat.model import Flow, Limit, Mapping, Protocol, Refuse, Translate
+from controller.nat.model import Flow, Limit, Mapping, Protocol
+from controller.nat.verdicts import Refuse, Translate
 from controller.nat.waiting import Ticket
 
 

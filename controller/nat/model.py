@@ -1,4 +1,4 @@
-"""The nouns of a NAT: endpoint, packet, session, mapping, and the verdict on a packet.
+"""The nouns of a NAT: endpoint, packet, flow, connection, mapping, and what can run short.
 
 A *mapping* ties an internal endpoint to an external one; a *session* is a mapping plus one remote endpoint (RFC
 4787 section 4.1, RFC 5508 section 2). A *flow* is what the switch can count: as many sessions of a mapping as one
@@ -14,13 +14,10 @@ import enum
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from controller.nat.tcp import TcpState
 from controller.nat.timers import Timed
-
-if TYPE_CHECKING:
-    from controller.nat.waiting import Ticket
 
 
 class Protocol(enum.IntEnum):
@@ -142,7 +139,7 @@ class Packet(NamedTuple):
 class Mapping:
     """An internal endpoint and the external endpoint that stands for it, for one protocol.
 
-    `scope` is the part of the remote endpoint for which it was made, by the mapping behaviour: ANYBODY, an
+    `toward` is the part of the remote endpoint for which it was made, by the mapping behaviour: ANYBODY, an
     address, or an endpoint. `last_use` is when any of its flows was last refreshed. `flows` is never empty while
     the mapping lives.
     """
@@ -150,7 +147,7 @@ class Mapping:
     protocol: Protocol
     internal: Endpoint
     external: Endpoint
-    scope: Endpoint
+    toward: Endpoint
     last_use: float
     flows: list[Flow] = field(default_factory=list)
 
@@ -224,56 +221,9 @@ class Limit(enum.Enum):
     """`hold_queue`: packets that wait."""
 
 
-class DropReason(enum.Enum):
-    """Why a packet was dropped although nothing ran short."""
-
-    NO_MAPPING = "no mapping"
-    FILTERED = "the filtering behaviour keeps this sender out"
-    NOT_A_SYN = "a TCP packet without SYN, and no mapping"
-
-
 class Answer(enum.Enum):
     """What the sender of a refused packet is told."""
 
     NOTHING = "drop"
     ICMP = "icmp"
     RESET = "reset"
-
-
-@dataclass(slots=True)
-class Translate:
-    """Let the packet pass, rewritten by this flow's mapping; `created` says that the flow is new."""
-
-    flow: Flow
-    created: bool
-
-    @property
-    def mapping(self) -> Mapping:
-        """The mapping that rewrites it."""
-        return self.flow.mapping
-
-
-@dataclass(slots=True)
-class Refuse:
-    """Do not let the packet pass: `limit` was reached. Its sender is told `answer`."""
-
-    limit: Limit
-    answer: Answer
-
-
-@dataclass(slots=True)
-class Hold:
-    """Keep the packet, if it is new, with the others of this ticket; an event will tell what becomes of it."""
-
-    ticket: Ticket
-    is_new: bool
-
-
-@dataclass(slots=True)
-class Drop:
-    """Do not let the packet pass: it belongs to nothing."""
-
-    reason: DropReason
-
-
-Verdict = Translate | Refuse | Hold | Drop

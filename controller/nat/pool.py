@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controller.nat.allocators.allocator import Allocator, PortPlan
 from controller.nat.model import PARTS, TCP, Dependence, Endpoint, Protocol
 from controller.nat.settings import NatSettings
+from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.subscribers import Subscriber
 
 

@@ -8,30 +8,19 @@ from __future__ import annotations
 import itertools
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol as Interface
 
-from controller.nat.events import LimitReached, ReleaseReason, Resumed
-from controller.nat.exhaustion.policy import Decision, Evict, Shortage, Wait
-from controller.nat.model import (
-    PARTS,
-    Answer,
-    Flow,
-    Hold,
-    Limit,
-    Mapping,
-    Packet,
-    Protocol,
-    Refuse,
-    Translate,
-    Verdict,
-)
-from controller.nat.pool import Freed
+from controller.nat.counters import Counters
+from controller.nat.events import Event, LimitReached, ReleaseReason, Resumed
+from controller.nat.limits import Limits
+from controller.nat.model import PARTS, Answer, Endpoint, Flow, Limit, Mapping, Packet, Protocol
+from controller.nat.pool import Freed, Pool
 from controller.nat.recency import Recency
 from controller.nat.scopes import ANY_MAPPING, Scope, Scopes
+from controller.nat.settings import NatSettings
+from controller.nat.strategies.exhaustion.policy import Decision, Evict, Shortage, Wait
+from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Key, Ticket, WaitingRoom
-
-if TYPE_CHECKING:
-    from controller.nat.translator import Nat
 
 RESTS = 4
 """What is evicted for waits for the port's rest, and is not given up before this many of them."""
@@ -47,10 +36,32 @@ _FREED_BY_ANY_MAPPING = (*_FREED_BY_ANY_FLOW, _SUBSCRIBERS, ANY_MAPPING)
 _ANY_MAPPING_HELPS = {Limit.MAPPINGS, Limit.SESSIONS, Limit.FLOW_TABLE, Limit.SUBSCRIBERS}
 
 
+class Translator(Interface):
+    """What is asked of the NAT."""
+
+    settings: NatSettings
+    pool: Pool
+    limits: Limits
+    events: deque[Event]
+    counters: dict[Protocol, Counters]
+
+    def outbound_flow(self, protocol: Protocol, internal: Endpoint, remote: Endpoint) -> Flow | None:
+        """Return the flow of packets from `internal` to `remote`, if there is one."""
+
+    def outbound(self, packet: Packet, now: float) -> Verdict:
+        """Decide on a packet from inside."""
+
+    def open(self, packet: Packet, now: float) -> Flow | Scope:
+        """Make what an outbound packet without a flow needs, or return the scope in which it ran short."""
+
+    def end(self, mapping: Mapping, reason: ReleaseReason, now: float) -> None:
+        """End a mapping with all its flows."""
+
+
 class Scarcity:
     """Decides on outbound packets that could not get what they need."""
 
-    def __init__(self, nat: Nat, scopes: Scopes) -> None:
+    def __init__(self, nat: Translator, scopes: Scopes) -> None:
         settings = nat.settings
         self._nat = nat
         self._scopes = scopes
@@ -145,7 +156,11 @@ class Scarcity:
         if limit is Limit.FLOW_TABLE and mapping.protocol is Protocol.ICMP:
             return False  # it has no rules
         wanted = self._scope_of(packet.destination)  # its own mapping is of use to it
-        return (mapping.protocol, mapping.internal, mapping.scope) != (packet.protocol, packet.source, wanted)
+        return (mapping.protocol, mapping.internal, mapping.toward) != (
+            packet.protocol,
+            packet.source,
+            wanted,
+        )
 
     def _make_room(self, decision: Decision, now: float) -> None:
         """Evict, where it was decided to; its packet waits by now."""

@@ -52,7 +52,7 @@ class Scopes:
         First MAPPINGS, for whatever any mapping's end frees; then that of its port; then those of its quotas.
         """
         subscriber = mapping.internal.address
-        of_port = self._of_port(mapping.external.address, mapping.protocol, mapping.scope, subscriber)
+        of_port = self._of_port(mapping.external.address, mapping.protocol, mapping.toward, subscriber)
         scopes = [ANY_MAPPING, of_port]
         if self._port_quota is not None:
             scopes.append(Scope(Limit.QUOTA, subscriber))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.nat.allocators.allocator import Allocator
-from controller.nat.exhaustion.policy import ExhaustionPolicy
 from controller.nat.model import Answer, Dependence, Protocol
-from controller.nat.pooling.pooling import Pooling
+from controller.nat.strategies.allocators.allocator import Allocator
+from controller.nat.strategies.exhaustion.policy import Policy
+from controller.nat.strategies.pooling.pooling import Pooling
 from controller.nat.tcp import TcpTimer
 
 
@@ -29,7 +29,7 @@ class NatSettings:
     allocator: type[Allocator]
     port_set_size: int
     port_set_timeout: float
-    on_exhaustion: type[ExhaustionPolicy]
+    on_exhaustion: type[Policy]
     fallback: Answer
     hold_timeout: float
     hold_queue: int

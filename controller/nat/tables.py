@@ -132,13 +132,13 @@ class PeerTables(Tables):
 
     def add_mapping(self, mapping: Mapping) -> None:
         """Enter a mapping; its first flow follows."""
-        self._by_internal[self._internal_key(mapping.internal, mapping.scope)] = mapping
-        self._by_external[self._external_key(mapping.external, mapping.scope)] = mapping
+        self._by_internal[self._internal_key(mapping.internal, mapping.toward)] = mapping
+        self._by_external[self._external_key(mapping.external, mapping.toward)] = mapping
 
     def remove_mapping(self, mapping: Mapping) -> None:
         """Remove a mapping without flows."""
-        del self._by_internal[self._internal_key(mapping.internal, mapping.scope)]
-        del self._by_external[self._external_key(mapping.external, mapping.scope)]
+        del self._by_internal[self._internal_key(mapping.internal, mapping.toward)]
+        del self._by_external[self._external_key(mapping.external, mapping.toward)]
 
     def add_flow(self, flow: Flow) -> None:
         """Enter a flow.

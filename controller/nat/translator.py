@@ -33,18 +33,13 @@ from controller.nat.model import (
     TCP,
     Answer,
     Dependence,
-    Drop,
-    DropReason,
     Endpoint,
     Flow,
     Limit,
     Mapping,
     Packet,
     Protocol,
-    Refuse,
     Side,
-    Translate,
-    Verdict,
 )
 from controller.nat.pool import Pool
 from controller.nat.protocols import ProtocolState
@@ -53,6 +48,7 @@ from controller.nat.scopes import Scope, Scopes
 from controller.nat.settings import NatSettings
 from controller.nat.subscribers import Subscriber
 from controller.nat.tcp import TcpState
+from controller.nat.verdicts import Drop, DropReason, Refuse, Translate, Verdict
 
 
 class Nat:
@@ -369,7 +365,7 @@ class Nat:
         state.tables.remove_mapping(mapping)
         # What is stolen is stolen for somebody who waits: a hold-down would take it from both.
         hold_down = reason is not ReleaseReason.EVICTED
-        freed = self.pool.release(mapping.protocol, mapping.external, mapping.scope, now, hold_down=hold_down)
+        freed = self.pool.release(mapping.protocol, mapping.external, mapping.toward, now, hold_down=hold_down)
         self.limits.gave_mapping(mapping.internal.address, mapping.protocol)
         self.events.append(MappingReleased(mapping, reason))
         self._scarcity.mapping_released(mapping, freed, reason)

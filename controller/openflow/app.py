@@ -16,7 +16,7 @@ from controller.openflow.outbox import Outbox
 from controller.openflow.pipeline import Table
 from controller.openflow.router import Router
 from controller.openflow.statistics import RuleCount
-from controller.telemetry import GAUGES_EVERY_S, Telemetry, gauges
+from controller.openflow.telemetry import GAUGES_EVERY_S, Telemetry, gauges
 
 TICK_S = 0.05
 """How often time passes for the NAT: the precision of its timers."""

@@ -22,20 +22,10 @@ from controller.nat.events import (
     Resumed,
     ThresholdReached,
 )
-from controller.nat.model import (
-    Answer,
-    Flow,
-    Hold,
-    Limit,
-    Mapping,
-    Protocol,
-    Refuse,
-    Side,
-    Translate,
-    Verdict,
-)
+from controller.nat.model import Answer, Flow, Limit, Mapping, Protocol, Side
 from controller.nat.tokens import TokenBucket
 from controller.nat.translator import Nat
+from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Ticket
 from controller.openflow.ageing import Ageing
 from controller.openflow.answers import reset, unreachable

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-COMMAND = [sys.executable, "-P", "-c", "from scenarios.cli import main; main()"]
+COMMAND = [sys.executable, "-P", "-c", "from testbed.command.cli import main; main()"]
 FILES = Path(__file__).parent / "files"
 BROKEN = FILES / "broken_gateways.py"
 PERJURERS = FILES / "perjurers.py"

@@ -53,7 +53,7 @@ def test_without_the_option_there_are_none(run: Run, tmp_path: Path) -> None:
 
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["results.json"]
     assert "capture" not in finished.result["series"]
-    assert "scenarios.traffic.capture" not in finished.result["series"]["peak_memory_kib"]
+    assert "testbed.traffic.capture" not in finished.result["series"]["peak_memory_kib"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from scenarios.release import ENDINGS
+from testbed.registry import GATEWAYS
 from tests.emulation.conftest import BROKEN, FILES, PERJURERS, Run
-from topologies.gateways import GATEWAYS
 from topologies.gateways.behaviour import Behaviour
 
 LINUX = FILES / "broken_linux.py"

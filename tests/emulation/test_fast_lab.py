@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.sandbox.enter import NAMESPACES
+from testbed.sandbox.enter import NAMESPACES
 from tests.emulation.conftest import DEADLINE_S, Run
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from tests.emulation.conftest import Finished, Start
 LONG = ("run", "port-exhaustion", "--set", "ports=16", "--set", "attempts=24", "--set", "patience=60", "--json")
 """A run that is certain to be under way when it is killed: its refused attempts wait for a minute."""
 
-WORKER = "scenarios.traffic.client"
+WORKER = "testbed.traffic.client"
 SANDBOX = ("unshare", "init", "runner")
 """Its own processes, each the child of the one before."""
 ASKING_SHELLS = Path(__file__).parent / "files" / "asking_shells.py"
@@ -144,7 +144,7 @@ def test_the_sandbox_may_be_killed(start: Start, before: dict[str, Any], which: 
     process, family = running(start)
     victim = process.pid
     for _ in SANDBOX[: SANDBOX.index(which) + 1]:
-        victim = child(victim, "scenarios.sandbox.init")
+        victim = child(victim, "testbed.sandbox.init")
 
     os.kill(victim, signal.SIGKILL)
     finished = Finished(process.wait(DEADLINE_S), *process.communicate())

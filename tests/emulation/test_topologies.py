@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.sandbox.enter import NAMESPACES
+from testbed.registry import TOPOLOGIES
+from testbed.sandbox.enter import NAMESPACES
 from tests.emulation.conftest import DEADLINE_S, Run
-from topologies import TOPOLOGIES
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN_MININET = Path(__file__).parent / "files" / "plain_mininet.py"

@@ -10,12 +10,13 @@ from __future__ import annotations
 import random
 import sys
 
-from benchmarks.ceiling import canned
-from controller.configuration import Settings
-from controller.nat.model import Dependence, Endpoint, Packet, Protocol, TcpFlags, Translate
+from benchmarks.reference.ceiling import canned
+from controller.nat.model import Dependence, Endpoint, Packet, Protocol, TcpFlags
 from controller.nat.translator import Nat
+from controller.nat.verdicts import Translate
 from controller.openflow.messages import addition, serialised
 from controller.openflow.pipeline import rules_of
+from controller.settings import Settings
 
 
 def main() -> None:

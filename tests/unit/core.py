@@ -7,9 +7,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from controller.nat.allocators.random_ import RandomAllocator
 from controller.nat.events import Event, FlowEnded, MappingCreated, MappingReleased, Resumed
-from controller.nat.exhaustion.drop import Drop
 from controller.nat.model import (
     Answer,
     Connection,
@@ -21,13 +19,14 @@ from controller.nat.model import (
     Protocol,
     Side,
     TcpFlags,
-    Translate,
-    Verdict,
 )
-from controller.nat.pooling.paired import Paired
 from controller.nat.settings import NatSettings
+from controller.nat.strategies.allocators.random_ import RandomAllocator
+from controller.nat.strategies.exhaustion.drop import DropPolicy
+from controller.nat.strategies.pooling.paired import Paired
 from controller.nat.tcp import TcpTimer
 from controller.nat.translator import Nat
+from controller.nat.verdicts import Translate, Verdict
 
 TCP, UDP, ICMP = Protocol.TCP, Protocol.UDP, Protocol.ICMP
 SYN, ACK, FIN, RST = TcpFlags.SYN, TcpFlags.ACK, TcpFlags.FIN, TcpFlags.RST
@@ -60,7 +59,7 @@ def nat_settings(*, ports: int = 4, addresses: int = 1, hold_down: float = 0.0, 
         "allocator": RandomAllocator,
         "port_set_size": 2,
         "port_set_timeout": 4.0,
-        "on_exhaustion": Drop,
+        "on_exhaustion": DropPolicy,
         "fallback": Answer.NOTHING,
         "hold_timeout": HOLD,
         "hold_queue": 100,

@@ -18,8 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.stock_controller import StockOutbox
-from controller.configuration import Settings
+from benchmarks.reference.stock_controller import StockOutbox
 from controller.openflow import (
     framework,  # the first to be imported, as in the controller: it patches the others
     loop,
@@ -28,6 +27,7 @@ from controller.openflow.framework import handler, ofproto, parser
 from controller.openflow.outbox import Outbox
 from controller.openflow.pipeline import Table
 from controller.openflow.router import Router
+from controller.settings import Settings
 from controller.wiring import ControllerConfiguration
 
 BEHAVIOURS: list[dict[str, object]] = [

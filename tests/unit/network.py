@@ -16,12 +16,12 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet as Layer
 from scapy.packet import Raw
 
-from controller.configuration import Settings
 from controller.nat.model import Endpoint, Flow, Mapping, Protocol, Side
 from controller.openflow import switch
 from controller.openflow.pipeline import INJECTED, Rule, Table, Value, rules_of
 from controller.openflow.router import Router
 from controller.openflow.statistics import RuleCount
+from controller.settings import Settings
 from controller.wiring import ControllerConfiguration
 from tests.flowtable import FlowTable, PacketIn
 from topologies.base import LabTopology, mac_of

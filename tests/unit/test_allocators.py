@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.nat.allocators import ALLOCATORS, Allocator, PortPlan
-from controller.nat.allocators.blocks import BlocksAllocator
-from controller.nat.allocators.linux_like import LinuxLikeAllocator
-from controller.nat.allocators.preserving import PreservingAllocator
-from controller.nat.allocators.random_ import RandomAllocator
-from controller.nat.allocators.sequential import SequentialAllocator
 from controller.nat.model import Endpoint
+from controller.nat.strategies.allocators import ALLOCATORS, Allocator, PortPlan
+from controller.nat.strategies.allocators.blocks import BlocksAllocator
+from controller.nat.strategies.allocators.linux_like import LinuxLikeAllocator
+from controller.nat.strategies.allocators.preserving import PreservingAllocator
+from controller.nat.strategies.allocators.random_ import RandomAllocator
+from controller.nat.strategies.allocators.sequential import SequentialAllocator
 
 ALICE = Endpoint.parse("10.0.0.1:40000")
 BOB = Endpoint.parse("10.0.0.2:40000")

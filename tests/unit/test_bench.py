@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from controller.configuration import ConfigurationError
-from scenarios.bench.base import Bench, Measured, Parameters, Ratio, Sample
-from scenarios.bench.catalogue import BENCHES
-from scenarios.bench.command import carried_out, planned
-from scenarios.bench.figures import ratios, rows
-from scenarios.bench.showing import markdown
+from controller.settings import ConfigurationError
+from testbed.bench.bench import Bench, Measured, Parameters, Ratio, Sample
+from testbed.bench.figures import ratios, rows
+from testbed.bench.repetitions import carried_out, planned
+from testbed.bench.table import markdown
+from testbed.registry import BENCHES, ours
 
 PLACE = {"fill": 0.5}
 
@@ -64,7 +64,7 @@ class Race(Bench):
 @pytest.fixture
 def race(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the race among the benches."""
-    monkeypatch.setitem(BENCHES, "race", Race)
+    monkeypatch.setitem(BENCHES, "race", f"{__name__}:Race")
 
 
 def test_a_row_is_the_median_over_the_repetitions_with_the_least_and_the_most() -> None:
@@ -208,7 +208,7 @@ def test_what_makes_no_sense_is_refused_with_a_way_out(
 
 def test_every_bench_has_its_own_name_and_asks_a_question() -> None:
     """The names are those of the command line."""
-    for name, bench in BENCHES.items():
+    for name, bench in ours("bench").items():
         assert bench.name == name
         assert bench.question().endswith("?")
         assert bench.subjects
@@ -217,6 +217,6 @@ def test_every_bench_has_its_own_name_and_asks_a_question() -> None:
 
 def test_ratios_name_subjects_that_there_are() -> None:
     """A misspelt one would silently give no ratio."""
-    for bench in BENCHES.values():
+    for bench in ours("bench").values():
         for ratio in itertools.chain.from_iterable((each.of, each.to) for each in bench.ratios):
             assert ratio in bench.subjects

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from scenarios.carrying_out import Interrupted, _Interruptions
+from testbed.run.launch import Interrupted, _Interruptions
 
 
 def test_a_signal_breaks_off_a_run_once() -> None:

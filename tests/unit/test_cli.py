@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.cli import EXIT_STATUS, main
+from testbed.command.cli import EXIT_STATUS, main
 
 KINDS = ("scenarios", "topologies", "gateways", "allocators", "policies", "profiles", "settings", "benches")
 

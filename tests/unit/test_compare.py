@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from controller.configuration import ConfigurationError
-from scenarios.compare import Planned, _distinct, _worst, names, plans
-from scenarios.differences import differences, label
-from scenarios.resolve import Run, resolve
-from scenarios.results_page import page
-from scenarios.status import ExitStatus
+from controller.settings import ConfigurationError
+from testbed.compare.comparison import Planned, _distinct, _worst, names, plans
+from testbed.compare.differences import differences, label
+from testbed.compare.page import page
+from testbed.experiment.plan import Run
+from testbed.run.exit_status import ExitStatus
+from testbed.run.resolve import resolve
 
 STUDENT = '''
 from pydantic import Field
 from topologies.gateways.base import Options, Restriction
-from topologies.gateways.openflow import OpenFlowGateway
+from topologies.gateways.openflow.gateway import OpenFlowGateway
 
 class Choices(Options):
     colour: str = Field("blue", description="of the box", pattern="blue|red")

@@ -10,16 +10,15 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from controller import profiles
-from controller.configuration import PROFILES, ConfigurationError, Settings, checked
-from controller.nat.allocators.linux_like import LinuxLikeAllocator
-from controller.nat.allocators.random_ import RandomAllocator
-from controller.nat.exhaustion.drop import Drop
-from controller.nat.exhaustion.evict_lru import EvictLru
 from controller.nat.model import Answer, Dependence, Protocol
-from controller.nat.pooling.paired import Paired
-from controller.nat.pooling.roundrobin import RoundRobin
+from controller.nat.strategies.allocators.linux_like import LinuxLikeAllocator
+from controller.nat.strategies.allocators.random_ import RandomAllocator
+from controller.nat.strategies.exhaustion.drop import DropPolicy
+from controller.nat.strategies.exhaustion.evict_lru import EvictLruPolicy
+from controller.nat.strategies.pooling.paired import Paired
+from controller.nat.strategies.pooling.roundrobin import RoundRobin
 from controller.nat.tcp import TcpTimer
+from controller.settings import PROFILES, ConfigurationError, Settings, checked, profiles
 from controller.wiring import ControllerConfiguration, Interface, Side
 
 
@@ -257,7 +256,7 @@ def test_the_core_gets_scaled_times_and_looked_up_names() -> None:
     assert settings.ports == range(1024, 1028)
     assert settings.external_addresses == (int(ipaddress.IPv4Address("192.0.2.1")),)
     assert settings.allocator is RandomAllocator
-    assert settings.on_exhaustion is Drop
+    assert settings.on_exhaustion is DropPolicy
     assert settings.pooling is Paired
     assert (settings.udp_timeout, settings.icmp_timeout, settings.hold_down_timeout) == (150, 30, 60)
     assert (settings.hold_timeout, settings.port_set_timeout) == (0.5, 30)
@@ -311,7 +310,7 @@ def test_the_core_gets_every_setting_by_its_own_name() -> None:
     assert settings.pooling is RoundRobin
     assert settings.allocator is LinuxLikeAllocator
     assert (settings.port_set_size, settings.port_set_timeout) == (2, 3)
-    assert settings.on_exhaustion is EvictLru
+    assert settings.on_exhaustion is EvictLruPolicy
     assert settings.fallback is Answer.RESET
     assert (settings.hold_timeout, settings.hold_queue) == (4, 5)
     assert settings.port_quota == 6

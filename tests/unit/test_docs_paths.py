@@ -9,7 +9,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
-FOLDERS = ("controller", "scenarios", "topologies", "tests", "docs", "vagrant", "benchmarks", ".ci")
+FOLDERS = ("controller", "scenarios", "testbed", "topologies", "tests", "docs", "vagrant", "benchmarks", ".ci")
 PATH = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./-]*\w")
 FILE_NAME = re.compile(r"`(\w+\.(?:py|sh|j2|yaml))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")

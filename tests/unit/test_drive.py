@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from scenarios.traffic import drive
-from scenarios.traffic.drive import TrafficError, Worker
+from testbed.traffic import drive
+from testbed.traffic.drive import TrafficError, Worker
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.configuration import Settings
-from scenarios.evidence import (
+from controller.settings import Settings
+from testbed.evidence.outcomes import (
     OUTCOMES,
     heard,
     held,
@@ -23,9 +23,9 @@ from scenarios.evidence import (
     shared,
     waits,
 )
-from scenarios.traffic.drive import Attempt, Sighting
-from scenarios.traffic.wire import Endpoint
-from topologies.gateways.openflow import OpenFlowGateway
+from testbed.traffic.records import Attempt, Sighting
+from testbed.traffic.wire import Endpoint
+from topologies.gateways.openflow.gateway import OpenFlowGateway
 
 SERVER = ("198.51.100.1", 7)
 MIRROR = ("203.0.113.1", 7)

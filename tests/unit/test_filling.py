@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from controller.configuration import FIRST_PORT, ConfigurationError
-from scenarios.filling import opening
+from controller.settings import FIRST_PORT, ConfigurationError
 from scenarios.port_overlap import at_once, reuses
-from scenarios.resolve import resolve
-from scenarios.traffic.drive import Sighting
+from scenarios.shared.filling import opening
+from testbed.run.resolve import resolve
+from testbed.traffic.records import Sighting
 
 SERVER, SECOND_PORT, MIRROR = ("198.51.100.1", 7), ("198.51.100.1", 8), ("203.0.113.1", 7)
 EXTERNAL = ("192.0.2.1", 1024)

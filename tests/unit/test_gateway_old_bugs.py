@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 from scapy.layers.inet import IP
 
-from controller.nat.allocators import ALLOCATORS
 from controller.nat.model import Protocol
+from controller.nat.strategies.allocators import ALLOCATORS
 from tests.unit.network import EXTERNAL, Network, echo, tcp, udp
 
 SERVER = "198.51.100.1:7"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from controller.configuration import ConfigurationError, Settings
 from controller.nat.model import Side
-from topologies import TOPOLOGIES
+from controller.settings import ConfigurationError, Settings
+from testbed.registry import ours
 from topologies.home import Home, topos
 
 
@@ -100,7 +100,7 @@ def test_an_external_address_must_not_be_one_of_the_topologys(address: str) -> N
 
 def test_the_default_settings_fit_every_topology() -> None:
     """Whoever changes nothing meets no error."""
-    for topology in TOPOLOGIES.values():
+    for topology in ours("topology").values():
         topology(clients=2).check(Settings.model_validate(topology.settings))
 
 

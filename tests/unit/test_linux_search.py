@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from scenarios.models.curve import Prediction, Row, first_refusal, rows
-from scenarios.models.linux_search import (
+from scenarios.shared.models.curve import Prediction, Row, first_refusal, rows
+from scenarios.shared.models.linux_search import (
     PortRange,
     rounds,
     simulate,

@@ -8,22 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from controller import extensions
-from controller.configuration import ConfigurationError, Settings
-from controller.extensions import absolute
-from controller.nat.allocators import ALLOCATORS, PortPlan
-from controller.nat.exhaustion import POLICIES
 from controller.nat.model import Answer, Endpoint
+from controller.nat.strategies.allocators import ALLOCATORS, PortPlan
+from controller.nat.strategies.exhaustion import POLICIES
+from controller.settings import ConfigurationError, Settings, extensions
+from controller.settings.extensions import absolute
 from controller.wiring import ControllerConfiguration
-from scenarios.base import Scenario
-from scenarios.loading import load
 from scenarios.port_exhaustion import PortExhaustion
+from testbed.experiment.scenario import Scenario
+from testbed.registry import load
 from topologies.base import LabTopology
 from topologies.gateways.base import Gateway
 
 ROOT = Path(__file__).resolve().parents[2]
 BASES = {
-    "scenario": ("scenarios.base", Scenario),
+    "scenario": ("testbed.experiment.scenario", Scenario),
     "topology": ("topologies.base", LabTopology),
     "gateway": ("topologies.gateways.base", Gateway),
 }
@@ -140,7 +139,7 @@ def test_a_name_is_made_absolute_only_where_it_is_a_file(tmp_path: Path, monkeyp
 # Allocators and policies: what they must have is checked, not what they derive from
 
 ALLOCATOR = """
-from controller.nat.allocators.random_ import RandomAllocator
+from controller.nat.strategies.allocators.random_ import RandomAllocator
 from controller.nat.model import Endpoint
 
 class Upward:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from controller.configuration import ConfigurationError, Settings, checked
+from controller.settings import ConfigurationError, Settings, checked
 from scenarios.loss_curve import CurveParameters, LossCurve, draw
 from topologies.gateways.base import Options
-from topologies.gateways.openflow import OpenFlowGateway
+from topologies.gateways.openflow.gateway import OpenFlowGateway
 
 
 def parameters(**values: object) -> CurveParameters:

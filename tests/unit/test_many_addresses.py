@@ -9,17 +9,17 @@ import pytest
 from scapy.layers.inet import IP
 from scapy.layers.l2 import ARP
 
-from controller.configuration import ConfigurationError, Settings
 from controller.openflow.pipeline import Table
+from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Route, Side, routed
-from scenarios.resolve import resolve
+from testbed.run.resolve import resolve
 from tests.unit.network import Network, udp
 from topologies.base import LabTopology
 from topologies.campus import Campus
 from topologies.carrier import Carrier
 from topologies.gateways.base import GatewayPlan, Options
-from topologies.gateways.netfilter import links
-from topologies.gateways.ovs_ct import OvsCtGateway, rules
+from topologies.gateways.netfilter.gateway import links
+from topologies.gateways.ovs_ct.gateway import OvsCtGateway, rules
 from topologies.home import Home
 
 SERVER = "198.51.100.1:7"

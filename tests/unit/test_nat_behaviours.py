@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from controller.nat.model import Answer, Dependence, Drop, DropReason, Endpoint, Limit, Protocol, Refuse, Translate
+from controller.nat.model import Answer, Dependence, Endpoint, Limit, Protocol
+from controller.nat.verdicts import Drop, DropReason, Refuse, Translate
 from tests.unit.core import ACK, ALICE, BOB, CAROL, ICMP, SERVER, TCP, UDP, Bench, first_packet
 
 NONE, ADDRESS, ENDPOINT = Dependence

@@ -14,7 +14,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from controller.nat.allocators import ALLOCATORS
 from controller.nat.events import (
     FlowCreated,
     FlowEnded,
@@ -24,29 +23,25 @@ from controller.nat.events import (
     ReleaseReason,
     Resumed,
 )
-from controller.nat.exhaustion import POLICIES
 from controller.nat.model import (
     Answer,
     Dependence,
-    Drop,
-    DropReason,
     Endpoint,
     Flow,
-    Hold,
     Limit,
     Mapping,
     Packet,
     Protocol,
-    Refuse,
     Side,
     TcpFlags,
-    Translate,
-    Verdict,
 )
-from controller.nat.pooling import POOLINGS
 from controller.nat.scarcity import RESTS
 from controller.nat.scopes import Scope
 from controller.nat.settings import NatSettings
+from controller.nat.strategies.allocators import ALLOCATORS
+from controller.nat.strategies.exhaustion import POLICIES
+from controller.nat.strategies.pooling import POOLINGS
+from controller.nat.verdicts import Drop, DropReason, Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Ticket
 from tests.unit.core import FIN, ICMP, REST, RST, SYN, TCP, UDP, Bench
 from tests.unit.test_nat_machine import IDLE_TIMEOUTS, Expected, flags_sent, internal_endpoints, remotes
@@ -300,7 +295,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
         if isinstance(verdict, Translate):
             self.passed(verdict.flow, Side.INSIDE, packet, now)
             assert verdict.mapping.internal == packet.source
-            assert self.books[verdict.flow].by_stranger or verdict.mapping.scope == self.settings.mapping.part(
+            assert self.books[verdict.flow].by_stranger or verdict.mapping.toward == self.settings.mapping.part(
                 packet.destination
             )
 
@@ -365,7 +360,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
             mapping
             for mapping in self.live
             if (mapping.protocol, mapping.external) == (packet.protocol, to)
-            and self.settings.overlapping.part(mapping.scope) == destination
+            and self.settings.overlapping.part(mapping.toward) == destination
         ]
         filtering = self.settings.filtering
         contacts = {
@@ -470,7 +465,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
 
     def mapping_created(self, mapping: Mapping, at: float) -> None:
         """It must be its endpoint's only one for its scope, and its port must be free."""
-        place = (mapping.external, self.settings.overlapping.part(mapping.scope))
+        place = (mapping.external, self.settings.overlapping.part(mapping.toward))
         assert place not in self.places(mapping.protocol)
         assert place not in self.out_of_use[mapping.protocol].places()
         assert mapping.external.address in self.settings.external_addresses
@@ -496,7 +491,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
         del self.live[mapping]
         del self.used_at[mapping]
         self.released[mapping.protocol] += 1
-        destination = self.settings.overlapping.part(mapping.scope)
+        destination = self.settings.overlapping.part(mapping.toward)
         self.out_of_use[mapping.protocol].resting.append(Freed(mapping.external, destination, at))
 
     def check_victim(self, victim: Mapping) -> None:
@@ -508,7 +503,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
                 other is not victim
                 and other.protocol is victim.protocol
                 and other.external.address == victim.external.address
-                and self.settings.overlapping.part(other.scope) == self.settings.overlapping.part(victim.scope)
+                and self.settings.overlapping.part(other.toward) == self.settings.overlapping.part(victim.toward)
                 and other.internal.address == victim.internal.address
                 and other.internal not in sources
             )
@@ -565,7 +560,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
             for book in self.books.values()
         ]
         assert len(set(flows)) == len(flows)
-        wanted = [(mapping.protocol, mapping.internal, mapping.scope) for mapping in self.live]
+        wanted = [(mapping.protocol, mapping.internal, mapping.toward) for mapping in self.live]
         assert len(set(wanted)) == len(wanted)
         assert set(self.bench.nat.flows()) == set(self.books)
         assert set(self.bench.nat.mappings()) == set(self.live)
@@ -693,7 +688,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
     def places(self, protocol: Protocol) -> list[tuple[Endpoint, Endpoint]]:
         """Return the external endpoints in use, each with the destination for which it is."""
         part = self.settings.overlapping.part
-        return [(mapping.external, part(mapping.scope)) for mapping in self.live if mapping.protocol is protocol]
+        return [(mapping.external, part(mapping.toward)) for mapping in self.live if mapping.protocol is protocol]
 
     def limit_for(self, packet: Packet) -> set[Limit | None]:
         """Return which limits may be named for a packet without a flow; None where it may pass."""
@@ -703,7 +698,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
         is_full: set[Limit | None] = (
             {Limit.SESSIONS} if self.is_reached(len(self.books), settings_.limit_sessions) else {None}
         )
-        if any((m.protocol, m.internal, m.scope) == (protocol, packet.source, scope) for m in own):
+        if any((m.protocol, m.internal, m.toward) == (protocol, packet.source, scope) for m in own):
             return is_full
         active = {mapping.internal.address for mapping in self.live}
         if subscriber not in active and self.is_reached(len(active), settings_.limit_subscribers):

@@ -6,23 +6,12 @@ from typing import Any
 
 import pytest
 
-from controller.nat.allocators import ALLOCATORS
 from controller.nat.events import LimitReached, MappingReleased, ReleaseReason, Resumed
-from controller.nat.exhaustion import POLICIES
-from controller.nat.model import (
-    Answer,
-    Dependence,
-    Endpoint,
-    Hold,
-    Limit,
-    Mapping,
-    Packet,
-    Protocol,
-    Refuse,
-    Translate,
-    Verdict,
-)
-from controller.nat.pooling import POOLINGS
+from controller.nat.model import Answer, Dependence, Endpoint, Limit, Mapping, Packet, Protocol
+from controller.nat.strategies.allocators import ALLOCATORS
+from controller.nat.strategies.exhaustion import POLICIES
+from controller.nat.strategies.pooling import POOLINGS
+from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
 from tests.unit.core import ALICE, BOB, CAROL, HOLD, ICMP, MIRROR, REST, SERVER, SYN, TCP, UDP, Bench, first_packet
 
 HOLDS, EVICTS = POLICIES["hold"], POLICIES["evict-lru"]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from controller.nat.exhaustion import POLICIES
 from controller.nat.model import TCP, Endpoint, Protocol, Side
+from controller.nat.strategies.exhaustion import POLICIES
 
 from .core import FIN, MIRROR, RST, SERVER, Bench, first_packet
 

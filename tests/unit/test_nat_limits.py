@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from controller.nat.events import LimitReached, ThresholdReached
-from controller.nat.exhaustion import POLICIES
-from controller.nat.model import Answer, Dependence, Endpoint, Limit, Protocol, Refuse, Translate
+from controller.nat.model import Answer, Dependence, Endpoint, Limit, Protocol
+from controller.nat.strategies.exhaustion import POLICIES
+from controller.nat.verdicts import Refuse, Translate
 from tests.unit.core import ALICE, BOB, CAROL, MIRROR, SERVER, TCP, UDP, Bench, first_packet
 
 OTHER = Endpoint(ALICE.address, 1)

@@ -16,20 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from controller.nat.events import LimitReached, MappingCreated, MappingReleased, ReleaseReason
-from controller.nat.model import (
-    Answer,
-    Drop,
-    DropReason,
-    Endpoint,
-    Limit,
-    Mapping,
-    Protocol,
-    Refuse,
-    Side,
-    TcpFlags,
-    Translate,
-    Verdict,
-)
+from controller.nat.model import Answer, Endpoint, Limit, Mapping, Protocol, Side, TcpFlags
+from controller.nat.verdicts import Drop, DropReason, Refuse, Translate, Verdict
 from tests.unit.core import (
     ACK,
     CLOSING,

@@ -8,20 +8,9 @@ import random
 import pytest
 
 from controller.nat.events import LimitReached, MappingCreated, MappingReleased, ReleaseReason
-from controller.nat.model import (
-    Answer,
-    Drop,
-    DropReason,
-    Endpoint,
-    Limit,
-    Packet,
-    Protocol,
-    Refuse,
-    Side,
-    TcpFlags,
-    Translate,
-)
+from controller.nat.model import Answer, Endpoint, Limit, Packet, Protocol, Side, TcpFlags
 from controller.nat.translator import Nat
+from controller.nat.verdicts import Drop, DropReason, Refuse, Translate
 from tests.unit.core import (
     ALICE,
     BOB,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from controller.nat.events import LimitReached
-from controller.nat.model import Answer, Endpoint, Limit, Refuse, Translate
-from controller.nat.pooling import POOLINGS
+from controller.nat.model import Answer, Endpoint, Limit
+from controller.nat.strategies.pooling import POOLINGS
+from controller.nat.verdicts import Refuse, Translate
 from tests.unit.core import ALICE, BOB, SERVER, TCP, UDP, Bench
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from controller.nat.model import Drop, DropReason, Endpoint, Mapping, Protocol, Side, TcpFlags, Translate
+from controller.nat.model import Endpoint, Mapping, Protocol, Side, TcpFlags
 from controller.nat.tcp import TcpState
+from controller.nat.verdicts import Drop, DropReason, Translate
 from tests.unit.core import ACK, ALICE, FIN, MIRROR, RST, SERVER, SYN, TCP, UDP, Bench, connections
 
 INSIDE, OUTSIDE = Side.INSIDE, Side.OUTSIDE

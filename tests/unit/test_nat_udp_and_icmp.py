@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from controller.nat.model import Endpoint, Protocol, Translate
+from controller.nat.model import Endpoint, Protocol
+from controller.nat.verdicts import Translate
 from tests.unit.core import ALICE, BOB, ICMP, MIRROR, SERVER, SYN, TCP, UDP, Bench
 
 TIMEOUTS = {UDP: 8.0, ICMP: 4.0}

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from controller.configuration import ConfigurationError, Settings
-from controller.keys import Keys
+from controller.settings import ConfigurationError, Settings
+from controller.settings.keys import Keys
 from controller.wiring import Interface, Side
-from scenarios.refusals import Promise
-from topologies.gateways import conntrack, linux_nat
+from testbed.experiment.promise import Promise
 from topologies.gateways.base import GatewayPlan
-from topologies.gateways.netfilter import NetfilterGateway, NetfilterOptions, links, rules
+from topologies.gateways.netfilter import conntrack, facts
+from topologies.gateways.netfilter.gateway import NetfilterGateway, NetfilterOptions, links, rules
 from topologies.gateways.tracking import HARMLESS
 
 NOBODY_ELSE = """\
-# Source NAT as a Linux router does it; made from the settings by topologies/gateways/netfilter.py.
+# Source NAT as a Linux router does it; made from the settings by topologies/gateways/netfilter/gateway.py.
 table ip lastport {
     counter dropped_unmapped_packets_tcp { }
     counter dropped_unmapped_packets_udp { }
@@ -71,7 +71,7 @@ icmp : "dropped_unmapped_packets_icmp" } drop
 
 def settings(**changes: Any) -> Settings:
     """Return Linux's defaults, changed."""
-    return Settings(**{**linux_nat.DEFAULTS, "ports": 64, **changes})
+    return Settings(**{**facts.DEFAULTS, "ports": 64, **changes})
 
 
 def line(words: str, *, fully_random: bool = False, **changes: Any) -> str:
@@ -173,8 +173,8 @@ def test_what_linux_cannot_do_is_refused(changes: dict[str, Any], words: str | N
 
 def test_every_setting_was_thought_of() -> None:
     """Each is followed, harmless, or followed in part; and none is two of them."""
-    in_part = [restriction.key for restriction in linux_nat.RESTRICTIONS]
-    thought_of = [*linux_nat.FOLLOWED, *HARMLESS, *in_part]
+    in_part = [restriction.key for restriction in facts.RESTRICTIONS]
+    thought_of = [*facts.FOLLOWED, *HARMLESS, *in_part]
 
     assert sorted(thought_of) == sorted(Keys.model_fields)
 
@@ -196,7 +196,7 @@ def test_each_of_conntracks_timeouts_follows_a_setting() -> None:
         time_scale=0.5,
     )
 
-    assert linux_nat.conntrack_timeouts(chosen) == {
+    assert facts.conntrack_timeouts(chosen) == {
         "udp_timeout": 5,
         "udp_timeout_stream": 5,
         "icmp_timeout": 1,
@@ -317,6 +317,6 @@ def test_what_is_expected_of_its_search_for_ports(
 ) -> None:
     """All of up to 128 ports; of more nearly all; of several addresses perhaps only one's."""
     chosen = settings(**changes)
-    promise = Promise.of(linux_nat.behaviour(chosen), chosen, protocol="tcp", clients=8)
+    promise = Promise.of(facts.behaviour(chosen), chosen, protocol="tcp", clients=8)
 
     assert promise.established(attempts) == established

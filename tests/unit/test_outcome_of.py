@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from scenarios.traffic.kernel import IcmpError, outcome_of
+from testbed.traffic.kernel import IcmpError, outcome_of
 
 MESSAGE = IcmpError(3, 13, "10.0.255.254")
 

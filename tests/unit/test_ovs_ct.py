@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from controller.configuration import ConfigurationError, Settings
-from controller.keys import Keys
+from controller.settings import ConfigurationError, Settings
+from controller.settings.keys import Keys
 from controller.wiring import Interface, Side
-from topologies.gateways import arp, ovs_conntrack
 from topologies.gateways.base import GatewayError, GatewayPlan
-from topologies.gateways.ovs_ct import OvsCtGateway, OvsCtOptions, Route, endpoints, rules, tracked
+from topologies.gateways.ovs_ct import facts
+from topologies.gateways.ovs_ct.gateway import OvsCtGateway, OvsCtOptions, Route, endpoints, rules, tracked
 from topologies.gateways.tracking import HARMLESS
+from topologies.network import arp
 
 ROUTE = Route(ipaddress.IPv4Network("198.51.100.0/24"), 2, "02:00:c6:33:64:01")
 
@@ -111,8 +112,8 @@ def test_inside_hosts_are_paired_with_the_external_addresses() -> None:
 
 def test_every_setting_is_followed_harmless_or_restricted() -> None:
     """None is ignored by oversight."""
-    restricted = {restriction.key for restriction in ovs_conntrack.RESTRICTIONS}
-    groups = [set(ovs_conntrack.FOLLOWED), set(HARMLESS), restricted]
+    restricted = {restriction.key for restriction in facts.RESTRICTIONS}
+    groups = [set(facts.FOLLOWED), set(HARMLESS), restricted]
 
     assert set.union(*groups) == set(Keys.model_fields)
     assert sum(map(len, groups)) == len(Keys.model_fields)
@@ -148,7 +149,7 @@ def test_timers_are_whole_seconds() -> None:
     """A fraction is rounded up; and half-closed connections are established ones (RFC 5382 REQ-5)."""
     scaled = settings(time_scale=0.1, udp_timeout=12, tcp_idle_timeout=50, tcp_trans_open_timeout=0.1)
 
-    timeouts = ovs_conntrack.conntrack_timeouts(scaled)
+    timeouts = facts.conntrack_timeouts(scaled)
 
     assert {
         name: timeouts[name] for name in ("udp_multiple", "tcp_established", "tcp_fin_wait", "tcp_syn_sent")
@@ -197,7 +198,7 @@ def test_the_size_of_the_table_is_read_from_its_limit() -> None:
 )
 def test_whether_expired_connections_keep_their_ports_depends_on_the_version(installed: str, keeps: bool) -> None:
     """As the source code of each version says."""
-    assert ovs_conntrack.keeps_expired(installed) is keeps
+    assert facts.keeps_expired(installed) is keeps
 
 
 @pytest.mark.parametrize("limit", [None, 100])
@@ -206,13 +207,13 @@ def test_room_in_the_table_is_free_after_the_sweep_in_every_version(
     monkeypatch: pytest.MonkeyPatch, installed: str, limit: int | None
 ) -> None:
     """A port is so in older ones only; what is declared cites what decides."""
-    monkeypatch.setattr(ovs_conntrack, "version", lambda: installed)
+    monkeypatch.setattr(facts, "version", lambda: installed)
 
-    declared = ovs_conntrack.behaviour(settings(limit_sessions=limit)).port_back
+    declared = facts.behaviour(settings(limit_sessions=limit)).port_back
 
     least, most = declared.value["close"]
     waits = limit is not None or installed == "3.1.0"
-    assert most - least == (ovs_conntrack.SWEPT_EVERY_S if waits else 0)
+    assert most - least == (facts.SWEPT_EVERY_S if waits else 0)
     assert ("conntrack_clean" in str(declared)) == waits
 
 
@@ -226,7 +227,7 @@ def test_the_timers_are_a_change_of_the_policy_that_the_zone_began_with() -> Non
 
     gateway = OvsCtGateway.__new__(OvsCtGateway)
     gateway._zone, gateway.vsctl = 7, vsctl  # type: ignore[method-assign, assignment]
-    timeouts = ovs_conntrack.conntrack_timeouts(settings())
+    timeouts = facts.conntrack_timeouts(settings())
 
     gateway._set_timeouts(timeouts)
 
@@ -237,7 +238,7 @@ def test_the_timers_are_a_change_of_the_policy_that_the_zone_began_with() -> Non
         *("set", "CT_Timeout_Policy", "policy"),
         *(f"timeouts:{name}={seconds}" for name, seconds in timeouts.items()),
     ]
-    assert timeouts.keys() == ovs_conntrack.TIMEOUTS.keys()
+    assert timeouts.keys() == facts.TIMEOUTS.keys()
 
 
 def test_a_neighbour_is_asked_for_and_its_answer_read() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from controller.configuration import ConfigurationError
+from controller.settings import ConfigurationError
 from scenarios.churn import plan
 from scenarios.fairness import allotted, jain
-from scenarios.rates import Pool, evenly
-from scenarios.resolve import resolve
+from scenarios.shared.rates import Pool, evenly
+from testbed.run.resolve import resolve
 
 
 def refusal(scenario: str, *sets: str) -> str:

@@ -12,9 +12,9 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from scenarios.traffic.bulk import Outgoing
-from scenarios.traffic.flight import Arrival, Flight
-from scenarios.traffic.frames import Kind, Maker, Station
+from testbed.traffic.bulk import Outgoing
+from testbed.traffic.flight import Arrival, Flight
+from testbed.traffic.frames import Kind, Maker, Station
 
 ALICE = Station("02:00:0a:00:00:01", "10.0.0.1")
 ROUTER_MAC, SERVER = "02:00:0a:00:ff:fe", "198.51.100.1"

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from controller.configuration import Settings
-from scenarios import refusals
-from scenarios.refusals import Promise, check_refused, packets_refused, settled
-from scenarios.report import Report
-from scenarios.sandbox.records import Channel
-from scenarios.traffic.drive import Attempt
+from controller.settings import Settings
+from testbed.experiment import promise as refusals
+from testbed.experiment.promise import Promise, check_refused, packets_refused, settled
+from testbed.experiment.report import Report
+from testbed.sandbox.records import Channel
+from testbed.traffic.records import Attempt
 from topologies.gateways.base import Gateway
-from topologies.gateways.openflow import OpenFlowGateway
+from topologies.gateways.openflow.gateway import OpenFlowGateway
 
 
 def attempt(outcome: str, retransmissions: int = 0) -> Attempt:

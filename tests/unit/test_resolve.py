@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from controller.configuration import PROFILES, ConfigurationError, Settings
-from scenarios.catalogue import SCENARIOS
-from scenarios.resolve import Run, resolve
-from topologies.gateways import linux_nat
+from controller.settings import PROFILES, ConfigurationError, Settings
+from testbed.experiment.plan import Run
+from testbed.registry import SCENARIOS, ours
+from testbed.run.resolve import resolve
+from topologies.gateways.netfilter import facts
 
 
 def resolved(*sets: str, config: Path | None = None, **choices: Any) -> Run:
@@ -103,7 +104,8 @@ def test_a_file_is_named_so_that_it_means_the_same_in_any_folder(
 ) -> None:
     """The sandbox has a folder of its own."""
     (tmp_path / "mine.py").write_text(
-        "from scenarios.base import Scenario\nclass Mine(Scenario):\n    '''Why?'''\n    name = claim = 'mine'\n"
+        "from testbed.experiment.scenario import Scenario\n"
+        "class Mine(Scenario):\n    '''Why?'''\n    name = claim = 'mine'\n"
     )
     monkeypatch.chdir(tmp_path)
 
@@ -190,7 +192,7 @@ def test_no_name_is_both_a_setting_and_a_parameter() -> None:
     """`--set` has one flat name space."""
     both = {
         name: set(scenario.Parameters.model_fields) & set(Settings.model_fields)
-        for name, scenario in SCENARIOS.items()
+        for name, scenario in ours("scenario").items()
     }
 
     assert [name for name, names in both.items() if names] == []
@@ -365,7 +367,7 @@ def test_a_kernels_table_that_is_too_large_is_not_filled(
 ) -> None:
     """With its size, where that is set, and what else to take. A limit of one's own is possible always."""
     (tmp_path / "max").write_text(f"{size}\n")
-    monkeypatch.setattr(linux_nat, "TABLE_SIZE", tmp_path / "max")
+    monkeypatch.setattr(facts, "TABLE_SIZE", tmp_path / "max")
     resolved(scenario="state-exhaustion", gateway="netfilter")
     kernels = ("limit_sessions=null",)
 

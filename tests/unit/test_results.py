@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from scenarios.resolve import Run, resolve
-from scenarios.results import Folder, Result, default_folder
+from testbed.experiment.plan import Run
+from testbed.run.resolve import resolve
+from testbed.run.results import Folder, Result, default_folder
 
 KEYS = [
     *("schema", "scenario", "gateway", "profile", "topology", "parameters", "seed", "verdict", "started"),

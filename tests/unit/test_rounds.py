@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from scenarios.traffic import rounds
-from scenarios.traffic.attempt import Attempt
-from scenarios.traffic.rounds import LONGEST_PAUSE_S, SILENCE_S, Round
+from testbed.traffic import pending, rounds
+from testbed.traffic.attempt import LiveAttempt
+from testbed.traffic.pending import LONGEST_PAUSE_S
+from testbed.traffic.rounds import SILENCE_S, Round
 
 PATIENCE_S = 2.0
 
@@ -25,10 +26,11 @@ class Server:
         self.late = late
         self.now = 0.0
         self.begun: list[int] = []
-        self.waiting: list[Attempt] = []
-        monkeypatch.setattr(rounds, "time", SimpleNamespace(monotonic=lambda: self.now))
+        self.waiting: list[LiveAttempt] = []
+        for module in (pending, rounds):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
 
-    def connect(self, attempt: Attempt) -> None:
+    def connect(self, attempt: LiveAttempt) -> None:
         """Begin an attempt."""
         self.begun.append(attempt.number)
         self.waiting.append(attempt)
@@ -41,13 +43,13 @@ class Server:
                 self.waiting.remove(attempt)
                 current.answered(attempt)
 
-    def give_up(self, attempt: Attempt) -> None:
+    def give_up(self, attempt: LiveAttempt) -> None:
         """Nobody answers it."""
         self.waiting.remove(attempt)
 
-    def run(self, count: int, *, ahead: int, window: int = 1) -> list[Attempt]:
+    def run(self, count: int, *, ahead: int, window: int = 1) -> list[LiveAttempt]:
         """Carry out so many attempts, and return them."""
-        attempts = [Attempt(number, number, "", ("", 0), "", 0) for number in range(1, count + 1)]
+        attempts = [LiveAttempt(number, number, "", ("", 0), "", 0) for number in range(1, count + 1)]
         Round(self, PATIENCE_S, window, 64).run(attempts, self.connect, ahead=ahead)  # type: ignore[arg-type]
         return attempts
 

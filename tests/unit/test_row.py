@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from controller.nat.allocators.row import PLACES_PER_ENTRY, Row
+from controller.nat.strategies.allocators.row import PLACES_PER_ENTRY, Row
 
 
 @pytest.mark.parametrize("size", [1, 5, 3 * PLACES_PER_ENTRY], ids="{} places".format)

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from controller.telemetry import Telemetry, gauges
+from controller.openflow.telemetry import Telemetry, gauges
 from tests.unit.network import Network, tcp, udp
 
 

@@ -6,14 +6,14 @@ import importlib
 
 import pytest
 
-from controller.configuration import ConfigurationError, Settings
 from controller.nat.model import Side
-from topologies import TOPOLOGIES
+from controller.settings import ConfigurationError, Settings
+from testbed.registry import ours
 from topologies.base import LabTopology
 from topologies.campus import Campus
 from topologies.carrier import Carrier
 from topologies.multi_address import MultiAddress
-from topologies.nodes import LabLink
+from topologies.network.nodes import LabLink
 from topologies.two_homes import TwoHomes
 
 
@@ -22,6 +22,9 @@ def wired(topology: LabTopology, gateway: str) -> list[tuple[int, Side, str, str
     return [
         (i.port, i.side, str(i.address), str(i.next_hop) if i.next_hop else None) for i in topology.wiring[gateway]
     ]
+
+
+TOPOLOGIES = ours("topology")
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)
@@ -65,7 +68,7 @@ def test_mininet_s_own_command_finds_each_topology(name: str) -> None:
     assert module.LINKS["default"] is LabLink
     for gateway in topology.wiring:
         plain = topology.nodeInfo(gateway)["cls"]
-        assert plain.settings().external_addresses == topology.external.get(
+        assert plain.settings.external_addresses == topology.external.get(
             gateway, Settings.model_validate(topology.settings).external_addresses
         )
 

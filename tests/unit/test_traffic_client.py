@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from scenarios.traffic.attempt import Attempt
-from scenarios.traffic.client import Client
-from scenarios.traffic.rounds import Round
+from testbed.traffic.attempt import LiveAttempt
+from testbed.traffic.client import Client
+from testbed.traffic.rounds import Round
 
 PATIENCE_S = 5.0
 
@@ -29,7 +29,7 @@ def test_an_end_that_comes_with_the_beginning_is_no_silence(monkeypatch: pytest.
 
     with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def connect(attempt: Attempt) -> None:
+        def connect(attempt: LiveAttempt) -> None:
             client.connect(attempt)
             accepted, _ = server.accept()
             accepted.shutdown(socket.SHUT_WR)
@@ -40,7 +40,7 @@ def test_an_end_that_comes_with_the_beginning_is_no_silence(monkeypatch: pytest.
             assert watch.poll(PATIENCE_S * 1000)
 
         held: list[socket.socket] = []
-        attempt = Attempt(1, 1, "", server.getsockname(), "", 0)
+        attempt = LiveAttempt(1, 1, "", server.getsockname(), "", 0)
         Round(client, PATIENCE_S, 1, 1).run([attempt], connect)
 
     assert (attempt.outcome, attempt.detail) == ("reset", "ECONNRESET")

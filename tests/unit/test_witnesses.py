@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from scenarios import witnesses
+from testbed.evidence import witnesses
 
 
 @pytest.mark.parametrize("undisturbed", range(witnesses.CLOCK_READINGS))

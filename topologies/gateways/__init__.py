@@ -1,15 +1,6 @@
-"""The NATs under test, as Mininet nodes. To add one: one file, and one line in GATEWAYS."""
+"""The NATs under test, as Mininet nodes: one folder for each kind.
 
-from __future__ import annotations
-
-from topologies.gateways.base import Gateway
-from topologies.gateways.netfilter import NetfilterGateway
-from topologies.gateways.openflow import OpenFlowGateway
-from topologies.gateways.ovs_ct import OvsCtGateway
-
-GATEWAYS: dict[str, type[Gateway]] = {
-    "openflow": OpenFlowGateway,
-    "ovs-ct": OvsCtGateway,
-    "netfilter": NetfilterGateway,
-}
-"""By the names of the option `--gateway`."""
+A folder has `gateway` (the node), `facts` (what it can follow and what it does by itself, each with its source),
+the template of its rules, and what reads its answers. `base` says what a gateway is asked, `behaviour` what it
+declares.
+"""

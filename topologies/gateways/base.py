@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from controller.configuration import ConfigurationError, Settings
+from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface
 from topologies.gateways.behaviour import Behaviour
 

@@ -26,7 +26,7 @@ class Entry(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Shortage:
+class Exhaustion:
     """What becomes of a connection for which something has run out.
 
     `outcome` is one of a refused attempt's (`timeout`, `icmp`, `reset`, `leaked`), by protocol, or None where it
@@ -64,9 +64,9 @@ class Behaviour:
     """Whether hosts are spread over several addresses so that the ports of all can be used up."""
     keeps_source_port: Entry[bool]
     """Whether a host's own port is given where it is in the range and free; otherwise any port is."""
-    ports_exhausted: Entry[Shortage]
+    ports_exhausted: Entry[Exhaustion]
     """When no port is free toward a destination."""
-    state_exhausted: Entry[Shortage]
+    state_exhausted: Entry[Exhaustion]
     """When its table of sessions or mappings is full (`limit_sessions`, or what stands for it)."""
     port_back: Entry[dict[str, tuple[float, float]]]
     """Seconds until a port can be given again, the least and the most, by how its connection ended.

@@ -10,7 +10,7 @@ from mininet.node import OVSSwitch
 
 from controller.wiring import Side
 from topologies.gateways.base import GatewayError, GatewayPlan
-from topologies.nodes import LabNode
+from topologies.network.nodes import LabNode
 
 READY_WITHIN_S = 60.0
 OUTSIDE_VLAN = 4094

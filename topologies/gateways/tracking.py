@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from controller.configuration import Settings
+from controller.settings import Settings
 
 HARMLESS = {
     "port_set_size": "of the allocator blocks, which is refused",
@@ -32,13 +33,9 @@ def whole_seconds(timeouts: Mapping[str, str], settings: Settings) -> dict[str, 
     }
 
 
-def rendered(template: str, **facts: Any) -> str:
-    """Return rules: a template of `topologies/gateways/templates`, filled with the facts."""
+def rendered(template: Path, **facts: Any) -> str:
+    """Return rules: a template, filled with the facts."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("topologies.gateways", "templates"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
     )
-    return environment.get_template(template).render(facts)
+    return environment.from_string(template.read_text()).render(facts)

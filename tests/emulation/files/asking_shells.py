@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scenarios.base import Scenario
+from testbed.experiment.scenario import Scenario
 
 
 class AskAShell(Scenario):

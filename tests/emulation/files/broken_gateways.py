@@ -8,12 +8,12 @@ import subprocess
 from pathlib import Path
 from typing import Any, ClassVar
 
-from controller.configuration import Settings
+from controller.settings import Settings
 from topologies.gateways.base import GatewayPlan
-from topologies.gateways.behaviour import Behaviour, Entry, Shortage
-from topologies.gateways.netfilter import TABLE, NetfilterGateway
-from topologies.gateways.openflow import OpenFlowGateway
-from topologies.gateways.ovs_ct import OvsCtGateway
+from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
+from topologies.gateways.netfilter.gateway import TABLE, NetfilterGateway
+from topologies.gateways.openflow.gateway import OpenFlowGateway
+from topologies.gateways.ovs_ct.gateway import OvsCtGateway
 
 
 def add_flow(bridge: str, flow: str) -> None:
@@ -125,7 +125,7 @@ class Perjured(OpenFlowGateway):
     @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
         """Swear."""
-        lru = Entry(Shortage(None, evicts="lru"), "its own word", "never")
+        lru = Entry(Exhaustion(None, evicts="lru"), "its own word", "never")
         return dataclasses.replace(super().declare(settings, options), ports_exhausted=lru)
 
 

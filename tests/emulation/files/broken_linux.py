@@ -7,9 +7,9 @@ import threading
 import time
 from typing import Any
 
-from controller.configuration import FIRST_PORT, Settings
+from controller.settings import FIRST_PORT, Settings
 from topologies.gateways.behaviour import Behaviour
-from topologies.gateways.netfilter import BRIDGE, TABLE, NetfilterGateway
+from topologies.gateways.netfilter.gateway import BRIDGE, TABLE, NetfilterGateway
 
 MANY_ENTRIES = 1000
 """More than the connections of any test."""

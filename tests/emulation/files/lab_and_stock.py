@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.start import built
-from scenarios.sandbox import mounts, openvswitch
-from scenarios.sandbox.linux import prepare_network
-from scenarios.sandbox.supervision import Supervisor
+from benchmarks.start_lab import built
+from testbed.sandbox import mounts, openvswitch
+from testbed.sandbox.linux import prepare_network
+from testbed.sandbox.supervision import Supervisor
 
 
 def main() -> None:

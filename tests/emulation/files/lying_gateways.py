@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 from topologies.gateways.base import GatewayPlan
-from topologies.gateways.openflow import OpenFlowGateway
+from topologies.gateways.openflow.gateway import OpenFlowGateway
 
 
 class Liar(OpenFlowGateway):

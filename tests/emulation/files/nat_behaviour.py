@@ -20,12 +20,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from controller.configuration import Settings
-from scenarios.base import Parameters, Scenario
-from scenarios.lab import Lab
-from scenarios.report import Report
-from scenarios.sandbox.linux import CLONE_NEWNET, enter_namespace
-from scenarios.sandbox.mounts import FOLDER
+from controller.settings import Settings
+from testbed.experiment.lab import Lab
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, Scenario
+from testbed.sandbox.linux import CLONE_NEWNET, enter_namespace
+from testbed.sandbox.mounts import FOLDER
 
 MAPPING = {
     "eim": "NAT with Endpoint Independent Mapping!",

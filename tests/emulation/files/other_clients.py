@@ -8,7 +8,7 @@ from unittest import mock
 from scenarios import churn, client_exhaustion
 from scenarios.churn import Churn
 from scenarios.client_exhaustion import ClientExhaustion, ClientParameters
-from scenarios.lab import Lab
+from testbed.experiment.lab import Lab
 
 
 class Unlimited(ClientExhaustion):

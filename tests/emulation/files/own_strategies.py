@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from controller.nat.allocators.allocator import PortPlan
-from controller.nat.exhaustion.policy import Decision, Evict, Shortage
 from controller.nat.model import Answer, Endpoint
+from controller.nat.strategies.allocators.allocator import PortPlan
+from controller.nat.strategies.exhaustion.policy import Decision, Evict, Shortage
 
 
 class HighestFirst:

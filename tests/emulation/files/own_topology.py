@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 from topologies.base import LabTopology
-from topologies.gateways.openflow import OpenFlowGateway
+from topologies.gateways.openflow.gateway import OpenFlowGateway
 
 
 class Rooms(LabTopology):

@@ -10,12 +10,12 @@ import dataclasses
 from functools import partial
 from typing import Any
 
-from controller.configuration import Settings
-from topologies.gateways import GATEWAYS
+from controller.settings import Settings
+from testbed.registry import ours
 from topologies.gateways.base import Gateway
-from topologies.gateways.behaviour import Behaviour, Entry, Shortage
+from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
 
-TOLD = Shortage(dict.fromkeys(("tcp", "udp", "icmp"), "icmp"))
+TOLD = Exhaustion(dict.fromkeys(("tcp", "udp", "icmp"), "icmp"))
 
 LIES: dict[str, Any] = {
     "mapping": {"eim": "edm", "adm": "eim", "edm": "eim"},
@@ -49,7 +49,7 @@ def perjurer(name: str, gateway: type[Gateway], fact: str, lie: Any) -> type[Gat
     return made
 
 
-for gateway, cls in GATEWAYS.items():
+for gateway, cls in ours("gateway").items():
     lies = {fact: (fact, lie) for fact, lie in LIES.items()}
     for part, value in PARTS.items():
         lies[f"ports_exhausted_{part}"] = "ports_exhausted", partial(dataclasses.replace, **{part: value})

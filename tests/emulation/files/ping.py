@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from controller.configuration import Settings
-from scenarios.base import Parameters, Scenario
-from scenarios.lab import Lab
-from scenarios.report import Report
+from controller.settings import Settings
+from testbed.experiment.lab import Lab
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters, Scenario
 
 
 class Ping(Scenario):

@@ -12,11 +12,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scenarios.sandbox import mounts, openvswitch
-from scenarios.sandbox.linux import prepare_network
-from scenarios.sandbox.supervision import Supervisor
+from testbed.sandbox import mounts, openvswitch
+from testbed.sandbox.linux import prepare_network
+from testbed.sandbox.supervision import Supervisor
 
-COMMAND = [sys.executable, "-P", "-c", "from scenarios.cli import main; main()", "mn"]
+COMMAND = [sys.executable, "-P", "-c", "from testbed.command.cli import main; main()", "mn"]
 
 
 def main() -> None:

@@ -1,0 +1,65 @@
+"""Our controller by the framework's own ways: its receive loop, its events, its message objects. To compare with.
+
+    python -m benchmarks.reference.stock_controller CONFIGURATION.yaml PORT TELEMETRY_FD
+
+Everything is decided by the same router; only the ways in and out are those of a textbook.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+from controller.nat.model import Dependence, Flow
+from controller.openflow import framework, messages
+from controller.openflow.app import NatApp
+from controller.openflow.outbox import Outbox
+from controller.openflow.pipeline import rules_of
+from controller.openflow.router import Router
+from controller.openflow.switch import Arrival
+from controller.openflow.telemetry import Telemetry
+from controller.wiring import ControllerConfiguration
+
+HOST = "127.0.0.1"
+
+
+class StockOutbox(Outbox):
+    """It makes every message of the framework's classes."""
+
+    def __init__(self, told_apart: Dependence) -> None:
+        super().__init__(told_apart)
+        self._told_apart = told_apart
+
+    def add(self, flow: Flow, cookie: int, cause: Arrival | None) -> None:
+        """Add a flow's rules."""
+        super().add(flow, cookie, cause)  # expects a refusal
+        self._pieces.pop()
+        for rule in rules_of(flow, self._told_apart, cookie):
+            self.append(messages.addition(rule), self.xid)
+
+    def remove(self, flow: Flow, cookie: int) -> None:
+        """Remove a flow's rules."""
+        for rule in rules_of(flow, self._told_apart, cookie):
+            self.append(messages.removal(rule))
+
+    def inject(self, frame: bytes, in_port: int) -> None:
+        """Put a frame back where it came in."""
+        self.append(messages.injection(frame, in_port))
+
+    def forward(self, frame: bytes) -> None:
+        """Send a frame on to its next hop."""
+        self.append(messages.forwarding(frame))
+
+
+def main() -> None:
+    """Run until killed."""
+    configuration = ControllerConfiguration.load(Path(sys.argv[1]))
+    NatApp.outbox = StockOutbox(configuration.settings.for_nat().flows)
+    NatApp.router = Router(configuration, NatApp.outbox)
+    NatApp.telemetry = telemetry = Telemetry(socket.socket(fileno=int(sys.argv[3])))
+    framework.run("controller.openflow.app", HOST, int(sys.argv[2]), lambda: telemetry.send(listening=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Port blocks (RFC 8512 port-range-allocation): a subscriber gets consecutive ports by the block.
+
+Who had which port must be logged; with blocks that takes one entry for each block, not one for each mapping
+(RFC 6888 REQ-14, RFC 7422). Within its blocks a subscriber's ports are random (RFC 6888 REQ-15).
+
+A subscriber (an inside address) gets another block when all of its own are full. A block with no port in use stays
+with its owner, who may use it again. Once it has been idle for `port_set_timeout`, it is given back, but only when
+somebody needs a block. The price: free ports may be of no use to those who need one (against RFC 6888 REQ-13).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from controller.nat.model import Endpoint
+from controller.nat.strategies.allocators.allocator import PortPlan
+from controller.nat.strategies.allocators.deck import Deck
+from controller.nat.timers import Timed, TimerQueue
+
+
+@dataclass(slots=True, eq=False)
+class Block(Timed):
+    """Consecutive ports that belong to one subscriber; `place` is its index among its owner's blocks with room."""
+
+    number: int
+    owner: int
+    size: int
+    free: Deck
+    place: int
+
+
+class BlocksAllocator:
+    """Gives random ports from blocks of consecutive ports, each of which belongs to one subscriber."""
+
+    by_subscriber: ClassVar[bool] = True
+
+    def __init__(self, plan: PortPlan) -> None:
+        self._plan = plan
+        self._free = len(plan.ports)
+        # The last block is shorter where the range does not divide.
+        self._unowned = Deck(range(-(-len(plan.ports) // plan.port_set_size)), plan.rng)
+        self._owned: dict[int, Block] = {}
+        self._with_room: dict[int, list[Block]] = {}
+        self._idle: TimerQueue[Block] = TimerQueue(plan.port_set_timeout)
+
+    def __len__(self) -> int:
+        return self._free
+
+    def allocate(self, internal: Endpoint, now: float) -> int | None:
+        """Take a port of this subscriber, or return None if its blocks are full and no other is to be had."""
+        block = self._block_for(internal.address, now)
+        if block is None:
+            return None
+        port = block.free.draw()
+        self._idle.disarm(block)
+        if not block.free:
+            self._unlist(block)
+        self._free -= 1
+        return port
+
+    def release(self, port: int, now: float) -> None:
+        """Take back a port that was given; the block is idle if it was the last one in use."""
+        block = self._owned[(port - self._plan.ports.start) // self._plan.port_set_size]
+        if not block.free:
+            self._list(block)
+        block.free.put_back(port)
+        if len(block.free) == block.size:
+            self._idle.arm(block, now)
+        self._free += 1
+
+    def _block_for(self, owner: int, now: float) -> Block | None:
+        blocks = self._with_room.get(owner)
+        if blocks:
+            return blocks[int(self._plan.rng.random() * len(blocks))]
+        for block in self._idle.due(now):
+            self._unlist(block)
+            del self._owned[block.number]
+            self._unowned.put_back(block.number)
+        number = self._unowned.draw()
+        return None if number is None else self._own(number, owner)
+
+    def _own(self, number: int, owner: int) -> Block:
+        size = self._plan.port_set_size
+        ports = self._plan.ports[number * size : (number + 1) * size]
+        block = self._owned[number] = Block(number, owner, len(ports), Deck(ports, self._plan.rng), place=0)
+        self._list(block)
+        return block
+
+    def _list(self, block: Block) -> None:
+        blocks = self._with_room.setdefault(block.owner, [])
+        block.place = len(blocks)
+        blocks.append(block)
+
+    def _unlist(self, block: Block) -> None:
+        # The last of the list moves into the gap.
+        blocks = self._with_room[block.owner]
+        last = blocks.pop()
+        if last is not block:
+            blocks[block.place], last.place = last, block.place
+        if not blocks:
+            del self._with_room[block.owner]

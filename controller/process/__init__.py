@@ -1,0 +1,1 @@
+"""Starting the controller: a process of its own, told everything by one file."""

@@ -1,0 +1,244 @@
+"""Every setting by its key: default, bounds, description and source.
+
+What they mean together is in `controller.settings.settings`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from controller.nat.strategies.allocators import ALLOCATORS
+from controller.nat.strategies.exhaustion import POLICIES
+from controller.nat.strategies.pooling import POOLINGS
+from controller.settings.values import (
+    FIRST_EXTERNAL_ADDRESS,
+    FIRST_PORT,
+    ICMP_CODES,
+    LONGEST_S,
+    MOST_EXTERNAL_ADDRESSES,
+    MOST_HELD_PACKETS,
+    MOST_PER_SECOND,
+    MOST_PORTS,
+    Addresses,
+    AllocatorName,
+    IcmpCode,
+    Off,
+    PolicyName,
+    PoolingName,
+    described,
+    limit,
+    seconds,
+)
+
+
+class Keys(BaseModel):
+    """The settings, each by itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    # Behaviour
+
+    mapping_type: Literal["eim", "adm", "edm"] = described(
+        "eim",
+        "on what of the destination a mapping depends: nothing, its address, or its address and port",
+        source="RFC 4787 REQ-1, RFC 8512 mapping-type",
+    )
+    filtering_type: Literal["eif", "adf", "edf"] = described(
+        "eif",
+        "who may send to a mapping: anybody, an address that it has sent to, or an address and port",
+        source="RFC 4787 REQ-8, RFC 8512 filtering-type",
+    )
+    port_overlapping: Annotated[Literal["off", "address", "endpoint"], Off] = described(
+        "off",
+        "whether mappings may share an external port: never, toward different addresses, or different endpoints",
+        source="RFC 7857 section 3",
+    )
+
+    # The pool
+
+    ports: int = described(
+        MOST_PORTS,
+        f"ports of each external address and protocol, from {FIRST_PORT} upward",
+        source="RFC 8512 port-set-restrict",
+        unit="ports",
+        strict=True,
+        ge=1,
+        le=MOST_PORTS,
+    )
+    external_addresses: Addresses = described(
+        [FIRST_EXTERNAL_ADDRESS],
+        f"how many external addresses ({FIRST_EXTERNAL_ADDRESS} and up), or a list of them",
+        source="RFC 8512 external-ip-address-pool",
+        allowed=f"1 to {MOST_EXTERNAL_ADDRESSES}, or a list of addresses",
+    )
+    address_allocation_type: PoolingName = described(
+        "paired",
+        "the pooling: which external addresses the mappings of a subscriber may use",
+        source="RFC 4787 REQ-2, RFC 7857 section 4, RFC 8512 address-allocation-type",
+        allowed=list(POOLINGS),
+    )
+    port_allocation_type: AllocatorName = described(
+        "random",
+        "the allocator: which free port a new mapping gets; or FILE.py:Class",
+        source="RFC 6056, RFC 8512 port-allocation-type",
+        allowed=list(ALLOCATORS),
+    )
+    port_set_size: int = described(
+        512,
+        "ports of one block, for the allocator blocks",
+        source="RFC 8512 port-set-size",
+        unit="ports",
+        strict=True,
+        ge=1,
+        le=MOST_PORTS,
+    )
+    port_set_timeout: float = seconds(
+        60, "idle time after which a block may be given to another subscriber", source="RFC 8512 port-set-timeout"
+    )
+
+    # Limits
+
+    port_quota: int | None = limit(
+        "ports that a subscriber may have", source="RFC 6888 REQ-4, RFC 8512 port-quota", unit="ports"
+    )
+    port_quota_tcp: int | None = limit(
+        "ports that a subscriber may have for TCP", source="RFC 6888 REQ-4, RFC 8512 port-quota", unit="ports"
+    )
+    port_quota_udp: int | None = limit(
+        "ports that a subscriber may have for UDP", source="RFC 6888 REQ-4, RFC 8512 port-quota", unit="ports"
+    )
+    port_quota_icmp: int | None = limit(
+        "identifiers that a subscriber may have for ICMP",
+        source="RFC 6888 REQ-4, RFC 8512 port-quota",
+        unit="ports",
+    )
+    limit_port_mappings: int | None = limit(
+        "mappings of all subscribers", source="RFC 8512 limit-port-mappings", unit="mappings"
+    )
+    limit_sessions: int | None = limit(
+        "sessions of all subscribers", source="RFC 6888 REQ-5, RFC 8158 maxSessionEntries", unit="sessions"
+    )
+    limit_subscribers: int | None = limit(
+        "subscribers that have mappings", source="RFC 8512 limit-subscribers", unit="subscribers"
+    )
+    new_mapping_rate_per_subscriber: float | None = described(
+        None,
+        "mappings that a subscriber may make in a second; null: no limit",
+        source="RFC 6888 REQ-4C, RFC 8512 connection-limits",
+        unit="mappings/s",
+        strict=True,
+        gt=0,
+        le=MOST_PER_SECOND,
+    )
+    flow_limit: int | None = limit(
+        "rules for mappings that each NAT table of the switch may hold",
+        source="Open vSwitch Flow_Table flow_limit",
+        unit="rules",
+    )
+    pool_usage_low: float = described(
+        60,
+        "share of the pool at which its usage counts as low again, after it was high",
+        source="RFC 8512 notify-pool-usage",
+        unit="%",
+        strict=True,
+        ge=0,
+        le=100,
+    )
+    pool_usage_high: float = described(
+        88,
+        "share of the pool at which its usage counts as high",
+        source="RFC 8512 notify-pool-usage, RFC 7659 section 5.1",
+        unit="%",
+        strict=True,
+        gt=0,
+        le=100,
+    )
+
+    # Running out
+
+    on_exhaustion: PolicyName = described(
+        "drop",
+        "what becomes of a packet that cannot get what it needs; or FILE.py:Class",
+        source="RFC 6888 REQ-11, RFC 5508 REQ-8",
+        allowed=list(POLICIES),
+    )
+    icmp_code: IcmpCode = described(
+        13,
+        "code of the ICMP errors: 13, administratively prohibited, or 1, host unreachable",
+        source="RFC 5508 REQ-8 (13), RFC 6888 REQ-11B (1)",
+        allowed=list(ICMP_CODES),
+        strict=True,
+    )
+    icmp_rate: float = described(
+        1000,
+        "ICMP errors that may be sent in a second, in the long run",
+        source="RFC 1812 section 4.3.2.8",
+        unit="messages/s",
+        strict=True,
+        gt=0,
+        le=MOST_PER_SECOND,
+    )
+    hold_timeout: float = seconds(
+        0.8,
+        "time for which a packet is held at most; by default less than the time after which TCP sends a SYN again",
+        source="lastport, RFC 6298 section 2",
+    )
+    hold_queue: int = described(
+        4096,
+        "packets that may be held at once",
+        source="lastport",
+        unit="packets",
+        strict=True,
+        ge=1,
+        le=MOST_HELD_PACKETS,
+    )
+    fallback: Literal["drop", "icmp", "reset"] = described(
+        "drop", "what becomes of a packet for which holding or evicting did not help", source="lastport"
+    )
+
+    # Timers
+
+    udp_timeout: float = seconds(300, "idle time after which a UDP mapping ends", source="RFC 4787 REQ-5")
+    icmp_timeout: float = seconds(60, "idle time after which an ICMP query mapping ends", source="RFC 5508 REQ-2")
+    tcp_idle_timeout: float = seconds(
+        7440, "idle time after which an established TCP connection is given up", source="RFC 5382 REQ-5"
+    )
+    tcp_trans_open_timeout: float = seconds(
+        240,
+        "time within which a TCP connection must be answered",
+        source="RFC 5382 REQ-5, RFC 7857 section 2.1",
+    )
+    tcp_trans_close_timeout: float = seconds(
+        240,
+        "time that a TCP connection is kept after the FINs of both sides",
+        source="RFC 5382 REQ-5, RFC 7857 section 2.1",
+    )
+    tcp_rst_timeout: float = seconds(
+        240, "time that a TCP connection is kept after a RST", source="RFC 7857 section 2.2"
+    )
+    hold_down_timeout: float = described(
+        120,
+        "time for which a freed port is not given again",
+        source="RFC 6888 REQ-8",
+        unit="s",
+        strict=True,
+        ge=0,
+        le=LONGEST_S,
+    )
+    hold_down_max: int | None = limit(
+        "ports of each protocol that may be held down at once: the oldest leave early",
+        source="RFC 6888 REQ-8, RFC 8512 hold-down-max",
+        unit="ports",
+        least=0,
+    )
+    refresh_inbound: bool = described(
+        False,
+        "whether packets from outside keep a mapping alive, too",
+        source="RFC 4787 REQ-6A",
+        strict=True,
+    )
+    time_scale: float = described(
+        1, "multiplies every timer", source="lastport", unit="1", strict=True, gt=0, le=1000
+    )

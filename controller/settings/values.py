@@ -1,0 +1,129 @@
+"""What the values of settings may be: names, external addresses, and numbers with their units.
+
+`seconds`, `limit` and `described` make a pydantic field with what `lastport list settings` tells about it: every
+setting has a description and a source.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from controller.nat.strategies.allocators import ALLOCATORS
+from controller.nat.strategies.exhaustion import POLICIES
+from controller.nat.strategies.pooling import POOLINGS
+from controller.settings.extensions import absolute, is_file
+
+FIRST_PORT = 1024
+"""Ports are taken from here upward: 0 to 1023 belong to the system (RFC 6056 section 3.2)."""
+MOST_PORTS = 65536 - FIRST_PORT
+FIRST_EXTERNAL_ADDRESS = ipaddress.IPv4Address("192.0.2.1")
+MOST_EXTERNAL_ADDRESSES = 254
+
+LONGEST_S = 10_000_000
+MOST_OF_ANYTHING = 1_000_000_000
+MOST_PER_SECOND = 1_000_000
+MOST_HELD_PACKETS = 1_000_000
+ICMP_CODES = (13, 1)
+"""Of ICMP destination unreachable: RFC 5508 REQ-8 asks for 13, RFC 6888 REQ-11B for 1."""
+
+_THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
+
+
+def described(
+    default: object,
+    description: str,
+    *,
+    source: str,
+    unit: str | None = None,
+    allowed: list[str] | list[int] | str | None = None,
+    **bounds: Any,
+) -> Any:
+    """Return a field with what a list of settings tells about it; `bounds` are pydantic's."""
+    extra: dict[str, Any] = {"source": source}
+    extra |= {"unit": unit} if unit else {}
+    extra |= {"allowed": allowed} if allowed else {}
+    return Field(default, description=description, json_schema_extra=extra, **bounds)
+
+
+def seconds(default: float, description: str, *, source: str) -> Any:
+    """Return a field for a time."""
+    return described(default, description, source=source, unit="s", strict=True, gt=0, le=LONGEST_S)
+
+
+def limit(description: str, *, source: str, unit: str, least: int = 1) -> Any:
+    """Return a field for a number that may be reached and not exceeded; by default there is no limit."""
+    description = f"{description}; null: no limit"
+    return described(None, description, source=source, unit=unit, strict=True, ge=least, le=MOST_OF_ANYTHING)
+
+
+def _named(registry: dict[str, Any], *, or_file: bool) -> BeforeValidator:
+    """Return a check that a value is a name of ours, or the path of a file, which it makes absolute."""
+    way_out = f"choose from: {', '.join(registry)}" + (", or give FILE.py:Class" if or_file else "")
+
+    def check(name: object) -> object:
+        if isinstance(name, str):
+            if name in registry:
+                return name
+            if or_file and is_file(name):
+                return absolute(name)
+        raise ValueError(f"there is none of that name; {way_out}")
+
+    return BeforeValidator(check)
+
+
+def _counted(value: object) -> object:
+    """Turn a number into that many addresses, from 192.0.2.1 upward."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 1 <= value <= MOST_EXTERNAL_ADDRESSES:
+            raise ValueError(f"the number must be from 1 to {MOST_EXTERNAL_ADDRESSES}")
+        return [FIRST_EXTERNAL_ADDRESS + offset for offset in range(value)]
+    return value
+
+
+def _distinct(value: list[ipaddress.IPv4Address]) -> list[ipaddress.IPv4Address]:
+    if not value or len(set(value)) != len(value):
+        raise ValueError("give at least one address, and none twice")
+    return value
+
+
+def _of_a_host(address: ipaddress.IPv4Address) -> ipaddress.IPv4Address:
+    """Refuse what cannot be the source address of a packet between networks (RFC 6890)."""
+    kinds = {
+        "multicast": address.is_multicast,
+        "loopback": address.is_loopback,
+        "link-local": address.is_link_local,
+        "reserved": address.is_reserved,
+        "unspecified": address in _THIS_NETWORK,
+    }
+    for kind, is_one in kinds.items():
+        if is_one:
+            raise ValueError(
+                f"{address} is {kind}, and no host's address; choose others, such as 192.0.2.1 and up"
+            )
+    return address
+
+
+def _icmp_code(value: int) -> int:
+    if value not in ICMP_CODES:
+        raise ValueError(f"choose from: {', '.join(map(str, ICMP_CODES))}")
+    return value
+
+
+def _word(value: object) -> object:
+    """YAML reads `off` as false."""
+    return "off" if value is False else value
+
+
+Addresses = Annotated[
+    list[Annotated[ipaddress.IPv4Address, AfterValidator(_of_a_host)]],
+    BeforeValidator(_counted),
+    AfterValidator(_distinct),
+]
+AllocatorName = Annotated[str, _named(ALLOCATORS, or_file=True)]
+PolicyName = Annotated[str, _named(POLICIES, or_file=True)]
+PoolingName = Annotated[str, _named(POOLINGS, or_file=False)]
+Off = BeforeValidator(_word)
+IcmpCode = Annotated[int, AfterValidator(_icmp_code)]

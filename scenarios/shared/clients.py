@@ -1,0 +1,205 @@
+"""A program with one socket inside a host, and what its kernel tells it: for a few of them, one by one.
+
+Many at once are for `testbed.traffic`, which asks only whether a connection works. Here it is asked what exactly
+a program hears, and when. Sockets stay in the network namespace in which they were made, so one process can listen
+to them all.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import select
+import socket
+import struct
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from testbed.sandbox.linux import network_of
+from testbed.traffic.attempt import KINDS
+from testbed.traffic.kernel import IP_RECVERR, IcmpError, outcome_of, queued_error, retransmissions
+from testbed.traffic.records import Attempt
+from testbed.traffic.wire import ANSWER, HELLO, PING, Endpoint
+
+UNDER_WAY = (0, errno.EINPROGRESS)
+TCP_REPAIR = 19
+NO_LINGERING = struct.pack("ii", 1, 0)
+
+_nonces = itertools.count(1 << 32)
+"""None is one of the traffic's workers'."""
+
+
+class Listener(Protocol):
+    """Something with a socket that is waited for; `awaits` are the events of poll(2), 0 for none any more."""
+
+    awaits: int
+
+    def fileno(self) -> int:
+        """The descriptor of its socket."""
+
+    def hear(self) -> None:
+        """Take what its kernel has to tell."""
+
+
+def listen(listeners: Iterable[Listener], seconds: float) -> None:
+    """Wait up to so many seconds until one of them is told something, and let those hear it."""
+    poll = select.poll()
+    waiting = {each.fileno(): each for each in listeners if each.awaits}
+    for descriptor, each in waiting.items():
+        poll.register(descriptor, each.awaits)
+    for descriptor, _ in poll.poll(max(0.0, seconds) * 1000):
+        waiting[descriptor].hear()
+
+
+@dataclass(slots=True)
+class Told:
+    """What a program was told: the external endpoint that it has, or an error and the ICMP message behind it."""
+
+    seconds: float
+    seen: Endpoint | None = None
+    error: str = ""
+    icmp: IcmpError | None = None
+
+    def __str__(self) -> str:
+        icmp = f", ICMP {self.icmp.type}/{self.icmp.code} from {self.icmp.sender}" if self.icmp else ""
+        return "answered" if self.seen else self.error + icmp
+
+
+class Client:
+    """A program that connects to a server (TCP) or just sends (UDP, ping), and waits for the answer to its hello.
+
+    With `queue` it has asked for the error queue (IP_RECVERR).
+    """
+
+    def __init__(self, netns: str, protocol: str, target: Endpoint, *, queue: bool = False) -> None:
+        """Start at once, in a host's network namespace."""
+        self.protocol = protocol
+        self.target = target
+        self.queue = queue
+        self.nonce = next(_nonces)
+        self.told: Told | None = None
+        self.retransmissions = 0
+        kind, number = KINDS[protocol]
+        with network_of(netns):
+            self.socket = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK, number)
+        if queue:
+            self.socket.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        self.awaits = select.POLLOUT if self.is_stream else select.POLLIN
+        self.asked_at = time.monotonic()
+        result = self.socket.connect_ex(target)
+        self.source: Endpoint = self.socket.getsockname()
+        if result not in UNDER_WAY:
+            self._be_told(error=errno.errorcode[result])
+        elif not self.is_stream:
+            self._say()
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it has to connect first."""
+        return self.protocol == "tcp"
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has been told nothing yet."""
+        return self.told is None
+
+    def fileno(self) -> int:
+        """The descriptor of its socket."""
+        return self.socket.fileno()
+
+    def hear(self) -> None:
+        """Take an error, the end of the connecting, or the answer."""
+        # The queue first: the kernel fills it, and wakes us, before it notes the socket's error (udp_err).
+        queued, icmp = queued_error(self.socket)
+        error = queued or self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            self._be_told(error=errno.errorcode[error], icmp=icmp)
+        elif self.awaits == select.POLLOUT:
+            self.awaits = select.POLLIN
+            self._say()
+        else:
+            self._take()
+
+    def attempt(self, number: int) -> Attempt:
+        """Describe it as one of a scenario's attempts."""
+        told = self.told
+        return Attempt(
+            number=number,
+            nonce=self.nonce,
+            outcome=self._outcome(),
+            detail=str(told or ""),
+            source=self.source,
+            seen=(told.seen if told else None) or ("", 0),
+            target=self.target,
+            sent_at=self.asked_at,
+            done_at=self.asked_at + told.seconds if told else time.monotonic(),
+            retransmissions=self.retransmissions,
+        )
+
+    def close(self) -> None:
+        """Give up, or hang up in an orderly way."""
+        self.awaits = 0
+        self.socket.close()
+
+    def shut(self) -> None:
+        """Say that nothing more will come: half of an orderly close."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Break the connection off with a RST."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
+        self.close()
+
+    def vanish(self) -> None:
+        """Be gone without a word, as if the power had failed."""
+        vanish(self.socket)
+        self.awaits = 0
+
+    def _say(self) -> None:
+        hello = HELLO.pack(self.nonce, 0)
+        result = _sent(self.socket, PING + hello if self.protocol == "icmp" else hello)
+        if result:
+            self._be_told(error=errno.errorcode[result])
+
+    def _take(self) -> None:
+        try:
+            data = self.socket.recv(512)
+        except OSError as error:
+            self._be_told(error=errno.errorcode[error.errno or errno.EIO])
+            return
+        data = data[len(PING) :] if self.protocol == "icmp" else data
+        if len(data) >= ANSWER.size:
+            _, _, address, port = ANSWER.unpack_from(data)
+            self._be_told(seen=(socket.inet_ntoa(address), port))
+        else:
+            self._be_told(error="ECONNRESET")  # it hung up
+
+    def _be_told(self, **what: Any) -> None:
+        self.told = Told(time.monotonic() - self.asked_at, **what)
+        self.awaits = 0
+        if self.is_stream:
+            self.retransmissions = retransmissions(self.socket)
+
+    def _outcome(self) -> str:
+        if self.told is None:
+            return "timeout"
+        if self.told.seen:
+            return "established"
+        return outcome_of(getattr(errno, self.told.error), self.told.icmp, queued=self.queue or self.is_stream)
+
+
+def vanish(stream: socket.socket) -> None:
+    """Close a TCP socket so that its kernel sends nothing: one under repair belongs to somebody else."""
+    stream.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    stream.close()
+
+
+def _sent(opened: socket.socket, data: bytes) -> int:
+    """Send, and return the error's number, or 0."""
+    try:
+        opened.send(data)
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0

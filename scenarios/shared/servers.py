@@ -1,0 +1,120 @@
+"""A server of TCP and UDP, in our own process: a scenario can end each of its connections as it likes."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+from scenarios.shared.clients import Listener, vanish
+from testbed.sandbox.linux import network_of
+from testbed.traffic.records import Sighting
+from testbed.traffic.wire import ANSWER, HELLO, Endpoint
+
+BACKLOG = 1024
+
+
+class Connection:
+    """An accepted connection, which stays open until it is told otherwise."""
+
+    def __init__(self, server: Server, accepted: socket.socket, peer: Endpoint) -> None:
+        self._server = server
+        self._socket = accepted
+        self._peer = peer
+        self.awaits = select.POLLIN
+        self.other_side_closed = False
+
+    def fileno(self) -> int:
+        """The descriptor of its socket."""
+        return self._socket.fileno()
+
+    def hear(self) -> None:
+        """Answer a hello; or note that the other side has closed."""
+        try:
+            data = self._socket.recv(512)
+        except OSError:  # a reset
+            self.close()
+            return
+        if data:
+            self._socket.send(self._server.answer(data, self._peer, self))
+        else:
+            self.awaits, self.other_side_closed = 0, True
+
+    def close(self) -> None:
+        """Close in an orderly way."""
+        self.awaits = 0
+        self._socket.close()
+
+    def vanish(self) -> None:
+        """Be gone without a word."""
+        self.awaits = 0
+        vanish(self._socket)
+
+
+class Server:
+    """Answers hellos, and remembers who came from which external endpoint."""
+
+    def __init__(self, netns: str, target: Endpoint) -> None:
+        """Listen in a host's network namespace."""
+        with network_of(netns):
+            self._stream = socket.create_server(target, backlog=BACKLOG)
+            self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._stream.setblocking(False)
+        self._datagrams.setblocking(False)
+        self._datagrams.bind(target)
+        self._target = target
+        self._accepted: list[Connection] = []
+        self._seen: dict[tuple[int, Endpoint, str], list[float]] = {}
+        self.connections: dict[int, Connection] = {}
+        """By the nonces of their clients."""
+
+    def listeners(self) -> Iterator[Listener]:
+        """All that has to be listened to."""
+        yield _Ready(self._stream, self._accept)
+        yield _Ready(self._datagrams, self._return)
+        yield from self._accepted
+
+    def sightings(self) -> list[Sighting]:
+        """Return whom it has seen so far."""
+        return [
+            Sighting(nonce, *peer, first=first, last=last, target=self._target, protocol=protocol)
+            for (nonce, peer, protocol), (first, last) in self._seen.items()
+        ]
+
+    def answer(self, hello: bytes, peer: Endpoint, connection: Connection | None = None) -> bytes:
+        """Return the answer to a hello."""
+        nonce, token = HELLO.unpack(hello)
+        now = time.monotonic()
+        protocol = "udp" if connection is None else "tcp"
+        self._seen.setdefault((nonce, peer, protocol), [now, now])[1] = now
+        if connection is not None:
+            self.connections[nonce] = connection
+        return ANSWER.pack(nonce, token, socket.inet_aton(peer[0]), peer[1])
+
+    def _accept(self) -> None:
+        accepted, peer = self._stream.accept()
+        accepted.setblocking(False)
+        self._accepted.append(Connection(self, accepted, peer))
+
+    def _return(self) -> None:
+        data, peer = self._datagrams.recvfrom(512)
+        self._datagrams.sendto(self.answer(data, peer), peer)
+
+
+class _Ready:
+    """A socket of the server itself."""
+
+    awaits = select.POLLIN
+
+    def __init__(self, opened: socket.socket, act: Callable[[], None]) -> None:
+        self._socket = opened
+        self._act = act
+
+    def fileno(self) -> int:
+        """The descriptor of the socket."""
+        return self._socket.fileno()
+
+    def hear(self) -> None:
+        """Accept, or return a datagram."""
+        self._act()

@@ -1,0 +1,67 @@
+"""A trial in a network of its own: a scenario that measures, run in a sandbox as any other is.
+
+It reports its figures as the series `samples`. What every run checks is checked here too: a NAT that lets packets
+out untranslated has no speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from testbed.bench.bench import BenchError, BreakOffError, Measured, Sample
+from testbed.experiment.plan import Run
+from testbed.registry import load
+from testbed.run import doctor
+from testbed.run.launch import follow
+from testbed.run.resolve import resolve
+from testbed.sandbox.enter import MachineError
+
+
+@dataclass(frozen=True, slots=True)
+class LabTrial:
+    """One run; `parameters` are what its samples have in common."""
+
+    subject: str
+    run: Run
+    title: str
+
+    def lacks(self) -> str:
+        """Return why this machine cannot run it, or nothing."""
+        try:
+            doctor.require(0, needs=load("gateway", self.run.gateway).needs)
+        except MachineError as error:
+            return str(error)
+        return ""
+
+    def measure(self) -> Measured:
+        """Run it. Raises BenchError if it broke, or if a check failed."""
+        result = follow(self.run, lambda record: None, captures={})
+        if result.interrupted:
+            raise BreakOffError(result.error)
+        failed = [check for check in result.checks if not check["ok"]]
+        if result.error or failed:
+            why = result.error or "; ".join(
+                f"{check['claim']}: expected {check['expected']}, observed {check['observed']}" for check in failed
+            )
+            raise BenchError(f"{self.title}: {why}\n{result.last_words}".strip())
+        samples = [Sample(self.subject, **sample) for sample in result.series["samples"]]
+        return Measured(samples, result.environment)
+
+
+def lab_trial(
+    subject: str, *, scenario: str, gateway: str, sets: Mapping[str, Any], title: str, profile: str = "plain"
+) -> LabTrial:
+    """Decide everything about one trial. Raises ConfigurationError."""
+    run = resolve(
+        scenario=scenario,
+        topology=None,
+        gateway=gateway,
+        profile=profile,
+        config=None,
+        sets=[f"{key}={value}" for key, value in sets.items()],
+        seed=1,
+        datapath=doctor.datapath(),
+    )
+    return LabTrial(subject, run, title)

@@ -1,0 +1,301 @@
+"""The command line.
+
+Exit status: 0 every check held; 1 one failed; 2 the command or configuration is wrong; 3 this machine cannot run
+it; 4 the run itself broke.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from controller.settings import ConfigurationError
+from testbed.command.options import Allocator, Config, Json, Out, Pcap, Profile, Seed, Sets, Topology
+from testbed.run.exit_status import EXIT_STATUS, ExitStatus
+from testbed.sandbox.enter import MachineError
+
+app = typer.Typer(
+    help="Can a NAT run out of ports, and what happens then? A testbed that answers by experiment.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    scenario: Annotated[str, typer.Argument(help="A name from `lastport list scenarios`, or FILE.py[:Class].")],
+    gateway: Annotated[str, typer.Option(help="The NAT under test: a name, or FILE.py:Class.")] = "openflow",
+    topology: Topology = None,
+    allocator: Allocator = None,
+    profile: Profile = "plain",
+    config: Config = None,
+    sets: Sets = None,
+    seed: Seed = 1,
+    out: Out = None,
+    pcap: Pcap = False,
+    as_json: Json = False,
+) -> None:
+    """Run a scenario: build the network, drive it, check what happened."""
+    from testbed.registry import load
+    from testbed.run import doctor
+    from testbed.run.launch import carry_out, opened
+    from testbed.run.results import default_folder
+    from testbed.run.terminal import conclude
+
+    decide = _decide(topology, allocator, profile, config, sets, seed)
+    plan = decide(scenario=scenario, gateway=gateway)
+    cls = load("scenario", plan.scenario)
+    doctor.require(
+        cls.open_sockets(cls.Parameters.model_validate(plan.parameters), plan.settings),
+        needs=load("gateway", plan.gateway).needs,
+    )
+    folder = opened(out or default_folder(plan, datetime.now(UTC)))
+    result, written = carry_out(plan, folder, pcap=pcap)
+    if as_json:
+        print(json.dumps(written))
+    else:
+        conclude(Console(), result, str(folder.path))
+    raise typer.Exit(EXIT_STATUS[result.verdict])
+
+
+@app.command()
+def compare(
+    scenario: Annotated[str | None, typer.Argument(help="A name, or FILE.py[:Class]; or --all.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every scenario of the catalogue.")] = False,
+    gateways: Annotated[
+        str | None, typer.Option(help="Names, or FILE.py:Class, with commas between them. By default all of ours.")
+    ] = None,
+    topology: Topology = None,
+    allocator: Allocator = None,
+    profile: Profile = "plain",
+    config: Config = None,
+    sets: Sets = None,
+    seed: Seed = 1,
+    out: Out = None,
+    pcap: Pcap = False,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write a page about it as well.", metavar="FILE.md")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a scenario, or all of them, on several gateways in turn, and say where they differ."""
+    from testbed.compare import comparison
+    from testbed.compare.differences import label
+    from testbed.compare.page import page
+    from testbed.compare.side_by_side import show
+    from testbed.registry import GATEWAYS, SCENARIOS
+    from testbed.run.launch import opened
+    from testbed.run.results import stamped
+
+    if everything == (scenario is not None):
+        raise ConfigurationError("compare one SCENARIO, or --all of them: give either")
+    asked = [scenario] if scenario else list(SCENARIOS)
+    compared = list(GATEWAYS) if gateways is None else comparison.names(gateways)
+    planned = comparison.able(
+        comparison.plans(_decide(topology, allocator, profile, config, sets, seed), asked, compared)
+    )
+    path = out or stamped(datetime.now(UTC), "compare", label(scenario) if scenario else "all")
+    written = opened(markdown.parent, "--markdown") if markdown else None
+    done = comparison.compare(planned, path, pcap=pcap)
+    if markdown and written:
+        written.write_text(markdown.name, page(done.told))
+    if as_json:
+        print(json.dumps(done.told))
+    else:
+        show(Console(), done.told, left_out=done.left_out, folder=str(path))
+    raise typer.Exit(done.status)
+
+
+def _decide(
+    topology: str | None,
+    allocator: str | None,
+    profile: str,
+    config: Path | None,
+    sets: list[str] | None,
+    seed: int,
+) -> Callable[..., Any]:
+    """Return `resolve` for what is the same of all runs of a command."""
+    from testbed.run import doctor
+    from testbed.run.resolve import resolve
+
+    return functools.partial(
+        resolve,
+        topology=topology,
+        allocator=allocator,
+        profile=profile,
+        config=config,
+        sets=sets or [],
+        seed=seed,
+        datapath=doctor.datapath(),
+    )
+
+
+@app.command()
+def bench(
+    name: Annotated[
+        str | None, typer.Argument(help="A name from `lastport list benches`; by default all, in turn.")
+    ] = None,
+    repetitions: Annotated[int, typer.Option(help="How often everything is measured, in turn.")] = 5,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="One parameter of the bench.", metavar="KEY=VALUE")
+    ] = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Measure speed, with ratios to a reference that is measured in the same run."""
+    from testbed.bench.repetitions import carried_out, planned
+    from testbed.bench.table import markdown, show
+    from testbed.run import doctor
+    from testbed.run.launch import opened
+    from testbed.run.results import stamped
+
+    plans = planned(name, sets or [], repetitions)
+    doctor.require(0)
+    folder = opened(out or stamped(datetime.now(UTC), "bench", name or "all"))
+    all_held = []
+    for plan in plans:
+        held = carried_out(plan, repetitions)
+        all_held.append(held)
+        folder.write_text(f"{plan.bench.name}.json", json.dumps(held, indent=2) + "\n")
+        folder.write_text(f"{plan.bench.name}.md", markdown(held))
+        if not as_json:
+            show(Console(), held)
+    if as_json:
+        print(json.dumps(all_held[0] if name else {"schema": 1, "benches": all_held}))
+    raise typer.Exit(ExitStatus.BROKE if any("error" in held for held in all_held) else ExitStatus.PASSED)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="scenarios, topologies, gateways, allocators, policies, profiles, settings or benches."
+        ),
+    ] = "scenarios",
+    as_json: Json = False,
+) -> None:
+    """List what there is to choose from."""
+    from controller.settings import unknown_key
+    from testbed.command.listing import rows
+
+    lists = rows()
+    if kind not in lists:
+        raise ConfigurationError(unknown_key(kind, list(lists), kind="list"))
+    if as_json:
+        print(json.dumps(lists[kind]))
+        return
+    _print_rows(kind, lists[kind])
+    for row in lists[kind]:
+        if "parameters" in row:
+            _print_rows(f"parameters of {row['name']}", row["parameters"])
+        if row.get("reasons"):
+            _print_rows(f"settings of {row['name']}", _reasoned(row))
+
+
+def _reasoned(profile: dict[str, Any]) -> list[dict[str, Any]]:
+    """Put the settings of a profile beside their reasons."""
+    return [
+        {"name": key, "value": value, "reason": profile["reasons"][key]}
+        for key, value in profile["settings"].items()
+    ]
+
+
+def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
+    """Print what a person chooses by; --json has the rest."""
+    shown = ["name", "unit", "default", "value", "allowed", "description", "reason"]
+    if "reasons" not in rows[0]:
+        shown.insert(1, "settings")
+    columns = [key for key in shown if key in rows[0]]
+    table = Table(title=title, title_justify="left", box=SIMPLE)
+    for key in columns:
+        table.add_column(key, no_wrap=key == "name")
+    for row in rows:
+        table.add_row(*(_cell(row[key]) for key in columns))
+    Console().print(table)
+
+
+def _cell(value: object) -> Text:
+    if isinstance(value, list):
+        return Text(", ".join(map(str, value)))
+    return Text("" if value is None else str(value))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine has and lacks, and what to do about it."""
+    import dataclasses
+
+    from testbed.run.doctor import findings
+
+    found = list(findings())
+    able = all(finding.ok or not finding.required for finding in found)
+    if as_json:
+        print(json.dumps({"able": able, "findings": [dataclasses.asdict(finding) for finding in found]}))
+    else:
+        table = Table("", "what", "found", "what to do")
+        for finding in found:
+            mark = Text("ok", style="green") if finding.ok else Text("lacks", style="red")
+            table.add_row(mark, finding.name, Text(finding.found), Text("" if finding.ok else finding.advice))
+        Console().print(table)
+        print("This machine can run every scenario." if able else "This machine cannot run a lab yet.")
+    raise typer.Exit(ExitStatus.PASSED if able else ExitStatus.MACHINE_LACKS)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def test(context: typer.Context) -> None:
+    """Run the project's tests, four at a time, as a lab mostly waits; the arguments are pytest's."""
+    import os
+    import subprocess
+
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "pytest", "--rootdir", str(root), "-c", str(root / "pyproject.toml")]
+    command += ["--numprocesses", "4", "--dist", "worksteal"]
+    done = subprocess.run(
+        [*command, *context.args], cwd=root, env={**os.environ, "PYTHONSAFEPATH": "1"}, check=False
+    )
+    raise typer.Exit(done.returncode)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def mn(context: typer.Context) -> None:
+    """Run Mininet's own command so that it finds our topologies: --custom topologies/carrier.py --topo carrier."""
+    import os
+    import shutil
+
+    program = shutil.which("mn")
+    if program is None:
+        raise MachineError("Mininet's command mn is not installed; with Debian: apt-get install mininet")
+    os.execv(sys.executable, [sys.executable, program, *context.args])
+
+
+def main() -> None:
+    """Run the command line; the two kinds of refusal become a sentence and an exit status."""
+    try:
+        app()
+    except ConfigurationError as error:
+        _refuse(error, ExitStatus.WRONG_INPUT)
+    except MachineError as error:
+        _refuse(error, ExitStatus.MACHINE_LACKS)
+    except Exception:
+        traceback.print_exc()
+        _refuse("this is a fault of lastport's own; please report the lines above", ExitStatus.BROKE)
+
+
+def _refuse(error: Exception | str, status: ExitStatus) -> NoReturn:
+    print(f"lastport: {error}", file=sys.stderr)
+    raise SystemExit(status)

@@ -1,0 +1,1 @@
+"""Scenarios on several gateways in turn, side by side."""

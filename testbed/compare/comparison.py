@@ -1,0 +1,173 @@
+"""`lastport compare`: the same scenarios on several gateways in turn, each in a sandbox of its own.
+
+Everything is decided before anything starts. What the user got wrong ends the command there; what a gateway, this
+machine or one of several scenarios cannot do is an entry of its own among the results, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from controller.settings import ConfigurationError
+from controller.settings.extensions import absolute
+from testbed.compare.differences import differences, label
+from testbed.experiment.plan import Run
+from testbed.registry import load
+from testbed.run import doctor
+from testbed.run.exit_status import EXIT_STATUS, ExitStatus
+from testbed.run.launch import carry_out, opened
+from testbed.run.resolve import CannotError
+from testbed.sandbox.enter import MachineError
+
+Decide = Callable[..., Run]
+"""`resolve`, with all of its arguments but the scenario, the gateway and the keys that others know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One scenario on one gateway: a run that is ready, or the reason why there is none."""
+
+    scenario: str
+    gateway: str
+    run: Run | None
+    reason: str = ""
+    fault: ExitStatus = ExitStatus.PASSED
+    mistaken: bool = False
+    """Whether the scenario makes no sense so on any gateway."""
+
+    def cannot(self) -> dict[str, Any]:
+        """Return the entry that stands in the place of a result."""
+        return {
+            "schema": 1,
+            "scenario": self.scenario,
+            "gateway": self.gateway,
+            "verdict": "cannot",
+            "reason": self.reason,
+        }
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What came of it: the object that `--json` prints, the exit status, and how many were not begun."""
+
+    told: dict[str, Any]
+    status: ExitStatus
+    left_out: int
+
+
+def names(listed: str) -> list[str]:
+    """Return the names in a list with commas, blanks or not. Raises ConfigurationError if there are none."""
+    found = [name.strip() for name in listed.split(",") if name.strip()]
+    if not found:
+        raise ConfigurationError(f"--gateways {listed!r} names no gateway; give names, with commas between them")
+    return found
+
+
+def plans(decide: Decide, scenarios: Sequence[str], gateways: Sequence[str]) -> list[Planned]:
+    """Decide about every scenario on every gateway. Raises ConfigurationError for what the user got wrong.
+
+    A key of `--set` need not be known to all of them, but to one. What makes no sense in some of several scenarios
+    is no mistake, but an entry among the results; what a gateway can do in none of them is.
+    """
+    kinds = [load("gateway", gateway) for gateway in gateways]
+    asked = [load("scenario", scenario) for scenario in scenarios]
+    twice = {gateway for gateway in gateways if [*map(absolute, gateways)].count(absolute(gateway)) > 1}
+    if twice:
+        raise ConfigurationError(f"--gateways: {', '.join(sorted(twice))} is there twice; name each one once")
+    others = {key for kind in kinds for key in kind.Options.model_fields}
+    others |= {key for cls in asked for key in cls.Parameters.model_fields}
+    planned = [_plan(decide, scenario, gateway, others) for scenario in scenarios for gateway in gateways]
+    for kind in gateways:
+        _require_sense([each for each in planned if each.gateway == absolute(kind)])
+    return planned
+
+
+def _plan(decide: Decide, scenario: str, gateway: str, others: set[str]) -> Planned:
+    names = absolute(scenario), absolute(gateway)
+    try:
+        return Planned(*names, decide(scenario=scenario, gateway=gateway, others=others))
+    except ConfigurationError as error:
+        mistaken = not isinstance(error, CannotError)
+        return Planned(*names, None, str(error), ExitStatus.WRONG_INPUT, mistaken)
+
+
+def _require_sense(planned: list[Planned]) -> None:
+    """Raise ConfigurationError if there is something wrong with every scenario on a gateway."""
+    if not all(each.mistaken for each in planned):
+        return
+    reasons = dict.fromkeys(each.reason for each in planned)
+    first = planned[0]
+    is_named = len(reasons) == 1 or label(first.scenario) in first.reason
+    raise ConfigurationError(first.reason if is_named else f"{label(first.scenario)}: {first.reason}")
+
+
+def able(planned: Sequence[Planned]) -> list[Planned]:
+    """Return the plans as far as this machine can carry them out. Raises MachineError if it cannot run any lab."""
+    found = list(doctor.findings())
+    doctor.require(0, found=found)
+    return [_able(each, found) for each in planned]
+
+
+def _able(each: Planned, found: list[doctor.Finding]) -> Planned:
+    if each.run is None:
+        return each
+    cls = load("scenario", each.scenario)
+    sockets = cls.open_sockets(cls.Parameters.model_validate(each.run.parameters), each.run.settings)
+    try:
+        doctor.require(sockets, needs=load("gateway", each.gateway).needs, found=found)
+    except MachineError as error:
+        return Planned(each.scenario, each.gateway, None, str(error), ExitStatus.MACHINE_LACKS)
+    return each
+
+
+def compare(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Comparison:
+    """Carry out all in turn, and keep every result; after an interruption, what has been done."""
+    folder = opened(path)
+    runs: list[dict[str, Any]] = []
+    statuses: list[ExitStatus] = []
+    for told, status in _results(planned, path, pcap=pcap):
+        runs.append(told)
+        statuses.append(status)
+    held = {"schema": 1, "runs": runs, "differences": differences(runs)}
+    folder.write_text("compare.json", json.dumps(held, indent=2) + "\n")
+    return Comparison(held, _worst(runs, statuses), len(planned) - len(runs))
+
+
+def _results(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Iterator[tuple[dict[str, Any], ExitStatus]]:
+    for each in planned:
+        if each.run is None:
+            yield each.cannot(), each.fault
+            continue
+        try:
+            result, written = carry_out(each.run, opened(path / _folder(each, planned)), pcap=pcap)
+        except MachineError as error:
+            unable = Planned(each.scenario, each.gateway, None, str(error))
+            yield unable.cannot(), ExitStatus.MACHINE_LACKS
+            continue
+        yield written, EXIT_STATUS[result.verdict]
+        if result.interrupted:
+            return
+
+
+def _folder(each: Planned, planned: Sequence[Planned]) -> Path:
+    """Return a folder for each gateway, in one for each scenario where there are several."""
+    gateway = _distinct(each.gateway, [other.gateway for other in planned])
+    scenarios = [other.scenario for other in planned]
+    return gateway if len(set(scenarios)) == 1 else _distinct(each.scenario, scenarios) / gateway
+
+
+def _distinct(name: str, among: Sequence[str]) -> Path:
+    """Return a short name for a folder, with a number where others have the same."""
+    alike = [other for other in dict.fromkeys(among) if label(other) == label(name)]
+    number = alike.index(name)
+    return Path(label(name).replace(":", "-") + (f"-{number + 1}" if number else ""))
+
+
+def _worst(runs: Sequence[dict[str, Any]], statuses: Sequence[ExitStatus]) -> ExitStatus:
+    """Return the worst of those that ran. Where none could, nothing was shown, and that is no success."""
+    ran = [status for run, status in zip(runs, statuses, strict=True) if run["verdict"] != "cannot"]
+    return max(ran or statuses)

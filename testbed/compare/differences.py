@@ -1,0 +1,98 @@
+"""Where the runs of one scenario on several gateways differ: rows to set side by side, and sentences.
+
+Results are as in `results.json`; where a gateway cannot do it, the entry has the verdict `cannot` and a reason.
+Checks are matched by their claim. Two that hold against the same expectation do not differ, though a measured time
+may; a run that broke is not compared, since it ended early.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from testbed.experiment.stories import told
+
+RunResult = Mapping[str, Any]
+DIFFERENCE = Path(__file__).with_name("templates") / "difference.j2"
+Claim = tuple[str, int]
+"""A claim, and which one it is of those with the same words in one run."""
+
+
+def label(gateway: str) -> str:
+    """Return a short name: ours as it is, a student's without the folder."""
+    path, colon, cls = gateway.partition(":")
+    return Path(path).stem + colon + cls
+
+
+def by_scenario(runs: Iterable[RunResult]) -> dict[str, list[RunResult]]:
+    """Part the runs by their scenarios."""
+    parted = defaultdict(list)
+    for run in runs:
+        parted[run["scenario"]].append(run)
+    return dict(parted)
+
+
+def claims(run: RunResult) -> dict[Claim, dict[str, Any]]:
+    """Return the checks of a run by their claims."""
+    seen: defaultdict[str, int] = defaultdict(int)
+    found = {}
+    for check in run.get("checks", ()):
+        seen[check["claim"]] += 1
+        found[check["claim"], seen[check["claim"]]] = check
+    return found
+
+
+def all_claims(runs: Sequence[RunResult]) -> list[Claim]:
+    """Return the claims of several runs, each once."""
+    return list(dict.fromkeys(claim for run in runs for claim in claims(run)))
+
+
+def outcomes(runs: Sequence[RunResult]) -> list[str]:
+    """Return the outcomes that some attempt had."""
+    names = dict.fromkeys(name for run in runs for name in run.get("outcomes", ()))
+    return [name for name in names if any(run.get("outcomes", {}).get(name) for run in runs)]
+
+
+def differences(runs: Iterable[RunResult]) -> list[dict[str, Any]]:
+    """Return every difference between the runs of each scenario."""
+    return [found for group in by_scenario(runs).values() for found in _of_one(group)]
+
+
+def _of_one(group: list[RunResult]) -> Iterable[dict[str, Any]]:
+    verdicts = {run["gateway"]: run["verdict"] for run in group}
+    if len(set(verdicts.values())) > 1:
+        yield _difference(group, "verdict", verdicts, verdicts, "verdict")
+    ended = [run for run in group if run["verdict"] in ("pass", "fail")]
+    if len(ended) < 2:
+        return
+    for name in outcomes(ended):
+        counts = {run["gateway"]: run["outcomes"].get(name, 0) for run in ended}
+        if len(set(counts.values())) > 1:
+            yield _difference(ended, name, counts, counts, "outcome")
+    for claim in all_claims(ended):
+        checks = {run["gateway"]: claims(run).get(claim) for run in ended}
+        meanings = {gateway: _meaning(check) for gateway, check in checks.items()}
+        if len(set(meanings.values())) > 1:
+            observed = {gateway: check["observed"] for gateway, check in checks.items() if check}
+            yield _difference(ended, claim[0], observed, meanings, "check")
+
+
+def _meaning(check: dict[str, Any] | None) -> str:
+    """Say what a check showed, in words that are equal only where that is no difference."""
+    if check is None:
+        return "not asked"
+    if not check["ok"]:
+        return f"{check['observed']} (expected: {check['expected']})"
+    return str(check["expected"])
+
+
+def _difference(
+    runs: list[RunResult], what: str, values: Mapping[str, Any], meanings: Mapping[str, Any], kind: str
+) -> dict[str, Any]:
+    gateways = defaultdict(list)
+    for gateway, meaning in meanings.items():
+        gateways[meaning].append(label(gateway))
+    sentence = told(DIFFERENCE.read_text(), kind=kind, what=what, gateways=gateways)
+    return {"scenario": runs[0]["scenario"], "what": what, "values": dict(values), "sentence": sentence}

@@ -1,0 +1,278 @@
+"""Witnesses on the wire: packet sockets in the outside hosts, which no gateway can talk into anything."""
+
+from __future__ import annotations
+
+import ctypes
+import ipaddress
+import select
+import socket
+import struct
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Collection
+
+from testbed.sandbox.linux import network_of
+from testbed.traffic.wire import HELLO, Endpoint
+
+_SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
+_SOL_PACKET, _PACKET_STATISTICS = 263, 6
+_ETH_P_ALL, _ETH_P_IP = 0x0003, 0x0800
+"""Only who listens to everything is shown what a host itself sends."""
+_SNAP = 128
+_BUFFER = 16 << 20
+_GATHER_S = 0.02
+"""How long packets gather in the kernel's buffer, which has room for many times as many, before they are read."""
+CLOCK_READINGS = 5
+"""How often both clocks are read; the quickest reading counts."""
+_TIME = struct.Struct("ll")
+_ANCILLARY = socket.CMSG_SPACE(_TIME.size)
+_ENDS = struct.Struct("!4s4sHH")
+_NONCE = 8
+_LOAD_BYTE, _LOAD_HALF, _LOAD_WORD, _LOAD_BYTE_AFTER_HEADER = 0x30, 0x28, 0x20, 0x50
+_HEADER_LENGTH, _MASK, _EQUAL, _ANY_BIT, _GIVE = 0xB1, 0x54, 0x15, 0x45, 0x06
+"""Instructions of classic BPF (linux/filter.h); _HEADER_LENGTH puts that of IPv4 into the index register."""
+
+Program = list[tuple[int, int, int, int]]
+Syns = dict[tuple[Endpoint, Endpoint], list[tuple[int, float]]]
+"""By source and destination: the initial sequence numbers of SYNs, and when each came (monotonic clock)."""
+Speakers = dict[tuple[Endpoint, Endpoint], dict[int, float]]
+"""By source and destination: the nonces in the data, and when each was there for the last time."""
+Ends = dict[tuple[Endpoint, Endpoint], list[float]]
+"""By source and destination: when each FIN or RST came, in their order."""
+
+
+class LeakWitness:
+    """Counts frames with an inside source address that arrive at an outside host, or pass a gateway's uplink.
+
+    The kernel counts every frame that passes its packet filter, whether or not we read it; so the number is
+    right at any rate. The frames that we do read tell whose they are.
+    """
+
+    def __init__(
+        self, netns: str, interface: str, inside: Collection[ipaddress.IPv4Network], *, leaving: bool = False
+    ) -> None:
+        self._socket = _listening(netns, interface, _from(inside), _ETH_P_ALL if leaving else _ETH_P_IP)
+        self.frames = 0
+        self.sources: set[Endpoint] = set()
+
+    def look(self) -> None:
+        """Take in what has arrived so far."""
+        self.frames += _statistics(self._socket)[0]
+        while True:
+            try:
+                frame = self._socket.recv(_SNAP)
+            except BlockingIOError:
+                return
+            self.sources.add(_source(frame))
+
+
+class TcpWitness:
+    """Reads who wants a connection, speaks on it and ends it, as it arrives at the outside hosts.
+
+    A server's kernel cannot hold two connections with one remote endpoint, so a server never hears of the second
+    client that a NAT may have put there. Its SYN tells: it has a sequence number of its own. Nor does the server
+    hear any more of the first, once the second's kernel has reset its connection; but what it says still comes.
+    """
+
+    def __init__(self, netns: Collection[str], interface: str) -> None:
+        self._sockets = [_listening(each, interface, _SYN_DATA_OR_END) for each in netns]
+        self._syns: list[tuple[bytes, float]] = []
+        self._speakers: dict[bytes, float] = {}
+        self._ends: list[tuple[bytes, float]] = []
+        self._missed = self._frames = 0
+        self._lock = threading.Lock()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it reads anywhere."""
+        return bool(self._sockets)
+
+    @property
+    def frames(self) -> int:
+        """How many have come so far, and are read."""
+        with self._lock:
+            self._take_all()
+            return self._frames
+
+    @property
+    def missed(self) -> int:
+        """How many the kernel could not hand over in time."""
+        with self._lock:
+            self._missed += sum(_statistics(each)[1] for each in self._sockets)
+            return self._missed
+
+    def syns(self) -> Syns:
+        """Return the SYNs that have been read so far."""
+        with self._lock:
+            self._take_all()
+            read = list(self._syns)
+        syns: Syns = defaultdict(list)
+        for syn, at in read:
+            syns[_ends(syn)].append((int.from_bytes(syn[_ENDS.size :], "big"), at))
+        return syns
+
+    def speakers(self) -> Speakers:
+        """Return who has said something so far."""
+        with self._lock:
+            self._take_all()
+            read = list(self._speakers.items())
+        speakers: Speakers = defaultdict(dict)
+        for said, at in read:
+            speakers[_ends(said)][int.from_bytes(said[_ENDS.size :], "big")] = at
+        return speakers
+
+    def ends(self) -> Ends:
+        """Return when connections were ended by their clients."""
+        with self._lock:
+            self._take_all()
+            read = list(self._ends)
+        ends: Ends = defaultdict(list)
+        for end, at in read:
+            ends[_ends(end)].append(at)
+        return ends
+
+    def _read(self) -> None:
+        poll = select.poll()
+        for each in self._sockets:
+            poll.register(each.fileno(), select.POLLIN)
+        while True:
+            poll.poll()
+            time.sleep(_GATHER_S)  # to wake up for each packet costs as much as to read several
+            with self._lock:
+                self._take_all()
+
+    def _take_all(self) -> None:
+        for each in self._sockets:
+            self._take(each)
+
+    def _take(self, ready: socket.socket) -> None:
+        """Take in what is there, in few steps: each packet comes by here. It is taken apart when asked for."""
+        offset = _since_epoch()
+        while True:
+            try:
+                frame, ancillary, _, _ = ready.recvmsg(_SNAP, _ANCILLARY)
+            except BlockingIOError:
+                return
+            seconds, nanoseconds = _TIME.unpack(ancillary[0][2])
+            at = seconds + nanoseconds / 1e9 - offset
+            self._frames += 1
+            transport = _transport(frame)
+            flags = frame[transport + 13]
+            if flags & _FLAG_SYN:
+                self._syns.append((frame[26:34] + frame[transport : transport + 8], at))
+                continue
+            if flags & _FLAGS_END:
+                self._ends.append((frame[26:34] + frame[transport : transport + 4], at))
+            hello = frame[transport + (frame[transport + 12] >> 4) * 4 :]
+            if len(hello) == HELLO.size:
+                self._speakers[frame[26:34] + frame[transport : transport + 4] + hello[:_NONCE]] = at
+
+
+class SynCounter:
+    """Counts the SYNs that a host sends, and those that it gets, as its kernel shows them on the interface."""
+
+    def __init__(self, netns: str, interface: str) -> None:
+        self._socket = _listening(netns, interface, _SYN, _ETH_P_ALL)
+        self._count = 0
+
+    def count(self) -> int:
+        """Return how many there have been so far."""
+        self._count += _statistics(self._socket)[0]
+        return self._count
+
+
+def _since_epoch() -> float:
+    """Return by how much the clock of packets' times is ahead of the monotonic one.
+
+    If this process has to wait between the two, they seem to be farther apart; so the quickest reading counts.
+    """
+    readings = []
+    for _ in range(CLOCK_READINGS):
+        before, epoch = time.monotonic(), time.time()
+        readings.append((time.monotonic() - before, epoch - before))
+    return min(readings)[1]
+
+
+def _ends(read: bytes) -> tuple[Endpoint, Endpoint]:
+    source, target, source_port, target_port = _ENDS.unpack_from(read)
+    return (socket.inet_ntoa(source), source_port), (socket.inet_ntoa(target), target_port)
+
+
+def _transport(frame: bytes) -> int:
+    return 14 + (frame[14] & 0x0F) * 4
+
+
+def _source(frame: bytes) -> Endpoint:
+    """Return from where a frame came; a query has an identifier in the place of a port (RFC 5508 section 2)."""
+    at = _transport(frame) + (4 if frame[23] == socket.IPPROTO_ICMP else 0)
+    return socket.inet_ntoa(frame[26:30]), int.from_bytes(frame[at : at + 2], "big")
+
+
+def _statistics(packet_socket: socket.socket) -> tuple[int, int]:
+    """Return how many frames have passed the filter since the last call, and how many of them were dropped."""
+    passed, dropped = struct.unpack("II", packet_socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
+    return passed, dropped
+
+
+def _listening(netns: str, interface: str, program: Program, kind: int = _ETH_P_IP) -> socket.socket:
+    """Make a packet socket in a host's network namespace that gets the frames that pass the filter."""
+    with network_of(netns):
+        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
+        made.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code))
+        )
+        try:
+            made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+        except PermissionError:  # without root on the machine: as much as anybody may have
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        made.bind((interface, kind))
+        return made
+
+
+def _from(networks: Collection[ipaddress.IPv4Network]) -> Program:
+    """Let pass what comes from these networks by IPv4."""
+    program: Program = []
+    for network in networks:
+        program += [
+            (_LOAD_WORD, 0, 0, 26),
+            (_MASK, 0, 0, int(network.netmask)),
+            (_EQUAL, 0, 1, int(network.network_address)),
+            (_GIVE, 0, 0, _SNAP),
+        ]
+    is_ipv4: Program = [(_LOAD_HALF, 0, 0, 12), (_EQUAL, 0, len(program), _ETH_P_IP)]
+    return [*is_ipv4, *program, (_GIVE, 0, 0, 0)]
+
+
+_FLAG_FIN, _FLAG_SYN, _FLAG_RST, _FLAG_PUSH, _FLAG_ACK = 0x01, 0x02, 0x04, 0x08, 0x10
+_FLAGS_END = _FLAG_FIN | _FLAG_RST
+_SYN: Program = [
+    (_LOAD_HALF, 0, 0, 12),
+    (_EQUAL, 0, 7, _ETH_P_IP),
+    (_LOAD_BYTE, 0, 0, 23),
+    (_EQUAL, 0, 5, socket.IPPROTO_TCP),
+    (_HEADER_LENGTH, 0, 0, 14),
+    (_LOAD_BYTE_AFTER_HEADER, 0, 0, 14 + 13),
+    (_MASK, 0, 0, _FLAG_SYN | _FLAG_ACK),
+    (_EQUAL, 0, 1, _FLAG_SYN),
+    (_GIVE, 0, 0, _SNAP),
+    (_GIVE, 0, 0, 0),
+]
+"""Lets pass TCP with SYN and without ACK (fragments of TCP are none of ours)."""
+
+_SYN_DATA_OR_END: Program = [
+    (_LOAD_BYTE, 0, 0, 23),
+    (_EQUAL, 0, 6, socket.IPPROTO_TCP),
+    (_HEADER_LENGTH, 0, 0, 14),
+    (_LOAD_BYTE_AFTER_HEADER, 0, 0, 14 + 13),
+    (_ANY_BIT, 2, 0, _FLAG_PUSH | _FLAGS_END),
+    (_MASK, 0, 0, _FLAG_SYN | _FLAG_ACK),
+    (_EQUAL, 0, 1, _FLAG_SYN),
+    (_GIVE, 0, 0, _SNAP),
+    (_GIVE, 0, 0, 0),
+]
+"""Lets pass TCP with SYN and without ACK, with PSH, as the last of what was written has it, or with FIN or RST; no
+fragments."""

@@ -1,0 +1,188 @@
+"""What this machine has and lacks for a lab, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import resource
+import shutil
+import subprocess
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.sandbox.enter import MachineError, unshare
+from testbed.sandbox.openvswitch import TUNING
+from testbed.traffic.drive import MOST_WORKERS, workers_needed
+
+PROGRAMS = {
+    "unshare": "util-linux",
+    "ovs-vswitchd": "openvswitch-switch",
+    "ovsdb-server": "openvswitch-switch",
+    "mnexec": "mininet",
+    "ip": "iproute2",
+    "ethtool": "ethtool",
+}
+"""Programs that a run needs, and their Debian packages."""
+GATEWAY_PROGRAMS = {"nft": "nftables", "conntrack": "conntrack", "nsenter": "util-linux"}
+"""Programs that only some gateways need."""
+
+LINUX_NAT = """
+table ip probe {
+    set sources { type ipv4_addr; size 16; flags dynamic; }
+    chain passing {
+        type filter hook forward priority filter;
+        ct status confirmed accept
+        add @sources { ip saddr ct count over 1 } counter drop
+        add @sources { ip saddr limit rate over 1/second } drop
+    }
+    chain leaving {
+        type nat hook postrouting priority srcnat;
+        meta l4proto tcp snat to 192.0.2.1:1024-1025 random,persistent
+    }
+}
+"""
+"""Rules with all that the gateway netfilter asks of the kernel."""
+
+TUN = Path("/dev/net/tun")
+KERNEL_DATAPATH = Path("/sys/module/openvswitch")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `advice` says what to do where it is not `ok`."""
+
+    name: str
+    found: str
+    ok: bool = True
+    required: bool = True
+    advice: str = ""
+
+
+def findings() -> Iterator[Finding]:
+    """Look at everything."""
+    yield Finding(
+        "system", f"Linux {platform.release()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
+    )
+    for program, package in PROGRAMS.items():
+        path = shutil.which(program)
+        yield Finding(program, path or "missing", path is not None, advice=f"apt-get install {package}")
+    has_mininet = importlib.util.find_spec("mininet") is not None
+    yield Finding(
+        "mininet", "installed" if has_mininet else "missing", has_mininet, advice="apt-get install mininet"
+    )
+    framework = _framework()
+    yield Finding("framework", framework or "missing", bool(framework), advice="run vagrant/provision.sh")
+    yield _namespaces()
+    yield from _datapath()
+    for program, package in GATEWAY_PROGRAMS.items():
+        path = shutil.which(program)
+        advice = f"apt-get install {package}"
+        yield Finding(program, path or "missing", path is not None, required=False, advice=advice)
+    if shutil.which("nft"):
+        yield _linux_nat()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield Finding(
+        "open files",
+        f"{hard} per process",
+        hard >= 4096,
+        required=False,
+        advice="raise the hard limit: ulimit -Hn 65536, or nofile in /etc/security/limits.conf",
+    )
+    tuning = ", ".join(f"{key}={value}" for key, value in TUNING.items())
+    yield Finding("private Open vSwitch", f"in every run, with {tuning}")
+
+
+def datapath() -> str:
+    """Return which datapath a run would use here."""
+    _load_kernel_module()
+    return "kernel" if os.geteuid() == 0 and KERNEL_DATAPATH.exists() else "userspace"
+
+
+def require(sockets: int, *, needs: Collection[str] = (), found: Collection[Finding] | None = None) -> None:
+    """Raise MachineError if this machine cannot run a lab with so many sockets at once on each side.
+
+    `needs` are the findings that this gateway requires besides; `found`, if given, is what was found before.
+    """
+    found = list(findings()) if found is None else found
+    lacking = [each for each in found if (each.required or each.name in needs) and not each.ok]
+    if lacking:
+        lines = [f"{finding.name}: {finding.found}. What to do: {finding.advice}" for finding in lacking]
+        raise MachineError("this machine cannot run it:\n  " + "\n  ".join(lines))
+    require_sockets(sockets)
+
+
+def require_sockets(sockets: int) -> None:
+    """Raise MachineError if this machine cannot hold so many sockets at once on each side."""
+    if workers_needed(sockets) > MOST_WORKERS:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise MachineError(
+            f"this machine cannot run it: {sockets:,} connections need more than {MOST_WORKERS} processes with "
+            f"{hard} open files each. What to do: raise the limit (ulimit -Hn 65536), or take fewer attempts"
+        )
+
+
+def _load_kernel_module() -> None:
+    """Load Open vSwitch's module where there is one: inside the sandbox it would be too late."""
+    if os.geteuid() == 0 and not KERNEL_DATAPATH.exists() and (modprobe := shutil.which("modprobe")):
+        subprocess.run([modprobe, "--quiet", "openvswitch"], capture_output=True, check=False)
+
+
+def _framework() -> str:
+    for name in ("ryu", "os-ken"):
+        try:
+            return f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ""
+
+
+def _namespaces() -> Finding:
+    as_root = os.geteuid() == 0
+    name = "namespaces" if as_root else "namespaces without root"
+    if shutil.which("unshare") is None:
+        return Finding(name, "unshare is missing", False, advice="apt-get install util-linux")
+    tried = subprocess.run([*unshare(as_root=as_root), "true"], capture_output=True, text=True, check=False)
+    if tried.returncode == 0:
+        return Finding(name, "allowed")
+    advice = "run it as root (sudo ./lastport ...)"
+    if as_root:
+        advice = "allow CAP_SYS_ADMIN and CAP_NET_ADMIN: a container needs --privileged"
+    return Finding(name, tried.stderr.strip() or "refused", False, advice=advice)
+
+
+def _linux_nat() -> Finding:
+    """Try the rules in a namespace: the kernel loads its modules for them, where it has any."""
+    command = [*unshare(as_root=os.geteuid() == 0), "sh", "-c", "nft -f - && ip link add name br0 type bridge"]
+    advice = (
+        "as root: modprobe -a nft_chain_nat nft_ct nft_connlimit nft_limit bridge; a kernel without these modules "
+        "cannot be this gateway, so take another --gateway"
+    )
+    try:
+        tried = subprocess.run(command, input=LINUX_NAT, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        return Finding("netfilter", f"{error.filename} is missing", ok=False, required=False, advice=advice)
+    if tried.returncode:
+        words = tried.stderr.strip().splitlines() or ["refused"]
+        return Finding("netfilter", words[0], ok=False, required=False, advice=advice)
+    return Finding("netfilter", "the kernel's NAT, for the gateway netfilter", required=False)
+
+
+def _datapath() -> Iterator[Finding]:
+    if datapath() == "kernel":
+        yield Finding("datapath", "kernel")
+        return
+    why = "the kernel's is for root" if KERNEL_DATAPATH.exists() else "no kernel module openvswitch"
+    yield Finding("datapath", f"userspace ({why})")
+    if not TUN.exists():
+        advice = "as root: mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200"
+        yield Finding(str(TUN), "missing", False, advice=advice)
+        return
+    try:
+        os.close(os.open(TUN, os.O_RDWR))
+    except OSError as error:
+        yield Finding(str(TUN), error.strerror or "unusable", False, advice="run it as root (sudo ./lastport ...)")
+    else:
+        yield Finding(str(TUN), "usable")

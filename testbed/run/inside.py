@@ -1,0 +1,88 @@
+"""The run itself, inside its sandbox: Open vSwitch, the lab, then the scenario."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from testbed.sandbox.records import Channel
+from testbed.sandbox.supervision import Supervisor
+
+BUILD_S = 90.0
+BUILD_S_PER_CLIENT = 0.5
+
+
+def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
+    """Do what the launcher ordered; whatever happens, the launcher is told."""
+    from testbed.experiment.report import Report
+
+    gc.disable()  # it ends with the run, and what it keeps until then by the hundred thousand is evidence
+    report = Report(channel)
+    files: dict[str, int] = job.pop("captures")
+    try:
+        with report.phase("build"):
+            from testbed.sandbox import openvswitch
+
+            openvswitch.start(supervisor)
+            from testbed.experiment.captures import Captures
+            from testbed.experiment.lab import Lab
+            from testbed.experiment.plan import Run
+            from testbed.registry import load
+
+            plan = Run.model_validate(job)
+            scenario = load("scenario", plan.scenario)
+            report.environment(**_environment(plan.datapath))
+            if plan.datapath == "userspace":
+                openvswitch.limit_cache(scenario.cached_flows)
+                report.environment(ovs_cached_flows=str(scenario.cached_flows))
+            clients = plan.parameters["clients"]
+            with _within(BUILD_S + BUILD_S_PER_CLIENT * clients, "the lab was not built"):
+                lab = Lab(
+                    supervisor,
+                    plan,
+                    topology=load("topology", plan.topology),
+                    kind=load("gateway", plan.gateway),
+                    wire_is_read=scenario.wire_is_read,
+                )
+            report.environment(**lab.gateway.environment())
+        parameters = scenario.Parameters.model_validate(plan.parameters)
+        captures = Captures(files, lab, supervisor, report)
+        with captures:
+            scenario().run(lab, parameters, plan.settings, report)
+        lab.witness(report)
+        report.series(peak_memory_kib=lab.peak_memory())
+        channel.send("done")
+    except Exception as error:  # a scenario may fail in any way
+        channel.send("broken", reason=f"{type(error).__name__}: {error}", last_words=traceback.format_exc())
+    supervisor.over()
+
+
+@contextmanager
+def _within(seconds: float, what: str) -> Iterator[None]:
+    """Raise TimeoutError after a deadline, whatever is being waited for: Mininet has waits without one."""
+
+    def ring(*_: object) -> None:
+        raise TimeoutError(f"{what} within {seconds:.0f} s")
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _environment(datapath: str) -> dict[str, str]:
+    from testbed.run.machine import machine, programs
+    from testbed.sandbox.openvswitch import TUNING
+
+    return {
+        **machine(),
+        **programs(),
+        "ovs_tuning": " ".join(f"{key}={value}" for key, value in TUNING.items()),
+        "datapath": datapath,
+    }

@@ -1,0 +1,100 @@
+"""Carrying out a run from outside: into the sandbox, and record by record into its result.
+
+A signal that asks us to end breaks off what goes on in the sandbox. One that comes while results are written waits
+until they are, and then breaks off the next run, if there is one.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from controller.settings import ConfigurationError
+from testbed.experiment.plan import Run
+from testbed.run.results import Folder, Result
+from testbed.run.terminal import Live
+from testbed.sandbox.enter import enter
+
+RUNNER = "testbed.run.inside:run"
+"""What is run inside the sandbox."""
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(BaseException):
+    """A signal asked us to end; not an Exception, since nothing on the way may catch it."""
+
+
+class _Interruptions:
+    """What to do about signals: while a run can be broken off, break it off; else remember the first."""
+
+    def __init__(self) -> None:
+        self._may_break_off = False
+        self._first: signal.Signals | None = None
+
+    def heed(self) -> None:
+        """From now on a signal may raise Interrupted, here too if it came before. Once is enough."""
+        self._may_break_off = True
+        if self._first is not None:
+            self._break_off()
+
+    def defer(self) -> None:
+        """From now on a signal only is remembered."""
+        self._may_break_off = False
+
+    def __call__(self, number: int, _frame: object) -> None:
+        """Handle a signal."""
+        if self._first is None:
+            self._first = signal.Signals(number)
+            if self._may_break_off:
+                self._break_off()
+
+    def _break_off(self) -> NoReturn:
+        self._may_break_off = False
+        assert self._first is not None
+        raise Interrupted(self._first.name)
+
+
+_interruptions = _Interruptions()
+
+
+def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[str, Any]]:
+    """Carry out a run; return its result, and what was written of it. Raises MachineError if it cannot begin."""
+    files = folder.captures() if pcap else {}
+    try:
+        with Live(f"{plan.scenario} on {plan.gateway}") as live:
+            result = follow(plan, live.show, captures=files)
+    finally:
+        for file in files.values():
+            file.close()
+    return result, folder.write(result)
+
+
+def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mapping[str, IO[bytes]]) -> Result:
+    """Carry out a run, show each record, and write nothing. Raises MachineError if it cannot begin."""
+    for number in INTERRUPTIONS:
+        signal.signal(number, _interruptions)
+    result = Result(plan)
+    try:
+        for record in enter(plan.model_dump(mode="json"), RUNNER, captures=captures):
+            if record["kind"] == "entered":
+                _interruptions.heed()  # not before: Python loses what is raised while it forks
+            result.take(record)
+            show(record)
+        _interruptions.defer()
+    except Interrupted as interruption:
+        result.break_off(f"interrupted by {interruption}")
+        result.interrupted = True
+    finally:
+        _interruptions.defer()
+    result.finish()
+    return result
+
+
+def opened(path: Path, option: str = "--out") -> Folder:
+    """Make a folder for results. Raises ConfigurationError if that cannot be."""
+    try:
+        return Folder(path)
+    except OSError as error:
+        raise ConfigurationError(f"{option} {path}: {error.strerror}") from None

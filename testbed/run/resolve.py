@@ -1,0 +1,184 @@
+"""From what the user typed to a run in which everything is decided and checked, before anything starts.
+
+`--set` has one flat name space: the gateway's settings and the scenario's parameters. Later wins: profile, the
+scenario's defaults, the `--config` file, `--set`; `--allocator` is short for one `--set`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from controller.settings import PROFILES, ConfigurationError, Settings, checked, unknown_key
+from controller.settings.extensions import absolute
+from testbed.experiment.plan import Run, addresses_per_client
+from testbed.experiment.promise import require_patience
+from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
+from testbed.registry import load, ours
+from topologies.base import LabTopology
+
+ALLOCATOR_KEY = "port_allocation_type"
+"""The setting for which `--allocator` is short."""
+UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
+"""What reading YAML raises: a ValueError is a date that does not exist, and lists may nest too deeply."""
+
+
+class CannotError(ConfigurationError):
+    """All is as it should be, but this gateway cannot do it; another may."""
+
+
+def resolve(
+    *,
+    scenario: str,
+    topology: str | None,
+    gateway: str,
+    profile: str,
+    config: Path | None,
+    sets: list[str],
+    seed: int,
+    datapath: str,
+    allocator: str | None = None,
+    others: Collection[str] = (),
+) -> Run:
+    """Decide everything about a run. Raises ConfigurationError, and CannotError if it is the gateway that cannot.
+
+    `others` are keys that may be given though they mean nothing here, since they do in another run.
+    """
+    cls = load("scenario", scenario)
+    kind = load("gateway", gateway)
+    if profile not in PROFILES:
+        raise ConfigurationError(unknown_key(profile, list(PROFILES), kind="profile"))
+    given = {**_from_file(config), **_with_allocator(assignments(sets), allocator)}
+    mine, theirs, options = _sorted(given, others, Settings, cls.Parameters, kind.Options)
+    topology = topology or cls.topology
+    defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[profile]}
+    defaults |= cls.defaults(kind.restrictions)
+    settings = checked(Settings, {**defaults, **mine}, kind="setting")
+    parameters = checked(cls.Parameters, theirs, kind="parameter")
+    chosen = checked(kind.Options, options, kind="setting")
+    parameters, derived = cls.complete(parameters, settings)
+    settings = checked(Settings, {**defaults, **derived, **mine}, kind="setting")
+    settings.for_nat()  # loads a student's allocator or policy, and may refuse it
+    try:
+        kind.check(settings, chosen)
+        behaviour = kind.declare(settings, chosen)
+        cls.check(parameters, settings, behaviour)
+        if isinstance(parameters, PatientParameters):
+            require_patience(parameters, settings, behaviour)
+    except ConfigurationError as error:
+        raise CannotError(str(error)) from None
+    built = _built(topology, parameters)
+    built.check(settings)
+    _require_gateways(cls, topology, built)
+    return Run(
+        scenario=absolute(scenario),
+        topology=absolute(topology),
+        gateway=absolute(gateway),
+        profile=profile,
+        parameters=parameters.model_dump(mode="json"),
+        settings=settings,
+        options=chosen.model_dump(mode="json"),
+        gateways=_of_each_gateway(built, settings, cls.of_each_gateway(parameters)),
+        seed=seed,
+        datapath=datapath,
+    )
+
+
+def _sorted(given: dict[str, Any], others: Collection[str], *models: type[BaseModel]) -> Iterator[dict[str, Any]]:
+    """Part what was given by the models whose keys they are. Raises ConfigurationError for a key of nobody's."""
+    known = [key for model in models for key in model.model_fields]
+    for key in given:
+        if key not in known and key not in others:
+            raise ConfigurationError(unknown_key(key, sorted({*known, *others}), kind="setting"))
+    for model in models:
+        yield {key: value for key, value in given.items() if key in model.model_fields}
+
+
+def _require_gateways(scenario: type[Scenario], topology: str, built: LabTopology) -> None:
+    """Raise ConfigurationError if the network lacks a gateway that the question is about."""
+    if lacking := [name for name in scenario.gateways if name not in built.wiring]:
+        fitting = [name for name, each in ours("topology").items() if {*scenario.gateways} <= each().wiring.keys()]
+        fitting = fitting or [scenario.topology]
+        raise ConfigurationError(
+            f"topology {topology!r} is not possible with {scenario.name}: it lacks the gateway"
+            f"{'s' * (len(lacking) > 1)} {', '.join(lacking)}; take --topology {' or '.join(fitting)}"
+        )
+
+
+def _of_each_gateway(
+    built: LabTopology, settings: Settings, overrides: dict[str, dict[str, Any]]
+) -> dict[str, Settings]:
+    """Return the settings of each gateway: what topology and scenario say of it besides those of all."""
+    common = settings.model_dump()
+    return {
+        name: checked(
+            Settings,
+            {**common, "external_addresses": built.external.get(name, common["external_addresses"])}
+            | overrides.get(name, {}),
+            kind="setting",
+        )
+        for name in built.wiring
+    }
+
+
+def _built(topology: str, parameters: Parameters) -> LabTopology:
+    """Describe the network, to see whether it can be; a student's own may fail in any way."""
+    clients = parameters.clients
+    try:
+        addresses = addresses_per_client(parameters.model_dump())
+        built: LabTopology = load("topology", topology)(clients=clients, addresses_per_client=addresses)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(
+            f"topology {topology!r} cannot be built with clients={clients}: {type(error).__name__}: {error}"
+        ) from error
+    return built
+
+
+def _with_allocator(sets: dict[str, Any], allocator: str | None) -> dict[str, Any]:
+    """Add what `--allocator` stands for to the assignments of `--set`."""
+    if allocator is None:
+        return sets
+    other = sets.setdefault(ALLOCATOR_KEY, allocator)
+    if absolute(str(other)) != absolute(allocator):
+        raise ConfigurationError(
+            f"--allocator {allocator} and --set {ALLOCATOR_KEY}={other} contradict each other: "
+            "both choose the allocator, so give one of them"
+        )
+    return sets
+
+
+def assignments(sets: Sequence[str]) -> dict[str, Any]:
+    """Read what `--set` was given. Raises ConfigurationError."""
+    return dict(_assignment(text) for text in sets)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigurationError(f"--set {text!r} is not KEY=VALUE")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except UNREADABLE as error:
+        raise ConfigurationError(f"--set {text!r}: the value cannot be read: {error}") from None
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(f"--config {path}: {error.strerror}") from None
+    except UNREADABLE as error:
+        raise ConfigurationError(f"--config {path} is not a YAML file: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigurationError(f"--config {path}: write one `key: value` on each line")
+    return values

@@ -1,0 +1,97 @@
+"""What a person sees: progress while a run goes on, then the story, the checks and the verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from testbed.run.results import Result
+
+VERDICTS = {"pass": "bold green", "fail": "bold red", "error": "bold yellow"}
+
+
+class Live:
+    """Progress on standard error; silent where that is no terminal."""
+
+    def __init__(self, title: str) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description:<12}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        if console.is_terminal:
+            console.print(f"[bold]{title}")
+        self._task: Any = None
+
+    def __enter__(self) -> Live:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, record: dict[str, Any]) -> None:
+        """Show what a record says of the progress."""
+        match record:
+            case {"kind": "phase", "name": name}:
+                self._finish()
+                self._task = self._progress.add_task(name, total=None)
+            case {"kind": "progress", "done": done, "total": total}:
+                self._progress.update(self._task, completed=done, total=total)
+            case {"kind": "done"}:
+                self._finish()
+
+    def _finish(self) -> None:
+        """A phase is over, however much of it was counted."""
+        if self._task is not None:
+            total = self._progress.tasks[self._task].total or 1
+            self._progress.update(self._task, completed=total, total=total)
+
+
+def conclude(console: Console, result: Result, folder: str) -> None:
+    """Print the story, the table of checks, and the verdict."""
+    if result.story:
+        console.print(Text(result.story), end="\n\n")
+    if result.checks:
+        console.print(_table(result.checks))
+    for sentence in lacking(result.series):
+        console.print(Text(sentence, style="yellow"))
+    if result.error:
+        console.print(Text(f"The run broke: {result.error}", style="yellow"))
+        if result.last_words:
+            console.print(Text(result.last_words, style="dim"))
+    verdict = Text(result.verdict.upper(), style=VERDICTS[result.verdict])
+    summary = f"  {result.run.scenario} on {result.run.gateway}, {result.duration_s:.1f} s; results in {folder}"
+    console.print(verdict.append(summary, style="default"), soft_wrap=True)
+
+
+def lacking(series: dict[str, Any]) -> list[str]:
+    """Say of each capture that is not complete what it lacks."""
+    return [
+        f"The capture of the {side} lacks {lost['dropped']:,} frames: they came faster than they could be written."
+        for side, lost in series.get("capture", {}).items()
+        if lost["dropped"]
+    ]
+
+
+def _table(checks: list[dict[str, Any]]) -> Table:
+    table = Table(box=SIMPLE)
+    table.add_column("", no_wrap=True)
+    table.add_column("check")
+    table.add_column("expected", justify="right")
+    table.add_column("observed", justify="right")
+    for check in checks:
+        mark = Text("ok", style="green") if check["ok"] else Text("FAILED", style="bold red")
+        row = [check["claim"], str(check["expected"]), str(check["observed"])]
+        table.add_row(mark, *(Text(cell) for cell in row))
+    return table

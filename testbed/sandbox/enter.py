@@ -1,0 +1,88 @@
+"""Starting a sandbox from outside, and reading its records until it is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+from testbed.sandbox.linux import die_with_parent
+
+NAMESPACES = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "unchanged"]
+ENDED_WITHIN_S = 10.0
+
+
+class MachineError(Exception):
+    """What this machine lacks, and what to do about it."""
+
+
+def unshare(*, as_root: bool) -> list[str]:
+    """Return the command that makes the namespaces; without root it makes a user namespace as well."""
+    return ["unshare", *([] if as_root else ["--user", "--map-root-user"]), *NAMESPACES]
+
+
+def enter(job: dict[str, Any], runner: str, *, captures: Mapping[str, IO[bytes]]) -> Iterator[dict[str, Any]]:
+    """Hand `job` to the runner, `package.module:function`, in a new sandbox, and yield its records.
+
+    The first record says that there is a process to end.
+
+    Raises MachineError if it cannot be made.
+
+    `captures` are open files for the frames of each side. The sandbox gets them as they are: what somebody may put
+    in their place cannot mislead it.
+
+    However this ends, by the last record, by closing the generator or by the death of this process, nothing
+    of the sandbox runs any more.
+    """
+    ours, theirs = socket.socketpair()
+    descriptors = {side: file.fileno() for side, file in captures.items()}
+    with tempfile.TemporaryFile() as words, ours:
+        command = [
+            *unshare(as_root=os.geteuid() == 0),
+            *[sys.executable, "-P", "-m", "testbed.sandbox.init", str(theirs.fileno()), runner],
+        ]
+        process = subprocess.Popen(
+            command,
+            pass_fds=[theirs.fileno(), *descriptors.values()],
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=words,
+            # Ctrl-C is for us: the sandbox ends because we do.
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+        theirs.close()
+        try:
+            yield {"kind": "entered"}
+            started = False
+            for record in _records(ours, {**job, "captures": descriptors}):
+                started = True
+                if record["kind"] == "unable":
+                    raise MachineError(record["reason"])
+                yield record
+                if record["kind"] == "done":
+                    break  # without waiting while the kernel frees a switch's thousand sockets, one by one
+            if not started:
+                words.seek(0)
+                raise MachineError("the sandbox did not start: " + words.read().decode(errors="replace").strip())
+        finally:
+            process.kill()
+            process.wait()
+            ours.settimeout(ENDED_WITHIN_S)
+            with contextlib.suppress(OSError):
+                while ours.recv(65536):
+                    pass  # at the end of the stream every process of the sandbox has been told to end
+
+
+def _records(connection: socket.socket, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    with contextlib.suppress(ConnectionError), connection.makefile("r") as lines:  # it may end before it reads
+        connection.sendall(json.dumps(job).encode() + b"\n")
+        for line in lines:
+            if line.endswith("}\n"):
+                yield json.loads(line)

@@ -1,0 +1,46 @@
+"""The sandbox's view of the filesystem: as outside, but for /proc, /sys, /run and terminals of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from testbed.sandbox.linux import CLONE_NEWNS, MS_BIND, MS_PRIVATE, MS_REC, enter_namespace, mount
+
+FOLDER = Path("/run/lastport")
+"""Where the run keeps its files: in memory, and gone with the sandbox."""
+
+
+def prepare() -> None:
+    """Mount what is our own, in a new mount namespace. Raises OSError."""
+    _keep_to_ourselves()
+    mount("proc", "/proc", "proc")
+    mount("sysfs", "/sys", "sysfs")  # or /sys/class/net would show the interfaces outside
+    mount("tmpfs", "/run", "tmpfs", options="mode=755")
+    with contextlib.suppress(OSError):  # only the hosts' shells need terminals, and the old ones may serve
+        mount("devpts", "/dev/pts", "devpts", options="newinstance,ptmxmode=0666,mode=0620")
+    FOLDER.mkdir()
+    Path("/run/openvswitch").mkdir()
+    os.environ["TMPDIR"] = str(FOLDER)
+
+
+def _keep_to_ourselves() -> None:
+    """Let no mount of ours propagate to the machine.
+
+    Propagation can be changed only at a mount point, and the root of a chroot need not be one. Then we step
+    out to the namespace's real root, change it there, make the chroot's folder a mount point, and step back.
+    """
+    try:
+        mount("none", "/", None, MS_REC | MS_PRIVATE)
+    except OSError:
+        root = os.open("/", os.O_DIRECTORY)
+        namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+        enter_namespace(namespace, CLONE_NEWNS)  # which makes the namespace's root our own
+        mount("none", "/", None, MS_REC | MS_PRIVATE)
+        folder = os.readlink(f"/proc/self/fd/{root}")
+        mount(folder, folder, None, MS_BIND | MS_REC)  # Mininet's hosts do the same as we do here
+        os.chroot(folder)
+        os.chdir("/")
+        os.close(root)
+        os.close(namespace)

@@ -1,0 +1,71 @@
+"""The sandbox's private Open vSwitch, at the socket where every tool looks for it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from testbed.sandbox.mounts import FOLDER
+from testbed.sandbox.supervision import Supervisor
+
+RUN = Path("/run/openvswitch")
+SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
+TUNING = {
+    # Milliseconds after which an unused flow leaves the cache. By default 10 s, and so long the cache may
+    # remember what the tables no longer say.
+    "max-idle": "1000",
+    # Milliseconds between revalidations at most: how far packet counts lag behind.
+    "max-revalidator": "100",
+}
+STARTED_WITHIN_S = 20.0
+
+
+class OpenVSwitchError(Exception):
+    """Open vSwitch did not start."""
+
+
+def start(supervisor: Supervisor) -> None:
+    """Start the database and the switch. Raises OpenVSwitchError."""
+    database = RUN / "conf.db"
+    remote = RUN / "db.sock"
+    _run("ovsdb-tool", "create", str(database), str(SCHEMA))
+    supervisor.start(
+        "ovsdb-server",
+        ["ovsdb-server", str(database), f"--remote=punix:{remote}", "--pidfile", "-vconsole:warn"],
+        FOLDER / "ovsdb-server.log",
+    )
+    _wait_for(remote)
+    settings = [f"other_config:{key}={value}" for key, value in TUNING.items()]
+    _run("ovs-vsctl", "--no-wait", "init", "--", "set", "Open_vSwitch", ".", *settings)
+    supervisor.start(
+        "ovs-vswitchd",
+        ["ovs-vswitchd", f"unix:{remote}", "--pidfile", "-vconsole:warn"],
+        FOLDER / "ovs-vswitchd.log",
+    )
+
+
+def limit_cache(flows: int) -> None:
+    """Let the userspace datapath keep no more flows than this in its cache; the tables decide about other packets.
+
+    Each rule that changes has the switch examine its whole cache. When connections come and go by the thousand,
+    of a few packets each, that costs more than all else that it does.
+    """
+    _run("ovs-vsctl", "--no-wait", "set", "Open_vSwitch", ".", f"other_config:flow-limit={flows}")
+
+
+def _wait_for(path: Path) -> None:
+    """Wait until a server listens: it has no other way to tell, and its socket exists a moment earlier."""
+    deadline = time.monotonic() + STARTED_WITHIN_S
+    with socket.socket(socket.AF_UNIX) as client:
+        while client.connect_ex(str(path)):
+            if time.monotonic() > deadline:
+                raise OpenVSwitchError(f"ovsdb-server was not ready within {STARTED_WITHIN_S:.0f} s")
+            time.sleep(0.002)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=STARTED_WITHIN_S)
+    if done.returncode:
+        raise OpenVSwitchError(f"{command[0]} failed: {done.stderr.strip()}")

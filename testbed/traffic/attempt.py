@@ -1,0 +1,117 @@
+"""One try to reach a server: its socket, what was said on it, and how it ended."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Any
+
+from testbed.traffic.kernel import IP_BIND_ADDRESS_NO_PORT, IP_RECVERR, outcome_of, queued_error, retransmissions
+from testbed.traffic.wire import ANSWER, HELLO, PING, Endpoint
+
+KINDS = {
+    "tcp": (socket.SOCK_STREAM, 0),
+    "udp": (socket.SOCK_DGRAM, 0),
+    "icmp": (socket.SOCK_DGRAM, socket.IPPROTO_ICMP),
+}
+"""Type and protocol of the sockets. The ICMP one is the kernel's own for ping: its port is the identifier."""
+
+
+class LiveAttempt:
+    """One try to reach the server, from its socket to its end."""
+
+    __slots__ = (
+        "buffer", "connecting", "counted", "detail", "done_at", "netns", "nonce", "number", "outcome",
+        "retransmissions", "seen", "sent_at", "socket", "source", "source_address", "source_port", "target",
+        "token", "waiting",
+    )  # fmt: skip
+
+    def __init__(
+        self, number: int, nonce: int, netns: str, target: Endpoint, source_address: str, source_port: int
+    ) -> None:
+        self.number = number
+        self.nonce = nonce
+        self.netns = netns
+        self.target = target
+        self.source_address = source_address
+        self.source_port = source_port
+        self.socket: socket.socket | None = None
+        self.connecting = False
+        self.waiting = False
+        self.counted = False
+        self.buffer = b""
+        self.token = 0
+        self.outcome = ""
+        self.detail = ""
+        self.source = ("", 0)
+        self.seen = ("", 0)
+        self.sent_at = 0.0
+        self.done_at = 0.0
+        self.retransmissions = 0
+
+    def row(self) -> tuple[Any, ...]:
+        """Describe it for the scenario, in the order of `records.Attempt`; times are of the monotonic clock."""
+        return (
+            self.number,
+            self.nonce,
+            self.outcome,
+            self.detail,
+            self.source,
+            self.seen,
+            self.target,
+            self.sent_at,
+            self.done_at,
+            self.retransmissions,
+        )
+
+    def connect(self, protocol: str) -> socket.socket:
+        """Open its socket, in the network namespace that this process is in. Raises OSError."""
+        kind, number = KINDS[protocol]
+        self.socket = opened = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK, number)
+        opened.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        if self.source_port or self.source_address:
+            # Without a port, the kernel chooses one when it knows the target: one port may serve several.
+            opened.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            opened.bind((self.source_address, self.source_port))
+        self.connecting = protocol == "tcp"
+        if self.connecting:
+            # The handshake's last ACK goes with the hello, which comes at once: a packet less.
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        result = opened.connect_ex(self.target)
+        if result not in (0, errno.EINPROGRESS):
+            raise OSError(result, "connect")
+        self.source = opened.getsockname()
+        return opened
+
+    def say(self, protocol: str) -> None:
+        """Send nonce and token; what becomes of it is seen later."""
+        assert self.socket is not None
+        hello = HELLO.pack(self.nonce, self.token)
+        try:
+            self.socket.send(PING + hello if protocol == "icmp" else hello)
+        except OSError as error:
+            self.detail = errno.errorcode.get(error.errno or 0, str(error))
+
+    def answers(self, data: bytes, protocol: str) -> list[tuple[str, int]]:
+        """Return from where the server saw it come, for each answer in `data` to what was said last."""
+        if protocol == "icmp":
+            data = data[len(PING) :]
+        self.buffer = self.buffer + data if protocol == "tcp" else data
+        found = []
+        while len(self.buffer) >= ANSWER.size:
+            nonce, token, address, port = ANSWER.unpack_from(self.buffer)
+            self.buffer = self.buffer[ANSWER.size :]
+            if (nonce, token) == (self.nonce, self.token):
+                found.append((socket.inet_ntoa(address), port))
+        return found
+
+    def end(self, error: OSError) -> None:
+        """Name how it ended by the kernel's error, and by the ICMP message behind it; as `outcome_of` does."""
+        icmp = queued_error(self.socket)[1] if self.socket else None
+        self.outcome = outcome_of(error.errno or errno.EIO, icmp)
+        self.detail = str(icmp) if icmp else errno.errorcode.get(error.errno or 0, str(error))
+
+    def note_retransmissions(self) -> None:
+        """Read how many segments its kernel has sent again (tcp(7), TCP_INFO)."""
+        if self.socket is not None and self.socket.type == socket.SOCK_STREAM:
+            self.retransmissions = retransmissions(self.socket)

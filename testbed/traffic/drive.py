@@ -1,0 +1,276 @@
+"""The scenario's side of the traffic: starts the workers, spreads attempts over them, gathers the answers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import resource
+import select
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from testbed.sandbox.supervision import Supervisor
+from testbed.traffic.records import Attempt, Opening, Served, Sighting
+from testbed.traffic.wire import Endpoint
+
+MOST_WORKERS = 32
+FILES_TO_SPARE = 512
+FILES_USED_SHARE = 0.8
+"""Share of a process's open files that is planned for sockets: the kernel spreads them unevenly."""
+ANSWER_WITHIN_S = 60.0
+PID_1_ACTS_WITHIN_S = 5.0
+WORST_RATE_S = 100.0
+"""Attempts a second on the slowest machine that is waited for."""
+CLOSE_PATIENCE_S = 10.0
+LONGEST_ROUND_S = 600.0
+"""For which something may be done with all connections in turn, on any machine."""
+
+Progress = Callable[[int], None]
+
+_nonces = itertools.count(1)
+_numbers = itertools.count(1)
+
+
+def next_nonce() -> int:
+    """Return a number that no other attempt of this run has."""
+    return next(_nonces)
+
+
+class TrafficError(Exception):
+    """A worker did not answer in time."""
+
+
+def workers_needed(sockets: int) -> int:
+    """Return how many processes it takes to hold so many sockets, by this machine's limit of open files."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    usable = int((hard - FILES_TO_SPARE) * FILES_USED_SHARE) if hard != resource.RLIM_INFINITY else 1 << 20
+    return math.ceil(sockets / usable) if usable > 0 else MOST_WORKERS + 1
+
+
+class Worker:
+    """A running worker program."""
+
+    def __init__(self, supervisor: Supervisor, name: str, program: str, folder: Path, *arguments: str) -> None:
+        ours, theirs = socket.socketpair()
+        self.name = name
+        self.connection = ours
+        self._unread = b""
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            f"testbed.traffic.{program}",
+            str(theirs.fileno()),
+            *arguments,
+        ]
+        self.process = supervisor.start(name, command, folder / f"{name}.log", pass_fds=[theirs.fileno()])
+        theirs.close()
+
+    def order(self, **order: Any) -> None:
+        """Write one line. Raises TrafficError if nobody reads it."""
+        try:
+            self.connection.sendall(json.dumps(order).encode() + b"\n")
+        except TimeoutError:
+            raise self._silence() from None
+        except (BrokenPipeError, ConnectionResetError):
+            self._raise_its_end()
+
+    def read(self) -> list[dict[str, Any]]:
+        """Read the lines that have come, at least one. Raises TrafficError if none comes in time."""
+        self.connection.settimeout(ANSWER_WITHIN_S)
+        while b"\n" not in self._unread:
+            try:
+                part = self.connection.recv(1 << 20)
+            except TimeoutError:
+                raise self._silence() from None
+            except ConnectionResetError:
+                part = b""  # it ended before it had read everything
+            if not part:
+                self._raise_its_end()
+            self._unread += part
+        *lines, self._unread = self._unread.split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def _silence(self) -> TrafficError:
+        return TrafficError(f"{self.name} did not answer within {ANSWER_WITHIN_S:.0f} s")
+
+    def _raise_its_end(self) -> NoReturn:
+        time.sleep(PID_1_ACTS_WITHIN_S)  # it knows how the worker ended, and ends us
+        raise TrafficError(f"{self.name} has closed its orders")
+
+
+class Servers:
+    """Outside servers that answer at some endpoints, each by its host's network namespace."""
+
+    def __init__(
+        self, supervisor: Supervisor, folder: Path, protocol: str, targets: Mapping[Endpoint, str], held: int
+    ) -> None:
+        """Start as many workers as it takes to hold so many connections."""
+        raise_open_files()
+        self._protocol = protocol
+        count = workers_needed(held) if protocol == "tcp" else 1
+        listeners = json.dumps([[netns, *target] for target, netns in targets.items()])
+        number = next(_numbers)
+        self._workers = [
+            Worker(supervisor, f"{protocol}-server-{number}-{n}", "server", folder, protocol, listeners)
+            for n in range(1, count + 1)
+        ]
+        for worker in self._workers:
+            worker.read()
+        self.targets = list(targets)
+        self._told: dict[Worker, tuple[int, list[Sighting]]] = dict.fromkeys(self._workers, (0, []))
+
+    def sightings(self) -> list[Sighting]:
+        """Ask whom they have seen so far; who has answered nobody since the last time tells nothing again."""
+        for worker in self._workers:
+            answers, _ = self._told[worker]
+            worker.order(do="report", answers=answers)
+            (told,) = worker.read()
+            if told["answers"] != answers:
+                seen = [Sighting.from_row(row, self._protocol) for row in told["seen"]]
+                self._told[worker] = told["answers"], seen
+        return [sighting for _, seen in self._told.values() for sighting in seen]
+
+
+class Clients:
+    """Attempts from inside hosts, each by its network namespace, to any servers of one protocol.
+
+    A host with several addresses uses them in turn, attempt by attempt.
+    """
+
+    def __init__(
+        self, supervisor: Supervisor, folder: Path, protocol: str, hosts: Mapping[str, list[str]], attempts: int
+    ) -> None:
+        """Start as many workers as it takes for so many attempts at once."""
+        raise_open_files()
+        self._hosts = list(hosts.items())
+        number = next(_numbers)
+        self._clients = [
+            Worker(supervisor, f"{protocol}-client-{number}-{n}", "client", folder, protocol)
+            for n in range(1, workers_needed(attempts) + 1)
+        ]
+
+    def open(
+        self,
+        openings: Sequence[Opening],
+        *,
+        patience: float,
+        first_window: int,
+        window: int,
+        progress: Progress,
+        ahead: int = 0,
+    ) -> list[Attempt]:
+        """Make these attempts in their order, and keep what is established; return them in the order of numbers.
+
+        At first `first_window` of them are under way at once; `window` at most, when others stay silent. The first
+        `ahead` are over before any other begins, if one worker has them all: several do not wait for one another.
+        """
+        orders = [
+            {
+                "do": "open",
+                "attempts": [self._planned(opening) for opening in plan],
+                "patience": patience,
+                "first_window": self._share(first_window),
+                "window": self._share(window),
+                "ahead": ahead if len(self._clients) == 1 else 0,
+            }
+            for plan in self._spread(openings)
+        ]
+        return self._attempts(orders, len(openings) / WORST_RATE_S + 2 * patience, progress)
+
+    def serve(self, plan: Sequence[Served], *, patience: float, progress: Progress) -> list[Attempt]:
+        """Make these attempts, in the order of their start, by the clock; hold each for its time and close it."""
+        orders = [
+            {
+                "do": "serve",
+                "attempts": [self._planned(served.opening) for served in part],
+                "times": [(served.start, served.holding_time) for served in part],
+                "patience": patience,
+            }
+            for part in self._spread(plan)
+        ]
+        longest = max((served.start + served.holding_time for served in plan), default=0.0)
+        return self._attempts(orders, longest + len(plan) / WORST_RATE_S + patience, progress)
+
+    def echo(self, numbers: range, *, patience: float, window: int, progress: Progress) -> set[int]:
+        """Exchange data on each established connection among these numbers.
+
+        Return the numbers of those that were answered, and seen from the same external endpoint as before.
+        """
+        order = {
+            "do": "echo",
+            "numbers": (numbers.start, numbers.stop - 1),
+            "patience": patience,
+            "window": self._share(window),
+        }
+        return set(self._ask([order] * len(self._clients), LONGEST_ROUND_S + patience, progress))
+
+    def close(self, numbers: range, *, window: int, progress: Progress) -> None:
+        """Close what is open among these numbers in an orderly way, so many at once."""
+        order = {
+            "do": "close",
+            "numbers": (numbers.start, numbers.stop - 1),
+            "patience": CLOSE_PATIENCE_S,
+            "window": self._share(window),
+        }
+        self._ask([order] * len(self._clients), LONGEST_ROUND_S + CLOSE_PATIENCE_S, progress)
+
+    def _planned(self, opening: Opening) -> tuple[Any, ...]:
+        netns, sources = self._hosts[opening.client]
+        turn = (opening.number - 1) // len(self._hosts)
+        source = sources[turn % len(sources)] if len(sources) > 1 else ""
+        return (opening.number, next_nonce(), netns, opening.target, source, opening.source_port)
+
+    def _spread(self, items: Sequence[Any]) -> list[Sequence[Any]]:
+        """Deal them out to the workers in turn."""
+        return [items[worker :: len(self._clients)] for worker in range(len(self._clients))]
+
+    def _attempts(self, orders: list[dict[str, Any]], within: float, progress: Progress) -> list[Attempt]:
+        rows = self._ask(orders, within, progress)
+        return sorted((Attempt.from_row(row) for row in rows), key=lambda attempt: attempt.number)
+
+    def _share(self, window: int) -> int:
+        return max(1, window // len(self._clients))
+
+    def _ask(self, orders: list[dict[str, Any]], within: float, progress: Progress) -> list[Any]:
+        """Give each client its order, and gather what they answer."""
+        for client, order in zip(self._clients, orders, strict=True):
+            client.order(**order)
+        done = dict.fromkeys(self._clients, 0)
+        gathered: list[Any] = []
+        for client, record in self._records(within + ANSWER_WITHIN_S):
+            if "answer" in record:
+                gathered += record["answer"]
+            else:
+                done[client] = record["done"]
+                progress(sum(done.values()))
+        return gathered
+
+    def _records(self, within: float) -> Iterator[tuple[Worker, dict[str, Any]]]:
+        """Yield the clients' records until each has answered. Raises TrafficError after a deadline."""
+        deadline = time.monotonic() + within
+        poll = select.poll()
+        waiting = {client.connection.fileno(): client for client in self._clients}
+        for descriptor in waiting:
+            poll.register(descriptor, select.POLLIN)
+        while waiting:
+            if time.monotonic() > deadline:
+                raise TrafficError(f"the traffic was not done within {within:.0f} s")
+            for descriptor, _ in poll.poll(1000):
+                client = waiting[descriptor]
+                for record in client.read():
+                    yield client, record
+                    if "answer" in record:
+                        poll.unregister(descriptor)
+                        del waiting[descriptor]
+
+
+def raise_open_files() -> None:
+    """Use what the machine allows; workers inherit it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,73 @@
+"""The scenario's side of volleys: single datagrams from the clients to a server that does not answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from testbed.sandbox.supervision import Supervisor
+from testbed.traffic.drive import (
+    ANSWER_WITHIN_S,
+    WORST_RATE_S,
+    Progress,
+    TrafficError,
+    Worker,
+    next_nonce,
+    raise_open_files,
+)
+from testbed.traffic.records import Attempt, Opening, Sighting
+from testbed.traffic.wire import Endpoint
+
+
+class Volleys:
+    """A worker that holds both ends."""
+
+    def __init__(
+        self, supervisor: Supervisor, folder: Path, hosts: Sequence[str], target: Endpoint, server: str
+    ) -> None:
+        """Listen at the target; `hosts` are the clients' network namespaces in their order."""
+        raise_open_files()
+        self._hosts = hosts
+        self._worker = Worker(supervisor, "volley", "volley", folder, server, target[0], str(target[1]))
+        self._worker.read()
+        self.target = target
+
+    def fire(
+        self, openings: Sequence[Opening], *, patience: float, window: int, progress: Progress
+    ) -> list[Attempt]:
+        """Send one datagram for each of these attempts, in their order, `window` of them under way at once.
+
+        An attempt is established if the server saw it, and is seen from `seen`.
+        """
+        planned = [
+            (each.number, next_nonce(), self._hosts[each.client], each.target, each.source_port)
+            for each in openings
+        ]
+        rows = self._ask(
+            {"do": "fire", "attempts": planned, "patience": patience, "window": window},
+            len(openings) / WORST_RATE_S + patience,
+            progress,
+        )
+        return [Attempt.from_row(row) for row in rows]
+
+    def sightings(self) -> list[Sighting]:
+        """Return whom the server has seen.
+
+        An endpoint counts as in use until now: idle timers are longer than a volley, so nobody else may have it.
+        """
+        now = time.monotonic()
+        seen = self._ask({"do": "report"}, 0.0, lambda done: None)
+        return [Sighting(nonce, address, port, at, now, self.target, "udp") for nonce, address, port, at in seen]
+
+    def _ask(self, order: dict[str, Any], within: float, progress: Progress) -> list[Any]:
+        deadline = time.monotonic() + within + ANSWER_WITHIN_S
+        self._worker.order(**order)
+        while time.monotonic() < deadline:
+            for record in self._worker.read():
+                if "answer" in record:
+                    answer: list[Any] = record["answer"]
+                    return answer
+                progress(record["done"])
+        raise TrafficError(f"the traffic was not done within {within:.0f} s")

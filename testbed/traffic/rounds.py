@@ -1,0 +1,119 @@
+"""Attempts started in order, in a window that adapts to how fast they are answered."""
+
+from __future__ import annotations
+
+import collections
+import time
+
+from testbed.traffic.attempt import LiveAttempt
+from testbed.traffic.pending import LONGEST_PAUSE_S, Pending, Sender, Start
+
+SILENCE_S = 0.1
+SILENCE_LATENCIES = 4
+"""An attempt without an answer for SILENCE_S, and for this many times the recent latency, no longer counts against
+the window: it may never get an answer. On a slow gateway the latency grows, so the load does not."""
+LATENCY_DECAY = 0.99
+WINDOW_GROWTH = 4
+"""Silence widens the window step by step; an answer that comes after all ends that: it was no refusal."""
+FULL_AFTER_PATIENCE = 0.25
+"""Share of the patience after which a gateway that answers nobody counts as full, and not as slow."""
+
+
+class Round(Pending):
+    """Something done with many attempts at once, each of which waits for an answer."""
+
+    def __init__(self, sender: Sender, patience: float, first_window: int, window: int) -> None:
+        super().__init__(sender, patience)
+        self._in_window = 0
+        self._window = self._first_window = first_window
+        self._wide_window = window
+        self._aging: collections.deque[LiveAttempt] = collections.deque()
+        self._latency: float | None = None
+        self._answers = 0
+        self._started = self._answered_at = self._widened_at = 0.0
+
+    def run(self, attempts: list[LiveAttempt], start: Start, *, ahead: int = 0) -> None:
+        """Start the attempts in order, and return when each is answered or given up.
+
+        The first `ahead` of them are over before any other begins: one that is late is overtaken by none of those.
+        """
+        self._started = time.monotonic()
+        for part in (attempts[:ahead], attempts[ahead:]):
+            self._run(collections.deque(part), start)
+
+    def _run(self, pending: collections.deque[LiveAttempt], start: Start) -> None:
+        self._tell_at = 0.0
+        while pending or self._waiting:
+            while pending and self._in_window < self._window:
+                self._start(pending.popleft(), start)
+            self._sender.poll(LONGEST_PAUSE_S, self)
+            now = time.monotonic()
+            self._age(now)
+            self._give_up(now)
+            self._send_again(now)
+            self._tell(now)
+
+    def _start(self, attempt: LiveAttempt, start: Start) -> None:
+        attempt.counted = True
+        self._in_window += 1
+        self._aging.append(attempt)
+        self._begin(attempt, start)
+
+    def finish(self, attempt: LiveAttempt) -> None:
+        """Take note that an attempt waits no longer, nor counts against the window."""
+        super().finish(attempt)
+        self._leave_window(attempt)
+
+    def answered(self, attempt: LiveAttempt) -> None:
+        """Take note of an answer, and of how long it took."""
+        if not attempt.counted:
+            self._window = self._first_window
+        self.finish(attempt)
+        self._answers += 1
+        self._answered_at = attempt.done_at
+        self._latency = max((self._latency or 0.0) * LATENCY_DECAY, attempt.done_at - attempt.sent_at)
+
+    def _leave_window(self, attempt: LiveAttempt) -> None:
+        if attempt.counted:
+            attempt.counted = False
+            self._in_window -= 1
+
+    def _age(self, now: float) -> None:
+        """Let attempts that stay silent leave the window, and widen it; not before anything is known."""
+        if self._latency is None:
+            return
+        silence, widest = max(SILENCE_S, SILENCE_LATENCIES * self._latency), self._wide_window
+        full_after = self._patience * FULL_AFTER_PATIENCE
+        if now - self._answered_at >= full_after:
+            silence = min(silence, full_after)
+            widest = max(widest, round(self._rate() * silence))
+        some_are_silent = False
+        while self._aging and (not self._aging[0].counted or now - self._aging[0].sent_at >= silence):
+            attempt = self._aging.popleft()
+            some_are_silent = some_are_silent or attempt.counted
+            self._leave_window(attempt)
+        if some_are_silent and now - self._widened_at >= silence:
+            self._widened_at = now
+            self._window = min(widest, self._window * WINDOW_GROWTH)
+
+    def _rate(self) -> float:
+        """Return how many attempts a second were answered, while some were.
+
+        A full gateway is asked as fast as it answered, no faster: a window in which each stays for a time lets in
+        so many in that time (Little's law).
+        """
+        return self._answers / (self._answered_at - self._started) if self._answers else 0.0
+
+    def _give_up(self, now: float) -> None:
+        done = self.done
+        super()._give_up(now)
+        if self.done > done:
+            self._latency = self._latency or 0.0
+
+
+class Closing(Round):
+    """Connections that are closed: the other side's end is the answer."""
+
+    def ended(self, attempt: LiveAttempt) -> None:
+        """Take note of it, and of how long it took."""
+        self.answered(attempt)

@@ -1,0 +1,191 @@
+"""Outside servers as a program: it answers clients at one or more addresses, and remembers whom it saw.
+
+    python -m testbed.traffic.server ORDERS_FD PROTOCOL '[[HOST_NETNS, ADDRESS, PORT], ...]'
+
+Several of them share addresses and ports (SO_REUSEPORT), since one process may hold too few open files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+
+from testbed.traffic.wire import ANSWER, HELLO, PING, Endpoint, Hosts, Orders
+
+BACKLOG = 4096
+DATAGRAMS_AT_ONCE = 256
+CONNECTIONS_AT_ONCE = 64
+ECHO_REQUEST = 8
+IGNORE_PINGS = Path("/proc/sys/net/ipv4/icmp_echo_ignore_all")
+
+
+class Connection:
+    """An accepted TCP connection."""
+
+    __slots__ = ("buffer", "peer", "socket", "target")
+
+    def __init__(self, connection: socket.socket, peer: Endpoint, target: Endpoint) -> None:
+        self.socket = connection
+        self.peer = peer
+        self.target = target
+        self.buffer = b""
+
+
+class Server:
+    """Answers whoever comes, and remembers each client: when it was first and last seen, from where, and where."""
+
+    def __init__(self, orders: Orders, protocol: str) -> None:
+        self._orders = orders
+        self._protocol = protocol
+        self._listeners: dict[int, tuple[socket.socket, Endpoint]] = {}
+        self._connections: dict[int, Connection] = {}
+        self._seen: dict[tuple[int, Endpoint, Endpoint], list[float]] = {}
+        self._answers = 0
+        self._poll = select.epoll()
+        self._poll.register(orders.fileno(), select.EPOLLIN)
+
+    def listen(self, target: Endpoint) -> None:
+        """Serve at this endpoint, too, in the network namespace that this process is in."""
+        listener = {"tcp": _stream, "udp": _datagrams, "icmp": _pings}[self._protocol](target)
+        listener.setblocking(False)
+        self._listeners[listener.fileno()] = (listener, target)
+        self._poll.register(listener.fileno(), select.EPOLLIN)
+
+    def run(self) -> None:
+        """Serve until the orders end."""
+        orders = iter(self._orders)
+        while True:
+            for descriptor, _ in self._poll.poll():
+                connection = self._connections.get(descriptor)
+                if connection is not None:
+                    self._read(connection)
+                elif descriptor in self._listeners:
+                    self._welcome(*self._listeners[descriptor])
+                elif (order := next(orders, None)) is None:
+                    return
+                else:
+                    self._report(order["answers"])
+
+    def _report(self, known: int) -> None:
+        """Tell whom it has seen, unless nobody was answered since it had answered `known` times."""
+        seen = self._seen.items() if known != self._answers else ()
+        rows = [(nonce, *peer, *at, target) for (nonce, peer, target), at in seen]
+        self._orders.tell(answers=self._answers, seen=rows)
+
+    def _welcome(self, listener: socket.socket, target: Endpoint) -> None:
+        if self._protocol == "tcp":
+            self._accept(listener, target)
+        else:
+            self._answer_datagrams(listener, target)
+
+    def _accept(self, listener: socket.socket, target: Endpoint) -> None:
+        for _ in range(CONNECTIONS_AT_ONCE):
+            try:
+                accepted, peer = listener.accept()
+            except BlockingIOError:
+                return
+            connection = Connection(accepted, peer, target)
+            self._connections[accepted.fileno()] = connection
+            self._poll.register(accepted.fileno(), select.EPOLLIN)
+            self._read(connection)  # what a client says first comes with the handshake's last packet
+
+    def _read(self, connection: Connection) -> None:
+        try:
+            data = connection.socket.recv(4096, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            del self._connections[connection.socket.fileno()]
+            connection.socket.close()  # which leaves the poll as well
+            return
+        connection.buffer += data
+        while len(connection.buffer) >= HELLO.size:
+            hello, connection.buffer = connection.buffer[: HELLO.size], connection.buffer[HELLO.size :]
+            with contextlib.suppress(OSError):  # a reset, which the next read will tell of
+                answer = self._answer(hello, connection.peer, connection.target)
+                connection.socket.send(answer, socket.MSG_DONTWAIT)
+
+    def _answer_datagrams(self, listener: socket.socket, target: Endpoint) -> None:
+        for _ in range(DATAGRAMS_AT_ONCE):
+            try:
+                data, peer = listener.recvfrom(2048)
+            except BlockingIOError:
+                return
+            if self._protocol == "icmp":
+                self._answer_ping(listener, data[(data[0] & 0x0F) * 4 :], peer[0], target)
+            elif len(data) == HELLO.size:
+                listener.sendto(self._answer(data, peer, target), peer)
+
+    def _answer_ping(self, listener: socket.socket, query: bytes, address: str, target: Endpoint) -> None:
+        if len(query) != len(PING) + HELLO.size or query[0] != ECHO_REQUEST:
+            return
+        identifier, rest = query[4:6], query[6:8]
+        answer = self._answer(query[len(PING) :], (address, int.from_bytes(identifier, "big")), target)
+        reply = bytes(4) + identifier + rest + answer
+        listener.sendto(reply[:2] + _checksum(reply) + reply[4:], (address, 0))
+
+    def _answer(self, hello: bytes, peer: Endpoint, target: Endpoint) -> bytes:
+        nonce, token = HELLO.unpack(hello)
+        now = time.monotonic()
+        self._answers += 1
+        self._seen.setdefault((nonce, peer, target), [now, now])[1] = now
+        return ANSWER.pack(nonce, token, socket.inet_aton(peer[0]), peer[1])
+
+
+def _stream(target: Endpoint) -> socket.socket:
+    listener = _bound(socket.SOCK_STREAM, target)
+    listener.listen(BACKLOG)
+    return listener
+
+
+def _datagrams(target: Endpoint) -> socket.socket:
+    return _bound(socket.SOCK_DGRAM, target)
+
+
+def _pings(target: Endpoint) -> socket.socket:
+    """Take the place of the kernel, which could not say from which identifier it was asked."""
+    IGNORE_PINGS.write_text("1")
+    listener = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    listener.bind(target)
+    return listener
+
+
+def _bound(kind: int, target: Endpoint) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, kind)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(target)
+    return listener
+
+
+def _checksum(message: bytes) -> bytes:
+    """Compute the Internet checksum (RFC 1071)."""
+    total = sum(int.from_bytes(message[at : at + 2].ljust(2, b"\0"), "big") for at in range(0, len(message), 2))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return (~total & 0xFFFF).to_bytes(2, "big")
+
+
+def main() -> None:
+    """Listen, say so, serve."""
+    gc.disable()  # nothing here refers to itself, and looking for what does costs more with each connection
+    descriptor, protocol, targets = sys.argv[1:]
+    orders = Orders(int(descriptor))
+    hosts, server = Hosts(), Server(orders, protocol)
+    for netns, address, port in json.loads(targets):
+        hosts.enter(netns)
+        server.listen((address, port))
+    orders.tell(ready=True)
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Linux's NAT: nftables and connection tracking."""

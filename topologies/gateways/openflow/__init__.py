@@ -1,0 +1,1 @@
+"""Our own NAT: flow rules in Open vSwitch, made by the controller in `controller/`."""

@@ -1,0 +1,1 @@
+"""Open vSwitch's own connection tracking, with static rules and no controller."""

@@ -1,0 +1,50 @@
+"""Asking a neighbour for its MAC address (RFC 826), from an interface that has no address itself."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import struct
+import time
+
+ASK_EVERY_S = 0.1
+ETHERTYPE = 0x0806
+REQUEST, REPLY = 1, 2
+BROADCAST = b"\xff" * 6
+_PACKET = struct.Struct("!6s6sHHHBBH6s4s6s4s")
+
+
+def request(mac: bytes, address: ipaddress.IPv4Address, target: ipaddress.IPv4Address) -> bytes:
+    """Return the frame of a question, from `mac` and `address`."""
+    head = (BROADCAST, mac, ETHERTYPE, 1, 0x0800, 6, 4, REQUEST)
+    return _PACKET.pack(*head, mac, address.packed, bytes(6), target.packed)
+
+
+def answered_by(frame: bytes, target: ipaddress.IPv4Address) -> str | None:
+    """Return the MAC address in a frame, if it is an answer of `target`."""
+    if len(frame) < _PACKET.size:
+        return None
+    *_, ethertype, _, _, _, _, operation, mac, sender, _, _ = _PACKET.unpack_from(frame)
+    if (ethertype, operation, sender) != (ETHERTYPE, REPLY, target.packed):
+        return None
+    return str(mac.hex(":"))
+
+
+def resolve(
+    interface: str, mac: str, address: ipaddress.IPv4Address, target: ipaddress.IPv4Address, *, within: float
+) -> str:
+    """Ask until `target` answers. Raises TimeoutError after `within` seconds."""
+    question = request(bytes.fromhex(mac.replace(":", "")), address, target)
+    deadline = time.monotonic() + within
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE)) as wire:
+        wire.bind((interface, ETHERTYPE))
+        wire.settimeout(ASK_EVERY_S)
+        while time.monotonic() < deadline:
+            wire.send(question)
+            try:
+                while (found := answered_by(wire.recv(_PACKET.size), target)) is None:
+                    pass
+            except TimeoutError:
+                continue
+            return found
+    raise TimeoutError(f"nobody at {interface} answered for {target} within {within:.0f} s")
