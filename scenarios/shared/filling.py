@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from controller.settings import FIRST_PORT, MOST_PORTS, Settings
-from testbed.experiment.lab import Lab
-from testbed.experiment.report import Report
-from testbed.traffic.records import Attempt, Opening, Sighting
-from testbed.traffic.wire import Endpoint
+from testbed.api import FIRST_PORT, MOST_PORTS, Attempt, Endpoint, Experiment, Opening, Settings, Sighting
 
 WINDOW = 256
 """Attempts under way at once, at most."""
+MOST_PER_CLIENT = 64_512
+"""What one client can open to one server and port: its own ports from 1024 upward."""
 SLOWEST_RATE = 1000.0
 """Connections a second that every machine can open."""
 ECHO_PATIENCE_S = 8.0
 POOL_LOOK_EVERY_S = 0.05
+RELEASE_SLACK_S = 5.0
+"""What is granted a busy machine, beyond the timers, until every port is free again."""
 BUSY_EVERY_S = 0.2
 EVERY_NUMBER = range(1, 1 << 31)
+QUICK_RELEASE: dict[str, Any] = {"tcp_trans_close_timeout": 1, "tcp_rst_timeout": 1, "hold_down_timeout": 0}
+"""Settings for an experiment that does not wait for the RFCs' times."""
 
 
 def outlasting(attempts: int, settings: Settings, *, besides: float) -> float:
-    """Return an idle timer that is longer than so many attempts take, and so many seconds besides."""
+    """Return an idle timer that is longer than `attempts` take, and `besides` seconds more."""
     return math.ceil(besides + attempts / SLOWEST_RATE) / settings.time_scale
 
 
@@ -43,6 +47,12 @@ class Filled:
 
     def __add__(self, later: Filled) -> Filled:
         return Filled(self.attempts + later.attempts, self.seconds + later.seconds)
+
+    def __iter__(self) -> Iterator[Attempt]:
+        return iter(self.attempts)
+
+    def __len__(self) -> int:
+        return len(self.attempts)
 
     @property
     def established(self) -> list[Attempt]:
@@ -65,110 +75,136 @@ class Filling:
 
     def __init__(
         self,
-        lab: Lab,
-        report: Report,
+        x: Experiment[Any],
         *,
-        protocol: str,
         attempts: int,
-        held: int,
+        capacity: int | None = None,
+        protocol: str = "",
         destinations: int = 1,
         own_ports: bool = False,
     ) -> None:
-        """Make ready for fills of so many attempts, of which `held` stay open."""
+        """Make ready for fills of `attempts`, of which `capacity` stay open (by default all)."""
+        self._x = x
         self._own_ports = own_ports
-        self._lab = lab
-        self._report = report
-        self._protocol = protocol
-        self._servers = lab.serve(protocol, destinations=destinations, held=held)
-        self._clients = lab.drive(protocol, attempts=attempts)
+        self._protocol = protocol or x.protocol
+        room = attempts if capacity is None else capacity
+        self._servers = x.lab.serve(self._protocol, destinations=destinations, capacity=room)
+        self._clients = x.lab.drive(self._protocol, attempts=attempts)
+        self._client_of: dict[int, int] = {}
+        self._next = 1
 
     def fill(
         self,
         phase: str,
-        numbers: range,
+        attempts: int | range,
         *,
-        patience: float,
         in_order: int,
+        patience: float | None = None,
         ahead: int = 0,
         clients: Sequence[int] | None = None,
     ) -> Filled:
-        """Open attempts with these numbers, and keep them; `clients` (by their places) make them, or all.
+        """Open attempts and keep them: the next ones by their number, or those with these numbers.
 
-        `in_order` of them are under way at once while all are answered: the fewer, the more it means which one
-        is the first to fail. The first `ahead` are over before any other begins, so that none of the others takes
-        what is theirs, however late they are; but not where so many are made that several workers share them.
+        `clients` (by their places) make them in turn; by default all do. `in_order` of them are under way at once
+        while all are answered: the fewer, the more it means which one is the first to fail. The first `ahead` are
+        over before any other begins, so that none of the others takes what is theirs; but not where several
+        workers share them. `patience` is the parameter of that name, unless given.
         """
+        numbers = range(self._next, self._next + attempts) if isinstance(attempts, int) else attempts
+        self._next = max(self._next, numbers.stop)
         started = time.monotonic()
-        turns = clients if clients is not None else range(len(self._lab.clients))
-        with self._report.phase(phase):
+        turns = clients if clients is not None else range(len(self._x.lab.clients))
+        openings = [
+            opening(number, place, turns, self._servers.targets, own_port=self._own_ports)
+            for place, number in (enumerate(numbers) if clients is not None else ((n - 1, n) for n in numbers))
+        ]
+        self._client_of.update((each.number, each.client) for each in openings)
+        with self._x.phase(phase):
             opened = self._clients.open(
-                [opening(number, turns, self._servers.targets, own_port=self._own_ports) for number in numbers],
-                patience=patience,
+                openings,
+                patience=self._x.parameters.patience if patience is None else patience,
                 first_window=in_order,
                 window=WINDOW,
-                progress=lambda done: self._report.progress(done, len(numbers)),
+                progress=lambda done: self._x.progress(done, len(numbers)),
                 ahead=ahead,
             )
         return Filled(opened, time.monotonic() - started)
 
-    def echo(self, numbers: range, *, patience: float = ECHO_PATIENCE_S) -> set[int]:
-        """Exchange data on each established connection among these numbers.
+    def echo(self, numbers: range = EVERY_NUMBER, *, patience: float = ECHO_PATIENCE_S) -> set[int]:
+        """Exchange data on each established connection among these numbers; by default on all.
 
         Return the numbers of those that were answered, and seen from the same external endpoint as before.
         """
-        with self._report.phase("echo"):
+        total = min(len(numbers), self._next - 1)
+        with self._x.phase("echo"):
             return self._clients.echo(
-                numbers,
-                patience=patience,
-                window=WINDOW,
-                progress=lambda done: self._report.progress(done, len(numbers)),
+                numbers, patience=patience, window=WINDOW, progress=lambda done: self._x.progress(done, total)
             )
 
+    def by_client(self, numbers: Collection[int]) -> list[int]:
+        """Return how many of these attempts each client made, in the clients' order."""
+        counts = Counter(self._client_of[number] for number in numbers)
+        return [counts[place] for place in range(len(self._x.lab.clients))]
+
     def keep_busy(self, numbers: range, seconds: float) -> None:
-        """Exchange data on these connections again and again, for so long."""
+        """Exchange data on these connections again and again, for `seconds`."""
         until = time.monotonic() + seconds
-        with self._report.phase("busy"):
+        with self._x.phase("busy"):
             while (left := until - time.monotonic()) > 0:
                 self._clients.echo(numbers, patience=ECHO_PATIENCE_S, window=WINDOW, progress=lambda done: None)
                 time.sleep(min(left, BUSY_EVERY_S))
 
-    def drain(self, filled: Filled, *, capacity: int, within: float) -> float | None:
+    def drain(self, filled: Filled) -> tuple[float | None, float]:
         """Close everything, and wait until every port is free again.
 
-        Return how many seconds after the last close that was; None if it was not within `within` seconds, or if
-        the gateway does not know.
+        Return how many seconds after the last close that was, and within how many it has to be. The first is None
+        if it took longer, or if the gateway does not know.
         """
-        held = len(filled.established)
-        with self._report.phase("drain"):
+        settings, held_open = self._x.settings, len(filled.established)
+        _, latest = self._x.behaviour.port_back.value["close" if self._protocol == "tcp" else "udp"]
+        # A gateway may count a port for longer than it keeps it from others.
+        within = max(latest, settings.tcp_trans_close_timeout * settings.time_scale) + RELEASE_SLACK_S
+        capacity = settings.ports * len(settings.external_addresses)
+        with self._x.phase("drain"):
             self._clients.close(
-                EVERY_NUMBER, window=WINDOW, progress=lambda done: self._report.progress(done, held)
+                EVERY_NUMBER, window=WINDOW, progress=lambda done: self._x.progress(done, held_open)
             )
             closed = time.monotonic()
             while (waited := time.monotonic() - closed) <= within:
-                free = self._lab.gateway.counters(self._protocol)["ports_free"]
+                free = self._x.counters(self._protocol).get("ports_free")
                 if free == capacity:
-                    return waited
-                self._report.progress(free or 0, capacity)
+                    return waited, within
+                self._x.progress(free or 0, capacity)
                 time.sleep(POOL_LOOK_EVERY_S)
-        return None
+        return None, within
 
     @property
     def targets(self) -> list[Endpoint]:
         """Where the servers answer."""
         return self._servers.targets
 
+    def seen(self, filled: Filled) -> list[Endpoint]:
+        """Return the external endpoints of established attempts, as far as the servers saw them."""
+        external = {sighting.nonce: sighting.external for sighting in self.sightings()}
+        return [external[attempt.nonce] for attempt in filled.established if attempt.nonce in external]
+
     def sightings(self) -> list[Sighting]:
-        """Return whom the servers have seen so far."""
+        """Return the clients that the servers have seen so far."""
         return self._servers.sightings()
 
 
-def opening(number: int, clients: Sequence[int], targets: Sequence[Endpoint], *, own_port: bool) -> Opening:
-    """Return who makes an attempt, to where, and from which port: the targets in turn, then the clients."""
-    turn, target = divmod(number - 1, len(targets))
-    round_, place = divmod(turn, len(clients))
+def opening(
+    number: int, place: int, clients: Sequence[int], targets: Sequence[Endpoint], *, own_port: bool
+) -> Opening:
+    """Return which client makes an attempt, to where, and from which port: the targets in turn, then the clients.
+
+    `place` is the attempt's place in its turn, from 0.
+    """
+    turn, target = divmod(place, len(targets))
+    round_, client = divmod(turn, len(clients))
     port = 0
     if own_port:
         # Each client begins at another part of all ports.
-        first = place * (MOST_PORTS // len(clients))
+        first = client * (MOST_PORTS // len(clients))
         port = FIRST_PORT + (first + round_ * len(targets) + target) % MOST_PORTS
-    return Opening(number, clients[place], targets[target], port)
+    return Opening(number, clients[client], targets[target], port)

@@ -14,6 +14,7 @@ from testbed.bench.bench import BenchError, BreakOffError, Measured, Sample
 from testbed.experiment.plan import Run
 from testbed.registry import load
 from testbed.run import doctor
+from testbed.run.choices import Choices
 from testbed.run.launch import follow
 from testbed.run.resolve import resolve
 from testbed.sandbox.enter import MachineError
@@ -54,14 +55,6 @@ def lab_trial(
     subject: str, *, scenario: str, gateway: str, sets: Mapping[str, Any], title: str, profile: str = "plain"
 ) -> LabTrial:
     """Decide everything about one trial. Raises ConfigurationError."""
-    run = resolve(
-        scenario=scenario,
-        topology=None,
-        gateway=gateway,
-        profile=profile,
-        config=None,
-        sets=[f"{key}={value}" for key, value in sets.items()],
-        seed=1,
-        datapath=doctor.datapath(),
-    )
+    choices = Choices(profile=profile, sets=[f"{key}={value}" for key, value in sets.items()])
+    run = resolve(scenario, gateway, choices, datapath=doctor.datapath())
     return LabTrial(subject, run, title)

@@ -42,53 +42,53 @@ class Trials:
         self._progress.update(self._task, advance=1, description=title)
 
 
-def show(console: Console, held: dict[str, Any]) -> None:
+def show(console: Console, report: dict[str, Any]) -> None:
     """Print rows, ratios, and who was left out."""
-    note = f": {held['note']}" if held["note"] else ""
-    table = Table(title=f"bench {held['bench']}{note}", title_justify="left", box=SIMPLE)
-    for head in heads(held):
+    note = f": {report['note']}" if report["note"] else ""
+    table = Table(title=f"bench {report['bench']}{note}", title_justify="left", box=SIMPLE)
+    for head in heads(report):
         table.add_column(head, justify="right" if head in (*FIGURES, "lost") else "left")
-    for line in lines(held):
+    for line in lines(report):
         table.add_row(*map(Text, line))
     console.print(table)
-    if "error" in held:
-        console.print(Text(f"The bench broke: {held['error']}", style="yellow"))
-    for subject, why in held["left_out"].items():
+    if "error" in report:
+        console.print(Text(f"The bench broke: {report['error']}", style="yellow"))
+    for subject, why in report["left_out"].items():
         console.print(Text(f"{subject} was left out: {why}", style="yellow"))
 
 
-def markdown(held: dict[str, Any]) -> str:
+def markdown(report: dict[str, Any]) -> str:
     """Return rows and ratios as a table for a page, and what must be said with them."""
-    note = f"{held['note'][0].upper()}{held['note'][1:]}.\n\n" if held["note"] else ""
-    rule = ["---:" if head in (*FIGURES, "lost") else "---" for head in heads(held)]
-    return note + "".join(f"| {' | '.join(line)} |\n" for line in (heads(held), rule, *lines(held)))
+    note = f"{report['note'][0].upper()}{report['note'][1:]}.\n\n" if report["note"] else ""
+    rule = ["---:" if head in (*FIGURES, "lost") else "---" for head in heads(report)]
+    return note + "".join(f"| {' | '.join(line)} |\n" for line in (heads(report), rule, *lines(report)))
 
 
-def heads(held: dict[str, Any]) -> list[str]:
+def heads(report: dict[str, Any]) -> list[str]:
     """Return the columns: one for each parameter, and one for loss where packets were counted."""
-    return ["subject", *_keys(held), *FIGURES, "unit", *(["lost"] if _counts_loss(held) else [])]
+    return ["subject", *_keys(report), *FIGURES, "unit", *(["lost"] if _counts_loss(report) else [])]
 
 
-def lines(held: dict[str, Any]) -> Iterator[list[str]]:
+def lines(report: dict[str, Any]) -> Iterator[list[str]]:
     """Yield the cells of each row, and then of each ratio."""
-    for row in held["rows"]:
-        yield _line(held, row["subject"], row, row["unit"])
-    for ratio in held["ratios"]:
-        yield _line(held, f"{ratio['of']} / {ratio['to']}", ratio, "times")
+    for row in report["rows"]:
+        yield _line(report, row["subject"], row, row["unit"])
+    for ratio in report["ratios"]:
+        yield _line(report, f"{ratio['of']} / {ratio['to']}", ratio, "times")
 
 
-def _line(held: dict[str, Any], subject: str, row: dict[str, Any], unit: str) -> list[str]:
-    parameters = [str(row["parameters"].get(key, "")) for key in _keys(held)]
-    lost = [_number(row["lost"]) if "lost" in row else ""] if _counts_loss(held) else []
+def _line(report: dict[str, Any], subject: str, row: dict[str, Any], unit: str) -> list[str]:
+    parameters = [str(row["parameters"].get(key, "")) for key in _keys(report)]
+    lost = [_number(row["lost"]) if "lost" in row else ""] if _counts_loss(report) else []
     return [subject, *parameters, *(_number(row[key]) for key in ("median", "min", "max")), unit, *lost]
 
 
-def _keys(held: dict[str, Any]) -> list[str]:
-    return list(dict.fromkeys(key for row in held["rows"] for key in row["parameters"]))
+def _keys(report: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(key for row in report["rows"] for key in row["parameters"]))
 
 
-def _counts_loss(held: dict[str, Any]) -> bool:
-    return any("lost" in row for row in held["rows"])
+def _counts_loss(report: dict[str, Any]) -> bool:
+    return any("lost" in row for row in report["rows"])
 
 
 def _number(value: float) -> str:

@@ -6,11 +6,9 @@ it; 4 the run itself broke.
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 import traceback
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -22,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.settings import ConfigurationError
-from testbed.command.options import Allocator, Config, Json, Out, Pcap, Profile, Seed, Sets, Topology
+from testbed.command.options import Json, Out, RunOptions, with_run_options
 from testbed.run.exit_status import EXIT_STATUS, ExitStatus
 from testbed.sandbox.enter import MachineError
 
@@ -36,35 +34,30 @@ app = typer.Typer(
 
 
 @app.command()
+@with_run_options
 def run(
     scenario: Annotated[str, typer.Argument(help="A name from `lastport list scenarios`, or FILE.py[:Class].")],
+    *,
     gateway: Annotated[str, typer.Option(help="The NAT under test: a name, or FILE.py:Class.")] = "openflow",
-    topology: Topology = None,
-    allocator: Allocator = None,
-    profile: Profile = "plain",
-    config: Config = None,
-    sets: Sets = None,
-    seed: Seed = 1,
-    out: Out = None,
-    pcap: Pcap = False,
+    options: RunOptions,
     as_json: Json = False,
 ) -> None:
     """Run a scenario: build the network, drive it, check what happened."""
     from testbed.registry import load
     from testbed.run import doctor
     from testbed.run.launch import carry_out, opened
+    from testbed.run.resolve import resolve
     from testbed.run.results import default_folder
     from testbed.run.terminal import conclude
 
-    decide = _decide(topology, allocator, profile, config, sets, seed)
-    plan = decide(scenario=scenario, gateway=gateway)
+    plan = resolve(scenario, gateway, options.choices, datapath=doctor.datapath())
     cls = load("scenario", plan.scenario)
     doctor.require(
         cls.open_sockets(cls.Parameters.model_validate(plan.parameters), plan.settings),
         needs=load("gateway", plan.gateway).needs,
     )
-    folder = opened(out or default_folder(plan, datetime.now(UTC)))
-    result, written = carry_out(plan, folder, pcap=pcap)
+    folder = opened(options.out or default_folder(plan, datetime.now(UTC)))
+    result, written = carry_out(plan, folder, pcap=options.pcap)
     if as_json:
         print(json.dumps(written))
     else:
@@ -73,20 +66,15 @@ def run(
 
 
 @app.command()
+@with_run_options
 def compare(
     scenario: Annotated[str | None, typer.Argument(help="A name, or FILE.py[:Class]; or --all.")] = None,
+    *,
     everything: Annotated[bool, typer.Option("--all", help="Every scenario of the catalogue.")] = False,
     gateways: Annotated[
         str | None, typer.Option(help="Names, or FILE.py:Class, with commas between them. By default all of ours.")
     ] = None,
-    topology: Topology = None,
-    allocator: Allocator = None,
-    profile: Profile = "plain",
-    config: Config = None,
-    sets: Sets = None,
-    seed: Seed = 1,
-    out: Out = None,
-    pcap: Pcap = False,
+    options: RunOptions,
     markdown: Annotated[
         Path | None, typer.Option(help="Write a page about it as well.", metavar="FILE.md")
     ] = None,
@@ -105,12 +93,10 @@ def compare(
         raise ConfigurationError("compare one SCENARIO, or --all of them: give either")
     asked = [scenario] if scenario else list(SCENARIOS)
     compared = list(GATEWAYS) if gateways is None else comparison.names(gateways)
-    planned = comparison.able(
-        comparison.plans(_decide(topology, allocator, profile, config, sets, seed), asked, compared)
-    )
-    path = out or stamped(datetime.now(UTC), "compare", label(scenario) if scenario else "all")
+    planned = comparison.able(comparison.plans(options.choices, asked, compared))
+    path = options.out or stamped(datetime.now(UTC), "compare", label(scenario) if scenario else "all")
     written = opened(markdown.parent, "--markdown") if markdown else None
-    done = comparison.compare(planned, path, pcap=pcap)
+    done = comparison.compare(planned, path, pcap=options.pcap)
     if markdown and written:
         written.write_text(markdown.name, page(done.told))
     if as_json:
@@ -118,30 +104,6 @@ def compare(
     else:
         show(Console(), done.told, left_out=done.left_out, folder=str(path))
     raise typer.Exit(done.status)
-
-
-def _decide(
-    topology: str | None,
-    allocator: str | None,
-    profile: str,
-    config: Path | None,
-    sets: list[str] | None,
-    seed: int,
-) -> Callable[..., Any]:
-    """Return `resolve` for what is the same of all runs of a command."""
-    from testbed.run import doctor
-    from testbed.run.resolve import resolve
-
-    return functools.partial(
-        resolve,
-        topology=topology,
-        allocator=allocator,
-        profile=profile,
-        config=config,
-        sets=sets or [],
-        seed=seed,
-        datapath=doctor.datapath(),
-    )
 
 
 @app.command()
@@ -166,17 +128,17 @@ def bench(
     plans = planned(name, sets or [], repetitions)
     doctor.require(0)
     folder = opened(out or stamped(datetime.now(UTC), "bench", name or "all"))
-    all_held = []
+    reports = []
     for plan in plans:
-        held = carried_out(plan, repetitions)
-        all_held.append(held)
-        folder.write_text(f"{plan.bench.name}.json", json.dumps(held, indent=2) + "\n")
-        folder.write_text(f"{plan.bench.name}.md", markdown(held))
+        report = carried_out(plan, repetitions)
+        reports.append(report)
+        folder.write_text(f"{plan.bench.name}.json", json.dumps(report, indent=2) + "\n")
+        folder.write_text(f"{plan.bench.name}.md", markdown(report))
         if not as_json:
-            show(Console(), held)
+            show(Console(), report)
     if as_json:
-        print(json.dumps(all_held[0] if name else {"schema": 1, "benches": all_held}))
-    raise typer.Exit(ExitStatus.BROKE if any("error" in held for held in all_held) else ExitStatus.PASSED)
+        print(json.dumps(reports[0] if name else {"schema": 1, "benches": reports}))
+    raise typer.Exit(ExitStatus.BROKE if any("error" in report for report in reports) else ExitStatus.PASSED)
 
 
 @app.command("list")
@@ -203,6 +165,8 @@ def list_(
     for row in lists[kind]:
         if "parameters" in row:
             _print_rows(f"parameters of {row['name']}", row["parameters"])
+        if row.get("requires"):
+            _print_rows(f"what {row['name']} needs", [{"needs": text} for text in row["requires"]])
         if row.get("reasons"):
             _print_rows(f"settings of {row['name']}", _reasoned(row))
 
@@ -217,7 +181,7 @@ def _reasoned(profile: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
     """Print what a person chooses by; --json has the rest."""
-    shown = ["name", "unit", "default", "value", "allowed", "description", "reason"]
+    shown = ["name", "needs", "unit", "default", "value", "allowed", "description", "reason"]
     if "reasons" not in rows[0]:
         shown.insert(1, "settings")
     columns = [key for key in shown if key in rows[0]]
@@ -233,6 +197,20 @@ def _cell(value: object) -> Text:
     if isinstance(value, list):
         return Text(", ".join(map(str, value)))
     return Text("" if value is None else str(value))
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(help="scenario, topology, gateway, allocator or policy.")],
+    name: Annotated[str, typer.Argument(help="What it is to be called, such as first-try.")],
+) -> None:
+    """Write a file of one's own, NAME_KIND.py, which runs at once and has one check that fails on purpose."""
+    from testbed.command.new import write
+
+    written = write(kind, name, Path())
+    print(f"{written.path} is written. One check fails on purpose, and says what to do next:")
+    print(f"  sudo ./lastport {written.command}")
+    print(f"The recipe is {written.recipe}.")
 
 
 @app.command()

@@ -78,6 +78,7 @@ def _scenario(name: str) -> Row:
         "claim": scenario.claim,
         "parameters": fields(scenario.Parameters),
         "settings": scenario.settings,
+        "requires": [requirement.text for requirement in scenario.requires],
     }
 
 

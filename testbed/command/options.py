@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from testbed.run.choices import Choices
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
-
-
-Topology = Annotated[
-    str | None, typer.Option(help="The network: a name, or FILE.py:Class. By default the scenario's.")
-]
-Allocator = Annotated[
-    str | None, typer.Option(help="The port allocator: a name, or FILE.py:Class. Short for --set.")
-]
-Profile = Annotated[str, typer.Option(help="Settings under one name; see `lastport list profiles`.")]
-Config = Annotated[Path | None, typer.Option(help="A YAML file of settings.", metavar="FILE.yaml")]
-Sets = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="KEY=VALUE")
-]
-Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results.", metavar="DIR")]
-Pcap = Annotated[bool, typer.Option("--pcap", help="Keep what passed inside and outside, for Wireshark.")]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What every command takes that runs a scenario."""
+
+    topology: Annotated[
+        str | None, typer.Option(help="The network: a name, or FILE.py:Class. By default the scenario's.")
+    ] = None
+    allocator: Annotated[
+        str | None, typer.Option(help="The port allocator: a name, or FILE.py:Class. Short for --set.")
+    ] = None
+    profile: Annotated[str, typer.Option(help="Settings under one name; see `lastport list profiles`.")] = "plain"
+    config: Annotated[Path | None, typer.Option(help="A YAML file of settings.", metavar="FILE.yaml")] = None
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="KEY=VALUE")
+    ] = None
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 1
+    out: Out = None
+    pcap: Annotated[bool, typer.Option("--pcap", help="Keep what passed inside and outside, for Wireshark.")] = (
+        False
+    )
+
+    @property
+    def choices(self) -> Choices:
+        """What of it decides about the run itself."""
+        return Choices(self.topology, self.allocator, self.profile, self.config, self.sets or [], self.seed)
+
+
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `RunOptions`, in the place of its parameter `options`."""
+    signature = inspect.signature(command, eval_str=True)
+    hints = get_type_hints(RunOptions, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name]
+        )
+        for each in fields(RunOptions)
+    ]
+
+    @functools.wraps(command)
+    def wrapped(**given: Any) -> None:
+        options = RunOptions(**{each.name: given.pop(each.name) for each in fields(RunOptions)})
+        command(**given, options=options)
+
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        own = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        parameters += shared if parameter.name == "options" else [own]
+    wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined] # typer reads it
+    return wrapped

@@ -7,7 +7,7 @@ machine or one of several scenarios cannot do is an entry of its own among the r
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,11 @@ from testbed.compare.differences import differences, label
 from testbed.experiment.plan import Run
 from testbed.registry import load
 from testbed.run import doctor
+from testbed.run.choices import Choices
 from testbed.run.exit_status import EXIT_STATUS, ExitStatus
 from testbed.run.launch import carry_out, opened
-from testbed.run.resolve import CannotError
+from testbed.run.resolve import CannotError, resolve
 from testbed.sandbox.enter import MachineError
-
-Decide = Callable[..., Run]
-"""`resolve`, with all of its arguments but the scenario, the gateway and the keys that others know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ def names(listed: str) -> list[str]:
     return found
 
 
-def plans(decide: Decide, scenarios: Sequence[str], gateways: Sequence[str]) -> list[Planned]:
+def plans(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) -> list[Planned]:
     """Decide about every scenario on every gateway. Raises ConfigurationError for what the user got wrong.
 
     A key of `--set` need not be known to all of them, but to one. What makes no sense in some of several scenarios
@@ -80,16 +78,17 @@ def plans(decide: Decide, scenarios: Sequence[str], gateways: Sequence[str]) -> 
         raise ConfigurationError(f"--gateways: {', '.join(sorted(twice))} is there twice; name each one once")
     others = {key for kind in kinds for key in kind.Options.model_fields}
     others |= {key for cls in asked for key in cls.Parameters.model_fields}
-    planned = [_plan(decide, scenario, gateway, others) for scenario in scenarios for gateway in gateways]
+    planned = [_plan(choices, scenario, gateway, others) for scenario in scenarios for gateway in gateways]
     for kind in gateways:
         _require_sense([each for each in planned if each.gateway == absolute(kind)])
     return planned
 
 
-def _plan(decide: Decide, scenario: str, gateway: str, others: set[str]) -> Planned:
+def _plan(choices: Choices, scenario: str, gateway: str, others: set[str]) -> Planned:
     names = absolute(scenario), absolute(gateway)
     try:
-        return Planned(*names, decide(scenario=scenario, gateway=gateway, others=others))
+        run = resolve(scenario, gateway, choices, datapath=doctor.datapath(), others=others)
+        return Planned(*names, run)
     except ConfigurationError as error:
         mistaken = not isinstance(error, CannotError)
         return Planned(*names, None, str(error), ExitStatus.WRONG_INPUT, mistaken)
@@ -132,9 +131,9 @@ def compare(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Comparison
     for told, status in _results(planned, path, pcap=pcap):
         runs.append(told)
         statuses.append(status)
-    held = {"schema": 1, "runs": runs, "differences": differences(runs)}
-    folder.write_text("compare.json", json.dumps(held, indent=2) + "\n")
-    return Comparison(held, _worst(runs, statuses), len(planned) - len(runs))
+    compared = {"schema": 1, "runs": runs, "differences": differences(runs)}
+    folder.write_text("compare.json", json.dumps(compared, indent=2) + "\n")
+    return Comparison(compared, _worst(runs, statuses), len(planned) - len(runs))
 
 
 def _results(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Iterator[tuple[dict[str, Any], ExitStatus]]:

@@ -1,8 +1,9 @@
 """Where the runs of one scenario on several gateways differ: rows to set side by side, and sentences.
 
 Results are as in `results.json`; where a gateway cannot do it, the entry has the verdict `cannot` and a reason.
-Checks are matched by their claim. Two that hold against the same expectation do not differ, though a measured time
-may; a run that broke is not compared, since it ended early.
+Checks are matched by their keys: a claim may be worded otherwise where another thing was declared. Two that hold
+against the same expectation do not differ, though a measured time may. A run that broke is not compared, since it
+ended early.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ from testbed.experiment.stories import told
 
 RunResult = Mapping[str, Any]
 DIFFERENCE = Path(__file__).with_name("templates") / "difference.j2"
-Claim = tuple[str, int]
-"""A claim, and which one it is of those with the same words in one run."""
 
 
 def label(gateway: str) -> str:
@@ -34,19 +33,18 @@ def by_scenario(runs: Iterable[RunResult]) -> dict[str, list[RunResult]]:
     return dict(parted)
 
 
-def claims(run: RunResult) -> dict[Claim, dict[str, Any]]:
-    """Return the checks of a run by their claims."""
-    seen: defaultdict[str, int] = defaultdict(int)
-    found = {}
-    for check in run.get("checks", ()):
-        seen[check["claim"]] += 1
-        found[check["claim"], seen[check["claim"]]] = check
+def checks(run: RunResult) -> dict[str, dict[str, Any]]:
+    """Return the checks of a run by their keys."""
+    return {check["key"]: check for check in run.get("checks", ())}
+
+
+def claims(runs: Iterable[RunResult]) -> dict[str, str]:
+    """Return the claim for each key that occurs in several runs, in the words of the first run that has it."""
+    found: dict[str, str] = {}
+    for run in runs:
+        for key, check in checks(run).items():
+            found.setdefault(key, check["claim"])
     return found
-
-
-def all_claims(runs: Sequence[RunResult]) -> list[Claim]:
-    """Return the claims of several runs, each once."""
-    return list(dict.fromkeys(claim for run in runs for claim in claims(run)))
 
 
 def outcomes(runs: Sequence[RunResult]) -> list[str]:
@@ -71,12 +69,12 @@ def _of_one(group: list[RunResult]) -> Iterable[dict[str, Any]]:
         counts = {run["gateway"]: run["outcomes"].get(name, 0) for run in ended}
         if len(set(counts.values())) > 1:
             yield _difference(ended, name, counts, counts, "outcome")
-    for claim in all_claims(ended):
-        checks = {run["gateway"]: claims(run).get(claim) for run in ended}
-        meanings = {gateway: _meaning(check) for gateway, check in checks.items()}
+    for key, claim in claims(ended).items():
+        found = {run["gateway"]: checks(run).get(key) for run in ended}
+        meanings = {gateway: _meaning(check) for gateway, check in found.items()}
         if len(set(meanings.values())) > 1:
-            observed = {gateway: check["observed"] for gateway, check in checks.items() if check}
-            yield _difference(ended, claim[0], observed, meanings, "check")
+            observed = {gateway: check["observed"] for gateway, check in found.items() if check}
+            yield _difference(ended, claim, observed, meanings, "check")
 
 
 def _meaning(check: dict[str, Any] | None) -> str:

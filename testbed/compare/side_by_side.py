@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from testbed.compare.differences import Claim, RunResult, all_claims, by_scenario, claims, label, outcomes
+from testbed.compare.differences import RunResult, by_scenario, checks, claims, label, outcomes
 from testbed.run.terminal import VERDICTS, lacking
 
 STYLES = {**VERDICTS, "cannot": "dim"}
@@ -54,8 +54,8 @@ def _checks_and_outcomes(runs: list[RunResult]) -> Table:
     table.add_row("verdict", *(Text(run["verdict"].upper(), style=STYLES[run["verdict"]]) for run in runs))
     table.add_row("seconds", *(_seconds(run) for run in runs))
     table.add_section()
-    for claim in all_claims(runs):
-        table.add_row(Text(claim[0]), *(_observed(run, claim) for run in runs))
+    for key, claim in claims(runs).items():
+        table.add_row(Text(claim), *(_observed(run, key) for run in runs))
     table.add_section()
     for name in outcomes(runs):
         table.add_row(f"attempts: {name}", *(_count(run, name) for run in runs))
@@ -80,8 +80,8 @@ def _seconds(run: RunResult) -> Text:
     return Text(f"{run['duration_s']:.1f}") if "duration_s" in run else NOTHING
 
 
-def _observed(run: RunResult, claim: Claim) -> Text:
-    check = claims(run).get(claim)
+def _observed(run: RunResult, key: str) -> Text:
+    check = checks(run).get(key)
     if check is None:
         return NOTHING
     if check["ok"]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from testbed.experiment.stories import told
 from testbed.sandbox.records import Channel
 
 PROGRESS_EVERY_S = 0.1
-STORIES = Path(__file__).resolve().parents[2] / "scenarios" / "stories"
 
 
 class Report:
@@ -39,24 +36,9 @@ class Report:
             self._told_at = now
             self._channel.send("progress", done=done, total=total)
 
-    def check(self, claim: str, *, expected: Any, observed: Any, source: str) -> None:
-        """Check a claim: what was observed must equal what is expected."""
-        self._check(claim, expected, observed, source, expected == observed)
-
-    def check_at_most(self, claim: str, *, limit: float, observed: float | None, source: str) -> None:
-        """Check a claim: what was observed must not exceed the limit; None was not observed, and fails."""
-        self._check(claim, f"at most {limit}", observed, source, observed is not None and observed <= limit)
-
-    def check_between(self, claim: str, *, least: float, most: float, observed: float | None, source: str) -> None:
-        """Check a claim: what was observed must be from `least` to `most`; None was not observed, and fails."""
-        expected = least if least == most else f"{least} to {most}"
-        self._check(claim, expected, observed, source, observed is not None and least <= observed <= most)
-
-    def _check(self, claim: str, expected: Any, observed: Any, source: str, ok: bool) -> None:
-        self._channel.send(
-            "check",
-            check={"claim": claim, "expected": expected, "observed": observed, "ok": ok, "source": source},
-        )
+    def check(self, **check: Any) -> None:
+        """Tell of a check: its key and claim, what was expected and observed, whether it holds, and the source."""
+        self._channel.send("check", check=check)
 
     def environment(self, **facts: str) -> None:
         """Add to the description of the machine and the programs."""
@@ -74,6 +56,6 @@ class Report:
         """Give rows of measurements, by name."""
         self._channel.send("series", series=series)
 
-    def tell(self, story: str, **facts: Any) -> None:
-        """Tell in words what happened: a template of `scenarios/stories`, by its name, filled with the facts."""
-        self._channel.send("story", text=told((STORIES / f"{story}.j2").read_text(), **facts))
+    def story(self, text: str) -> None:
+        """Tell in words what happened."""
+        self._channel.send("story", text=text)

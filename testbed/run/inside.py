@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from testbed.sandbox.memory import peak_memory
 from testbed.sandbox.records import Channel
 from testbed.sandbox.supervision import Supervisor
 
@@ -28,7 +29,9 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             from testbed.sandbox import openvswitch
 
             openvswitch.start(supervisor)
+            from testbed.experiment.building import build
             from testbed.experiment.captures import Captures
+            from testbed.experiment.experiment import Experiment
             from testbed.experiment.lab import Lab
             from testbed.experiment.plan import Run
             from testbed.registry import load
@@ -41,20 +44,16 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
                 report.environment(ovs_cached_flows=str(scenario.cached_flows))
             clients = plan.parameters["clients"]
             with _within(BUILD_S + BUILD_S_PER_CLIENT * clients, "the lab was not built"):
-                lab = Lab(
-                    supervisor,
-                    plan,
-                    topology=load("topology", plan.topology),
-                    kind=load("gateway", plan.gateway),
-                    wire_is_read=scenario.wire_is_read,
-                )
+                topology, kind = load("topology", plan.topology), load("gateway", plan.gateway)
+                network = build(supervisor, plan, topology=topology, kind=kind)
+                lab = Lab(supervisor, network, seed=plan.seed, wire_is_read=scenario.wire_is_read)
             report.environment(**lab.gateway.environment())
         parameters = scenario.Parameters.model_validate(plan.parameters)
-        captures = Captures(files, lab, supervisor, report)
-        with captures:
-            scenario().run(lab, parameters, plan.settings, report)
-        lab.witness(report)
-        report.series(peak_memory_kib=lab.peak_memory())
+        experiment = Experiment(lab, parameters, plan.settings, report, story=scenario.story)
+        with Captures(files, lab, supervisor, report):
+            scenario().run(experiment)
+        experiment.conclude()
+        report.series(peak_memory_kib=peak_memory())
         channel.send("done")
     except Exception as error:  # a scenario may fail in any way
         channel.send("broken", reason=f"{type(error).__name__}: {error}", last_words=traceback.format_exc())

@@ -16,13 +16,17 @@ from pydantic import BaseModel
 from controller.settings import PROFILES, ConfigurationError, Settings, checked, unknown_key
 from controller.settings.extensions import absolute
 from testbed.experiment.plan import Run, addresses_per_client
-from testbed.experiment.promise import require_patience
+from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
 from testbed.registry import load, ours
+from testbed.run.choices import Choices
 from topologies.base import LabTopology
+from topologies.gateways.behaviour import Behaviour
 
 ALLOCATOR_KEY = "port_allocation_type"
 """The setting for which `--allocator` is short."""
+VERDICT_S = 0.5
+"""From the end of a hold to the end of its attempt, on a busy machine."""
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
 """What reading YAML raises: a ValueError is a date that does not exist, and lists may nest too deeply."""
 
@@ -31,44 +35,35 @@ class CannotError(ConfigurationError):
     """All is as it should be, but this gateway cannot do it; another may."""
 
 
-def resolve(
-    *,
-    scenario: str,
-    topology: str | None,
-    gateway: str,
-    profile: str,
-    config: Path | None,
-    sets: list[str],
-    seed: int,
-    datapath: str,
-    allocator: str | None = None,
-    others: Collection[str] = (),
-) -> Run:
+def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, others: Collection[str] = ()) -> Run:
     """Decide everything about a run. Raises ConfigurationError, and CannotError if it is the gateway that cannot.
 
     `others` are keys that may be given though they mean nothing here, since they do in another run.
     """
     cls = load("scenario", scenario)
     kind = load("gateway", gateway)
-    if profile not in PROFILES:
-        raise ConfigurationError(unknown_key(profile, list(PROFILES), kind="profile"))
-    given = {**_from_file(config), **_with_allocator(assignments(sets), allocator)}
+    if choices.profile not in PROFILES:
+        raise ConfigurationError(unknown_key(choices.profile, list(PROFILES), kind="profile"))
+    sets = _with_allocator(assignments(choices.sets), choices.allocator)
+    given = {**_from_file(choices.config), **sets}
     mine, theirs, options = _sorted(given, others, Settings, cls.Parameters, kind.Options)
-    topology = topology or cls.topology
-    defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[profile]}
+    topology = choices.topology or cls.topology
+    defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[choices.profile]}
     defaults |= cls.defaults(kind.restrictions)
     settings = checked(Settings, {**defaults, **mine}, kind="setting")
     parameters = checked(cls.Parameters, theirs, kind="parameter")
     chosen = checked(kind.Options, options, kind="setting")
     parameters, derived = cls.complete(parameters, settings)
+    require(cls.requires, Of.SETTINGS, Asked(cls.name, parameters, settings))
     settings = checked(Settings, {**defaults, **derived, **mine}, kind="setting")
     settings.for_nat()  # loads a student's allocator or policy, and may refuse it
     try:
         kind.check(settings, chosen)
         behaviour = kind.declare(settings, chosen)
+        require(cls.requires, Of.GATEWAY, Asked(cls.name, parameters, settings, behaviour))
         cls.check(parameters, settings, behaviour)
         if isinstance(parameters, PatientParameters):
-            require_patience(parameters, settings, behaviour)
+            _require_patience(parameters, settings, behaviour)
     except ConfigurationError as error:
         raise CannotError(str(error)) from None
     built = _built(topology, parameters)
@@ -78,12 +73,12 @@ def resolve(
         scenario=absolute(scenario),
         topology=absolute(topology),
         gateway=absolute(gateway),
-        profile=profile,
+        profile=choices.profile,
         parameters=parameters.model_dump(mode="json"),
         settings=settings,
         options=chosen.model_dump(mode="json"),
         gateways=_of_each_gateway(built, settings, cls.of_each_gateway(parameters)),
-        seed=seed,
+        seed=choices.seed,
         datapath=datapath,
     )
 
@@ -98,7 +93,19 @@ def _sorted(given: dict[str, Any], others: Collection[str], *models: type[BaseMo
         yield {key: value for key, value in given.items() if key in model.model_fields}
 
 
-def _require_gateways(scenario: type[Scenario], topology: str, built: LabTopology) -> None:
+def _require_patience(parameters: PatientParameters, settings: Settings, behaviour: Behaviour) -> None:
+    """Raise ConfigurationError if attempts would be given up before the NAT has decided about them."""
+    exhaustions = (behaviour.ports_exhausted.value, behaviour.state_exhausted.value)
+    longest = max((exhaustion.after for exhaustion in exhaustions if exhaustion.holds), default=0.0)
+    if longest and parameters.patience < longest + VERDICT_S:
+        raise ConfigurationError(
+            f"hold_timeout={settings.hold_timeout:g} is not possible with patience={parameters.patience:g}: "
+            f"a packet is held for {longest:g} s, and its attempt would be given up before it is refused; take "
+            f"patience={longest + VERDICT_S:g} or more, or a shorter hold_timeout"
+        )
+
+
+def _require_gateways(scenario: type[Scenario[Any]], topology: str, built: LabTopology) -> None:
     """Raise ConfigurationError if the network lacks a gateway that the question is about."""
     if lacking := [name for name in scenario.gateways if name not in built.wiring]:
         fitting = [name for name, each in ours("topology").items() if {*scenario.gateways} <= each().wiring.keys()]

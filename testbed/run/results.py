@@ -110,7 +110,7 @@ class Folder:
         tempfile.TemporaryFile(dir=path).close()  # or the run would be for nothing
         for folder in made:
             descriptor = os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW)
-            _give_to_caller(descriptor)
+            give_to_caller(descriptor)
             os.close(descriptor)
 
     def captures(self) -> dict[str, IO[bytes]]:
@@ -130,9 +130,9 @@ class Folder:
                 files[side] = str(path)
             else:
                 path.unlink()  # the run broke before there was a network
-        held = result.as_json(files)
-        self.write_text("results.json", json.dumps(held, indent=2) + "\n")
-        return held
+        written = result.as_json(files)
+        self.write_text("results.json", json.dumps(written, indent=2) + "\n")
+        return written
 
     def write_text(self, name: str, text: str) -> None:
         """Write a file, whole or not at all."""
@@ -144,7 +144,7 @@ class Folder:
         """Open a new file of our own: root must not write through a link that somebody has put there."""
         made = tempfile.NamedTemporaryFile(mode, dir=self.path, delete=False)  # noqa: SIM115 (for the caller)
         os.fchmod(made.fileno(), 0o644)
-        _give_to_caller(made.fileno())
+        give_to_caller(made.fileno())
         return made
 
 
@@ -161,7 +161,8 @@ def stamped(started: datetime, *names: str) -> Path:
     return next(path for path in candidates if not path.exists())
 
 
-def _give_to_caller(descriptor: int) -> None:
+def give_to_caller(descriptor: int) -> None:
+    """Give an open file or folder to the user who called sudo, if that is how we are root."""
     uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
     if uid and gid and os.geteuid() == 0:
         with contextlib.suppress(OSError):  # some filesystems have no owners

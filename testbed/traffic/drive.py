@@ -108,12 +108,12 @@ class Servers:
     """Outside servers that answer at some endpoints, each by its host's network namespace."""
 
     def __init__(
-        self, supervisor: Supervisor, folder: Path, protocol: str, targets: Mapping[Endpoint, str], held: int
+        self, supervisor: Supervisor, folder: Path, protocol: str, targets: Mapping[Endpoint, str], capacity: int
     ) -> None:
         """Start as many workers as it takes to hold so many connections."""
         raise_open_files()
         self._protocol = protocol
-        count = workers_needed(held) if protocol == "tcp" else 1
+        count = workers_needed(capacity) if protocol == "tcp" else 1
         listeners = json.dumps([[netns, *target] for target, netns in targets.items()])
         number = next(_numbers)
         self._workers = [

@@ -47,7 +47,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """An attempt to be made at a time, held, and closed again; both in seconds."""
+    """An attempt to be made at `start`, kept open for `holding_time`, and closed again; both are in seconds."""
 
     opening: Opening
     start: float

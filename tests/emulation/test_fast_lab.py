@@ -13,8 +13,8 @@ import pytest
 
 from testbed.sandbox.enter import NAMESPACES
 from tests.emulation.conftest import DEADLINE_S, Run
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 LAB_AND_STOCK = Path(__file__).parent / "files" / "lab_and_stock.py"
 
 

@@ -12,8 +12,8 @@ import pytest
 from testbed.registry import TOPOLOGIES
 from testbed.sandbox.enter import NAMESPACES
 from tests.emulation.conftest import DEADLINE_S, Run
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PLAIN_MININET = Path(__file__).parent / "files" / "plain_mininet.py"
 TWO_NATS = Path(__file__).parent / "files" / "two_nats.py"
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 import ast
 import graphlib
 import sys
-from pathlib import Path
 
 import pytest
 
 from testbed.registry import KINDS, found
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 CORE = ("controller.nat",)
 SETTINGS = (*CORE, "controller.settings")
 WIRING = (*SETTINGS, "controller.wiring")

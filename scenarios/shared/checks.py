@@ -1,0 +1,107 @@
+"""Checks that several questions make of a fill: what got through, how the rest ended, and the endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from scenarios.shared.filling import Filled
+from testbed.api import (
+    DROPPED,
+    FIRST_PORT,
+    Attempt,
+    Counters,
+    Endpoint,
+    Experiment,
+    Promise,
+    at_least,
+    between,
+    unserved,
+)
+
+UNSHARED = "RFC 4787 REQ-3, RFC 5382 REQ-7: no port is shared toward one destination"
+
+
+def check_established(
+    filled: Sequence[Attempt] | Filled,
+    x: Experiment[Any],
+    *,
+    promise: Promise | None = None,
+    of: str = "",
+    source: str = UNSHARED,
+) -> None:
+    """Check that as many attempts are established as promised; where the NAT evicts, all are. `of` says whose."""
+    promise, attempts = promise or x.promise, list(filled)
+    least, most = (len(attempts), len(attempts)) if promise.evicts else promise.established(len(attempts))
+    x.check(
+        f"{of}exactly {most} attempts are established"
+        if least == most
+        else f"{of}nearly {most} attempts are established",
+        key=f"{of}established".replace(": ", "-").lower(),
+        expected=between(least, most),
+        observed=len(attempts) - len(unserved(attempts)),
+        source=source,
+    )
+
+
+def check_refused(
+    filled: Iterable[Attempt],
+    x: Experiment[Any],
+    *,
+    promise: Promise | None = None,
+    of: str = "",
+    refused: int | None = None,
+) -> None:
+    """Check that attempts which were not established ended as promised, if that is known.
+
+    `of` says whose they are, and `refused` the number that there must be: by default all that were not
+    established.
+    """
+    promise, attempts = promise or x.promise, list(filled)
+    if promise.outcome is None:
+        return
+    x.check(
+        f"{of}all the other attempts end by {promise.outcome}",
+        key=f"{of}refused".replace(": ", "-").lower(),
+        expected=len(unserved(attempts)) if refused is None else refused,
+        observed=sum(attempt.outcome == promise.outcome for attempt in attempts),
+        source=f"RFC 6888 REQ-11, RFC 5508 REQ-8; {promise.source}",
+    )
+
+
+def check_refused_packets(
+    filled: Iterable[Attempt],
+    counters: Counters,
+    x: Experiment[Any],
+    *,
+    promise: Promise | None = None,
+    when: str = "",
+    before: int = 0,
+) -> None:
+    """Check that the gateway counted every packet of refused attempts as dropped, `before` of them earlier.
+
+    Where the last ports need not be found, a packet may be refused and its repetition not.
+    """
+    promise, attempts = promise or x.promise, list(filled)
+    refused = promise.packets_refused(attempts)
+    expected = at_least(before + refused) if refused or not promise.finds_all else before
+    x.agrees(f"packets dropped for want of something{when}", expected, *DROPPED, of=counters)
+
+
+def check_endpoints(external: Iterable[Endpoint], expected: int, x: Experiment[Any]) -> None:
+    """Check that `expected` distinct external endpoints were seen, and that all belong to the pool."""
+    distinct = set(external)
+    pool = {str(address) for address in x.settings.external_addresses}
+    ports = range(FIRST_PORT, FIRST_PORT + x.settings.ports)
+    x.check(
+        "distinct external endpoints that the servers saw",
+        expected=expected,
+        observed=len(distinct),
+        source="RFC 4787 REQ-3",
+    )
+    x.check(
+        "external endpoints that do not belong to the pool",
+        expected=0,
+        observed=sum(address not in pool or port not in ports for address, port in distinct),
+        source="RFC 8512 port-set-restrict",
+    )

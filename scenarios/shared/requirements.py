@@ -1,0 +1,143 @@
+"""What several questions need, each worded once: the text for `lastport list`, and the refusal if it is not so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scenarios.shared.filling import MOST_PER_CLIENT
+from testbed.api import Asked, Of, Refusal, Requirement, limit_of, set_limits
+
+REFUSING = "drop, icmp, reset or hold"
+AT_ONCE = "drop, icmp or reset"
+
+
+def one_address(why: str) -> Requirement:
+    """Need one external address, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        addresses = len(asked.settings.external_addresses)
+        if addresses == 1:
+            return None
+        return Refusal("external_addresses", addresses, why, "external_addresses=1")
+
+    return Requirement(f"one external address: {why}", unmet, Of.SETTINGS)
+
+
+def even_addresses() -> Requirement:
+    """Need clients that spread evenly over the external addresses, as each keeps to one of them."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        addresses = len(asked.settings.external_addresses)
+        if asked.parameters.subscribers % addresses == 0:
+            return None
+        why = f"each keeps to one of external_addresses={addresses}"
+        return Refusal("clients", asked.parameters.clients, why, f"a multiple of {addresses}", kind="parameter")
+
+    return Requirement("as many clients at each external address", unmet, Of.SETTINGS)
+
+
+def source_ports(
+    attempts: Callable[[Asked], int], *, clients: Callable[[Asked], int] | None = None
+) -> Requirement:
+    """Need clients with source ports enough for `attempts` attempts to one service; `clients` of them make these."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        wanted = attempts(asked)
+        subscribers = clients(asked) if clients else asked.parameters.subscribers
+        if wanted <= subscribers * MOST_PER_CLIENT:
+            return None
+        why = f"each has {MOST_PER_CLIENT:,} source ports, and there are {wanted:,} attempts"
+        return Refusal(
+            "clients", asked.parameters.clients, why, "more clients, or fewer attempts", kind="parameter"
+        )
+
+    return Requirement("source ports enough for all attempts", unmet, Of.SETTINGS)
+
+
+def keeps_mappings(why: str) -> Requirement:
+    """Need a NAT that makes no room by itself, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        if asked.settings.on_exhaustion != "evict-lru":
+            return None
+        return Refusal("on_exhaustion", "evict-lru", why, REFUSING)
+
+    return Requirement(f"a NAT that keeps its mappings: {why}", unmet, Of.SETTINGS)
+
+
+def refuses(why: str) -> Requirement:
+    """Need a NAT that refuses when its ports have run out, and declares how, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        exhaustion = asked.declared.ports_exhausted.value
+        if exhaustion.evicts != "lru" and exhaustion.outcome is not None:
+            return None
+        return Refusal("on_exhaustion", asked.settings.on_exhaustion, why, REFUSING)
+
+    return Requirement(f"a NAT that refuses when it is full: {why}", unmet, Of.GATEWAY)
+
+
+def refuses_at_once(why: str) -> Requirement:
+    """Need a NAT that refuses at once, neither holding nor evicting, and declares how, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        exhaustion = asked.declared.ports_exhausted.value
+        if not exhaustion.holds and exhaustion.evicts != "lru" and exhaustion.outcome is not None:
+            return None
+        return Refusal("on_exhaustion", asked.settings.on_exhaustion, why, AT_ONCE)
+
+    return Requirement(f"a NAT that refuses at once when it is full: {why}", unmet, Of.GATEWAY)
+
+
+def finds_every_port(why: str, *, most: int | None = None) -> Requirement:
+    """Need a NAT that finds the last free port, because `why`; and `most` ports at most, if that is given."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        found = asked.declared.finds_every_port_of.value
+        limit = found if most is None else min(found, most)
+        if asked.settings.ports <= limit:
+            return None
+        return Refusal(
+            "ports",
+            asked.settings.ports,
+            f"this gateway finds the last free port of {found}, and {why}",
+            f"ports={limit} or fewer",
+        )
+
+    return Requirement(f"a NAT that finds every free port: {why}", unmet, Of.GATEWAY)
+
+
+def translates_identifiers(why: str) -> Requirement:
+    """Need a NAT that takes the identifiers of ICMP queries from a pool, if the protocol is ICMP: else `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        identifiers = asked.declared.icmp_identifiers
+        if asked.parameters.protocol != "icmp" or identifiers.value != "kept":
+            return None
+        why_not = f"ICMP queries keep the identifiers that their hosts chose ({identifiers}), so {why}"
+        return Refusal("protocol", "icmp", why_not, "protocol=tcp or udp, or another --gateway", kind="parameter")
+
+    return Requirement("for protocol=icmp, a NAT that translates the identifiers of queries", unmet, Of.GATEWAY)
+
+
+def ports_run_short(
+    protocols: Callable[[Asked], tuple[str, ...]],
+    connections: Callable[[Asked], int],
+    why: str,
+    *,
+    clients: int | None = None,
+) -> Requirement:
+    """Need that the ports alone stop `connections` connections of each protocol, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        subscribers = asked.parameters.subscribers if clients is None else clients
+        for protocol in protocols(asked):
+            limit, wanted = limit_of(asked.settings, protocol, subscribers), connections(asked)
+            if limit < wanted:
+                key, *more = set_limits(asked.settings, protocol)
+                stops = f"{why}, but it stops {protocol.upper()} after {limit:,} connections of {wanted:,}"
+                way_out = f"a higher limit or null for {', '.join((key, *more))}"
+                return Refusal(key, getattr(asked.settings, key), stops, way_out)
+        return None
+
+    return Requirement(f"no limit below the number of ports: {why}", unmet, Of.GATEWAY)

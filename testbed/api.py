@@ -1,0 +1,74 @@
+"""The one module of the testbed that a scenario, topology or gateway imports: `from testbed.api import Scenario`.
+
+A scenario derives from `Scenario`, a topology from `Topology`, a gateway from `Gateway`. All else here is what
+they need to say what they mean: the verbs' expectations, the records of attempts, and what a gateway declares.
+"""
+
+from __future__ import annotations
+
+from controller.settings import FIRST_PORT, MOST_PORTS, ConfigurationError, Settings
+from testbed.evidence.judging import HELD_S, SYN_TIMER_S, TIMER_SLACK
+from testbed.evidence.witnesses import SynCounter
+from testbed.experiment.counters import DROPPED, Counters, dropped, settled
+from testbed.experiment.expectations import at_least, at_most, between
+from testbed.experiment.experiment import Experiment
+from testbed.experiment.lab import PORT, Lab
+from testbed.experiment.promise import Promise, limit_of, room, set_limits, unserved
+from testbed.experiment.requirements import Asked, Of, Refusal, Requirement
+from testbed.experiment.scenario import Parameters, PatientParameters, Scenario, SubscriberParameters, derived
+from testbed.sandbox.linux import network_of
+from testbed.traffic.records import Attempt, Opening, Served, Sighting
+from testbed.traffic.wire import Endpoint
+from topologies.base import LabTopology
+from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, Restriction
+from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
+
+__all__ = [
+    "DROPPED",
+    "FIRST_PORT",
+    "HELD_S",
+    "MOST_PORTS",
+    "PORT",
+    "SYN_TIMER_S",
+    "TIMER_SLACK",
+    "Asked",
+    "Attempt",
+    "Behaviour",
+    "ConfigurationError",
+    "Counters",
+    "Endpoint",
+    "Entry",
+    "Exhaustion",
+    "Experiment",
+    "Gateway",
+    "GatewayError",
+    "GatewayPlan",
+    "Lab",
+    "LabTopology",
+    "Of",
+    "Opening",
+    "Options",
+    "Parameters",
+    "PatientParameters",
+    "Promise",
+    "Refusal",
+    "Requirement",
+    "Restriction",
+    "Scenario",
+    "Served",
+    "Settings",
+    "Sighting",
+    "SubscriberParameters",
+    "SynCounter",
+    "at_least",
+    "at_most",
+    "between",
+    "derived",
+    "dropped",
+    "limit_of",
+    "network_of",
+    "room",
+    "set_limits",
+    "settled",
+    "unserved",
+]

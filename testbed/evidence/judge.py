@@ -1,0 +1,75 @@
+"""The judge of one run: it has all witnesses, and says what leaked, who shared, and which SYNs were held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from testbed.evidence import judging
+from testbed.evidence.witnesses import LeakWitness, TcpWitness
+from testbed.traffic.records import Attempt, Sighting
+from testbed.traffic.wire import Endpoint
+
+
+class WitnessError(Exception):
+    """The evidence is not complete: nothing can be said of the run."""
+
+
+class Judge:
+    """What the servers, the kernels and the wire saw of one run, put together when it is asked for."""
+
+    def __init__(
+        self,
+        leaks: Iterable[LeakWitness],
+        tcp: TcpWitness,
+        sightings: Callable[[], list[Sighting]],
+        keeps: Mapping[str, float],
+    ) -> None:
+        """`sightings` asks all servers; `keeps` has the seconds for which a silent client keeps its endpoint."""
+        self._leaks = list(leaks)
+        self._tcp = tcp
+        self._sightings = sightings
+        self._keeps = keeps
+        self._judged: tuple[list[Sighting], int] | None = None
+        self._shared: set[int] = set()
+
+    @property
+    def sees_sharing(self) -> bool:
+        """Whether anybody reads who uses which external endpoint."""
+        return self._tcp.is_there
+
+    def leaks(self) -> tuple[int, set[Endpoint]]:
+        """Return the number of frames that came outside with an inside source, and the sources that were read."""
+        for witness in self._leaks:
+            witness.look()
+        sources = set().union(*(witness.sources for witness in self._leaks))
+        return sum(witness.frames for witness in self._leaks), sources
+
+    def shared(self) -> set[int]:
+        """Return the nonces of attempts whose external endpoint another used at the same time."""
+        evidence = self._sightings(), self._tcp.frames
+        if evidence != self._judged:
+            spoken = judging.heard(evidence[0], self._tcp.speakers())
+            sightings = judging.lasting(spoken, self._tcp.ends(), self._keeps)
+            self._shared = judging.shared(sightings) | judging.intruded(sightings, self._tcp.syns())
+            self._judged = evidence
+        return self._shared
+
+    def held(self, attempts: Collection[Attempt]) -> set[int]:
+        """Return the numbers of attempts whose SYN was kept on its way for a while, and then passed."""
+        return judging.held(attempts, self._tcp.syns())
+
+    def waits(self, attempts: Collection[Attempt]) -> dict[int, float]:
+        """Return by number for how many seconds each SYN that was sent once was under way."""
+        return judging.waits(attempts, self._tcp.syns())
+
+    def sent_again(self, attempts: Collection[Attempt]) -> set[int]:
+        """Return the numbers of attempts whose kernels sent their SYN again."""
+        return judging.sent_again(attempts, self._tcp.syns())
+
+    def require_complete(self) -> None:
+        """Raise WitnessError if the witnesses missed something: the kernel counts what it could not hand over."""
+        if missed := self._tcp.missed:
+            raise WitnessError(
+                f"{missed:,} packets escaped the witnesses on the wire, so nobody knows what they were: this "
+                "machine was too busy to keep up; run it again with less going on besides, or fewer attempts"
+            )

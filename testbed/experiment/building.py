@@ -1,0 +1,91 @@
+"""Building the network of a run by Mininet: nodes, links and gateways, which are watched while they live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mininet.log import setLogLevel
+from mininet.net import Mininet
+
+from testbed.experiment.plan import Run, addresses_per_client
+from testbed.sandbox.mounts import FOLDER
+from testbed.sandbox.supervision import Supervisor
+from testbed.traffic.drive import raise_open_files
+from topologies.base import LabTopology
+from topologies.gateways.base import Gateway, GatewayPlan
+from topologies.gateways.behaviour import Behaviour
+from topologies.network.nodes import LabLink, LabNode
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that runs: its description, its nodes by their names, and what each gateway declares."""
+
+    topology: LabTopology
+    nodes: Any
+    gateways: dict[str, Gateway]
+    behaviours: dict[str, Behaviour]
+
+
+def build(supervisor: Supervisor, run: Run, *, topology: type[LabTopology], kind: type[Gateway]) -> Network:
+    """Build and start the network of a run, with gateways of one kind."""
+    setLogLevel("critical")
+    # Or Mininet would set the machine's own limits, such as fs.file-max.
+    Mininet.inited = True
+    size = {"clients": run.parameters["clients"], "addresses_per_client": addresses_per_client(run.parameters)}
+    options = kind.Options.model_validate(run.options)
+    described = topology(**size)
+    prepared = {
+        name: kind.prepare(
+            GatewayPlan(
+                settings=settings,
+                options=options,
+                interfaces=described.wiring[name],
+                mac=described.gateway_mac(name),
+                seed=run.seed,
+                folder=_folder(name),
+                datapath=run.datapath,
+            )
+        )
+        for name, settings in run.gateways.items()
+    }
+    placed = topology(**size, gateway=kind, gateway_params=prepared)
+    raise_open_files()  # each host is one
+    net = Mininet(topo=placed, link=LabLink, controller=None, build=False)
+    net.build()
+    net.start()
+    gateways: dict[str, Gateway] = {name: net[name] for name in prepared}
+    _watch(supervisor, gateways, net.values())
+    return Network(
+        topology=placed,
+        nodes=net,
+        gateways=gateways,
+        behaviours={name: kind.declare(settings, options) for name, settings in run.gateways.items()},
+    )
+
+
+def _watch(supervisor: Supervisor, gateways: dict[str, Gateway], nodes: Any) -> None:
+    """Let the end of a gateway's process be the end of the run, and that of a node's shell.
+
+    A call that waits for a shell's output would wait for ever.
+    """
+
+    def watch(node: Any) -> None:
+        supervisor.watch(f"the shell of {node.name}", node.pid, Path("/dev/null"))
+
+    for gateway in gateways.values():
+        for process in gateway.processes():
+            supervisor.watch(process.name, process.pid, process.log)
+    for node in nodes:
+        if isinstance(node, LabNode):
+            node.on_shell = watch
+        else:
+            watch(node)
+
+
+def _folder(name: str) -> Path:
+    folder = FOLDER / name
+    folder.mkdir()
+    return folder

@@ -1,0 +1,88 @@
+"""A gateway's counters by their names, each with its source: the second witness, which never decides."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from topologies.gateways.base import Gateway
+
+Counters = Mapping[str, int | None]
+"""What a gateway answers: a number by each name, None or nothing at all for what it does not know."""
+
+SETTLED_WITHIN_S = 1.0
+LOOK_EVERY_S = 0.05
+
+SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "ports_allocated": "RFC 8512 ports-allocated",
+        "ports_free": "RFC 8512 ports-free",
+        "ports_resting": "lastport: freed ports that rest before they are given again",
+        "ports_in_hold_down": "RFC 6888 REQ-8: freed ports that are held down",
+        "total_port_mappings": "RFC 8512 total-port-mappings",
+        "total_sessions": "RFC 8512 total-sessions, RFC 8158 maxSessionEntries",
+        "total_active_subscribers": "RFC 8512 total-active-subscribers",
+        "port_mapping_creations": "RFC 7659 natv2ProtocolPortMapCreations",
+        "evicted_mappings": "lastport: mappings that had to go for others; RFC 6888 REQ-11D",
+        "held_packets": "lastport: packets that were held, by on_exhaustion=hold",
+        "dropped_port_packets": "RFC 8512 dropped-port-packets",
+        "dropped_address_packets": "RFC 8512 dropped-address-packets",
+        "dropped_port_limit_packets": "RFC 8512 dropped-port-limit-packets",
+        "dropped_subscriber_limit_packets": "RFC 8512 dropped-subscriber-limit-packets",
+        "dropped_mapping_limit_packets": "RFC 7659 natv2InstancePortMapEntryLimitDrops",
+        "dropped_state_limit_packets": "lastport: packets that found no room for a session",
+        "dropped_rate_packets": "lastport: packets of subscribers at their rate; RFC 6888 REQ-4C",
+        "dropped_flow_table_packets": "OpenFlow 1.3, OFPFMFC_TABLE_FULL: packets whose rules the switch refused",
+        "dropped_hold_packets": "lastport: packets that could not be held",
+        "dropped_unmapped_packets": "lastport: packets that belong to no mapping and may not make one",
+        "dropped_filtered_packets": "RFC 4787 REQ-8: packets that the filtering behaviour keeps out",
+        "dropped_fragments": "lastport: fragments",
+        "icmp_sent": "RFC 5508 REQ-8: ICMP errors sent to the senders of refused packets",
+        "resets_sent": "lastport: TCP resets sent to the senders of refused packets",
+        "packet_ins_known_mappings": "lastport: packets of known mappings that needed the controller",
+        "nat_addresses_exhausted": "RFC 8512 notify: addresses exhausted",
+        "nat_ports_exhausted": "RFC 8512 notify: ports exhausted",
+        "quota_exceeded_subscribers": "RFC 8158 quota exceeded: subscribers",
+        "quota_exceeded_quota": "RFC 8158 quota exceeded: ports of a subscriber",
+        "quota_exceeded_rate": "RFC 8158 quota exceeded: mappings of a subscriber in a second",
+        "quota_exceeded_mappings": "RFC 8158 quota exceeded: mappings",
+        "quota_exceeded_sessions": "RFC 8158 quota exceeded: sessions",
+        "quota_exceeded_flow_table": "RFC 8158 quota exceeded: rules of the switch",
+        "quota_exceeded_hold_queue": "RFC 8158 quota exceeded: packets held",
+        "threshold_reached": "RFC 8512 notify-pool-usage",
+    }
+)
+"""Every counter that a scenario may ask for, and where its name or its meaning comes from."""
+
+DROPPED = (
+    "dropped_port_packets",
+    "dropped_address_packets",
+    "dropped_port_limit_packets",
+    "dropped_subscriber_limit_packets",
+    "dropped_mapping_limit_packets",
+    "dropped_state_limit_packets",
+    "dropped_rate_packets",
+    "dropped_flow_table_packets",
+    "dropped_hold_packets",
+)
+"""The counters of packets that some limit stopped."""
+
+
+def dropped(counters: Counters) -> int:
+    """Return the number of packets that some limit stopped, as far as the gateway knows."""
+    return sum(counters.get(name) or 0 for name in DROPPED)
+
+
+def settled(gateway: Gateway, protocol: str, *, dropping: int, allocated: int | None = None) -> Counters:
+    """Return the gateway's counters once it has dropped `dropping` packets: the last may just have been sent.
+
+    `allocated` is the number of ports that it must have given by then, where it may still take some back.
+    """
+    deadline = time.monotonic() + SETTLED_WITHIN_S
+    while True:
+        counters = gateway.counters(protocol)
+        done = dropped(counters) >= dropping and allocated in (None, counters.get("ports_allocated"))
+        if done or time.monotonic() >= deadline:
+            return counters
+        time.sleep(LOOK_EVERY_S)

@@ -1,0 +1,48 @@
+"""What a check may expect besides one value: at least this, at most that, or something between the two.
+
+An expectation knows whether an observation meets it, and shows itself in the table of checks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A range: from `least` to `most`, each of which may be open. What was not observed (None) never meets it."""
+
+    least: float | None = None
+    most: float | None = None
+
+    def met(self, observed: Any) -> bool:
+        """Return whether an observation is in the range."""
+        if observed is None:
+            return False
+        return (self.least is None or observed >= self.least) and (self.most is None or observed <= self.most)
+
+    def __str__(self) -> str:
+        if self.least is None:
+            return f"at most {self.most}"
+        return f"at least {self.least}" if self.most is None else f"{self.least} to {self.most}"
+
+
+def at_least(least: float) -> Expectation:
+    """Expect `least` or more."""
+    return Expectation(least=least)
+
+
+def at_most(most: float) -> Expectation:
+    """Expect `most` or less."""
+    return Expectation(most=most)
+
+
+def between(least: float, most: float) -> Expectation | float:
+    """Expect a value from `least` to `most`; where they are equal, that value."""
+    return least if least == most else Expectation(least, most)
+
+
+def met(expected: Any, observed: Any) -> bool:
+    """Return whether an observation is what was expected: a value that is equal, or one in the range."""
+    return expected.met(observed) if isinstance(expected, Expectation) else bool(expected == observed)

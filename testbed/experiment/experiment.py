@@ -1,0 +1,181 @@
+"""What a scenario's `run` is given: the lab, the settings, and the verbs by which it acts and reports.
+
+    x.phase(...)      name what is being done
+    x.check(...)      a claim: what is expected, what was observed, and the source of the expectation
+    x.agrees(...)     the gateway's own counter, the second witness
+    x.account(...)    what became of the attempts; every scenario has to
+    x.tell(...)       the story, for a reader who sees nothing else
+
+Whatever the scenario does, it is then checked that nothing leaked, and that nobody shared an external endpoint.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from controller.settings import Settings
+from testbed.evidence.outcomes import OUTCOMES, outcomes
+from testbed.experiment.counters import SOURCES, Counters
+from testbed.experiment.expectations import Expectation, met
+from testbed.experiment.lab import Lab
+from testbed.experiment.promise import Promise
+from testbed.experiment.report import Report
+from testbed.experiment.scenario import Parameters
+from testbed.experiment.stories import told
+from testbed.traffic.records import Attempt
+
+P = TypeVar("P", bound=Parameters)
+
+NUMBER = re.compile(r"\b\d[\d.,]*\b")
+
+
+def key_of(claim: str) -> str:
+    """Return the key of a claim that is given none: its words, without numbers, joined by hyphens."""
+    return "-".join(re.findall(r"[a-z0-9]+", NUMBER.sub(" ", claim.lower().replace("'", ""))))
+
+
+class Experiment(Generic[P]):
+    """One run of a scenario: what it may use, and what it has found out so far."""
+
+    def __init__(
+        self, lab: Lab, parameters: P, settings: Settings, report: Report, *, story: str | Path = ""
+    ) -> None:
+        self.lab = lab
+        self.parameters = parameters
+        self.settings = settings
+        self.behaviour = lab.behaviour
+        self.judge = lab.judge
+        self._report = report
+        self._story = story
+        self._keys: set[str] = set()
+        self._outcomes: Counter[str] | None = None
+
+    @property
+    def protocol(self) -> str:
+        """The protocol that the parameters choose; TCP where there is no choice."""
+        return getattr(self.parameters, "protocol", "tcp")
+
+    @cached_property
+    def promise(self) -> Promise:
+        """What the gateway promises to all clients of this protocol."""
+        return self.promise_for(self.protocol)
+
+    def promise_for(self, protocol: str, *, clients: int | None = None) -> Promise:
+        """Return what the gateway promises for a protocol, to `clients` subscribers or to all."""
+        clients = self.parameters.subscribers if clients is None else clients
+        return Promise.of(self.behaviour, self.settings, protocol=protocol, clients=clients)
+
+    def counters(self, protocol: str | None = None) -> Counters:
+        """Return the gateway's counters as they are now."""
+        return self.lab.gateway.counters(protocol or self.protocol)
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Name what is being done, and time it."""
+        return self._report.phase(name)
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell the progress of the current phase; most calls cost nothing."""
+        self._report.progress(done, total)
+
+    def check(self, claim: str, *, expected: Any, observed: Any, source: str, key: str = "") -> None:
+        """Check a claim: what was observed must equal `expected`, or be in its range (`at_most(3)`).
+
+        `source` says where the expectation comes from. `key` is the check's name, by which results are compared:
+        it must be the same on every gateway, so give one where the words of the claim depend on what was declared.
+        By default it is the claim without its numbers. Raises ValueError if two checks of a run have one key.
+        """
+        key = key or key_of(claim)
+        if key in self._keys:
+            raise ValueError(f"two checks have the key {key!r}; give one of them another: key=...")
+        self._keys.add(key)
+        shown = str(expected) if isinstance(expected, Expectation) else expected
+        self._report.check(
+            key=key, claim=claim, expected=shown, observed=observed, ok=met(expected, observed), source=source
+        )
+
+    def agrees(
+        self, what: str, expected: Any, *names: str, of: Counters | Sequence[Counters] | None = None, key: str = ""
+    ) -> None:
+        """Check that the gateway's own counter agrees, or the sum of several: `names` are those of RFC 8512.
+
+        `of` are counters that were asked for earlier; of several, each is compared with its part of `expected`.
+        What the gateway does not know is passed over.
+        """
+        sequence = isinstance(of, Sequence)
+        asked = of if isinstance(of, Sequence) else [self.counters() if of is None else of]
+        known = [[value for name in names if (value := each.get(name)) is not None] for each in asked]
+        if not all(known):
+            return
+        sums = [sum(values) for values in known]
+        self.check(
+            f"the gateway agrees: {what}",
+            key=key or f"gateway-{key_of(what)}",
+            expected=expected,
+            observed=sums if sequence else sums[0],
+            source="; ".join(dict.fromkeys(SOURCES[name] for name in names[:1]))
+            + (" and its like" if len(names) > 1 else ""),
+        )
+
+    def account(
+        self,
+        attempts: Iterable[Attempt] = (),
+        echoed: Collection[int] = (),
+        *,
+        held: Collection[int] = (),
+        counters: Counters | None = None,
+    ) -> Counter[str]:
+        """Account for attempts: each counts once, by what became of it in the end. Returns the counts.
+
+        `echoed` are the numbers of those that still carried data, and `held` of those that the NAT held and then
+        let through. A scenario without attempts calls it with nothing. Further calls add to the first. `counters`
+        are kept with the results; by default those of now.
+        """
+        _, leaked = self.judge.leaks()
+        shared = self.judge.shared()
+        counts = outcomes(attempts, shared=shared, echoed=set(echoed), leaked=leaked, held=held)
+        self._outcomes = (self._outcomes or Counter()) + counts
+        self._report.outcomes({outcome: self._outcomes[outcome] for outcome in OUTCOMES})
+        self._report.counters(dict(self.counters() if counters is None else counters))
+        return counts
+
+    def series(self, **series: Any) -> None:
+        """Keep rows of measurements, by name, with the results."""
+        self._report.series(**series)
+
+    def tell(self, **facts: Any) -> None:
+        """Tell in words what happened: the scenario's story, filled with the facts, parameters and settings."""
+        template = self._story.read_text() if isinstance(self._story, Path) else self._story
+        self._report.story(told(template, parameters=self.parameters, settings=self.settings, **facts))
+
+    def conclude(self) -> None:
+        """Check what must hold in any run of any scenario. Raises WitnessError if not everything was seen."""
+        if self._outcomes is None:
+            self.check(
+                "the scenario accounts for its attempts",
+                expected=True,
+                observed=False,
+                source="end `run` with x.account(attempts, echoed), or x.account() if it makes none",
+            )
+        self.check(
+            "no packet left untranslated",
+            key="leaks",
+            expected=0,
+            observed=self.judge.leaks()[0],
+            source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts, and on the uplinks of NATs",
+        )
+        if not self.judge.sees_sharing:
+            return
+        self.check(
+            "no two clients ever shared an external endpoint toward one destination",
+            key="sharing",
+            expected=0,
+            observed=len(self.judge.shared()),
+            source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
+        )
+        self.judge.require_complete()

@@ -1,0 +1,54 @@
+"""What tests of port allocators share: hosts, plans, scripted chance, and the memory that an allocator takes."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import tracemalloc
+from collections.abc import Callable, Iterator
+
+from controller.nat.model import Endpoint
+from controller.nat.strategies.allocators import Allocator, PortPlan
+
+ALICE = Endpoint.parse("10.0.0.1:40000")
+BOB = Endpoint.parse("10.0.0.2:40000")
+CAROL = Endpoint.parse("10.0.0.3:40000")
+
+ALL_PORTS = range(1024, 65_536)
+
+
+def plan(ports: range, seed: int = 1, block: int = 4, timeout: float = 60.0) -> PortPlan:
+    """What an allocator is told; blocks are small."""
+    return PortPlan(ports, random.Random(seed), port_set_size=block, port_set_timeout=timeout)
+
+
+def alice(port: int) -> Endpoint:
+    """An internal endpoint of Alice's."""
+    return Endpoint(ALICE.address, port)
+
+
+def measured(make: Callable[[], Allocator]) -> tuple[Allocator, int]:
+    """Make an allocator, and say how many bytes it takes."""
+    tracemalloc.start()
+    try:
+        return make(), tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+class ScriptedRandom(random.Random):
+    """A generator that gives the numbers that it was told, and counts how often it is asked."""
+
+    draws = 0
+    numbers: Iterator[float] = itertools.repeat(0.0)
+
+    def random(self) -> float:
+        """Draw, and count."""
+        self.draws += 1
+        return next(self.numbers)
+
+
+def scripted(allocator: type[Allocator], ports: range) -> tuple[Allocator, ScriptedRandom]:
+    """Return an allocator and its generator."""
+    rng = ScriptedRandom()
+    return allocator(PortPlan(ports, rng, port_set_size=4, port_set_timeout=60.0)), rng

@@ -1,0 +1,146 @@
+"""Comparing: what is decided before anything starts, and which verdict counts in the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controller.settings import ConfigurationError
+from testbed.compare.comparison import _distinct, _worst, names, plans
+from testbed.compare.differences import label
+from testbed.run.choices import Choices
+from testbed.run.exit_status import ExitStatus
+
+STUDENT = '''
+from pydantic import Field
+from topologies.gateways.base import Options, Restriction
+from topologies.gateways.openflow.gateway import OpenFlowGateway
+
+class Choices(Options):
+    colour: str = Field("blue", description="of the box", pattern="blue|red")
+
+class Mine(OpenFlowGateway):
+    """Cannot evict."""
+    Options = Choices
+    restrictions = (Restriction("on_exhaustion", ("drop",), "it is a box"),)
+'''
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> str:
+    """A student's gateway, with an option of its own, which drops and can do nothing else."""
+    (tmp_path / "mine.py").write_text(STUDENT)
+    return f"{tmp_path / 'mine.py'}:Mine"
+
+
+def decide(*sets: str) -> Choices:
+    """Return what the user chose."""
+    return Choices(sets=list(sets))
+
+
+def test_what_a_gateway_cannot_do_is_no_mistake(mine: str) -> None:
+    """It is an entry with the gateway's own sentence; the other gateways run."""
+    first, second = plans(decide("on_exhaustion=icmp"), ["port-exhaustion"], ["openflow", mine])
+
+    assert first.run is not None
+    assert second.run is None
+    assert second.cannot()["verdict"] == "cannot"
+    assert second.reason.startswith("setting on_exhaustion=icmp is not possible with this gateway: it is a box")
+
+
+def test_an_option_of_one_gateway_is_passed_over_by_the_others(mine: str) -> None:
+    """An option is set only where the gateway knows it."""
+    first, second = plans(decide("colour=red"), ["port-exhaustion"], ["openflow", mine])
+
+    assert first.run is not None
+    assert second.run is not None
+    assert first.run.options == {}
+    assert second.run.options == {"colour": "red"}
+
+
+@pytest.mark.parametrize(
+    ("sets", "gateways", "told"),
+    [
+        (["prots=8"], ["openflow"], "did you mean 'ports'?"),
+        (["ports=0"], ["openflow"], "setting ports=0"),
+        (["colour=red"], ["openflow"], "setting 'colour' is unknown"),
+        ([], ["openflow", "nix"], "gateway 'nix' is unknown"),
+        ([], ["openflow", ""], "gateway '' is unknown"),
+        ([], ["openflow", "openflow"], "openflow is there twice"),
+    ],
+)
+def test_a_mistake_ends_a_comparison_before_anything_starts(
+    sets: list[str], gateways: list[str], told: str
+) -> None:
+    """The refusal has the same words as with `lastport run`."""
+    with pytest.raises(ConfigurationError) as refused:
+        plans(decide(*sets), ["port-exhaustion"], gateways)
+
+    assert told in str(refused.value)
+
+
+def test_a_wrong_value_of_a_gateway_s_option_is_a_mistake(mine: str) -> None:
+    """It is one although only one gateway knows the option."""
+    with pytest.raises(ConfigurationError, match="setting colour='green'"):
+        plans(decide("colour=green"), ["port-exhaustion"], ["openflow", mine])
+
+
+def test_what_makes_no_sense_in_one_of_several_scenarios_is_an_entry_of_its_own() -> None:
+    """The other scenarios run; a scenario alone is refused."""
+    two_nats, exhaustion = plans(decide("ports=300"), ["two-nats", "port-exhaustion"], ["openflow"])
+
+    assert exhaustion.run is not None
+    assert two_nats.cannot()["verdict"] == "cannot"
+    assert "take ports from" in two_nats.reason
+    with pytest.raises(ConfigurationError, match="take ports from"):
+        plans(decide("ports=300"), ["two-nats"], ["openflow"])
+
+
+@pytest.mark.parametrize(
+    ("sets", "told"),
+    [
+        (["prots=8"], "^setting 'prots' is unknown"),
+        (["ports=0"], "^setting ports=0"),
+        (["home_ports=16", "clients=1"], "^two-nats: parameter clients=1"),
+    ],
+)
+def test_what_is_wrong_with_all_of_several_scenarios_is_a_mistake(sets: list[str], told: str) -> None:
+    """Where the reasons differ, the refusal names the scenario."""
+    with pytest.raises(ConfigurationError, match=told):
+        plans(decide(*sets), ["two-nats", "release"], ["openflow", "netfilter"])
+
+
+def test_a_list_of_gateways_may_have_blanks_and_stray_commas() -> None:
+    """A list without any name is refused."""
+    assert names(" openflow, netfilter,") == ["openflow", "netfilter"]
+    with pytest.raises(ConfigurationError, match="names no gateway"):
+        names(", ")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "statuses", "worst"),
+    [
+        (["pass", "cannot"], [0, 2], 0),
+        (["pass", "fail", "cannot"], [0, 1, 3], 1),
+        (["error", "fail"], [4, 1], 4),
+        (["cannot", "cannot"], [2, 2], 2),
+        (["cannot", "cannot"], [3, 2], 3),
+    ],
+)
+def test_the_worst_verdict_of_the_runs_decides(verdicts: list[str], statuses: list[int], worst: int) -> None:
+    """Runs that could not be made count only where nothing ran."""
+    runs = [{"verdict": verdict} for verdict in verdicts]
+
+    assert _worst(runs, [ExitStatus(status) for status in statuses]) == worst
+
+
+def test_a_student_s_gateway_has_a_short_name() -> None:
+    """Two gateways of one name have folders of different names."""
+    assert [label("openflow"), label("/home/me/nat.py:Mine"), label("/x/nat.py")] == [
+        "openflow",
+        "nat:Mine",
+        "nat",
+    ]
+    both = ["/a/nat.py:Mine", "/b/nat.py:Mine"]
+    assert [str(_distinct(name, both)) for name in both] == ["nat-Mine", "nat-Mine-2"]

@@ -1,0 +1,197 @@
+"""The verbs of an experiment: what a scenario reports by them, and what is checked whatever it does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from testbed.experiment.expectations import at_least
+from testbed.experiment.experiment import key_of
+from tests.support.experiments import attempt, experiment
+
+
+def test_a_check_tells_its_key_claim_values_and_source() -> None:
+    """The key is the claim without its numbers, unless one is given."""
+    x, told = experiment()
+
+    x.check("exactly 64 attempts are established", expected=64, observed=63, source="RFC 4787 REQ-3")
+    x.check("nearly 64", key="established", expected=at_least(60), observed=63, source="RFC 4787 REQ-3")
+
+    assert told.checks == [
+        {
+            "key": "exactly-attempts-are-established",
+            "claim": "exactly 64 attempts are established",
+            "expected": 64,
+            "observed": 63,
+            "ok": False,
+            "source": "RFC 4787 REQ-3",
+        },
+        {
+            "key": "established",
+            "claim": "nearly 64",
+            "expected": "at least 60",
+            "observed": 63,
+            "ok": True,
+            "source": "RFC 4787 REQ-3",
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("claim", "key"),
+    [
+        ("exactly 64,512 attempts", "exactly-attempts"),
+        ("at 0.7 of capacity", "at-of-capacity"),
+        ("alice's NAT", "alices-nat"),
+        ("TCP: 32 of 40", "tcp-of"),
+        ("type 3/13", "type"),
+        ("IPv4 port2", "ipv4-port2"),
+    ],
+)
+def test_a_claim_has_one_key_whatever_numbers_are_in_it(claim: str, key: str) -> None:
+    """A number stands alone; one within a word belongs to the word."""
+    assert key_of(claim) == key
+
+
+def test_two_checks_of_one_key_are_an_author_s_mistake() -> None:
+    """Results could not be compared; the error says what to do."""
+    x, _ = experiment()
+    x.check("2 of 3", expected=2, observed=2, source="arithmetic")
+
+    with pytest.raises(ValueError, match=r"two checks have the key 'of'; give one of them another: key="):
+        x.check("4 of 5", expected=4, observed=4, source="arithmetic")
+
+
+def test_the_gateway_agrees_by_a_counter_whose_source_is_known() -> None:
+    """The scenario names the counter, and nothing else."""
+    x, told = experiment(counters={"ports_allocated": 63})
+
+    x.agrees("ports allocated", 64, "ports_allocated")
+
+    assert told.check == {
+        "key": "gateway-ports-allocated",
+        "claim": "the gateway agrees: ports allocated",
+        "expected": 64,
+        "observed": 63,
+        "ok": False,
+        "source": "RFC 8512 ports-allocated",
+    }
+
+
+@pytest.mark.parametrize("counters", [{}, {"ports_allocated": None}])
+def test_a_counter_that_a_gateway_does_not_know_is_passed_over(counters: dict[str, int | None]) -> None:
+    """It never turns a check red."""
+    x, told = experiment(counters=counters)
+
+    x.agrees("ports allocated", 64, "ports_allocated")
+
+    assert told.checks == []
+
+
+def test_several_counters_are_added_as_far_as_they_are_known() -> None:
+    """A gateway may count drops by some reasons only."""
+    x, told = experiment(
+        counters={"dropped_port_packets": 3, "dropped_rate_packets": 2, "dropped_hold_packets": None}
+    )
+
+    x.agrees("drops", 5, "dropped_port_packets", "dropped_rate_packets", "dropped_hold_packets")
+
+    assert (told.check["observed"], told.check["source"]) == (5, "RFC 8512 dropped-port-packets and its like")
+
+
+def test_counters_of_several_moments_are_compared_one_by_one() -> None:
+    """If one of them is not known, nothing is checked."""
+    x, told = experiment()
+
+    x.agrees("ports", [1, 2], "ports_allocated", of=[{"ports_allocated": 1}, {"ports_allocated": 3}])
+    x.agrees("more ports", [1, 2], "ports_allocated", of=[{"ports_allocated": 1}, {}])
+
+    assert (told.check["expected"], told.check["observed"], told.check["ok"]) == ([1, 2], [1, 3], False)
+
+
+def test_a_counter_of_no_source_is_an_author_s_mistake() -> None:
+    """A name that is not in the table is not RFC 8512's, nor ours."""
+    x, _ = experiment(counters={"ports_taken": 1})
+
+    with pytest.raises(KeyError, match="ports_taken"):
+        x.agrees("ports", 1, "ports_taken")
+
+
+def test_attempts_are_counted_once_each_by_how_they_ended() -> None:
+    """One that was established and carried no data afterwards was evicted; a second account adds to the first."""
+    x, told = experiment(counters={"ports_allocated": 1})
+
+    first = x.account([attempt("established"), attempt("established", number=2), attempt("icmp", number=3)], {1})
+    x.account([attempt("timeout", number=4)])
+
+    assert (first["established"], first["evicted"], first["icmp"]) == (1, 1, 1)
+    *_, last = told.records("outcomes")
+    counted = {outcome: count for outcome, count in last["outcomes"].items() if count}
+    assert counted == {"established": 1, "evicted": 1, "icmp": 1, "timeout": 1}
+    assert told.records("counters")[-1]["counters"] == {"ports_allocated": 1}
+
+
+def test_an_attempt_that_shared_its_endpoint_counts_as_shared() -> None:
+    """Whatever else became of it."""
+    x, _ = experiment(shared=(1,))
+
+    assert x.account([attempt("established")], {1})["shared"] == 1
+
+
+def test_a_scenario_that_forgets_to_account_fails() -> None:
+    """The check says what to do; with `account`, even of nothing, there is no such check."""
+    forgetful, told = experiment()
+    forgetful.conclude()
+    other, also_told = experiment()
+    other.account()
+    other.conclude()
+
+    assert [check["key"] for check in told.checks] == [
+        "the-scenario-accounts-for-its-attempts",
+        "leaks",
+        "sharing",
+    ]
+    assert not told.checks[0]["ok"]
+    assert "x.account" in told.checks[0]["source"]
+    assert [check["key"] for check in also_told.checks] == ["leaks", "sharing"]
+
+
+@pytest.mark.parametrize(("leaks", "shared", "red"), [(0, (), []), (1, (), ["leaks"]), (0, (5, 6), ["sharing"])])
+def test_leaks_and_sharing_turn_any_run_red(leaks: int, shared: tuple[int, ...], red: list[str]) -> None:
+    """They are checked in the end, whatever the scenario has checked."""
+    x, told = experiment(leaks=leaks, shared=shared)
+    x.account()
+    x.conclude()
+
+    assert [check["key"] for check in told.checks if not check["ok"]] == red
+
+
+def test_a_story_is_filled_with_facts_parameters_and_settings() -> None:
+    """It stands in the scenario's file; the filter n writes a number with commas."""
+    x, told = experiment(
+        story="{{ parameters.clients }} clients, {{ settings.ports|n }} ports, {{ kept }} kept", ports=4096
+    )
+
+    x.tell(kept=3)
+
+    assert told.records("story")[0]["text"] == "8 clients, 4,096 ports, 3 kept"
+
+
+def test_a_story_may_stand_in_a_file_beside_the_scenario(tmp_path: Path) -> None:
+    """Its path is given in the place of its text."""
+    (tmp_path / "mine.j2").write_text("{{ kept }} kept\n")
+    x, told = experiment(story=tmp_path / "mine.j2")
+
+    x.tell(kept=3)
+
+    assert told.records("story")[0]["text"] == "3 kept"
+
+
+def test_a_story_that_names_an_unknown_fact_is_an_author_s_mistake() -> None:
+    """Nothing is left blank without a word."""
+    x, _ = experiment(story="{{ kept }}")
+
+    with pytest.raises(jinja2.UndefinedError, match="kept"):
+        x.tell()

@@ -1,0 +1,88 @@
+"""How attempts follow one another: in a window that adapts, by a clock that only a poll advances."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from testbed.traffic import pending, rounds
+from testbed.traffic.attempt import LiveAttempt
+from testbed.traffic.pending import LONGEST_PAUSE_S
+from testbed.traffic.rounds import SILENCE_S, Round
+
+PATIENCE_S = 2.0
+
+
+class Server:
+    """A client's sockets and who answers on them: at the next poll, or late, or never."""
+
+    is_stream = True
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, late: dict[int, float]) -> None:
+        """`late`: after how many seconds attempts are answered that are not answered at once."""
+        self.orders = SimpleNamespace(tell=lambda **_: None)
+        self.late = late
+        self.now = 0.0
+        self.begun: list[int] = []
+        self.waiting: list[LiveAttempt] = []
+        for module in (pending, rounds):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+    def connect(self, attempt: LiveAttempt) -> None:
+        """Begin an attempt."""
+        self.begun.append(attempt.number)
+        self.waiting.append(attempt)
+
+    def poll(self, pause: float, current: Any) -> None:
+        """Let the time pass, and answer those whose time has come."""
+        self.now += pause
+        for attempt in list(self.waiting):
+            if self.now >= attempt.sent_at + self.late.get(attempt.number, 0.0):
+                self.waiting.remove(attempt)
+                current.answered(attempt)
+
+    def give_up(self, attempt: LiveAttempt) -> None:
+        """Nobody answers it."""
+        self.waiting.remove(attempt)
+
+    def run(self, count: int, *, ahead: int, window: int = 1) -> list[LiveAttempt]:
+        """Carry out `count` attempts, and return them."""
+        attempts = [LiveAttempt(number, number, "", ("", 0), "", 0) for number in range(1, count + 1)]
+        Round(self, PATIENCE_S, window, 64).run(attempts, self.connect, ahead=ahead)  # type: ignore[arg-type]
+        return attempts
+
+
+@pytest.mark.parametrize("ahead", [0, 5])
+def test_no_attempt_beyond_the_first_ones_overtakes_one_of_them(
+    monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    """The fourth attempt is silent until it leaves the window; only others of the first part begin meanwhile."""
+    server = Server(monkeypatch, {4: 8 * SILENCE_S})
+
+    *_, fourth, fifth, sixth, _, _ = server.run(8, ahead=ahead)
+
+    assert server.begun == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert fifth.sent_at < fourth.done_at, "one of the first may"
+    assert (sixth.sent_at < fourth.done_at) == (ahead == 0)
+
+
+def test_the_latency_that_was_learned_from_the_first_ones_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a full NAT later attempts are silent: they start as fast as the first ones were answered."""
+    never = dict.fromkeys(range(65, 129), 10 * PATIENCE_S)
+    server = Server(monkeypatch, never)
+
+    server.run(128, ahead=64, window=16)
+
+    assert server.now < 2 * PATIENCE_S
+
+
+def test_patience_ends_among_the_first_ones_and_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt that is never answered holds up the others until its patience ends."""
+    server = Server(monkeypatch, {2: 10 * PATIENCE_S, 4: 10 * PATIENCE_S})
+
+    server.run(4, ahead=2)
+
+    assert server.begun == [1, 2, 3, 4]
+    assert 2 * PATIENCE_S <= server.now < 2 * PATIENCE_S + 8 * LONGEST_PAUSE_S
