@@ -57,7 +57,7 @@ class Replacing(Measuring):
         with self.report.phase("search"):
             rate = highest_rate(self._passes, first=FIRST_RATE_S)
         counters = self.lab.gateway.counters(self.parameters.protocol)
-        evicted = counters["evicted_mappings"] or 0
+        evicted = counters.get("evicted_mappings") or 0
         self.sample({"protocol": self.parameters.protocol}, "flows/s", rate, evicted=evicted, **self._spent)
 
     def _passes(self, rate: float) -> bool:

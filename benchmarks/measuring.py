@@ -127,7 +127,7 @@ class Measuring(Scenario):
 
     def allocated(self) -> int:
         """Return how many ports are allocated, by the gateway's own count."""
-        return self.lab.gateway.counters(self.parameters.protocol)["ports_allocated"] or 0
+        return self.lab.gateway.counters(self.parameters.protocol).get("ports_allocated") or 0
 
     def processor_s(self) -> dict[str, float]:
         """Return how long each program has run so far: the gateway's, the switch, and the generator."""

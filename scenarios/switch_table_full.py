@@ -10,6 +10,7 @@ Expectation   the switch refuses each rule too many (TABLE_FULL), and the NAT ta
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -29,11 +30,45 @@ from testbed.experiment.promise import (
 )
 from testbed.experiment.report import Report
 from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
-from topologies.gateways.openflow.gateway import OpenFlowGateway
+from topologies.gateways.bridge import Bridge, output
 
 SPECIFICATION = "ovs-vswitchd.conf.db(5), Flow_Table"
 LEFT_OVER = ("ports_free", "ports_resting", "ports_in_hold_down")
 """The counters of ports that are nobody's."""
+NAT_TABLES = (1, 2)
+"""The switch's tables of outbound and of inbound connections: each has room for `flow_limit` rules of the NAT."""
+STRANGERS = ipaddress.IPv4Address("198.18.0.1")
+"""The first address in rules of another application (RFC 2544: for tests, and on no network)."""
+COOKIE = "0x57a9e"
+"""The mark of these rules."""
+
+
+class OtherApplication:
+    """Another application at the same switch, with rules of its own in the NAT's tables."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        """Take the switch of a gateway."""
+        self._bridge = bridge
+
+    def add_rules(self, count: int) -> None:
+        """Add `count` rules with a timeout to each table, for traffic that there is not."""
+        for table in NAT_TABLES:
+            for number in range(count):
+                match = f"table={table},ip,nw_src={STRANGERS + number}"
+                rule = f"cookie={COOKIE},{match},idle_timeout=3600,actions=drop"
+                output("ovs-ofctl", "-OOpenFlow13", "add-flow", self._bridge.name, rule)
+
+    def rules(self) -> int:
+        """Return the number of these rules that are left, in all tables."""
+        rules = output("ovs-ofctl", "-OOpenFlow13", "dump-flows", self._bridge.name, f"cookie={COOKIE}/-1")
+        return rules.count("cookie=")
+
+
+def let_evict(bridge: Bridge) -> None:
+    """Set the switch to evict a rule with a timeout where a table has no room for another, and not to refuse."""
+    for table in NAT_TABLES:
+        row = bridge.vsctl("get", "Bridge", bridge.name, f"flow_tables:{table}").strip()
+        bridge.vsctl("set", "Flow_Table", row, "overflow_policy=evict")
 
 
 class TableParameters(PatientParameters):
@@ -85,9 +120,10 @@ class SwitchTableFull(Scenario):
             lab, report, protocol=parameters.protocol, attempts=second.stop - 1, held=promise.capacity
         )
         gateway = lab.gateway
-        assert isinstance(gateway, OpenFlowGateway), "only its tables have a flow_limit"
-        gateway.add_strangers(parameters.strangers)
-        strangers = gateway.strangers()
+        assert isinstance(gateway, Bridge), "only a switch's tables have a flow_limit"
+        other = OtherApplication(gateway)
+        other.add_rules(parameters.strangers)
+        strangers = other.rules()
 
         refusing = filling.fill("fill", first, patience=parameters.patience, in_order=WINDOW)
         # The last packet may just have been sent, and its port taken until the switch refuses its rule.
@@ -106,12 +142,12 @@ class SwitchTableFull(Scenario):
         report.check(
             "nothing made room for the others",
             expected=strangers,
-            observed=gateway.strangers(),
+            observed=other.rules(),
             source=SPECIFICATION,
         )
         _check_rolled_back(at_full, fits, settings, report)
 
-        gateway.overflow("evict")
+        let_evict(gateway)
         evicting = filling.fill("evict", second, patience=parameters.patience, in_order=WINDOW)
         everyone = refusing + evicting
         report.check(
@@ -121,7 +157,7 @@ class SwitchTableFull(Scenario):
             source=SPECIFICATION,
         )
         report.check(
-            "they took the place of the strangers", expected=0, observed=gateway.strangers(), source=SPECIFICATION
+            "they took the place of the strangers", expected=0, observed=other.rules(), source=SPECIFICATION
         )
         echoed = filling.echo(range(1, second.stop))
         report.check(

@@ -19,9 +19,10 @@ from testbed.experiment.scenario import Parameters, PatientParameters, Scenario,
 from testbed.sandbox.linux import network_of
 from testbed.traffic.records import Attempt, Opening, Served, Sighting
 from testbed.traffic.wire import Endpoint
-from topologies.base import LabTopology
+from topologies.base import Topology
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, Restriction
 from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
+from topologies.gateways.linux import LinuxRouter
 
 __all__ = [
     "DROPPED",
@@ -44,7 +45,7 @@ __all__ = [
     "GatewayError",
     "GatewayPlan",
     "Lab",
-    "LabTopology",
+    "LinuxRouter",
     "Of",
     "Opening",
     "Options",
@@ -60,6 +61,7 @@ __all__ = [
     "Sighting",
     "SubscriberParameters",
     "SynCounter",
+    "Topology",
     "at_least",
     "at_most",
     "between",

@@ -61,28 +61,44 @@ BENCHES = {
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of thing that can be chosen: ours by their names, and the class that each derives from."""
+    """A kind of thing that can be chosen: ours by their names, and the class that each derives from.
+
+    `importing` is how a file of one's own gets that class.
+    """
 
     ours: dict[str, str]
     base: str
+    importing: str
+    also: str | None = None
+    """Another class that one of a student's must derive from."""
 
 
 KINDS = {
-    "scenario": Kind(SCENARIOS, "testbed.experiment.scenario:Scenario"),
-    "topology": Kind(TOPOLOGIES, "topologies.base:LabTopology"),
-    "gateway": Kind(GATEWAYS, "topologies.gateways.base:Gateway"),
-    "bench": Kind(BENCHES, "testbed.bench.bench:Bench"),
+    "scenario": Kind(SCENARIOS, "testbed.experiment.scenario:Scenario", "from testbed.api import Scenario"),
+    "topology": Kind(TOPOLOGIES, "topologies.base:Topology", "from testbed.api import Topology"),
+    "gateway": Kind(
+        GATEWAYS, "topologies.gateways.base:Gateway", "from testbed.api import Gateway", also="mininet.node:Switch"
+    ),
+    "bench": Kind(BENCHES, "testbed.bench.bench:Bench", "from testbed.bench.bench import Bench"),
 }
 
 
 def load(kind: str, name: str) -> Any:
-    """Return the class that `name` stands for. Raises ConfigurationError if there is none."""
-    ours, base = KINDS[kind].ours, found(KINDS[kind].base)
-    if name in ours:
-        return found(ours[name])
+    """Return the class that `name` stands for. Raises ConfigurationError if there is none that is complete."""
+    chosen = KINDS[kind]
+    if name in chosen.ours:
+        return found(chosen.ours[name])
     if not is_file(name):
-        raise ConfigurationError(f"{unknown_key(name, list(ours), kind=kind)} (or give FILE.py:Class)")
-    return own_class(kind, name, fits=lambda cls: issubclass(cls, base), described=f"derived from {base.__name__}")
+        raise ConfigurationError(f"{unknown_key(name, list(chosen.ours), kind=kind)} (or give FILE.py:Class)")
+    cls = own_class(kind, name, found(chosen.base), importing=chosen.importing)
+    if chosen.also is not None and not issubclass(cls, found(chosen.also)):
+        module, _, other = chosen.also.partition(":")
+        bases = ", ".join([other, *(base.__name__ for base in cls.__bases__)])
+        raise ConfigurationError(
+            f"{kind} {name!r}: class {cls.__name__} is not yet one; it has to be: "
+            f"class {cls.__name__}({bases}), with `from {module} import {other}`"
+        )
+    return cls
 
 
 def ours(kind: str) -> dict[str, Any]:

@@ -1,36 +1,45 @@
 """What every topology has: hosts with an address plan, roles, and the gateways' wiring.
 
-A subclass overrides `build` and calls `gateway` first, then `client` and `server`, and where it has more than one
-network on a side, `router`, `access` and `uplink`. Building only describes the network; nothing starts, so it
-needs no root.
+A subclass overrides `build`, which calls `gateway` first, then `client` and `server`. Where a side has more than
+one network, `router`, `access` and `uplink` connect them. Building only describes the network: nothing starts, and
+root is not needed. A description that lacks something, or contradicts itself, raises ConfigurationError.
 """
 
 from __future__ import annotations
 
+import abc
 import ipaddress
 import itertools
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 from mininet.topo import Topo
 
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Route, Side, routed
+from topologies.addresses import (
+    Address,
+    AddressPlan,
+    LinkAddress,
+    mac_of,
+    require_on_link,
+    require_routed,
+    subscribers,
+)
 from topologies.gateways.base import Gateway
+from topologies.gateways.openflow.gateway import OpenFlowGateway
 from topologies.gateways.plain import Plain
 from topologies.network.hosts import AccessSwitch, LabHost, Router
 
-SUBSCRIBERS = ipaddress.IPv4Network("10.64.0.0/10")
-"""The addresses of clients that have many, each client's in a network of its own, by its number."""
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
-SERVERS = {
-    "server": ipaddress.IPv4Network("198.51.100.0/24"),
-    "mirror": ipaddress.IPv4Network("203.0.113.0/24"),
+SERVERS = {"server": "198.51.100", "mirror": "203.0.113"}
+"""The servers of most topologies, and the first three octets of their addresses."""
+ADDITIONS = {
+    "gateway": "self.gateway()",
+    "client": 'self.client("alice", "10.0.0.1/24", gateway="10.0.0.254")',
+    "server": 'self.server("server", "198.51.100.1/24", gateway="198.51.100.254")',
 }
-
-
-def mac_of(address: ipaddress.IPv4Address) -> str:
-    """Return a locally administered MAC address that shows the IPv4 address."""
-    return "02:00:" + address.packed.hex(":")
+"""What every network has, and how `build` adds it."""
 
 
 def client_name(number: int) -> str:
@@ -38,27 +47,47 @@ def client_name(number: int) -> str:
     return NAMES[number - 1] if number <= len(NAMES) else f"client{number}"
 
 
-def _networks(interfaces: list[Interface]) -> set[ipaddress.IPv4Network]:
+def _networks(interfaces: Sequence[Interface]) -> set[ipaddress.IPv4Network]:
     """Return the inside networks, on links of these interfaces and behind hosts there."""
     links = {interface.address.network for interface in interfaces if interface.side is Side.INSIDE}
     return links.union(routed(interfaces))
 
 
-class LabTopology(Topo):
-    """A network with clients inside, servers outside, and a gateway between them; or several gateways.
+def _listed(one_or_more: Any) -> list[Any]:
+    single = isinstance(one_or_more, str | ipaddress.IPv4Address | ipaddress.IPv4Interface)
+    return [one_or_more] if single else list(one_or_more)
+
+
+class Topology(Topo, abc.ABC):
+    """A network with clients inside, servers outside, and a gateway between them, or several gateways.
 
     `wiring` lists, for each gateway, its ports in the order of their numbers, from 1; the first gateway is the one
     under test. `external` has the external addresses of those gateways that do not take them from the settings.
-    `addresses` says which addresses each host has, and `behind` behind which gateway each client is.
+    `addresses` has the addresses of each host, and `behind` the gateway that each client is behind.
 
-    With `addresses_per_client`, a client has so many more, from SUBSCRIBERS, and speaks from those. They are not
-    on its link: they are a network behind it, to which its gateway has a route.
+    With `addresses_per_client`, a client has more than the address on its link, from SUBSCRIBERS, and sends from
+    those. They are a network behind the client, to which its gateway has a route.
     """
 
     settings: ClassVar[dict[str, Any]] = {}
     """The network's own defaults for the gateway's settings. Gateway, profile, scenario and user override them."""
+    default_clients: ClassVar[int] = len(NAMES)
+    """The number of clients if Mininet's own command gives none."""
 
-    def __init__(self, *args: Any, addresses_per_client: int = 1, **params: Any) -> None:
+    def __init__(
+        self,
+        clients: int | None = None,
+        *,
+        addresses_per_client: int = 1,
+        gateway: type[Gateway] = OpenFlowGateway,
+        gateway_params: dict[str, dict[str, Any]] | None = None,
+        **params: Any,
+    ) -> None:
+        """Describe the network. `gateway` is the class of every NAT; `params` are Mininet's and those of `build`.
+
+        `gateway_params` has the parameters of each NAT's constructor, by the NAT's name. Mininet's own command has
+        none. Each NAT then prepares itself when the network starts.
+        """
         self.addresses_per_client = addresses_per_client
         self.clients: list[str] = []
         self.servers: list[str] = []
@@ -66,95 +95,99 @@ class LabTopology(Topo):
         self.behind: dict[str, str] = {}
         self.wiring: dict[str, list[Interface]] = {}
         self.external: dict[str, list[ipaddress.IPv4Address]] = {}
+        self._kind, self._gateway_params = gateway, gateway_params
         self._routers: dict[str, dict[str, str]] = {}
         self._access: dict[str, tuple[str, int]] = {}
-        super().__init__(*args, **params)
+        self._plan = AddressPlan(type(self).__name__)
+        super().__init__(self.default_clients if clients is None else clients, **params)
+        self._require_complete()
 
-    def gateway(
-        self,
-        cls: type[Gateway],
-        params: dict[str, dict[str, Any]] | None,
-        *,
-        name: str = "gateway",
-        external: list[ipaddress.IPv4Address] | None = None,
-    ) -> None:
-        """Place a NAT; `params` has each one's by its name, and none where Mininet's own command places it."""
+    @abc.abstractmethod
+    def build(self, clients: int) -> None:
+        """Describe the network with this number of clients: first `gateway`, then `client` and `server`."""
+
+    def gateway(self, name: str = "gateway", external: Address | Sequence[Any] | None = None) -> None:
+        """Place a NAT; `external` has its external addresses, unless they come from the settings."""
+        self._require_new(name)
         self.wiring[name] = []
         if external is not None:
-            self.external[name] = external
-        if params is None:
-            self.addSwitch(name, cls=self._plain(name, cls), batch=False)
+            self.external[name] = [self._plan.address(name, each) for each in _listed(external)]
+        if self._gateway_params is None:
+            self.addSwitch(name, cls=self._plain(name), batch=False)
         else:
-            self.addSwitch(name, cls=cls, batch=False, **params.get(name, {}))
+            self.addSwitch(name, cls=self._kind, batch=False, **self._gateway_params.get(name, {}))
 
-    def _plain(self, name: str, cls: type[Gateway]) -> Plain:
+    def _plain(self, name: str) -> Plain:
         def wiring() -> tuple[list[Interface], str]:
             return self.wiring[name], self.gateway_mac(name)
 
-        return Plain(cls, wiring, settings=self.settings, external=self.external.get(name))
+        return Plain(self._kind, wiring, settings=self.settings, external=self.external.get(name))
 
     def router(self, name: str) -> None:
         """Place a plain router, which translates nothing and knows the networks on its links."""
+        self._require_new(name)
         self._routers[name] = {}
         self.addHost(name, cls=Router, interfaces=self._routers[name])
 
-    def access(self, name: str, address: ipaddress.IPv4Interface, *, gateway: str = "gateway") -> None:
+    def access(self, name: str, address: LinkAddress, *, gateway: str = "gateway") -> None:
         """Place a switch for clients on a port of a gateway, whose address on that LAN is `address`."""
+        self._require_new(name)
+        self._require_placed(f"access switch {name}", gateway, self.wiring, by="gateway")
         self.addSwitch(name, cls=AccessSwitch, dpid="0", inNamespace=True)
-        port = self._plug(gateway, Side.INSIDE, address)
+        own = self._plan.interface(gateway, address)
+        self._plan.give(gateway, own.ip, lan=gateway)
+        port = self._plug(gateway, Side.INSIDE, own)
         self.addLink(name, gateway, intfName1="uplink", port2=port, intfName2=self._interface(gateway, port))
         self._access[name] = (gateway, port)
 
-    def client(
-        self,
-        name: str,
-        address: ipaddress.IPv4Interface,
-        gateway: ipaddress.IPv4Address,
-        *,
-        behind: str = "gateway",
-    ) -> None:
-        """Place an inside host behind a gateway (with address `gateway` on that LAN), or at an access switch."""
-        own = None if self.addresses_per_client == 1 else self._subscribers(len(self.clients))
-        self._host(name, [address], gateway, Side.INSIDE, behind, own)
+    def client(self, name: str, address: LinkAddress, gateway: Address, *, behind: str = "gateway") -> None:
+        """Place an inside host behind a gateway or at an access switch; `gateway` is the NAT's address there."""
+        self._require_placed(f"client {name}", behind, [*self.wiring, *self._access])
+        nat, port = self._access.get(behind) or (behind, len(self.wiring[behind]) + 1)
+        many = self.addresses_per_client > 1
+        own = subscribers(len(self.clients), self.addresses_per_client) if many else None
+        self._host(name, [address], gateway, Side.INSIDE, behind, lan=nat, own=own)
         self.clients.append(name)
-        self.behind[name], port = self._access.get(behind) or (behind, len(self.wiring[behind]))
+        self.behind[name] = nat
         if own is not None:
-            wiring, route = self.wiring[self.behind[name]], Route(network=own, next_hop=address.ip)
+            wiring, route = self.wiring[nat], Route(network=own, next_hop=self.addresses[name][0])
             wiring[port - 1] = wiring[port - 1].model_copy(update={"routes": (*wiring[port - 1].routes, route)})
 
     def server(
         self,
         name: str,
-        addresses: list[ipaddress.IPv4Interface],
-        gateway: ipaddress.IPv4Address,
+        addresses: LinkAddress | Sequence[LinkAddress],
+        gateway: Address,
         *,
         behind: str = "gateway",
     ) -> None:
         """Place an outside host with one or more addresses, on a link of its own to a gateway or a router."""
-        self._host(name, addresses, gateway, Side.OUTSIDE, behind)
+        self._require_placed(f"server {name}", behind, [*self.wiring, *self._routers])
+        self._host(name, _listed(addresses), gateway, Side.OUTSIDE, behind, lan=None)
         self.servers.append(name)
 
     def sources(self, client: int) -> list[str]:
-        """Return the addresses that a client speaks from, by its place among them: each is a subscriber."""
+        """Return the addresses that a client sends from, by its place among the clients: each is a subscriber."""
         if self.addresses_per_client == 1:
             return [str(self.addresses[self.clients[client]][0])]
-        first = self._subscribers(client).network_address
+        first = subscribers(client, self.addresses_per_client).network_address
         return [str(first + number) for number in range(self.addresses_per_client)]
 
     def two_servers(self, *, behind: str = "gateway") -> None:
         """Place `server` and `mirror`, with two addresses each."""
         for name, network in SERVERS.items():
-            first, second, last = (network.network_address + host for host in (1, 2, 254))
-            addresses = [ipaddress.IPv4Interface((address, network.prefixlen)) for address in (first, second)]
-            self.server(name, addresses, last, behind=behind)
+            self.server(name, [f"{network}.1/24", f"{network}.2/24"], f"{network}.254", behind=behind)
 
-    def uplink(
-        self, gateway: str, address: ipaddress.IPv4Interface, next_hop: ipaddress.IPv4Address, *, to: str
-    ) -> None:
+    def uplink(self, gateway: str, address: LinkAddress, next_hop: Address, *, to: str) -> None:
         """Connect a gateway's outside to a router, or to another gateway's inside, which is `next_hop` there."""
-        port = self._plug(gateway, Side.OUTSIDE, address, next_hop)
+        self._require_placed("an uplink", gateway, self.wiring)
+        self._require_placed(f"the uplink of {gateway}", to, [*self.wiring, *self._routers], by="to")
+        own = self._plan.interface(gateway, address)
+        far = self._plan.beside(gateway, own, next_hop, role="next hop")
+        for owner, address_of_owner in ((gateway, own.ip), (to, far.ip)):
+            self._plan.give(owner, address_of_owner, lan=to if to in self.wiring else None)
+        port = self._plug(gateway, Side.OUTSIDE, own, far.ip)
         here = {"port2": port, "intfName2": self._interface(gateway, port)}
-        far = ipaddress.IPv4Interface((next_hop, address.network.prefixlen))
         if to in self._routers:
             self.addLink(to, gateway, intfName1=self._route(to, far), **here)
         else:
@@ -166,17 +199,17 @@ class LabTopology(Topo):
         return mac_of(next(i for i in self.wiring[name] if i.side is Side.INSIDE).address.ip)
 
     def inside_address(self, client: str) -> ipaddress.IPv4Address:
-        """Return the inside address of the gateway that a client is behind: whom its ICMP errors come from."""
+        """Return the inside address of the gateway that a client is behind: the sender of its ICMP errors."""
         return next(each for each in self.wiring[self.behind[client]] if each.side is Side.INSIDE).address.ip
 
     @property
     def inside(self) -> set[ipaddress.IPv4Network]:
-        """The networks whose addresses must never be seen by a server."""
+        """The networks whose addresses no server must ever see."""
         return _networks(self._interfaces())
 
     @property
     def uplinks(self) -> list[tuple[str, str, set[ipaddress.IPv4Network]]]:
-        """Gateways with a next hop: name, the interface that leads there, and the networks behind it."""
+        """Gateways with a next hop: name, the interface that leads there, and the networks behind the gateway."""
         return [
             (name, self._interface(name, uplink.port), _networks(interfaces))
             for name, interfaces in self.wiring.items()
@@ -186,33 +219,47 @@ class LabTopology(Topo):
 
     def check(self, settings: Settings) -> None:
         """Raise ConfigurationError if the settings and the address plan contradict each other."""
+        everywhere = self._interfaces()
         for name, interfaces in self.wiring.items():
             uplink = next((interface for interface in interfaces if interface.next_hop), None)
             for address in self.external.get(name, settings.external_addresses):
                 if uplink is None:
-                    self._check_routed(address)
+                    require_routed(address, {each.address.network for each in everywhere} | self.inside)
                 else:
-                    self._check_on_link(address, uplink)
+                    require_on_link(address, uplink, {each.address.ip for each in everywhere})
 
-    def _check_routed(self, address: ipaddress.IPv4Address) -> None:
-        for network in {interface.address.network for interface in self._interfaces()} | self.inside:
-            if address in network:
-                raise ConfigurationError(
-                    f"setting external_addresses: {address} belongs to this topology's network {network}; "
-                    "choose others, such as 192.0.2.1 and up"
-                )
+    def _require_new(self, name: str) -> None:
+        if name in self.g.nodes():
+            raise self._wrong(f"two nodes have the name {name!r}; give one of them another")
 
-    def _check_on_link(self, address: ipaddress.IPv4Address, uplink: Interface) -> None:
-        """Whoever routes to a gateway on a network of that link asks there for the address."""
-        network = uplink.address.network
-        others = {interface.address.ip for interface in self._interfaces()} - {uplink.address.ip}
-        taken = {uplink.next_hop, network.network_address, network.broadcast_address, *others}
-        if address not in network or address in taken:
-            why = "is taken" if address in network else "is not on it"
-            raise ConfigurationError(
-                f"setting external_addresses: here they are on the link {network} to router {uplink.next_hop}, "
-                f"and {address} {why}; choose others, such as {network.network_address + 1} and up"
-            )
+    def _require_placed(self, what: str, place: str, places: Collection[str], *, by: str = "behind") -> None:
+        """Require that a node is there to which another shall be connected."""
+        if place in places:
+            return
+        if places:
+            way_out = f"take {by}={' or '.join(map(repr, places))}, or place {place!r} before it in build()"
+        else:
+            way_out = f"add {ADDITIONS['gateway']} before it in build()"
+        raise self._wrong(f"{what} is to be connected to {place!r}, which does not exist; {way_out}")
+
+    def _require_complete(self) -> None:
+        """Require what no experiment can do without."""
+        placed: dict[str, Collection[str]] = {
+            "gateway": self.wiring,
+            "client": self.clients,
+            "server": self.servers,
+        }
+        for what, names in placed.items():
+            if not names:
+                raise self._wrong(f"there is no {what}; add {ADDITIONS[what]} to build()")
+        for name, interfaces in self.wiring.items():
+            for side, what in ((Side.INSIDE, "client"), (Side.OUTSIDE, "server")):
+                if side not in {interface.side for interface in interfaces}:
+                    addition = f"{ADDITIONS[what][:-1]}, behind={name!r})"
+                    raise self._wrong(f"{name} has nothing {side.value}; add {addition} to build()")
+
+    def _wrong(self, what: str) -> ConfigurationError:
+        return ConfigurationError(f"topology {type(self).__name__}: {what}")
 
     def _interfaces(self) -> list[Interface]:
         return list(itertools.chain.from_iterable(self.wiring.values()))
@@ -220,17 +267,25 @@ class LabTopology(Topo):
     def _host(
         self,
         name: str,
-        addresses: list[ipaddress.IPv4Interface],
-        gateway: ipaddress.IPv4Address,
+        texts: Sequence[LinkAddress],
+        gateway: Address,
         side: Side,
         behind: str,
+        *,
+        lan: str | None,
         own: ipaddress.IPv4Network | None = None,
     ) -> None:
-        first = addresses[0]
-        self.addHost(name, cls=LabHost, addresses=tuple(map(str, addresses)), gateway=str(gateway), own=own)
-        self.addresses[name] = [address.ip for address in addresses]
-        here = {"intfName1": "eth0", "addr1": mac_of(first.ip)}
-        far = ipaddress.IPv4Interface((gateway, first.network.prefixlen))
+        self._require_new(name)
+        if not texts:
+            raise self._wrong(f"{name} has no address; give it one at least")
+        interfaces = [self._plan.interface(name, text) for text in texts]
+        far, *_ = [self._plan.beside(name, each, gateway) for each in interfaces]
+        for interface in interfaces:
+            self._plan.give(name, interface.ip, lan=lan)
+        self._plan.give(lan or behind, far.ip, lan=lan)
+        self.addHost(name, cls=LabHost, addresses=tuple(map(str, interfaces)), gateway=str(far.ip), own=own)
+        self.addresses[name] = [interface.ip for interface in interfaces]
+        here = {"intfName1": "eth0", "addr1": mac_of(interfaces[0].ip)}
         if behind in self._access:
             self.addLink(name, behind, **here, intfName2=f"port{len(self.addresses)}")
         elif behind in self._routers:
@@ -238,18 +293,6 @@ class LabTopology(Topo):
         else:
             port = self._plug(behind, side, far)
             self.addLink(name, behind, **here, port2=port, intfName2=self._interface(behind, port))
-
-    def _subscribers(self, client: int) -> ipaddress.IPv4Network:
-        """Return the network of a client's many addresses, by its place among the clients."""
-        bits = (self.addresses_per_client - 1).bit_length()
-        first = int(SUBSCRIBERS.network_address) + (client << bits)
-        if first + self.addresses_per_client - 1 > int(SUBSCRIBERS.broadcast_address):
-            raise ConfigurationError(
-                f"parameter addresses_per_client={self.addresses_per_client} is not possible with more than "
-                f"{client:,} clients: each takes {1 << bits:,} of {SUBSCRIBERS.num_addresses:,} addresses; "
-                "take fewer of one or the other"
-            )
-        return ipaddress.IPv4Network((first, SUBSCRIBERS.max_prefixlen - bits))
 
     def _plug(
         self,

@@ -10,23 +10,22 @@ r"""Two homes behind a carrier: each packet is translated twice, by the home's N
        ...            |
      client10 ...   --+
 
-The NAT under test is the carrier's. Its access network, 100.64.0.0/16, is of the shared address space for such
-(RFC 6598): each home's NAT has one address there, and the carrier's as its next hop. Clients live in home a and
-home b by turns, and their number is the end of their address. The servers are those of the topology home:
-198.51.100.1 and .2, 203.0.113.1 and .2. The carrier's external address 192.0.2.1 (more: .2 and up) is on no link.
+The NAT under test is the carrier's. Its access network 100.64.0.0/16 is of the address space that carriers share
+for this (RFC 6598). Each home's NAT has one address there, and the carrier's NAT is its next hop. Clients live in
+home a and home b by turns, and a client's number is the end of its address. The servers are those of the topology
+home: 198.51.100.1 and .2, 203.0.113.1 and .2. The carrier's external address 192.0.2.1 (more: .2 and up) is on no
+link.
 
-Of settings, all three NATs have the same, but for the external addresses.
+All three NATs have the same settings, except for the external addresses.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
 
 from controller.settings import ConfigurationError
-from topologies.base import LabTopology, client_name
-from topologies.gateways.base import Gateway
-from topologies.gateways.openflow.gateway import OpenFlowGateway
+from topologies.addresses import host_of
+from topologies.base import Topology, client_name
 from topologies.network.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 HOMES = {
@@ -34,36 +33,31 @@ HOMES = {
     "home-b": ipaddress.IPv4Network("10.2.0.0/16"),
 }
 ACCESS = ipaddress.IPv4Network("100.64.0.0/16")
-CARRIER_INSIDE = ipaddress.IPv4Address("100.64.255.254")
+CARRIER_INSIDE = "100.64.255.254"
 GATEWAY_HOST = 0xFFFE
-"""Where in a home's network its gateway is: at .255.254."""
+"""A home's gateway is at .255.254 of its network."""
 
 
-class Carrier(LabTopology):
+class Carrier(Topology):
     """Two homes, each behind a NAT of its own, and both behind a carrier's NAT."""
 
-    def build(
-        self,
-        clients: int = 8,
-        gateway: type[Gateway] = OpenFlowGateway,
-        gateway_params: dict[str, dict[str, Any]] | None = None,
-    ) -> None:
-        """Describe the network with so many clients in both homes together."""
+    def build(self, clients: int) -> None:
+        """Place the carrier, then each home behind it, and the clients in both homes by turns."""
         if not len(HOMES) <= clients < GATEWAY_HOST:
             raise ConfigurationError(
                 f"parameter clients={clients} is not possible: the topology carrier has {len(HOMES)} homes, each "
                 f"with one client at least, and addresses for {GATEWAY_HOST - 1:,} clients"
             )
-        self.gateway(gateway, gateway_params, name="carrier")
+        self.gateway("carrier")
         for number, name in enumerate(HOMES, start=1):
-            own = ipaddress.IPv4Interface((ACCESS.network_address + number, ACCESS.prefixlen))
-            self.gateway(gateway, gateway_params, name=name, external=[own.ip])
+            own = host_of(ACCESS, number)
+            self.gateway(name, external=own.ip)
             self.uplink(name, own, CARRIER_INSIDE, to="carrier")
         homes = list(HOMES.items())
         for number in range(1, clients + 1):
             name, lan = homes[(number - 1) % len(homes)]
-            address = ipaddress.IPv4Interface((lan.network_address + number, lan.prefixlen))
-            self.client(client_name(number), address, lan.network_address + GATEWAY_HOST, behind=name)
+            router = host_of(lan, GATEWAY_HOST).ip
+            self.client(client_name(number), host_of(lan, number), router, behind=name)
         self.two_servers(behind="carrier")
 
 

@@ -14,38 +14,31 @@ and up) is on no link: both servers reach it by their default route.
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
 
 from controller.settings import ConfigurationError
-from topologies.base import NAMES, LabTopology, client_name
-from topologies.gateways.base import Gateway
-from topologies.gateways.openflow.gateway import OpenFlowGateway
+from topologies.addresses import host_of
+from topologies.base import Topology, client_name
 from topologies.network.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 LAN = ipaddress.IPv4Network("10.0.0.0/16")
-GATEWAY_INSIDE = ipaddress.IPv4Address("10.0.255.254")
-MOST_CLIENTS = int(GATEWAY_INSIDE) - int(LAN.network_address) - 1
+GATEWAY_INSIDE = "10.0.255.254"
+MOST_CLIENTS = 65_533
+"""The addresses from 10.0.0.1 to 10.0.255.253."""
 
 
-class Home(LabTopology):
+class Home(Topology):
     """Inside hosts behind a gateway, two outside servers with two addresses each."""
 
-    def build(
-        self,
-        clients: int = len(NAMES),
-        gateway: type[Gateway] = OpenFlowGateway,
-        gateway_params: dict[str, dict[str, Any]] | None = None,
-    ) -> None:
-        """Describe the network with so many clients."""
+    def build(self, clients: int) -> None:
+        """Place the clients on one LAN, and the servers on a link each."""
         if not 1 <= clients <= MOST_CLIENTS:
             raise ConfigurationError(
                 f"parameter clients={clients} is not possible: the topology home has addresses for "
                 f"1 to {MOST_CLIENTS:,} clients"
             )
-        self.gateway(gateway, gateway_params)
+        self.gateway()
         for number in range(1, clients + 1):
-            address = ipaddress.IPv4Interface((LAN.network_address + number, LAN.prefixlen))
-            self.client(client_name(number), address, GATEWAY_INSIDE)
+            self.client(client_name(number), host_of(LAN, number), GATEWAY_INSIDE)
         self.two_servers()
 
 

@@ -10,39 +10,38 @@ r"""Two homes, each behind a NAT of its own, and a rendezvous server: where peer
        ...            |                              .253
      client10 ...   --+
 
-`internet` is a plain router: it translates nothing, and asks by ARP for the external addresses of both NATs, which
-are on its links; so each home reaches the other's external endpoints as it reaches the server. Clients live in
-home a and home b by turns, and their number is the end of their address.
+`internet` is a plain router, which translates nothing. The external addresses of both NATs are on its links, and
+it asks for them by ARP. So each home reaches the other's external endpoints as it reaches the server. Clients live
+in home a and home b by turns, and a client's number is the end of its address.
 
-The NAT under test is gateway-a, with the external addresses of the settings (192.0.2.1 and up); gateway-b always
-has one, 203.0.113.1, and else the same settings. On its link each has an address of its own as well, at .253.
+The NAT under test is gateway-a, with the external addresses of the settings (192.0.2.1 and up). gateway-b always
+has the one address 203.0.113.1, and otherwise the same settings. On its link each NAT has an address of its own as
+well, at .253.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Any
 
 from controller.settings import ConfigurationError
-from topologies.base import LabTopology, client_name
-from topologies.gateways.base import Gateway
-from topologies.gateways.openflow.gateway import OpenFlowGateway
+from topologies.addresses import host_of
+from topologies.base import Topology, client_name
 from topologies.network.nodes import LINKS as LINKS  # for Mininet's own command: its --link
 
 GATEWAY_HOST = 0xFFFE
-"""Where in a home's network its gateway is: at .255.254."""
+"""A home's gateway is at .255.254 of its network."""
 UPLINK_HOST, NEXT_HOP_HOST = 253, 254
 
 
 @dataclass(frozen=True, slots=True)
 class HomeNetwork:
-    """A home: its gateway, its LAN, its link to the Internet; `external` unless they come from the settings."""
+    """A home: its gateway, LAN and link to the Internet. `external` is None where it comes from the settings."""
 
     gateway: str
     lan: ipaddress.IPv4Network
     link: ipaddress.IPv4Network
-    external: list[ipaddress.IPv4Address] | None
+    external: str | None
 
 
 HOMES = (
@@ -53,23 +52,18 @@ HOMES = (
         "gateway-b",
         ipaddress.IPv4Network("10.2.0.0/16"),
         ipaddress.IPv4Network("203.0.113.0/24"),
-        external=[ipaddress.IPv4Address("203.0.113.1")],
+        external="203.0.113.1",
     ),
 )
 SERVER = ("198.51.100.1/24", "198.51.100.2/24")
-SERVER_ROUTER = ipaddress.IPv4Address("198.51.100.254")
+SERVER_ROUTER = "198.51.100.254"
 
 
-class TwoHomes(LabTopology):
+class TwoHomes(Topology):
     """Two homes, each behind a NAT of its own, a router between them, and a rendezvous server."""
 
-    def build(
-        self,
-        clients: int = 8,
-        gateway: type[Gateway] = OpenFlowGateway,
-        gateway_params: dict[str, dict[str, Any]] | None = None,
-    ) -> None:
-        """Describe the network with so many clients in both homes together."""
+    def build(self, clients: int) -> None:
+        """Place the router, then each home at it, and the clients in both homes by turns."""
         if not len(HOMES) <= clients < GATEWAY_HOST:
             raise ConfigurationError(
                 f"parameter clients={clients} is not possible: the topology two-homes has {len(HOMES)} homes, "
@@ -77,15 +71,14 @@ class TwoHomes(LabTopology):
             )
         self.router("internet")
         for home in HOMES:
-            self.gateway(gateway, gateway_params, name=home.gateway, external=home.external)
-            own = ipaddress.IPv4Interface((home.link.network_address + UPLINK_HOST, home.link.prefixlen))
-            self.uplink(home.gateway, own, home.link.network_address + NEXT_HOP_HOST, to="internet")
+            self.gateway(home.gateway, external=home.external)
+            own, next_hop = host_of(home.link, UPLINK_HOST), host_of(home.link, NEXT_HOP_HOST).ip
+            self.uplink(home.gateway, own, next_hop, to="internet")
         for number in range(1, clients + 1):
             home = HOMES[(number - 1) % len(HOMES)]
-            address = ipaddress.IPv4Interface((home.lan.network_address + number, home.lan.prefixlen))
-            router = home.lan.network_address + GATEWAY_HOST
-            self.client(client_name(number), address, router, behind=home.gateway)
-        self.server("server", [ipaddress.IPv4Interface(each) for each in SERVER], SERVER_ROUTER, behind="internet")
+            router = host_of(home.lan, GATEWAY_HOST).ip
+            self.client(client_name(number), host_of(home.lan, number), router, behind=home.gateway)
+        self.server("server", SERVER, SERVER_ROUTER, behind="internet")
 
 
 topos = {"two-homes": TwoHomes}  # where Mininet looks for the topologies of a file

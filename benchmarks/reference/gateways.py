@@ -9,12 +9,10 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from controller.settings import ConfigurationError, Settings
 from topologies.gateways.base import GatewayPlan
 from topologies.gateways.bridge import output
 from topologies.gateways.openflow.gateway import OpenFlowGateway
 
-FOLLOWED = frozenset({"ports", "external_addresses"})
 IDLE_TIMEOUT_S = 300
 OUTBOUND, INBOUND = 1, 2
 
@@ -25,17 +23,7 @@ Adopted = tuple[str, str, int, int]
 class Simple(OpenFlowGateway):
     """A switch with a controller that follows next to no settings."""
 
-    @classmethod
-    def check(cls, settings: Settings, options: Any) -> None:
-        """Raise ConfigurationError for whatever it would ignore."""
-        defaults = Settings()
-        for key in Settings.model_fields:
-            value, default = getattr(settings, key), getattr(defaults, key)
-            if key not in FOLLOWED and value != default:
-                raise ConfigurationError(
-                    f"setting {key}={value} is not possible with this gateway: it follows "
-                    f"{' and '.join(sorted(FOLLOWED))} only; leave it at {default}, or take another --gateway"
-                )
+    followed = frozenset({"ports", "external_addresses"})
 
 
 class Ceiling(Simple):

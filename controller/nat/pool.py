@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from controller.nat.model import PARTS, TCP, Dependence, Endpoint, Protocol
 from controller.nat.settings import NatSettings
-from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
+from controller.nat.strategies.allocators.allocator import Allocator
 from controller.nat.subscribers import Subscriber
 
 
@@ -45,7 +45,8 @@ class Ports:
     def __init__(self, protocol: Protocol, settings: NatSettings, rng: random.Random) -> None:
         self._settings = settings
         self._rest = settings.rest
-        self._plan = PortPlan(settings.ports, rng, settings.port_set_size, settings.port_set_timeout)
+        self._plan = settings.plan(rng)
+        self._capacity = settings.capacity_of_address
         # RFC 6888 REQ-8: not where TCP is tracked (a), and not where strangers are filtered (c).
         exempt = protocol is TCP or settings.filtering is not Dependence.INDEPENDENT
         self._hold_down = 0.0 if exempt else settings.hold_down_timeout - settings.rest
@@ -95,9 +96,8 @@ class Ports:
 
     def usage(self) -> Usage:
         """Count the ports by their state; a destination counts while it has allocated or resting ports."""
-        size = len(self._settings.ports)
         free = sum(
-            sum(len(each) for each in by_destination.values()) if by_destination else size
+            sum(len(each) for each in by_destination.values()) if by_destination else self._capacity
             for by_destination in self._free.values()
         )
         return Usage(self.allocated, free, len(self._resting), len(self._held_down))
@@ -112,7 +112,7 @@ class Ports:
         by_destination = self._free[freed.external.address]
         allocator = by_destination[freed.destination]
         allocator.release(freed.external.port, now)
-        if self._settings.overlapping and len(allocator) == len(self._settings.ports):
+        if self._settings.overlapping and len(allocator) == self._capacity:
             del by_destination[freed.destination]  # destinations come and go
         return freed
 

@@ -46,5 +46,4 @@ def recency_interval(settings: NatSettings) -> float:
 
     A second; longer for a pool of more than 16,000 ports, so that the reading takes a bounded share of the time.
     """
-    capacity = len(settings.ports) * len(settings.external_addresses)
-    return max(EXAMINED_FOR_RECENCY_S, RECENCY_S_PER_PORT * capacity)
+    return max(EXAMINED_FOR_RECENCY_S, RECENCY_S_PER_PORT * settings.capacity)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 from controller.nat.model import Answer, Dependence, Protocol
-from controller.nat.strategies.allocators.allocator import Allocator
+from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.exhaustion.policy import Policy
 from controller.nat.strategies.pooling.pooling import Pooling
 from controller.nat.tcp import TcpTimer
@@ -49,6 +50,23 @@ class NatSettings:
     hold_down_max: int | None
     rest: float
     refresh_inbound: bool
+
+    def plan(self, rng: random.Random) -> PortPlan:
+        """Return what an allocator is told."""
+        return PortPlan(self.ports, rng, self.port_set_size, self.port_set_timeout)
+
+    @property
+    def capacity_of_address(self) -> int:
+        """How many ports of each external address the allocator gives: the length of a new one.
+
+        It is made with a generator of its own, so that asking changes nothing of what a seed repeats.
+        """
+        return len(self.allocator(self.plan(random.Random(0))))
+
+    @property
+    def capacity(self) -> int:
+        """How many ports of all external addresses the allocator gives."""
+        return self.capacity_of_address * len(self.external_addresses)
 
     @property
     def flows(self) -> Dependence:

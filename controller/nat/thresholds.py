@@ -14,7 +14,7 @@ class Thresholds:
     """
 
     def __init__(self, protocol: Protocol, settings: NatSettings) -> None:
-        capacity = len(settings.ports) * len(settings.external_addresses)
+        capacity = settings.capacity
         self._protocol = protocol
         self._low = capacity * settings.pool_usage_low / 100
         self._high = capacity * settings.pool_usage_high / 100

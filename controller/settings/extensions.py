@@ -1,75 +1,27 @@
-"""A student's own class in place of a name: `FILE.py`, or `FILE.py:Class` where the file has several.
+"""A class of one's own in place of a name: `FILE.py`, or `FILE.py:Class` where the file has several.
 
-Only classes that the file itself defines count, so it may import ours. An allocator or a policy need not derive
-from anything: it must have what the protocols in `controller.nat` ask for, and that is checked before anything
-starts. The controller is a process of its own and loads the file again, by its absolute path.
+The class derives from the abstract base class of its kind. Whatever it lacks of that is reported before anything
+starts. Only classes that the file itself defines count, so it may import ours. Each process loads the file for
+itself, by its absolute path.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import inspect
-import random
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
-from controller.nat.strategies.allocators import ALLOCATORS
-from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
-from controller.nat.strategies.exhaustion import POLICIES
-from controller.nat.strategies.exhaustion.policy import Policy
 from controller.settings.checking import ConfigurationError
+from controller.settings.contracts import lacks
 
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a class must have to be one of a kind: methods, each with its parameters, and a flag."""
-
-    kind: str
-    methods: dict[str, tuple[str, ...]]
-    flag: str
-
-    def lacks(self, cls: type) -> list[str]:
-        """Return what a class does not have, as it would have to be written."""
-        missing = [] if isinstance(getattr(cls, self.flag, None), bool) else [f"{self.flag} = False (or True)"]
-        for name, parameters in self.methods.items():
-            if not _takes(getattr(cls, name, None), parameters):
-                missing.append(f"def {name}({', '.join(('self', *parameters))})")
-        return missing
-
-
-ALLOCATOR = Shape(
-    "allocator",
-    {"__init__": ("plan",), "__len__": (), "allocate": ("internal", "now"), "release": ("port", "now")},
-    flag="by_subscriber",
-)
-POLICY = Shape("policy", {"__init__": (), "decide": ("shortage",)}, flag="evicts")
-
-
-def allocator(name: str, *, ports: range, port_set_size: int, port_set_timeout: float) -> type[Allocator]:
-    """Return the allocator that `name` stands for, after a trial with these ports. Raises ConfigurationError."""
-    if name in ALLOCATORS:
-        return ALLOCATORS[name]
-    cls: type[Allocator] = _of_shape(ALLOCATOR, name)
-    plan = PortPlan(ports, random.Random(0), port_set_size, port_set_timeout)
-    _try(f"allocator {name!r} cannot be made", lambda: len(cls(plan)))
-    return cls
-
-
-def policy(name: str) -> type[Policy]:
-    """Return the policy that `name` stands for. Raises ConfigurationError."""
-    if name in POLICIES:
-        return POLICIES[name]
-    cls: type[Policy] = _of_shape(POLICY, name)
-    _try(f"policy {name!r} cannot be made", cls)
-    return cls
+Returned = TypeVar("Returned")
 
 
 def is_file(name: str) -> bool:
-    """Whether a name is one of a file, and not one of ours."""
+    """Whether a name is that of a file, and not one of ours."""
     return name.partition(":")[0].endswith(".py")
 
 
@@ -79,38 +31,54 @@ def absolute(name: str) -> str:
     return f"{Path(file).resolve()}{colon}{wanted}" if is_file(name) else name
 
 
-def own_class(kind: str, name: str, *, fits: Callable[[type], bool], described: str) -> type:
-    """Return the class that FILE.py or FILE.py:Class stands for: the only one that fits.
+def own_class(kind: str, name: str, base: type, *, importing: str) -> Any:
+    """Return the class that FILE.py or FILE.py:Class stands for: the only one there that derives from `base`.
 
-    `described` says in the message what fits. Raises ConfigurationError.
+    `importing` is how a file gets the base class, such as `from controller.api import Policy`. Raises
+    ConfigurationError if there is no such class, or if it lacks something.
     """
     file, _, wanted = name.partition(":")
-    found = [cls for cls in _classes(kind, file) if fits(cls) and (not wanted or cls.__name__ == wanted)]
+    classes = _classes(kind, file)
+    found = [cls for cls in classes if issubclass(cls, base) and wanted in ("", cls.__name__)]
     if len(found) != 1:
+        raise ConfigurationError(f"{kind} {name!r}: {_not_found(classes, found, wanted, base, file, importing)}")
+    missing = lacks(found[0], base)
+    if missing:
         raise ConfigurationError(
-            f"{kind} {name!r}: the file has {len(found) or 'no'} such classes {described}; "
-            f"say which one as {file}:Class"
+            f"{kind} {name!r}: class {found[0].__name__} is not yet one; it has to have: {'; '.join(missing)}"
         )
     return found[0]
 
 
-def _of_shape(shape: Shape, name: str) -> Any:
-    """Find a class by its shape; one that is named, or alone in its file, is told what it lacks."""
-    file, _, wanted = name.partition(":")
-    classes = _classes(shape.kind, file)
-    of_that_name = [cls for cls in classes if cls.__name__ == wanted] if wanted else classes
-    found = [cls for cls in of_that_name if not shape.lacks(cls)]
-    if not found and len(of_that_name) == 1:
-        lacking = "; ".join(shape.lacks(of_that_name[0]))
-        raise ConfigurationError(
-            f"{shape.kind} {name!r}: class {of_that_name[0].__name__} is not yet one; it has to have: {lacking}"
-        )
-    if len(found) != 1:
-        raise ConfigurationError(
-            f"{shape.kind} {name!r}: the file has {len(found) or 'no'} such classes that could be one "
-            f"({', '.join(cls.__name__ for cls in classes) or 'none at all'}); say which one as {file}:Class"
-        )
-    return found[0]
+def tried(what: str, call: Callable[..., Returned], *arguments: object) -> Returned:
+    """Call what a stranger has written, which may fail in any way, and return what it returns.
+
+    Raises ConfigurationError, in which `what` says what was tried.
+    """
+    try:
+        return call(*arguments)
+    except ConfigurationError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ConfigurationError(f"{what}: {type(error).__name__}: {error}") from error
+
+
+def _not_found(classes: list[type], found: list[type], wanted: str, base: type, file: str, importing: str) -> str:
+    """Say why none of a file's classes is the one, or why several may be, and what to write."""
+    called = importing.split()[-1]
+    if found:
+        names = ", ".join(cls.__name__ for cls in found)
+        return f"the file has {len(found)} classes derived from {called} ({names}); say which one as {file}:Class"
+    derived = ", ".join(cls.__name__ for cls in classes if issubclass(cls, base))
+    meant = [cls for cls in classes if cls.__name__ == wanted] if wanted else classes
+    if len(meant) > 1:
+        meant = [cls for cls in meant if not lacks(cls, base)]
+    if len(meant) == 1:
+        name = meant[0].__name__
+        return f"class {name} does not derive from {called}; write `{importing}`, and `class {name}({called}):`"
+    if derived:
+        return f"the file has no class {wanted} derived from {called}; it has {derived}"
+    return f"the file has no class derived from {called}; write `{importing}`, and `class Mine({called}):`"
 
 
 def _classes(kind: str, file: str) -> list[type]:
@@ -127,26 +95,5 @@ def _module(kind: str, path: Path) -> ModuleType:
     loader = spec.loader
     assert loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where dataclasses look it up
-    _try(f"{kind} {str(path)!r}", lambda: loader.exec_module(module))
+    tried(f"{kind} {str(path)!r}", loader.exec_module, module)
     return module
-
-
-def _try(what: str, trial: Callable[[], object]) -> None:
-    """Call what a student has written, which may fail in any way."""
-    try:
-        trial()
-    except (Exception, SystemExit) as error:
-        raise ConfigurationError(f"{what}: {type(error).__name__}: {error}") from error
-
-
-def _takes(method: object, parameters: tuple[str, ...]) -> bool:
-    """Whether a method can be called with so many arguments."""
-    if not callable(method):
-        return False
-    try:
-        inspect.signature(method).bind(None, *parameters)
-    except TypeError:
-        return False
-    except ValueError:  # it is not written in Python, and does not say
-        return True
-    return True

@@ -7,7 +7,9 @@ settings that contradict each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import model_validator
@@ -16,10 +18,10 @@ from controller.nat.model import Answer, Dependence, Protocol
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.pooling import POOLINGS
 from controller.nat.tcp import TcpTimer
-from controller.settings import extensions
+from controller.settings import strategies
 from controller.settings.keys import Keys
 from controller.settings.profiles import EXPLAINED
-from controller.settings.values import FIRST_PORT
+from controller.settings.values import FIRST_PORT, SECONDS
 
 PORT_REST_S = 0.5
 """How long a freed port rests: a switch's cache outlives its rules by some tens of milliseconds."""
@@ -71,44 +73,59 @@ class Settings(Keys):
             )
 
     def for_nat(self) -> NatSettings:
-        """Return the same for the NAT's core: names looked up, times scaled.
+        """Return the same for the NAT's core, by the same names: looked up where it has words of its own.
 
-        Raises ConfigurationError for a student's allocator or policy that is not one.
+        Raises ConfigurationError for a stranger's allocator or policy that is not one.
         """
+        looked_up = self._looked_up()
+        own = {field.name for field in dataclasses.fields(NatSettings)} - looked_up.keys()
+        return NatSettings(**looked_up, **{key: self.in_force(key) for key in own})
+
+    def in_force(self, key: str) -> Any:
+        """Return a setting as it applies: a time is multiplied by `time_scale`."""
+        value = getattr(self, key)
+        extra = type(self).model_fields[key].json_schema_extra
+        is_time = isinstance(extra, dict) and extra.get("unit") == SECONDS
+        return value * self.time_scale if is_time else value
+
+    def _looked_up(self) -> dict[str, Any]:
+        """Return what the core does not call by the name of one setting, or takes for a class or an enum."""
         ports = range(FIRST_PORT, FIRST_PORT + self.ports)
-        port_set_timeout = self.port_set_timeout * self.time_scale
-        return NatSettings(
-            external_addresses=tuple(int(address) for address in self.external_addresses),
-            ports=ports,
-            mapping=MAPPING[self.mapping_type],
-            filtering=FILTERING[self.filtering_type],
-            overlapping=OVERLAPPING[self.port_overlapping],
-            pooling=POOLINGS[self.address_allocation_type],
-            allocator=extensions.allocator(
+        return {
+            "external_addresses": tuple(int(address) for address in self.external_addresses),
+            "ports": ports,
+            "mapping": MAPPING[self.mapping_type],
+            "filtering": FILTERING[self.filtering_type],
+            "overlapping": OVERLAPPING[self.port_overlapping],
+            "pooling": POOLINGS[self.address_allocation_type],
+            "allocator": strategies.allocator(
                 self.port_allocation_type,
                 ports=ports,
                 port_set_size=self.port_set_size,
-                port_set_timeout=port_set_timeout,
+                port_set_timeout=self.in_force("port_set_timeout"),
             ),
-            port_set_size=self.port_set_size,
-            port_set_timeout=port_set_timeout,
-            on_exhaustion=extensions.policy(self.on_exhaustion),
-            fallback=Answer(self.fallback),
-            hold_timeout=self.hold_timeout * self.time_scale,
-            hold_queue=self.hold_queue,
-            port_quota=self.port_quota,
-            port_quotas={each: getattr(self, f"port_quota_{each.name.lower()}") for each in Protocol},
-            limit_port_mappings=self.limit_port_mappings,
-            limit_sessions=self.limit_sessions,
-            limit_subscribers=self.limit_subscribers,
-            new_mapping_rate_per_subscriber=self.new_mapping_rate_per_subscriber,
-            pool_usage_low=self.pool_usage_low,
-            pool_usage_high=self.pool_usage_high,
-            udp_timeout=self.udp_timeout * self.time_scale,
-            icmp_timeout=self.icmp_timeout * self.time_scale,
-            tcp_timeouts={timer: getattr(self, timer.value) * self.time_scale for timer in TcpTimer},
-            hold_down_timeout=self.hold_down_timeout * self.time_scale,
-            hold_down_max=self.hold_down_max,
-            rest=PORT_REST_S,
-            refresh_inbound=self.refresh_inbound,
-        )
+            "on_exhaustion": strategies.policy(self.on_exhaustion),
+            "fallback": Answer(self.fallback),
+            "port_quotas": {each: getattr(self, f"port_quota_{each.name.lower()}") for each in Protocol},
+            "tcp_timeouts": {timer: self.in_force(timer.value) for timer in TcpTimer},
+            "rest": PORT_REST_S,
+        }
+
+    @functools.cached_property
+    def capacity_of_address(self) -> int:
+        """How many ports of each external address the chosen allocator gives, which may be fewer than `ports`.
+
+        Raises ConfigurationError as `for_nat` does.
+        """
+        return self.for_nat().capacity_of_address
+
+    @property
+    def capacity(self) -> int:
+        """How many ports of all external addresses the chosen allocator gives."""
+        return self.capacity_of_address * len(self.external_addresses)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Settings:
+        """Return a copy, of which the capacity is asked anew."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("capacity_of_address", None)
+        return copy

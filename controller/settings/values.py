@@ -22,6 +22,8 @@ MOST_PORTS = 65536 - FIRST_PORT
 FIRST_EXTERNAL_ADDRESS = ipaddress.IPv4Address("192.0.2.1")
 MOST_EXTERNAL_ADDRESSES = 254
 
+SECONDS = "s"
+"""The unit of a time, which `time_scale` multiplies."""
 LONGEST_S = 10_000_000
 MOST_OF_ANYTHING = 1_000_000_000
 MOST_PER_SECOND = 1_000_000
@@ -50,7 +52,7 @@ def described(
 
 def seconds(default: float, description: str, *, source: str) -> Any:
     """Return a field for a time."""
-    return described(default, description, source=source, unit="s", strict=True, gt=0, le=LONGEST_S)
+    return described(default, description, source=source, unit=SECONDS, strict=True, gt=0, le=LONGEST_S)
 
 
 def limit(description: str, *, source: str, unit: str, least: int = 1) -> Any:

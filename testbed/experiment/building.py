@@ -13,7 +13,7 @@ from testbed.experiment.plan import Run, addresses_per_client
 from testbed.sandbox.mounts import FOLDER
 from testbed.sandbox.supervision import Supervisor
 from testbed.traffic.drive import raise_open_files
-from topologies.base import LabTopology
+from topologies.base import Topology
 from topologies.gateways.base import Gateway, GatewayPlan
 from topologies.gateways.behaviour import Behaviour
 from topologies.network.nodes import LabLink, LabNode
@@ -23,13 +23,13 @@ from topologies.network.nodes import LabLink, LabNode
 class Network:
     """A network that runs: its description, its nodes by their names, and what each gateway declares."""
 
-    topology: LabTopology
+    topology: Topology
     nodes: Any
     gateways: dict[str, Gateway]
     behaviours: dict[str, Behaviour]
 
 
-def build(supervisor: Supervisor, run: Run, *, topology: type[LabTopology], kind: type[Gateway]) -> Network:
+def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: type[Gateway]) -> Network:
     """Build and start the network of a run, with gateways of one kind."""
     setLogLevel("critical")
     # Or Mininet would set the machine's own limits, such as fs.file-max.

@@ -23,7 +23,7 @@ from testbed.traffic.generator import Plan
 from testbed.traffic.raw import RawTraffic
 from testbed.traffic.records import Sighting
 from testbed.traffic.wire import Endpoint
-from topologies.base import mac_of
+from topologies.addresses import mac_of
 
 PORT = 7
 """Where servers listen: the port of the echo service (RFC 862)."""

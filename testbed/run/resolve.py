@@ -20,7 +20,7 @@ from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
 from testbed.registry import load, ours
 from testbed.run.choices import Choices
-from topologies.base import LabTopology
+from topologies.base import Topology
 from topologies.gateways.behaviour import Behaviour
 
 ALLOCATOR_KEY = "port_allocation_type"
@@ -105,7 +105,7 @@ def _require_patience(parameters: PatientParameters, settings: Settings, behavio
         )
 
 
-def _require_gateways(scenario: type[Scenario[Any]], topology: str, built: LabTopology) -> None:
+def _require_gateways(scenario: type[Scenario[Any]], topology: str, built: Topology) -> None:
     """Raise ConfigurationError if the network lacks a gateway that the question is about."""
     if lacking := [name for name in scenario.gateways if name not in built.wiring]:
         fitting = [name for name, each in ours("topology").items() if {*scenario.gateways} <= each().wiring.keys()]
@@ -117,7 +117,7 @@ def _require_gateways(scenario: type[Scenario[Any]], topology: str, built: LabTo
 
 
 def _of_each_gateway(
-    built: LabTopology, settings: Settings, overrides: dict[str, dict[str, Any]]
+    built: Topology, settings: Settings, overrides: dict[str, dict[str, Any]]
 ) -> dict[str, Settings]:
     """Return the settings of each gateway: what topology and scenario say of it besides those of all."""
     common = settings.model_dump()
@@ -132,18 +132,23 @@ def _of_each_gateway(
     }
 
 
-def _built(topology: str, parameters: Parameters) -> LabTopology:
+def _built(topology: str, parameters: Parameters) -> Topology:
     """Describe the network, to see whether it can be; a student's own may fail in any way."""
     clients = parameters.clients
     try:
         addresses = addresses_per_client(parameters.model_dump())
-        built: LabTopology = load("topology", topology)(clients=clients, addresses_per_client=addresses)
+        built: Topology = load("topology", topology)(clients=clients, addresses_per_client=addresses)
     except ConfigurationError:
         raise
     except Exception as error:
         raise ConfigurationError(
             f"topology {topology!r} cannot be built with clients={clients}: {type(error).__name__}: {error}"
         ) from error
+    if (placed := len(built.clients)) != clients:
+        raise ConfigurationError(
+            f"topology {topology!r} has {placed} clients, and clients={clients}; place as many in its build() as "
+            f"`clients` says, or take --set clients={placed}"
+        )
     return built
 
 

@@ -188,6 +188,18 @@ def test_an_allocator_and_a_policy_of_ones_own_can_be_run(run: Run) -> None:
     assert finished.result["outcomes"]["icmp"] == 8
 
 
+def test_a_port_that_is_none_of_the_nat_s_ends_the_run_with_a_sentence(run: Run) -> None:
+    """It is an allocator's fault, and its author reads which port it was and which there are."""
+    own = f"{FILES}/own_strategies.py:Astray"
+    finished = run("run", "port-exhaustion", "--allocator", own, "--set", "ports=64", "--json")
+
+    assert finished.status == 4, finished.output + finished.complaints
+    sentence = finished.result["last_words"]
+    assert sentence.startswith(f"controller: allocator {own!r}: class Astray gave 10.0.0.")
+    assert " the port 80, which is not one of its ports, 1024 to 1087; " in sentence
+    assert "Traceback" not in sentence
+
+
 def test_a_scenario_of_ones_own_can_be_run(run: Run) -> None:
     """A student's scenario is given by its file; this one pings through the NAT."""
     finished = run("run", str(FILES / "ping.py"), "--set", "clients=2", "--json")

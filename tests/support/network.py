@@ -24,7 +24,8 @@ from controller.openflow.statistics import RuleCount
 from controller.settings import Settings
 from controller.wiring import ControllerConfiguration
 from tests.support.flowtable import FlowTable, PacketIn
-from topologies.base import LabTopology, mac_of
+from topologies.addresses import mac_of
+from topologies.base import Topology
 from topologies.gateways.bridge import OUTSIDE_VLAN
 from topologies.home import Home
 
@@ -73,7 +74,7 @@ class Network:
         clients: int = 2,
         acquainted: bool = True,
         seed: int = 1,
-        topology: type[LabTopology] = Home,
+        topology: type[Topology] = Home,
         addresses_per_client: int = 1,
         **settings: object,
     ) -> None:

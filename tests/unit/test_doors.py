@@ -29,6 +29,7 @@ COMMAND = (*RUN, "testbed.compare", "testbed.bench", "testbed.command")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "controller.nat": (),
+    "controller.api": CORE,
     "controller.settings": CORE,
     "controller.wiring": SETTINGS,
     "controller.openflow": WIRING,

@@ -1,12 +1,14 @@
 """What a scenario may ask of any NAT under test, whatever it is made of.
 
-A gateway is a Mininet node and a subclass of `Gateway`. It is told its settings and its wiring before the
-network is built, and starts with the network. What it can do, and what it does by default, is data: a setting
-that it cannot follow is refused before anything starts, never ignored.
+A gateway is a Mininet switch and a subclass of `Gateway`. It gets its settings and its wiring before the network
+is built, and starts with the network. What it can do, and what it does by default, is data. A setting that it
+cannot follow is refused before anything starts, and never ignored.
 """
 
 from __future__ import annotations
 
+import abc
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,17 +18,18 @@ from pydantic import BaseModel, ConfigDict
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface
 from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.following import require_followed
 
 
 class Options(BaseModel):
-    """What can be chosen about one kind of gateway only. A subclass has fields with descriptions."""
+    """What can be chosen about one kind of gateway only. A subclass has a field with a description for each."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """A setting that a gateway can follow only in part: the values that it can, and why no others."""
+    """A setting that a gateway follows only in part: the values that it follows, and why no others."""
 
     key: str
     allowed: tuple[Any, ...]
@@ -35,7 +38,7 @@ class Restriction:
 
 @dataclass(frozen=True, slots=True)
 class GatewayPlan:
-    """What a gateway needs to know; `folder` is for its files, and private to this gateway and run."""
+    """What a gateway needs to know. `folder` is for its files, and is private to this gateway and run."""
 
     settings: Settings
     options: Options
@@ -48,7 +51,7 @@ class GatewayPlan:
 
 @dataclass(frozen=True, slots=True)
 class SupervisedProcess:
-    """A process whose end is the end of the run; the tail of `log` are its last words."""
+    """A process whose end is the end of the run. The tail of `log` has its last words."""
 
     name: str
     pid: int
@@ -56,23 +59,34 @@ class SupervisedProcess:
 
 
 class GatewayError(Exception):
-    """The gateway did not start, or no longer answers."""
+    """The gateway did not start, no longer answers, or cannot do what it is asked."""
 
 
-class Gateway:
-    """The NAT under test."""
+class Gateway(abc.ABC):
+    """The NAT under test.
+
+    A subclass is a Mininet switch as well, and has `declare`. Everything else has a default, for a NAT without an
+    answer to it. `LinuxRouter` in `topologies/gateways/linux.py` is a base for NATs in Linux.
+    """
 
     settings: ClassVar[dict[str, Any]] = {}
-    """Its own defaults, for what it does otherwise than ours. Profile, scenario and user override them."""
+    """Its own defaults, where it does otherwise than ours. Profile, scenario and user override them."""
     Options: ClassVar[type[Options]] = Options
     """Its own settings; they share the one name space of `--set`."""
     restrictions: ClassVar[tuple[Restriction, ...]] = ()
+    """The settings that it follows in part, or not at all."""
+    followed: ClassVar[Collection[str] | None] = None
+    """The settings that it follows, and those that change nothing here: any other, without a restriction, must keep
+    its default. None: it follows all."""
     needs: ClassVar[tuple[str, ...]] = ()
     """What only this gateway needs of the machine, by the names that `lastport doctor` gives it."""
 
     @classmethod
     def check(cls, settings: Settings, options: Any) -> None:
         """Raise ConfigurationError for what this gateway cannot do."""
+        if cls.followed is not None:
+            restricted = {restriction.key for restriction in cls.restrictions}
+            require_followed(settings, known={*cls.followed, *restricted}, defaults=cls.settings)
         for restriction in cls.restrictions:
             value = getattr(settings, restriction.key)
             if value not in restriction.allowed:
@@ -84,34 +98,36 @@ class Gateway:
                 )
 
     @classmethod
+    @abc.abstractmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
         """Return what it does under these settings, each fact with its source."""
-        raise NotImplementedError
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
         """Begin what takes time, and return the parameters for the node's constructor."""
-        raise NotImplementedError
+        return {"plan": plan}
 
     def processes(self) -> list[SupervisedProcess]:
-        """Return the processes that the gateway lives by."""
-        raise NotImplementedError
+        """Return the processes that the gateway lives by: none, where the kernel or the switch does the work."""
+        return []
 
     def wait_ready(self) -> None:
-        """Return once packets are translated. Raises GatewayError after a deadline."""
-        raise NotImplementedError
+        """Return once packets are translated: at once, if `start` has waited. Raises GatewayError."""
+        return
 
     def counters(self, protocol: str) -> dict[str, int | None]:
-        """Return counters and gauges by their RFC 8512 names, now; None where a NAT does not know.
+        """Return counters and gauges by their RFC 8512 names, now. A name that is missing or None is not known.
 
         `protocol` is `tcp`, `udp` or `icmp`. Raises GatewayError if there is no answer in time.
         """
-        raise NotImplementedError
+        return {}
 
     def flush(self) -> None:
         """End every mapping at once, as an operator does; their ports are free as soon as for any other ending."""
-        raise NotImplementedError
+        raise GatewayError(
+            f"{type(self).__name__} cannot end its mappings at once: it has no method flush; take another gateway"
+        )
 
     def environment(self) -> dict[str, str]:
         """Return what it is made of: programs and their versions, for the results."""
-        raise NotImplementedError
+        return {}

@@ -32,7 +32,7 @@ class Exhaustion:
     `outcome` is one of a refused attempt's (`timeout`, `icmp`, `reset`, `leaked`), by protocol, or None where it
     is not known. `evicts` names what goes for it instead: `nothing`, `lru` (the least recently used mapping) or
     `unassured` (some entry that traffic of both directions has not yet assured of its place). `holds`: it waits
-    first. `after` is for how many seconds it waits at least, before it is told or served, beyond the time that
+    first. `after` has the seconds that it waits at least before it is refused or served, beyond the time that
     packets take.
     """
 
@@ -47,7 +47,7 @@ class Behaviour:
     """What one gateway does under its settings, in the words of RFC 4787 and of the settings' values."""
 
     mapping: Entry[str]
-    """`eim`, `adm` or `edm`: of a host whose port nobody else wants."""
+    """`eim`, `adm` or `edm`, for a host whose port no other host wants."""
     filtering: Entry[str]
     """`eif`, `adf` or `edf`."""
     overlapping: Entry[str]
@@ -55,19 +55,19 @@ class Behaviour:
     pooling: Entry[str]
     """`paired`, `paired-soft`, `arbitrary` or `roundrobin`."""
     finds_every_port_of: Entry[int]
-    """Up to how many ports of an address the last free one is found; above, refusals come early.
+    """Up to this number of ports of an address, the last free one is found. Above it, refusals come early.
 
-    A search that starts at a random 16-bit number goes round once too seldom where it wraps: where the number of
-    ports is no power of two, it may miss one about once in 65,536 / ports searches.
+    A search that starts at a random 16-bit number may miss a port where that number wraps. Unless the number of
+    ports is a power of two, this happens about once in 65,536 / ports searches.
     """
     fills_every_address: Entry[bool]
     """Whether hosts are spread over several addresses so that the ports of all can be used up."""
     keeps_source_port: Entry[bool]
     """Whether a host's own port is given where it is in the range and free; otherwise any port is."""
     ports_exhausted: Entry[Exhaustion]
-    """When no port is free toward a destination."""
+    """What happens when no port is free toward a destination."""
     state_exhausted: Entry[Exhaustion]
-    """When its table of sessions or mappings is full (`limit_sessions`, or what stands for it)."""
+    """What happens when its table of sessions or mappings is full (`limit_sessions`, or what stands for it)."""
     port_back: Entry[dict[str, tuple[float, float]]]
     """Seconds until a port can be given again, the least and the most, by how its connection ended.
 
@@ -75,4 +75,4 @@ class Behaviour:
     FIN), `reset`, `silence` (TCP, from the last packet) and `udp` (from the last datagram).
     """
     icmp_identifiers: Entry[str]
-    """`pool`: taken from the ports' range. `kept`: as the host chose it; of two hosts with one, one is refused."""
+    """`pool`: from the ports' range. `kept`: as the host chose it; of two hosts with the same one, one is refused."""

@@ -14,7 +14,7 @@ from topologies.network.nodes import LabNode
 
 READY_WITHIN_S = 60.0
 OUTSIDE_VLAN = 4094
-"""Keeps the inside LAN's broadcasts from the outside ports; no frame ever carries it."""
+"""The VLAN of the outside ports. It keeps the inside LAN's broadcasts from them; no frame ever carries it."""
 
 
 def output(*command: str) -> str:
@@ -29,7 +29,7 @@ def output(*command: str) -> str:
 
 
 def ports_first(words: list[str]) -> list[str]:
-    """Put what is set last among the commands of one `ovs-vsctl`: after each it would read all ports anew."""
+    """Put every `set` last among the commands of one `ovs-vsctl`, which else reads all ports anew after each."""
     commands: list[list[str]] = [[]]
     for word in words:
         if word == "--":
@@ -53,6 +53,6 @@ class Bridge(LabNode, OVSSwitch):
         return output("ovs-vsctl", *ports_first(shlex.split(" ".join(str(arg) for arg in args))))
 
     def intfOpts(self, intf: Any) -> str:  # noqa: N802 (Mininet's name)
-        """Extend Mininet's options of a port."""
+        """Extend Mininet's options of a port: an outside port has its own VLAN."""
         tag = f" -- set Port {intf} tag={OUTSIDE_VLAN}" if self.ports[intf] in self._outside else ""
         return f"{super().intfOpts(intf)}{tag}"

@@ -36,7 +36,7 @@ class Plain:
         settings: dict[str, Any],
         external: list[ipaddress.IPv4Address] | None,
     ) -> None:
-        self._kind, self._wiring = kind, wiring
+        self.kind, self._wiring = kind, wiring
         own = {} if external is None else {"external_addresses": external}
         self.settings = Settings.model_validate({**settings, **kind.settings, **own})
 
@@ -47,11 +47,11 @@ class Plain:
         interfaces, mac = self._wiring()
         plan = GatewayPlan(
             settings=self.settings,
-            options=self._kind.Options(),
+            options=self.kind.Options(),
             interfaces=interfaces,
             mac=mac,
             seed=SEED,
             folder=Path(folder.name),
             datapath="kernel" if os.geteuid() == 0 and KERNEL_DATAPATH.exists() else "userspace",
         )
-        return self._kind(name, **self._kind.prepare(plan), **params)  # type: ignore[call-arg] # it is a node as well
+        return self.kind(name, **self.kind.prepare(plan), **params)  # type: ignore[call-arg] # it is a node as well

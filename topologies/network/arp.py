@@ -47,4 +47,4 @@ def resolve(
             except TimeoutError:
                 continue
             return found
-    raise TimeoutError(f"nobody at {interface} answered for {target} within {within:.0f} s")
+    raise TimeoutError(f"no host at {interface} answered for {target} within {within:.0f} s")

@@ -14,7 +14,7 @@ from topologies.network.nodes import LabNode
 SYSCTLS = {
     # Router solicitations would be noise on every link.
     "net/ipv6/conf/all/disable_ipv6": "1",
-    # By default Linux tells of about one unreachable destination a second, and experiments tell of all.
+    # By default Linux sends about one ICMP error a second, and experiments count them.
     "net/ipv4/icmp_ratelimit": "0",
     # A client may need more than the 28,232 ports of the default range.
     "net/ipv4/ip_local_port_range": "1024 65535",
@@ -27,7 +27,7 @@ SYSCTLS = {
 }
 """What is set in each host's own network namespace, as far as its kernel has it."""
 ASKING_AS_ITSELF = {"net/ipv4/conf/all/arp_announce": "2"}
-"""By default a host asks by ARP in the name of whichever of its addresses it speaks from."""
+"""By default a host's ARP request comes from whichever of its addresses the waiting packet is from."""
 FORWARDING = {"net/ipv4/ip_forward": "1"}
 
 
@@ -37,7 +37,7 @@ class _Tuned(LabNode):
     sysctls = SYSCTLS
 
     def startShell(self, mnopts: str | None = None) -> None:  # noqa: N802 (Mininet's name)
-        """Make the network namespace."""
+        """Make the network namespace, with these settings."""
         super().startShell(mnopts)
         assert self.namespace is not None
         with self.namespace.entered(), Kernel() as kernel:
@@ -55,7 +55,7 @@ class LabHost(_Tuned, Host):
         own: ipaddress.IPv4Network | None = None,
         **_params: Any,
     ) -> dict[str, Any]:
-        """Configure the host once its link is there; all of the network `own` are its addresses as well."""
+        """Configure the host once its link is there; every address of the network `own` is the host's as well."""
         with self.kernel() as kernel:
             _give(kernel, self.defaultIntf(), addresses)
             kernel.add_default_route(ipaddress.IPv4Address(gateway))
@@ -85,7 +85,7 @@ class AccessSwitch(_Tuned, Switch):
     """A plain learning switch: a Linux bridge in a network namespace of its own, with all its links as ports."""
 
     def start(self, _controllers: list[Any]) -> None:
-        """Make the bridge."""
+        """Make the bridge, and wait until each of its links is in use."""
         with self.kernel() as kernel:
             kernel.add_bridge("lan")
             for interface in self.intfList():
@@ -96,7 +96,7 @@ class AccessSwitch(_Tuned, Switch):
 
 
 def _give(kernel: Kernel, interface: Any, addresses: tuple[str, ...]) -> None:
-    """Give an interface of ours its addresses; Mininet knows one."""
+    """Give an interface of ours its addresses; Mininet knows the first."""
     # In Open vSwitch's userspace datapath TCP never connects with checksums left to hardware.
     kernel.complete_checksums(interface.name)
     for address in addresses:

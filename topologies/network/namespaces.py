@@ -29,12 +29,12 @@ class Namespace:
 
     @property
     def path(self) -> str:
-        """Where any process of this machine can open it, as long as this process lives and has not closed it."""
+        """The path at which any process of this machine can open it, until this process closes it or ends."""
         return f"/proc/{os.getpid()}/fd/{self.descriptor}"
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Be in it for a while; what is made there, a socket or a process, stays there. Raises OSError."""
+        """Enter it for a while. A socket or a process that is made there stays there. Raises OSError."""
         ours = os.open(_OURS, os.O_RDONLY)
         try:
             _checked(_libc.setns(self.descriptor, _CLONE_NEWNET), "setns")
@@ -44,21 +44,21 @@ class Namespace:
             os.close(ours)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close its descriptor; it ends with the last process in it."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
 
 
 def write_sysctls(sysctls: Mapping[str, str]) -> None:
-    """Set what the kernel has of these, in the network namespace that we are in."""
+    """Set those of these that the kernel has, in the network namespace that this process is in."""
     for key, value in sysctls.items():
         with contextlib.suppress(FileNotFoundError), open(f"/proc/sys/{key}", "w") as file:
             file.write(value)
 
 
 def show_own_interfaces() -> None:
-    """Let this process have a /sys of its own, which shows its network namespace, as `mnexec -n` does."""
+    """Give this process a /sys of its own, which shows its network namespace, as `mnexec -n` does."""
     _checked(_libc.unshare(_CLONE_NEWNS), "unshare")
     _checked(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
     _checked(_libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None), "mount sysfs on /sys")

@@ -84,7 +84,7 @@ class Kernel:
         self._ask(_NEWLINK, 0, body + _number(_IFLA_MASTER, self.index(bridge)), f"port {interface} of {bridge}")
 
     def set_up(self, interface: str) -> None:
-        """Let an interface carry packets. Raises OSError."""
+        """Set an interface up, so that it carries packets. Raises OSError."""
         body = _LINK.pack(0, 0, self.index(interface), _UP, _UP)
         self._ask(_NEWLINK, 0, body, f"interface {interface}")
 
@@ -100,18 +100,18 @@ class Kernel:
         self._ask(_NEWADDR, _ADD, body, f"address {address} of {interface}")
 
     def add_default_route(self, gateway: ipaddress.IPv4Address) -> None:
-        """Send whatever is for no network of our own to this router. Raises OSError."""
+        """Route what is for no network on a link to this router. Raises OSError."""
         head = _route(0, _TABLE_MAIN, _SCOPE_ANYWHERE, _TYPE_UNICAST)
         self._ask(_NEWROUTE, _ADD, head + _attribute(_RTA_GATEWAY, gateway.packed), f"default route to {gateway}")
 
     def add_own_network(self, network: ipaddress.IPv4Network) -> None:
-        """Take every address of a network for our own, however many there are. Raises OSError."""
+        """Make every address of a network one of the namespace's own, by one route. Raises OSError."""
         head = _route(network.prefixlen, _TABLE_LOCAL, _SCOPE_HOST, _TYPE_LOCAL)
         body = head + _attribute(_RTA_DST, network.network_address.packed) + _number(_RTA_OIF, self.index("lo"))
         self._ask(_NEWROUTE, _ADD, body, f"own addresses {network}")
 
     def complete_checksums(self, interface: str) -> None:
-        """Let every packet have its checksum, and none be left to hardware that there is not. Raises OSError."""
+        """Have the kernel compute every checksum: there is no hardware to leave it to. Raises OSError."""
         self._ethtool(_ETHTOOL_SET_RX_CHECKSUM, interface)
         self._ethtool(_ETHTOOL_SET_TX_CHECKSUM, interface)
 

@@ -2,7 +2,7 @@
 
 A node of Mininet is a shell, and its links and addresses are commands of it: 40 ms for each host. Here a node's
 network namespace is made by this process, and its links and addresses by messages to the kernel (`netlink`). Its
-shell starts when somebody asks for it: with the first `cmd`, `popen`, `pid`, or a command at Mininet's prompt.
+shell starts when it is needed: with the first `cmd`, `popen`, `pid`, or a command at Mininet's prompt.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from topologies.network.netlink import End, Kernel
 
 
 class OfShell:
-    """An attribute that comes with a node's shell: who reads it, starts the shell."""
+    """An attribute of a node's shell. Reading it starts the shell."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -36,7 +36,8 @@ class OfShell:
 class LabNode(Node):
     """A node with a network namespace at once, if it has one of its own, and a shell when it is needed.
 
-    Before a class of Mininet's, it makes that so. `on_shell` is called with the node when its shell has started.
+    As the base before a class of Mininet's, it changes that class so. `on_shell` is called with the node when its
+    shell has started.
     """
 
     shell, pid, stdin, stdout, pollOut = OfShell(), OfShell(), OfShell(), OfShell(), OfShell()  # noqa: N815
@@ -51,7 +52,7 @@ class LabNode(Node):
         self._may_start = True
 
     def need_shell(self) -> None:
-        """Start the shell, unless it has been, or the node has ended."""
+        """Start the shell, unless it has started before or the node has ended."""
         if not self._may_start:
             return
         self._may_start, self._is_starting = False, True
@@ -67,7 +68,7 @@ class LabNode(Node):
 
     @property
     def netns(self) -> str:
-        """Where to open the network namespace that this node is in."""
+        """The path at which the network namespace of this node can be opened."""
         return self.namespace.path if self.namespace else f"/proc/{os.getpid()}/ns/net"
 
     @contextlib.contextmanager
@@ -79,7 +80,7 @@ class LabNode(Node):
             yield kernel
 
     def terminate(self) -> None:
-        """End the shell if there is one, and let go of the namespace."""
+        """End the shell if there is one, and close the namespace."""
         self._may_start = False
         super().terminate()
         if self.namespace is not None:
@@ -100,7 +101,7 @@ class LabIntf(Intf):
     """An interface of a node, which goes up and away without a command."""
 
     def isUp(self, setUp: bool = False) -> bool:  # noqa: N802 (Mininet's name)
-        """Return whether the interface is up, and first see to it that it is, if so asked."""
+        """Return whether the interface is up; with `setUp`, set it up first."""
         if not isinstance(self.node, LabNode):
             return bool(super().isUp(setUp))
         with self.node.kernel() as kernel:
@@ -109,7 +110,7 @@ class LabIntf(Intf):
             return kernel.is_up(self.name)
 
     def delete(self) -> None:
-        """Remove the interface, if it is not gone with the other end of its link."""
+        """Remove the interface, unless it went with the other end of its link."""
         if not isinstance(self.node, LabNode):
             super().delete()
             return

@@ -1,10 +1,11 @@
-"""Our own gateway with a fault each, for tests that the checks bite; also how to write a gateway of one's own."""
+"""Gateways of ours with one fault each, for tests that the checks bite: FAULTS has what each does otherwise."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,255 +17,150 @@ from topologies.gateways.openflow.gateway import OpenFlowGateway
 from topologies.gateways.ovs_ct.gateway import OvsCtGateway
 
 
-def add_flow(bridge: str, flow: str) -> None:
-    """Add a rule behind the controller's back."""
-    subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "add-flow", bridge, flow], check=True)
+class Otherwise:
+    """Works by other settings than it was given: `really`, made from those."""
 
-
-class Leaky(OpenFlowGateway):
-    """Lets a connection's first packet pass untranslated as well, as some NATs do when they are full."""
-
-    behind = "10.0.0.0/16"
-    first_packets = ("tcp,tcp_flags=+syn-ack", "icmp,icmp_type=8")
-
-    def wait_ready(self) -> None:
-        """Put in the place of the rule that asks the controller one that goes on besides."""
-        super().wait_ready()
-        for packets in self.first_packets:
-            match = f"reg0=0,{packets},nw_src={self.behind}"
-            add_flow(self.name, f"table=1,priority=31,{match},actions=controller,goto_table:3")
-
-
-class LeakyHome(Leaky):
-    """The same, at one home only: the carrier behind it translates what comes, and hides that from the servers."""
-
-    behind = "10.1.0.0/16"
-
-    def wait_ready(self) -> None:
-        """Leave the other NATs as they are."""
-        if self.name == "home-a":
-            super().wait_ready()
-        else:
-            OpenFlowGateway.wait_ready(self)
-
-
-class Neighbourly(OpenFlowGateway):
-    """Lets what is for the other home's NAT pass untranslated as well: no server ever sees it."""
-
-    def wait_ready(self) -> None:
-        """Put in the place of the rule that asks the controller one that goes on besides."""
-        super().wait_ready()
-        for other in ("192.0.2.1", "203.0.113.1"):
-            add_flow(self.name, f"table=1,priority=31,reg0=0,udp,nw_dst={other},actions=controller,goto_table:3")
-
-
-class Forgetful(OpenFlowGateway):
-    """Loses the rules of its mappings once it is full, as a switch does that restarts."""
-
-    def counters(self, protocol: str) -> dict[str, int | None]:
-        """Be asked for counters, and lose the inbound rules for good."""
-        add_flow(self.name, "table=2,priority=99,ip,actions=drop")
-        return super().counters(protocol)
-
-
-class Boastful(OpenFlowGateway):
-    """Claims one port more than it gave."""
-
-    def counters(self, protocol: str) -> dict[str, int | None]:
-        """Count one too many."""
-        counters = super().counters(protocol)
-        return {**counters, "ports_allocated": (counters["ports_allocated"] or 0) + 1}
-
-
-class Evicting(OpenFlowGateway):
-    """Its switch makes room by itself from the start, where it should refuse."""
-
-    def bridgeOpts(self) -> str:  # noqa: N802 (Mininet's name)
-        """Let the tables evict."""
-        return super().bridgeOpts().replace("overflow_policy=refuse", "overflow_policy=evict")
-
-
-class Stubborn(OpenFlowGateway):
-    """Its switch never makes room."""
-
-    def overflow(self, policy: str) -> None:
-        """Change nothing."""
-
-
-class Misguided(OpenFlowGateway):
-    """Has a controller from this folder."""
+    really: ClassVar[Callable[[Settings], dict[str, Any]]]
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Let it be found."""
+        """Start with other settings."""
+        return super().prepare(_with(plan, **cls.really(plan.settings)))
+
+
+class Misguided:
+    """Has a controller from this folder: `program`."""
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Make the folder one where Python looks for modules."""
         os.environ["PYTHONPATH"] = str(Path(__file__).parent)
         return super().prepare(plan)
 
 
-class Hoarding(Misguided):
-    """Keeps the ports of connections that its switch refused."""
+class Bypassed:
+    """Has rules besides its controller's, at all gateways or at one: `rules` and `only`."""
 
-    program: ClassVar[str] = "hoarding_controller"
-
-
-class Fleeting(Misguided):
-    """Gives its rules a timeout, so that a switch may evict them."""
-
-    program: ClassVar[str] = "fleeting_controller"
-
-
-class Signing(Misguided):
-    """Signs its errors with somebody else's address."""
-
-    program: ClassVar[str] = "signing_controller"
-
-
-class Perjured(OpenFlowGateway):
-    """Declares that it evicts the least recently used, whatever its policy is."""
-
-    @classmethod
-    def declare(cls, settings: Settings, options: Any) -> Behaviour:
-        """Swear."""
-        lru = Entry(Exhaustion(None, evicts="lru"), "its own word", "never")
-        return dataclasses.replace(super().declare(settings, options), ports_exhausted=lru)
-
-
-class Lavish(OpenFlowGateway):
-    """Has no limit for sessions, whatever is set."""
-
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Start with other settings."""
-        return super().prepare(_with(plan, limit_sessions=None))
-
-
-class Cramped(OpenFlowGateway):
-    """Lacks ports where it should lack sessions: from outside it looks the same."""
-
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Start with other settings."""
-        return super().prepare(_with(plan, limit_sessions=None, ports=plan.settings.limit_sessions))
-
-
-class Boundless(OpenFlowGateway):
-    """Has every port there is, whatever is set."""
-
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Start with other settings."""
-        return super().prepare(_with(plan, ports=64_512))
-
-
-class NarrowLinux(NetfilterGateway):
-    """Lets no more than ten connections begin, whatever is set."""
+    rules: ClassVar[tuple[str, ...]]
+    only: ClassVar[str | None] = None
 
     def wait_ready(self) -> None:
-        """Add a rule."""
+        """Add the rules when the others are there."""
         super().wait_ready()
-        self.cmd(f"nft insert rule ip {TABLE} beginning ct count over 10 drop")
+        for rule in self.rules if self.only in (None, self.name) else ():
+            _add_flow(self.name, rule)
 
 
 def _with(plan: GatewayPlan, **settings: Any) -> GatewayPlan:
     return dataclasses.replace(plan, settings=plan.settings.model_copy(update=settings))
 
 
-class Forgiving(OpenFlowGateway):
-    """Takes packets that it should hold, and lets go of them at once."""
-
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Start with other settings."""
-        return super().prepare(_with(plan, hold_timeout=0.01))
+def _add_flow(bridge: str, flow: str) -> None:
+    subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "add-flow", bridge, flow], check=True)
 
 
-class Sluggish(OpenFlowGateway):
-    """Keeps a closed connection's port for longer than it declares."""
-
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Start with other settings."""
-        return super().prepare(_with(plan, tcp_trans_close_timeout=plan.settings.tcp_trans_close_timeout + 1))
+def _passes(*packets: str) -> tuple[str, ...]:
+    """Return rules that pass a connection's first packets on untranslated, besides asking the controller."""
+    first = "table=1,priority=31,reg0=0"
+    return tuple(f"{first},{each},actions=controller,goto_table:3" for each in packets)
 
 
-class Brisk(OpenFlowGateway):
-    """Refuses fewer than it declares: it has twice the ports."""
-
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Start with other settings."""
-        return super().prepare(_with(plan, ports=2 * plan.settings.ports))
+def _first_packets(source: str) -> tuple[str, ...]:
+    return _passes(f"tcp,tcp_flags=+syn-ack,nw_src={source}", f"icmp,icmp_type=8,nw_src={source}")
 
 
-class Indulgent(OpenFlowGateway):
-    """Ignores the quota."""
-
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Start with other settings."""
-        return super().prepare(_with(plan, port_quota=None))
+def _loses_inbound_rules(self: OpenFlowGateway, protocol: str) -> dict[str, int | None]:
+    _add_flow(self.name, "table=2,priority=99,ip,actions=drop")
+    return OpenFlowGateway.counters(self, protocol)
 
 
-class Rationing(OpenFlowGateway):
-    """Has a quota that nobody has set."""
-
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Start with other settings."""
-        return super().prepare(_with(plan, port_quota=8))
+def _counts_one_too_many(self: OpenFlowGateway, protocol: str) -> dict[str, int | None]:
+    counters = OpenFlowGateway.counters(self, protocol)
+    return {**counters, "ports_allocated": (counters["ports_allocated"] or 0) + 1}
 
 
-class OneForAll(OpenFlowGateway):
-    """Has one pool for all protocols together: what TCP has taken is gone for UDP and ping."""
-
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Count all mappings against the ports."""
-        return super().prepare(_with(plan, limit_port_mappings=plan.settings.ports))
+def _evicts_from_the_start(self: OpenFlowGateway) -> str:
+    return OpenFlowGateway.bridgeOpts(self).replace("overflow_policy=refuse", "overflow_policy=evict")
 
 
-class OneAddress(OpenFlowGateway):
-    """Uses only the first of its addresses."""
-
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Forget the others."""
-        return super().prepare(_with(plan, external_addresses=plan.settings.external_addresses[:1]))
+def _never_evicts(self: OpenFlowGateway, *args: Any, **kwargs: Any) -> str:
+    return "" if "overflow_policy=evict" in args else OpenFlowGateway.vsctl(self, *args, **kwargs)
 
 
-class Generous(OpenFlowGateway):
-    """Gives a subscriber ports of any address, though its pooling is paired."""
-
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Pool as it likes."""
-        return super().prepare(_with(plan, address_allocation_type="arbitrary"))
+def _swears_to_evict(cls: type[OpenFlowGateway], settings: Settings, options: Any) -> Behaviour:
+    lru = Entry(Exhaustion(None, evicts="lru"), "its own word", "never")
+    return dataclasses.replace(OpenFlowGateway.declare(settings, options), ports_exhausted=lru)
 
 
-class OneAddressTracked(OvsCtGateway):
-    """Open vSwitch's own connection tracking, with one address for everybody."""
-
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Forget the others."""
-        return super().prepare(_with(plan, external_addresses=plan.settings.external_addresses[:1]))
+def _narrows(self: NetfilterGateway) -> None:
+    NetfilterGateway.wait_ready(self)
+    self.cmd(f"nft insert rule ip {TABLE} beginning ct count over 10 drop")
 
 
-class CrampedTracked(OvsCtGateway):
-    """Open vSwitch's own connection tracking, which lacks ports where it should lack sessions."""
-
-    def start(self, controllers: list[Any]) -> None:
-        """Install other rules, and tell nobody."""
-        honest = self._plan
-        self._plan = _with(honest, limit_sessions=None, ports=honest.settings.limit_sessions)
-        super().start(controllers)
-        self._plan = honest
+def _starts_cramped(self: OvsCtGateway, controllers: list[Any]) -> None:
+    honest = self._plan
+    self._plan = _with(honest, limit_sessions=None, ports=honest.settings.limit_sessions)
+    OvsCtGateway.start(self, controllers)
+    self._plan = honest
 
 
-class Miserly(OpenFlowGateway):
-    """Never gives a closed connection's port again."""
+def _one_address(settings: Settings) -> dict[str, Any]:
+    return {"external_addresses": settings.external_addresses[:1]}
 
-    @classmethod
-    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Start with other settings."""
-        return super().prepare(_with(plan, tcp_trans_close_timeout=600.0))
+
+OURS, LINUX, TRACKED = (OpenFlowGateway,), (NetfilterGateway,), (OvsCtGateway,)
+FAULTS: dict[str, tuple[tuple[type, ...], dict[str, Any]]] = {
+    # A connection's first packet passes untranslated as well, as with some NATs when they are full.
+    "Leaky": ((Bypassed, *OURS), {"rules": _first_packets("10.0.0.0/16")}),
+    # The same at one home only: the carrier behind it translates what comes, and hides that from the servers.
+    "LeakyHome": ((Bypassed, *OURS), {"rules": _first_packets("10.1.0.0/16"), "only": "home-a"}),
+    # What is for the other home's NAT passes untranslated as well: no server ever sees it.
+    "Neighbourly": ((Bypassed, *OURS), {"rules": _passes("udp,nw_dst=192.0.2.1", "udp,nw_dst=203.0.113.1")}),
+    # It loses the rules of its mappings when it is asked for counters, as a switch does that restarts.
+    "Forgetful": (OURS, {"counters": _loses_inbound_rules}),
+    "Boastful": (OURS, {"counters": _counts_one_too_many}),
+    # Its switch makes room from the start where it should refuse, or never.
+    "Evicting": (OURS, {"bridgeOpts": _evicts_from_the_start}),
+    "Stubborn": (OURS, {"vsctl": _never_evicts}),
+    # It keeps the ports of connections that its switch refused.
+    "Hoarding": ((Misguided, *OURS), {"program": "hoarding_controller"}),
+    # Its rules have a timeout, so that a switch may evict them.
+    "Fleeting": ((Misguided, *OURS), {"program": "fleeting_controller"}),
+    # Its ICMP errors come from somebody else's address.
+    "Signing": ((Misguided, *OURS), {"program": "signing_controller"}),
+    # It declares that it evicts the least recently used mapping, whatever its policy is.
+    "Perjured": (OURS, {"declare": classmethod(_swears_to_evict)}),
+    "Lavish": ((Otherwise, *OURS), {"really": lambda _: {"limit_sessions": None}}),
+    # It lacks ports where it should lack sessions: from outside it looks the same.
+    "Cramped": (
+        (Otherwise, *OURS),
+        {"really": lambda settings: {"limit_sessions": None, "ports": settings.limit_sessions}},
+    ),
+    "CrampedTracked": (TRACKED, {"start": _starts_cramped}),
+    "Boundless": ((Otherwise, *OURS), {"really": lambda _: {"ports": 64_512}}),
+    "Brisk": ((Otherwise, *OURS), {"really": lambda settings: {"ports": 2 * settings.ports}}),
+    # No more than ten connections may begin.
+    "NarrowLinux": (LINUX, {"wait_ready": _narrows}),
+    # It lets go at once of packets that it should hold.
+    "Forgiving": ((Otherwise, *OURS), {"really": lambda _: {"hold_timeout": 0.01}}),
+    # It keeps a closed connection's port for a second more than it declares, or for good.
+    "Sluggish": (
+        (Otherwise, *OURS),
+        {"really": lambda settings: {"tcp_trans_close_timeout": settings.tcp_trans_close_timeout + 1}},
+    ),
+    "Miserly": ((Otherwise, *OURS), {"really": lambda _: {"tcp_trans_close_timeout": 600.0}}),
+    # It ignores a quota, or has one that nobody has set.
+    "Indulgent": ((Otherwise, *OURS), {"really": lambda _: {"port_quota": None}}),
+    "Rationing": ((Otherwise, *OURS), {"really": lambda _: {"port_quota": 8}}),
+    # It has one pool for all protocols together: what TCP has taken is gone for UDP and ping.
+    "OneForAll": ((Otherwise, *OURS), {"really": lambda settings: {"limit_port_mappings": settings.ports}}),
+    # It uses only the first of its addresses.
+    "OneAddress": ((Otherwise, *OURS), {"really": _one_address}),
+    "OneAddressTracked": ((Otherwise, *TRACKED), {"really": _one_address}),
+    # It gives a subscriber ports of any address, though its pooling is paired.
+    "Generous": ((Otherwise, *OURS), {"really": lambda _: {"address_allocation_type": "arbitrary"}}),
+}
+"""The classes of this file by their names: what each derives from, and what is replaced in it."""
+
+for name, (bases, replaced) in FAULTS.items():
+    globals()[name] = type(name, bases, {**replaced, "__module__": __name__})

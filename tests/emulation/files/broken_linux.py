@@ -9,7 +9,8 @@ from typing import Any
 
 from controller.settings import FIRST_PORT, Settings
 from topologies.gateways.behaviour import Behaviour
-from topologies.gateways.netfilter.gateway import BRIDGE, TABLE, NetfilterGateway
+from topologies.gateways.linux import BRIDGE
+from topologies.gateways.netfilter.gateway import TABLE, NetfilterGateway
 
 MANY_ENTRIES = 1000
 """More than the connections of any test."""
@@ -20,7 +21,7 @@ class Bare(NetfilterGateway):
 
     def wait_ready(self) -> None:
         """Take the NAT away."""
-        self._run("nft", "flush", "chain", "ip", TABLE, "leaving")
+        self.run("nft", "flush", "chain", "ip", TABLE, "leaving")
 
 
 class Telling(NetfilterGateway):
@@ -28,8 +29,9 @@ class Telling(NetfilterGateway):
 
     def wait_ready(self) -> None:
         """Refuse one connection more than there are ports, before the search for a port can fail."""
-        rule = f"ct count over {self._pool} reject with icmp type admin-prohibited"
-        self._run("nft", f"insert rule ip {TABLE} beginning {rule}")
+        pool = self.plan.settings.ports * len(self.plan.settings.external_addresses)
+        rule = f"ct count over {pool} reject with icmp type admin-prohibited"
+        self.run("nft", f"insert rule ip {TABLE} beginning {rule}")
 
 
 class Ungrateful(NetfilterGateway):
@@ -41,9 +43,9 @@ class Ungrateful(NetfilterGateway):
         threading.Thread(target=self._throw_out, daemon=True).start()
 
     def _throw_out(self) -> None:
-        while int(self._run("conntrack", "-C")) < MANY_ENTRIES:
+        while int(self.run("conntrack", "-C")) < MANY_ENTRIES:
             time.sleep(0.05)
-        self._run("conntrack", "-D", "-p", "tcp", "--state", "ESTABLISHED")
+        self.run("conntrack", "-D", "-p", "tcp", "--state", "ESTABLISHED")
 
 
 class Restless(NetfilterGateway):
@@ -51,10 +53,10 @@ class Restless(NetfilterGateway):
 
     def wait_ready(self) -> None:
         """Put a rule before the one that keeps a host to its address."""
-        second, ports = self._plan.settings.external_addresses[1], self._plan.settings.ports
+        second, ports = self.plan.settings.external_addresses[1], self.plan.settings.ports
         match = f"iifname {BRIDGE} meta l4proto {{ tcp, udp }} numgen inc mod 2 == 0"
         snat = f"snat to {second}:{FIRST_PORT}-{FIRST_PORT + ports - 1}"
-        self._run("nft", f"insert rule ip {TABLE} leaving {match} {snat}")
+        self.run("nft", f"insert rule ip {TABLE} leaving {match} {snat}")
 
 
 class Boasting(NetfilterGateway):

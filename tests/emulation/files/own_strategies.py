@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from controller.nat.model import Answer, Endpoint
-from controller.nat.strategies.allocators.allocator import PortPlan
-from controller.nat.strategies.exhaustion.policy import Decision, Evict, Shortage
+from controller.api import Allocator, Answer, Decision, Endpoint, Evict, Policy, PortPlan, Shortage
 
 
-class HighestFirst:
+class HighestFirst(Allocator):
     """Gives the highest port that is free."""
-
-    by_subscriber: ClassVar[bool] = False
 
     def __init__(self, plan: PortPlan) -> None:
         self._free = sorted(plan.ports)
@@ -30,17 +26,15 @@ class HighestFirst:
         self._free.sort()
 
 
-class Polite:
+class Polite(Policy):
     """Tells the sender by ICMP, whatever ran short."""
-
-    evicts: ClassVar[bool] = False
 
     def decide(self, shortage: Shortage) -> Decision:
         """Answer."""
         return Answer.ICMP
 
 
-class EvictMru:
+class EvictMru(Policy):
     """Ends the mapping that was used last: busy connections break, and the idle ones stay."""
 
     evicts: ClassVar[bool] = True
@@ -51,16 +45,14 @@ class EvictMru:
         return Evict(victim)
 
 
-class Twice:
+class Twice(Allocator):
     """Gives every port to two, the one right after the other: what no NAT may do toward one destination."""
-
-    by_subscriber: ClassVar[bool] = False
 
     def __init__(self, plan: PortPlan) -> None:
         self._free = [port for port in reversed(plan.ports) for _ in range(2)]
 
     def __len__(self) -> int:
-        return len(self._free)
+        return len(self._free) // 2
 
     def allocate(self, internal: Endpoint, now: float) -> int | None:
         """Take a port from the end."""
@@ -69,3 +61,15 @@ class Twice:
     def release(self, port: int, now: float) -> None:
         """Put a port back."""
         self._free.append(port)
+
+
+class Astray(HighestFirst):
+    """Gives a port that is none of its own, when it has given half of them."""
+
+    def __init__(self, plan: PortPlan) -> None:
+        super().__init__(plan)
+        self._half = len(plan.ports) // 2
+
+    def allocate(self, internal: Endpoint, now: float) -> int | None:
+        """Take a port from the end, or port 80."""
+        return 80 if len(self) == self._half else super().allocate(internal, now)

@@ -15,18 +15,18 @@ from controller.wiring import Interface, Route, Side, routed
 from testbed.run.choices import Choices
 from testbed.run.resolve import resolve
 from tests.support.network import Network, udp
-from topologies.base import LabTopology
+from topologies.base import Topology
 from topologies.campus import Campus
 from topologies.carrier import Carrier
 from topologies.gateways.base import GatewayPlan, Options
-from topologies.gateways.netfilter.gateway import links
+from topologies.gateways.linux import links
 from topologies.gateways.ovs_ct.gateway import OvsCtGateway, rules
 from topologies.home import Home
 
 SERVER = "198.51.100.1:7"
 
 
-def routes(topology: LabTopology, gateway: str) -> list[tuple[int, str, str]]:
+def routes(topology: Topology, gateway: str) -> list[tuple[int, str, str]]:
     """Return a gateway's routes to networks behind hosts: port, network, next hop."""
     return [
         (interface.port, str(route.network), str(route.next_hop))

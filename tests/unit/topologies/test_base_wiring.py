@@ -9,7 +9,7 @@ import pytest
 from controller.nat.model import Side
 from controller.settings import ConfigurationError, Settings
 from testbed.registry import ours
-from topologies.base import LabTopology
+from topologies.base import Topology
 from topologies.carrier import Carrier
 from topologies.network.nodes import LabLink
 from topologies.two_homes import TwoHomes
@@ -64,7 +64,7 @@ def test_mininet_s_own_command_finds_each_topology(name: str) -> None:
 
 
 @pytest.mark.parametrize("topology", [Carrier, TwoHomes])
-def test_each_home_has_a_client(topology: type[LabTopology]) -> None:
+def test_each_home_has_a_client(topology: type[Topology]) -> None:
     """Fewer clients than homes are refused with the reason."""
     with pytest.raises(ConfigurationError, match="clients=1 is not possible"):
         topology(clients=1)

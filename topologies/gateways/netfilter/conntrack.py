@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 _REPLY = r"^{} .* dst=(\S+) (?:sport=\d+ dport=|type=\d+ code=\d+ id=)(\d+)"
-"""Of one connection, a line: the last tuple is the answers', and its destination the external endpoint."""
+"""One connection is one line. Its last tuple is the answers', whose destination is the external endpoint."""
 
 
 def external_endpoints(listing: str, protocol: str) -> set[tuple[str, str]]:

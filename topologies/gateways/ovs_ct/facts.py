@@ -2,7 +2,7 @@
 
 This is the tracker of the userspace datapath, `lib/conntrack.c`. (The kernel datapath uses Linux's, which the
 gateway `netfilter` shows.) It keeps connections and no mappings, so there is nothing that could be limited for
-each subscriber. Three of its ways matter here:
+each subscriber. Three of its properties matter here:
 
 - A connection's port is searched from a hash of the whole connection, its destination included.
 - A connection that gets no port, or no room, is passed on *untranslated*. What becomes of it is the rules' choice.
@@ -19,7 +19,7 @@ from typing import Any
 from controller.settings import ConfigurationError, Settings
 from topologies.gateways.base import Restriction
 from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
-from topologies.gateways.tracking import whole_seconds
+from topologies.gateways.tracking import HARMLESS, whole_seconds
 
 DEFAULTS: dict[str, Any] = {
     "mapping_type": "edm",
@@ -37,15 +37,21 @@ _NO_QUOTA = "Open vSwitch limits the connections of a zone, not those of a subsc
 
 RESTRICTIONS = (
     Restriction("mapping_type", ("edm",), "the search for a port begins at a hash of the whole connection"),
-    Restriction("filtering_type", ("edf",), "only the answers of who was asked belong to a connection"),
+    Restriction("filtering_type", ("edf",), "only answers of the endpoint that was asked belong to a connection"),
     Restriction("port_overlapping", ("endpoint",), "a port is shared whenever the destinations differ"),
     Restriction("address_allocation_type", ("paired",), "the rules choose an address by the inside host's"),
-    Restriction("port_allocation_type", ("random",), "it begins its search at a hash, and knows nothing else"),
+    Restriction(
+        "port_allocation_type", ("random",), "its search begins at a hash of the connection, and there is no other"
+    ),
     Restriction("port_quota", (None,), _NO_QUOTA),
     Restriction("port_quota_tcp", (None,), _NO_QUOTA),
     Restriction("port_quota_udp", (None,), _NO_QUOTA),
     Restriction("port_quota_icmp", (None,), _NO_QUOTA),
-    Restriction("new_mapping_rate_per_subscriber", (None,), "its rules are static, and do not know who is new"),
+    Restriction(
+        "new_mapping_rate_per_subscriber",
+        (None,),
+        "its rules are static, and count no connections of a subscriber",
+    ),
     Restriction("limit_port_mappings", (None,), _NO_TABLE),
     Restriction("limit_subscribers", (None,), _NO_TABLE),
     Restriction("flow_limit", (None,), "it limits rules for mappings, and here is none"),
@@ -62,9 +68,10 @@ FOLLOWED = frozenset(
         *("ports", "external_addresses", "limit_sessions", "time_scale"),
         *("udp_timeout", "icmp_timeout", "tcp_idle_timeout", "tcp_trans_open_timeout"),
         *("tcp_trans_close_timeout", "tcp_rst_timeout"),
+        *HARMLESS,
     )
 )
-"""The settings that it follows; `check` refuses the few values that it cannot."""
+"""The settings that it follows, and those that change nothing here; `check` refuses a few values."""
 
 TIMEOUTS: dict[str, str] = {
     # The first datagram; more of them; and with an answer. RFC 4787 REQ-5 knows no such difference.
@@ -83,16 +90,16 @@ TIMEOUTS: dict[str, str] = {
     # Both FINs acknowledged, or a RST seen.
     "tcp_close": "tcp_trans_close_timeout",
 }
-"""Which setting each timeout stands for: ovs-vswitchd.conf.db(5), table CT_Timeout_Policy."""
+"""The setting that each timeout stands for: ovs-vswitchd.conf.db(5), table CT_Timeout_Policy."""
 
 LONGEST_TIMEOUT_S = 4_000_000
 """The tracker multiplies seconds by 1,000 in 32 bits (lib/conntrack-tp.c: conn_update_expiration)."""
 MOST_SESSIONS = 3_000_000
-"""What the tracker holds at most by itself (lib/conntrack.c: DEFAULT_N_CONN_LIMIT)."""
+"""The connections for which the tracker has room by default (lib/conntrack.c: DEFAULT_N_CONN_LIMIT)."""
 FINDS_ALL_OF = 128
 """Ports that the search tries in its first round (lib/conntrack.c: nat_get_unique_l4, max_attempts)."""
 SWEPT_EVERY_S = 20.0
-"""How long the table may keep what has expired (lib/conntrack.c: conntrack_clean)."""
+"""Seconds for which the table may keep what has expired (lib/conntrack.c: conntrack_clean)."""
 EXPIRED_IS_FREE_SINCE = {(2, 17): 8, (3, 0): 5, (3, 1): 3, (3, 2): 3}
 """By branch, the patch release whose look-up passes over both directions of an expired connection (conn_expired).
 
@@ -120,12 +127,12 @@ def keeps_expired(installed: str) -> bool:
 
 
 def waits_for_sweep(settings: Settings) -> bool:
-    """Whether what a connection had is free only after the sweep: always, where that is room in the table."""
+    """Return whether what runs short is free again only after the sweep: room in the table always is."""
     return settings.limit_sessions is not None or keeps_expired(version())
 
 
 def conntrack_timeouts(settings: Settings) -> dict[str, int]:
-    """Return the timeout policy in seconds. It takes whole ones: a fraction is rounded up, never down to 0."""
+    """Return the timeout policy in whole seconds; a fraction is rounded up."""
     return whole_seconds(TIMEOUTS, settings)
 
 
@@ -155,7 +162,7 @@ def check(settings: Settings) -> None:
 def behaviour(settings: Settings) -> Behaviour:
     """Return what Open vSwitch does with our rules, by its source code.
 
-    Without the guard a refused sender hears as little, while its packets leak: a fault, which nothing declares.
+    Without the guard a refused sender gets no answer either, but its packets leak. That fault is not declared.
     """
     found = f"Open vSwitch {version() or 'of any version'}"
     core = "lib/conntrack.c"
@@ -186,7 +193,7 @@ def behaviour(settings: Settings) -> Behaviour:
 
 
 def _port_back(settings: Settings, swept: float) -> dict[str, tuple[float, float]]:
-    """Return the timeouts, and when at the latest the table has been swept after them."""
+    """Return for each ending its timeout, and the same with the time until the next sweep of the table."""
     timeouts = conntrack_timeouts(settings)
     names = {
         "close": "tcp_close",

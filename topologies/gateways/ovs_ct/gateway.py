@@ -1,8 +1,8 @@
 """Open vSwitch as the NAT: static rules with the action `ct(commit,nat(src=ADDRESS:PORTS))`, and no controller.
 
-What it can follow and what it declares about itself is in `facts`; the rules are
-`rules.flows.j2`. A connection remembers from which port and MAC address it came, so no rule need know
-the inside hosts. Outside, a network's hosts are at the other end of their link, and a router is asked for by ARP.
+What it can follow and what it declares about itself is in `facts`. The rules are `rules.flows.j2`. A connection
+keeps the port and the MAC address that it came from, so no rule has to know the inside hosts. Outside, a network's
+host is at the other end of its link. A router's MAC address is found by ARP.
 
 It always uses the userspace datapath, whose connection tracking is Open vSwitch's own; the kernel datapath's is
 Linux's. The hash that chooses ports has no seed that could be set: `--seed` does not repeat a choice of ports.
@@ -51,7 +51,7 @@ class OvsCtOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where packets for a network go: a port, and who is there."""
+    """A route: packets for `network` leave by `port`, for the neighbour with the MAC address `mac`."""
 
     network: ipaddress.IPv4Network
     port: int
@@ -59,7 +59,7 @@ class Route:
 
     @property
     def priority(self) -> int:
-        """The longest prefix wins."""
+        """Its rule's priority: of two routes, the one with the longer prefix is taken."""
         return 10 + self.network.prefixlen
 
 
@@ -113,10 +113,10 @@ def endpoints(listing: str, protocol: str) -> set[tuple[str, str]]:
 
 
 def tracked(limits: str, zone: int) -> tuple[int, int]:
-    """Return how many connections a zone's table may have, and has, from `dpctl/ct-get-limits`."""
+    """Return the limit of a zone's table and its number of connections, from `dpctl/ct-get-limits`."""
     found = re.search(rf"^zone={zone},limit=(\d+),count=(\d+)", limits, re.MULTILINE)
     if found is None:
-        raise GatewayError(f"Open vSwitch does not say how many connections zone {zone} has: {limits!r}")
+        raise GatewayError(f"Open vSwitch reports no number of connections for zone {zone}, but: {limits!r}")
     return int(found[1]), int(found[2])
 
 
@@ -126,6 +126,7 @@ class OvsCtGateway(Bridge, Gateway):
     settings: ClassVar[dict[str, Any]] = facts.DEFAULTS
     Options: ClassVar[type[Options]] = OvsCtOptions
     restrictions = facts.RESTRICTIONS
+    followed = facts.FOLLOWED
 
     @classmethod
     def check(cls, settings: Settings, options: Any) -> None:
@@ -173,14 +174,14 @@ class OvsCtGateway(Bridge, Gateway):
         return arp.resolve(str(self._interface(port)), self._plan.mac, address, router, within=READY_WITHIN_S)
 
     def processes(self) -> list[SupervisedProcess]:
-        """Return none: the switch is the sandbox's."""
+        """Return none: the switch belongs to the sandbox."""
         return []
 
     def counters(self, protocol: str) -> dict[str, int | None]:
         """Return what the connection tracker and the rules know; None for what they do not.
 
-        Where what expired has to wait for the sweep of the table, its ports do not count as free. Nobody says
-        which they are, so they all count as taken, whatever their protocol and destination.
+        An expired connection may keep its port until the next sweep of the table. Open vSwitch does not report
+        which ports these are. So all of them count as taken, for every protocol and destination.
         """
         listing = self._dpctl("dump-conntrack", f"zone={self._zone}")
         limit, sessions = tracked(self._dpctl("ct-get-limits", f"zone={self._zone}"), self._zone)
@@ -199,7 +200,7 @@ class OvsCtGateway(Bridge, Gateway):
         }
 
     def flush(self) -> None:
-        """Let the switch forget all connections of this gateway."""
+        """Remove all connections of this gateway from the tracker."""
         output("ovs-appctl", "dpctl/flush-conntrack", f"zone={self._zone}")  # 3.1 takes a datapath for a mark
 
     def environment(self) -> dict[str, str]:
@@ -244,7 +245,7 @@ class OvsCtGateway(Bridge, Gateway):
         return {}
 
     def _install(self, routers: dict[int, str]) -> None:
-        """Install the rules, with the routers' MAC addresses as far as they are known, at once."""
+        """Replace all rules at once, with the routers' MAC addresses as far as they are known."""
         outside = {each.port: each.address.network for each in self._plan.interfaces if each.side is Side.OUTSIDE}
         direct = {port: self._neighbour(port) for port in outside if port not in self._routers}
         routes = [Route(outside[port], port, mac) for port, mac in (direct | routers).items()]

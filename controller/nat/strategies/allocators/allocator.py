@@ -1,10 +1,11 @@
-"""What an allocator is told, and what it has to look like."""
+"""What an allocator is told, and the base class of all of them, whose first lines are the whole contract."""
 
 from __future__ import annotations
 
+import abc
 import random
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from controller.nat.model import Endpoint
 
@@ -19,22 +20,30 @@ class PortPlan:
     port_set_timeout: float
 
 
-class Allocator(Protocol):
-    """The free ports of one external address and protocol."""
+class Allocator(abc.ABC):
+    """The free ports of one external address and one protocol (and of one destination, where ports may overlap).
 
-    by_subscriber: ClassVar[bool]
+    Derive from it and write the four methods; each takes constant time. The length of a new allocator is its
+    capacity: the number of ports of the plan that it can have given at once. `allocate` returns ports of the plan
+    only, and a given port again only after `release`. All randomness comes from the plan's generator, so that a
+    seed repeats a run.
+    """
+
+    by_subscriber: ClassVar[bool] = False
     """Whether a port that one subscriber gives back is of no use to another."""
 
-    def __init__(self, plan: PortPlan) -> None: ...
+    @abc.abstractmethod
+    def __init__(self, plan: PortPlan) -> None:
+        """Take over the ports of `plan`, all of them free."""
 
+    @abc.abstractmethod
     def __len__(self) -> int:
-        """Return how many ports are free."""
-        ...
+        """Return the number of free ports."""
 
+    @abc.abstractmethod
     def allocate(self, internal: Endpoint, now: float) -> int | None:
         """Take a free port for a new mapping of `internal`, or return None if there is none for it."""
-        ...
 
+    @abc.abstractmethod
     def release(self, port: int, now: float) -> None:
-        """Take back a port that was given and has rested."""
-        ...
+        """Take back a port that was given and has rested since."""

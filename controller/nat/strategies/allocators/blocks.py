@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from controller.nat.model import Endpoint
-from controller.nat.strategies.allocators.allocator import PortPlan
+from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.allocators.deck import Deck
 from controller.nat.timers import Timed, TimerQueue
 
@@ -30,7 +30,7 @@ class Block(Timed):
     place: int
 
 
-class BlocksAllocator:
+class BlocksAllocator(Allocator):
     """Gives random ports from blocks of consecutive ports, each of which belongs to one subscriber."""
 
     by_subscriber: ClassVar[bool] = True

@@ -11,20 +11,16 @@ Linux's own ranges for internal ports below 1024 are left out.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from controller.nat.model import Endpoint
-from controller.nat.strategies.allocators.allocator import PortPlan
+from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.allocators.row import Row
 
 ROUNDS = (128, 64, 32, 16, 8)
 """How many consecutive ports each round of the search tries (NF_NAT_MAX_ATTEMPTS, and halves of it)."""
 
 
-class LinuxLikeAllocator:
+class LinuxLikeAllocator(Allocator):
     """Gives the internal port, or a free port that at most 248 tries find."""
-
-    by_subscriber: ClassVar[bool] = False
 
     def __init__(self, plan: PortPlan) -> None:
         self._first = plan.ports.start

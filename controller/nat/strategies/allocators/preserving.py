@@ -7,17 +7,13 @@ Nobody is ever put on a port that is taken: that would be port overloading, whic
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from controller.nat.model import Endpoint
-from controller.nat.strategies.allocators.allocator import PortPlan
+from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.allocators.deck import Deck
 
 
-class PreservingAllocator:
+class PreservingAllocator(Allocator):
     """Gives the internal port if it is free, and otherwise any free port with equal probability."""
-
-    by_subscriber: ClassVar[bool] = False
 
     def __init__(self, plan: PortPlan) -> None:
         self._free = Deck(plan.ports, plan.rng)

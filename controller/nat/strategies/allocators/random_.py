@@ -7,17 +7,13 @@ exact to the last port.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from controller.nat.model import Endpoint
-from controller.nat.strategies.allocators.allocator import PortPlan
+from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.allocators.deck import Deck
 
 
-class RandomAllocator:
+class RandomAllocator(Allocator):
     """Gives any of the free ports with equal probability."""
-
-    by_subscriber: ClassVar[bool] = False
 
     def __init__(self, plan: PortPlan) -> None:
         self._free = Deck(plan.ports, plan.rng)

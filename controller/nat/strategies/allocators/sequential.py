@@ -10,16 +10,13 @@ seen one knows the next. It is here to be compared with.
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar
 
 from controller.nat.model import Endpoint
-from controller.nat.strategies.allocators.allocator import PortPlan
+from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 
 
-class SequentialAllocator:
+class SequentialAllocator(Allocator):
     """Gives the lowest port that was never given, and later the one that has been free the longest."""
-
-    by_subscriber: ClassVar[bool] = False
 
     def __init__(self, plan: PortPlan) -> None:
         self._ports = plan.ports

@@ -5,16 +5,12 @@ RFC 5508 REQ-8 and RFC 6888 REQ-11B would have the NAT send an ICMP error as wel
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from controller.nat.model import Answer
-from controller.nat.strategies.exhaustion.policy import Decision, Shortage
+from controller.nat.strategies.exhaustion.policy import Decision, Policy, Shortage
 
 
-class DropPolicy:
+class DropPolicy(Policy):
     """Refuses without a word: the client waits until it loses patience."""
-
-    evicts: ClassVar[bool] = False
 
     def decide(self, shortage: Shortage) -> Decision:
         """Say nothing."""

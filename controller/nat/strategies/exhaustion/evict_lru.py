@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from controller.nat.strategies.exhaustion.policy import Decision, Evict, Shortage
+from controller.nat.strategies.exhaustion.policy import Decision, Evict, Policy, Shortage
 
 
-class EvictLruPolicy:
+class EvictLruPolicy(Policy):
     """Ends the least recently used mapping to make room: old idle connections break unawares."""
 
     evicts: ClassVar[bool] = True

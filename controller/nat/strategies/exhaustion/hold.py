@@ -7,15 +7,11 @@ fallback.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from controller.nat.strategies.exhaustion.policy import Decision, Shortage, Wait
+from controller.nat.strategies.exhaustion.policy import Decision, Policy, Shortage, Wait
 
 
-class HoldPolicy:
+class HoldPolicy(Policy):
     """Lets the packet wait a while for a port."""
-
-    evicts: ClassVar[bool] = False
 
     def decide(self, shortage: Shortage) -> Decision:
         """Wait."""

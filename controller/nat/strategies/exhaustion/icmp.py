@@ -5,16 +5,12 @@ The two RFCs disagree on its code: 13 (administratively prohibited) or 1 (host u
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from controller.nat.model import Answer
-from controller.nat.strategies.exhaustion.policy import Decision, Shortage
+from controller.nat.strategies.exhaustion.policy import Decision, Policy, Shortage
 
 
-class IcmpPolicy:
+class IcmpPolicy(Policy):
     """Refuses with an ICMP error: the client knows at once, and may try again later."""
-
-    evicts: ClassVar[bool] = False
 
     def decide(self, shortage: Shortage) -> Decision:
         """Answer by ICMP."""

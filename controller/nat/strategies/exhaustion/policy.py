@@ -1,10 +1,11 @@
-"""What a policy is told, what it may decide, and what it has to look like."""
+"""What a policy is told, what it may decide, and the base class of all, whose first lines are the contract."""
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from controller.nat.model import Answer, Limit, Mapping, Packet
 
@@ -13,8 +14,9 @@ from controller.nat.model import Answer, Limit, Mapping, Packet
 class Shortage:
     """What a policy is told: the packet, and which limit stopped it.
 
-    `victims` yields the mappings whose removal would admit the packet, the least recently used first; only for a
-    policy that says `evicts`. `fallback` is the answer for when a policy's own way does not lead anywhere.
+    `victims` yields the mappings whose removal would admit the packet, the least recently used first. It yields
+    none unless the policy has `evicts = True`. `fallback` is the answer for a packet that the policy's own way
+    does not help.
     """
 
     packet: Packet
@@ -38,12 +40,16 @@ class Evict:
 Decision = Answer | Wait | Evict
 
 
-class Policy(Protocol):
-    """Decides on packets that cannot get what they need."""
+class Policy(abc.ABC):
+    """Decides on each packet that cannot get what it needs, whichever limit stopped it.
 
-    evicts: ClassVar[bool]
+    Derive from it and write `decide`. It returns an `Answer` to refuse the packet, `Wait()` to hold it, or
+    `Evict(mapping)` to end one of the shortage's victims for it. The NAT makes the policy once, without arguments.
+    """
+
+    evicts: ClassVar[bool] = False
     """Whether the NAT has to keep its mappings in the order of their last use, for `Shortage.victims`."""
 
+    @abc.abstractmethod
     def decide(self, shortage: Shortage) -> Decision:
         """Return what becomes of the packet."""
-        ...

@@ -6,16 +6,12 @@ wrongly.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from controller.nat.model import Answer
-from controller.nat.strategies.exhaustion.policy import Decision, Shortage
+from controller.nat.strategies.exhaustion.policy import Decision, Policy, Shortage
 
 
-class ResetPolicy:
+class ResetPolicy(Policy):
     """Refuses with a reset: the client's connection is refused, it seems by the server."""
-
-    evicts: ClassVar[bool] = False
 
     def decide(self, shortage: Shortage) -> Decision:
         """Answer by a reset; the NAT makes it ICMP where there is nothing to reset."""

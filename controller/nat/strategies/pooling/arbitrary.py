@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from controller.nat.model import Limit
+from controller.nat.strategies.pooling.pooling import Pooling
 from controller.nat.subscribers import Subscriber
 
 
-class Arbitrary:
+class Arbitrary(Pooling):
     """Any external address for each mapping, by chance; the next ones where it is full."""
 
     limit: ClassVar[Limit] = Limit.POOL

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from controller.nat.model import Limit
+from controller.nat.strategies.pooling.pooling import Pooling
 from controller.nat.subscribers import Subscriber
 
 
-class Paired:
+class Paired(Pooling):
     """One external address for each subscriber; new subscribers take them in turn. No other helps out."""
 
     # RFC 7857 section 4: when the address is out of ports, new sessions are dropped.

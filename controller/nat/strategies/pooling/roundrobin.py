@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from controller.nat.model import Limit
+from controller.nat.strategies.pooling.pooling import Pooling
 from controller.nat.subscribers import Subscriber
 
 
-class RoundRobin:
+class RoundRobin(Pooling):
     """The external addresses in turn, mapping by mapping; a full one is passed over."""
 
     limit: ClassVar[Limit] = Limit.POOL

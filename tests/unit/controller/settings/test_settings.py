@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from controller.nat.model import Answer, Dependence, Protocol
+from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.allocators.linux_like import LinuxLikeAllocator
 from controller.nat.strategies.allocators.random_ import RandomAllocator
 from controller.nat.strategies.exhaustion.drop import DropPolicy
@@ -316,6 +317,33 @@ def test_the_core_gets_every_setting_by_its_own_name() -> None:
     assert (settings.pool_usage_low, settings.pool_usage_high) == (13, 14)
     assert settings.hold_down_max == 15
     assert settings.refresh_inbound is True
+
+
+def test_a_setting_in_force_is_scaled_if_it_is_a_time() -> None:
+    """Whatever its name: its unit says it."""
+    settings = Settings(time_scale=0.5)
+
+    assert (settings.in_force("hold_down_timeout"), settings.in_force("hold_timeout")) == (60, 0.4)
+    assert settings.in_force("new_mapping_rate_per_subscriber") is None
+    assert (settings.in_force("icmp_rate"), settings.in_force("ports")) == (1000, 64_512)
+
+
+@pytest.mark.parametrize("name", ALLOCATORS)
+def test_our_allocators_give_every_port(name: str) -> None:
+    """The capacity is that of all addresses."""
+    settings = Settings(port_allocation_type=name, ports=100, port_set_size=8, external_addresses=3)
+
+    assert (settings.capacity_of_address, settings.capacity) == (100, 300)
+
+
+def test_a_capacity_that_was_asked_changes_nothing_else() -> None:
+    """Neither what is equal, nor what is written, nor what is copied."""
+    settings = Settings(ports=8)
+    assert settings.capacity == 8
+
+    assert settings == Settings(ports=8)
+    assert settings.model_dump() == Settings(ports=8).model_dump()
+    assert settings.model_copy(update={"ports": 4}).capacity == 4
 
 
 ON_NOTHING, ON_ADDRESS, ON_BOTH = Dependence.INDEPENDENT, Dependence.ADDRESS, Dependence.ADDRESS_AND_PORT

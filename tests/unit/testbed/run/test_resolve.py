@@ -116,12 +116,10 @@ def test_a_file_is_named_so_that_it_means_the_same_in_any_folder(
 
 
 ALLOCATOR = """
-class Mine:
-    by_subscriber = False
-    def __init__(self, plan): pass
-    def __len__(self): return 0
-    def allocate(self, internal, now): return None
-    def release(self, port, now): pass
+from controller.nat.strategies.allocators.random_ import RandomAllocator
+
+class Mine(RandomAllocator):
+    pass
 """
 
 

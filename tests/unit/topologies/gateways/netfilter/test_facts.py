@@ -7,23 +7,13 @@ from typing import Any
 import pytest
 
 from controller.settings import Settings
-from controller.settings.keys import Keys
 from testbed.experiment.promise import Promise
-from topologies.gateways.netfilter import facts
-from topologies.gateways.tracking import HARMLESS
+from topologies.gateways.netfilter.gateway import NetfilterGateway, NetfilterOptions
 
 
 def settings(**changes: Any) -> Settings:
     """Return Linux's defaults, changed."""
-    return Settings(**{**facts.DEFAULTS, "ports": 64, **changes})
-
-
-def test_every_setting_was_thought_of() -> None:
-    """Each setting is followed, harmless, or followed in part; and none is two of them."""
-    in_part = [restriction.key for restriction in facts.RESTRICTIONS]
-    thought_of = [*facts.FOLLOWED, *HARMLESS, *in_part]
-
-    assert sorted(thought_of) == sorted(Keys.model_fields)
+    return Settings(**{**NetfilterGateway.settings, "ports": 64, **changes})
 
 
 def test_each_of_conntracks_timeouts_follows_a_setting() -> None:
@@ -38,7 +28,7 @@ def test_each_of_conntracks_timeouts_follows_a_setting() -> None:
         time_scale=0.5,
     )
 
-    assert facts.conntrack_timeouts(chosen) == {
+    assert NetfilterGateway.timeouts(chosen) == {
         "udp_timeout": 5,
         "udp_timeout_stream": 5,
         "icmp_timeout": 1,
@@ -71,6 +61,6 @@ def test_what_is_expected_of_linux_s_search_for_ports(
 ) -> None:
     """Up to 128 ports are all found; of more nearly all; of several addresses perhaps only one's."""
     chosen = settings(**changes)
-    promise = Promise.of(facts.behaviour(chosen), chosen, protocol="tcp", clients=8)
+    promise = Promise.of(NetfilterGateway.declare(chosen, NetfilterOptions()), chosen, protocol="tcp", clients=8)
 
     assert promise.established(attempts) == established

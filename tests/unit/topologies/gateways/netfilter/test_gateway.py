@@ -9,10 +9,18 @@ from typing import Any
 import pytest
 
 from controller.settings import ConfigurationError, Settings
+from controller.settings.values import limit
 from controller.wiring import Interface, Side
 from topologies.gateways.base import GatewayPlan
-from topologies.gateways.netfilter import facts
-from topologies.gateways.netfilter.gateway import NetfilterGateway, NetfilterOptions, links, rules
+from topologies.gateways.linux import links
+from topologies.gateways.netfilter.gateway import NetfilterGateway, NetfilterOptions, rules
+
+
+class NewerSettings(Settings):
+    """Settings of a later release."""
+
+    novel_limit: int | None = limit("novelties", source="none", unit="novelties")
+
 
 NOBODY_ELSE = """\
 # Source NAT as a Linux router does it; made from the settings by topologies/gateways/netfilter/gateway.py.
@@ -68,7 +76,7 @@ icmp : "dropped_unmapped_packets_icmp" } drop
 
 def settings(**changes: Any) -> Settings:
     """Return Linux's defaults, changed."""
-    return Settings(**{**facts.DEFAULTS, "ports": 64, **changes})
+    return Settings(**{**NetfilterGateway.settings, "ports": 64, **changes})
 
 
 def line(words: str, *, fully_random: bool = False, **changes: Any) -> str:
@@ -166,6 +174,18 @@ def test_what_linux_cannot_do_is_refused(changes: dict[str, Any], words: str | N
         NetfilterGateway.check(settings(**changes), NetfilterOptions())
     else:
         assert words in refusal(**changes)
+
+
+def test_a_setting_that_is_newer_than_the_gateway_is_refused() -> None:
+    """Declaring it is enough: it is not ignored."""
+    NetfilterGateway.check(NewerSettings(**NetfilterGateway.settings), NetfilterOptions())
+    with pytest.raises(ConfigurationError) as refused:
+        NetfilterGateway.check(NewerSettings(**NetfilterGateway.settings, novel_limit=5), NetfilterOptions())
+
+    assert str(refused.value) == (
+        "setting novel_limit=5 is not possible with this gateway, which does not follow it; "
+        "leave novel_limit=null, or take another --gateway"
+    )
 
 
 def test_the_defaults_of_netfilter_are_possible() -> None:

@@ -7,24 +7,13 @@ from typing import Any
 import pytest
 
 from controller.settings import Settings
-from controller.settings.keys import Keys
 from topologies.gateways.ovs_ct import facts
 from topologies.gateways.ovs_ct.gateway import OvsCtGateway
-from topologies.gateways.tracking import HARMLESS
 
 
 def settings(**values: Any) -> Settings:
     """Return settings with the gateway's own defaults."""
     return Settings.model_validate({**OvsCtGateway.settings, **values})
-
-
-def test_every_setting_is_followed_harmless_or_restricted() -> None:
-    """No setting is ignored by oversight."""
-    restricted = {restriction.key for restriction in facts.RESTRICTIONS}
-    groups = [set(facts.FOLLOWED), set(HARMLESS), restricted]
-
-    assert set.union(*groups) == set(Keys.model_fields)
-    assert sum(map(len, groups)) == len(Keys.model_fields)
 
 
 def test_timers_are_whole_seconds() -> None:

@@ -9,12 +9,19 @@ from typing import Any
 import pytest
 
 from controller.settings import ConfigurationError, Settings
+from controller.settings.values import seconds
 from controller.wiring import Interface, Side
 from topologies.gateways.base import GatewayError, GatewayPlan
 from topologies.gateways.ovs_ct import facts
 from topologies.gateways.ovs_ct.gateway import OvsCtGateway, OvsCtOptions, Route, endpoints, rules, tracked
 
 ROUTE = Route(ipaddress.IPv4Network("198.51.100.0/24"), 2, "02:00:c6:33:64:01")
+
+
+class NewerSettings(Settings):
+    """Settings of a later release."""
+
+    novel_timeout: float = seconds(3, "time for a novelty", source="none")
 
 
 def settings(**values: Any) -> Settings:
@@ -105,6 +112,13 @@ def test_inside_hosts_are_paired_with_the_external_addresses() -> None:
     assert "udp,nw_src=0.0.0.1/0.0.0.255" in lines[1]
     assert "nat(src=192.0.2.77:" in lines[1]
     assert "nat(src=192.0.2.9:" in lines[2]
+
+
+def test_a_setting_that_is_newer_than_the_gateway_is_refused() -> None:
+    """Declaring it is enough: it is not ignored."""
+    OvsCtGateway.check(NewerSettings(**OvsCtGateway.settings), OvsCtOptions())
+    with pytest.raises(ConfigurationError, match=r"setting novel_timeout=5\.0 is not possible with this gateway"):
+        OvsCtGateway.check(NewerSettings(**OvsCtGateway.settings, novel_timeout=5), OvsCtOptions())
 
 
 def test_the_defaults_of_ovs_ct_are_possible() -> None:

@@ -1,0 +1,90 @@
+"""What a gateway need not have: a NAT without an answer gives the base's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mininet.node import Switch
+
+from controller.settings import Settings
+from testbed.registry import ours
+from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options
+from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.openflow.gateway import OpenFlowGateway
+
+
+class Minimal(Switch, Gateway):
+    """A gateway with what every gateway must have, and nothing else."""
+
+    def startShell(self, mnopts: str | None = None) -> None:  # noqa: N802 (Mininet's name)
+        """Start none: it needs root."""
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Declare what our own does."""
+        return OpenFlowGateway.declare(settings, options)
+
+
+PLAN = GatewayPlan(
+    settings=Settings(),
+    options=Options(),
+    interfaces=[],
+    mac="02:00:0a:00:ff:fe",
+    seed=1,
+    folder=Path("/nowhere"),
+    datapath="userspace",
+)
+
+
+@pytest.fixture
+def minimal() -> Minimal:
+    """Such a gateway, made as the lab makes one: prepared with its plan."""
+    return Minimal("gateway", dpid="1", **Minimal.prepare(PLAN))
+
+
+def test_a_gateway_that_declares_nothing_is_none() -> None:
+    """It is abstract, and says which method it lacks."""
+    with pytest.raises(TypeError, match="declare"):
+        Gateway()  # type: ignore[abstract]
+
+
+def test_its_constructor_gets_the_plan(minimal: Minimal) -> None:
+    """Unless it prepares something else."""
+    assert minimal.params["plan"] is PLAN
+
+
+def test_it_knows_no_counter_and_is_ready_at_once(minimal: Minimal) -> None:
+    """No process is watched, and results name none of its programs."""
+    minimal.wait_ready()
+
+    assert minimal.counters("tcp") == {}
+    assert minimal.processes() == []
+    assert minimal.environment() == {}
+
+
+def test_it_refuses_to_flush(minimal: Minimal) -> None:
+    """With the method that it lacks."""
+    with pytest.raises(GatewayError) as refused:
+        minimal.flush()
+
+    assert str(refused.value) == (
+        "Minimal cannot end its mappings at once: it has no method flush; take another gateway"
+    )
+
+
+def test_it_follows_every_setting_unless_it_restricts_one() -> None:
+    """And has no settings of its own."""
+    Minimal.check(Settings(ports=7, on_exhaustion="reset"), Minimal.Options())
+
+    assert (Minimal.settings, Minimal.needs, Minimal.restrictions) == ({}, (), ())
+
+
+@pytest.mark.parametrize("name", [name for name, cls in ours("gateway").items() if cls.followed is not None])
+def test_every_setting_has_been_thought_of(name: str) -> None:
+    """It is followed (or changes nothing), or there is a restriction with a reason; none is both."""
+    gateway = ours("gateway")[name]
+    thought_of = [*gateway.followed, *(restriction.key for restriction in gateway.restrictions)]
+
+    assert sorted(thought_of) == sorted(Settings.model_fields)

@@ -1,0 +1,87 @@
+"""What our own NAT declares about itself, which is mostly its settings: data, each fact with its source."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from controller.nat.tcp import TcpTimer
+from controller.settings import PORT_REST_S, Settings
+from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
+
+TOLD = {
+    "drop": {"tcp": "timeout", "udp": "timeout", "icmp": "timeout"},
+    "icmp": {"tcp": "icmp", "udp": "icmp", "icmp": "icmp"},
+    "reset": {"tcp": "reset", "udp": "icmp", "icmp": "icmp"},
+}
+"""The outcome of a refused attempt, by the answer to its sender, and by protocol."""
+VERSION = f"lastport {importlib.metadata.version('lastport')}"
+COUNTED_LATE = 1.5
+"""An idle mapping may live longer than its timer by this factor: its packets are counted four times within it."""
+LINUX_LIKE_FINDS = 128
+"""Up to this number of ports, the allocator linux-like finds the last free one, as Linux does."""
+
+
+def behaviour(settings: Settings) -> Behaviour:
+    """Return what our own NAT does under these settings."""
+    return Behaviour(
+        mapping=_set("mapping_type", settings),
+        filtering=_set("filtering_type", settings),
+        overlapping=_set("port_overlapping", settings),
+        pooling=_set("address_allocation_type", settings),
+        finds_every_port_of=Entry(
+            LINUX_LIKE_FINDS if settings.port_allocation_type == "linux-like" else settings.ports,
+            "RFC 6888 REQ-13; by the allocator linux-like, nf_nat_core.c: nf_nat_l4proto_unique_tuple",
+            VERSION,
+        ),
+        fills_every_address=Entry(
+            True, "controller/nat/strategies/pooling: evenly, or wherever there is room", VERSION
+        ),
+        keeps_source_port=Entry(
+            settings.port_allocation_type in ("preserving", "linux-like"),
+            "RFC 4787 section 4.2.1; the setting port_allocation_type",
+            VERSION,
+        ),
+        ports_exhausted=_shortage(settings),
+        state_exhausted=_shortage(settings),
+        port_back=_port_back(settings),
+        icmp_identifiers=Entry("pool", "RFC 5508 REQ-1: mapped as ports are", VERSION),
+    )
+
+
+def _set(key: str, settings: Settings) -> Entry[str]:
+    return Entry(getattr(settings, key), f"the setting {key}", VERSION)
+
+
+def _shortage(settings: Settings) -> Entry[Exhaustion]:
+    """Return what becomes of a connection for which anything has run short: `on_exhaustion` decides it."""
+    policy = settings.on_exhaustion
+    answer = settings.fallback if policy == "hold" else policy
+    shortage = Exhaustion(
+        TOLD.get(answer),
+        evicts="lru" if policy == "evict-lru" else "nothing",
+        holds=policy == "hold",
+        after={"hold": settings.hold_timeout * settings.time_scale, "evict-lru": PORT_REST_S}.get(policy, 0.0),
+    )
+    return Entry(shortage, "docs/exhaustion.md: on_exhaustion", VERSION)
+
+
+def _port_back(settings: Settings) -> Entry[dict[str, tuple[float, float]]]:
+    """Add up timers and rest. An idle mapping is ended by its packet counts, which come late."""
+    nat = settings.for_nat()
+    close, reset, idle = (
+        nat.tcp_timeouts[timer] for timer in (TcpTimer.CLOSING, TcpTimer.RESET, TcpTimer.ESTABLISHED)
+    )
+    hold_down = nat.hold_down_timeout if settings.filtering_type == "eif" else 0.0  # RFC 6888 REQ-8(c)
+    udp_rest = max(PORT_REST_S, hold_down)
+    closed = (close + PORT_REST_S, close + PORT_REST_S)
+    # An idle connection has, after its own timer, the time that follows a RST: it may still go on.
+    forgotten = (idle + reset + PORT_REST_S, (idle + reset) * COUNTED_LATE + PORT_REST_S)
+    value = {
+        "close": closed,
+        "late close": closed,
+        "half-close": forgotten,
+        "reset": (reset + PORT_REST_S, reset * COUNTED_LATE + PORT_REST_S),
+        "silence": forgotten,
+        "udp": (nat.udp_timeout + udp_rest, nat.udp_timeout * COUNTED_LATE + udp_rest),
+    }
+    return Entry(value, "RFC 5382 REQ-5, RFC 7857 section 2, RFC 4787 REQ-5, RFC 6888 REQ-8", VERSION)

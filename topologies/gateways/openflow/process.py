@@ -1,0 +1,112 @@
+"""The controller as a process of its own, and the pair of sockets by which it answers questions.
+
+Its event loop patches Python's standard library, so it cannot live in the process that builds the network. It is
+started before the network is built, since loading the framework takes as long as building the hosts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import queue
+import socket
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from controller.wiring import ControllerConfiguration
+from topologies.gateways.base import GatewayError, GatewayPlan
+from topologies.gateways.bridge import READY_WITHIN_S
+
+HOST = "127.0.0.1"
+"""The address at which controllers listen."""
+ANSWER_WITHIN_S = 30.0
+
+
+class ControllerProcess:
+    """A running controller, and our end of its telemetry."""
+
+    def __init__(self, plan: GatewayPlan, program: str = "controller") -> None:
+        """Start a program: a module of that name, with the arguments of the project's own controller."""
+        configuration = ControllerConfiguration(
+            settings=plan.settings, interfaces=plan.interfaces, mac=plan.mac, seed=plan.seed
+        )
+        path = plan.folder / "controller.yaml"
+        configuration.save(path)
+        self.log = plan.folder / "controller.log"
+        # A port that the machine has free, kept so by a socket that never listens: there may be other controllers.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind((HOST, 0))
+        self.port = self._reserved.getsockname()[1]
+        self._telemetry, theirs = socket.socketpair()
+        with self.log.open("w") as log:
+            port, fd = str(self.port), str(theirs.fileno())
+            command = [sys.executable, "-P", "-m", program, str(path), port, fd]
+            # Its own session: Ctrl-C at a prompt is not for it.
+            self.process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        theirs.close()
+        self.framework = "unknown"
+        self._listening = threading.Event()
+        self._ready = threading.Event()
+        self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._ids = itertools.count()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        """Read without pause: a controller that cannot write would stand still."""
+        with self._telemetry.makefile("r") as lines:
+            for line in lines:
+                record = json.loads(line)
+                if "listening" in record:
+                    self._listening.set()
+                elif "ready" in record:
+                    self.framework = record["framework"]
+                    self._ready.set()
+                elif "id" in record:
+                    self._answers.put(record)
+
+    def wait_listening(self) -> None:
+        """Wait until a switch can connect: one that tries too early tries again only a second later."""
+        if not self._listening.wait(READY_WITHIN_S):
+            raise GatewayError(f"the controller did not listen within {READY_WITHIN_S:.0f} s")
+
+    def wait_ready(self) -> None:
+        """Wait until the switch has the base rules."""
+        if not self._ready.wait(READY_WITHIN_S):
+            raise GatewayError(f"the controller was not ready within {READY_WITHIN_S:.0f} s")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the switch has the base rules."""
+        return self._ready.is_set()
+
+    def stop(self) -> None:
+        """End the controller, and free its port."""
+        self.process.terminate()
+        self.process.wait(READY_WITHIN_S)
+        self._reserved.close()
+
+    def gauges(self) -> dict[str, Any]:
+        """Return the controller's gauges as they are now."""
+        gauges: dict[str, Any] = self.ask()["gauges"]
+        return gauges
+
+    def ask(self, **question: Any) -> dict[str, Any]:
+        """Return the answer to a question; the project's own controller always answers with its gauges."""
+        request = next(self._ids)
+        self._telemetry.sendall(json.dumps({"id": request, **question}).encode() + b"\n")
+        try:
+            while (answer := self._answers.get(timeout=ANSWER_WITHIN_S))["id"] != request:
+                pass
+        except queue.Empty:
+            raise GatewayError(f"the controller did not answer within {ANSWER_WITHIN_S:.0f} s") from None
+        return answer
