@@ -14,7 +14,7 @@ from pydantic import Field
 
 from benchmarks.processes import processor_s, switch
 from controller.settings import Settings
-from testbed.experiment.scenario import Parameters as ScenarioParameters
+from testbed.experiment.parameters import Parameters as ScenarioParameters
 from testbed.experiment.scenario import Scenario
 from testbed.traffic.generator import FIRST_PORT, RUN
 

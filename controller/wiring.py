@@ -1,6 +1,6 @@
-"""The one YAML file that the controller is started with: the settings, and how the gateway is wired.
+"""The one YAML file that the controller starts with: the settings, and how the gateway is wired.
 
-The topology knows the wiring and writes this file; the controller reads it, and asks nobody else.
+The gateway writes this file, since the topology knows the wiring. The controller reads it, and nothing else.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Route(BaseModel):
 
 
 class Interface(BaseModel):
-    """A port of the gateway: which switch port, which side, and the gateway's own address there.
+    """A port of the gateway: its number, its side, and the gateway's own address there.
 
     All inside ports may share one address: together they are one LAN. Where there is a `next_hop`, the default
-    route leaves by this port, through that router; and external addresses on its network are the gateway's own
-    there: it answers for them by ARP. The gateway's address there may be one of them, as in most homes. `routes`
-    lead to networks behind hosts at an inside port: those of hosts with many addresses.
+    route leaves by this port, through that router. The gateway then answers by ARP for the external addresses on
+    the port's network. Its own address there may be one of them, as in most homes. `routes` lead to networks
+    behind hosts at an inside port: those of hosts with many addresses.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,7 +44,7 @@ class Interface(BaseModel):
 
 
 def routed(interfaces: Iterable[Interface]) -> list[ipaddress.IPv4Network]:
-    """Return the networks behind hosts, those that adjoin as one."""
+    """Return the networks behind hosts. Adjacent ones are joined."""
     return list(ipaddress.collapse_addresses(route.network for each in interfaces for route in each.routes))
 
 
@@ -60,14 +60,14 @@ class ControllerConfiguration(BaseModel):
 
     @property
     def own(self) -> set[ipaddress.IPv4Address]:
-        """The addresses at which the gateway itself is spoken to: its own, without those that the NAT has."""
+        """The gateway's own addresses, at which it answers for itself, without those that the NAT has."""
         return {interface.address.ip for interface in self.interfaces} - set(self.settings.external_addresses)
 
     @classmethod
     def load(cls, path: Path) -> ControllerConfiguration:
-        """Read the file. Raises pydantic.ValidationError if it was not written by `save`."""
+        """Return what a file contains. Raises pydantic.ValidationError if it was not written by `save`."""
         return cls.model_validate(yaml.safe_load(path.read_text()))
 
     def save(self, path: Path) -> None:
-        """Write the file."""
+        """Write the configuration to a file."""
         path.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))

@@ -1,39 +1,38 @@
-"""Several external addresses: how many connections that makes, and what one heavy subscriber gets of them.
+"""Several external addresses: how many connections they make, and what one heavy subscriber gets of them.
 
 Set-up        a NAT with `external_addresses` addresses, and `ports` ports at each; one server, one port
 Action        the first client alone asks for a quarter more connections than there are ports at all addresses
-              together; then the others come, each asking for a quarter more than there are ports at one; use all
-Expectation   alone, with paired pooling, it gets the ports of one address, while all others are free; else it
-              gets those of all. In the end every address is full: k addresses, k times the ports
+              together; then the others ask, each for a quarter more than there are ports at one; use all
+Expectation   with paired pooling, the first client gets the ports of one address, while all others are free; else
+              it gets those of all. In the end every address is full: k addresses, k times the ports
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from collections import Counter
+from typing import Any, Literal
 
 from pydantic import Field
 
-from controller.settings import ConfigurationError, Settings
-from scenarios.port_exhaustion import MOST_PER_CLIENT
-from scenarios.shared.filling import Filled, Filling, outlasting
-from testbed.evidence.outcomes import outcomes
-from testbed.experiment.lab import Lab
-from testbed.experiment.promise import (
-    Promise,
-    check_refused,
-    dropped,
-    packets_refused,
-    require_ports_run_short,
+from scenarios.shared.checks import check_endpoints, check_refused, check_refused_packets
+from scenarios.shared.filling import MOST_PER_CLIENT, Filled, Filling, outlasting
+from scenarios.shared.requirements import REFUSES_NONE, finds_every_port, keeps_mappings, ports_run_short
+from testbed.api import (
+    Asked,
+    Experiment,
+    Of,
+    PatientParameters,
+    Refusal,
+    Requirement,
+    Scenario,
+    Settings,
+    between,
     settled,
 )
-from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
-from testbed.traffic.wire import Endpoint
-from topologies.gateways.behaviour import Behaviour
 
 TOO_MANY = 1.25
-"""How much more is asked for than there is."""
+"""By which factor more is asked for than there is."""
 HEAVY = 0
 """The place of the heavy subscriber among the clients."""
 
@@ -44,219 +43,151 @@ class PoolParameters(PatientParameters):
     protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
 
 
-class AddressPool(Scenario):
+def _wanted(settings: Settings) -> tuple[int, int]:
+    """Return the number of connections that the heavy client asks for, and that each of the others does."""
+    ports, addresses = settings.ports, len(settings.external_addresses)
+    return math.ceil(ports * addresses * TOO_MANY), math.ceil(ports * TOO_MANY)
+
+
+def _one_address(asked: Asked) -> Refusal | None:
+    addresses, way_out = len(asked.settings.external_addresses), "external_addresses=2 or more"
+    return Refusal("external_addresses", 1, "one is compared with several", way_out) if addresses < 2 else None
+
+
+def _few_clients(asked: Asked) -> Refusal | None:
+    clients, addresses = asked.parameters.clients, len(asked.settings.external_addresses)
+    if clients >= addresses:
+        return None
+    why = f"where each client keeps to one address, fewer clients cannot use all {addresses}"
+    return Refusal("clients", clients, why, f"clients={addresses} or more", kind="parameter")
+
+
+def _too_many_for_one(asked: Asked) -> Refusal | None:
+    alone, addresses = _wanted(asked.settings)[0], len(asked.settings.external_addresses)
+    if alone <= MOST_PER_CLIENT:
+        return None
+    why = f"with external_addresses={addresses}, one client needs {alone:,} source ports of {MOST_PER_CLIENT:,}"
+    return Refusal("ports", asked.settings.ports, why, "fewer of either")
+
+
+class AddressPool(Scenario[PoolParameters]):
     """Do more addresses make more connections, and for whom?"""
 
     name = "address-pool"
     claim = "more addresses, more ports"
-    Parameters: ClassVar[type[Parameters]] = PoolParameters
-    settings: ClassVar[dict[str, Any]] = {
-        "ports": 16,
-        "external_addresses": 4,
-        "port_set_size": 4,
-        "hold_down_timeout": 0,
-    }
+    settings = {"ports": 16, "external_addresses": 4, "port_set_size": 4, "hold_down_timeout": 0}
+    requires = (
+        Requirement("two external addresses or more", _one_address, Of.SETTINGS),
+        Requirement("as many clients as external addresses", _few_clients, Of.SETTINGS),
+        Requirement("source ports enough for one client that takes all ports", _too_many_for_one, Of.SETTINGS),
+        keeps_mappings(REFUSES_NONE),
+        ports_run_short(
+            lambda asked: (asked.parameters.protocol,),
+            lambda asked: asked.settings.ports * len(asked.settings.external_addresses),
+            "one client may have to take all ports",
+            clients=1,
+        ),
+        finds_every_port("here every port counts"),
+    )
+    story = """
+{% set pool = settings.external_addresses|length %}
+A NAT has {{ pool|n }} external addresses with {{ settings.ports|n }} port{{ "s" if settings.ports > 1 }} each; \
+its pooling is {{ pooling }}.
+{{ served|first }} came first, alone, and asked for {{ heavy|length|n }} connections: \
+{{ heavy.established|length|n }} were established, from {{ given|n }} external address{{ "es" if given != 1 }}.
+{% if given > 1 %}
+So one subscriber can take the whole pool, and the others get nothing, unless a quota stops it.
+{% elif pooling != "paired" %}
+It was refused while the other addresses were free: this NAT chooses the address by a hash of both ends, and \
+toward one destination that is always the same.
+{% else %}
+It was refused while the other addresses were free. That is the price of one address for each subscriber, on \
+which applications with several connections to one server rely (RFC 4787 REQ-2, RFC 7857 section 4).
+{% endif %}
+Then all the others came. In the end {{ everyone.established|length|n }} of {{ everyone|length|n }} connections \
+were established, from {{ used|n }} address{{ "es" if used != 1 }}: more addresses are more ports.
+{% if used < pool %}
+The rest of the addresses stood idle: this NAT gives each client its address by a hash, whatever is free.
+{% endif %}
+{% set starved = served.items()|rejectattr("1")|map(attribute="0")|list %}
+{% if starved %}
+Nothing was left for {{ starved|join(", ") }}{{ ", whose addresses others had used up" if given == 1 }}.
+{% endif %}
+"""
+
+    def run(self, x: Experiment[PoolParameters]) -> None:
+        """Let one client take what it can, then all the others; use everything."""
+        alone, each = _wanted(x.settings)
+        others = range(HEAVY + 1, x.parameters.clients)
+        filling = Filling(x, attempts=alone + len(others) * each)
+        heavy = filling.fill("one alone", alone, clients=[HEAVY], in_order=1)
+        when_alone = settled(x.lab.gateway, x.protocol, dropping=x.promise.packets_refused(heavy.attempts))
+        everyone = heavy + filling.fill("the others", len(others) * each, clients=others, in_order=1)
+        at_full = settled(x.lab.gateway, x.protocol, dropping=x.promise.packets_refused(everyone.attempts))
+        echoed = filling.echo()
+
+        pooling, fills = x.behaviour.pooling, x.behaviour.fills_every_address
+        addresses = len(x.settings.external_addresses) if pooling.value != "paired" and fills.value else 1
+        ports, got, given = x.settings.ports * addresses, len(heavy.established), len(_addresses(heavy))
+        source = f"RFC 4787 REQ-2, RFC 7857 section 4; {pooling}; {fills}"
+        x.check("connections of the first client alone", expected=ports, observed=got, source=source)
+        x.check("external addresses of the first client alone", expected=addresses, observed=given, source=source)
+        _check_all(everyone, echoed, x)
+        check_refused(everyone, x)
+        moments = (("the first client", heavy, when_alone), ("all clients", everyone, at_full))
+        for name, filled, counters in moments:
+            established = len(filled.established)
+            x.agrees(f"ports allocated after {name}", established, "ports_allocated", of=counters)
+            check_refused_packets(filled, counters, x, when=f" after {name}")
+        x.account(everyone, echoed, counters=at_full)
+        counts = filling.by_client([attempt.number for attempt in everyone.established])
+        served = {client.name: count for client, count in zip(x.lab.clients, counts, strict=True)}
+        x.series(served=[{"client": name, "established": count} for name, count in served.items()])
+        used = len(_addresses(everyone))
+        x.tell(pooling=pooling.value, heavy=heavy, given=given, everyone=everyone, used=used, served=served)
 
     @classmethod
     def complete(cls, parameters: PoolParameters, settings: Settings) -> tuple[PoolParameters, dict[str, Any]]:
         """Fill in idle timers that are longer than everything."""
-        addresses = len(settings.external_addresses)
-        if addresses < 2:
-            raise ConfigurationError(
-                "setting external_addresses: address-pool compares one address with several, so take "
-                "external_addresses=2 or more"
-            )
-        if parameters.clients < addresses:
-            raise ConfigurationError(
-                f"parameter clients={parameters.clients} is not possible with {addresses} external addresses: "
-                "where each client keeps to one address, fewer clients cannot use them all; "
-                f"take clients={addresses} or more"
-            )
-        alone, each = _wanted(settings)
-        if alone > MOST_PER_CLIENT:
-            raise ConfigurationError(
-                f"setting ports={settings.ports} is not possible with {addresses} external addresses: one client "
-                f"has {MOST_PER_CLIENT:,} source ports, and would need {alone:,}; take fewer of either"
-            )
-        attempts = alone + (parameters.clients - 1) * each
-        idle = outlasting(attempts, settings, besides=20 + 3 * parameters.patience)
-        return parameters, {"udp_timeout": idle}
-
-    @classmethod
-    def check(cls, parameters: PoolParameters, settings: Settings, behaviour: Behaviour) -> None:
-        """Refuse what lets anything but the ports run short, be it for one client."""
-        require_ports_run_short(
-            cls.name,
-            settings,
-            protocol=parameters.protocol,
-            clients=1,
-            connections=settings.ports * len(settings.external_addresses),
-        )
-        if settings.ports > (found := behaviour.finds_every_port_of.value):
-            raise ConfigurationError(
-                f"setting ports={settings.ports} is not possible with address-pool and this gateway: it finds the "
-                f"last free port among {found} or fewer only, and here every port counts; "
-                f"take ports={found} or fewer"
-            )
+        attempts = cls.open_sockets(parameters, settings)
+        return parameters, {"udp_timeout": outlasting(attempts, settings, besides=20 + 3 * parameters.patience)}
 
     @classmethod
     def open_sockets(cls, parameters: PoolParameters, settings: Settings) -> int:
-        """Every attempt is a socket."""
+        """Return the number of all attempts: each is a socket."""
         alone, each = _wanted(settings)
         return alone + (parameters.clients - 1) * each
-
-    def run(self, lab: Lab, parameters: PoolParameters, settings: Settings, report: Report) -> None:
-        """Let one client take what it can, then all the others; use everything."""
-        alone, each = _wanted(settings)
-        first = range(1, alone + 1)
-        then = range(first.stop, first.stop + (parameters.clients - 1) * each)
-        filling = Filling(lab, report, protocol=parameters.protocol, attempts=then.stop, held=then.stop)
-        others = [place for place in range(parameters.clients) if place != HEAVY]
-        promise = Promise.of(lab.behaviour, settings, protocol=parameters.protocol, clients=parameters.clients)
-
-        heavy = filling.fill("one alone", first, patience=parameters.patience, in_order=1, clients=[HEAVY])
-        refused = packets_refused(heavy.attempts, promise)
-        when_alone = settled(lab.gateway, parameters.protocol, dropping=refused)
-        rest = filling.fill("the others", then, patience=parameters.patience, in_order=1, clients=others)
-        everyone = heavy + rest
-        refused = packets_refused(everyone.attempts, promise)
-        at_full = settled(lab.gateway, parameters.protocol, dropping=refused)
-        echoed = filling.echo(range(1, then.stop))
-
-        _check_heavy(heavy, settings, lab.behaviour, report)
-        _check_all(everyone, echoed, settings, lab.behaviour, report)
-        check_refused(everyone.attempts, promise, report)
-        _check_counters([(when_alone, heavy), (at_full, everyone)], promise, report)
-        _, leaked = lab.leaks()
-        counts = outcomes(everyone.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
-        report.outcomes(counts)
-        served = _served(everyone, lab)
-        report.series(served=[{"client": name, "established": count} for name, count in served.items()])
-        report.tell(
-            "address_pool",
-            settings=settings,
-            addresses=len(settings.external_addresses),
-            pooling=lab.behaviour.pooling.value,
-            heavy=heavy,
-            heavy_name=lab.clients[HEAVY].name,
-            heavy_addresses=len(_addresses(heavy)),
-            everyone=everyone,
-            all_addresses=len(_addresses(everyone)),
-            starved=[name for name, count in served.items() if not count],
-        )
-
-
-def keeps_to_one_address(behaviour: Behaviour) -> bool:
-    """Whether one client gets no more than one address's ports toward one destination."""
-    return behaviour.pooling.value == "paired" or not behaviour.fills_every_address.value
-
-
-def _wanted(settings: Settings) -> tuple[int, int]:
-    """Return how many connections the heavy client asks for, and each of the others."""
-    pool = settings.ports * len(settings.external_addresses)
-    return math.ceil(pool * TOO_MANY), math.ceil(settings.ports * TOO_MANY)
 
 
 def _addresses(filled: Filled) -> set[str]:
     return {attempt.seen[0] for attempt in filled.established}
 
 
-def _served(filled: Filled, lab: Lab) -> dict[str, int]:
-    """Return how many connections each client has."""
-    names = {
-        str(address): client.name for client in lab.clients for address in lab.topology.addresses[client.name]
-    }
-    served = {client.name: 0 for client in lab.clients}
-    for attempt in filled.established:
-        served[names[attempt.source[0]]] += 1
-    return served
-
-
-def _check_heavy(heavy: Filled, settings: Settings, behaviour: Behaviour, report: Report) -> None:
-    """Check what the pooling leaves to one client that wants everything."""
-    pool = len(settings.external_addresses)
-    addresses = 1 if keeps_to_one_address(behaviour) else pool
-    report.check(
-        "alone, one client gets the ports of one address, while the others are free"
-        if addresses == 1
-        else f"alone, one client gets the ports of all {pool} addresses",
-        expected=settings.ports * addresses,
-        observed=len(heavy.established),
-        source=f"RFC 4787 REQ-2, RFC 7857 section 4; {behaviour.pooling}; {behaviour.fills_every_address}",
+def _check_all(everyone: Filled, echoed: set[int], x: Experiment[PoolParameters]) -> None:
+    """Check that each address that clients were given is used up, and that clients keep to the pooling."""
+    connections, used = everyone.established, len(_addresses(everyone))
+    pool, fills = len(x.settings.external_addresses), x.behaviour.fills_every_address
+    full, least = (pool, pool) if fills.value else (used, 2)
+    x.check(
+        f"{full} addresses make {full} times the ports",
+        expected=full * x.settings.ports,
+        observed=len(connections),
+        source=f"RFC 8512 external-ip-address-pool; {fills}",
     )
-    report.check(
-        "the server saw it come from as many addresses",
-        expected=addresses,
-        observed=len(_addresses(heavy)),
-        source=f"RFC 4787 REQ-2; {behaviour.pooling}; {behaviour.fills_every_address}",
-    )
-
-
-def _check_all(
-    everyone: Filled, echoed: set[int], settings: Settings, behaviour: Behaviour, report: Report
-) -> None:
-    """Check that every address that clients were given has been used up."""
-    pool = len(settings.external_addresses)
-    seen = _addresses(everyone)
-    if behaviour.fills_every_address.value:
-        report.check(
-            f"{pool} addresses make {pool} times the ports",
-            expected=pool * settings.ports,
-            observed=len(everyone.established),
-            source="RFC 8512 external-ip-address-pool",
-        )
-    else:
-        report.check(
-            "each address that some client was given makes as many ports more",
-            expected=len(seen) * settings.ports,
-            observed=len(everyone.established),
-            source=str(behaviour.fills_every_address),
-        )
-        report.check(
-            "the clients were given more than one address",
-            expected=True,
-            observed=1 < len(seen) <= pool,
-            source=str(behaviour.fills_every_address),
-        )
-    external: set[Endpoint] = {attempt.seen for attempt in everyone.established}
-    allowed = {str(address) for address in settings.external_addresses}
-    report.check(
-        "the server saw as many distinct external endpoints, all of the pool",
-        expected=len(everyone.established),
-        observed=sum(address in allowed for address, _ in external),
-        source="RFC 4787 REQ-3",
-    )
-    report.check(
-        "every established connection carries data, from the same external endpoint as before",
-        expected=len(everyone.established),
+    source = str(fills)
+    x.check("external addresses of all clients", expected=between(least, pool), observed=used, source=source)
+    check_endpoints((attempt.seen for attempt in connections), len(connections), x)
+    x.check(
+        "connections that still carry data, from the same external endpoint as before",
+        expected=len(connections),
         observed=len(echoed),
         source="RFC 6888 REQ-11D: existing mappings are kept",
     )
-    if behaviour.pooling.value == "paired":
-        given: dict[str, set[str]] = {}
-        for attempt in everyone.established:
-            given.setdefault(attempt.source[0], set()).add(attempt.seen[0])
-        report.check(
-            "every client keeps to one address",
+    if x.behaviour.pooling.value == "paired":
+        pairs = {(attempt.source[0], attempt.seen[0]) for attempt in connections}
+        x.check(
+            "most external addresses of one client",
             expected=1,
-            observed=max((len(addresses) for addresses in given.values()), default=0),
-            source=f"RFC 4787 REQ-2, RFC 6888 REQ-2; {behaviour.pooling}",
+            observed=max(Counter(client for client, _ in pairs).values(), default=0),
+            source=f"RFC 4787 REQ-2, RFC 6888 REQ-2; {x.behaviour.pooling}",
         )
-
-
-def _check_counters(moments: list[tuple[dict[str, int | None], Filled]], promise: Promise, report: Report) -> None:
-    """Ask the second witness: after the first client, and after all."""
-    for (counters, filled), when in zip(moments, ("the one client", "all"), strict=True):
-        report.check(
-            f"the gateway agrees: so many ports are allocated after {when}",
-            expected=len(filled.established),
-            observed=counters["ports_allocated"],
-            source="RFC 8512 ports-allocated",
-        )
-        report.check(
-            f"the gateway agrees: it dropped every packet of those refused, after {when}",
-            expected=True,
-            observed=dropped(counters) >= packets_refused(filled.attempts, promise),
-            source="RFC 8512 dropped-port-packets, dropped-address-packets",
-        )
-    report.counters(moments[-1][0])

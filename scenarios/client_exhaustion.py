@@ -1,230 +1,184 @@
-"""The client's own ports run out before the NAT's: the same complaint, another culprit.
+"""The client's own ports run out before the NAT's: the same complaint, from another cause.
 
-Set-up        alice, whose kernel may use only `client_ports` ports of its own; a NAT with more than those
-Action        alice connects to one service until it fails, and some times more; bob connects as well. Then bob
-              takes every port that the NAT has left, and he and carol connect once more
-Expectation   alice's kernel refuses at once (EADDRNOTAVAIL), sends no packet, and nobody else is concerned. The
-              NAT refuses everybody, as it declares, after a SYN has left the host
+Set-up        alice, whose kernel may use only `client_ports` ports of its own; a NAT with more ports than that
+Action        alice connects to one service until it fails, and BEYOND times more; bob connects as well. Then bob
+              takes every port that the NAT has left, and bob and carol connect once more
+Expectation   alice's kernel refuses at once (EADDRNOTAVAIL) and sends no packet; no other host is concerned. The
+              full NAT refuses every host, as it declares, after a SYN has left that host
 """
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import Field
 
-from controller.settings import ConfigurationError, Settings
-from scenarios.shared.clients import Client, listen
-from testbed.evidence.outcomes import outcomes
-from testbed.evidence.witnesses import SynCounter
-from testbed.experiment.lab import Lab
-from testbed.experiment.promise import DROPPED, Promise
-from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
-from testbed.sandbox.linux import network_of
-from testbed.traffic.records import Opening
-from testbed.traffic.wire import Endpoint
-from topologies.gateways.behaviour import Behaviour
+from scenarios.shared.clients import Client, connect
+from scenarios.shared.filling import Filling
+from scenarios.shared.requirements import finds_every_port, one_address, ports_run_short, refuses
+from testbed.api import (
+    DROPPED,
+    Asked,
+    Endpoint,
+    Experiment,
+    Of,
+    PatientParameters,
+    Refusal,
+    Requirement,
+    Scenario,
+    Settings,
+    SynCounter,
+    at_least,
+    at_most,
+    network_of,
+)
 
 LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 FIRST_LOCAL_PORT = 32768
+BOB = 1
+"""Bob's place among the clients."""
 BEYOND = 3
-"""How many connections alice tries beyond her last port."""
+"""Connections that alice tries beyond its last port."""
 AT_ONCE_S = 0.5
 """What a busy machine is granted for a refusal within one host; it takes microseconds, and no packet."""
 ANSWERED_WITHIN_S = 5.0
-WINDOW = 64
-SOURCE = "connect(2): EADDRNOTAVAIL; ip-sysctl: ip_local_port_range"
+OWN = "connect(2): EADDRNOTAVAIL; ip-sysctl: ip_local_port_range"
+COUNTED = "counted by the hosts' kernels on their interfaces"
 
 
 class ClientParameters(PatientParameters):
     """The size of the experiment."""
 
+    clients: int = Field(8, strict=True, ge=3, description="inside hosts: alice runs out, bob and carol do not")
     client_ports: int = Field(
         16, strict=True, ge=1, le=4096, description="ports that alice's kernel may use (ip_local_port_range)"
     )
 
 
-class ClientExhaustion(Scenario):
+def _too_few_ports(asked: Asked) -> Refusal | None:
+    own, ports = asked.parameters.client_ports, asked.settings.ports
+    if ports > own + 1:
+        return None
+    why = f"with client_ports={own}, alice and bob take {own + 1}, and the NAT must not be full then"
+    return Refusal("ports", ports, why, f"ports={own + 2} or more")
+
+
+class ClientExhaustion(Scenario[ClientParameters]):
     """Is it the NAT that has run out of ports, or the client itself, and how can one tell?"""
 
     name = "client-exhaustion"
     claim = "your own computer can run out of ports in the same way"
-    Parameters: ClassVar[type[Parameters]] = ClientParameters
-    settings: ClassVar[dict[str, Any]] = {"ports": 64}
+    settings = {"ports": 64}
+    requires = (
+        one_address("the NAT has to run out of ports for all clients at once"),
+        Requirement("more ports than alice and bob take together", _too_few_ports, Of.SETTINGS),
+        refuses("its refusal is compared with that of alice's own kernel"),
+        ports_run_short(lambda _: ("tcp",), lambda asked: asked.settings.ports, "the NAT has to run out of ports"),
+        finds_every_port("bob has to take the last one"),
+    )
+    story = """
+Ports ran out twice, and only once they were the NAT's.
 
-    @classmethod
-    def check(cls, parameters: ClientParameters, settings: Settings, behaviour: Behaviour) -> None:
-        """Refuse where the NAT would be full first, or is never full."""
-        if parameters.clients < 3:
-            raise ConfigurationError(
-                f"parameter clients={parameters.clients} is not possible with client-exhaustion: alice runs out, "
-                "bob and carol do not; take clients=3"
-            )
-        promise = Promise.of(behaviour, settings, protocol="tcp", clients=parameters.clients)
-        if promise.outcome is None or promise.evicts:
-            raise ConfigurationError(
-                f"setting on_exhaustion={settings.on_exhaustion} is not possible with client-exhaustion: the "
-                "NAT has to refuse, for comparison; take drop, icmp, reset or hold"
-            )
-        if not promise.takes_all_ports or len(settings.external_addresses) > 1:
-            raise ConfigurationError(
-                "client-exhaustion needs a NAT whose ports run out, at one address: take external_addresses=1, "
-                f"and no limit below ports={settings.ports}"
-            )
-        if not parameters.client_ports + 1 < settings.ports <= behaviour.finds_every_port_of.value:
-            raise ConfigurationError(
-                f"setting ports={settings.ports} is not possible with client_ports={parameters.client_ports} and "
-                "this gateway: the NAT must have more than alice and bob take, and fill up to the last; take "
-                f"ports={parameters.client_ports + 2} to {behaviour.finds_every_port_of.value}"
-            )
+Alice's kernel had {{ parameters.client_ports|n }} ports of its own (ip_local_port_range). With all of them in \
+use, connect() failed after {{ "%.0f"|format(own[0].told.seconds * 1e6) if own[0].told else "?" }} microseconds \
+with {{ own[0].words }}. {{ sent|n }} SYNs left alice: the NAT, which had \
+{{ (settings.ports - parameters.client_ports)|n }} of its {{ settings.ports|n }} ports free, was not involved, \
+and bob got through.
+Then bob took the rest of the NAT's ports. Bob and carol connected once more. {{ sent_at_full|n }} SYNs left \
+them, {{ passed|n }} passed the NAT, and the two got: \
+{% for each in refused %}{{ each.words }} \
+{{ "after %.3f s"|format(each.told.seconds) if each.told else "in %s s"|format(parameters.patience) }}\
+{{ "; " if not loop.last else "." }}{% endfor %}
+
+
+How to tell: EADDRNOTAVAIL, at once and without a packet, comes from your own computer, and other hosts go on \
+working. A refusal that takes time, or that comes from the network after a SYN has left, has another cause, and \
+other hosts behind the same NAT are refused as well.
+"""
+
+    def run(self, x: Experiment[ClientParameters]) -> None:
+        """Exhaust alice, ask bob, exhaust the NAT, ask bob and carol."""
+        (alice, bob, carol), own_ports = x.lab.clients[:3], x.parameters.client_ports
+        left = x.settings.ports - own_ports - 1
+        filling = Filling(x, attempts=left, capacity=x.settings.ports)
+        target = filling.targets[0]
+        _limit(alice, own_ports)
+        with x.phase("alice takes all ports of its own"):
+            kept = connect([alice], target, times=own_ports, patience=ANSWERED_WITHIN_S)
+        with x.phase("alice goes on"):
+            own, sent, arrived = _counted(x, [alice], target, times=BEYOND, patience=ANSWERED_WITHIN_S)
+        with x.phase("bob connects"):
+            others = connect([bob], target, patience=ANSWERED_WITHIN_S)
+        x.agrees("packets dropped while only alice has no port", 0, *DROPPED)
+        phase = "bob takes all ports of the NAT"
+        filled = filling.fill(phase, left, clients=[BOB], in_order=1, patience=ANSWERED_WITHIN_S)
+        with x.phase("bob and carol go on"):
+            refused, sent_at_full, passed = _counted(x, [bob, carol], target, patience=x.parameters.patience)
+
+        got, told = [each.words for each in kept], [each.words for each in own]
+        seconds = [round(each.told.seconds, 4) for each in own if each.told]
+        alone, full = "when alice's kernel has no port", "when the NAT is full"
+        x.check("alice's first connections", expected=own_ports, observed=got.count("answered"), source=OWN)
+        x.check(f"alice's connections {alone}", expected=["EADDRNOTAVAIL"] * BEYOND, observed=told, source=OWN)
+        x.check(
+            "seconds until alice's kernel refuses",
+            expected=at_most(AT_ONCE_S),
+            observed=max(seconds, default=None),
+            source="this scenario's AT_ONCE_S",
+        )
+        x.check(f"SYNs that leave alice {alone}", expected=0, observed=sent, source=COUNTED)
+        x.check(f"SYNs that reach the server {alone}", expected=0, observed=arrived, source=COUNTED)
+        x.check(
+            f"bob's connection {alone}",
+            expected=["answered"],
+            observed=[each.words for each in others],
+            source="set-up: the NAT has more ports than client_ports",
+        )
+        x.check(
+            "bob's connections until the NAT is full",
+            expected=left,
+            observed=len(filled.established),
+            source="RFC 6888 REQ-13",
+        )
+        x.check(
+            f"bob's and carol's connections {full}",
+            expected=[x.promise.outcome] * len(refused),
+            observed=[each.attempt(0).outcome for each in refused],
+            source=x.promise.source,
+        )
+        x.check(
+            f"SYNs that leave bob and carol {full}", expected=at_least(2), observed=sent_at_full, source=COUNTED
+        )
+        x.check(f"SYNs that reach the server {full}", expected=0, observed=passed, source=COUNTED)
+        attempts = [each.attempt(-number) for number, each in enumerate([*kept, *others, *refused], start=1)]
+        attempts += filled
+        x.account(attempts, {attempt.number for attempt in attempts if attempt.outcome == "established"})
+        x.series(refusals=[*_rows("alice's kernel", own), *_rows("NAT", refused)])
+        x.tell(own=own, sent=sent, refused=refused, sent_at_full=sent_at_full, passed=passed)
 
     @classmethod
     def open_sockets(cls, parameters: ClientParameters, settings: Settings) -> int:
-        """Every port of the NAT is a socket."""
+        """Return the number of the NAT's ports: each gets a socket."""
         return settings.ports
-
-    def run(self, lab: Lab, parameters: ClientParameters, settings: Settings, report: Report) -> None:
-        """Exhaust alice, ask bob, exhaust the NAT, ask bob and carol."""
-        alice, bob, carol = lab.clients[:3]
-        promise = Promise.of(lab.behaviour, settings, protocol="tcp", clients=len(lab.clients))
-        target = lab.serve("tcp", held=settings.ports).targets[0]
-        _limit(alice, parameters.client_ports)
-        leaving = {host.name: SynCounter(host.netns, "eth0") for host in (alice, bob, carol)}
-        arriving = SynCounter(lab.servers[0].netns, "eth0")
-
-        with report.phase("alice takes all ports of her own"):
-            kept = _connect(alice, target, parameters.client_ports, ANSWERED_WITHIN_S)
-        before, outside = leaving[alice.name].count(), arriving.count()
-        with report.phase("and goes on"):
-            own = _connect(alice, target, BEYOND, ANSWERED_WITHIN_S)
-        sent = leaving[alice.name].count() - before
-        arrived = arriving.count() - outside
-        with report.phase("bob connects"):
-            others = _connect(bob, target, 1, ANSWERED_WITHIN_S)
-        counters = lab.gateway.counters("tcp")
-        _check_client(kept, own, sent, arrived, report)
-        _check_nat_is_free(others, counters, settings, report)
-
-        left = settings.ports - parameters.client_ports - len(others)
-        with report.phase("bob takes all ports of the NAT"):
-            filled = lab.drive("tcp", attempts=left).open(
-                [Opening(number, 1, target) for number in range(1, left + 1)],
-                patience=ANSWERED_WITHIN_S,
-                first_window=1,
-                window=WINDOW,
-                progress=lambda done: report.progress(done, left),
-            )
-        got_through = sum(attempt.outcome == "established" for attempt in filled)
-        before, outside = leaving[bob.name].count() + leaving[carol.name].count(), arriving.count()
-        with report.phase("bob and carol go on"):
-            refused = _connect(bob, target, 1, parameters.patience, carol)
-        sent_by_others = leaving[bob.name].count() + leaving[carol.name].count() - before
-        report.check("the NAT gives all its ports", expected=left, observed=got_through, source="RFC 6888 REQ-13")
-        _check_nat_is_full(refused, promise, sent_by_others, arriving.count() - outside, report)
-
-        everyone = [*kept, *others, *refused]
-        attempts = [each.attempt(-number) for number, each in enumerate(everyone, start=1)] + filled
-        echoed = {attempt.number for attempt in attempts if attempt.outcome == "established"}
-        report.outcomes(outcomes(attempts, shared=lab.shared(), echoed=echoed, leaked=lab.leaks()[1]))
-        report.counters(lab.gateway.counters("tcp"))
-        report.series(
-            refusals=[_row(each, "alice's kernel") for each in own] + [_row(each, "NAT") for each in refused]
-        )
-        report.tell(
-            "client_exhaustion",
-            parameters=parameters,
-            settings=settings,
-            own=own,
-            sent=sent,
-            free=settings.ports - parameters.client_ports,
-            refused=refused,
-            sent_by_others=sent_by_others,
-        )
 
 
 def _limit(host: Any, ports: int) -> None:
-    """Let a host's kernel choose from so few ports of its own."""
+    """Leave a host's kernel `ports` ports of its own to choose from."""
     with network_of(host.netns):
         LOCAL_PORTS.write_text(f"{FIRST_LOCAL_PORT} {FIRST_LOCAL_PORT + ports - 1}")
 
 
-def _connect(host: Any, target: Endpoint, count: int, patience: float, *more: Any) -> list[Client]:
-    """Let a host connect so often, one after the other, or several hosts at once; keep what works."""
-    clients: list[Client] = []
-    for _ in range(count):
-        asking = [Client(each.netns, "tcp", target, queue=True) for each in (host, *more)]
-        deadline = time.monotonic() + patience
-        while any(each.waits for each in asking) and (left := deadline - time.monotonic()) > 0:
-            listen(asking, left)
-        for each in asking:
-            if each.waits or (each.told and not each.told.seen):
-                each.close()  # it would go on asking
-        clients += asking
-    return clients
+def _counted(
+    x: Experiment[ClientParameters], hosts: list[Any], target: Endpoint, **how: Any
+) -> tuple[list[Client], int, int]:
+    """Connect; return the clients, the number of SYNs that left the hosts, and of those that the server got."""
+    leaving = [SynCounter(host.netns, "eth0") for host in hosts]
+    arriving = SynCounter(x.lab.servers[0].netns, "eth0")
+    clients = connect(hosts, target, **how)
+    return clients, sum(each.count() for each in leaving), arriving.count()
 
 
-def _row(client: Client, by: str) -> dict[str, Any]:
-    told = client.told
-    return {"by": by, "told": str(told or "nothing"), "seconds": round(told.seconds, 4) if told else None}
-
-
-def _check_client(kept: list[Client], own: list[Client], sent: int, arrived: int, report: Report) -> None:
-    report.check(
-        "alice has as many connections as her kernel has ports for her",
-        expected=len(kept),
-        observed=sum(str(each.told) == "answered" for each in kept),
-        source=SOURCE,
-    )
-    report.check(
-        "then her own kernel refuses",
-        expected=["EADDRNOTAVAIL"] * len(own),
-        observed=[str(each.told or "nothing") for each in own],
-        source=SOURCE,
-    )
-    report.check_at_most(
-        "at once (seconds)",
-        limit=AT_ONCE_S,
-        observed=max((round(each.told.seconds, 4) for each in own if each.told), default=None),
-        source="this scenario's AT_ONCE_S",
-    )
-    report.check("no SYN of these left alice", expected=0, observed=sent, source="counted on her interface")
-    report.check("and none came to the server", expected=0, observed=arrived, source="counted on its interface")
-
-
-def _check_nat_is_free(
-    others: list[Client], counters: dict[str, int | None], settings: Settings, report: Report
-) -> None:
-    report.check(
-        "bob still gets through: the NAT has ports",
-        expected=["answered"],
-        observed=[str(each.told or "nothing") for each in others],
-        source="set-up: ports above client_ports",
-    )
-    dropped = [counters.get(name) for name in DROPPED]
-    report.check(
-        "the gateway agrees: it has refused nothing so far",
-        expected=0,
-        observed=sum(each or 0 for each in dropped),
-        source="RFC 8512 dropped-port-packets and its like",
-    )
-
-
-def _check_nat_is_full(refused: list[Client], promise: Promise, sent: int, arrived: int, report: Report) -> None:
-    report.check(
-        "now everybody is refused, and as the NAT declares",
-        expected=[promise.outcome] * len(refused),
-        observed=[each.attempt(0).outcome for each in refused],
-        source=promise.source,
-    )
-    report.check(
-        "their SYNs left the hosts",
-        expected=True,
-        observed=sent >= len(refused),
-        source="counted on their interfaces",
-    )
-    report.check(
-        "and did not pass the NAT", expected=0, observed=arrived, source="counted on the server's interface"
-    )
+def _rows(by: str, clients: list[Client]) -> list[dict[str, Any]]:
+    told = [(each.words, round(each.told.seconds, 4) if each.told else None) for each in clients]
+    return [{"by": by, "told": words, "seconds": seconds} for words, seconds in told]

@@ -1,40 +1,41 @@
-"""A full NAT throws the least recently used connection out: who goes, and what its two ends see of that.
+"""A full NAT throws the least recently used connection out: which one goes, and what its two ends see of that.
 
 Set-up        a pool of `ports` ports, all in use: the older half by busy connections, the rest by idle ones;
               the first of the idle is watched from both of its ends
-Action        open as many more as are idle; then let the watched client say something, and then its server
-Expectation   the idle ones go, in spite of being younger; the busy ones stay. The evicted client is told
-              nothing. What its server sends reaches whoever has the port now, if the filtering lets it pass
+Action        open as many more as are idle; then let the watched client send something, and then its server
+Expectation   the idle ones go, although they are younger; the busy ones stay. The evicted client gets no error.
+              What its server sends reaches the host that has the port now, if the filtering passes it
 """
 
 from __future__ import annotations
 
-import errno
-import select
-import socket
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from controller.settings import ConfigurationError, Settings
-from scenarios.shared.filling import Filling
-from testbed.evidence.outcomes import outcomes
-from testbed.experiment.lab import Lab
-from testbed.experiment.promise import room
-from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters, Scenario
-from testbed.sandbox.linux import network_of
-from testbed.traffic.attempt import KINDS
-from topologies.gateways.behaviour import Behaviour, Entry
+from scenarios.shared.filling import QUICK_RELEASE, Filling
+from scenarios.shared.watched import Watched
+from testbed.api import (
+    Asked,
+    Experiment,
+    Of,
+    Parameters,
+    Refusal,
+    Requirement,
+    Scenario,
+    Settings,
+    room,
+    set_limits,
+)
 
-WATCHED_PORT = 4000
-"""Where the watched client's server listens: on another port than the other servers."""
-SETTLED_S = 5.0
-"""Within which the watched connection is made."""
+FEWEST = 4
+"""Connections, of which two are busy, one idle and one watched."""
 KEPT_BUSY_S = 3.5
-"""How long at least: a use counts as at the packet count before it, and the busy ones' comes after some 2 s."""
-STRANGER = {"tcp": "ECONNRESET", "udp": "ECONNREFUSED"}
+"""The shortest time: a use counts as at the packet count before it, and that of the busy ones comes after 2 s."""
+REJECTED = {"tcp": "ECONNRESET", "udp": "ECONNREFUSED"}
 """What a sender gets from a host that knows nothing of it (RFC 9293 section 3.5.2, RFC 1122 section 4.1.3.1)."""
+NO_ERROR = "docs/design.md: a segment of no connection that is known is dropped; the RFCs leave it open"
+LEAST_RECENT = "docs/exhaustion.md: the least recently used goes, one for each newcomer"
 
 
 class EvictionParameters(Parameters):
@@ -46,195 +47,133 @@ class EvictionParameters(Parameters):
         strict=True,
         ge=KEPT_BUSY_S,
         le=60,
-        description="seconds for which the busy ones are kept busy first",
+        description="seconds for which the older half is kept busy",
     )
     patience: float = Field(
         2.0, strict=True, ge=0.5, le=130, description="seconds for which an answer is waited for"
     )
 
 
-class Eviction(Scenario):
-    """Who is thrown out of a full NAT to make room, and how does it learn of that?"""
+def _too_few(asked: Asked) -> Refusal | None:
+    settings, protocol = asked.settings, asked.parameters.protocol
+    fits = room(settings, protocol, asked.parameters.subscribers)
+    if fits >= FEWEST:
+        return None
+    limits = set_limits(settings, protocol) if fits < settings.ports * len(settings.external_addresses) else []
+    key = limits[0] if limits else "ports"
+    why = f"only {fits} connections fit, and the question takes {FEWEST}, busy ones and idle ones"
+    return Refusal(key, getattr(settings, key), why, "more ports, or a higher limit")
+
+
+def _keeps_all(asked: Asked) -> Refusal | None:
+    if asked.declared.ports_exhausted.value.evicts == "lru":
+        return None
+    why = "the question is what a NAT throws out, and under these settings this one keeps every mapping"
+    return Refusal("on_exhaustion", asked.settings.on_exhaustion, why, "on_exhaustion=evict-lru")
+
+
+class Eviction(Scenario[EvictionParameters]):
+    """Which connection is thrown out of a full NAT to make room, and how do its two ends learn of that?"""
 
     name = "eviction"
     claim = "the least recently used connection is thrown out and its port reused"
-    Parameters: ClassVar[type[Parameters]] = EvictionParameters
-    settings: ClassVar[dict[str, Any]] = {
-        "ports": 16,
-        "on_exhaustion": "evict-lru",
-        "tcp_trans_close_timeout": 1,
-        "tcp_rst_timeout": 1,
-        "hold_down_timeout": 0,
-        "port_set_size": 2,
-    }
+    settings = {"ports": 16, "on_exhaustion": "evict-lru", "port_set_size": 2, **QUICK_RELEASE}
+    requires = (
+        Requirement(f"room for {FEWEST} connections, busy ones and idle ones", _too_few, Of.SETTINGS),
+        Requirement("a NAT that throws the least recently used mapping out", _keeps_all, Of.GATEWAY),
+    )
+    story = """
+A NAT was full, with {{ busy|n }} old connections that were kept busy, and {{ idle|n }} younger ones that were \
+idle. Then {{ idle|n }} more came.
+{{ gone|length }} of the idle ones lost their ports to the newcomers. The busy ones went on, though they are \
+older: it is the last use that counts.
+The first of the idle ones was watched from both ends, at {{ seen[0] }}:{{ seen[1] }}.
+{% if client == "nothing" %}
+Its client sent once more, and nothing came back: for all it can know, the connection still stands.
+{% elif client == "arrived" %}
+Its client's next datagram arrived, from a new external endpoint: a UDP flow simply begins again, and another had \
+to go for it.
+{% else %}
+Its client sent once more, and got {{ client }}.
+{% endif %}
+{% if server == "nothing" %}
+Its server sent once more, and nothing came back.
+{% else %}
+Its server sent once more. That reached the host that has the port now, which knows nothing of the connection and \
+rejected it: {{ server }}.
+{% endif %}
+"""
+
+    def run(self, x: Experiment[EvictionParameters]) -> None:
+        """Fill the pool, keep the older half busy, and ask for more."""
+        idle, patience = x.promise.capacity // 2, x.parameters.patience
+        busy = range(1, x.promise.capacity - idle + 1)
+        idling = range(busy.stop, busy.stop + idle - 1)
+        newcomers = range(idling.stop, idling.stop + idle)
+        filling = Filling(x, attempts=newcomers.stop)
+
+        filled = filling.fill("fill", busy, in_order=1)
+        watched = Watched(x.lab, x.protocol)
+        filled += filling.fill("fill", idling, in_order=1)
+        filling.keep_busy(busy, x.parameters.busy)
+        evicting = filling.fill("evict", newcomers, in_order=idle)
+        still_busy = filling.echo(busy) | filling.echo(newcomers)
+        with x.phase("watch"):
+            client, server = watched.client_sends(patience), watched.server_sends(patience)
+        taken = {attempt.seen for attempt in evicting.established}
+        gone: list[int | str] = [attempt.number for attempt in filled.established if attempt.seen in taken]
+        gone += ["watched"] if watched.seen in taken else []
+
+        made = len(evicting.established)
+        x.check("newcomers that are established", expected=idle, observed=made, source="on_exhaustion=evict-lru")
+        x.check(
+            "busy connections that still carry data, though they are older",
+            expected=len(busy),
+            observed=len(still_busy & set(busy)),
+            source=LEAST_RECENT,
+        )
+        x.check(
+            "connections whose ports the newcomers have: the idle ones, and the watched one",
+            expected=[*idling, "watched"],
+            observed=gone,
+            source=LEAST_RECENT,
+        )
+        _check_ends(client, server, x)
+        # None should be left to ask.
+        left = set(idling) - set(gone)
+        echoed = still_busy | (filling.echo(idling) & left if left else set())
+        # A datagram of the evicted one is a new flow, for which the next must go.
+        again = 1 if x.protocol == "udp" else 0
+        x.agrees("mappings evicted", idle + again, "evicted_mappings")
+        x.account(filled + evicting, echoed)
+        x.tell(busy=len(busy), idle=idle, gone=gone, seen=watched.seen, client=client, server=server)
 
     @classmethod
     def complete(
         cls, parameters: EvictionParameters, settings: Settings
     ) -> tuple[EvictionParameters, dict[str, Any]]:
         """Let no mapping end by itself meanwhile."""
-        if room(settings, parameters.protocol, parameters.clients) < 4:
-            raise ConfigurationError(
-                "eviction needs room for at least 4 connections, busy ones and idle ones; take more ports, or "
-                "a higher limit"
-            )
         return parameters, {"udp_timeout": (20 + parameters.busy + 2 * parameters.patience) / settings.time_scale}
 
-    @classmethod
-    def check(cls, parameters: EvictionParameters, settings: Settings, behaviour: Behaviour) -> None:
-        """Refuse a NAT that evicts nobody."""
-        if behaviour.ports_exhausted.value.evicts != "lru":
-            raise ConfigurationError(
-                "eviction is about a NAT that makes room for newcomers, and under these settings this one keeps "
-                "every mapping; take on_exhaustion=evict-lru"
-            )
 
-    def run(self, lab: Lab, parameters: EvictionParameters, settings: Settings, report: Report) -> None:
-        """Fill the pool, keep the older half busy, and ask for more."""
-        capacity = room(settings, parameters.protocol, parameters.clients)
-        idle = capacity // 2
-        busy = range(1, capacity - idle + 1)
-        idling = range(busy.stop, busy.stop + idle - 1)
-        newcomers = range(idling.stop, idling.stop + idle)
-        filling = Filling(lab, report, protocol=parameters.protocol, attempts=newcomers.stop, held=newcomers.stop)
-        patience = parameters.patience
-
-        filled = filling.fill("fill", busy, patience=patience, in_order=1)
-        watched = Watched(lab, parameters.protocol)
-        filled += filling.fill("fill", idling, patience=patience, in_order=1)
-        filling.keep_busy(busy, parameters.busy)
-        evicting = filling.fill("evict", newcomers, patience=patience, in_order=idle)
-
-        still_busy = filling.echo(busy) | filling.echo(newcomers)
-        with report.phase("watch"):
-            client_sees = watched.client_says(patience)
-            server_sees = watched.server_says(patience)
-        taken = {attempt.seen for attempt in evicting.established}
-        gone = [attempt for attempt in filled.established if attempt.seen in taken]
-
-        report.check(
-            f"all {idle} newcomers are established",
-            expected=idle,
-            observed=len(evicting.established),
-            source="on_exhaustion=evict-lru",
-        )
-        report.check(
-            "every busy connection carries data on, though it is older",
-            expected=len(busy),
-            observed=len(still_busy & set(busy)),
-            source="docs/exhaustion.md: the least recently used goes",
-        )
-        report.check(
-            "the newcomers have the ports of the idle ones, the watched one's among them",
-            expected=[*idling, "watched"],
-            observed=[*(attempt.number for attempt in gone), *(["watched"] if watched.seen in taken else [])],
-            source="docs/exhaustion.md: one goes for each newcomer",
-        )
-        self._check_told(client_sees, server_sees, parameters.protocol, lab.behaviour.filtering, report)
-
-        # None should be left to ask.
-        left = set(idling) - {attempt.number for attempt in gone}
-        echoed = still_busy | (filling.echo(idling) & left if left else set())
-        _, leaked = lab.leaks()
-        attempts = (filled + evicting).attempts
-        report.outcomes(outcomes(attempts, shared=lab.shared(), echoed=echoed, leaked=leaked))
-        counters = lab.gateway.counters(parameters.protocol)
-        report.counters(counters)
-        # A datagram of the evicted is a new flow, for which the next must go.
-        again = 1 if parameters.protocol == "udp" else 0
-        report.check(
-            "the gateway agrees: so many mappings were evicted",
-            expected=idle + again,
-            observed=counters["evicted_mappings"],
-            source="on_exhaustion=evict-lru",
-        )
-        report.tell(
-            "eviction",
-            parameters=parameters,
-            busy=len(busy),
-            idle=idle,
-            gone=len(gone),
-            taken=taken,
-            watched=watched,
-            client_sees=client_sees,
-            server_sees=server_sees,
-        )
-
-    @staticmethod
-    def _check_told(client: str, server: str, protocol: str, filtering: Entry[str], report: Report) -> None:
-        report.check(
-            "the evicted client's next packet: no error comes back"
-            if protocol == "tcp"
-            else "the evicted client's next packet is a new flow: it arrives, from another endpoint",
-            expected="nothing" if protocol == "tcp" else "arrived",
-            observed=client,
-            source="docs/design.md: a segment of no connection that is known is dropped; the RFCs leave it open"
-            if protocol == "tcp"
-            else "RFC 4787 REQ-1",
-        )
-        passes = filtering.value != "edf"
-        report.check(
-            "the server's next packet reaches the stranger who has the port now, whose host rejects it"
-            if passes
-            else "the server's next packet is filtered: it hears nothing",
-            expected=STRANGER[protocol] if passes else "nothing",
-            observed=server,
-            source=f"RFC 4787 REQ-8; {filtering}",
-        )
-
-
-class Watched:
-    """One connection of which we hold both ends; `seen` is its external endpoint."""
-
-    def __init__(self, lab: Lab, protocol: str) -> None:
-        self._kind, _ = KINDS[protocol]
-        self._server_host, client = lab.servers[0], lab.clients[0]
-        self._target = (str(lab.topology.addresses[self._server_host.name][0]), WATCHED_PORT)
-        self._is_stream = protocol == "tcp"
-        listener = self._listening()
-        with network_of(client.netns):
-            self._client = socket.socket(socket.AF_INET, self._kind)
-        self._client.settimeout(SETTLED_S)
-        self._client.connect(self._target)
-        if self._is_stream:
-            self._server, self.seen = listener.accept()
-            self._awaiting = self._server
-        else:
-            self._client.send(b"hello")
-            self.seen = listener.recvfrom(64)[1]
-            self._awaiting = listener
-            # A socket that is connected hears of errors, and takes nothing from anybody else.
-            self._server = self._listening()
-            self._server.connect(self.seen)
-
-    def _listening(self) -> socket.socket:
-        with network_of(self._server_host.netns):
-            made = socket.socket(socket.AF_INET, self._kind)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.settimeout(SETTLED_S)
-        made.bind(self._target)
-        if self._is_stream:
-            made.listen()
-        return made
-
-    def client_says(self, patience: float) -> str:
-        """Let the client send something; return `arrived`, `nothing`, or the error that came back."""
-        self._client.send(b"are you there?")
-        return _heard(self._awaiting, self._client, patience)
-
-    def server_says(self, patience: float) -> str:
-        """Let the server send something; return `arrived`, `nothing`, or the error that came back."""
-        self._server.send(b"are you there?")
-        return _heard(self._client, self._server, patience)
-
-
-def _heard(receiver: socket.socket, sender: socket.socket, patience: float) -> str:
-    """Wait for what was sent to arrive at the receiver, or for an error at the sender."""
-    poll = select.poll()
-    poll.register(receiver, select.POLLIN)
-    poll.register(sender, 0)
-    for descriptor, _ in poll.poll(patience * 1000):
-        if descriptor == receiver.fileno():
-            return "arrived"
-        return errno.errorcode[sender.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)]
-    return "nothing"
+def _check_ends(client: str, server: str, x: Experiment[EvictionParameters]) -> None:
+    """Check what came of the evicted client's next packet, and then of its server's."""
+    is_tcp, passes = x.protocol == "tcp", x.behaviour.filtering.value != "edf"
+    x.check(
+        "the evicted client's next packet: no answer and no error comes back"
+        if is_tcp
+        else "the evicted client's next packet is a new flow: it arrives, from another endpoint",
+        key="evicted-clients-packet",
+        expected="nothing" if is_tcp else "arrived",
+        observed=client,
+        source=NO_ERROR if is_tcp else "RFC 4787 REQ-1",
+    )
+    x.check(
+        "the server's next packet reaches the host that has the port now, which rejects it"
+        if passes
+        else "the server's next packet is filtered: no error comes back",
+        key="its-servers-packet",
+        expected=REJECTED[x.protocol] if passes else "nothing",
+        observed=server,
+        source=f"RFC 4787 REQ-8; {x.behaviour.filtering}",
+    )

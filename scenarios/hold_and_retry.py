@@ -19,8 +19,9 @@ from controller.settings import ConfigurationError, Settings
 from scenarios.shared.rates import Pool, check_offer, evenly, timetable
 from testbed.evidence.outcomes import HELD_S, SYN_TIMER_S, TIMER_SLACK, outcomes
 from testbed.experiment.lab import Lab
+from testbed.experiment.parameters import Parameters, SubscriberParameters
 from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters, Scenario, SubscriberParameters
+from testbed.experiment.scenario import Scenario
 from testbed.traffic.records import Attempt
 from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
 

@@ -77,10 +77,12 @@ In the end:{% for outcome, count in counts.items() if count %} {{ count|n }} \
 {{ outcome }}{{ "," if not loop.last else "." }}{% endfor %}
 
 {{ echoed|n }} of the {{ first.established|length|n }} established ones still carried data after that.
-{% if back_after is none %}
+{% if not drained.is_known %}
+All were closed. This NAT does not say when its ports are free again.
+{% elif drained.seconds is none %}
 All were closed, but not every port came back.
 {% else %}
-All were closed, and {{ "%.1f"|format(back_after) }} s after the last close every port was free again \
+All were closed, and {{ "%.1f"|format(drained.seconds) }} s after the last close every port was free again \
 ({{ "close timer" if parameters.protocol == "tcp" else "idle timer" }} \
 {{ settings.tcp_trans_close_timeout if parameters.protocol == "tcp" else settings.udp_timeout }} s).
 {% endif %}
@@ -102,13 +104,14 @@ A second fill established {{ second.established|length|n }} connections.
         echoed = _use(filling, attempts - kept, x)
         _check_kept(first, echoed, x)
 
-        back_after, within = filling.drain(first)
-        x.check(
-            "seconds until the pool is whole again after all have closed",
-            expected=at_most(within),
-            observed=None if back_after is None else round(back_after, 3),
-            source=f"{x.behaviour.port_back}; the scenario's own timers",
-        )
+        drained = filling.drain(first)
+        if drained.is_known:
+            x.check(
+                "seconds until the pool is whole again after all have closed",
+                expected=at_most(drained.within),
+                observed=None if drained.seconds is None else round(drained.seconds, 3),
+                source=f"{x.behaviour.port_back}; the scenario's own timers",
+            )
         beyond = 0 if promise.evicts else max(8, promise.capacity // 64)
         again = range(1, min(attempts, promise.capacity + beyond) + 1)
         second = filling.fill("fill again", again, in_order=max(16, _in_order(x.settings)))
@@ -121,9 +124,7 @@ A second fill established {{ second.established|length|n }} connections.
         counters = x.counters()
         _check_counters(at_full, counters, first, second, x)
         counts = x.account(first, echoed, counters=counters)
-        x.tell(
-            promise=promise, first=first, second=second, counts=counts, echoed=len(echoed), back_after=back_after
-        )
+        x.tell(promise=promise, first=first, second=second, counts=counts, echoed=len(echoed), drained=drained)
 
     @classmethod
     def complete(

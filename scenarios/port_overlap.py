@@ -11,31 +11,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from controller.settings import ConfigurationError, Settings
-from scenarios.port_exhaustion import MOST_PER_CLIENT
-from scenarios.shared.filling import WINDOW, Filled, Filling, outlasting
-from testbed.evidence.outcomes import outcomes
-from testbed.experiment.lab import Lab
-from testbed.experiment.promise import (
-    Promise,
-    check_refused,
-    dropped,
-    packets_refused,
-    require_ports_run_short,
-    settled,
-)
-from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
-from testbed.traffic.records import Sighting
-from testbed.traffic.wire import Endpoint
-from topologies.gateways.behaviour import Behaviour
-
-ONCE_BELIEVED = 65_535
-"""The number that no NAT can exceed, by the claim."""
+from scenarios.shared.checks import check_carrying, check_refused, check_refused_packets
+from scenarios.shared.filling import WINDOW, Filling, outlasting
+from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, one_address, ports_run_short, source_ports
+from testbed.api import Endpoint, Experiment, PatientParameters, Scenario, Settings, Sighting, between, settled
 
 
 class OverlapParameters(PatientParameters):
@@ -48,13 +31,12 @@ class OverlapParameters(PatientParameters):
     protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
 
 
-class PortOverlap(Scenario):
+class PortOverlap(Scenario[OverlapParameters]):
     """Can a NAT with one address have more than 65,535 connections at once?"""
 
     name = "port-overlap"
     claim = '"more than 65,535 connections at once? No." / "yes: a port is reused when the destination differs"'
-    Parameters: ClassVar[type[Parameters]] = OverlapParameters
-    settings: ClassVar[dict[str, Any]] = {
+    settings = {
         "ports": 64,
         "mapping_type": "edm",
         "filtering_type": "edf",
@@ -62,84 +44,96 @@ class PortOverlap(Scenario):
         "port_set_size": 8,
         "hold_down_timeout": 0,
     }
-
+    requires = (
+        one_address("the question is about the ports of one address (the scenario address-pool has more)"),
+        source_ports(lambda asked: _attempts(asked.parameters, asked.settings)),
+        keeps_mappings(REFUSES_NONE),
+        ports_run_short(
+            lambda asked: (asked.parameters.protocol,),
+            lambda asked: asked.settings.ports * asked.parameters.destinations,
+            "the question is about ports",
+        ),
+    )
     cached_flows = 0
+    story = """
+{% set established, failed = filled.established|length, filled.first_failure %}
+{{ parameters.clients|n }} client{{ "s" if parameters.clients > 1 }} opened {{ filled|length|n }} \
+{{ parameters.protocol|upper }} connections to {{ parameters.destinations|n }} services, through a NAT with \
+{{ settings.ports|n }} port{{ "s" if settings.ports > 1 }} on one address, in \
+{{ "%.1f"|format(filled.seconds) }} s.
+{{ established|n }} were established, and {{ echoed|n }} carried data at the same time. The servers saw them come \
+from {{ users|length|n }} external endpoint{{ "s" if users|length != 1 }}.
+{% if most > 1 %}
+One external endpoint was in use toward {{ most|n }} destinations at once. Nothing is confused by that: \
+the answers of different servers come from different endpoints, and by these the NAT tells them apart (port \
+overlapping, RFC 7857 section 3). So the limit is the number of ports, for each destination.
+{% else %}
+No external endpoint was in use toward two destinations: here a port belongs to one inside socket \
+(port_overlapping={{ overlapping }}), whatever its destinations, and the limit is the number of ports in all.
+{% endif %}
+{% if established > 65535 %}
+{{ established|n }} is more than 65,535: one address can have more connections at once than there are \
+port numbers.
+{% endif %}
+{% if failed %}
+Attempt {{ failed.number|n }} was the first to fail: {{ failed.outcome }}\
+{% if failed.detail %} ({{ failed.detail }}){% endif %}.
+{% endif %}
+"""
+
+    def run(self, x: Experiment[OverlapParameters]) -> None:
+        """Open more than `ports` connections to each service, use them, and see which of them share a port."""
+        attempts, destinations = _attempts(x.parameters, x.settings), x.parameters.destinations
+        held = destinations * x.promise.capacity
+        filling = Filling(x, attempts=attempts, capacity=held, destinations=destinations, own_ports=True)
+        reuse = reuses(x.behaviour.overlapping.value, filling.targets)
+        filled = filling.fill("fill", attempts, in_order=_in_order(x.settings))
+        at_full = settled(x.lab.gateway, x.protocol, dropping=x.promise.packets_refused(filled.attempts))
+        echoed = filling.echo()
+        kept = {attempt.nonce for attempt in filled.established if attempt.number in echoed}
+        users = at_once(seen for seen in filling.sightings() if seen.nonce in kept)
+        established, most = len(filled.established), max(map(len, users.values()), default=0)
+
+        x.check(
+            f"connections that are established at once: {reuse} for each port",
+            expected=between(x.promise.least * reuse, x.promise.capacity * reuse),
+            observed=established,
+            source=f"RFC 7857 section 3; {x.behaviour.overlapping}",
+        )
+        check_refused(filled, x)
+        check_carrying(established, echoed, x, source="RFC 4787 REQ-3, RFC 5382 REQ-7")
+        x.check(
+            "pairs of external endpoint and destination that the servers saw at once",
+            expected=established,
+            observed=sum(map(len, users.values())),
+            source="RFC 4787 REQ-3: the pair tells the connections apart",
+        )
+        x.check(
+            "destinations that one external endpoint is in use toward at once",
+            expected=reuse,
+            observed=most,
+            source=str(x.behaviour.overlapping),
+        )
+        x.agrees("sessions in its table", established, "total_sessions", of=at_full)
+        check_refused_packets(filled, at_full, x)
+        x.account(filled, echoed, counters=at_full)
+        x.tell(
+            overlapping=x.behaviour.overlapping.value, filled=filled, echoed=len(echoed), users=users, most=most
+        )
 
     @classmethod
     def complete(
         cls, parameters: OverlapParameters, settings: Settings
     ) -> tuple[OverlapParameters, dict[str, Any]]:
-        """Fill in idle timers that are longer than the fill and the echoes."""
-        if len(settings.external_addresses) > 1:
-            raise ConfigurationError(
-                "setting external_addresses: port-overlap is about the ports of one address, so take "
-                "external_addresses=1; the scenario address-pool has more"
-            )
-        attempts = _attempts(parameters, settings)
-        if attempts > parameters.clients * MOST_PER_CLIENT:
-            raise ConfigurationError(
-                f"parameter clients={parameters.clients} is not possible with {attempts:,} attempts (destinations "
-                f"times ports and beyond): each has {MOST_PER_CLIENT:,} source ports of its own; take more clients"
-            )
-        # Datagrams that were refused open the window wide only after a moment, and the echoes come after all.
-        idle = outlasting(attempts, settings, besides=20 + 2 * parameters.patience)
+        """Fill in an idle timer that is longer than the fill and the echoes."""
+        # Refused datagrams open the window wide only after a moment, and the echoes come after all attempts.
+        idle = outlasting(_attempts(parameters, settings), settings, besides=20 + 2 * parameters.patience)
         return parameters, {"udp_timeout": idle}
 
     @classmethod
-    def check(cls, parameters: OverlapParameters, settings: Settings, behaviour: Behaviour) -> None:
-        """Refuse what lets anything but the ports run short."""
-        require_ports_run_short(
-            cls.name,
-            settings,
-            protocol=parameters.protocol,
-            clients=parameters.clients,
-            connections=settings.ports * parameters.destinations,
-        )
-
-    @classmethod
     def open_sockets(cls, parameters: OverlapParameters, settings: Settings) -> int:
-        """Every attempt is a socket."""
+        """Count a socket for every attempt."""
         return _attempts(parameters, settings)
-
-    def run(self, lab: Lab, parameters: OverlapParameters, settings: Settings, report: Report) -> None:
-        """Open more than `ports` connections to each service, use them, and see who shares a port."""
-        promise = Promise.of(lab.behaviour, settings, protocol=parameters.protocol, clients=parameters.clients)
-        everyone = range(1, _attempts(parameters, settings) + 1)
-        filling = Filling(
-            lab,
-            report,
-            protocol=parameters.protocol,
-            attempts=len(everyone),
-            held=parameters.destinations * promise.capacity,
-            destinations=parameters.destinations,
-            own_ports=True,
-        )
-        reuse = reuses(lab.behaviour.overlapping.value, filling.targets)
-
-        filled = filling.fill("fill", everyone, patience=parameters.patience, in_order=_in_order(settings))
-        refused = packets_refused(filled.attempts, promise)
-        at_full = settled(lab.gateway, parameters.protocol, dropping=refused)
-        echoed = filling.echo(everyone)
-        kept = {attempt.nonce for attempt in filled.established if attempt.number in echoed}
-        users = at_once(seen for seen in filling.sightings() if seen.nonce in kept)
-
-        _check_fill(filled, reuse, promise, lab.behaviour, report)
-        _check_reuse(filled, echoed, users, reuse, lab.behaviour, report)
-        _check_counters(at_full, filled, refused, report)
-        _, leaked = lab.leaks()
-        counts = outcomes(filled.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
-        report.outcomes(counts)
-        report.tell(
-            "port_overlap",
-            parameters=parameters,
-            settings=settings,
-            overlapping=lab.behaviour.overlapping.value,
-            filled=filled,
-            echoed=len(echoed),
-            external=len(users),
-            most_targets=max((len(targets) for targets in users.values()), default=0),
-            believed=ONCE_BELIEVED,
-        )
 
 
 def reuses(overlapping: str, targets: Iterable[Endpoint]) -> int:
@@ -169,70 +163,5 @@ def _attempts(parameters: OverlapParameters, settings: Settings) -> int:
 
 
 def _in_order(settings: Settings) -> int:
-    """How many attempts are under way at once while all are answered: one for each 64 ports."""
+    """Return the number of attempts under way at once while all are answered: one for each 64 ports."""
     return min(WINDOW, max(1, settings.ports // 64))
-
-
-def _check_fill(filled: Filled, reuse: int, promise: Promise, behaviour: Behaviour, report: Report) -> None:
-    """Check how many were established, and what became of the others."""
-    least, most = promise.least * reuse, promise.capacity * reuse
-    report.check_between(
-        f"{most} connections are established at once: {reuse} for each port"
-        if reuse > 1
-        else f"{most} connections are established at once, whatever their destinations",
-        least=least,
-        most=most,
-        observed=len(filled.established),
-        source=f"RFC 7857 section 3; {behaviour.overlapping}",
-    )
-    check_refused(filled.attempts, promise, report)
-
-
-def _check_reuse(
-    filled: Filled,
-    echoed: set[int],
-    users: dict[Endpoint, set[Endpoint]],
-    reuse: int,
-    behaviour: Behaviour,
-    report: Report,
-) -> None:
-    """Check by the servers' eyes which ports were in use toward what, when all connections stood."""
-    established = len(filled.established)
-    report.check(
-        "every one of them carries data, from the same external endpoint as before",
-        expected=established,
-        observed=len(echoed),
-        source="RFC 4787 REQ-3, RFC 5382 REQ-7",
-    )
-    report.check(
-        "the servers saw as many different pairs of external endpoint and destination at once",
-        expected=established,
-        observed=sum(len(targets) for targets in users.values()),
-        source="RFC 4787 REQ-3: the pair tells the connections apart",
-    )
-    report.check(
-        f"one external endpoint is in use toward {reuse} destinations at once"
-        if reuse > 1
-        else "no external endpoint is in use toward two destinations",
-        expected=reuse,
-        observed=max((len(targets) for targets in users.values()), default=0),
-        source=str(behaviour.overlapping),
-    )
-
-
-def _check_counters(at_full: dict[str, int | None], filled: Filled, refused: int, report: Report) -> None:
-    """Ask the second witness."""
-    report.counters(at_full)
-    if at_full["total_sessions"] is not None:
-        report.check(
-            "the gateway agrees: so many sessions stand",
-            expected=len(filled.established),
-            observed=at_full["total_sessions"],
-            source="RFC 8512 total-sessions",
-        )
-    report.check(
-        "the gateway agrees: it dropped every packet of the refused attempts",
-        expected=True,
-        observed=dropped(at_full) >= refused,
-        source="RFC 8512 dropped-port-packets and its like",
-    )

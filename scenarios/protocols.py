@@ -9,31 +9,32 @@ Expectation   each protocol gets `ports` of them, and refuses at its own end, ho
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import Field
 
-from controller.settings import ConfigurationError, Settings
-from scenarios.port_exhaustion import MOST_PER_CLIENT
-from scenarios.shared.filling import Filled, Filling, outlasting
-from testbed.evidence.outcomes import outcomes
-from testbed.experiment.lab import Lab
-from testbed.experiment.promise import (
+from scenarios.shared.checks import check_carrying, check_established, check_refused
+from scenarios.shared.filling import MOST_PER_CLIENT, Filled, Filling, outlasting
+from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, one_address, ports_run_short
+from testbed.api import (
+    DROPPED,
+    Asked,
+    Counters,
+    Experiment,
+    Of,
+    PatientParameters,
     Promise,
-    check_refused,
+    Refusal,
+    Requirement,
+    Scenario,
+    Settings,
+    at_least,
     dropped,
-    packets_refused,
-    require_ports_run_short,
     settled,
 )
-from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
-from topologies.gateways.behaviour import Behaviour
 
 PROTOCOLS = ("tcp", "udp", "icmp")
-
-Counters = dict[str, dict[str, int | None]]
-"""A gateway's counters, by protocol."""
+OWN_NUMBERS = "RFC 4787 REQ-3, RFC 5382 REQ-7, RFC 5508 REQ-1: each protocol has numbers of its own"
 
 
 class ProtocolsParameters(PatientParameters):
@@ -42,179 +43,125 @@ class ProtocolsParameters(PatientParameters):
     beyond: int = Field(8, strict=True, ge=1, le=10_000, description="attempts of each protocol beyond the ports")
 
 
-class Protocols(Scenario):
+def _too_many_pings(asked: Asked) -> Refusal | None:
+    beyond, ports = asked.parameters.beyond, asked.settings.ports
+    if ports + beyond <= MOST_PER_CLIENT:
+        return None
+    why = f"with ports={ports} it takes {ports + beyond:,} pings, and there are {MOST_PER_CLIENT:,} identifiers"
+    return Refusal("beyond", beyond, why, "fewer of either", kind="parameter")
+
+
+class Protocols(Scenario[ProtocolsParameters]):
     """When TCP has used up all ports, can UDP and ping still get through?"""
 
     name = "protocols"
     claim = "TCP, UDP and ICMP run out separately"
-    Parameters: ClassVar[type[Parameters]] = ProtocolsParameters
-    settings: ClassVar[dict[str, Any]] = {"ports": 32, "port_set_size": 4, "hold_down_timeout": 0}
+    settings = {"ports": 32, "port_set_size": 4, "hold_down_timeout": 0}
+    requires = (
+        one_address("the question is about the ports of one address (the scenario address-pool has more)"),
+        Requirement("identifiers enough for all pings", _too_many_pings, Of.SETTINGS),
+        keeps_mappings(REFUSES_NONE),
+        ports_run_short(
+            lambda asked: PROTOCOLS,
+            lambda asked: len(PROTOCOLS) * asked.settings.ports,
+            "the question is about the ports of three protocols",
+        ),
+    )
+    story = """
+A NAT with {{ settings.ports|n }} port{{ "s" if settings.ports > 1 }} was asked for {{ attempts|n }} connections \
+over TCP, then for {{ attempts|n }} flows over UDP, then for {{ attempts|n }} pings.
+{% for protocol, each in filled.items() %}
+{% set failed = each.first_failure %}
+{{ protocol|upper }}: {{ each.established|length|n }} established\
+{% if failed %}; number {{ failed.number|n }} was the first to fail: {{ failed.outcome }}\
+{% if failed.detail %} ({{ failed.detail }}){% endif %}{% endif %}. \
+{{ echoed[protocol]|length|n }} of them carried data when all were made.
+{% endfor %}
+TCP port 1024 and UDP port 1024 are two different things. A packet's header names its protocol, so the NAT can \
+tell them apart, and gives each protocol all of its numbers.
+{% if identifiers == "kept" %}
+A ping has no port. It has an identifier, and this NAT leaves it as it is. So pings need none of the ports, but \
+two hosts with the same identifier would be in each other's way.
+{% else %}
+A ping has no port, but an identifier that serves as one: the NAT translates it, and runs out of identifiers in \
+the same way.
+{% endif %}
+"""
+
+    def run(self, x: Experiment[ProtocolsParameters]) -> None:
+        """Fill one protocol after the other, then use all that was established."""
+        attempts = x.settings.ports + x.parameters.beyond
+        fillings = {each: Filling(x, protocol=each, attempts=attempts, own_ports=True) for each in PROTOCOLS}
+        translated = PROTOCOLS if x.behaviour.icmp_identifiers.value != "kept" else PROTOCOLS[:-1]
+        filled: dict[str, Filled] = {}
+        counters: list[Counters] = [{}] * len(PROTOCOLS)
+        for place, (protocol, filling) in enumerate(fillings.items()):
+            promise, before = x.promise_for(protocol), dropped(counters[place])
+            filled[protocol] = filling.fill(protocol, attempts, in_order=1, ahead=x.settings.ports)
+            dropping = before + promise.packets_refused(filled[protocol].attempts)
+            settled(x.lab.gateway, protocol, dropping=dropping)
+            counters = [x.counters(each) for each in PROTOCOLS]
+
+            _check_filled(protocol, filled[protocol], promise, x, translated=protocol in translated)
+            # The gateway counts for this protocol, and not for those to come.
+            allocated = [len(filled[each].established) if each in filled else 0 for each in PROTOCOLS]
+            after = f"after {protocol.upper()}"
+            x.agrees(f"ports of each protocol allocated {after}", allocated, "ports_allocated", of=counters)
+            x.agrees(f"packets dropped {after}", at_least(dropping), *DROPPED, of=counters[place])
+
+        echoed = {protocol: filling.echo() for protocol, filling in fillings.items()}
+        for protocol in PROTOCOLS:
+            check_carrying(len(filled[protocol].established), echoed[protocol], x, of=f"{protocol.upper()}: ")
+            x.account(filled[protocol], echoed[protocol], counters=counters[0])
+        numbers = [{attempt.seen[1] for attempt in filled[each].established} for each in translated]
+        x.check(
+            f"numbers that {', '.join(translated).upper()} have in use at once",
+            key="numbers-in-common",
+            # Nearly all of the range are in use by each, so most of them by all.
+            expected=at_least(max(1, min(map(len, numbers)) // 2)),
+            observed=len(set.intersection(*numbers)),
+            source="RFC 4787 REQ-3: a port is one of a protocol",
+        )
+        rows = [
+            {
+                "protocol": protocol,
+                "attempts": attempts,
+                "established": len(each.established),
+                "first_to_fail": each.first_failure.number if each.first_failure else None,
+            }
+            for protocol, each in filled.items()
+        ]
+        x.series(protocols=rows)
+        x.tell(filled=filled, echoed=echoed, attempts=attempts, identifiers=x.behaviour.icmp_identifiers.value)
 
     @classmethod
     def complete(
         cls, parameters: ProtocolsParameters, settings: Settings
     ) -> tuple[ProtocolsParameters, dict[str, Any]]:
         """Fill in idle timers that are longer than everything."""
-        if len(settings.external_addresses) > 1:
-            raise ConfigurationError(
-                "setting external_addresses: protocols is about the ports of one address, so take "
-                "external_addresses=1; the scenario address-pool has more"
-            )
-        attempts = settings.ports + parameters.beyond
-        if attempts > MOST_PER_CLIENT:
-            raise ConfigurationError(
-                f"parameter beyond={parameters.beyond} is not possible with ports={settings.ports}: there are "
-                f"only {MOST_PER_CLIENT:,} identifiers for {attempts:,} pings; take fewer of either"
-            )
-        idle = outlasting(3 * attempts, settings, besides=30 + 3 * parameters.patience)
+        attempts = len(PROTOCOLS) * (settings.ports + parameters.beyond)
+        idle = outlasting(attempts, settings, besides=30 + 3 * parameters.patience)
         return parameters, {"udp_timeout": idle, "icmp_timeout": idle}
 
     @classmethod
-    def check(cls, parameters: ProtocolsParameters, settings: Settings, behaviour: Behaviour) -> None:
-        """Refuse what lets anything but the ports run short; the limits of all protocols count for all three."""
-        for protocol in PROTOCOLS:
-            require_ports_run_short(
-                cls.name,
-                settings,
-                protocol=protocol,
-                clients=parameters.clients,
-                connections=len(PROTOCOLS) * settings.ports,
-            )
-
-    @classmethod
     def open_sockets(cls, parameters: ProtocolsParameters, settings: Settings) -> int:
-        """Every attempt is a socket."""
+        """Count a socket for every attempt."""
         return len(PROTOCOLS) * (settings.ports + parameters.beyond)
 
-    def run(self, lab: Lab, parameters: ProtocolsParameters, settings: Settings, report: Report) -> None:
-        """Fill one protocol after the other, then use all that was established."""
-        everyone = range(1, settings.ports + parameters.beyond + 1)
-        promises = {
-            protocol: Promise.of(lab.behaviour, settings, protocol=protocol, clients=parameters.clients)
-            for protocol in PROTOCOLS
-        }
-        fillings = {
-            protocol: Filling(
-                lab, report, protocol=protocol, attempts=len(everyone), held=len(everyone), own_ports=True
-            )
-            for protocol in PROTOCOLS
-        }
-        filled: dict[str, Filled] = {}
-        at_full: dict[str, Counters] = {}
-        for protocol, filling in fillings.items():
-            filled[protocol] = filling.fill(
-                protocol, everyone, patience=parameters.patience, in_order=1, ahead=settings.ports
-            )
-            before = at_full[PROTOCOLS[PROTOCOLS.index(protocol) - 1]][protocol] if at_full else {}
-            dropping = dropped(before) + packets_refused(filled[protocol].attempts, promises[protocol])
-            settled(lab.gateway, protocol, dropping=dropping)
-            at_full[protocol] = {each: lab.gateway.counters(each) for each in PROTOCOLS}
-        echoed = {protocol: filling.echo(everyone) for protocol, filling in fillings.items()}
 
-        for protocol in PROTOCOLS:
-            _check_filled(protocol, filled[protocol], promises[protocol], lab.behaviour, report)
-            report.check(
-                f"{protocol.upper()}: each of them carries data when all three are full",
-                expected=len(filled[protocol].established),
-                observed=len(echoed[protocol]),
-                source="RFC 6888 REQ-11D: existing mappings are kept",
-            )
-        _check_numbers(filled, lab.behaviour, report)
-        _check_counters(filled, at_full, promises, report)
-
-        _, leaked = lab.leaks()
-        counts = outcomes([], shared=set(), echoed=set(), leaked=set())
-        for protocol in PROTOCOLS:
-            counts += outcomes(
-                filled[protocol].attempts, shared=lab.shared(), echoed=echoed[protocol], leaked=leaked
-            )
-        report.outcomes(counts)
-        report.series(
-            protocols=[
-                {
-                    "protocol": protocol,
-                    "attempts": len(each.attempts),
-                    "established": len(each.established),
-                    "first_to_fail": each.first_failure.number if each.first_failure else None,
-                }
-                for protocol, each in filled.items()
-            ]
-        )
-        report.tell(
-            "protocols",
-            filled=filled,
-            echoed=echoed,
-            settings=settings,
-            attempts=len(everyone),
-            identifiers=lab.behaviour.icmp_identifiers.value,
-        )
-
-
-def _keeps(protocol: str, behaviour: Behaviour) -> bool:
-    """Whether this protocol's numbers pass as they are, so that none of them runs out."""
-    return protocol == "icmp" and behaviour.icmp_identifiers.value == "kept"
-
-
-def _check_filled(protocol: str, filled: Filled, promise: Promise, behaviour: Behaviour, report: Report) -> None:
-    """Check that a protocol had all ports to itself, and how it refused the rest."""
-    attempts, established = len(filled.attempts), len(filled.established)
-    if _keeps(protocol, behaviour):
-        report.check(
-            f"{protocol.upper()}: all {attempts} are established: identifiers are not taken from the ports",
-            expected=attempts,
-            observed=established,
-            source=str(behaviour.icmp_identifiers),
-        )
-        return
-    least, most = promise.established(attempts)
-    report.check_between(
-        f"{protocol.upper()}: exactly {most} are established, whatever the other protocols have"
-        if least == most
-        else f"{protocol.upper()}: nearly {most} are established, whatever the other protocols have",
-        least=least,
-        most=most,
-        observed=established,
-        source="RFC 4787 REQ-3, RFC 5382 REQ-7, RFC 5508 REQ-1: each has numbers of its own",
-    )
-    check_refused(filled.attempts, promise, report, of=f"{protocol.upper()}: ")
-
-
-def _check_numbers(filled: dict[str, Filled], behaviour: Behaviour, report: Report) -> None:
-    """Check by the servers' eyes that the protocols used the same numbers at the same time."""
-    numbers = {
-        protocol: {attempt.seen[1] for attempt in each.established}
-        for protocol, each in filled.items()
-        if not _keeps(protocol, behaviour)
-    }
-    fewest = min(len(each) for each in numbers.values())
-    in_common = len(set.intersection(*numbers.values()))
-    report.check(
-        f"{', '.join(protocol.upper() for protocol in numbers)} have the same numbers in use at once",
-        expected=True,
-        # Nearly all of the range are in use by each, so most of them by all.
-        observed=in_common > 0 and in_common >= fewest // 2,
-        source="RFC 4787 REQ-3: a port is one of a protocol",
-    )
-
-
-def _check_counters(
-    filled: dict[str, Filled], at_full: dict[str, Counters], promises: dict[str, Promise], report: Report
+def _check_filled(
+    protocol: str, filled: Filled, promise: Promise, x: Experiment[Any], *, translated: bool
 ) -> None:
-    """Ask the second witness, after each protocol in turn: it counts for that one, and not for those to come."""
-    for place, protocol in enumerate(PROTOCOLS):
-        done = PROTOCOLS[: place + 1]
-        report.check(
-            f"the gateway agrees, after {protocol.upper()}: so many ports of each protocol are allocated",
-            expected=[len(filled[each].established) if each in done else 0 for each in PROTOCOLS],
-            observed=[at_full[protocol][each]["ports_allocated"] for each in PROTOCOLS],
-            source="RFC 8512 ports-allocated",
+    """Check that a protocol had all ports to itself, and how it refused the rest; or else that it needs none."""
+    of = f"{protocol.upper()}: "
+    if translated:
+        check_established(filled, x, promise=promise, of=of, source=OWN_NUMBERS)
+        check_refused(filled, x, promise=promise, of=of)
+    else:
+        x.check(
+            f"{of}all {len(filled)} attempts are established: identifiers are not taken from the ports",
+            key=f"{protocol}-established",
+            expected=len(filled),
+            observed=len(filled.established),
+            source=str(x.behaviour.icmp_identifiers),
         )
-        refused = packets_refused(filled[protocol].attempts, promises[protocol])
-        before = at_full[PROTOCOLS[place - 1]][protocol] if place else {}
-        report.check(
-            f"the gateway agrees: it dropped every packet of the {protocol.upper()} attempts that were refused",
-            expected=True,
-            observed=dropped(at_full[protocol][protocol]) - dropped(before) >= refused,
-            source="RFC 8512 dropped-port-packets and its like",
-        )
-    report.counters(at_full[PROTOCOLS[-1]][PROTOCOLS[0]])

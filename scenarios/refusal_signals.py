@@ -21,9 +21,10 @@ from scenarios.shared.clients import Client, listen
 from scenarios.shared.filling import Filling
 from testbed.evidence.outcomes import outcomes
 from testbed.experiment.lab import Lab
+from testbed.experiment.parameters import Parameters, PatientParameters
 from testbed.experiment.promise import Promise
 from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
+from testbed.experiment.scenario import Scenario
 from testbed.sandbox.linux import network_of
 from topologies.gateways.behaviour import Behaviour, Exhaustion
 

@@ -21,8 +21,9 @@ from scenarios.shared.clients import Client, listen
 from scenarios.shared.servers import Server
 from testbed.evidence.outcomes import outcomes
 from testbed.experiment.lab import PORT, Lab
+from testbed.experiment.parameters import Parameters
 from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters, Scenario
+from testbed.experiment.scenario import Scenario
 from testbed.traffic.kernel import is_half_closed
 from testbed.traffic.wire import Endpoint
 from topologies.gateways.behaviour import Behaviour

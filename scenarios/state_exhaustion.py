@@ -5,7 +5,7 @@ Set-up        a NAT whose table holds fewer sessions (`limit_sessions`) than it 
               large as this machine has it (`nf_conntrack_max`, which is read and never changed)
 Action        open more connections than the table holds, keep them, and use each; Linux's own table is filled
               with datagrams that nobody answers, between connections before and connections after
-Expectation   new connections are refused as declared, ports are left over, and the counters say which of the
+Expectation   new connections are refused as declared, ports are left over, and the counters show which of the
               two ran out. Linux makes room instead: entries that are not assured go, and no others. Over TCP
               the handshake assures one
 """
@@ -13,253 +13,149 @@ Expectation   new connections are refused as declared, ports are left over, and 
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from controller.settings import MOST_PORTS, ConfigurationError, Settings
-from scenarios.shared.filling import WINDOW, Filling, outlasting
-from testbed.evidence.outcomes import outcomes
-from testbed.experiment.lab import Lab
-from testbed.experiment.promise import (
-    DROPPED,
-    Promise,
-    check_refused,
-    packets_refused,
-    refuse_eviction,
+from scenarios.shared.checks import check_carrying, check_refused
+from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filling, outlasting
+from scenarios.shared.full_table import check_dropped_for, runs_short_first
+from scenarios.shared.linux_table import Flood, fillable
+from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings
+from testbed.api import (
+    MOST_PORTS,
+    Experiment,
+    PatientParameters,
+    Scenario,
+    Settings,
+    at_least,
+    between,
+    derived,
     room,
     settled,
 )
-from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
-from testbed.traffic.flood import Silence, flood, targets_needed
-from topologies.gateways.behaviour import Behaviour
-from topologies.gateways.netfilter import facts
 
 UNLIMITED_ATTEMPTS = 64
-BEYOND = 0.1
-"""By how much more than the kernel's table holds, it is filled."""
-MOST_ENTRIES = 1_048_576
-"""A larger table of the kernel's is not filled: at some 400 bytes each its entries would take more than 400 MB."""
-TRIMMED = 0.9
-"""Linux's garbage collector, when it comes by, trims a table that is full to 95 %, of such entries as may go."""
-SILENT_PORT = 5000
 LONGER_THAN_ANY_FLOOD_S = 3600
-"""For which datagrams' entries stay: the table is as large as the machine has it, and must be full at one time."""
+"""The lifetime of datagrams' entries: all must be in the table at one time, however large the machine has it."""
 
 
 class StateParameters(PatientParameters):
     """The size of the experiment."""
 
-    attempts: int | None = Field(
-        None,
-        strict=True,
-        ge=1,
-        description="connections to open; by default what the table holds + 25 %; "
+    attempts: int = derived(
+        "connections to open; by default what the table holds + 25 %; "
         f"{UNLIMITED_ATTEMPTS} with limit_sessions=null, which on netfilter fills Linux's own table",
+        ge=1,
     )
     protocol: Literal["tcp", "udp", "icmp"] = Field("tcp", description="tcp, udp or icmp")
 
 
-class StateExhaustion(Scenario):
+class StateExhaustion(Scenario[StateParameters]):
     """Which runs out first, the ports or the table of sessions, and how can one tell?"""
 
     name = "state-exhaustion"
     claim = "the connection-state table fills long before the ports do"
-    Parameters: ClassVar[type[Parameters]] = StateParameters
-    settings: ClassVar[dict[str, Any]] = {
-        "ports": 256,
-        "limit_sessions": 64,
-        "tcp_trans_close_timeout": 1,
-        "tcp_rst_timeout": 1,
-        "hold_down_timeout": 0,
-        "port_set_size": 32,
-    }
+    settings = {"ports": 256, "limit_sessions": 64, "port_set_size": 32, **QUICK_RELEASE}
+    requires = (runs_short_first("limit_sessions", or_null=True), keeps_mappings(REFUSES_NONE), fillable())
+    story = """
+{% if settings.limit_sessions is none %}
+This machine's kernel holds {{ flood.size|n }} connections in its table. {{ before|n }} \
+{{ parameters.protocol|upper }} connections were made; then {{ flood.flows|n }} datagrams came, each of a flow of \
+its own, and nobody answered; then {{ (parameters.attempts - before)|n }} more connections were made.
+Nothing was refused. To make room Linux threw out {{ counters.evicted_mappings|n }} entries (early_drop), of \
+those that no traffic in both directions had assured of their place. In the end \
+{{ counters.total_sessions|n }} were in the table.
+{{ echoed|n }} of {{ parameters.attempts|n }} connections carried data after that: a TCP connection that is \
+established stays. A client that still waits for its first answer may lose its entry, and never learn why. (Only \
+when every entry is assured does Linux drop newcomers, and write "table full" to its log.)
+{% else %}
+A NAT has {{ ports|n }} ports, and a table for {{ settings.limit_sessions|n }} sessions. \
+{{ parameters.clients|n }} client{{ "s" if parameters.clients > 1 }} opened {{ parameters.attempts|n }} \
+{{ parameters.protocol|upper }} connections.
+In the end:{% for outcome, count in counts.items() if count %} {{ count|n }} \
+{{ outcome }}{{ "," if not loop.last else "." }}{% endfor %}
+
+{% if counters.ports_free is number %}
+The table was full, and {{ counters.ports_free|n }} ports were still free: it was not ports that ran out.
+{% endif %}
+{% if counters.get("dropped_state_limit_packets") %}
+The gateway's own counters agree: {{ counters.dropped_state_limit_packets|n }} packets were dropped for want of a \
+session (dropped_state_limit_packets), and {{ counters.dropped_port_packets|default(0, true)|n }} for want of a \
+port. The client alone cannot tell the two apart.
+{% endif %}
+{% endif %}
+"""
+
+    def run(self, x: Experiment[StateParameters]) -> None:
+        """Fill the table, and look what is left of the ports."""
+        filling = Filling(x, attempts=x.parameters.attempts)
+        if x.settings.limit_sessions is None:
+            _fill_the_kernels(filling, x)
+        else:
+            _fill(filling, x)
 
     @classmethod
     def complete(cls, parameters: StateParameters, settings: Settings) -> tuple[StateParameters, dict[str, Any]]:
         """Let nothing but the table run short, and no session end meanwhile."""
         if settings.limit_sessions is None:
-            longest = math.ceil(LONGER_THAN_ANY_FLOOD_S / settings.time_scale)
             attempts = parameters.attempts or UNLIMITED_ATTEMPTS
-            return parameters.model_copy(update={"attempts": attempts}), {
-                "ports": MOST_PORTS,
-                "udp_timeout": longest,
-            }
-        fits = room(settings, parameters.protocol, parameters.clients)
-        if fits != settings.limit_sessions:
-            raise ConfigurationError(
-                f"setting limit_sessions={settings.limit_sessions} would not be what runs short here: only "
-                f"{fits:,} connections fit; take a limit_sessions below {fits:,}, or more of that"
-            )
-        refuse_eviction(cls.name, settings)
-        attempts = parameters.attempts or math.ceil(fits * 1.25)
-        idle = outlasting(attempts, settings, besides=8 + 2 * parameters.patience)
-        return parameters.model_copy(update={"attempts": attempts}), {
-            "udp_timeout": idle,
-            "icmp_timeout": idle,
-        }
-
-    @classmethod
-    def check(cls, parameters: StateParameters, settings: Settings, behaviour: Behaviour) -> None:
-        """Refuse a table without an end, or too far away."""
-        if settings.limit_sessions is None and behaviour.state_exhausted.value.evicts != "unassured":
-            raise ConfigurationError(
-                "setting limit_sessions=null is not possible with state-exhaustion on this gateway, whose table "
-                "has no end then; take a number below that of the ports"
-            )
-        if settings.limit_sessions is None and parameters.protocol != "tcp":
-            raise ConfigurationError(
-                f"parameter protocol={parameters.protocol} is not possible with state-exhaustion and "
-                "limit_sessions=null: only over TCP does an answer assure an entry of its place; take protocol=tcp"
-            )
-        if settings.limit_sessions is None and (size := facts.table_size()) > MOST_ENTRIES:
-            raise ConfigurationError(
-                "setting limit_sessions=null is not possible with state-exhaustion on this machine, whose table "
-                f"holds {size:,} connections (net.netfilter.nf_conntrack_max), and more than {MOST_ENTRIES:,} are "
-                "not filled; lower that, or take a limit_sessions below the number of ports"
-            )
-
-    def run(self, lab: Lab, parameters: StateParameters, settings: Settings, report: Report) -> None:
-        """Fill the table, and look what is left of the ports."""
-        if settings.limit_sessions is None:
-            _fill_the_kernels(lab, parameters, report)
+            longest = math.ceil(LONGER_THAN_ANY_FLOOD_S / settings.time_scale)
+            defaults: dict[str, Any] = {"ports": MOST_PORTS, "udp_timeout": longest}
         else:
-            _fill(lab, parameters, settings, report)
+            fits = room(settings, parameters.protocol, parameters.clients)
+            attempts = parameters.attempts or math.ceil(fits * 1.25)
+            idle = outlasting(attempts, settings, besides=8 + 2 * parameters.patience)
+            defaults = {"udp_timeout": idle, "icmp_timeout": idle}
+        return parameters.model_copy(update={"attempts": attempts}), defaults
 
 
-def _fill(lab: Lab, parameters: StateParameters, settings: Settings, report: Report) -> None:
-    assert parameters.attempts is not None
-    protocol, attempts = parameters.protocol, parameters.attempts
-    promise = Promise.of(lab.behaviour, settings, protocol=protocol, clients=parameters.clients)
-    kept = min(attempts, promise.capacity)
-    filling = Filling(lab, report, protocol=protocol, attempts=attempts, held=attempts)
-    everyone = range(1, attempts + 1)
-    filled = filling.fill("fill", everyone, patience=parameters.patience, in_order=WINDOW)
-    refused = packets_refused(filled.attempts, promise)
-    at_full = settled(lab.gateway, protocol, dropping=refused)
-    echoed = filling.echo(everyone)
+def _fill(filling: Filling, x: Experiment[StateParameters]) -> None:
+    """Open more connections than the limit, and ask which of the two ran out."""
+    attempts = x.parameters.attempts
+    kept = min(attempts, x.promise.capacity)
+    filled = filling.fill("fill", attempts, in_order=WINDOW)
+    refused = x.promise.packets_refused(filled.attempts)
+    at_full = settled(x.lab.gateway, x.protocol, dropping=refused)
+    echoed = filling.echo()
 
-    report.check(
-        f"exactly {kept} of {attempts} are established: as many as the table holds",
+    x.check(
+        "attempts that are established: as many as the table holds",
         expected=kept,
         observed=len(filled.established),
         source="RFC 8158 maxSessionEntries; limit_sessions",
     )
-    check_refused(filled.attempts, promise, report, refused=attempts - kept)
-    report.check(
-        "every session in the table still carries data",
-        expected=kept,
-        observed=len(echoed),
-        source="RFC 6888 REQ-11D: existing mappings are kept",
-    )
-    _check_counters(at_full, refused=refused, kept=kept, report=report)
-    _, leaked = lab.leaks()
-    counts = outcomes(filled.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
-    report.outcomes(counts)
-    report.counters(at_full)
-    report.tell(
-        "state_exhaustion",
-        parameters=parameters,
-        settings=settings,
-        filled=filled,
-        at_full=at_full,
-        counts=counts,
-        ports=settings.ports * len(settings.external_addresses),
-    )
+    check_refused(filled, x, refused=attempts - kept)
+    check_carrying(kept, echoed, x)
+    x.agrees("sessions in its table", kept, "total_sessions", of=at_full)
+    x.agrees("ports that are left when the table is full", at_least(1), "ports_free", of=at_full)
+    if refused:
+        check_dropped_for("a session", "dropped_state_limit_packets", refused, at_full, x)
+    counts = x.account(filled, echoed, counters=at_full)
+    x.tell(counters=at_full, counts=counts, ports=x.settings.ports * len(x.settings.external_addresses))
 
 
-def _fill_the_kernels(lab: Lab, parameters: StateParameters, report: Report) -> None:
+def _fill_the_kernels(filling: Filling, x: Experiment[StateParameters]) -> None:
     """Fill Linux's own table beyond its end, and see which entries that costs."""
-    assert parameters.attempts is not None
-    protocol, declared = parameters.protocol, lab.behaviour.state_exhausted
-    size = int(lab.gateway.environment()["nf_conntrack_max"])
-    flows = math.ceil(size * (1 + BEYOND))
-    half = parameters.attempts // 2
-    before, after = range(1, half + 1), range(half + 1, parameters.attempts + 1)
-    filling = Filling(lab, report, protocol=protocol, attempts=parameters.attempts, held=parameters.attempts)
+    attempts, declared = x.parameters.attempts, str(x.behaviour.state_exhausted)
+    before = attempts // 2
+    filled = filling.fill("fill", before, in_order=WINDOW)
+    flood = Flood(x)
+    flood.send()
+    filled += filling.fill("fill", attempts - before, in_order=WINDOW)
+    echoed = filling.echo()
+    counters = x.counters()
 
-    filled = filling.fill("fill", before, patience=parameters.patience, in_order=WINDOW)
-    server = lab.servers[1]
-    silence = Silence(
-        server.netns, str(lab.topology.addresses[server.name][0]), SILENT_PORT, targets_needed(flows)
-    )
-    with report.phase("flood"):
-        flood(
-            [host.netns for host in lab.clients],
-            silence.targets,
-            flows,
-            progress=lambda done: report.progress(done, flows),
-        )
-    filled += filling.fill("fill", after, patience=parameters.patience, in_order=WINDOW)
-    echoed = filling.echo(range(1, parameters.attempts + 1))
-    counters = lab.gateway.counters(protocol)
-
-    report.check(
-        f"all {parameters.attempts} connections are established, before and after the table was full",
-        expected=parameters.attempts,
+    x.check(
+        "attempts that are established, before and after the table was full",
+        expected=attempts,
         observed=len(filled.established),
-        source=str(declared),
+        source=declared,
     )
-    report.check(
-        "and all of them carry data: no entry that was assured had to go",
-        expected=parameters.attempts,
-        observed=len(echoed),
-        source=str(declared),
+    check_carrying(attempts, echoed, x, source=declared)
+    x.agrees(
+        "entries in the table, which was filled", between(flood.filled, flood.size), "total_sessions", of=counters
     )
-    report.check_between(
-        f"the table holds at most {size:,} entries, and was filled",
-        least=math.floor(size * TRIMMED),
-        most=size,
-        observed=counters["total_sessions"] or 0,
-        source="Linux, Documentation/networking/nf_conntrack-sysctl.rst: nf_conntrack_max",
-    )
-    report.check(
-        "the gateway agrees: entries that were not assured were thrown out",
-        expected=True,
-        observed=(counters["evicted_mappings"] or 0) > 0,
-        source=str(declared),
-    )
-    _, leaked = lab.leaks()
-    counts = outcomes(filled.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked)
-    report.outcomes(counts)
-    report.counters(counters)
-    report.tell(
-        "kernel_table",
-        parameters=parameters,
-        size=size,
-        flows=flows,
-        half=half,
-        counters=counters,
-        echoed=len(echoed),
-    )
-
-
-def _check_counters(counters: dict[str, int | None], *, refused: int, kept: int, report: Report) -> None:
-    """Ask the second witness which of the two ran out."""
-    if counters["total_sessions"] is not None:
-        report.check(
-            "the gateway agrees: sessions in its table",
-            expected=kept,
-            observed=counters["total_sessions"],
-            source="RFC 8158 maxSessionEntries",
-        )
-    if counters["ports_free"] is not None:
-        report.check(
-            "the gateway agrees: there were ports left",
-            expected=True,
-            observed=counters["ports_free"] > 0,
-            source="RFC 8512 ports-free",
-        )
-    if refused and counters["dropped_state_limit_packets"] is not None:
-        report.check(
-            "the gateway agrees: it dropped every packet of the refused attempts for want of a session, "
-            "and none for want of a port",
-            expected={"dropped_state_limit_packets": True},
-            observed={
-                name: count >= refused if name == "dropped_state_limit_packets" else count
-                for name in DROPPED
-                if (count := counters.get(name))
-            },
-            source="RFC 8512 dropped-port-packets; dropped-state-limit-packets is lastport's",
-        )
+    x.agrees("entries that were not assured, and went", at_least(1), "evicted_mappings", of=counters)
+    x.account(filled, echoed, counters=counters)
+    x.tell(flood=flood, before=before, counters=counters, echoed=len(echoed))

@@ -4,71 +4,26 @@ Set-up        a NAT of flow rules, in tables for `flow_limit` of them; `stranger
               application's, and have a timeout
 Action        open more connections than fit; then let the switch evict (`overflow_policy=evict`), and open
               more; use all
-Expectation   the switch refuses each rule too many (TABLE_FULL), and the NAT takes its port back; evicting
-              makes room at the cost of rules with a timeout, and of no others: the NAT's have none
+Expectation   the switch refuses each rule beyond the limit (TABLE_FULL), and the NAT takes its port back;
+              evicting makes room at the cost of rules with a timeout, and of no others: the NAT's have none
 """
 
 from __future__ import annotations
 
-import ipaddress
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from controller.settings import ConfigurationError, Settings
-from scenarios.shared.filling import WINDOW, Filling
-from testbed.evidence.outcomes import outcomes
-from testbed.experiment.lab import Lab
-from testbed.experiment.promise import (
-    DROPPED,
-    Promise,
-    check_refused,
-    packets_refused,
-    refuse_eviction,
-    room,
-    settled,
-)
-from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
-from topologies.gateways.bridge import Bridge, output
+from scenarios.shared.checks import check_carrying, check_refused
+from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filling
+from scenarios.shared.full_table import check_dropped_for, runs_short_first
+from scenarios.shared.other_application import OtherApplication
+from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings
+from testbed.api import Asked, Experiment, Of, PatientParameters, Refusal, Requirement, Scenario, Settings, settled
 
 SPECIFICATION = "ovs-vswitchd.conf.db(5), Flow_Table"
 LEFT_OVER = ("ports_free", "ports_resting", "ports_in_hold_down")
 """The counters of ports that are nobody's."""
-NAT_TABLES = (1, 2)
-"""The switch's tables of outbound and of inbound connections: each has room for `flow_limit` rules of the NAT."""
-STRANGERS = ipaddress.IPv4Address("198.18.0.1")
-"""The first address in rules of another application (RFC 2544: for tests, and on no network)."""
-COOKIE = "0x57a9e"
-"""The mark of these rules."""
-
-
-class OtherApplication:
-    """Another application at the same switch, with rules of its own in the NAT's tables."""
-
-    def __init__(self, bridge: Bridge) -> None:
-        """Take the switch of a gateway."""
-        self._bridge = bridge
-
-    def add_rules(self, count: int) -> None:
-        """Add `count` rules with a timeout to each table, for traffic that there is not."""
-        for table in NAT_TABLES:
-            for number in range(count):
-                match = f"table={table},ip,nw_src={STRANGERS + number}"
-                rule = f"cookie={COOKIE},{match},idle_timeout=3600,actions=drop"
-                output("ovs-ofctl", "-OOpenFlow13", "add-flow", self._bridge.name, rule)
-
-    def rules(self) -> int:
-        """Return the number of these rules that are left, in all tables."""
-        rules = output("ovs-ofctl", "-OOpenFlow13", "dump-flows", self._bridge.name, f"cookie={COOKIE}/-1")
-        return rules.count("cookie=")
-
-
-def let_evict(bridge: Bridge) -> None:
-    """Set the switch to evict a rule with a timeout where a table has no room for another, and not to refuse."""
-    for table in NAT_TABLES:
-        row = bridge.vsctl("get", "Bridge", bridge.name, f"flow_tables:{table}").strip()
-        bridge.vsctl("set", "Flow_Table", row, "overflow_policy=evict")
 
 
 class TableParameters(PatientParameters):
@@ -79,127 +34,93 @@ class TableParameters(PatientParameters):
     protocol: Literal["tcp", "udp"] = Field("tcp", description="tcp or udp")
 
 
-class SwitchTableFull(Scenario):
+def _no_room(asked: Asked) -> Refusal | None:
+    strangers, limit = asked.parameters.strangers, asked.settings.flow_limit
+    if limit is None or strangers < limit:
+        return None
+    why = f"with flow_limit={limit} no rule of the NAT would fit"
+    return Refusal("strangers", strangers, why, "fewer strangers", kind="parameter")
+
+
+class SwitchTableFull(Scenario[TableParameters]):
     """What if the switch has no room for another rule, while ports are left?"""
 
     name = "switch-table-full"
     claim = "the connection-state table fills long before the ports do"
-    Parameters: ClassVar[type[Parameters]] = TableParameters
-    settings: ClassVar[dict[str, Any]] = {
-        "ports": 256,
-        "flow_limit": 64,
-        "tcp_trans_close_timeout": 1,
-        "tcp_rst_timeout": 1,
-        "hold_down_timeout": 0,
-    }
+    settings = {"ports": 256, "flow_limit": 64, **QUICK_RELEASE}
+    requires = (
+        runs_short_first("flow_limit"),
+        keeps_mappings(REFUSES_NONE),
+        Requirement("fewer strangers' rules than flow_limit", _no_room, Of.SETTINGS),
+    )
+    story = """
+The switch's tables hold {{ settings.flow_limit|n }} rules for connections, and {{ parameters.strangers|n }} of \
+these belong to another application. The NAT has {{ settings.ports|n }} ports.
+Of {{ refusing|length|n }} {{ parameters.protocol|upper }} connections {{ refusing.established|length|n }} were \
+established. The switch refused the rules of the others (TABLE_FULL), and the NAT took their ports back: \
+{{ at_full.ports_allocated|n }} were allocated then, and {{ at_full.ports_free|n }} free.
+{% if evicting.established %}
+Then the switch was told to evict (overflow_policy=evict), and {{ evicting.established|length|n }} of \
+{{ evicting|length|n }} more connections were established: the rules of the other application had a timeout, \
+and had to go.
+{% endif %}
+{{ echoed|n }} connections carried data in the end. The NAT's own rules have no timeout, so the switch evicts \
+none of them.
+"""
 
-    @classmethod
-    def complete(cls, parameters: TableParameters, settings: Settings) -> tuple[TableParameters, dict[str, Any]]:
-        """Let nothing but the table run short, and no mapping end meanwhile."""
-        fits = room(settings, parameters.protocol, parameters.clients)
-        if fits != settings.flow_limit:
-            raise ConfigurationError(
-                f"setting flow_limit={settings.flow_limit} would not be what runs short here: only {fits:,} "
-                f"connections are allowed; take a flow_limit below {fits:,}, or more of that"
-            )
-        refuse_eviction(cls.name, settings)
-        if parameters.strangers >= settings.flow_limit:
-            raise ConfigurationError(
-                f"parameter strangers={parameters.strangers} is not possible with "
-                f"flow_limit={settings.flow_limit}: no rule of the NAT would fit; take fewer"
-            )
-        return parameters, {"udp_timeout": (10 + 3 * parameters.patience) / settings.time_scale}
+    def run(self, x: Experiment[TableParameters]) -> None:
+        """Fill the table beside the strangers' rules; then let the switch evict, and fill again."""
+        strangers, beyond, capacity = x.parameters.strangers, x.parameters.beyond, x.promise.capacity
+        fits = capacity - strangers
+        filling = Filling(x, attempts=fits + strangers + 2 * beyond, capacity=capacity)
+        other = OtherApplication(x.lab.gateway)
+        other.add(strangers)
+        rules = other.count()
 
-    def run(self, lab: Lab, parameters: TableParameters, settings: Settings, report: Report) -> None:
-        """Fill the table beside the strangers; then let the switch evict, and fill again."""
-        promise = Promise.of(lab.behaviour, settings, protocol=parameters.protocol, clients=parameters.clients)
-        fits = promise.capacity - parameters.strangers
-        first = range(1, fits + parameters.beyond + 1)
-        second = range(first.stop, first.stop + parameters.strangers + parameters.beyond)
-        filling = Filling(
-            lab, report, protocol=parameters.protocol, attempts=second.stop - 1, held=promise.capacity
-        )
-        gateway = lab.gateway
-        assert isinstance(gateway, Bridge), "only a switch's tables have a flow_limit"
-        other = OtherApplication(gateway)
-        other.add_rules(parameters.strangers)
-        strangers = other.rules()
-
-        refusing = filling.fill("fill", first, patience=parameters.patience, in_order=WINDOW)
+        refusing = filling.fill("fill", fits + beyond, in_order=WINDOW)
         # The last packet may just have been sent, and its port taken until the switch refuses its rule.
-        at_full = settled(
-            gateway,
-            parameters.protocol,
-            dropping=packets_refused(refusing.attempts, promise),
-            allocated=fits,
-        )
-        report.check(
-            f"beside the strangers, exactly {fits} connections have room",
+        dropping = x.promise.packets_refused(refusing.attempts)
+        at_full = settled(x.lab.gateway, x.protocol, dropping=dropping, allocated=fits)
+        x.check(
+            "connections that fit beside another application's rules",
             expected=fits,
             observed=len(refusing.established),
             source=SPECIFICATION,
         )
-        report.check(
-            "nothing made room for the others",
-            expected=strangers,
-            observed=other.rules(),
+        x.check(
+            "another application's rules that stay while the switch refuses",
+            expected=rules,
+            observed=other.count(),
             source=SPECIFICATION,
         )
-        _check_rolled_back(at_full, fits, settings, report)
+        x.agrees(
+            "ports allocated, to those connections alone that have rules", fits, "ports_allocated", of=at_full
+        )
+        left = x.settings.ports * len(x.settings.external_addresses) - fits
+        x.agrees("ports that are left over, free or resting", left, *LEFT_OVER, of=at_full)
+        check_dropped_for("room in the switch", "dropped_flow_table_packets", 1, at_full, x)
 
-        let_evict(gateway)
-        evicting = filling.fill("evict", second, patience=parameters.patience, in_order=WINDOW)
-        everyone = refusing + evicting
-        report.check(
-            "with overflow_policy=evict, as many more are established as rules had a timeout",
-            expected=parameters.strangers,
+        other.evict()
+        evicting = filling.fill("evict", strangers + beyond, in_order=WINDOW)
+        x.check(
+            "connections that are established when the switch evicts: one for each rule with a timeout",
+            expected=strangers,
             observed=len(evicting.established),
             source=SPECIFICATION,
         )
-        report.check(
-            "they took the place of the strangers", expected=0, observed=other.rules(), source=SPECIFICATION
-        )
-        echoed = filling.echo(range(1, second.stop))
-        report.check(
-            "every connection carries data, old and new: the NAT's rules have no timeout, and are not evicted",
-            expected=promise.capacity,
-            observed=len(echoed),
+        x.check(
+            "another application's rules that are left when the switch evicts",
+            expected=0,
+            observed=other.count(),
             source=SPECIFICATION,
         )
-        _, leaked = lab.leaks()
-        report.outcomes(outcomes(everyone.attempts, shared=lab.shared(), echoed=echoed, leaked=leaked))
-        counters = gateway.counters(parameters.protocol)
-        report.counters(counters)
-        check_refused(everyone.attempts, promise, report, refused=2 * parameters.beyond)
-        report.tell(
-            "switch_table_full",
-            parameters=parameters,
-            settings=settings,
-            refusing=refusing,
-            evicting=evicting,
-            at_full=at_full,
-            counters=counters,
-            echoed=len(echoed),
-        )
+        echoed = filling.echo()
+        check_carrying(capacity, echoed, x, source=f"{SPECIFICATION}: a rule without a timeout is not evicted")
+        check_refused(refusing + evicting, x, refused=2 * beyond)
+        x.account(refusing + evicting, echoed)
+        x.tell(refusing=refusing, evicting=evicting, at_full=at_full, echoed=len(echoed))
 
-
-def _check_rolled_back(counters: dict[str, int | None], fits: int, settings: Settings, report: Report) -> None:
-    """Check that the NAT took back what it had given to those whose rules were refused."""
-    report.check(
-        "the gateway agrees: ports are allocated to those alone that have rules",
-        expected=fits,
-        observed=counters["ports_allocated"],
-        source="RFC 8512 ports-allocated",
-    )
-    report.check(
-        "the gateway agrees: all other ports are left over",
-        expected=settings.ports * len(settings.external_addresses) - fits,
-        observed=sum(counters[state] or 0 for state in LEFT_OVER),
-        source="RFC 8512 ports-free; those taken back rest first",
-    )
-    report.check(
-        "the gateway agrees: it dropped packets for want of room in the switch, and for nothing else",
-        expected=[counters["dropped_flow_table_packets"]],
-        observed=[count for name in DROPPED if (count := counters[name])],
-        source="Open vSwitch's answer TABLE_FULL (OpenFlow 1.3, OFPFMFC_TABLE_FULL)",
-    )
+    @classmethod
+    def complete(cls, parameters: TableParameters, settings: Settings) -> tuple[TableParameters, dict[str, Any]]:
+        """Let no mapping end meanwhile."""
+        return parameters, {"udp_timeout": (10 + 3 * parameters.patience) / settings.time_scale}

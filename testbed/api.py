@@ -7,19 +7,21 @@ they need to say what they mean: the verbs' expectations, the records of attempt
 from __future__ import annotations
 
 from controller.settings import FIRST_PORT, MOST_PORTS, ConfigurationError, Settings
+from controller.wiring import Side
 from testbed.evidence.judging import HELD_S, SYN_TIMER_S, TIMER_SLACK
 from testbed.evidence.witnesses import SynCounter
 from testbed.experiment.counters import DROPPED, Counters, dropped, settled
 from testbed.experiment.expectations import at_least, at_most, between
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.lab import PORT, Lab
+from testbed.experiment.parameters import Parameters, PatientParameters, SubscriberParameters, derived
 from testbed.experiment.promise import Promise, limit_of, room, set_limits, unserved
 from testbed.experiment.requirements import Asked, Of, Refusal, Requirement
-from testbed.experiment.scenario import Parameters, PatientParameters, Scenario, SubscriberParameters, derived
+from testbed.experiment.scenario import Scenario
 from testbed.sandbox.linux import network_of
 from testbed.traffic.records import Attempt, Opening, Served, Sighting
 from testbed.traffic.wire import Endpoint
-from topologies.base import Topology
+from topologies.base import Topology, client_name
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, Restriction
 from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
 from topologies.gateways.linux import LinuxRouter
@@ -58,6 +60,7 @@ __all__ = [
     "Scenario",
     "Served",
     "Settings",
+    "Side",
     "Sighting",
     "SubscriberParameters",
     "SynCounter",
@@ -65,6 +68,7 @@ __all__ = [
     "at_least",
     "at_most",
     "between",
+    "client_name",
     "derived",
     "dropped",
     "limit_of",

@@ -1,11 +1,11 @@
-"""TCP connections: which there are, in which state, and when each is over (RFC 7857 section 2, RFC 5382 REQ-5).
+"""The TCP connections, the state of each, and when each is over (RFC 7857 section 2, RFC 5382 REQ-5).
 
-The transitions are in `tcp.py`. Rules forward the packets, so that only some segments are seen here (the first
-SYN, FINs and RSTs); the rest is known by the packet counts of the connection's flow.
+The transitions are in `tcp.py`. Rules forward the packets, so that only some segments are seen here: the first
+SYN, FINs and RSTs. The rest is known by the packet counts of the connection's flow.
 
-Deviation: where several connections share a flow, they share its counts. One that nobody answered may then be
-taken for answered, and lives for the established timeout (RFC 5382 REQ-5 asks for no less); data after a RST is
-not told from the other connections' data, and ends with its timer.
+Deviation: where several connections share a flow, they share its counts. One without an answer may then be taken
+for answered, and lives for the established timeout (RFC 5382 REQ-5 asks for no less). Data after a RST cannot be
+told apart from the other connections' data, so that such a connection ends with its timer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from controller.nat.tcp import TIMERS, TcpEvent, TcpState, TcpTimer, next_state
 from controller.nat.timers import TimerQueue
 
 EXAMINATIONS = 4
-"""How often within an idle timeout a flow's packet counts are looked at."""
+"""How often a flow's packet counts are examined within an idle timeout."""
 UNKNOWN = -1
 """A count that has not been read since."""
 
@@ -23,7 +23,7 @@ _OPENED, _RESET = TcpState.INIT, TcpState.TRANS
 _ENDED = {TcpState.BOTH_FIN_RCV, TcpState.TRANS}
 _ESTABLISHED_PHASE = {state for state, timer in TIMERS.items() if timer is TcpTimer.ESTABLISHED}
 _EXAMINED = {TcpTimer.ESTABLISHED, TcpTimer.RESET}
-"""The timers that are over only if the counts say so, and are looked at several times before."""
+"""The timers that are over only by the packet counts, which are examined several times before."""
 
 
 class Connections:
@@ -38,7 +38,7 @@ class Connections:
         self._timer_in = {state: self._timers[timer] for state, timer in TIMERS.items()}
 
     def track(self, flow: Flow, remote: Endpoint, sender: Side, flags: TcpFlags, now: float) -> None:
-        """Take note of a segment."""
+        """Take note of a segment that `sender` sent on a flow."""
         connection = flow.connections.get(remote) if flow.connections else None
         if connection is None:
             if flags == SYN:  # or it is a late segment of a connection that has ended
@@ -60,7 +60,7 @@ class Connections:
         self._timer_in[_OPENED].arm(connection, now)
 
     def due(self, now: float) -> tuple[list[Connection], list[Flow]]:
-        """Return the connections that have closed at `now`, and the flows whose counts must tell of others."""
+        """Return the connections that have closed by `now`, and the flows whose counts decide about others."""
         closed = list(self._timers[TcpTimer.CLOSING].due(now))
         examine: dict[Flow, None] = {}
         for timer in (TcpTimer.OPENING, TcpTimer.ESTABLISHED, TcpTimer.RESET):
@@ -70,19 +70,19 @@ class Connections:
         return closed, list(examine)
 
     def examined(self, flow: Flow, now: float) -> list[Connection]:
-        """Conclude from a flow's new counts what has become of its connections; return those that are over."""
+        """Advance a flow's connections by its new counts, and return those that are over."""
         if not flow.connections:
             return []
         return [each for each in flow.connections.values() if self._is_over(each, now)]
 
     def counts_restarted(self, flow: Flow, now: float) -> None:
-        """The flow's rules count from zero: what they had seen is unknown, so it is all in use."""
+        """Take a flow's connections for established: its rules count from zero, and earlier counts are lost."""
         for connection in (flow.connections or {}).values():
             connection.packets_before = 0
             self._advance(connection, TcpEvent.SERVER_SYN, now)
 
     def forget(self, connection: Connection) -> None:
-        """Remove a connection."""
+        """Remove a connection, with its timer."""
         self._timer_in[connection.state].disarm(connection)
         if connection.flow.connections is not None:
             del connection.flow.connections[connection.remote]
@@ -93,9 +93,9 @@ class Connections:
         return [queue.next_deadline for queue in self._timers.values()]
 
     def _advance(self, connection: Connection, event: TcpEvent, now: float) -> None:
-        """Enter the next state and start its timer; an event that changes nothing starts the timer again.
+        """Enter the next state and start its timer. An event that changes nothing starts the timer again.
 
-        But not that after a RST: another RST is no data, and must not keep what the first one ended.
+        The timer after a RST is an exception: another RST is no data, and must not keep what the first one ended.
         """
         before = connection.state
         state = next_state(before, event)
@@ -127,7 +127,7 @@ class Connections:
         return False
 
     def _goes_on(self, connection: Connection, now: float) -> bool:
-        """Whether data has passed since a RST, or since it seemed idle; the first look is what counts begin at."""
+        """Whether data has passed since a RST, or since it seemed idle. The first look only takes the count."""
         flow = connection.flow
         packets = flow.outbound_packets + flow.inbound_packets
         if connection.packets_before == UNKNOWN:

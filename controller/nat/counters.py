@@ -1,6 +1,6 @@
 """What the NAT counts, by the names of RFC 8512 (in snake_case), and a few of our own.
 
-Every packet that a limit stopped is counted once, by that limit (`Limit` has the names).
+A packet that a limit stopped is counted once, by that limit (`Limit` has the names).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Counters:
     port_mapping_creations: int = 0
     """Mappings made (RFC 7659 natv2ProtocolPortMapCreations)."""
     evicted_mappings: int = 0
-    """Mappings that had to go for others (ours)."""
+    """Mappings that were ended to make room for others (ours)."""
     dropped_port_packets: int = 0
     """Packets for which no port was free at the one address that would do (RFC 8512)."""
     dropped_address_packets: int = 0
@@ -23,17 +23,17 @@ class Counters:
     dropped_port_limit_packets: int = 0
     """Packets of subscribers at their quota (RFC 8512, RFC 6888 REQ-4)."""
     dropped_subscriber_limit_packets: int = 0
-    """Packets of one subscriber too many (RFC 8512)."""
+    """Packets of a subscriber beyond the limit of subscribers (RFC 8512)."""
     dropped_mapping_limit_packets: int = 0
-    """Packets that would have made one mapping too many (RFC 7659 natv2InstancePortMapEntryLimitDrops)."""
+    """Packets that would have made a mapping beyond the limit (RFC 7659 natv2InstancePortMapEntryLimitDrops)."""
     dropped_state_limit_packets: int = 0
-    """Packets that would have made one session too many (ours)."""
+    """Packets that would have made a session beyond the limit (ours)."""
     dropped_rate_packets: int = 0
     """Packets of subscribers that make mappings too fast (ours, RFC 6888 REQ-4C)."""
     dropped_flow_table_packets: int = 0
     """Packets whose rules the switch refused (ours)."""
     dropped_hold_packets: int = 0
-    """Packets that could not be held (ours)."""
+    """Packets that could not be held, since the queue was full (ours)."""
     dropped_unmapped_packets: int = 0
     """Packets that belong to no mapping and may not make one: inbound ones, or TCP without SYN (ours)."""
     dropped_filtered_packets: int = 0

@@ -1,4 +1,4 @@
-"""What happened to the NAT, in the past tense. What many flows cause is not frozen, as in `model.py`."""
+"""What happened to the NAT, in the past tense. What comes with every flow is not frozen, as in `model.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from controller.nat.waiting import Ticket
 
 
 class ReleaseReason(enum.Enum):
-    """Why a mapping ended."""
+    """Why a mapping or a flow ended."""
 
     CLOSED = "its last connection closed"
     IDLE = "it was idle for its timeout"
@@ -29,7 +29,7 @@ class MappingCreated:
 
 @dataclass(slots=True)
 class FlowCreated:
-    """A mapping, perhaps a new one, is to be used with a new peer."""
+    """A mapping, new or not, is used with a new peer from now on."""
 
     flow: Flow
 
@@ -43,7 +43,7 @@ class FlowEnded:
 
 @dataclass(slots=True)
 class MappingReleased:
-    """A mapping ended, after all its flows; its port rests or is held down, then becomes free."""
+    """A mapping ended, after all its flows. Its port rests, may be held down, and then becomes free."""
 
     mapping: Mapping
     reason: ReleaseReason
@@ -51,9 +51,9 @@ class MappingReleased:
 
 @dataclass(frozen=True, slots=True)
 class LimitReached:
-    """A limit refused a packet, the first time since it last let one pass (RFC 8158 natEvent 3, 12 and 13).
+    """A limit refused a packet, the first time since a packet passed it (RFC 8158 natEvent 3, 12 and 13).
 
-    `subject` is whose limit it is: an external address, a subscriber, or None for all.
+    `subject` is the external address or the subscriber that the limit belongs to, or None for a limit of all.
     """
 
     limit: Limit
@@ -72,7 +72,7 @@ class ThresholdReached:
 
 @dataclass(slots=True)
 class Resumed:
-    """Packets that were held are decided: the first by `verdict`, the others as if they came only now."""
+    """Packets that were held go on or are refused: the first by `verdict`, the others as if they came only now."""
 
     ticket: Ticket
     verdict: Translate | Refuse

@@ -6,11 +6,11 @@
     4  MAPPINGS      limit_port_mappings
     5  SESSIONS      limit_sessions
     6  PORTS, POOL   in `pool.py`: what remains is to find a port
-    7  FLOW_TABLE    the switch says so afterwards, and the mapping is undone
+    7  FLOW_TABLE    the switch refuses a rule afterwards, and the mapping is undone
 
-From what concerns one subscriber to what concerns all, so that nobody is blamed for what another used up. No RFC
-gives an order. A new session of an existing mapping meets SESSIONS and FLOW_TABLE only. The first that is hit
-refuses the packet, and it alone is counted.
+The order goes from what concerns one subscriber to what concerns all, so that no subscriber is blamed for what
+another used up. No RFC gives an order. A new session of an existing mapping meets SESSIONS and FLOW_TABLE only.
+The first limit that is hit refuses the packet, and only that limit counts it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Rate(Timed):
 
 
 class Limits:
-    """Knows the subscribers, and how much of everything is in use."""
+    """The subscribers, and what is in use of each limit."""
 
     def __init__(self, settings: NatSettings) -> None:
         self._most_subscribers = _most(settings.limit_subscribers)
@@ -70,7 +70,7 @@ class Limits:
         return Limit.SESSIONS if self.sessions >= self._most_sessions else None
 
     def took_mapping(self, subscriber: Subscriber, protocol: Protocol, now: float) -> None:
-        """Count a new mapping."""
+        """Count a new mapping of a subscriber."""
         self.subscribers[subscriber.address] = subscriber
         subscriber.mappings[protocol] += 1
         subscriber.total += 1
@@ -84,7 +84,7 @@ class Limits:
             self._refilled.arm(rate, now)
 
     def gave_mapping(self, address: int, protocol: Protocol) -> None:
-        """Count a mapping that ended; a subscriber without mappings is forgotten."""
+        """Count a mapping that ended, and forget a subscriber that has no other."""
         subscriber = self.subscribers[address]
         subscriber.mappings[protocol] -= 1
         subscriber.total -= 1
@@ -103,7 +103,7 @@ class Limits:
         return self._refilled.next_deadline
 
     def may_create_at(self, address: int) -> float:
-        """Return when a subscriber's rate allows it the next mapping, or did."""
+        """Return when a subscriber's rate allows its next mapping, or has allowed it since."""
         rate = self._rates.get(address)
         return 0.0 if rate is None else rate.bucket.ready_at()
 

@@ -1,10 +1,10 @@
 """The nouns of a NAT: endpoint, packet, flow, connection, mapping, and what can run short.
 
-A *mapping* ties an internal endpoint to an external one; a *session* is a mapping plus one remote endpoint (RFC
-4787 section 4.1, RFC 5508 section 2). A *flow* is what the switch can count: as many sessions of a mapping as one
+A *mapping* ties an internal endpoint to an external one. A *session* is a mapping plus one remote endpoint (RFC
+4787 section 4.1, RFC 5508 section 2). A *flow* is what the switch can count: the sessions of a mapping that one
 pair of rules carries, at least one. All addresses are IPv4.
 
-What is made for each packet is not frozen, which would double its cost; yet nothing changes it. Enums that serve
+What is made for each packet is not frozen, which would double its cost, but nothing changes it. Enums that serve
 as keys are hashed by identity, in a third of the time that their names take.
 """
 
@@ -29,7 +29,7 @@ class Protocol(enum.IntEnum):
 
 
 TCP = Protocol.TCP
-"""By a name of its own, like SYN and the two sides: to look up an enum's member takes as long as a call."""
+"""By a name of its own, like SYN and the two sides: looking up an enum's member takes as long as a call."""
 
 
 class TcpFlags(enum.IntFlag):
@@ -55,7 +55,7 @@ class Side(enum.Enum):
 
     @property
     def other(self) -> Side:
-        """The side across."""
+        """The realm on the other side of the NAT."""
         return OUTSIDE if self is INSIDE else INSIDE
 
 
@@ -98,18 +98,18 @@ class Endpoint(int):
 
 
 ANYBODY = Endpoint(0, 0)
-"""The part of a remote endpoint on which something endpoint-independent depends: nothing."""
+"""The part of a remote endpoint that matters where something is endpoint-independent: none of it."""
 
 
 class Dependence(enum.IntEnum):
-    """On how much of the remote endpoint something depends (RFC 4787 sections 4.1 and 5), from less to more."""
+    """The part of the remote endpoint that something depends on (RFC 4787 sections 4.1 and 5), least first."""
 
     INDEPENDENT = 0
     ADDRESS = 1
     ADDRESS_AND_PORT = 2
 
     def part(self, remote: Endpoint) -> Endpoint:
-        """Return the part of a remote endpoint that matters; what does not is 0."""
+        """Return a remote endpoint with 0 in place of what does not matter."""
         return PARTS[self](remote)
 
 
@@ -118,7 +118,7 @@ PARTS: dict[Dependence, Callable[[Endpoint], Endpoint]] = {
     Dependence.ADDRESS: lambda remote: Endpoint(remote.address, 0),
     Dependence.ADDRESS_AND_PORT: lambda remote: remote,
 }
-"""What of a remote endpoint matters, by how much does."""
+"""The function that returns the part of a remote endpoint that matters, for each dependence."""
 
 
 class Packet(NamedTuple):
@@ -139,9 +139,9 @@ class Packet(NamedTuple):
 class Mapping:
     """An internal endpoint and the external endpoint that stands for it, for one protocol.
 
-    `toward` is the part of the remote endpoint for which it was made, by the mapping behaviour: ANYBODY, an
-    address, or an endpoint. `last_use` is when any of its flows was last refreshed. `flows` is never empty while
-    the mapping lives.
+    `toward` is the part of the remote endpoint for which the mapping behaviour made it: ANYBODY, an address, or an
+    endpoint. `last_use` is when any of its flows was last refreshed. `flows` is never empty while the mapping
+    lives.
     """
 
     protocol: Protocol
@@ -154,11 +154,11 @@ class Mapping:
 
 @dataclass(slots=True, eq=False)
 class Flow(Timed):
-    """What one pair of rules carries: a mapping's packets to and from everybody, one address, or one endpoint.
+    """What one pair of rules carries: a mapping's packets to and from all peers, one address, or one endpoint.
 
-    `peer` says which. Where it is an endpoint, the flow is a session; otherwise the rules hide which sessions
-    there are. The packet counts are the rules', as last examined, at `examined_at`. `connections` holds TCP
-    connections by their remote endpoints, each opened by a SYN that the NAT itself saw.
+    `peer` is that part of the remote endpoint. Where it is an endpoint, the flow is a session. Otherwise the rules
+    hide which sessions there are. The packet counts are the rules', as last examined, at `examined_at`.
+    `connections` holds TCP connections by their remote endpoints, each opened by a SYN that the NAT itself saw.
     """
 
     mapping: Mapping
@@ -170,12 +170,12 @@ class Flow(Timed):
     inbound_packets: int = 0
     connections: dict[Endpoint, Connection] | None = None
     is_inbound_only: bool = False
-    """Another mapping's flow carries what the internal endpoint sends to this peer."""
+    """Whether another mapping's flow carries what the internal endpoint sends to this peer."""
     is_live: bool = True
     """Whether it has not ended."""
 
     def packets_from(self, side: Side) -> int:
-        """Return how many packets came from one side, as last examined."""
+        """Return the number of packets from one side, as last examined."""
         return self.outbound_packets if side is Side.INSIDE else self.inbound_packets
 
 
@@ -183,9 +183,10 @@ class Flow(Timed):
 class Connection(Timed):
     """One TCP connection, as far as the NAT can see it (RFC 7857 section 2).
 
-    `client` is the side that opened it, `since` the time of its last SYN or of its entering the state.
-    `packets_before` is a count of its flow's packets: of those from the other side when it opened (more, later on,
-    mean that the other side has answered), or of all after a RST (more mean that it goes on).
+    `client` is the side that opened it. `since` is the time of its last SYN, or the time when it entered its
+    state. `packets_before` is a count of its flow's packets. While the connection opens, it counts those from the
+    other side, and more of them mean that the other side has answered. After a RST it counts all packets, and more
+    of them mean that the connection goes on.
     """
 
     flow: Flow
@@ -216,13 +217,13 @@ class Limit(enum.Enum):
     POOL = "dropped_address_packets"
     """The ports of every external address, where any of them would do."""
     FLOW_TABLE = "dropped_flow_table_packets"
-    """The switch's rules: it refused some."""
+    """The flow table of the switch: it refused a rule."""
     HOLD_QUEUE = "dropped_hold_packets"
-    """`hold_queue`: packets that wait."""
+    """`hold_queue`: packets that are held."""
 
 
 class Answer(enum.Enum):
-    """What the sender of a refused packet is told."""
+    """What the sender of a refused packet gets: nothing, an ICMP error, or a TCP reset."""
 
     NOTHING = "drop"
     ICMP = "icmp"

@@ -1,9 +1,8 @@
 """The port-allocation table: which external ports are in use, free, resting or held down.
 
-Ports are kept apart by protocol and external address; where they may overlap, by destination as well, each of
-which then has all ports to itself (RFC 7857 section 3). A freed port rests, since the switch may still have the
-old flow in its cache; then it may be held down (RFC 6888 REQ-8), which ends early for the oldest where too many
-are.
+Each protocol and external address has its own ports. Where ports may overlap, so has each destination (RFC 7857
+section 3). A freed port rests, since the switch may still have the old flow in its cache. Then it may be held down
+(RFC 6888 REQ-8). If too many ports are held down, the oldest becomes free early.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from controller.nat.subscribers import Subscriber
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How many ports of one protocol are in each state."""
+    """The number of ports of one protocol in each state."""
 
     allocated: int
     free: int
@@ -40,7 +39,7 @@ class Freed:
 
 
 class Ports:
-    """The ports of one protocol."""
+    """The ports of one protocol, at all external addresses."""
 
     def __init__(self, protocol: Protocol, settings: NatSettings, rng: random.Random) -> None:
         self._settings = settings
@@ -68,14 +67,14 @@ class Ports:
         return Endpoint(address, port)
 
     def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> Freed:
-        """Take an endpoint back; it is given again only after its rest and, if it is to be, its hold-down."""
+        """Take an endpoint back. It can be given again after its rest and, with `hold_down`, its hold-down."""
         self.allocated -= 1
         freed = Freed(external, destination, now + self._rest, hold_down and self._hold_down > 0)
         self._resting.append(freed)
         return freed
 
     def reclaim(self, now: float) -> Iterator[Freed]:
-        """Make free what has rested long enough, and yield it."""
+        """Make each port free whose rest or hold-down is over, and yield it."""
         while self._resting and self._resting[0].ready_at <= now:
             rested = self._resting.popleft()
             if rested.to_be_held_down:
@@ -95,7 +94,7 @@ class Ports:
         return self._hold_down > 0
 
     def usage(self) -> Usage:
-        """Count the ports by their state; a destination counts while it has allocated or resting ports."""
+        """Count the ports by their state. A destination counts while it has ports that are not free."""
         free = sum(
             sum(len(each) for each in by_destination.values()) if by_destination else self._capacity
             for by_destination in self._free.values()
@@ -148,13 +147,13 @@ class Pool:
         return self.ports[protocol].holds_down
 
     def reclaim(self, now: float) -> Iterator[tuple[Protocol, Freed]]:
-        """Make free what has rested long enough, and yield it."""
+        """Make each port free whose rest or hold-down is over, and yield it."""
         for protocol, ports in self.ports.items():
             for freed in ports.reclaim(now):
                 yield protocol, freed
 
     def allocated(self, protocol: Protocol) -> int:
-        """Return how many ports of one protocol are allocated."""
+        """Return the number of allocated ports of one protocol."""
         return self.ports[protocol].allocated
 
     def usage(self, protocol: Protocol) -> Usage:

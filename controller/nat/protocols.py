@@ -1,4 +1,4 @@
-"""What the NAT has for each protocol by itself, gathered so that one look-up finds all of it."""
+"""What the NAT keeps for each protocol, in one object, so that one look-up finds all of it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ class ProtocolState:
     """The tables, ports, counters, thresholds and idle timers of one protocol.
 
     TCP flows end with their connections, so their idle timeout is infinite. `idle` is the queue of flows whose
-    counts are to be looked at: all of them, or none for TCP, unless mappings are kept in the order of their last
-    use.
+    counts are examined. For TCP there is none, unless mappings are kept in the order of their last use.
     """
 
     __slots__ = ("counters", "idle", "idle_timeout", "ports", "protocol", "tables", "thresholds")
@@ -42,8 +41,8 @@ class ProtocolState:
 
 
 def recency_interval(settings: NatSettings) -> float:
-    """Return how often all counts are read where mappings are kept in the order of their last use, in seconds.
+    """Return the seconds between readings of all counts, where mappings are kept in the order of their last use.
 
-    A second; longer for a pool of more than 16,000 ports, so that the reading takes a bounded share of the time.
+    It is a second, and longer for a pool of more than 16,000 ports, so that reading takes a bounded share of time.
     """
     return max(EXAMINED_FOR_RECENCY_S, RECENCY_S_PER_PORT * settings.capacity)

@@ -1,10 +1,10 @@
 """Which mapping was used least recently, among those whose removal would admit a packet.
 
-Rules forward packets unseen, so when a mapping was last used, in either direction, is known by packet counts, and
-as exactly as they are read: what has been used since it was last looked at counts as used then. Mappings whose
-last uses fall into the same tenth of a second stand in the order in which they came. There is one order for all
-mappings, one for the ports that a packet may use, and one for each quota. Each step is O(1), but for the logarithm
-of the number of tenths.
+Rules forward packets that the NAT does not see. So the last use of a mapping, in either direction, is known by
+packet counts, and as exactly as they are read: a mapping that was used since its last examination counts as used
+then. Mappings with their last use in the same tenth of a second stand in the order in which they came. There is
+one order for all mappings, one for the ports that a packet may use, and one for each quota. Each step is O(1), but
+for the logarithm of the number of tenths.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ TENTH_S = 0.1
 class _Order:
     """The mappings of one scope, by the tenths of their last use.
 
-    A tenth is an ordered dictionary: the first of an ordinary one is found past all that were taken out before it.
+    A tenth is an ordered dictionary. To find the first entry of an ordinary one takes longer with each that was
+    removed before it.
     """
 
     __slots__ = ("_by_tenth", "_tenths", "scope")
@@ -49,7 +50,7 @@ class _Order:
         if not mappings:
             del self._by_tenth[tenth]
             while self._tenths and self._tenths[0] not in self._by_tenth:
-                heapq.heappop(self._tenths)  # here, lest they pile up where nobody ever asks
+                heapq.heappop(self._tenths)  # here, since `oldest` may never be called
 
     def oldest(self) -> Iterator[Mapping]:
         if self._tenths:
@@ -60,14 +61,14 @@ class _Order:
 
 @dataclass(slots=True, eq=False)
 class _Standing:
-    """In which orders a mapping stands, and in which of their tenths."""
+    """The orders in which a mapping stands, and the tenth in all of them."""
 
     tenth: int
     orders: list[_Order]
 
 
 class Recency:
-    """Orders of mappings, by scope."""
+    """The orders of mappings, by scope."""
 
     def __init__(self) -> None:
         self._orders: dict[Scope, _Order] = {}

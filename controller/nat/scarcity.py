@@ -1,6 +1,6 @@
-"""When something runs short: asking the policy, letting packets wait, evicting for them, and waking them.
+"""When something runs short: asking the policy, holding packets, evicting for them, and waking them.
 
-Nothing here makes a mapping or ends one by itself; it asks the NAT to.
+Nothing here makes a mapping or ends one by itself: the NAT does, when it is asked to.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Key, Ticket, WaitingRoom
 
 RESTS = 4
-"""What is evicted for waits for the port's rest, and is not given up before this many of them."""
+"""A packet that waits for an evicted mapping's port is not given up before this number of rests."""
 CANDIDATES = 256
-"""How many of the oldest mappings are looked at, where not every one would do."""
+"""The number of the oldest mappings that are examined, where not every mapping would do."""
 
 _SESSIONS = Scope(Limit.SESSIONS)
 _FLOW_TABLE = Scope(Limit.FLOW_TABLE)
@@ -37,7 +37,7 @@ _ANY_MAPPING_HELPS = {Limit.MAPPINGS, Limit.SESSIONS, Limit.FLOW_TABLE, Limit.SU
 
 
 class Translator(Interface):
-    """What is asked of the NAT."""
+    """What scarcity asks of the NAT."""
 
     settings: NatSettings
     pool: Pool
@@ -75,17 +75,17 @@ class Scarcity:
         self._waiting = WaitingRoom(settings.hold_queue, patience)
         self._recency = Recency() if self._policy.evicts else None
         self.announced: set[Scope] = set()
-        """The limits that were reached, and have let nobody pass since."""
+        """The limits that were reached, and that no packet has passed since."""
         self._freed: deque[Scope] = deque()
         self._waited_for_rules: set[Flow] = set()
-        # Ports that rest, and who can use them then: nobody has to go for what is on its way.
+        # Ports that rest, and the scope that can use each: nothing is evicted for what is on its way.
         self._resting: dict[Freed, Scope] = {}
         self._coming: Counter[Scope] = Counter()
 
     # Packets
 
     def known(self, packet: Packet) -> Verdict | None:
-        """Return the verdict on a packet whose like waits already, None for any other."""
+        """Return the verdict on a packet if others for the same mapping wait already, else None."""
         if not self._waiting.packets:
             return None
         ticket = self._waiting.find(self._key(packet))
@@ -115,7 +115,7 @@ class Scarcity:
         return Hold(ticket, is_new=True)
 
     def paired_with(self, subscriber: int) -> int | None:
-        """Return the external address at which a subscriber waits; whatever else it sends waits there as well."""
+        """Return the external address at which a subscriber waits, and at which its other packets wait as well."""
         return self._waiting.paired_with(subscriber) if self._waiting.packets else None
 
     def has_waited_for_rules(self, flow: Flow) -> bool:
@@ -123,7 +123,7 @@ class Scarcity:
         return flow in self._waited_for_rules
 
     def give_up(self, packet: Packet) -> Verdict:
-        """Return the verdict on a packet that the switch refuses once more: nobody else has to go for it."""
+        """Return the verdict on a packet that the switch refuses once more: no other mapping is evicted for it."""
         return self._answer(Limit.FLOW_TABLE, self._fallback, packet)
 
     def _refuse_to_hold(self, packet: Packet) -> Refuse:
@@ -155,7 +155,7 @@ class Scarcity:
             return self._nat.limits.subscribers[mapping.internal.address].total == 1
         if limit is Limit.FLOW_TABLE and mapping.protocol is Protocol.ICMP:
             return False  # it has no rules
-        wanted = self._scope_of(packet.destination)  # its own mapping is of use to it
+        wanted = self._scope_of(packet.destination)  # the packet needs its own mapping
         return (mapping.protocol, mapping.internal, mapping.toward) != (
             packet.protocol,
             packet.source,
@@ -163,7 +163,7 @@ class Scarcity:
         )
 
     def _make_room(self, decision: Decision, now: float) -> None:
-        """Evict, where it was decided to; its packet waits by now."""
+        """Evict a mapping, if that was the decision. The packet waits by now."""
         if isinstance(decision, Evict):
             self._nat.counters[decision.mapping.protocol].evicted_mappings += 1
             self._nat.end(decision.mapping, ReleaseReason.EVICTED, now)
@@ -186,21 +186,21 @@ class Scarcity:
     # What has become of mappings
 
     def mapping_created(self, mapping: Mapping) -> None:
-        """A mapping was made."""
+        """Take note of a new mapping."""
         if self._recency is not None:
             self._recency.add(mapping, self._scopes.of_mapping(mapping), mapping.last_use)
 
     def used(self, mapping: Mapping, at: float) -> None:
-        """A mapping was used, in whichever direction, at `at` or later."""
+        """Take note that a mapping was used in either direction, at `at` or later."""
         if self._recency is not None:
             self._recency.use(mapping, at)
 
     def forget(self, flow: Flow) -> None:
-        """A flow ended."""
+        """Take note that a flow ended, with or without its mapping."""
         self._waited_for_rules.discard(flow)
 
     def admitted(self, mapping: Mapping) -> None:
-        """An outbound packet got what it needed: the limits that it passed may be announced again."""
+        """Allow the limits that a new mapping has passed to be announced again."""
         subscriber = mapping.internal.address
         self.announced.difference_update(self._scopes.of_mapping(mapping))
         self.announced.discard(_SESSIONS)
@@ -210,7 +210,7 @@ class Scarcity:
             self.announced.discard(_SUBSCRIBERS)
 
     def let_in(self, flow: Flow, now: float) -> None:
-        """A stranger has opened a session, by which what waits for the same may go out as well."""
+        """Resume what waits for a session that a stranger has opened."""
         key = (flow.mapping.protocol, flow.mapping.internal, self._scope_of(flow.peer))
         ticket = self._waiting.find(key)
         if ticket is not None:
@@ -221,11 +221,11 @@ class Scarcity:
                 self._resume(ticket, verdict)
 
     def flow_ended(self, reason: ReleaseReason) -> None:
-        """A flow ended, but not its mapping."""
+        """Take note of what a flow freed that ended without its mapping."""
         self._free(_FREED_BY_ANY_FLOW, reason)
 
     def mapping_released(self, mapping: Mapping, freed: Freed, reason: ReleaseReason) -> None:
-        """A mapping ended; what it freed cannot be given yet."""
+        """Take note of what a mapping freed that ended. Its port cannot be given yet."""
         self._free(_FREED_BY_ANY_MAPPING, reason)
         if self._recency is not None:
             _, of_port, *of_quotas = self._recency.forget(mapping)
@@ -238,7 +238,7 @@ class Scarcity:
             self._freed.extend(of_quotas)
 
     def port_freed(self, protocol: Protocol, freed: Freed) -> None:
-        """A port can be given again."""
+        """Take note that a port can be given again."""
         of_port = self._resting.pop(freed, None)
         if of_port is not None:
             self._coming[of_port] -= 1
@@ -252,7 +252,7 @@ class Scarcity:
             self._freed.append(of_port or self._scopes.of_freed(protocol, freed))
 
     def _free(self, scopes: Iterable[Scope], reason: ReleaseReason) -> None:
-        has_room = reason is not ReleaseReason.ROLLED_BACK  # the switch, that is: what it refused leaves none
+        has_room = reason is not ReleaseReason.ROLLED_BACK  # in the switch: a rule that it refused leaves none
         if self._waiting.packets:
             self._freed.extend(scopes if has_room else (scope for scope in scopes if scope != _FLOW_TABLE))
         if has_room:
@@ -261,14 +261,14 @@ class Scarcity:
     # Packets that wait
 
     def due(self, now: float) -> None:
-        """Wake who can go on, and turn away who has lost patience."""
+        """Wake the packets that can go on, and refuse those that have waited for too long."""
         self._freed.extend(self._waiting.scopes_of(Limit.RATE))
         self.wake(now)
         for ticket in self._waiting.lost_patience(now):
             self._turn_away(ticket, self._fallback)
 
     def wake(self, now: float) -> None:
-        """Let those go on for whom something has become free, one for each that has."""
+        """Try again with the first that waits in each scope in which something has become free."""
         while self._freed:
             scope = self._freed.popleft()
             ticket = self._waiting.first(scope)
@@ -278,7 +278,7 @@ class Scarcity:
                         self._try_again(other, now)
 
     def _try_again(self, ticket: Ticket, now: float) -> bool:
-        """Whether it went on. What it had no use for in the end, the next one may use."""
+        """Return whether a ticket went on. If it lacks something else now, the next one may use what was free."""
         opened = self._nat.open(ticket.packet, now)
         if isinstance(opened, Flow):
             if ticket.scope == _FLOW_TABLE:

@@ -1,4 +1,4 @@
-"""Scopes: which limit, and for whom. Packets stopped in one scope could use the same thing, if it were free."""
+"""Scopes: a limit and what it applies to. Packets stopped in one scope wait for the same thing to become free."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from controller.nat.subscribers import Subscriber
 
 
 class Scope(NamedTuple):
-    """A limit; whose it is (an external address or a subscriber, None for all); and of what."""
+    """A limit, and what it applies to. `subject` is an external address or a subscriber, or None for all."""
 
     limit: Limit
     subject: int | None = None
@@ -24,7 +24,7 @@ ANY_MAPPING = Scope(Limit.MAPPINGS)
 
 
 class Scopes:
-    """Tells the scopes of shortages and of mappings."""
+    """Finds the scopes of shortages, mappings and ports, as the settings have them."""
 
     def __init__(self, settings: NatSettings) -> None:
         self._pool_limit = settings.pooling.limit
@@ -49,7 +49,8 @@ class Scopes:
     def of_mapping(self, mapping: Mapping) -> list[Scope]:
         """Return the scopes in whose orders a mapping stands.
 
-        First MAPPINGS, for whatever any mapping's end frees; then that of its port; then those of its quotas.
+        The first is MAPPINGS, for what the end of any mapping frees. Then come that of its port, and those of its
+        quotas.
         """
         subscriber = mapping.internal.address
         of_port = self._of_port(mapping.external.address, mapping.protocol, mapping.toward, subscriber)
@@ -61,7 +62,7 @@ class Scopes:
         return scopes
 
     def of_freed(self, protocol: Protocol, freed: Freed) -> Scope:
-        """Return the scope of those who can use a port that is free again, where every subscriber may."""
+        """Return the scope of the packets that can use a port that is free again, where all subscribers may."""
         address = freed.external.address if self._by_address else None
         return Scope(self._pool_limit, address, protocol, freed.destination)
 

@@ -1,4 +1,4 @@
-"""What the NAT's core is told at its start. Reading and checking a user's settings is not done here."""
+"""The settings of the NAT's core. Reading and checking what a user wrote is done in `controller.settings`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from controller.nat.tcp import TcpTimer
 class NatSettings:
     """The behaviours, the strategies, the limits and the timers. All times are in seconds; None is no limit.
 
-    `rest` is how long a freed port stays out of use while the switch may still have the old flow in its
-    cache; `hold_down_timeout` is RFC 6888 REQ-8's, and counts instead of the rest where it is longer.
+    `rest` is the time for which a freed port stays out of use, while the switch may still have the old flow in its
+    cache. `hold_down_timeout` is RFC 6888 REQ-8's, and counts instead of the rest where it is longer.
     """
 
     external_addresses: tuple[int, ...]
@@ -25,7 +25,7 @@ class NatSettings:
     mapping: Dependence
     filtering: Dependence
     overlapping: Dependence
-    """How different two destinations must be to share an external port; INDEPENDENT is never."""
+    """What must differ between two destinations that share an external port; INDEPENDENT is never."""
     pooling: type[Pooling]
     allocator: type[Allocator]
     port_set_size: int
@@ -52,7 +52,7 @@ class NatSettings:
     refresh_inbound: bool
 
     def plan(self, rng: random.Random) -> PortPlan:
-        """Return what an allocator is told."""
+        """Return the plan for an allocator that draws from this generator."""
         return PortPlan(self.ports, rng, self.port_set_size, self.port_set_timeout)
 
     @property
@@ -70,10 +70,10 @@ class NatSettings:
 
     @property
     def flows(self) -> Dependence:
-        """How much of the remote endpoint the rules of a flow must tell apart.
+        """The part of the remote endpoint by which the rules of a flow must differ.
 
-        One pair of rules for a mapping would let everybody in and hide each session: so there is one only where
-        both is wanted.
+        One pair of rules for a whole mapping filters nothing and hides each session, so a mapping has only one
+        pair where both are wanted.
         """
         if self.limit_sessions is not None:
             return Dependence.ADDRESS_AND_PORT

@@ -1,4 +1,4 @@
-"""Subscribers: inside addresses, and what each of them has. Quotas apply to them (RFC 6888 REQ-4, RFC 7659)."""
+"""Subscribers: inside addresses, and the mappings of each. Quotas apply to them (RFC 6888 REQ-4, RFC 7659)."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ class Subscriber:
     external_address: int | None = None
     mappings: dict[Protocol, int] = field(default_factory=lambda: dict.fromkeys(Protocol, 0))
     total: int = 0
-    """How many mappings it has, of all protocols."""
+    """The number of its mappings, of all protocols."""

@@ -1,10 +1,10 @@
-"""Which mapping and which flow a packet belongs to: the tables of one protocol, by endpoints on both sides.
+"""The mapping and the flow that a packet belongs to: the tables of one protocol, by endpoints on both sides.
 
-Where mapping and filtering are endpoint-independent, a mapping has one flow, with everybody, and both are found by
-our own endpoint: `Tables`. Else a mapping may have flows with several peers: `PeerTables`. There it is found by
-the internal endpoint and as much of the remote one as the mapping behaviour asks for, or by the external endpoint
-(and, where ports overlap, by the destination). A flow is found in the same way by as much of the remote endpoint
-as its rules tell apart. Keys are integers made of the endpoints that matter.
+Where mapping and filtering are endpoint-independent, a mapping has one flow, with all peers. Both are found by our
+own endpoint: `Tables`. Else a mapping may have flows with several peers: `PeerTables`. There a mapping is found by
+the internal endpoint and the part of the remote one that the mapping behaviour depends on, or by the external
+endpoint (and by the destination, where ports overlap). A flow is found in the same way, by the part of the remote
+endpoint that its rules match. Keys are integers made of the endpoints that matter.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Tables:
         self._inbound: dict[int, Flow] = {}
 
     def __len__(self) -> int:
-        """Return how many flows there are."""
+        """Return the number of flows."""
         return len(self._inbound)
 
     def flows(self) -> Iterator[Flow]:
-        """All flows."""
+        """Return all flows, whatever their mapping."""
         return iter(self._inbound.values())
 
     def outbound(self, internal: Endpoint, remote: Endpoint) -> Flow | None:
@@ -61,7 +61,7 @@ class Tables:
         return None if flow is None else flow.mapping
 
     def by_external(self, external: Endpoint, remote: Endpoint) -> Mapping | None:
-        """Return the mapping for packets from `remote` to `external`, whether it may use it or not."""
+        """Return the mapping for packets from `remote` to `external`, whether `remote` may use it or not."""
         flow = self._inbound.get(external)
         return None if flow is None else flow.mapping
 
@@ -70,19 +70,19 @@ class Tables:
         return True
 
     def add_mapping(self, mapping: Mapping) -> None:
-        """Enter a mapping; its first flow follows."""
+        """Enter a mapping, before its first flow."""
 
     def remove_mapping(self, mapping: Mapping) -> None:
-        """Remove a mapping without flows."""
+        """Remove a mapping, after its last flow."""
 
     def add_flow(self, flow: Flow) -> None:
-        """Enter a flow."""
+        """Enter the one flow of its mapping."""
         mapping = flow.mapping
         self._outbound[mapping.internal] = self._inbound[mapping.external] = flow
         mapping.flows = [flow]
 
     def remove_flow(self, flow: Flow) -> None:
-        """Remove a flow."""
+        """Remove the one flow of its mapping."""
         mapping = flow.mapping
         del self._outbound[mapping.internal], self._inbound[mapping.external]
         mapping.flows.clear()
@@ -98,7 +98,7 @@ class PeerTables(Tables):
         self._by_internal: dict[int, Mapping] = {}
         self._by_external: dict[int, Mapping] = {}
         self._filters = settings.filtering is not Dependence.INDEPENDENT
-        # Flows tell apart what the filter does not: it has to count the flows with each address.
+        # Flows differ by ports and the filter does not: it has to count the flows with each address.
         self._counts_permits = (
             settings.filtering is Dependence.ADDRESS and settings.flows is Dependence.ADDRESS_AND_PORT
         )
@@ -117,34 +117,34 @@ class PeerTables(Tables):
         return self._by_internal.get(self._internal_key(internal, remote))
 
     def by_external(self, external: Endpoint, remote: Endpoint) -> Mapping | None:
-        """Return the mapping for packets from `remote` to `external`, whether it may use it or not."""
+        """Return the mapping for packets from `remote` to `external`, whether `remote` may use it or not."""
         return self._by_external.get(self._external_key(external, remote))
 
     def lets_in(self, mapping: Mapping, remote: Endpoint) -> bool:
         """Whether a remote endpoint without a flow may send through a mapping (RFC 4787 section 5).
 
-        Deviation: the RFC asks to whom the internal endpoint has sent. Where that has several mappings, each
-        stands for itself, as in netfilter and in Open vSwitch.
+        Deviation: the RFC asks which endpoints the internal endpoint has sent to. Where that has several mappings,
+        each counts for itself, as in netfilter and in Open vSwitch.
         """
         if self._counts_permits:
             return self._permits[self._address_key(mapping.external, remote)] > 0
         return not self._filters
 
     def add_mapping(self, mapping: Mapping) -> None:
-        """Enter a mapping; its first flow follows."""
+        """Enter a mapping, before its first flow."""
         self._by_internal[self._internal_key(mapping.internal, mapping.toward)] = mapping
         self._by_external[self._external_key(mapping.external, mapping.toward)] = mapping
 
     def remove_mapping(self, mapping: Mapping) -> None:
-        """Remove a mapping without flows."""
+        """Remove a mapping, after its last flow."""
         del self._by_internal[self._internal_key(mapping.internal, mapping.toward)]
         del self._by_external[self._external_key(mapping.external, mapping.toward)]
 
     def add_flow(self, flow: Flow) -> None:
         """Enter a flow.
 
-        Two mappings of one internal endpoint may both have a flow with one peer, where mappings depend on the
-        remote endpoint and filters less so. Outbound packets then use the one that was there first.
+        Two mappings of one internal endpoint may both have a flow with one peer, where mappings depend on more of
+        the remote endpoint than the filter. Outbound packets then use the flow that was there first.
         """
         mapping, peer = flow.mapping, flow.peer
         first = self._outbound.setdefault(self._flow_key(mapping.internal, peer), flow)
@@ -158,7 +158,7 @@ class PeerTables(Tables):
             self._permits[self._address_key(mapping.external, peer)] += 1
 
     def remove_flow(self, flow: Flow) -> None:
-        """Remove a flow."""
+        """Remove one of the flows of its mapping."""
         mapping, peer = flow.mapping, flow.peer
         if not flow.is_inbound_only:
             del self._outbound[self._flow_key(mapping.internal, peer)]

@@ -1,9 +1,9 @@
 """How a NAT follows a TCP connection: the state machine of RFC 7857, Figure 1, as a table.
 
-"Client" is the side that sent the first SYN. A NAT that works by flow rules does not see the server's SYN;
-it learns from packet counts that traffic went both ways, and takes that for the event SERVER_SYN. So a FIN
-may come while the state is still INIT, and counts for one of an established connection. In the same way it learns
-of data after a RST: from counts, looked at a few times within the timeout.
+"Client" is the side that sent the first SYN. A NAT that works by flow rules does not see the server's SYN. It
+learns from packet counts that traffic went both ways, and takes that for the event SERVER_SYN. So a FIN may come
+while the state is still INIT, and counts as one of an established connection. The NAT learns of data after a RST
+in the same way, from counts that it reads a few times within the timeout.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class TcpState(enum.Enum):
 
 
 class TcpEvent(enum.Enum):
-    """What a NAT can notice of a connection."""
+    """What a NAT can observe of a connection."""
 
     __hash__ = object.__hash__
 
@@ -41,7 +41,7 @@ class TcpEvent(enum.Enum):
 
 
 class TcpTimer(enum.Enum):
-    """Which of the timeouts applies in a state; the values are the names of the settings."""
+    """The timeouts, each of which applies in some states; the values are the names of the settings."""
 
     __hash__ = object.__hash__
 
@@ -79,7 +79,7 @@ TRANSITIONS: dict[tuple[TcpState, TcpEvent], TcpState] = {
     (_S.BOTH_FIN_RCV, _E.CLIENT_SYN): _S.INIT,
     (_S.TRANS, _E.CLIENT_SYN): _S.INIT,
 }
-"""The next state by state and event; an event that is not listed changes nothing."""
+"""The next state, by state and event. An event that is not listed changes nothing."""
 
 TIMERS: dict[TcpState, TcpTimer] = {
     TcpState.INIT: TcpTimer.OPENING,

@@ -8,9 +8,9 @@ from controller.nat.settings import NatSettings
 
 
 class Thresholds:
-    """Watches one protocol's share of the pool. Wavering between the two thresholds raises nothing.
+    """Watches one protocol's share of the pool. A share that moves between the two thresholds raises no event.
 
-    Where ports overlap, the share may be more than the whole.
+    Where ports overlap, the share may be more than 100 %.
     """
 
     def __init__(self, protocol: Protocol, settings: NatSettings) -> None:

@@ -1,8 +1,8 @@
 """Deadlines without sweeps: one queue for each duration.
 
-Whatever is armed for the same duration comes due in the order in which it was armed. So a queue needs no
-sorting: arming, disarming and finding what is due are O(1) each, whatever the number of timers. The links of the
-queue are in the items themselves, which costs a third of the memory of an ordered dictionary.
+Timers of the same duration come due in the order in which they were armed, so a queue needs no sorting. Arming,
+disarming and finding what is due are O(1) each, whatever the number of timers. The links of the queue are in the
+items themselves, which takes a third of the memory of an ordered dictionary.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 @dataclass(slots=True, eq=False)
 class Timed:
-    """What can stand in a queue, in one at a time."""
+    """An item that can stand in a queue, in one at a time."""
 
     deadline: float = field(init=False, repr=False, default=0.0)
     before: Any = field(init=False, repr=False, default=None)
@@ -39,7 +39,7 @@ class TimerQueue(Generic[Item]):
         return self._ends.after is not self._ends
 
     def arm(self, item: Item, now: float) -> None:
-        """Let `item` be due at `now` plus the duration, instead of any earlier deadline."""
+        """Make `item` due at `now` plus the duration, in place of any earlier deadline."""
         if item.before is not None:
             self.disarm(item)
         item.deadline = now + self.duration
@@ -49,7 +49,7 @@ class TimerQueue(Generic[Item]):
         newest.after = ends.before = item
 
     def disarm(self, item: Item) -> None:
-        """Forget `item`; one that is not armed is no error."""
+        """Take `item` out of the queue, if it is armed."""
         before, after = item.before, item.after
         if before is not None:
             before.after, after.before = after, before

@@ -1,4 +1,4 @@
-"""A token bucket: how many times a second something may happen, and how often at once."""
+"""A token bucket: how often something may happen in a second, and how often at once."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class TokenBucket:
         self._at = now
 
     def has_token(self, now: float) -> bool:
-        """Whether a token could be taken."""
+        """Whether a token can be taken."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
         return self._tokens >= 1 - _ROUNDING
 
     def ready_at(self) -> float:
-        """Return when there is a token, or was."""
+        """Return when a token can be taken, or since when."""
         return self._at + max(0.0, 1 - self._tokens) / self._rate
 
     def take(self, now: float) -> bool:
-        """Take a token; False if there is none."""
+        """Take a token, or return False if there is none."""
         if not self.has_token(now):
             return False
         self._tokens -= 1

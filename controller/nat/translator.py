@@ -1,10 +1,11 @@
 """The NAT itself: mapping and filtering behaviour (RFC 4787 sections 4 and 5), timers, release.
 
-A packet goes in with `outbound` or `inbound` and a verdict comes out. Time passes by `due`, which ends what is
-over and returns the flows that may be idle. The NAT cannot know: where flow rules forward the packets, only their
-counts tell. Whoever has the counts reports them with `examined`, and only that ends an idle flow. Each idle
-timeout is examined EXAMINATIONS times, so a flow lives for its timeout after its last use, never less, and at most
-a quarter more (two, where the counts come late). A mapping lives as long as its last flow.
+A packet goes in with `outbound` or `inbound`, and a verdict comes out. Time passes by `due`, which ends what is
+over and returns the flows that may be idle. The NAT cannot know whether they are, since flow rules forward the
+packets. The caller reads the rules' packet counts and reports them with `examined`, and only that ends an idle
+flow. Counts are examined EXAMINATIONS times within an idle timeout. So a flow lives for its timeout after its last
+use, never less, and at most a quarter more (two, where the counts come late). A mapping lives as long as its last
+flow.
 
 What happens when something runs short is in `scarcity.py`.
 """
@@ -66,7 +67,7 @@ class Nat:
         self._scarcity = Scarcity(self, self._scopes)
         self._connections = Connections(settings.tcp_timeouts)
         self._refresh_inbound = settings.refresh_inbound
-        # Asked here, for every packet: a call that finds nothing to do takes as long as a look-up.
+        # Read here, for every packet: a call that finds nothing to do takes as long as a look-up.
         self._is_ordered_by_use = settings.on_exhaustion.evicts
         self._scope_of, self._peer_of = PARTS[settings.mapping], PARTS[settings.flows]
 
@@ -75,16 +76,16 @@ class Nat:
 
     @property
     def total_sessions(self) -> int | None:
-        """How many sessions there are, or None where the rules hide them."""
+        """The number of sessions, or None where the rules hide them."""
         return self.limits.sessions if self.settings.flows is Dependence.ADDRESS_AND_PORT else None
 
     def flows(self) -> Iterator[Flow]:
-        """All live flows."""
+        """Return all live flows, of every protocol."""
         for state in self._states.values():
             yield from state.tables.flows()
 
     def mappings(self) -> Iterator[Mapping]:
-        """All live mappings."""
+        """Return all live mappings, of every protocol."""
         return iter(dict.fromkeys(flow.mapping for flow in self.flows()))
 
     def outbound_flow(self, protocol: Protocol, internal: Endpoint, remote: Endpoint) -> Flow | None:
@@ -143,7 +144,7 @@ class Nat:
         return Translate(flow, created)
 
     def _stranger(self, state: ProtocolState, packet: Packet, now: float) -> Flow | Verdict:
-        """Let an outside endpoint without a flow open one, or return why it may not."""
+        """Return a new flow for an outside endpoint without one, or the verdict if it may not have one."""
         tables, counters = state.tables, state.counters
         mapping = tables.by_external(packet.destination, packet.source)
         if mapping is None or now - mapping.last_use >= state.idle_timeout:
@@ -156,16 +157,16 @@ class Nat:
             counters.dropped_unmapped_packets += 1
             return Drop(DropReason.NOT_A_SYN)
         if self.limits.stops_session():
-            # Its sender is told nothing, and nobody makes room for it: strangers come uninvited.
+            # Its sender gets no answer, and nothing is evicted for it: no inside host has asked for it.
             counters.dropped_state_limit_packets += 1
             return Refuse(Limit.SESSIONS, Answer.NOTHING)
-        # RFC 7857 section 7: a stranger's session keeps no mapping alive, however often he comes.
+        # RFC 7857 section 7: a stranger's session keeps no mapping alive, however often it sends.
         flow = self._add_flow(state, mapping, packet.source, last_use=mapping.last_use, now=now)
         self._scarcity.let_in(flow, now)
         return flow
 
     def observe(self, side: Side, packet: Packet, now: float) -> None:
-        """Take note of a segment that passes without us: the copy of a FIN or RST."""
+        """Take note of a segment that a rule has forwarded: the copy of a FIN or RST."""
         protocol, source, destination, flags = packet
         tables = self._states[protocol].tables
         if side is INSIDE:
@@ -238,7 +239,7 @@ class Nat:
     # Time
 
     def due(self, now: float) -> list[Flow]:
-        """End what is over at `now`, and return the flows whose packet counts are to be examined."""
+        """End what is over by `now`, and return the flows whose packet counts are to be examined."""
         for protocol, freed in self.pool.reclaim(now):
             self._scarcity.port_freed(protocol, freed)
         self.limits.forget_rates(now)
@@ -257,7 +258,7 @@ class Nat:
         return [flow for flow in examine if flow.is_live]
 
     def examined(self, counts: Iterable[tuple[Flow, int, int]], now: float) -> None:
-        """Take note of flows' counts, outbound and inbound: what was idle ends, and a silent opening as well.
+        """Take note of flows' counts, outbound and inbound. A flow that was idle ends, and an unanswered opening.
 
         RFC 4787 REQ-6: inbound packets alone do not keep a UDP flow, unless `refresh_inbound`. For TCP both
         directions count.
@@ -287,7 +288,7 @@ class Nat:
             self._end_if_empty(flow, ReleaseReason.IDLE if unanswered else ReleaseReason.CLOSED, now)
 
     def counts_restarted(self, now: float) -> None:
-        """The rules were made anew and count from zero: what they had seen is unknown, so it is all in use."""
+        """Take all flows for used now: their rules were made anew and count from zero."""
         for flow in self.flows():
             flow.outbound_packets = flow.inbound_packets = 0
             flow.last_use = flow.mapping.last_use = flow.examined_at = now
@@ -310,7 +311,7 @@ class Nat:
     def roll_back(self, flow: Flow, packet: Packet | None, now: float) -> Verdict | None:
         """Undo a flow for which the switch has no room.
 
-        Return the verdict on the outbound packet that made it; None where there is none, or it was undone before.
+        Return the verdict on the outbound packet that made it, or None if there is none or the flow has ended.
         """
         if not flow.is_live:
             return None
@@ -330,7 +331,7 @@ class Nat:
             self._end_flow(flow, reason, now)
 
     def flush(self, now: float) -> None:
-        """End every mapping, as an operator may wish."""
+        """End every mapping, as an operator may order it."""
         for mapping in list(self.mappings()):
             self.end(mapping, ReleaseReason.FLUSHED, now)
         self._scarcity.wake(now)
@@ -363,7 +364,7 @@ class Nat:
 
     def _release(self, state: ProtocolState, mapping: Mapping, reason: ReleaseReason, now: float) -> None:
         state.tables.remove_mapping(mapping)
-        # What is stolen is stolen for somebody who waits: a hold-down would take it from both.
+        # A packet waits for the port of an evicted mapping, and a hold-down would keep the port from it.
         hold_down = reason is not ReleaseReason.EVICTED
         freed = self.pool.release(mapping.protocol, mapping.external, mapping.toward, now, hold_down=hold_down)
         self.limits.gave_mapping(mapping.internal.address, mapping.protocol)

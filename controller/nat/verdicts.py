@@ -19,7 +19,7 @@ class DropReason(enum.Enum):
 
 @dataclass(slots=True)
 class Translate:
-    """Let the packet pass, rewritten by this flow's mapping; `created` says that the flow is new."""
+    """The packet passes, rewritten by this flow's mapping; `created` is whether the flow is new."""
 
     flow: Flow
     created: bool
@@ -32,7 +32,7 @@ class Translate:
 
 @dataclass(slots=True)
 class Refuse:
-    """Do not let the packet pass: `limit` was reached. Its sender is told `answer`."""
+    """The packet does not pass, since `limit` was reached. Its sender gets `answer`."""
 
     limit: Limit
     answer: Answer
@@ -40,7 +40,7 @@ class Refuse:
 
 @dataclass(slots=True)
 class Hold:
-    """Keep the packet, if it is new, with the others of this ticket; an event will tell what becomes of it."""
+    """The packet is held with the others of this ticket, if it is new. An event follows when it is decided."""
 
     ticket: Ticket
     is_new: bool
@@ -48,7 +48,7 @@ class Hold:
 
 @dataclass(slots=True)
 class Drop:
-    """Do not let the packet pass: it belongs to nothing."""
+    """The packet does not pass, since it belongs to no mapping that would take it."""
 
     reason: DropReason
 

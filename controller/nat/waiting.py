@@ -12,14 +12,14 @@ from controller.nat.scopes import Scope
 from controller.nat.timers import Timed, TimerQueue
 
 Key = tuple[Protocol, Endpoint, Endpoint]
-"""Whose packets may share a mapping: protocol, internal endpoint, and what matters of the remote one."""
+"""What packets that may share a mapping have in common: protocol, internal endpoint, part of the remote one."""
 
 _Of = TypeVar("_Of")
 
 
 @dataclass(slots=True, eq=False)
 class Ticket(Timed):
-    """Packets that wait for the same mapping or session; `packet` came first."""
+    """Packets that wait for the same mapping or session. `packet` is the first of them."""
 
     key: Key
     packet: Packet
@@ -28,9 +28,10 @@ class Ticket(Timed):
 
 
 class WaitingRoom:
-    """Tickets by what they wait for; first come, first served. O(1) for each.
+    """The tickets of each scope, first come, first served. O(1) for each.
 
-    Queues are ordered dictionaries: the first of an ordinary one is found past all that were taken out before it.
+    Queues are ordered dictionaries. To find the first entry of an ordinary one takes longer with each that was
+    removed before it.
     """
 
     def __init__(self, capacity: int, patience: float) -> None:
@@ -47,15 +48,15 @@ class WaitingRoom:
 
     @property
     def is_full(self) -> bool:
-        """Whether no packet more can wait."""
+        """Whether no other packet can wait."""
         return self.packets >= self._capacity
 
     def find(self, key: Key) -> Ticket | None:
-        """Return the ticket of those packets, if some wait already."""
+        """Return the ticket of packets with this key, if some wait already."""
         return self._by_key.get(key)
 
     def enter(self, ticket: Ticket, now: float) -> None:
-        """Let a ticket's first packet wait."""
+        """Put a ticket with its first packet into the queues."""
         self._by_key[ticket.key] = ticket
         _queue(self._by_scope, ticket.scope)[ticket] = None
         _queue(self._by_subscriber, ticket.packet.source.address)[ticket] = None
@@ -63,12 +64,12 @@ class WaitingRoom:
         self.join(ticket, ticket.packet)
 
     def join(self, ticket: Ticket, packet: Packet) -> None:
-        """Let one more packet wait with a ticket."""
+        """Add a packet to those of a ticket."""
         ticket.held.append(packet)
         self.packets += 1
 
     def leave(self, ticket: Ticket) -> None:
-        """Let a ticket wait no longer."""
+        """Take a ticket out of the queues."""
         self._patience.disarm(ticket)
         del self._by_key[ticket.key]
         self._leave_scope(ticket)
@@ -84,37 +85,37 @@ class WaitingRoom:
         return next((ticket.scope.subject for ticket in tickets if ticket.scope.limit is Limit.PORTS), None)
 
     def move(self, ticket: Ticket, scope: Scope) -> None:
-        """Let a ticket wait for something else, behind the others."""
+        """Put a ticket at the end of the queue of another scope."""
         self._leave_scope(ticket)
         ticket.scope = scope
         _queue(self._by_scope, scope)[ticket] = None
 
     def first(self, scope: Scope) -> Ticket | None:
-        """Return who has waited longest for this scope."""
+        """Return the ticket that has waited longest in this scope."""
         queue = self._by_scope.get(scope)
         return next(iter(queue)) if queue else None
 
     def all(self, scope: Scope) -> list[Ticket]:
-        """Return all who wait for this scope, in their order."""
+        """Return all tickets that wait in this scope, in their order."""
         return list(self._by_scope.get(scope, ()))
 
     def tickets(self, scope: Scope) -> int:
-        """Return how many wait for this scope."""
+        """Return the number of tickets that wait in this scope."""
         return len(self._by_scope.get(scope, ()))
 
     def scopes_of(self, limit: Limit) -> list[Scope]:
-        """Return the scopes of a limit for which somebody waits."""
+        """Return the scopes of a limit in which tickets wait."""
         return [scope for scope in self._by_scope if scope.limit is limit]
 
     def lost_patience(self, now: float) -> Iterator[Ticket]:
-        """Yield each ticket that has waited for too long."""
+        """Take out and yield each ticket that has waited for too long."""
         for ticket in list(self._patience.due(now)):
             self.leave(ticket)
             yield ticket
 
     @property
     def next_deadline(self) -> float | None:
-        """When somebody loses patience next, or None."""
+        """When the next ticket has waited for too long, or None."""
         return self._patience.next_deadline
 
     def _leave_scope(self, ticket: Ticket) -> None:

@@ -1,8 +1,8 @@
-"""Ageing without `idle_timeout`: which flows share a cookie, so that one request counts their packets.
+"""Ageing without `idle_timeout`: flows that share a cookie, so that one request counts their packets.
 
-Open vSwitch walks every rule that has a timeout after each revalidation, which is quadratic in a fill; so
-ours have none. Flows that were made together are due for examination together: they form a bucket, whose
-number is their rules' cookie. A bucket is asked for only when one of its flows is due.
+After each revalidation Open vSwitch visits every rule that has a timeout, which is quadratic in a fill. So our
+rules have none. Flows that were made together are due for examination together: they form a bucket, whose number
+is their rules' cookie. The controller asks for a bucket only when one of its flows is due.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from controller.nat.model import Flow
 
 BUCKET_SIZE = 1000
-"""Flows in a bucket at most: a reply of 2,000 rules takes the switch some 3 ms."""
+"""The most flows in a bucket: a reply with 2,000 rules takes the switch some 3 ms."""
 BUCKET_SPAN_S = 0.5
-"""A bucket takes new flows for this long."""
+"""The time for which a bucket takes new flows."""
 
 
 class Ageing:
-    """Buckets of flows, by cookie; only the newest may be empty."""
+    """Buckets of flows, by cookie. Only the newest may be empty."""
 
     def __init__(self) -> None:
         self._members: dict[int, dict[Flow, None]] = {}

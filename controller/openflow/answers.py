@@ -1,8 +1,8 @@
-"""What the gateway says to the sender of a packet that it refuses: an ICMP error, or a TCP reset.
+"""What the gateway sends to the sender of a packet that it refuses: an ICMP error, or a TCP reset.
 
-Whether to say anything is the NAT's decision (`controller.nat.model.Answer`), and how often is the caller's. Here
-is only what the standards forbid at any rate, as far as a packet shows it: the broadcast address of a network
-looks like a host's.
+The NAT decides whether to answer (`controller.nat.model.Answer`), and the caller decides how often. Here is only
+what the standards always forbid, as far as a packet shows it: the broadcast address of a network looks like a
+host's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from controller.openflow.frames import ETHERNET_BYTES, Ipv4, checksum
 from controller.openflow.icmp import DESTINATION_UNREACHABLE, TRANSLATED_ERRORS
 
 ICMP_BYTES = 576
-"""How long an IPv4 packet with an ICMP error may be (RFC 1812 section 4.3.2.3)."""
+"""The most bytes of an IPv4 packet with an ICMP error (RFC 1812 section 4.3.2.3)."""
 
 _SOURCE_QUENCH, _REDIRECT = 4, 5
 _ERRORS = (*TRANSLATED_ERRORS, _SOURCE_QUENCH, _REDIRECT)
@@ -24,9 +24,10 @@ _DONT_FRAGMENT = 0x4000
 
 
 def unreachable(ip: Ipv4, *, code: int, source: int) -> bytes | None:
-    """Return ICMP Destination Unreachable from `source` to the sender of a packet; None where it must not be sent.
+    """Return ICMP Destination Unreachable from `source` to the sender of a packet, or None if it must not be sent.
 
-    It embeds the packet as its sender wrote it, and as much of it as fits. For any code but 4, which needs an MTU.
+    It embeds the packet as its sender wrote it, up to the bytes that fit. `code` may be any but 4, which needs an
+    MTU.
     """
     # RFC 1812 section 4.3.2.7: not about an error, nor about a later fragment.
     is_error = ip.protocol == Protocol.ICMP and ip.icmp_type in _ERRORS
@@ -38,7 +39,7 @@ def unreachable(ip: Ipv4, *, code: int, source: int) -> bytes | None:
 
 
 def reset(ip: Ipv4) -> bytes | None:
-    """Return the TCP reset that the sender of a segment accepts from its peer; None where it must not be sent."""
+    """Return the TCP reset that the sender of a segment accepts from its peer, or None if it must not be sent."""
     if (
         ip.protocol != Protocol.TCP
         or ip.is_fragment

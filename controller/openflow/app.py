@@ -1,6 +1,6 @@
 """The Ryu application: it receives, asks the router, and sends. Every decision is made elsewhere.
 
-Packet-ins come straight from `loop`, by the hundred in one piece; everything else as the framework's events.
+Packet-ins come straight from `loop`, by the hundred in one piece. Everything else comes as the framework's events.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from controller.openflow.statistics import RuleCount
 from controller.openflow.telemetry import GAUGES_EVERY_S, Telemetry, gauges
 
 TICK_S = 0.05
-"""How often time passes for the NAT: the precision of its timers."""
+"""The time between two ticks, by which time passes for the NAT: the precision of its timers."""
 
 
 class NatApp(App):
@@ -28,7 +28,7 @@ class NatApp(App):
     OFP_VERSIONS: ClassVar = [ofproto.OFP_VERSION]
     router: ClassVar[Router]
     outbox: ClassVar[Outbox]
-    """What the router has to say to the switch."""
+    """The router's orders to the switch."""
     telemetry: ClassVar[Telemetry]
     datapath: ClassVar[Any] = None
     """The newest connection."""
@@ -43,7 +43,7 @@ class NatApp(App):
 
     @classmethod
     def send(cls) -> None:
-        """Send what the router has said since, in one piece."""
+        """Send the router's orders since the last time, in one piece."""
         data = cls.outbox.take()
         if data:
             cls.datapath.send(data)
@@ -53,7 +53,7 @@ class NatApp(App):
     @handler.set_ev_cls(ofp_event.EventOFPSwitchFeatures, handler.CONFIG_DISPATCHER)
     @fatal
     def switch_connected(self, event: Any) -> None:
-        """Fill the tables; the barrier's reply says that they are full."""
+        """Fill the tables. The barrier's reply confirms that they are full."""
         type(self).datapath = event.msg.datapath
         self._counts.clear()
         self._is_ready = False
@@ -64,7 +64,7 @@ class NatApp(App):
     @handler.set_ev_cls(ofp_event.EventOFPPacketIn, handler.MAIN_DISPATCHER)
     @fatal
     def packet_in(self, event: Any) -> None:
-        """Decide on a packet that came with more than its port; the others do not come this way."""
+        """Decide on a packet that came with more than its port. All others come from `loop`."""
         msg = event.msg
         self.router.packet_in(Table(msg.table_id), msg.match["in_port"], msg.data, time.monotonic())
         self.send()
@@ -85,7 +85,7 @@ class NatApp(App):
     @handler.set_ev_cls(ofp_event.EventOFPBarrierReply, [handler.CONFIG_DISPATCHER, handler.MAIN_DISPATCHER])
     @fatal
     def confirmed(self, event: Any) -> None:
-        """What was sent before the barrier is in the tables."""
+        """Take note that what was sent before the barrier is in the tables."""
         self.outbox.confirmed()
         if not self._is_ready:
             self._is_ready = True
@@ -94,7 +94,7 @@ class NatApp(App):
     @handler.set_ev_cls(ofp_event.EventOFPErrorMsg, [handler.CONFIG_DISPATCHER, handler.MAIN_DISPATCHER])
     @fatal
     def refused(self, event: Any) -> None:
-        """Roll back the flow whose rule was refused; without the base rules there is no NAT."""
+        """Roll back the flow whose rule was refused, or end the controller: there is no NAT without base rules."""
         msg = event.msg
         refused = self.outbox.refused(msg.xid)
         if refused is None:
@@ -125,4 +125,4 @@ class NatApp(App):
                 self.router.flush(time.monotonic())
                 self.send()
             self.telemetry.send(id=request["id"], gauges=gauges(self.router))
-        os._exit(0)  # whoever started the controller is gone
+        os._exit(0)  # the process that started the controller is gone

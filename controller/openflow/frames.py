@@ -1,7 +1,7 @@
 """Reading and writing the few frames that the controller handles itself, by fixed offsets (all IPv4).
 
-The switch rewrites TCP and UDP by rules. Left for us: headers of packets that miss, ARP, and ICMP queries,
-whose identifier OpenFlow cannot match or set. Frames here are untagged Ethernet.
+The switch rewrites TCP and UDP by rules. What is left are the headers of packets without a rule, ARP, and ICMP
+queries, whose identifier OpenFlow cannot match or set. Frames here are untagged Ethernet.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BROADCAST = b"\xff" * 6
 
 ETHERNET_BYTES = 14
 INTACT = b"\0\0"
-"""The Internet checksum of what holds its own, right checksum."""
+"""The Internet checksum of bytes that contain their own, correct checksum."""
 
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _COMMON = struct.Struct("!12x3sxH2xHxB2xIIHH")
@@ -29,7 +29,7 @@ _IPV4_WITHOUT_OPTIONS = b"\x08\x00\x45"
 _FLAGS_AT = ETHERNET_BYTES + 20 + 13
 _FLAGS = [TcpFlags(bits & 0x17) for bits in range(256)]
 _NO_FLAGS = TcpFlags.NONE
-# By names of their own: to look up an enum's member takes as long as a call.
+# By names of their own: looking up an enum's member takes as long as a call.
 _TCP, _UDP = Protocol.TCP, Protocol.UDP
 _PROTOCOLS = {int(protocol): protocol for protocol in Protocol}
 _new = int.__new__
@@ -47,7 +47,7 @@ class Arp:
 
     @classmethod
     def parse(cls, frame: bytes) -> Arp | None:
-        """Read an ARP frame; None if it is none, or for other protocols."""
+        """Read an ARP frame, or return None for any other, and for ARP of other protocols."""
         if _ethertype(frame) != ETHERTYPE_ARP or len(frame) < ETHERNET_BYTES + _ARP.size:
             return None
         kind, protocol, hlen, plen, operation, sha, spa, tha, tpa = _ARP.unpack_from(frame, ETHERNET_BYTES)
@@ -56,7 +56,7 @@ class Arp:
         return cls(operation, sha, int.from_bytes(spa, "big"), tha, int.from_bytes(tpa, "big"))
 
     def frame(self) -> bytes:
-        """Write it as an Ethernet frame: a request to all, a reply to its target."""
+        """Return it as an Ethernet frame: a request to all, a reply to its target."""
         destination = BROADCAST if self.operation == ARP_REQUEST else self.target_mac
         head = destination + self.sender_mac + ETHERTYPE_ARP.to_bytes(2, "big")
         return head + _ARP.pack(
@@ -73,9 +73,9 @@ class Arp:
 
 
 def common(frame: bytes) -> Packet | None:
-    """Return what the NAT reads of a frame that is as nearly all are: TCP or UDP, whole, without IPv4 options.
+    """Return what the NAT reads of a common frame: TCP or UDP, whole, without IPv4 options.
 
-    It is what `Ipv4.parse(frame).packet()` returns, in a fraction of the time; None says nothing.
+    It returns the same as `Ipv4.parse(frame).packet()`, in a fraction of the time, or None for any other frame.
     """
     size = len(frame)
     if size < _COMMON.size:
@@ -102,7 +102,7 @@ def common(frame: bytes) -> Packet | None:
 class Ipv4:
     """Where an IPv4 packet is in a frame: offsets of its header, of the transport header, and of what follows it.
 
-    `has_transport` says that the first 8 bytes of the transport header are there; later fragments have none.
+    `has_transport` is whether the first 8 bytes of the transport header are there. Later fragments have none.
     """
 
     frame: bytes
@@ -117,7 +117,7 @@ class Ipv4:
 
     @classmethod
     def parse(cls, frame: bytes) -> Ipv4 | None:
-        """Read an IPv4 frame; None if it is none, is cut off, or is too short for a transport header's ports."""
+        """Read an IPv4 frame, or return None for any other, and for one without a transport header's ports."""
         ip = cls.at(frame, ETHERNET_BYTES, len(frame)) if _ethertype(frame) == ETHERTYPE_IPV4 else None
         if ip is None or ip.end - ip.start < _short(frame, ip.start + 2):
             return None
@@ -125,7 +125,7 @@ class Ipv4:
 
     @classmethod
     def at(cls, frame: bytes, start: int, end: int) -> Ipv4 | None:
-        """Read the packet at `start`, which may be cut off at `end`; None if not even its header makes sense."""
+        """Read the packet at `start`, cut off at `end` or before, or return None if its header makes no sense."""
         if end < start + 20 or frame[start] >> 4 != 4:
             return None
         payload = start + (frame[start] & 0x0F) * 4
@@ -161,7 +161,7 @@ class Ipv4:
         return self.frame[self.payload] if self.protocol == Protocol.ICMP and self.has_transport else None
 
     def endpoints(self) -> tuple[Endpoint, Endpoint] | None:
-        """Return source and destination; None for what is not translated.
+        """Return source and destination, or None for what is not translated.
 
         An echo request has its identifier as the source's port, a reply as the destination's.
         """
@@ -175,7 +175,7 @@ class Ipv4:
         return Endpoint(self.source, source_port), Endpoint(self.destination, destination_port)
 
     def packet(self) -> Packet | None:
-        """Return what the NAT reads of it; None for what is not translated."""
+        """Return what the NAT reads of it, or None for what is not translated."""
         endpoints, flags = self.endpoints(), TcpFlags.NONE
         if endpoints is None:
             return None
@@ -208,7 +208,7 @@ class Ipv4:
         struct.pack_into("!II", frame, self.start + 12, source, destination)
 
     def mended(self, frame: bytearray) -> bytes:
-        """Write the checksums of the IPv4 header and of the ICMP message into a copy of the frame; return it."""
+        """Write the checksums of the IPv4 header and the ICMP message into a copy of the frame, and return it."""
         write_checksum(frame, self.start + 10, self.start, self.payload)
         write_checksum(frame, self.payload + 2, self.payload, self.end)
         return bytes(frame)

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-# Both frameworks run on eventlet, which announces at each import that its days are numbered.
+# Both frameworks run on eventlet, which announces at each import that it is deprecated.
 warnings.filterwarnings("ignore", message="(?s).*Eventlet is deprecated")
 
 import eventlet  # noqa: E402 (after the filter)
@@ -75,7 +75,7 @@ def version() -> str:
 
 
 def dispatch(datapath: Any, data: bytes) -> None:
-    """Let the framework parse a message, and wait until its handlers and the application have seen it."""
+    """Give a message to the framework, and wait until its handlers and the application have seen it."""
     message = _ofproto_parser.msg(datapath, *_ofproto_parser.header(data), data)
     if message is None:
         return  # malformed, and logged
@@ -87,11 +87,11 @@ def dispatch(datapath: Any, data: bytes) -> None:
 
 
 def run(application: str, host: str, port: int, listening: Callable[[], None], connection: Any = Datapath) -> None:
-    """Listen for switches, say so, and run the application in the named module until the process ends.
+    """Listen for switches, call `listening`, and run the named module's application until the process ends.
 
-    Each connection is an object of the class `connection`, the framework's own or one made of it.
+    Each connection is an object of the class `connection`, the framework's own or one derived from it.
 
-    Ryu's own `ryu-manager` does not start on today's Python; this does what is needed of it.
+    Ryu's own `ryu-manager` does not start on today's Python. This does the part of its work that is needed.
     """
 
     def serve(*socket_and_address: Any) -> None:
@@ -105,6 +105,6 @@ def run(application: str, host: str, port: int, listening: Callable[[], None], c
     manager = app_manager.AppManager.get_instance()
     manager.load_apps([application])
     services = manager.instantiate_apps(**manager.create_contexts())
-    hub.sleep(0)  # lets every service run to where it waits: the server has its port
+    hub.sleep(0)  # every service runs to where it waits: the server has its port
     listening()
     hub.joinall(services)

@@ -2,7 +2,8 @@
 
 An error quotes the packet that it is about: its IPv4 header, and at least 8 bytes of what follows. By the
 quotation the NAT finds the mapping, and in the quotation it undoes the translation, so that the sender knows its
-own packet again (RFC 5508 section 4). Whether and how to translate is not decided here; nor are errors made here.
+own packet again (RFC 5508 section 4). The caller decides whether and how to translate. Errors of our own are in
+`answers`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ _CHECKSUM_AT = {Protocol.ICMP: 2, Protocol.TCP: 16, Protocol.UDP: 6}
 
 @dataclass(frozen=True, slots=True)
 class IcmpError:
-    """An ICMP error: `outer` carries it, `inner` is where it embeds the packet that it is about, `embedded`.
+    """An ICMP error: `outer` carries it, and `inner` is where it embeds the packet that it is about, `embedded`.
 
-    The packet is as it was when it met its fate; of its flags nothing is known.
+    The packet is as it was when the error was made. Its flags are not known.
     """
 
     outer: Ipv4
@@ -32,7 +33,7 @@ class IcmpError:
 
     @classmethod
     def parse(cls, ip: Ipv4) -> IcmpError | None:
-        """Read an error; None for anything else, for a damaged one, and where no translated packet can be told."""
+        """Read an error, or return None for any other packet, a damaged one, and one about nothing translated."""
         if ip.is_fragment or ip.icmp_type not in TRANSLATED_ERRORS:
             return None
         # RFC 5508 REQ-3: no damaged error passes; ours would carry right checksums.
@@ -54,9 +55,10 @@ class IcmpError:
         embedded_source: Endpoint | None = None,
         embedded_destination: Endpoint | None = None,
     ) -> bytes:
-        """Return the frame with other addresses outside and other endpoints inside, checksums right; None keeps.
+        """Return the frame with other outer addresses, other embedded endpoints, and correct checksums.
 
-        Type, code and all that follows the embedded packet stay (RFC 5508 REQ-4 and REQ-5, REQ-3D).
+        None keeps what is there. Type, code and all that follows the embedded packet stay (RFC 5508 REQ-4 and
+        REQ-5, REQ-3D).
         """
         frame = bytearray(self.outer.frame)
         source = self.embedded.source if embedded_source is None else embedded_source
@@ -78,14 +80,14 @@ class IcmpError:
         self._adjust(frame, before)
 
     def _summed(self, frame: bytearray) -> bytearray:
-        """Return those bytes that a translation changes and the embedded transport's checksum covers."""
+        """Return the bytes that a translation changes and that the embedded transport's checksum covers."""
         inner = self.inner
         if inner.protocol == Protocol.ICMP:
             return frame[inner.payload + 4 : inner.payload + 6]
         return frame[inner.start + 12 : inner.start + 20] + frame[inner.payload : inner.payload + 4]
 
     def _adjust(self, frame: bytearray, before: bytearray) -> None:
-        """Mend the embedded transport's checksum by the difference: most of what it covers is not here."""
+        """Correct the embedded transport's checksum by the difference: most of what it covers is not here."""
         at = self.inner.payload + _CHECKSUM_AT[self.embedded.protocol]
         is_udp = self.embedded.protocol is Protocol.UDP
         old = frame[at : at + 2]

@@ -1,13 +1,13 @@
 """The connection to a switch: it reads all that has come, decides on all of it, and answers in one piece.
 
-The framework's own loop makes objects of each message, lets it pass an event queue, and takes a system call for
-each answer. Here a packet-in that has nothing unusual goes to the application by fixed offsets. Any other message
-goes to the framework's parsers and handlers as ever, in its turn; so does a packet-in that carries more than its
-port, such as register 0 of a packet that was injected.
+The framework's own loop makes objects of each message, passes it through an event queue, and takes a system call
+for each answer. Here a usual packet-in goes to the application by fixed offsets. Any other message goes to the
+framework's parsers and handlers, in its turn. So does a packet-in that carries more than its port, such as
+register 0 of a packet that was injected.
 
-Reading never waits for writing. A switch whose replies pile up stops reading; a controller that waits for it to
-read on, and does not read itself meanwhile, waits for good. So what the socket does not take at once is kept for a
-greenlet of its own. That stays bounded: a switch that reads nothing sends nothing either.
+Reading never waits for writing. A switch whose replies pile up stops reading. If the controller waited for it, and
+did not read meanwhile, both would wait for ever. So what the socket does not take at once is kept for a greenlet
+of its own. That stays bounded: a switch that reads nothing sends nothing either.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from controller.openflow.framework import Datapath, dispatch, handler, hub, ofpr
 from controller.openflow.pipeline import Table
 
 READ_BYTES = 256 * 1024
-"""What is read at once at most: some 2,500 packet-ins."""
+"""The most bytes that are read at once: some 2,500 packet-ins."""
 OTHERS_WAIT_S = 0.01
-"""For how long other greenlets, such as the tick, may have to wait while there is always something to read."""
+"""The longest that other greenlets, such as the tick, wait while there is always something to read."""
 
 _HEADER = struct.Struct("!HH4x")
 """Of every message: version with type, and length."""
@@ -41,7 +41,7 @@ PacketIns = Callable[[Table, int, bytes, float], None]
 
 
 class Connection(Datapath):
-    """A switch, in the framework's words a datapath."""
+    """A switch; the framework calls it a datapath."""
 
     packet_in: ClassVar[PacketIns]
     """Decides on a frame: table, port, frame, time."""
@@ -86,7 +86,7 @@ class Connection(Datapath):
             self.close()
 
     def _send_some(self) -> None:
-        """Send what there is room for, and wait for room while others run: a slow switch is no lost one."""
+        """Send what there is room for, and wait for room while others run: a slow switch is not a lost one."""
         with contextlib.suppress(TimeoutError):
             sent = self.socket.send(self._unsent)
             del self._unsent[:sent]
@@ -108,10 +108,10 @@ class Connection(Datapath):
         try:
             return int(self.socket.fd.send(data))  # the socket itself, which does not wait
         except OSError:
-            return 0  # there is no room, or nobody: the other loop will find out
+            return 0  # there is no room, or no switch: the other loop will find out
 
     def _handle(self, data: bytes, now: float) -> bytes:
-        """Handle every message that is there in full, in order; return the rest."""
+        """Handle each complete message, in order, and return the rest."""
         at, end, packet_in = 0, len(data), type(self).packet_in
         is_open = self.state == handler.MAIN_DISPATCHER
         while (rest := end - at) >= _HEADER.size:

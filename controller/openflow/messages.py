@@ -1,6 +1,6 @@
-"""OpenFlow 1.3 messages, made with the framework's own classes; each takes a tenth of a millisecond.
+"""OpenFlow 1.3 messages, made with the framework's own classes. Each takes a tenth of a millisecond.
 
-What is sent often is made from `templates` instead, which are made from these.
+Messages that are sent often are filled in from `templates` instead, which are made from these.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from controller.openflow.statistics import FlowStatistics, RuleCount
 
 METER = 1
 METER_RATE_PACKETS_S = 100_000
-"""What the controller is protected from: a flood of more than it can answer, never a fill."""
+"""The rate beyond which packets to the controller are dropped: a flood that it cannot answer, never a fill."""
 
 _ALL_COOKIE_BITS = (1 << 64) - 1
 _VERSION = ProtocolDesc(ofproto.OFP_VERSION)
@@ -79,7 +79,7 @@ def poll(cookie: int) -> Any:
 
 
 def barrier() -> Any:
-    """Return the message whose reply says that everything before it was carried out."""
+    """Return the message whose reply confirms that everything before it was carried out."""
     return parser.OFPBarrierRequest(_VERSION)
 
 

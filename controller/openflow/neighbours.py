@@ -1,7 +1,7 @@
-"""Next hops: which host has which MAC address on which port, and the frames that wait until we know.
+"""Next hops: the MAC address and port of each host, and the frames that wait until these are known.
 
-A host on a network of ours is its own next hop; a host with many addresses is the next hop to all of them, so that
-a thousand cost one rule; for any other address it is the router of the default route.
+A host on a network of ours is its own next hop. A host with many addresses is the next hop to all of them, so that
+a thousand cost one rule. For any other address it is the router of the default route.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from controller.openflow.switch import Switch
 from controller.wiring import ControllerConfiguration, Interface
 
 WAITING_FRAMES = 1024
-"""Frames that wait for one address at most; then the oldest is dropped."""
+"""The most frames that wait for one address. With one more the oldest is dropped."""
 ASK_AGAIN_S = 0.5
 GIVE_UP_S = 3.0
 
@@ -50,7 +50,7 @@ class Neighbours:
         self._waiting: dict[int, _Waiting] = {}
 
     def install(self) -> None:
-        """Install what is known, again."""
+        """Install the rules of all known hosts again."""
         for address, (mac, port) in self._known.items():
             for rule in self._routes(address, mac, port):
                 self._switch.install(rule)
@@ -63,7 +63,7 @@ class Neighbours:
             self._switch.send(reply.frame(), interface.port)
 
     def resolve(self, frame: bytes, destination: int, now: float) -> None:
-        """Keep a translated frame until its next hop is known, and ask who has it."""
+        """Keep a translated frame until its next hop is known, and ask for that by ARP."""
         hop = self._next_hop(destination)
         waiting = self._waiting.setdefault(hop, _Waiting(since=now, asked_at=float("-inf")))
         waiting.frames.append(frame)

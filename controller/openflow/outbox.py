@@ -1,8 +1,8 @@
-"""What goes to the switch, and what is still to be heard of it: the router's `Switch`, as bytes in their order.
+"""What goes to the switch, and what has not been confirmed: the router's `Switch`, as bytes in their order.
 
-A message that the switch refuses comes back as an error with the message's transaction id. So the flows whose
-rules were sent are remembered by it, until a barrier's reply says that the switch has taken all before. All other
-messages have the id 0: without what they do there is no gateway.
+A message that the switch refuses comes back as an error with the message's transaction id. So flows are remembered
+by the ids of their rules, until a barrier's reply confirms that the switch has taken them. All other messages have
+the id 0: without what they do there is no gateway.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST_XID = (1 << 32) - 1
 
 
 class Outbox:
-    """A switch to ask; `take` returns what there is to send."""
+    """A switch that takes orders. `take` returns them as bytes to send."""
 
     def __init__(self, told_apart: Dependence) -> None:
         self._addition, self._removal = additions(told_apart), removals(told_apart)
@@ -32,15 +32,15 @@ class Outbox:
         self._is_asked = False
 
     def take(self) -> bytes:
-        """Return everything that was asked since, in one piece."""
+        """Return all orders since the last time, in one piece."""
         pieces = b"".join(self._pieces)
         self._pieces.clear()
         return pieces
 
-    # What the router asks
+    # The router's orders
 
     def clear(self) -> None:
-        """Remove every rule, and set the meter up anew; nothing sent before will be answered."""
+        """Remove every rule, and set the meter up anew. Nothing that was sent before will be answered."""
         self._pieces.clear()
         for of_the_last_connection in (self._unconfirmed, self._awaiting_barrier, self._polls):
             of_the_last_connection.clear()
@@ -53,13 +53,13 @@ class Outbox:
         self.append(messages.addition(rule))
 
     def add(self, flow: Flow, cookie: int, cause: Arrival | None) -> None:
-        """Add a flow's rules."""
+        """Add a flow's rules, and remember the flow until they are confirmed."""
         self.xid = xid = self.xid % _MOST_XID + 1
         self._unconfirmed[xid] = (flow, cause)
         self._pieces.append(self._addition(flow, cookie, xid))
 
     def remove(self, flow: Flow, cookie: int) -> None:
-        """Remove a flow's rules."""
+        """Remove a flow's rules, those that were not confirmed as well."""
         self._pieces.append(self._removal(flow, cookie, 0))
 
     def inject(self, frame: bytes, in_port: int) -> None:
@@ -67,7 +67,7 @@ class Outbox:
         self._pieces.append(injection(frame, in_port))
 
     def forward(self, frame: bytes) -> None:
-        """Send a frame on to its next hop."""
+        """Send a frame on to its next hop, whichever port that is on."""
         self._pieces.append(forwarding(frame))
 
     def send(self, frame: bytes, port: int) -> None:
@@ -80,10 +80,10 @@ class Outbox:
         self._polls[xid] = cookie
         self.append(messages.poll(cookie), xid)
 
-    # What the switch says to it
+    # The switch's answers
 
     def confirm(self) -> None:
-        """Ask whether the switch has taken what was sent, unless it is asked already."""
+        """Ask for a confirmation of what was sent, unless one is under way."""
         if not self._is_asked:
             self._is_asked = True
             self._awaiting_barrier, self._unconfirmed = self._unconfirmed, {}
@@ -91,22 +91,22 @@ class Outbox:
 
     @property
     def is_unconfirmed(self) -> bool:
-        """Whether the rules of a flow were sent since it was last asked."""
+        """Whether the rules of a flow were sent since a confirmation was asked for."""
         return bool(self._unconfirmed)
 
     def confirmed(self) -> None:
-        """It has taken what was sent before the barrier."""
+        """Take note that the switch has taken what was sent before the barrier."""
         self._is_asked = False
         self._awaiting_barrier.clear()
 
     def refused(self, xid: int) -> tuple[Flow, Arrival | None] | None:
-        """Return whose rule it refused, and what had made that; None for any other message."""
+        """Return the flow whose rule was refused, and the packet that made it; None for any other message."""
         return self._awaiting_barrier.get(xid) or self._unconfirmed.get(xid)
 
     def polled(self, xid: int) -> int | None:
-        """Return the cookie for which it has answered in full."""
+        """Return the cookie whose counts were asked for by this id, which has been answered in full."""
         return self._polls.pop(xid, None)
 
     def append(self, message: Any, xid: int = 0) -> None:
-        """Send a message of the framework's."""
+        """Add a message of the framework's to what is to be sent."""
         self._pieces.append(messages.serialised(message, xid))

@@ -1,14 +1,13 @@
-"""The four tables of the switch, as data: which rules they hold, before there is a mapping and for each one.
+"""The four tables of the switch, as data: their rules before there is any mapping, and for each mapping.
 
     0 classify   ARP and packets for the gateway's own addresses -> controller; inside -> 1; outside -> 2
     1 outbound   rewrite the source, -> 3.        TCP SYN, or no rule -> controller
     2 inbound    rewrite the destination, -> 3.   TCP SYN, or no rule -> controller
     3 forward    next hop: MAC addresses, TTL, port; else the default route.  Unknown -> controller, for ARP
 
-A packet that the controller has decided on is injected again at table 0, with register 0 set to INJECTED: it
-then meets the very rules that every later packet will meet, and a rule that the switch refused forwards
-nothing. FIN and RST are forwarded and copied, so that the controller sees connections end. Nothing in tables
-1 and 2 lets a packet pass untranslated.
+A packet that the controller has decided on is injected again at table 0, with register 0 set to INJECTED. It then
+meets the same rules as every later packet, and a rule that the switch refused forwards nothing. FIN and RST are
+forwarded and copied, so that the controller sees connections end. No packet passes tables 1 and 2 untranslated.
 
 This module knows neither Ryu nor sockets. Matches use OpenFlow's OXM names, as the framework spells them.
 """
@@ -49,7 +48,7 @@ class Output:
 
 
 class Act(enum.Enum):
-    """Actions without an argument."""
+    """The actions that have no argument."""
 
     TO_CONTROLLER = "controller"
     DECREMENT_TTL = "dec_ttl"
@@ -78,7 +77,7 @@ class Rule:
 
 
 DEFAULT_ROUTE = 1
-"""The priority of the default route: any other rule of its table is more specific."""
+"""The priority of the default route. Any other rule of its table is more specific."""
 INJECTED = 1
 """Register 0 of a packet that the controller has already decided on."""
 
@@ -146,7 +145,7 @@ def _translate(configuration: ControllerConfiguration) -> Iterator[Rule]:
 
 
 def _misses(table: Table, ours: tuple[str, Value]) -> Iterator[Rule]:
-    """A connection's first packet, and packets without a rule, are the controller's to decide."""
+    """Yield the rules by which a connection's first packet, and a packet without a rule, go to the controller."""
     yield Rule(table, 30, (_FRESH, *_TCP, ours, _OPENS_CONNECTION), _COPY_THEN, metered=True)
     yield Rule(table, 5, (_FRESH, _IPV4, ours), _COPY_THEN, metered=True)
 
@@ -165,9 +164,9 @@ def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:
 
 
 def rules_of(flow: Flow, told_apart: Dependence, cookie: int) -> tuple[Rule, ...]:
-    """Return the rules of a TCP or UDP flow, outbound and inbound, or the latter alone.
+    """Return the rules of a TCP or UDP flow: outbound and inbound, or inbound alone.
 
-    They match as much of the remote endpoint as flows are told apart by.
+    They match the part of the remote endpoint by which flows differ.
     """
     mapping = flow.mapping
     field = _PORT_FIELDS[mapping.protocol]
@@ -209,7 +208,7 @@ def network_rule(
 
 
 def default_route(configuration: ControllerConfiguration, mac: bytes, port: int) -> Rule:
-    """Return the rule that forwards to the next hop whatever is on no network of the gateway's."""
+    """Return the rule that forwards to the next hop what is on no network of the gateway's."""
     return Rule(Table.FORWARD, DEFAULT_ROUTE, (_IPV4,), _by_way_of(configuration, mac, port))
 
 

@@ -1,10 +1,10 @@
-"""The gateway's mind: it takes what the switch reports, asks the NAT, and says what the switch is to do.
+"""The decisions of the gateway: what the switch reports goes to the NAT, and orders for the switch come back.
 
-Only here do the NAT (which knows no switch) and the pipeline (which knows no mappings) meet. Nothing is sent
-from here, and the time is an argument; so a test can drive it with frames and an in-memory flow table.
+Only here do the NAT (which knows no switch) and the pipeline (which knows no mappings) meet. Nothing is sent from
+here, and the time is an argument, so that a test can drive it with frames and an in-memory flow table.
 
-A fill sends its packets through `packet_in` as fast as they are answered, nearly all of them the first of flows.
-For these it does as little as it can: no object that nobody asks for, no generator, no `match`.
+A fill sends its packets through `packet_in` as fast as they are answered, and nearly all are the first of their
+flows. For these the code does as little as possible: no object that is not needed, no generator, no `match`.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from controller.openflow.statistics import RuleCount
 from controller.openflow.switch import Arrival, Switch
 from controller.wiring import ControllerConfiguration, Interface
 
-# By names of their own: to look up an enum's member takes as long as a call.
+# By names of their own: looking up an enum's member takes as long as a call.
 INSIDE, ICMP, CLASSIFY, FORWARD = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.FORWARD
 NO_CAUSES: dict[Flow, Arrival] = {}
 
 ICMP_BURST = 65_536
-"""ICMP errors that may be sent at once: one for each packet that a whole pool's worth of attempts gets refused."""
+"""ICMP errors that may be sent at once: one for each refused packet, when a whole pool is asked for again."""
 
 
 class Router:
@@ -124,7 +124,7 @@ class Router:
         if type(verdict) is not Translate or packet.protocol is ICMP:
             self._do(verdict, side, arrival, now)
             return
-        # What `_do` does, for nearly all packets and two calls less.
+        # The same as `_do` for nearly all packets, in two calls less.
         if self.nat.events:
             self._follow(now, verdict.flow, arrival if side is INSIDE else None)
         if not verdict.created:
@@ -132,7 +132,7 @@ class Router:
         self._switch.inject(arrival.frame, arrival.in_port)
 
     def _do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
-        """Carry out a verdict, and before it what else happened: an injected packet is to meet the new rules."""
+        """Carry out a verdict, after what else happened, so that an injected packet meets the new rules."""
         if isinstance(verdict, Translate):
             self._follow(now, verdict.flow, arrival if side is INSIDE else None)
         else:
@@ -144,14 +144,14 @@ class Router:
         self._conclude(verdict, side, arrival, now)
 
     def _conclude(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
-        """Let the packet itself go on, or tell its sender why not."""
+        """Send the packet itself on, or send its sender the answer."""
         if isinstance(verdict, Translate):
             if arrival.packet.protocol is ICMP:
                 self._forward_query(side, verdict.flow.mapping, arrival.ip)
             else:
                 self._switch.inject(arrival.frame, arrival.in_port)
         elif isinstance(verdict, Refuse):
-            self._tell(verdict.answer, arrival, now)
+            self._answer_refused(verdict.answer, arrival, now)
 
     def _forward_query(self, side: Side, mapping: Mapping, ip: Ipv4) -> None:
         """Translate an ICMP query here: OpenFlow cannot set its identifier."""
@@ -162,8 +162,8 @@ class Router:
             internal = mapping.internal
             self._switch.forward(ip.query(destination=internal.address, identifier=internal.port))
 
-    def _tell(self, answer: Answer, arrival: Arrival, now: float) -> None:
-        """Tell the sender of a refused packet."""
+    def _answer_refused(self, answer: Answer, arrival: Arrival, now: float) -> None:
+        """Send an answer to the sender of a refused packet, where it may be sent."""
         counters = self.nat.counters[arrival.packet.protocol]
         if answer is Answer.ICMP and self._icmp_tokens.take(now):
             own = int(self._interfaces[arrival.in_port].address.ip)
@@ -178,7 +178,7 @@ class Router:
                 self._switch.forward(frame)
 
     def _translate_error(self, side: Side, error: IcmpError) -> None:
-        """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5); it changes nothing."""
+        """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5). It changes no mapping."""
         about = error.embedded
         if side is Side.OUTSIDE:
             flow = self.nat.inbound_flow(about.protocol, about.source, about.destination)
@@ -198,7 +198,7 @@ class Router:
     # Time, and what the switch reports
 
     def tick(self, now: float) -> None:
-        """Let time pass: end what is over, and ask for the counts of what may be idle."""
+        """End what is over by `now`, and ask for the counts of what may be idle."""
         self._neighbours.tick(now)
         deadline = self.nat.next_deadline
         if deadline is None or deadline > now:
@@ -209,7 +209,7 @@ class Router:
             self._switch.poll(cookie)
 
     def counted(self, cookie: int, counts: Iterable[RuleCount], now: float) -> None:
-        """Take the packet counts of a bucket's rules; a rule that is missing counts what it last did."""
+        """Take the packet counts of a bucket's rules. A rule that is missing keeps its last count."""
         outbound: dict[Flow, int] = {}
         inbound: dict[Flow, int] = {}
         for count in counts:
@@ -230,12 +230,12 @@ class Router:
         self._follow(now)
 
     def flush(self, now: float) -> None:
-        """End every mapping; what waits for one goes on."""
+        """End every mapping, after which packets that wait go on."""
         self.nat.flush(now)
         self._follow(now)
 
     def refused(self, flow: Flow, cause: Arrival | None, now: float) -> None:
-        """The switch refused a rule of a flow: undo the flow, and refuse the packet that made it."""
+        """Undo a flow of which the switch refused a rule, and refuse the packet that made it."""
         verdict = self.nat.roll_back(flow, None if cause is None else cause.packet, now)
         if verdict is None or cause is None:
             self._follow(now)
@@ -245,7 +245,7 @@ class Router:
     # What happened to the NAT
 
     def _follow(self, now: float, made: Flow | None = None, cause: Arrival | None = None) -> None:
-        """Do what the NAT's events ask for; `cause` is the packet from inside for which `made` was, if it is new.
+        """Do what the NAT's events ask for. `cause` is the packet from inside that made `made`, if that is new.
 
         Of packets that were held together, the first goes on by its verdict, the others as if they came only then.
         """
@@ -267,7 +267,7 @@ class Router:
             self._do(self.nat.outbound(arrival.packet, now), INSIDE, arrival, now)
 
     def _held_causes(self) -> dict[Flow, Arrival]:
-        """Return the held packets that made new flows, by these."""
+        """Return the held packets that made new flows, by their flows."""
         return {
             event.verdict.flow: self._held[event.ticket][0]
             for event in self.nat.events

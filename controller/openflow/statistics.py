@@ -1,8 +1,8 @@
-"""Reading how many packets the flow rules have matched, by fixed offsets.
+"""Reading the packet counts of the flow rules, by fixed offsets.
 
-A bucket's reply has two thousand rules, and the framework's own reader makes some twenty objects of each: it would
-stand still for seconds. All that is wanted of a rule is whose it is, and its count (OpenFlow 1.3.5 sections
-7.3.5.2 and 7.2.3.2).
+A bucket's reply has two thousand rules. The framework's own reader makes some twenty objects of each, and the
+controller would stand still for seconds. All that is needed of a rule is its endpoints and its count (OpenFlow
+1.3.5 sections 7.3.5.2 and 7.2.3.2).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MATCH_AT = 48
 _OPENFLOW_BASIC = 0x8000
 _IP_PROTO, _IPV4_SRC, _IPV4_DST = 10, 11, 12
 _PROTOCOLS = {6: (Protocol.TCP, 13, 14), 17: (Protocol.UDP, 15, 16)}
-"""OXM fields by their numbers: what they say, and those of the ports."""
+"""Protocols by their numbers, with the numbers of the OXM fields of their ports."""
 _OTHER = (Protocol.ICMP, -1, -1)
 _OUTBOUND = Table.OUTBOUND
 _TABLES = {int(table): table for table in (Table.OUTBOUND, Table.INBOUND)}
@@ -32,7 +32,7 @@ _VALUES = {
 
 
 class RuleCount(NamedTuple):
-    """How many packets a rule of a flow has matched: the flow's internal (or external) endpoint, and its peer."""
+    """The packets that a flow's rule has matched, by the flow's internal (or external) endpoint and its peer."""
 
     table: Table
     protocol: Protocol
@@ -42,7 +42,7 @@ class RuleCount(NamedTuple):
 
 
 class FlowStatistics:
-    """An entry of a reply, in the place of the framework's own class; `count` is None for other rules."""
+    """An entry of a reply, in place of the framework's own class. `count` is None for a rule of no flow."""
 
     __slots__ = ("count", "length")
 
@@ -52,7 +52,7 @@ class FlowStatistics:
 
     @classmethod
     def parser(cls, buffer: bytes, offset: int) -> FlowStatistics:
-        """Read the entry at `offset`; the framework calls it by this name."""
+        """Read the entry at `offset`. The framework calls this method by its name."""
         length, number, packets = _ENTRY.unpack_from(buffer, offset)
         table = _TABLES.get(number)
         if table is None:
@@ -69,7 +69,7 @@ class FlowStatistics:
 
 
 def _fields(buffer: bytes, at: int) -> dict[int, int]:
-    """Read the fields of a match that have no mask, by their numbers; an address is the longest."""
+    """Return the fields of a match that have no mask, by their numbers. An address is the longest."""
     (length,) = struct.unpack_from("!H", buffer, at + 2)
     end, at, found = at + length, at + 4, {}
     while at < end:

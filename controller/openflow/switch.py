@@ -1,6 +1,6 @@
-"""What the router asks of its switch. Whoever carries it out keeps the order.
+"""The router's orders to its switch, which carries them out in their order.
 
-The controller's own is `outbox.Outbox`, which turns it into bytes; a test's is a flow table in memory.
+The controller's own is `outbox.Outbox`, which turns them into bytes. A test's is a flow table in memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from controller.openflow.pipeline import Rule
 
 @dataclass(slots=True, eq=False)
 class Arrival:
-    """A packet on its way to the NAT: the frame, the port by which it came in, and what the NAT reads of it."""
+    """A packet on its way to the NAT: the frame, the port that it came in by, and what the NAT reads of it."""
 
     frame: bytes
     in_port: int
@@ -23,7 +23,7 @@ class Arrival:
 
     @property
     def ip(self) -> Ipv4:
-        """Where everything is in the frame; read only when somebody asks."""
+        """Where everything is in the frame, read only when it is asked for."""
         ip = Ipv4.parse(self.frame)
         assert ip is not None
         return ip
@@ -39,16 +39,16 @@ class Switch(Protocol):
         """Add a rule that belongs to no flow."""
 
     def add(self, flow: Flow, cookie: int, cause: Arrival | None) -> None:
-        """Add a flow's rules. If one is refused, the flow is undone, and `cause`, which made it, is refused."""
+        """Add a flow's rules. If one is refused, the flow is undone, and so is the packet `cause` that made it."""
 
     def remove(self, flow: Flow, cookie: int) -> None:
-        """Remove a flow's rules."""
+        """Remove a flow's rules, outbound and inbound."""
 
     def inject(self, frame: bytes, in_port: int) -> None:
         """Put a frame back into the pipeline where it came in, marked as decided."""
 
     def forward(self, frame: bytes) -> None:
-        """Send a frame on to its next hop, whichever port that is on: also the one it came from."""
+        """Send a frame on to its next hop, also by the port that it came in by."""
 
     def send(self, frame: bytes, port: int) -> None:
         """Send a frame of our own out of a port."""

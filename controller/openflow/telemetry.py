@@ -1,9 +1,9 @@
 """What leaves the controller besides OpenFlow: gauges and counters, as lines of JSON on a socket.
 
-The controller writes `{"listening": true}`, then `{"ready": true, ...}` when the switch holds the base rules;
-gauges ten times a second, and gauges with the same `id` in answer to a line `{"id": N}`; before it answers
-`{"id": N, "flush": true}`, it ends every mapping. Names are those of RFC 8512, per protocol. When the other end
-closes, the controller's work is over.
+The controller writes `{"listening": true}`, then `{"ready": true, ...}` when the switch holds the base rules. It
+writes gauges ten times a second. To a line `{"id": N}` it answers with gauges that have the same `id`. Before it
+answers `{"id": N, "flush": true}`, it ends every mapping. Names are those of RFC 8512, for each protocol. When the
+other end closes, the controller ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from controller.openflow.router import Router
 
 GAUGES_EVERY_S = 0.1
 QUOTAS = [limit for limit in Limit if limit not in (Limit.PORTS, Limit.POOL)]
-"""The limits that were set by somebody, or by a switch; their events are RFC 8158's "quota exceeded"."""
+"""The limits that a user has set, or that a switch has. Their events are RFC 8158's "quota exceeded"."""
 
 
 class Telemetry:
@@ -29,18 +29,18 @@ class Telemetry:
         self._connection = connection
 
     def send(self, **record: Any) -> None:
-        """Write one record."""
+        """Write one record as a line of JSON."""
         self._connection.sendall(json.dumps(record).encode() + b"\n")
 
     def requests(self) -> Iterator[dict[str, Any]]:
-        """Yield what is asked for, until the other end closes."""
+        """Yield each request, until the other end closes."""
         with self._connection.makefile("r") as lines:
             for line in lines:
                 yield json.loads(line)
 
 
 def gauges(router: Router) -> dict[str, Any]:
-    """Describe a router now: a table by protocol, and what concerns all."""
+    """Return a router's gauges now: a table for each protocol, and what concerns all protocols."""
     nat, reached = router.nat, router.limits_reached
     return {
         **{protocol.name.lower(): _of_protocol(router, protocol) for protocol in Protocol},

@@ -1,11 +1,11 @@
 """Byte templates: the messages that a fill sends by the hundred thousand, without the framework's classes.
 
-Ryu takes 370 us for the three messages of one new flow. But all flows of a shape (protocol, and how much of the
-peer the rules match) get the same bytes, except for a transaction id, a cookie, addresses and ports. So each shape
-is made once by the framework, with every such field 0; once more with one of them all ones, and the bytes that
-differ are that field's. Filling in is then a single `Struct.pack`, less than 1 us for a pair of rules. Of a
-packet-out, what comes before the frame depends on port and length only, and is remembered by them. So nothing here
-knows the layout of any message.
+Ryu takes 370 us for the three messages of one new flow. But all flows of a shape (the protocol, and the part of
+the peer that the rules match) get the same bytes, except for a transaction id, a cookie, addresses and ports. So
+the framework makes each shape once with every such field 0, and once more for each field with all of its bits 1.
+The bytes that differ are that field's. Filling in is then a single `Struct.pack`, less than 1 us for a pair of
+rules. In a packet-out, what comes before the frame depends on port and length only, and is remembered by them. So
+nothing here knows the layout of any message.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from controller.openflow import messages
 from controller.openflow.pipeline import Rule, rules_of
 
 ForFlow = Callable[[Flow, int, int], bytes]
-"""A flow, a cookie, and a transaction id."""
+"""Makes the messages for a flow, with a cookie and a transaction id."""
 
 _FORMATS = {2: "H", 4: "I", 8: "Q"}
 _HEADS = 4096
-"""Beginnings of packet-outs that are remembered: one for each port and length of frame."""
+"""The number of packet-outs whose beginnings are remembered: one for each port and length of frame."""
 
 
 class Template(NamedTuple):
-    """Bytes with holes: `pack(*in_order(constants + values))` fills them with the values of its fields."""
+    """Bytes with holes. `pack(*in_order(constants + values))` fills them with the values of the fields."""
 
     constants: tuple[bytes, ...]
     in_order: Callable[[tuple[Any, ...]], tuple[Any, ...]]
@@ -38,14 +38,14 @@ class Template(NamedTuple):
 
     @classmethod
     def of(cls, make: Callable[..., bytes], sizes: Sequence[int]) -> Template:
-        """Return the template of what `make` makes of the values of fields, which are `sizes` bytes long."""
+        """Return the template of what `make` returns for the values of fields, which have these sizes in bytes."""
         zeros = [0] * len(sizes)
         blank = make(*zeros)
-        holes: list[tuple[int, int, int]] = []  # where, how long, which field
+        holes: list[tuple[int, int, int]] = []  # offset, length, field
         for field, size in enumerate(sizes):
             filled = make(*zeros[:field], (1 << 8 * size) - 1, *zeros[field + 1 :])
             holes += [(at, length, field) for at, length in _differences(blank, filled)]
-        # A constant before each hole, and one at the end; behind them all come the fields.
+        # A constant before each hole, and one at the end. After all of them come the fields.
         form, at = "!", 0
         order: list[int] = []
         constants: tuple[bytes, ...] = ()
@@ -59,17 +59,17 @@ class Template(NamedTuple):
 
 
 def additions(told_apart: Dependence) -> ForFlow:
-    """Return what makes the messages that add the rules of flows, which are told apart by `told_apart`."""
+    """Return the function that makes the messages to add flows' rules; `told_apart` is how flows differ."""
     return _for_flows(messages.addition, told_apart)
 
 
 def removals(told_apart: Dependence) -> ForFlow:
-    """Return what makes the messages that remove them."""
+    """Return the function that makes the messages to remove them."""
     return _for_flows(messages.removal, told_apart)
 
 
 def _for_flows(message: Callable[[Rule], Any], told_apart: Dependence) -> ForFlow:
-    """Return what makes the messages for a flow's rules, with a cookie; all have the same transaction id."""
+    """Return the function that makes a message for each rule of a flow, all with the same transaction id."""
     templates = [
         {protocol: _of_flow(message, protocol, one, told_apart) for protocol in (Protocol.TCP, Protocol.UDP)}
         for one in (False, True)
@@ -99,25 +99,25 @@ def _of_flow(
 
 
 def injection(frame: bytes, in_port: int) -> bytes:
-    """Return what puts a frame back where it came in."""
+    """Return the message that puts a frame back where it came in."""
     return _head(messages.injection, in_port, len(frame)) + frame
 
 
 def forwarding(frame: bytes) -> bytes:
-    """Return what sends a frame on to its next hop."""
+    """Return the message that sends a frame on to its next hop."""
     return _head(messages.forwarding, None, len(frame)) + frame
 
 
 @lru_cache(maxsize=_HEADS)
 def _head(message: Callable[..., Any], in_port: int | None, size: int) -> bytes:
-    """Return a packet-out up to its frame of `size` bytes, of which it knows but the length."""
+    """Return a packet-out up to its frame, which is `size` bytes long."""
     frame = bytes(size)
     made = messages.serialised(message(frame) if in_port is None else message(frame, in_port))
     return made[: len(made) - size]
 
 
 def _differences(one: bytes, other: bytes) -> list[tuple[int, int]]:
-    """Return where runs of differing bytes begin, and their lengths."""
+    """Return the offset and the length of each run of differing bytes."""
     places = [at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
     runs = groupby(enumerate(places), key=lambda pair: pair[1] - pair[0])
     found = [[place for _, place in run] for _, run in runs]

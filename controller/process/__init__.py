@@ -1,1 +1,1 @@
-"""Starting the controller: a process of its own, told everything by one file."""
+"""Starting the controller: a process of its own, with one file for its configuration."""

@@ -1,6 +1,6 @@
 """Start the controller: `python -m controller CONFIGURATION.yaml PORT TELEMETRY_FD`.
 
-It listens for its switch at the PORT of this machine, and ends when the other end of its telemetry closes.
+It listens for its switch at PORT on the loopback address, and ends when the other end of its telemetry closes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 
 
 def main() -> None:
-    """Run until killed."""
+    """Run the controller until the process is ended."""
     configuration = ControllerConfiguration.load(Path(sys.argv[1]))
     NatApp.outbox = Outbox(configuration.settings.for_nat().flows)
     NatApp.router = Router(configuration, NatApp.outbox)

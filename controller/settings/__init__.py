@@ -1,8 +1,10 @@
 """The settings of a NAT: everything about one setting is here.
 
-`keys` declares each setting by itself, `settings` says which contradict each other and translates them for the
-NAT's core, `values` has the types of values, `profiles` bundles settings under a name, `extensions` finds a
-class of one's own by `FILE.py:Class`, and `checking` words what is wrong.
+`keys` declares each setting by itself. That is all that a new setting needs: it is then listed, checked,
+described, and refused by every gateway that does not follow it. `settings` has what contradicts each other, and
+translates settings for the NAT's core. `values` has the types of values, and `profiles` bundles settings under a
+name. `checking` words what is wrong. `extensions` finds a class of one's own by `FILE.py:Class`, `contracts` finds
+what it lacks, and `strategies` tries it.
 """
 
 from __future__ import annotations

@@ -8,17 +8,17 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 MOST_SHOWN = 120
-"""Characters of a wrong value that are repeated to its author."""
+"""The most characters of a wrong value that are repeated to its author."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class ConfigurationError(Exception):
-    """The user asked for something that cannot be; the message says what, why, and what to do."""
+    """The user asked for something that is not possible. The message has the key, the value and the way out."""
 
 
 def checked(model: type[Model], values: dict[str, Any], *, kind: str) -> Model:
-    """Build `model` from `values`; raise ConfigurationError with a sentence for each wrong key.
+    """Return a `model` of `values`. Raises ConfigurationError with a sentence for each wrong key.
 
     `kind` is what a key is called in the message, such as "setting".
     """
@@ -30,7 +30,7 @@ def checked(model: type[Model], values: dict[str, Any], *, kind: str) -> Model:
 
 
 def unknown_key(key: str, known: list[str], *, kind: str) -> str:
-    """Say that there is no such key, and which one may have been meant."""
+    """Return the sentence for a key that does not exist, with the one that may have been meant."""
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"choose from: {', '.join(sorted(known))}"
     return f"{kind} {key!r} is unknown: {hint}"
@@ -39,7 +39,7 @@ def unknown_key(key: str, known: list[str], *, kind: str) -> str:
 def _sentence(model: type[BaseModel], fault: dict[str, Any], kind: str) -> str:
     reason = fault["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     if not fault["loc"]:
-        return str(reason)  # about several keys: the model has said it all
+        return str(reason)  # about several keys: the model's own sentence
     key = str(fault["loc"][0])
     if fault["type"] == "extra_forbidden":
         return unknown_key(key, list(model.model_fields), kind=kind)

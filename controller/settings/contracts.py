@@ -18,8 +18,9 @@ _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 def lacks(cls: type, base: type) -> list[str]:
     """Return what a class lacks of its base, such as `def release(self, port, now)`.
 
-    It has to have each abstract method, also of a base in between. A method that it has in place of one of the base's must be callable in the
-    same way. A flag of the base, true or false, must be true or false in the class as well.
+    It has to have each abstract method, also of a base in between. A method that it has in place of one of the
+    base's must be callable in the same way. A flag of the base, true or false, must be true or false in the class
+    as well.
     """
     asked_for = dict(_members(base))
     between = sorted(getattr(cls, "__abstractmethods__", frozenset()) - asked_for.keys())

@@ -1,6 +1,6 @@
 """A class of one's own in place of a name: `FILE.py`, or `FILE.py:Class` where the file has several.
 
-The class derives from the abstract base class of its kind. Whatever it lacks of that is reported before anything
+The class derives from the abstract base class of its kind. What it lacks of that is reported before anything
 starts. Only classes that the file itself defines count, so it may import ours. Each process loads the file for
 itself, by its absolute path.
 """
@@ -53,7 +53,7 @@ def own_class(kind: str, name: str, base: type, *, importing: str) -> Any:
 def tried(what: str, call: Callable[..., Returned], *arguments: object) -> Returned:
     """Call what a stranger has written, which may fail in any way, and return what it returns.
 
-    Raises ConfigurationError, in which `what` says what was tried.
+    Raises ConfigurationError, which begins with `what`: what was tried.
     """
     try:
         return call(*arguments)

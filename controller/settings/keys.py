@@ -1,6 +1,6 @@
 """Every setting by its key: default, bounds, description and source.
 
-What they mean together is in `controller.settings.settings`.
+A setting is complete with its declaration here. What settings mean together is in `controller.settings.settings`.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ class Keys(BaseModel):
 
     mapping_type: Literal["eim", "adm", "edm"] = described(
         "eim",
-        "on what of the destination a mapping depends: nothing, its address, or its address and port",
+        "the part of the destination that a mapping depends on: nothing, its address, or its address and port",
         source="RFC 4787 REQ-1, RFC 8512 mapping-type",
     )
     filtering_type: Literal["eif", "adf", "edf"] = described(
         "eif",
-        "who may send to a mapping: anybody, an address that it has sent to, or an address and port",
+        "the outside hosts that may send to a mapping: all, addresses that it has sent to, or addresses and ports",
         source="RFC 4787 REQ-8, RFC 8512 filtering-type",
     )
     port_overlapping: Annotated[Literal["off", "address", "endpoint"], Off] = described(
         "off",
-        "whether mappings may share an external port: never, toward different addresses, or different endpoints",
+        "when mappings may share an external port: never, toward different addresses, or different endpoints",
         source="RFC 7857 section 3",
     )
 
@@ -70,7 +70,7 @@ class Keys(BaseModel):
     )
     external_addresses: Addresses = described(
         [FIRST_EXTERNAL_ADDRESS],
-        f"how many external addresses ({FIRST_EXTERNAL_ADDRESS} and up), or a list of them",
+        f"the number of external addresses ({FIRST_EXTERNAL_ADDRESS} and up), or a list of them",
         source="RFC 8512 external-ip-address-pool",
         allowed=f"1 to {MOST_EXTERNAL_ADDRESSES}, or a list of addresses",
     )
@@ -161,20 +161,20 @@ class Keys(BaseModel):
 
     on_exhaustion: PolicyName = described(
         "drop",
-        "what becomes of a packet that cannot get what it needs; or FILE.py:Class",
+        "the policy: what becomes of a packet that cannot get what it needs; or FILE.py:Class",
         source="RFC 6888 REQ-11, RFC 5508 REQ-8",
         allowed=list(POLICIES),
     )
     icmp_code: IcmpCode = described(
         13,
-        "code of the ICMP errors: 13, administratively prohibited, or 1, host unreachable",
+        "code of the ICMP errors: 13 (administratively prohibited) or 1 (host unreachable)",
         source="RFC 5508 REQ-8 (13), RFC 6888 REQ-11B (1)",
         allowed=list(ICMP_CODES),
         strict=True,
     )
     icmp_rate: float = described(
         1000,
-        "ICMP errors that may be sent in a second, in the long run",
+        "ICMP errors that may be sent in a second, on average",
         source="RFC 1812 section 4.3.2.8",
         unit="messages/s",
         strict=True,
@@ -183,7 +183,7 @@ class Keys(BaseModel):
     )
     hold_timeout: float = seconds(
         0.8,
-        "time for which a packet is held at most; by default less than the time after which TCP sends a SYN again",
+        "the longest that a packet is held; the default is less than the time until TCP sends a SYN again",
         source="lastport, RFC 6298 section 2",
     )
     hold_queue: int = described(
@@ -204,7 +204,7 @@ class Keys(BaseModel):
     udp_timeout: float = seconds(300, "idle time after which a UDP mapping ends", source="RFC 4787 REQ-5")
     icmp_timeout: float = seconds(60, "idle time after which an ICMP query mapping ends", source="RFC 5508 REQ-2")
     tcp_idle_timeout: float = seconds(
-        7440, "idle time after which an established TCP connection is given up", source="RFC 5382 REQ-5"
+        7440, "idle time after which an established TCP connection ends", source="RFC 5382 REQ-5"
     )
     tcp_trans_open_timeout: float = seconds(
         240,
@@ -229,7 +229,7 @@ class Keys(BaseModel):
         le=LONGEST_S,
     )
     hold_down_max: int | None = limit(
-        "ports of each protocol that may be held down at once: the oldest leave early",
+        "ports of each protocol that may be held down at once; with more of them, the oldest leaves early",
         source="RFC 6888 REQ-8, RFC 8512 hold-down-max",
         unit="ports",
         least=0,
@@ -241,5 +241,5 @@ class Keys(BaseModel):
         strict=True,
     )
     time_scale: float = described(
-        1, "multiplies every timer", source="lastport", unit="1", strict=True, gt=0, le=1000
+        1, "the factor that multiplies every timer", source="lastport", unit="1", strict=True, gt=0, le=1000
     )

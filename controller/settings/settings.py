@@ -1,8 +1,8 @@
 """The settings of a NAT, by their names.
 
-The keys are RFC 8512's node names in snake_case, flat. Every time is in seconds, and `time_scale` multiplies
-all of them. Wrong values are refused with the key, the value and the way out, before anything starts, and so are
-settings that contradict each other.
+The keys are RFC 8512's node names in snake_case, flat. Every time is in seconds, and `time_scale` multiplies all
+of them. A wrong value is refused before anything starts, with the key, the value and the way out. So are settings
+that contradict each other.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from controller.settings.profiles import EXPLAINED
 from controller.settings.values import FIRST_PORT, SECONDS
 
 PORT_REST_S = 0.5
-"""How long a freed port rests: a switch's cache outlives its rules by some tens of milliseconds."""
+"""The time for which a freed port rests: a switch's cache outlives its rules by some tens of milliseconds."""
 
 PROFILES: dict[str, dict[str, Any]] = {name: profile.settings for name, profile in EXPLAINED.items()}
 """Settings under a name, from the files in `controller/settings/profiles`."""
@@ -73,7 +73,7 @@ class Settings(Keys):
             )
 
     def for_nat(self) -> NatSettings:
-        """Return the same for the NAT's core, by the same names: looked up where it has words of its own.
+        """Return the settings of the NAT's core, which have the same names, but for those that are looked up.
 
         Raises ConfigurationError for a stranger's allocator or policy that is not one.
         """
@@ -89,7 +89,7 @@ class Settings(Keys):
         return value * self.time_scale if is_time else value
 
     def _looked_up(self) -> dict[str, Any]:
-        """Return what the core does not call by the name of one setting, or takes for a class or an enum."""
+        """Return the core's settings that are classes, enums and tables, or that have another name here."""
         ports = range(FIRST_PORT, FIRST_PORT + self.ports)
         return {
             "external_addresses": tuple(int(address) for address in self.external_addresses),

@@ -102,7 +102,7 @@ def _watched_policy(cls: type[Policy], called: str) -> type[Policy]:
     """Return a stranger's policy, of which each decision is checked."""
 
     class Watched(Policy):
-        evicts = cls.evicts
+        evicts, answers = cls.evicts, cls.answers
 
         def __init__(self) -> None:
             self._own = cls()

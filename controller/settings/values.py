@@ -1,6 +1,6 @@
-"""What the values of settings may be: names, external addresses, and numbers with their units.
+"""The types of settings' values: names, external addresses, and numbers with their units.
 
-`seconds`, `limit` and `described` make a pydantic field with what `lastport list settings` tells about it: every
+`seconds`, `limit` and `described` make a pydantic field with what `lastport list settings` shows of it. Every
 setting has a description and a source.
 """
 
@@ -17,7 +17,7 @@ from controller.nat.strategies.pooling import POOLINGS
 from controller.settings.extensions import absolute, is_file
 
 FIRST_PORT = 1024
-"""Ports are taken from here upward: 0 to 1023 belong to the system (RFC 6056 section 3.2)."""
+"""The first port of every pool: 0 to 1023 belong to the system (RFC 6056 section 3.2)."""
 MOST_PORTS = 65536 - FIRST_PORT
 FIRST_EXTERNAL_ADDRESS = ipaddress.IPv4Address("192.0.2.1")
 MOST_EXTERNAL_ADDRESSES = 254
@@ -29,7 +29,7 @@ MOST_OF_ANYTHING = 1_000_000_000
 MOST_PER_SECOND = 1_000_000
 MOST_HELD_PACKETS = 1_000_000
 ICMP_CODES = (13, 1)
-"""Of ICMP destination unreachable: RFC 5508 REQ-8 asks for 13, RFC 6888 REQ-11B for 1."""
+"""The codes of ICMP destination unreachable: RFC 5508 REQ-8 asks for 13, RFC 6888 REQ-11B for 1."""
 
 _THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
 
@@ -43,7 +43,7 @@ def described(
     allowed: list[str] | list[int] | str | None = None,
     **bounds: Any,
 ) -> Any:
-    """Return a field with what a list of settings tells about it; `bounds` are pydantic's."""
+    """Return a field with what a list of settings shows of it. `bounds` are pydantic's."""
     extra: dict[str, Any] = {"source": source}
     extra |= {"unit": unit} if unit else {}
     extra |= {"allowed": allowed} if allowed else {}
@@ -51,18 +51,18 @@ def described(
 
 
 def seconds(default: float, description: str, *, source: str) -> Any:
-    """Return a field for a time."""
+    """Return a field for a time in seconds, which `time_scale` multiplies."""
     return described(default, description, source=source, unit=SECONDS, strict=True, gt=0, le=LONGEST_S)
 
 
 def limit(description: str, *, source: str, unit: str, least: int = 1) -> Any:
-    """Return a field for a number that may be reached and not exceeded; by default there is no limit."""
+    """Return a field for a number that may be reached and not exceeded. By default there is no limit."""
     description = f"{description}; null: no limit"
     return described(None, description, source=source, unit=unit, strict=True, ge=least, le=MOST_OF_ANYTHING)
 
 
 def _named(registry: dict[str, Any], *, or_file: bool) -> BeforeValidator:
-    """Return a check that a value is a name of ours, or the path of a file, which it makes absolute."""
+    """Return a validator that accepts a name of ours, or the path of a file, which it makes absolute."""
     way_out = f"choose from: {', '.join(registry)}" + (", or give FILE.py:Class" if or_file else "")
 
     def check(name: object) -> object:
@@ -71,13 +71,13 @@ def _named(registry: dict[str, Any], *, or_file: bool) -> BeforeValidator:
                 return name
             if or_file and is_file(name):
                 return absolute(name)
-        raise ValueError(f"there is none of that name; {way_out}")
+        raise ValueError(f"there is no such name; {way_out}")
 
     return BeforeValidator(check)
 
 
 def _counted(value: object) -> object:
-    """Turn a number into that many addresses, from 192.0.2.1 upward."""
+    """Return this number of addresses, from 192.0.2.1 upward, or any other value as it is."""
     if isinstance(value, int) and not isinstance(value, bool):
         if not 1 <= value <= MOST_EXTERNAL_ADDRESSES:
             raise ValueError(f"the number must be from 1 to {MOST_EXTERNAL_ADDRESSES}")
@@ -92,7 +92,7 @@ def _distinct(value: list[ipaddress.IPv4Address]) -> list[ipaddress.IPv4Address]
 
 
 def _of_a_host(address: ipaddress.IPv4Address) -> ipaddress.IPv4Address:
-    """Refuse what cannot be the source address of a packet between networks (RFC 6890)."""
+    """Return an address, unless it cannot be the source of a packet between networks (RFC 6890)."""
     kinds = {
         "multicast": address.is_multicast,
         "loopback": address.is_loopback,
@@ -103,7 +103,7 @@ def _of_a_host(address: ipaddress.IPv4Address) -> ipaddress.IPv4Address:
     for kind, is_one in kinds.items():
         if is_one:
             raise ValueError(
-                f"{address} is {kind}, and no host's address; choose others, such as 192.0.2.1 and up"
+                f"{address} is {kind}, and not the address of a host; choose others, such as 192.0.2.1 and up"
             )
     return address
 
@@ -115,7 +115,7 @@ def _icmp_code(value: int) -> int:
 
 
 def _word(value: object) -> object:
-    """YAML reads `off` as false."""
+    """Return the word `off`, which YAML reads as false, or any other value as it is."""
     return "off" if value is False else value
 
 

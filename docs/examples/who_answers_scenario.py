@@ -20,7 +20,8 @@ class WhoAnswers(Scenario[Parameters]):
 
     claim = "a NAT translates pings as well"
     story = """
-alice pinged {{ answered|length }} addresses, and {{ answered.values()|sum }} of them answered{% if answered[nobody] %},
+alice pinged {{ answered|length }} addresses, and {{ answered.values()|sum }} of them \
+answered{% if answered[nobody] %},
 even {{ nobody }}, which no host has{% endif %}.
 """
 

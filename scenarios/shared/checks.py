@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from scenarios.shared.filling import Filled
@@ -20,6 +20,7 @@ from testbed.api import (
 )
 
 UNSHARED = "RFC 4787 REQ-3, RFC 5382 REQ-7: no port is shared toward one destination"
+KEPT = "RFC 6888 REQ-11D: existing mappings are kept"
 
 
 def check_established(
@@ -40,7 +41,7 @@ def check_established(
         key=f"{of}established".replace(": ", "-").lower(),
         expected=between(least, most),
         observed=len(attempts) - len(unserved(attempts)),
-        source=source,
+        source=f"{source}; {x.behaviour.finds_every_port_of}",
     )
 
 
@@ -86,6 +87,19 @@ def check_refused_packets(
     refused = promise.packets_refused(attempts)
     expected = at_least(before + refused) if refused or not promise.finds_all else before
     x.agrees(f"packets dropped for want of something{when}", expected, *DROPPED, of=counters)
+
+
+def check_carrying(
+    expected: int, echoed: Collection[int], x: Experiment[Any], *, of: str = "", source: str = KEPT
+) -> None:
+    """Check that `expected` connections still carry data, if `echoed` are the numbers of those that do."""
+    x.check(
+        f"{of}connections that still carry data, from the same external endpoint as before",
+        key=f"{of}carrying-data".replace(": ", "-").lower(),
+        expected=expected,
+        observed=len(echoed),
+        source=source,
+    )
 
 
 def check_endpoints(external: Iterable[Endpoint], expected: int, x: Experiment[Any]) -> None:

@@ -1,8 +1,8 @@
-"""A program with one socket inside a host, and what its kernel tells it: for a few of them, one by one.
+"""A program with one socket inside a host, and what its kernel tells it: for a few programs, one by one.
 
-Many at once are for `testbed.traffic`, which asks only whether a connection works. Here it is asked what exactly
-a program hears, and when. Sockets stay in the network namespace in which they were made, so one process can listen
-to them all.
+`scenarios/shared/filling.py` makes many connections at once, and asks only whether each works. Here the question
+is what exactly a program is told, and when. A socket stays in the network namespace in which it was made, so one
+process can wait for the sockets of all hosts.
 """
 
 from __future__ import annotations
@@ -17,22 +17,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from testbed.sandbox.linux import network_of
+from testbed.api import Attempt, Endpoint, network_of
 from testbed.traffic.attempt import KINDS
 from testbed.traffic.kernel import IP_RECVERR, IcmpError, outcome_of, queued_error, retransmissions
-from testbed.traffic.records import Attempt
-from testbed.traffic.wire import ANSWER, HELLO, PING, Endpoint
+from testbed.traffic.wire import ANSWER, HELLO, PING
 
 UNDER_WAY = (0, errno.EINPROGRESS)
 TCP_REPAIR = 19
 NO_LINGERING = struct.pack("ii", 1, 0)
 
 _nonces = itertools.count(1 << 32)
-"""None is one of the traffic's workers'."""
+"""The traffic's workers have lower ones."""
 
 
 class Listener(Protocol):
-    """Something with a socket that is waited for; `awaits` are the events of poll(2), 0 for none any more."""
+    """Something with a socket that is waited for; `awaits` are the events of poll(2), or 0 when it is done."""
 
     awaits: int
 
@@ -40,11 +39,11 @@ class Listener(Protocol):
         """The descriptor of its socket."""
 
     def hear(self) -> None:
-        """Take what its kernel has to tell."""
+        """Take what its kernel has for it."""
 
 
 def listen(listeners: Iterable[Listener], seconds: float) -> None:
-    """Wait up to so many seconds until one of them is told something, and let those hear it."""
+    """Wait up to `seconds` until a kernel has something for one of them, and have those take it."""
     poll = select.poll()
     waiting = {each.fileno(): each for each in listeners if each.awaits}
     for descriptor, each in waiting.items():
@@ -55,7 +54,7 @@ def listen(listeners: Iterable[Listener], seconds: float) -> None:
 
 @dataclass(slots=True)
 class Told:
-    """What a program was told: the external endpoint that it has, or an error and the ICMP message behind it."""
+    """What a program was told: its external endpoint, or an error and the ICMP message behind the error."""
 
     seconds: float
     seen: Endpoint | None = None
@@ -70,7 +69,7 @@ class Told:
 class Client:
     """A program that connects to a server (TCP) or just sends (UDP, ping), and waits for the answer to its hello.
 
-    With `queue` it has asked for the error queue (IP_RECVERR).
+    With `queue` it uses the error queue (IP_RECVERR).
     """
 
     def __init__(self, netns: str, protocol: str, target: Endpoint, *, queue: bool = False) -> None:
@@ -105,12 +104,17 @@ class Client:
         """Whether it has been told nothing yet."""
         return self.told is None
 
+    @property
+    def words(self) -> str:
+        """What it was told: `answered`, the name of an error, or `nothing`."""
+        return str(self.told or "nothing")
+
     def fileno(self) -> int:
         """The descriptor of its socket."""
         return self.socket.fileno()
 
     def hear(self) -> None:
-        """Take an error, the end of the connecting, or the answer."""
+        """Take an error, the completed connection, or the answer."""
         # The queue first: the kernel fills it, and wakes us, before it notes the socket's error (udp_err).
         queued, icmp = queued_error(self.socket)
         error = queued or self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -144,7 +148,7 @@ class Client:
         self.socket.close()
 
     def shut(self) -> None:
-        """Say that nothing more will come: half of an orderly close."""
+        """Announce that nothing more will come: half of an orderly close."""
         self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
@@ -153,7 +157,7 @@ class Client:
         self.close()
 
     def vanish(self) -> None:
-        """Be gone without a word, as if the power had failed."""
+        """Disappear without a packet, as in a power failure."""
         vanish(self.socket)
         self.awaits = 0
 
@@ -190,8 +194,23 @@ class Client:
         return outcome_of(getattr(errno, self.told.error), self.told.icmp, queued=self.queue or self.is_stream)
 
 
+def connect(hosts: Iterable[Any], target: Endpoint, *, patience: float, times: int = 1) -> list[Client]:
+    """Connect over TCP from all hosts at once, `times` times in a row; keep the connections that work."""
+    clients: list[Client] = []
+    for _ in range(times):
+        asking = [Client(host.netns, "tcp", target, queue=True) for host in hosts]
+        deadline = time.monotonic() + patience
+        while any(each.waits for each in asking) and (left := deadline - time.monotonic()) > 0:
+            listen(asking, left)
+        for each in asking:
+            if each.waits or (each.told and not each.told.seen):
+                each.close()  # it would go on asking
+        clients += asking
+    return clients
+
+
 def vanish(stream: socket.socket) -> None:
-    """Close a TCP socket so that its kernel sends nothing: one under repair belongs to somebody else."""
+    """Close a TCP socket so that its kernel sends nothing: as one under repair, which lives on elsewhere."""
     stream.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
     stream.close()
 

@@ -65,6 +65,18 @@ class Filled:
         return next((attempt for attempt in self.attempts if attempt.outcome != "established"), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """How many seconds after the last close the pool was whole again, and within how many it has to be.
+
+    `seconds` is None if it took longer. `is_known`: the gateway knows how many ports are free.
+    """
+
+    seconds: float | None
+    within: float
+    is_known: bool = True
+
+
 class Filling:
     """Connections from all clients to one or more services, and the pool that they take their ports from.
 
@@ -154,29 +166,31 @@ class Filling:
                 self._clients.echo(numbers, patience=ECHO_PATIENCE_S, window=WINDOW, progress=lambda done: None)
                 time.sleep(min(left, BUSY_EVERY_S))
 
-    def drain(self, filled: Filled) -> tuple[float | None, float]:
+    def drain(self, filled: Filled) -> Drained:
         """Close everything, and wait until every port is free again.
 
-        Return how many seconds after the last close that was, and within how many it has to be. The first is None
-        if it took longer, or if the gateway does not know.
+        Where the gateway does not know how many are free, wait for as long as it declares to keep a port.
         """
-        settings, held_open = self._x.settings, len(filled.established)
+        settings, kept_open = self._x.settings, len(filled.established)
         _, latest = self._x.behaviour.port_back.value["close" if self._protocol == "tcp" else "udp"]
         # A gateway may count a port for longer than it keeps it from others.
-        within = max(latest, settings.tcp_trans_close_timeout * settings.time_scale) + RELEASE_SLACK_S
-        capacity = settings.ports * len(settings.external_addresses)
+        longest = max(latest, settings.tcp_trans_close_timeout * settings.time_scale)
+        within = longest + RELEASE_SLACK_S
         with self._x.phase("drain"):
             self._clients.close(
-                EVERY_NUMBER, window=WINDOW, progress=lambda done: self._x.progress(done, held_open)
+                EVERY_NUMBER, window=WINDOW, progress=lambda done: self._x.progress(done, kept_open)
             )
             closed = time.monotonic()
             while (waited := time.monotonic() - closed) <= within:
                 free = self._x.counters(self._protocol).get("ports_free")
-                if free == capacity:
-                    return waited, within
-                self._x.progress(free or 0, capacity)
+                if free is None:
+                    time.sleep(longest)
+                    return Drained(None, within, is_known=False)
+                if free == settings.capacity:
+                    return Drained(waited, within)
+                self._x.progress(free, settings.capacity)
                 time.sleep(POOL_LOOK_EVERY_S)
-        return None, within
+        return Drained(None, within)
 
     @property
     def targets(self) -> list[Endpoint]:

@@ -9,6 +9,8 @@ from testbed.api import Asked, Of, Refusal, Requirement, limit_of, set_limits
 
 REFUSING = "drop, icmp, reset or hold"
 AT_ONCE = "drop, icmp or reset"
+REFUSES_NONE = "a NAT that evicts refuses no attempt, and that is the scenario eviction"
+"""Why a question about refused attempts needs a NAT that keeps its mappings."""
 
 
 def one_address(why: str) -> Requirement:
@@ -39,7 +41,7 @@ def even_addresses() -> Requirement:
 def source_ports(
     attempts: Callable[[Asked], int], *, clients: Callable[[Asked], int] | None = None
 ) -> Requirement:
-    """Need clients with source ports enough for `attempts` attempts to one service; `clients` of them make these."""
+    """Need clients with source ports enough for `attempts` attempts to one service, made by `clients` of them."""
 
     def unmet(asked: Asked) -> Refusal | None:
         wanted = attempts(asked)
@@ -63,6 +65,29 @@ def keeps_mappings(why: str) -> Requirement:
         return Refusal("on_exhaustion", "evict-lru", why, REFUSING)
 
     return Requirement(f"a NAT that keeps its mappings: {why}", unmet, Of.SETTINGS)
+
+
+def unset(*keys: str, why: str) -> Requirement:
+    """Need that these settings have no value, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        values = {key: getattr(asked.settings, key) for key in keys}
+        found = [Refusal(key, value, why, f"{key}=null") for key, value in values.items() if value is not None]
+        return found[0] if found else None
+
+    return Requirement(f"no {' and no '.join(keys)}: {why}", unmet, Of.SETTINGS)
+
+
+def decides_at_once(why: str) -> Requirement:
+    """Need a NAT that neither holds nor evicts when its ports have run out, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        exhaustion = asked.declared.ports_exhausted.value
+        if not exhaustion.holds and exhaustion.evicts != "lru":
+            return None
+        return Refusal("on_exhaustion", asked.settings.on_exhaustion, why, AT_ONCE)
+
+    return Requirement(f"a NAT that neither holds nor evicts when it is full: {why}", unmet, Of.GATEWAY)
 
 
 def refuses(why: str) -> Requirement:

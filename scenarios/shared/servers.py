@@ -1,4 +1,4 @@
-"""A server of TCP and UDP, in our own process: a scenario can end each of its connections as it likes."""
+"""A server of TCP and UDP in the scenario's own process: the scenario can end each connection as it likes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 
 from scenarios.shared.clients import Listener, vanish
-from testbed.sandbox.linux import network_of
-from testbed.traffic.records import Sighting
-from testbed.traffic.wire import ANSWER, HELLO, Endpoint
+from testbed.api import Endpoint, Sighting, network_of
+from testbed.traffic.wire import ANSWER, HELLO
 
 BACKLOG = 1024
 
 
 class Connection:
-    """An accepted connection, which stays open until it is told otherwise."""
+    """An accepted connection, which stays open until the scenario ends it."""
 
     def __init__(self, server: Server, accepted: socket.socket, peer: Endpoint) -> None:
         self._server = server
@@ -47,13 +46,13 @@ class Connection:
         self._socket.close()
 
     def vanish(self) -> None:
-        """Be gone without a word."""
+        """Disappear without a packet."""
         self.awaits = 0
         vanish(self._socket)
 
 
 class Server:
-    """Answers hellos, and remembers who came from which external endpoint."""
+    """Answers hellos, and remembers which client came from which external endpoint."""
 
     def __init__(self, netns: str, target: Endpoint) -> None:
         """Listen in a host's network namespace."""
@@ -70,13 +69,13 @@ class Server:
         """By the nonces of their clients."""
 
     def listeners(self) -> Iterator[Listener]:
-        """All that has to be listened to."""
+        """All sockets that have to be waited for."""
         yield _Ready(self._stream, self._accept)
         yield _Ready(self._datagrams, self._return)
         yield from self._accepted
 
     def sightings(self) -> list[Sighting]:
-        """Return whom it has seen so far."""
+        """Return the clients that it has seen so far."""
         return [
             Sighting(nonce, *peer, first=first, last=last, target=self._target, protocol=protocol)
             for (nonce, peer, protocol), (first, last) in self._seen.items()

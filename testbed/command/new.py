@@ -29,7 +29,7 @@ class Kind:
 KINDS = {
     "scenario": Kind("run {file}", "docs/how/scenario.md"),
     "topology": Kind("run {file}", "docs/how/topology.md"),
-    "gateway": Kind("run {file}", "docs/how/gateway.md"),
+    "gateway": Kind("run port-exhaustion --gateway {file}", "docs/how/gateway.md"),
     "allocator": Kind("run port-exhaustion --allocator {file}", "docs/how/allocator.md"),
     "policy": Kind("run port-exhaustion --set on_exhaustion={file}", "docs/how/policy.md"),
 }

@@ -24,9 +24,9 @@ from testbed.evidence.outcomes import OUTCOMES, outcomes
 from testbed.experiment.counters import SOURCES, Counters
 from testbed.experiment.expectations import Expectation, met
 from testbed.experiment.lab import Lab
+from testbed.experiment.parameters import Parameters
 from testbed.experiment.promise import Promise
 from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters
 from testbed.experiment.stories import told
 from testbed.traffic.records import Attempt
 

@@ -42,7 +42,7 @@ class Promise:
     @classmethod
     def of(cls, behaviour: Behaviour, settings: Settings, *, protocol: str, clients: int) -> Promise:
         """Read it from what the gateway declares, and from the settings."""
-        ports = settings.ports * len(settings.external_addresses)
+        ports = settings.capacity
         limit = limit_of(settings, protocol, clients)
         declared = behaviour.ports_exhausted if ports <= limit else behaviour.state_exhausted
         exhaustion = declared.value
@@ -79,7 +79,7 @@ def unserved(attempts: Sequence[Attempt]) -> list[Attempt]:
 
 def room(settings: Settings, protocol: str, clients: int) -> int:
     """Return the number of connections of these clients to one service that fit at once."""
-    return min(settings.ports * len(settings.external_addresses), limit_of(settings, protocol, clients))
+    return min(settings.capacity, limit_of(settings, protocol, clients))
 
 
 def limit_of(settings: Settings, protocol: str, clients: int) -> int:

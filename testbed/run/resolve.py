@@ -15,9 +15,10 @@ from pydantic import BaseModel
 
 from controller.settings import PROFILES, ConfigurationError, Settings, checked, unknown_key
 from controller.settings.extensions import absolute
+from testbed.experiment.parameters import Parameters, PatientParameters
 from testbed.experiment.plan import Run, addresses_per_client
 from testbed.experiment.requirements import Asked, Of, require
-from testbed.experiment.scenario import Parameters, PatientParameters, Scenario
+from testbed.experiment.scenario import Scenario
 from testbed.registry import load, ours
 from testbed.run.choices import Choices
 from topologies.base import Topology

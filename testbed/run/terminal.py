@@ -92,6 +92,8 @@ def _table(checks: list[dict[str, Any]]) -> Table:
     table.add_column("observed", justify="right")
     for check in checks:
         mark = Text("ok", style="green") if check["ok"] else Text("FAILED", style="bold red")
-        row = [check["claim"], str(check["expected"]), str(check["observed"])]
-        table.add_row(mark, *(Text(cell) for cell in row))
+        claim = Text(check["claim"])
+        if not check["ok"]:
+            claim.append(f"\n{check['source']}", style="dim")
+        table.add_row(mark, claim, Text(str(check["expected"])), Text(str(check["observed"])))
     return table

@@ -15,7 +15,7 @@ SIZE = [word for setting in SMALL for word in ("--set", setting)]
 
 
 def test_the_clients_own_shortage_is_told_from_the_nats(run: Run) -> None:
-    """EADDRNOTAVAIL without a packet, while the NAT has ports; then the NAT's refusal of everybody."""
+    """Alice gets EADDRNOTAVAIL without a packet while the NAT has ports; then the NAT refuses every host."""
     finished = run("run", "client-exhaustion", *SIZE, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -27,12 +27,12 @@ def test_the_clients_own_shortage_is_told_from_the_nats(run: Run) -> None:
 @pytest.mark.parametrize(
     ("gateway", "red"),
     [
-        ("Stingy", "then her own kernel refuses"),
-        ("Endless", "now everybody is refused, and as the NAT declares"),
+        ("Stingy", "alice's connections when alice's kernel has no port"),
+        ("Endless", "bob's and carol's connections when the NAT is full"),
     ],
 )
 def test_a_nat_with_other_than_its_ports_is_noticed(run: Run, gateway: str, red: str) -> None:
-    """With fewer than alice has it is the NAT that refuses her; with more it refuses nobody in the end."""
+    """With fewer than alice has, the NAT refuses alice; with more, it refuses nobody in the end."""
     finished = run("run", "client-exhaustion", *SIZE, "--gateway", f"{LIARS}:{gateway}", "--json")
 
     assert finished.status == 1, finished.output + finished.complaints
@@ -40,19 +40,19 @@ def test_a_nat_with_other_than_its_ports_is_noticed(run: Run, gateway: str, red:
 
 
 def test_a_client_that_has_ports_enough_is_noticed(run: Run) -> None:
-    """Her kernel refuses nothing, and her SYNs leave her."""
+    """Its kernel refuses nothing, and its SYNs leave it."""
     finished = run("run", f"{FILES / 'other_clients.py'}:Unlimited", *SIZE, "--json")
 
     assert finished.status == 1, finished.output + finished.complaints
     assert set(finished.failed) >= {
-        "then her own kernel refuses",
-        "no SYN of these left alice",
-        "and none came to the server",
+        "alice's connections when alice's kernel has no port",
+        "SYNs that leave alice when alice's kernel has no port",
+        "SYNs that reach the server when alice's kernel has no port",
     }
 
 
 def test_a_client_without_ports_is_not_taken_for_one_that_the_nat_refused(run: Run) -> None:
-    """When the NAT is full bob has no port left either: that is no experiment, and it says so."""
+    """When the NAT is full, bob has no port left either: the run breaks off with a sentence about that."""
     finished = run("run", f"{FILES / 'other_clients.py'}:AllLimited", *SIZE, "--json")
 
     assert finished.status == 4, finished.output + finished.complaints
@@ -60,7 +60,7 @@ def test_a_client_without_ports_is_not_taken_for_one_that_the_nat_refused(run: R
 
 
 def test_a_nat_that_is_smaller_than_the_client_is_refused(run: Run) -> None:
-    """Such a NAT would be full first; a sentence says so before anything starts."""
+    """Such a NAT would be full first, so a sentence refuses the run before anything starts."""
     finished = run("run", "client-exhaustion", "--set", "ports=16", "--json")
 
     assert finished.status == 2

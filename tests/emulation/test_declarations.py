@@ -37,14 +37,14 @@ OWN_PORTS = ("ports=512", "client_port_range=1024-2500")
 ALIKE = {
     "mapping": Trial("hole-punching", "alice's NAT maps as declared"),
     "filtering": Trial("hole-punching", "alice's NAT filters as declared"),
-    "overlapping": Trial("port-overlap", "in use toward", FEW),
-    "pooling": Trial("address-pool", "alone, one client gets", POOL),
-    "finds_every_port_of": Trial("loss-curve", "before the last port", ("ports=2048",)),
-    "keeps_source_port": Trial("loss-curve", "whose own port was in the range", OWN_PORTS),
-    "fills_every_address": Trial("address-pool", "alone, one client gets", POOL),
-    "ports_exhausted": Trial("port-overlap", "all the others end by icmp", FEW),
-    "state_exhausted": Trial("state-exhaustion", "all the others end by icmp"),
-    "icmp_identifiers": Trial("protocols", "ICMP: all 16 are established", FEW),
+    "overlapping": Trial("port-overlap", "is in use toward", FEW),
+    "pooling": Trial("address-pool", "connections of the first client alone", POOL),
+    "finds_every_port_of": Trial("loss-curve", "refusals among the first", ("ports=2048",)),
+    "keeps_source_port": Trial("loss-curve", "that were in the range and free", OWN_PORTS),
+    "fills_every_address": Trial("address-pool", "connections of the first client alone", POOL),
+    "ports_exhausted": Trial("port-overlap", "all the other attempts end by icmp", FEW),
+    "state_exhausted": Trial("state-exhaustion", "all the other attempts end by icmp"),
+    "icmp_identifiers": Trial("protocols", "ICMP: all 16 attempts are established", FEW),
     "port_back": Trial("release", tuple(f"after {words}" for words in ENDINGS.values())),
 }
 """The trial of each fact, where all gateways need the same."""
@@ -66,11 +66,11 @@ OWN = {
     ),
     ("netfilter", "pooling"): Trial(
         "address-pool",
-        "every client keeps",
+        "most external addresses of one client",
         (*POOL, "address_allocation_type=paired"),
         gateway=f"{LINUX}:Restless",
     ),
-    ("ovs-ct", "icmp_identifiers"): Trial("protocols", "ICMP: exactly 8 are established", FEW),
+    ("ovs-ct", "icmp_identifiers"): Trial("protocols", "ICMP: exactly 8 attempts are established", FEW),
     ("ovs-ct", "fills_every_address"): Trial(
         "address-pool", "times the ports", POOL, gateway=f"{BROKEN}:OneAddressTracked"
     ),

@@ -33,7 +33,7 @@ def test_a_nat_that_lacks_ports_instead_is_found_out(run: Run) -> None:
 
     assert finished.status == 1
     assert finished.check("as many as the table holds")["ok"]
-    assert not finished.check("there were ports left")["ok"]
+    assert not finished.check("ports that are left")["ok"]
     assert not finished.check("for want of a session")["ok"]
 
 
@@ -75,7 +75,7 @@ def test_a_table_that_throws_out_what_is_assured_is_found_out(run: Run) -> None:
     )
 
     assert finished.status == 1, finished.output + finished.complaints
-    assert "and all of them carry data: no entry that was assured had to go" in finished.failed
+    assert not finished.check("connections that still carry data")["ok"]
 
 
 @pytest.mark.parametrize("protocol", ["udp", "icmp"])

@@ -22,8 +22,8 @@ def test_a_switch_that_evicts_unasked_is_found_out(run: Run) -> None:
     finished = run("run", "switch-table-full", *SMALL, "--gateway", f"{BROKEN}:Evicting", "--json")
 
     assert finished.status == 1
-    assert not finished.check("nothing made room")["ok"]
-    assert not finished.check("beside the strangers")["ok"]
+    assert not finished.check("that stay while the switch refuses")["ok"]
+    assert not finished.check("beside another application's rules")["ok"]
 
 
 def test_a_switch_that_never_evicts_is_found_out(run: Run) -> None:
@@ -31,7 +31,7 @@ def test_a_switch_that_never_evicts_is_found_out(run: Run) -> None:
     finished = run("run", "switch-table-full", *SMALL, "--gateway", f"{BROKEN}:Stubborn", "--json")
 
     assert finished.status == 1
-    assert not finished.check("took the place of the strangers")["ok"]
+    assert not finished.check("rules that are left when the switch evicts")["ok"]
 
 
 def test_a_nat_that_does_not_roll_back_is_found_out(run: Run) -> None:
@@ -39,8 +39,8 @@ def test_a_nat_that_does_not_roll_back_is_found_out(run: Run) -> None:
     finished = run("run", "switch-table-full", *SMALL, "--gateway", f"{BROKEN}:Hoarding", "--json")
 
     assert finished.status == 1
-    assert not finished.check("ports are allocated to those alone")["ok"]
-    assert not finished.check("all other ports are left over")["ok"]
+    assert not finished.check("ports allocated")["ok"]
+    assert not finished.check("ports that are left over")["ok"]
 
 
 def test_a_nat_whose_rules_can_be_evicted_is_found_out(run: Run) -> None:
@@ -48,5 +48,5 @@ def test_a_nat_whose_rules_can_be_evicted_is_found_out(run: Run) -> None:
     finished = run("run", "switch-table-full", *SMALL, "--gateway", f"{BROKEN}:Fleeting", "--json")
 
     assert finished.status == 1
-    assert not finished.check("took the place of the strangers")["ok"]
-    assert not finished.check("every connection carries data")["ok"]
+    assert not finished.check("rules that are left when the switch evicts")["ok"]
+    assert not finished.check("connections that still carry data")["ok"]

@@ -13,8 +13,8 @@ def test_a_client_can_tell_which_of_two_nats_ran_out(run: Run) -> None:
     finished = run("run", "two-nats", *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
-    assert finished.check("while home-a is full")["observed"] == ["10.1.255.254"]
-    assert finished.check("while carrier is full")["observed"] == ["100.64.255.254"]
+    assert finished.check("errors while home-a is full")["observed"] == ["10.1.255.254"]
+    assert finished.check("errors while carrier is full")["observed"] == ["100.64.255.254"]
 
 
 def test_homes_whose_ports_have_no_end_are_found_out(run: Run) -> None:
@@ -23,7 +23,7 @@ def test_homes_whose_ports_have_no_end_are_found_out(run: Run) -> None:
 
     assert finished.status == 1
     assert any(claim.startswith("home-a: exactly 8") for claim in finished.failed)
-    assert any(claim.startswith("the carrier: exactly") for claim in finished.failed)
+    assert any(claim.startswith("carrier: exactly") for claim in finished.failed)
 
 
 def test_a_leak_between_home_and_carrier_is_found_out(run: Run) -> None:
@@ -40,6 +40,6 @@ def test_errors_in_somebody_elses_name_are_found_out(run: Run) -> None:
 
     assert finished.status == 1, finished.output + finished.complaints
     assert finished.failed == [
-        "the errors while home-a is full come from its own address",
-        "the errors while carrier is full come from its own address",
+        "senders of the errors while home-a is full: its own address",
+        "senders of the errors while carrier is full: its own address",
     ]

@@ -11,8 +11,8 @@ from typing import Any
 
 from controller.settings import Settings
 from testbed.experiment.experiment import Experiment
+from testbed.experiment.parameters import Parameters
 from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters
 from testbed.sandbox.records import Channel
 from testbed.traffic.records import Attempt
 from topologies.gateways.openflow.gateway import OpenFlowGateway

@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 
-def check(claim: str, expected: object, observed: object, ok: bool | None = None) -> dict[str, object]:
-    """A check as results have it."""
+def check(
+    claim: str, expected: object, observed: object, ok: bool | None = None, *, key: str = ""
+) -> dict[str, object]:
+    """Return a check as results have it; its key is its claim, unless given."""
     holds = expected == observed if ok is None else ok
-    return {"claim": claim, "expected": expected, "observed": observed, "ok": holds, "source": "RFC"}
+    return {
+        "key": key or claim,
+        "claim": claim,
+        "expected": expected,
+        "observed": observed,
+        "ok": holds,
+        "source": "RFC",
+    }
 
 
 def result(gateway: str, *checks: dict[str, object], verdict: str = "pass", **outcomes: int) -> dict[str, Any]:

@@ -43,14 +43,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.traffic": (*SANDBOX, "topologies.network"),
     "testbed.evidence": (*TOPOLOGIES, *TRAFFIC),
     "testbed.experiment": EVIDENCE,
+    "testbed.api": EXPERIMENT,
     "testbed.run": (*EXPERIMENT, "testbed.registry"),
     "testbed.compare": RUN,
     "testbed.bench": RUN,
     "testbed.command": COMMAND,
     "testbed": (),
-    "scenarios.shared": EXPERIMENT,
-    "scenarios": (*EXPERIMENT, "scenarios.shared"),
-    "benchmarks": (*COMMAND, "controller.openflow", "controller.process"),
+    "scenarios.shared": (*EXPERIMENT, "testbed.api"),
+    "scenarios": ("testbed.api", "scenarios.shared"),
+    "benchmarks": (*COMMAND, "testbed.api", "controller.openflow", "controller.process"),
 }
 """Which rooms a room's modules may import besides their own. The longest name that fits is a module's room."""
 

@@ -76,8 +76,8 @@ class Gateway(abc.ABC):
     restrictions: ClassVar[tuple[Restriction, ...]] = ()
     """The settings that it follows in part, or not at all."""
     followed: ClassVar[Collection[str] | None] = None
-    """The settings that it follows, and those that change nothing here: any other, without a restriction, must keep
-    its default. None: it follows all."""
+    """The settings that it follows, and those that change nothing here: any other, without a restriction, must
+    keep its default. None: it follows all."""
     needs: ClassVar[tuple[str, ...]] = ()
     """What only this gateway needs of the machine, by the names that `lastport doctor` gives it."""
 

@@ -75,4 +75,4 @@ class Behaviour:
     FIN), `reset`, `silence` (TCP, from the last packet) and `udp` (from the last datagram).
     """
     icmp_identifiers: Entry[str]
-    """`pool`: from the ports' range. `kept`: as the host chose it; of two hosts with the same one, one is refused."""
+    """`pool`: from the ports' range. `kept`: as the host chose it; of two hosts with one, one is refused."""

@@ -1,5 +1,5 @@
-"""What a NAT may do in one way or another, one short file for each strategy.
+"""What NATs do in different ways, with one short file for each strategy.
 
-`allocators` choose a free port, `pooling` an external address, and `exhaustion` what becomes of a packet that
-gets none.
+`allocators` choose a free port, `pooling` chooses an external address, and `exhaustion` decides what becomes of a
+packet that gets none.
 """

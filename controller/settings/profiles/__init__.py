@@ -1,7 +1,8 @@
 """Profiles: settings under one name. One short YAML file each, and one name here.
 
-A profile's file is what `--config` takes: one `key: value` on each line, here with its reason behind it as a
-comment. The first line says what the profile is for. Both are read, too: `lastport list profiles` shows them.
+A profile's file can be given to `--config`: it has one `key: value` on each line. Here each has its reason behind
+it as a comment, and the first line is a comment with the purpose of the profile. `lastport list profiles` shows
+both.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _SETTING = re.compile(r"(?P<setting>(?P<key>\w+): .*?) +# (?P<reason>.+)")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a profile is for, its settings, and the reason for each."""
+    """The purpose of a profile, its settings, and the reason for each."""
 
     description: str
     settings: dict[str, Any]
@@ -28,10 +29,10 @@ class Profile:
 
 
 def read(text: str) -> Profile:
-    """Read a profile's file. Raises ValueError for a line that is no comment and no setting with its reason."""
+    """Read a profile's file. Raises ValueError for a line that is no comment and no setting with a reason."""
     lines = text.splitlines()
     if not lines or not lines[0].startswith("# "):
-        raise ValueError("a profile begins with a comment that says what it is for")
+        raise ValueError("a profile begins with a comment: its purpose")
     settings: dict[str, Any] = {}
     reasons: dict[str, str] = {}
     for line in lines:

@@ -1,7 +1,7 @@
 """The curve of refusals against utilisation, of an observed run as of a simulated one.
 
-Either is a row of attempts in their order, each served or refused; and none ever ends. So the utilisation that an
-attempt meets is the share of the ports that those before it have got.
+Either is a row of attempts in their order, each served or refused, and none of them ever ends. So the utilisation
+that an attempt meets is the share of the ports that the attempts before it have got.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ SIMULATED = 600_000
 """Attempts to simulate in all, for one prediction: about a second."""
 FEWEST_SIMULATIONS, MOST_SIMULATIONS = 24, 200
 DEVIATIONS, SLACK = 5.5, 3
-"""How far from the predicted mean a count may be: so many standard deviations, and a little where counts are too
+"""How far from the predicted mean a count may be: DEVIATIONS standard deviations, and SLACK where counts are too
 small to be normally distributed. The deviation is itself estimated, at worst from FEWEST_SIMULATIONS; by Student's
-distribution a search as predicted is then outside in less than one of 50,000 runs."""
+distribution, a search as predicted is then outside in less than one of 50,000 runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Row:
 
 
 def rows(served: Sequence[bool], ports: int, steps: int) -> list[Row]:
-    """Return the curve in so many steps of utilisation, and one row for what met a full range."""
+    """Return the curve in `steps` steps of utilisation, and one row for the attempts that met a full range."""
     attempts, refused = [0] * (steps + 1), [0] * (steps + 1)
     for utilisation, was_served in _met(served, ports):
         step = int(utilisation * steps)

@@ -22,8 +22,9 @@ from typing import Any
 
 from controller.settings import Settings
 from testbed.experiment.lab import Lab
+from testbed.experiment.parameters import Parameters
 from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters, Scenario
+from testbed.experiment.scenario import Scenario
 from testbed.sandbox.linux import CLONE_NEWNET, enter_namespace
 from testbed.sandbox.mounts import FOLDER
 

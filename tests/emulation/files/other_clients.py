@@ -8,31 +8,31 @@ from unittest import mock
 from scenarios import churn, client_exhaustion
 from scenarios.churn import Churn
 from scenarios.client_exhaustion import ClientExhaustion, ClientParameters
-from testbed.experiment.lab import Lab
+from testbed.api import Experiment
 
 
 class Unlimited(ClientExhaustion):
     """Alice has all the ports that a kernel has."""
 
-    def run(self, lab: Lab, parameters: ClientParameters, *rest: Any) -> None:
+    def run(self, x: Experiment[ClientParameters]) -> None:
         """Limit nobody."""
         with mock.patch.object(client_exhaustion, "_limit"):
-            super().run(lab, parameters, *rest)
+            super().run(x)
 
 
 class AllLimited(ClientExhaustion):
     """Bob has as few ports as alice, and has used them all when the NAT is full."""
 
-    def run(self, lab: Lab, parameters: ClientParameters, *rest: Any) -> None:
+    def run(self, x: Experiment[ClientParameters]) -> None:
         """Limit everybody."""
         limit = client_exhaustion._limit
 
         def limit_all(host: Any, ports: int) -> None:
-            for each in lab.clients:
+            for each in x.lab.clients:
                 limit(each, ports)
 
         with mock.patch.object(client_exhaustion, "_limit", limit_all):
-            super().run(lab, parameters, *rest)
+            super().run(x)
 
 
 class Persistent(Churn):

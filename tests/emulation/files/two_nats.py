@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from controller.settings import Settings
 from testbed.experiment.lab import Lab
+from testbed.experiment.parameters import Parameters
 from testbed.experiment.report import Report
-from testbed.experiment.scenario import Parameters, Scenario
+from testbed.experiment.scenario import Scenario
 
 PORTS = 4
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 
+from controller.nat.strategies.allocators import ALLOCATORS
+from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.tcp import TcpTimer
 from controller.settings import PORT_REST_S, Settings
 from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
@@ -28,11 +30,7 @@ def behaviour(settings: Settings) -> Behaviour:
         filtering=_set("filtering_type", settings),
         overlapping=_set("port_overlapping", settings),
         pooling=_set("address_allocation_type", settings),
-        finds_every_port_of=Entry(
-            LINUX_LIKE_FINDS if settings.port_allocation_type == "linux-like" else settings.ports,
-            "RFC 6888 REQ-13; by the allocator linux-like, nf_nat_core.c: nf_nat_l4proto_unique_tuple",
-            VERSION,
-        ),
+        finds_every_port_of=_finds(settings),
         fills_every_address=Entry(
             True, "controller/nat/strategies/pooling: evenly, or wherever there is room", VERSION
         ),
@@ -48,6 +46,17 @@ def behaviour(settings: Settings) -> Behaviour:
     )
 
 
+def _finds(settings: Settings) -> Entry[int]:
+    allocator = settings.port_allocation_type
+    if allocator == "linux-like":
+        source = "by the allocator linux-like, nf_nat_core.c: nf_nat_l4proto_unique_tuple"
+        return Entry(LINUX_LIKE_FINDS, f"RFC 6888 REQ-13; {source}", VERSION)
+    if allocator not in ALLOCATORS:
+        source = f"`__len__` of {allocator} is the number of ports that it gives; see docs/how/allocator.md"
+        return Entry(settings.ports, f"RFC 6888 REQ-13; {source}", VERSION)
+    return Entry(settings.ports, "RFC 6888 REQ-13", VERSION)
+
+
 def _set(key: str, settings: Settings) -> Entry[str]:
     return Entry(getattr(settings, key), f"the setting {key}", VERSION)
 
@@ -55,14 +64,18 @@ def _set(key: str, settings: Settings) -> Entry[str]:
 def _shortage(settings: Settings) -> Entry[Exhaustion]:
     """Return what becomes of a connection for which anything has run short: `on_exhaustion` decides it."""
     policy = settings.on_exhaustion
-    answer = settings.fallback if policy == "hold" else policy
+    answer, source = settings.fallback if policy == "hold" else policy, "docs/exhaustion.md: on_exhaustion"
+    if policy not in POLICIES:
+        answers = settings.for_nat().on_exhaustion.answers
+        answer = answers.value if answers else ""
+        source = f"the attribute `answers` of {policy}; see docs/how/policy.md"
     shortage = Exhaustion(
         TOLD.get(answer),
         evicts="lru" if policy == "evict-lru" else "nothing",
         holds=policy == "hold",
         after={"hold": settings.hold_timeout * settings.time_scale, "evict-lru": PORT_REST_S}.get(policy, 0.0),
     )
-    return Entry(shortage, "docs/exhaustion.md: on_exhaustion", VERSION)
+    return Entry(shortage, source, VERSION)
 
 
 def _port_back(settings: Settings) -> Entry[dict[str, tuple[float, float]]]:

@@ -1,9 +1,9 @@
 """Port allocators: which free port a new mapping gets. One file and one line here for each.
 
 An allocator owns the free ports of one external address and one protocol (and of one destination, where ports may
-overlap). It is O(1) per call, never gives the same port twice without a release between, and says None only when
-it has none for this subscriber; `linux-like` alone also when it has found none. Making one is O(1) too, in time
-and memory: where ports may overlap, there is one for each destination.
+overlap). Each call is O(1). It never gives a port twice without a release between. It returns None only if it has
+no port for this subscriber; `linux-like` alone may also miss one. Making an allocator is O(1) too, in time and
+memory: where ports may overlap, there is one for each destination.
 """
 
 from __future__ import annotations

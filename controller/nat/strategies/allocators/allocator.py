@@ -1,4 +1,4 @@
-"""What an allocator is told, and the base class of all of them, whose first lines are the whole contract."""
+"""What an allocator gets, and the base class of all of them, whose first lines are the whole contract."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from controller.nat.model import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class PortPlan:
-    """What an allocator is told: the ports, a seeded generator, and the size and idle time (s) of port blocks."""
+    """What an allocator gets: the ports, a seeded generator, and the size and idle time (s) of port blocks."""
 
     ports: range
     rng: random.Random

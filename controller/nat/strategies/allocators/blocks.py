@@ -1,11 +1,11 @@
 """Port blocks (RFC 8512 port-range-allocation): a subscriber gets consecutive ports by the block.
 
-Who had which port must be logged; with blocks that takes one entry for each block, not one for each mapping
-(RFC 6888 REQ-14, RFC 7422). Within its blocks a subscriber's ports are random (RFC 6888 REQ-15).
+A carrier has to log which subscriber had which port. With blocks that takes one entry for each block, not one for
+each mapping (RFC 6888 REQ-14, RFC 7422). Within its blocks a subscriber's ports are random (RFC 6888 REQ-15).
 
 A subscriber (an inside address) gets another block when all of its own are full. A block with no port in use stays
-with its owner, who may use it again. Once it has been idle for `port_set_timeout`, it is given back, but only when
-somebody needs a block. The price: free ports may be of no use to those who need one (against RFC 6888 REQ-13).
+with its owner, which may use it again. Once it has been idle for `port_set_timeout`, another subscriber may get
+it. The price: free ports may be of no use to a subscriber that needs one (against RFC 6888 REQ-13).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from controller.nat.timers import Timed, TimerQueue
 
 @dataclass(slots=True, eq=False)
 class Block(Timed):
-    """Consecutive ports that belong to one subscriber; `place` is its index among its owner's blocks with room."""
+    """Consecutive ports of one subscriber. `place` is the block's index among its owner's blocks with room."""
 
     number: int
     owner: int
@@ -48,7 +48,7 @@ class BlocksAllocator(Allocator):
         return self._free
 
     def allocate(self, internal: Endpoint, now: float) -> int | None:
-        """Take a port of this subscriber, or return None if its blocks are full and no other is to be had."""
+        """Take a port of this subscriber, or return None if its blocks are full and there is no other for it."""
         block = self._block_for(internal.address, now)
         if block is None:
             return None
@@ -60,7 +60,7 @@ class BlocksAllocator(Allocator):
         return port
 
     def release(self, port: int, now: float) -> None:
-        """Take back a port that was given; the block is idle if it was the last one in use."""
+        """Take back a port that was given. If it was the last one in use, its block is idle."""
         block = self._owned[(port - self._plan.ports.start) // self._plan.port_set_size]
         if not block.free:
             self._list(block)

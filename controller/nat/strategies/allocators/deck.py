@@ -1,12 +1,13 @@
 """A deck of ports: draw one at random, take a given one, put one back. O(1) each, and so is a new deck.
 
-The free ports are a shuffled deck from which one is drawn at a random place; the last card fills the gap, so that
-every free card stays equally likely (a Fisher-Yates shuffle that goes on for ever). To find a given card, the deck
-also notes each card's place. The note of a card that is out is out of date: a card is in the deck only if it is
-itself at the place in its note (Briggs and Torczon, "An efficient representation for sparse sets", 1993).
+The free ports are a shuffled deck, from which one is drawn at a random place. The last card fills the gap, so that
+every free card stays equally likely (a Fisher-Yates shuffle that never ends). To find a given card, the deck also
+notes each card's place. The note of a card that is out is not kept up to date: a card is in the deck only if it is
+at the place in its note (Briggs and Torczon, "An efficient representation for sparse sets", 1993).
 
 A new deck stores nothing: until something is written, card `n` is at place `n`. At first only changes are stored,
-in dictionaries; once arrays are smaller, 4 bytes for each port. A deck that is whole again forgets its order.
+in dictionaries. Once arrays are smaller, they take 4 bytes for each port. A deck that is whole again forgets its
+order.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ UNSHUFFLED = array("H", range(1 << 16))
 """Card `n` at place `n`. Copied where a deck needs arrays, which is a hundred times quicker than counting up."""
 
 PORTS_PER_CHANGE = 16
-"""A change takes about 70 bytes; with more than one for so many ports of 4 bytes each, arrays are smaller."""
+"""A change takes about 70 bytes. With more than one change for this number of ports, arrays are smaller."""
 
 
 class _Changes(dict[int, int]):
@@ -31,7 +32,7 @@ class _Changes(dict[int, int]):
 
 
 class Deck:
-    """The free ones of a range of ports, in no order. A card is a port's distance from the first port."""
+    """The free ports of a range, in no order. A card is a port's distance from the first port."""
 
     __slots__ = ("_cards", "_first", "_left", "_places", "_random", "_room", "_size")
 
@@ -51,7 +52,7 @@ class Deck:
         return self._first + self._take_out(int(self._random() * left)) if left else None
 
     def take(self, port: int) -> bool:
-        """Take out this port, and say whether it was in the deck."""
+        """Take out this port, and return whether it was in the deck."""
         card = port - self._first
         if not 0 <= card < self._size:
             return False

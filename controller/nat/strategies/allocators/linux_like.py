@@ -1,8 +1,9 @@
 """Port allocation as the Linux kernel does it: the internal port, or the first free one that a short search meets.
 
 Linux (`nf_nat_l4proto_unique_tuple` in net/netfilter/nf_nat_core.c) keeps no list of free ports. It tries the
-internal port, then 128 consecutive ports from a random one on; if all are taken, 64 from another, then 32, 16 and
-8. After these 248 it gives up, so as not to hold up the machine. A range of up to 128 ports is searched in full.
+internal port, then 128 consecutive ports from a random one on. If all are taken, it tries 64 from another, then
+32, 16 and 8. After these 248 it gives up, so that a search never takes long. A range of up to 128 ports is
+searched in full.
 
 Deviation: the fuller the range, the more packets are refused while ports are free, against RFC 6888 REQ-13 (make
 the most of the ports). The search also favours the port after a row of taken ones, like Algorithm 1 of RFC 6056.
@@ -16,11 +17,11 @@ from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.allocators.row import Row
 
 ROUNDS = (128, 64, 32, 16, 8)
-"""How many consecutive ports each round of the search tries (NF_NAT_MAX_ATTEMPTS, and halves of it)."""
+"""The number of consecutive ports that each round of the search tries (NF_NAT_MAX_ATTEMPTS, and halves of it)."""
 
 
 class LinuxLikeAllocator(Allocator):
-    """Gives the internal port, or a free port that at most 248 tries find."""
+    """Gives the internal port, or a free port that it finds within 248 tries."""
 
     def __init__(self, plan: PortPlan) -> None:
         self._first = plan.ports.start
@@ -32,12 +33,12 @@ class LinuxLikeAllocator(Allocator):
         return len(self._row)
 
     def allocate(self, internal: Endpoint, now: float) -> int | None:
-        """Take the port of `internal` or the first free one that is met, or return None if none was met."""
+        """Take the port of `internal` or the first free one that the search meets; None if it meets none."""
         place = internal.port - self._first
         if 0 <= place < self._size and self._row.take(place):
             return internal.port
         if not self._row:
-            return None  # what Linux, which does not count, finds out by searching
+            return None  # Linux, which does not count, finds this out by searching
         for tries in ROUNDS:
             found = self._row.first_free(int(self._random() * self._size), tries)
             if found is not None:

@@ -1,8 +1,8 @@
 """Port preservation (RFC 4787 section 4.2.1): the external port is the internal one, where that is possible.
 
-Where it is not, because the internal port is outside the range or taken, any free port is given, each with equal
-probability: a NAT that preserves ports should obfuscate one only if it must be changed (RFC 6056 section 4).
-Nobody is ever put on a port that is taken: that would be port overloading, which RFC 4787 REQ-3 forbids.
+Where the internal port is outside the range or taken, any free port is given, each with equal probability: a NAT
+that preserves ports should obfuscate one only if it must be changed (RFC 6056 section 4). A port that is taken is
+never given to another host: that would be port overloading, which RFC 4787 REQ-3 forbids.
 """
 
 from __future__ import annotations

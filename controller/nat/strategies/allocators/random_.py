@@ -1,8 +1,8 @@
 """Random port allocation (RFC 6056; RFC 6888 REQ-15): every free port is equally likely.
 
-RFC 6056 Algorithm 1 draws a port and walks on while it is taken, which is slow and no longer uniform when
-the range is nearly full. Here the free ports are a deck without order, from which one is drawn: O(1), uniform, and
-exact to the last port.
+RFC 6056 Algorithm 1 draws a port and goes on to the next while it is taken. That is slow when the range is nearly
+full, and no longer uniform. Here the free ports are a deck without order, from which one is drawn: O(1), uniform,
+and exact to the last port.
 """
 
 from __future__ import annotations

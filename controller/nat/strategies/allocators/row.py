@@ -1,17 +1,17 @@
-"""A row of places, taken or free, and the first free one in a stretch of it. Cheap to make, quick to search.
+"""A row of places, taken or free, and the first free one in a part of it. Cheap to make, quick to search.
 
-Few taken places are a set. Many are a byte each in one block of memory, and the first free one of 128 is found by
+Few taken places are a set. Many are a byte each in one block of memory. The first free one of 128 is then found by
 one search for a byte, 30 times as fast as by asking for each in turn.
 """
 
 from __future__ import annotations
 
 PLACES_PER_ENTRY = 64
-"""An entry of a set takes some 60 bytes; with more than one for so many places, bytes are smaller."""
+"""An entry of a set takes some 60 bytes. With more than one entry for this number of places, bytes are smaller."""
 
 
 class Row:
-    """So many places, all free at first."""
+    """`size` places, all of them free at first."""
 
     __slots__ = ("_bytes", "_free", "_set", "_size")
 
@@ -22,11 +22,11 @@ class Row:
         self._bytes: bytearray | None = None
 
     def __len__(self) -> int:
-        """Return how many places are free."""
+        """Return the number of free places."""
         return self._free
 
     def take(self, place: int) -> bool:
-        """Take a place, and say whether it was free."""
+        """Take a place, and return whether it was free."""
         if self._bytes is None:
             if place in self._set:
                 return False
@@ -41,7 +41,7 @@ class Row:
         return True
 
     def give_back(self, place: int) -> None:
-        """Make a place free that was taken."""
+        """Make a taken place free again."""
         self._free += 1
         if self._free == self._size:
             self._set, self._bytes = set(), None
@@ -51,7 +51,7 @@ class Row:
             self._bytes[place] = 0
 
     def first_free(self, start: int, places: int) -> int | None:
-        """Return the first free one of so many places from `start` on; after the last place comes the first."""
+        """Return the first free one of `places` from `start` on. After the last place comes the first."""
         end = start + places
         place = self._search(start, min(end, self._size))
         if place is None and end > self._size:

@@ -3,8 +3,8 @@
 Ports that were never given go out first, the lowest first. After that the ports stand in a queue: the one that has
 been free the longest goes out next, so that each port rests for as long as possible.
 
-Deviation: RFC 6056 section 2 and RFC 6888 REQ-15 ask for ports that are hard to guess, and these are not: who has
-seen one knows the next. It is here to be compared with.
+Deviation: RFC 6056 section 2 and RFC 6888 REQ-15 ask for ports that are hard to guess. These are not: one port
+that was seen gives away the next. The strategy is here for comparison.
 """
 
 from __future__ import annotations

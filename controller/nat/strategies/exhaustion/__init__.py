@@ -1,7 +1,7 @@
 """What becomes of an outbound packet for which something ran short. One file and one line here for each policy.
 
-A policy decides; the NAT does. It may refuse the packet with an answer, let it wait for what it needs, or name a
-mapping that has to go for it. The same policy decides whichever limit was hit.
+A policy decides, and the NAT acts. The policy may refuse the packet with an answer, hold it until what it needs is
+free, or name a mapping that is ended for it. The same policy decides for every limit.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Silence: the packet is dropped, and its sender is told nothing (RFC 6888 REQ-11A asks for the drop).
+"""Silence: the packet is dropped, and its sender gets no answer (RFC 6888 REQ-11A asks for the drop).
 
-RFC 5508 REQ-8 and RFC 6888 REQ-11B would have the NAT send an ICMP error as well.
+RFC 5508 REQ-8 and RFC 6888 REQ-11B ask for an ICMP error as well.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from controller.nat.strategies.exhaustion.policy import Decision, Policy, Shorta
 
 
 class DropPolicy(Policy):
-    """Refuses without a word: the client waits until it loses patience."""
+    """Drops the packet in silence: the client waits until it gives up."""
 
     def decide(self, shortage: Shortage) -> Decision:
-        """Say nothing."""
+        """Return no answer, whichever limit was hit."""
         return Answer.NOTHING

@@ -1,9 +1,9 @@
-"""Theft: the least recently used mapping goes, and the newcomer takes its place.
+"""Theft: the least recently used mapping is ended, and the newcomer takes its place.
 
-Deviation: RFC 6888 REQ-11D forbids it to a carrier's NAT, and RFC 5508 section 6 discourages it, since
+Deviation: RFC 6888 REQ-11D forbids this to a carrier's NAT, and RFC 5508 section 6 discourages it, since
 applications cope better with a connection that cannot start than with one that breaks. Where no removal would
-admit the packet (a rate, a subscriber without a mapping of its own among the ports of its block), it gets the
-fallback.
+admit the packet, it gets the fallback: where a rate was exceeded, or where a subscriber has no mapping of its own
+in its blocks.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from controller.nat.strategies.exhaustion.policy import Decision, Evict, Policy,
 
 
 class EvictLruPolicy(Policy):
-    """Ends the least recently used mapping to make room: old idle connections break unawares."""
+    """Ends the least recently used mapping to make room: old idle connections break without notice."""
 
     evicts: ClassVar[bool] = True
 
     def decide(self, shortage: Shortage) -> Decision:
-        """Choose the first of the victims."""
+        """Choose the first of the victims, or the fallback if there is none."""
         victim = next(shortage.victims, None)
         return shortage.fallback if victim is None else Evict(victim)

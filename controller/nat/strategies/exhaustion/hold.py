@@ -1,8 +1,7 @@
-"""Patience: the packet waits in a queue until what it needs is free again, but not for ever.
+"""Patience: the packet waits in a queue until what it needs is free again, for a limited time.
 
-No RFC mentions it. Where connections are short, a moment later there may be a port, and the client sees nothing
-but a slow start. A packet that finds the queue full (`hold_queue`) or has waited for `hold_timeout` gets the
-fallback.
+No RFC mentions it. Where connections are short, a port may be free a moment later, and the client sees only a slow
+start. A packet that finds the queue full (`hold_queue`) or has waited for `hold_timeout` gets the fallback.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from controller.nat.strategies.exhaustion.policy import Decision, Policy, Shorta
 
 
 class HoldPolicy(Policy):
-    """Lets the packet wait a while for a port."""
+    """Holds the packet for a while until a port is free."""
 
     def decide(self, shortage: Shortage) -> Decision:
-        """Wait."""
+        """Hold the packet, whichever limit was hit."""
         return Wait()

@@ -1,4 +1,4 @@
-"""What a policy is told, what it may decide, and the base class of all, whose first lines are the contract."""
+"""What a policy gets, what it may decide, and the base class of all, whose first lines are the contract."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from controller.nat.model import Answer, Limit, Mapping, Packet
 
 @dataclass(slots=True)
 class Shortage:
-    """What a policy is told: the packet, and which limit stopped it.
+    """What a policy gets: the packet, and the limit that stopped it.
 
     `victims` yields the mappings whose removal would admit the packet, the least recently used first. It yields
     none unless the policy has `evicts = True`. `fallback` is the answer for a packet that the policy's own way
@@ -27,12 +27,12 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Hold the packet until there is what it needs, at most for `hold_timeout`; then give it the fallback."""
+    """Hold the packet until what it needs is free. After `hold_timeout` it gets the fallback."""
 
 
 @dataclass(slots=True)
 class Evict:
-    """End this mapping, and hold the packet until what that frees can be given again."""
+    """End this mapping, and hold the packet until what the mapping frees can be given again."""
 
     mapping: Mapping
 
@@ -49,6 +49,8 @@ class Policy(abc.ABC):
 
     evicts: ClassVar[bool] = False
     """Whether the NAT has to keep its mappings in the order of their last use, for `Shortage.victims`."""
+    answers: ClassVar[Answer | None] = None
+    """The answer to every refused packet, if there is one: scenarios then check that its sender gets it."""
 
     @abc.abstractmethod
     def decide(self, shortage: Shortage) -> Decision:

@@ -1,7 +1,7 @@
-"""A TCP reset in the server's name; an ICMP error for what is not TCP.
+"""A TCP reset in the server's name, and an ICMP error for what is not TCP.
 
-No RFC proposes it, and some middleboxes do it. A client cannot tell it from a closed port: it is told at once, and
-wrongly.
+No RFC proposes it, but some middleboxes do it. To a client it looks like a closed port: the answer comes at once,
+and is wrong.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from controller.nat.strategies.exhaustion.policy import Decision, Policy, Shorta
 
 
 class ResetPolicy(Policy):
-    """Refuses with a reset: the client's connection is refused, it seems by the server."""
+    """Refuses with a TCP reset: to the client it looks as if the server refused the connection."""
 
     def decide(self, shortage: Shortage) -> Decision:
-        """Answer by a reset; the NAT makes it ICMP where there is nothing to reset."""
+        """Answer by a reset, which the NAT turns into ICMP where there is no TCP connection to reset."""
         return Answer.RESET

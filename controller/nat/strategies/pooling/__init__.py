@@ -1,4 +1,4 @@
-"""Address pooling: which external addresses a new mapping may use (RFC 4787 section 4.1). One file for each."""
+"""Address pooling: which external addresses a new mapping may use (RFC 4787 section 4.1). One file each."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from controller.nat.subscribers import Subscriber
 
 
 class Arbitrary(Pooling):
-    """Any external address for each mapping, by chance; the next ones where it is full."""
+    """Any external address for each mapping, at random, and the next one where it is full."""
 
     limit: ClassVar[Limit] = Limit.POOL
 

@@ -13,7 +13,7 @@ from controller.nat.subscribers import Subscriber
 
 
 class Paired(Pooling):
-    """One external address for each subscriber; new subscribers take them in turn. No other helps out."""
+    """One external address for each subscriber, in turn. No other is used where it is full."""
 
     # RFC 7857 section 4: when the address is out of ports, new sessions are dropped.
     limit: ClassVar[Limit] = Limit.PORTS
@@ -22,7 +22,7 @@ class Paired(Pooling):
         self._turns = itertools.cycle(addresses)
 
     def candidates(self, subscriber: Subscriber) -> Iterable[int]:
-        """Return the subscriber's own address alone."""
+        """Return the subscriber's own address, and no other."""
         if subscriber.external_address is None:
             subscriber.external_address = next(self._turns)
         return (subscriber.external_address,)

@@ -12,7 +12,7 @@ from controller.nat.subscribers import Subscriber
 
 
 class PairedSoft(Paired):
-    """The subscriber's own address as long as it has a free port, then any other."""
+    """The subscriber's own address while it has a free port, then any other."""
 
     limit: ClassVar[Limit] = Limit.POOL
 

@@ -12,7 +12,7 @@ from controller.nat.subscribers import Subscriber
 
 
 class RoundRobin(Pooling):
-    """The external addresses in turn, mapping by mapping; a full one is passed over."""
+    """The next external address for each mapping, in turn. A full one is passed over."""
 
     limit: ClassVar[Limit] = Limit.POOL
 

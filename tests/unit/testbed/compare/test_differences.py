@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from testbed.compare.differences import differences
+from testbed.compare.differences import claims, differences
 from tests.support.results import check, result
 
 
@@ -43,3 +43,14 @@ def test_a_run_that_broke_is_not_compared() -> None:
     broken = {**result("b", verdict="error", established=1), "error": "it fell over"}
 
     assert sentences(result("a", established=3), broken) == ["The verdict is pass with a, error with b."]
+
+
+def test_a_check_of_one_key_is_one_row_however_its_claim_is_worded() -> None:
+    """A gateway that declares something else has other words for it; the first run's are shown."""
+    exact = result("a", check("exactly 256 are established", 256, 256, key="established"))
+    loose = result("b", check("nearly 256 are established", "230 to 256", 250, ok=True, key="established"))
+
+    assert claims([exact, loose]) == {"established": "exactly 256 are established"}
+    (difference,) = differences([exact, loose])
+    assert difference["what"] == "exactly 256 are established"
+    assert difference["values"] == {"a": 256, "b": 250}

@@ -1,0 +1,84 @@
+"""What a stranger copies or is given: the examples of `docs/examples`, and the skeletons of `lastport new`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from testbed.registry import GATEWAYS
+from tests.emulation.conftest import SMALL, Run
+from tests.support.paths import ROOT
+
+EXAMPLES = ROOT / "docs" / "examples"
+ONE_RULE = str(EXAMPLES / "one_rule_gateway.py")
+EVERY_GATEWAY = [*GATEWAYS, ONE_RULE]
+
+
+def named(gateway: str) -> str:
+    """Return a test's name for a gateway."""
+    return Path(gateway).stem
+
+
+@pytest.mark.parametrize("gateway", EVERY_GATEWAY, ids=named)
+def test_the_scenario_passes_on_every_gateway(run: Run, gateway: str) -> None:
+    """It tells its story, and passes over the counters that a gateway does not know."""
+    scenario = str(EXAMPLES / "who_answers_scenario.py")
+    finished = run("run", scenario, "--gateway", gateway, "--set", "clients=2")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.output.startswith("alice pinged 6 addresses, and 5 of them answered.")
+
+
+@pytest.mark.parametrize("gateway", EVERY_GATEWAY, ids=named)
+def test_the_topology_works_with_every_gateway(run: Run, gateway: str) -> None:
+    """Its two rooms run out of ports as any home does."""
+    topology = str(EXAMPLES / "two_rooms_topology.py")
+    finished = run("run", "port-exhaustion", "--topology", topology, "--gateway", gateway, *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 16
+
+
+@pytest.mark.parametrize(
+    ("chosen", "established"),
+    [
+        (("--gateway", ONE_RULE), 16),
+        (("--allocator", str(EXAMPLES / "odd_ports_allocator.py")), 8),
+        (("--set", f"on_exhaustion={EXAMPLES / 'ask_later_policy.py'}", "--set", "fallback=icmp"), 16),
+    ],
+    ids=["gateway", "allocator", "policy"],
+)
+def test_the_other_examples_run_out_of_ports_as_they_say(
+    run: Run, chosen: tuple[str, ...], established: int
+) -> None:
+    """An allocator of odd ports gives half of them, and that is all that is expected of it."""
+    finished = run("run", "port-exhaustion", *chosen, *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == established
+
+
+@pytest.mark.parametrize("scenario", ["refusal-signals", "protocols", "hole-punching"])
+def test_the_gateway_of_one_rule_passes_other_scenarios(run: Run, scenario: str) -> None:
+    """What it declares is true, whatever is asked."""
+    finished = run("run", scenario, "--gateway", ONE_RULE, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+
+
+@pytest.mark.parametrize("kind", ["scenario", "topology", "gateway", "allocator", "policy"])
+def test_a_skeleton_runs_at_once_and_one_check_fails_on_purpose(run: Run, kind: str, tmp_path: Path) -> None:
+    """The command that `new` prints is all it takes; the check's source says what to do next."""
+    told = run("new", kind, "first-try")
+    assert told.status == 0, told.complaints
+    command = re.search(r"sudo ./lastport (.+)", told.output)
+    assert command is not None
+
+    small = () if kind in ("scenario", "topology") else SMALL
+    finished = run(*command[1].split(), *small, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    (failed,) = [check for check in finished.result["checks"] if not check["ok"]]
+    assert f"docs/how/{kind}.md" in failed["source"]

@@ -1,0 +1,76 @@
+"""A controller as a process of its own: a stand-in that answers as the real one does, over the same sockets."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from controller.settings import Settings
+from topologies.gateways.base import GatewayPlan, Options
+from topologies.gateways.openflow.process import ControllerProcess
+
+STAND_IN = """
+import json, socket, sys
+
+path, port, telemetry = sys.argv[1:]
+print("configured by", path, flush=True)
+lab = socket.socket(fileno=int(telemetry))
+lab.sendall(b'{"listening": true}\\n{"ready": true, "framework": "none"}\\n')
+for line in lab.makefile():
+    question = json.loads(line)
+    lab.sendall(b'{"event": "something else"}\\n')
+    lab.sendall(json.dumps({"id": question["id"] - 1, "gauges": "late"}).encode() + b"\\n")
+    answer = {"id": question["id"], "gauges": {"port": int(port)}, "asked": question}
+    lab.sendall(json.dumps(answer).encode() + b"\\n")
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> GatewayPlan:
+    """What a gateway is told, with a folder of its own."""
+    return GatewayPlan(
+        settings=Settings(ports=7),
+        options=Options(),
+        interfaces=[],
+        mac="02:00:0a:00:ff:fe",
+        seed=3,
+        folder=tmp_path,
+        datapath="userspace",
+    )
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module that Python finds."""
+    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "stand_in"
+
+
+def test_a_controller_gets_its_configuration_and_answers_the_question_it_was_asked(
+    plan: GatewayPlan, stand_in: str
+) -> None:
+    """Answers to others and events are passed over; two controllers never have one port."""
+    elsewhere = plan.folder / "elsewhere"
+    elsewhere.mkdir()
+    one = ControllerProcess(plan, stand_in)
+    other = ControllerProcess(dataclasses.replace(plan, folder=elsewhere), stand_in)
+    try:
+        one.wait_listening()
+        one.wait_ready()
+
+        assert (one.is_ready, one.framework) == (True, "none")
+        assert one.ask(flush=True)["asked"]["flush"] is True
+        assert one.gauges() == {"port": one.port}
+        assert one.port != other.port
+        written = yaml.safe_load((plan.folder / "controller.yaml").read_text())
+        assert (written["seed"], written["settings"]["ports"]) == (3, 7)
+    finally:
+        one.stop()
+        other.stop()
+
+    assert one.process.poll() is not None
+    assert one.log.read_text() == f"configured by {plan.folder}/controller.yaml\n"
