@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import Field
 
@@ -39,32 +39,31 @@ class StepParameters(FlowsParameters):
     connections: int = Field(24000, strict=True, ge=1, description="new flows of one step of the search")
 
 
-class Replacing(Measuring):
+class Replacing(Measuring[StepParameters]):
     """How many new flows a second can a NAT set up, if each throws out another?"""
 
     name = "bench-evict"
-    Parameters = StepParameters
-    settings: ClassVar[dict[str, Any]] = {"ports": 64512, "hold_down_timeout": 0}
+    settings = {"ports": 64512, "hold_down_timeout": 0}
     offered = 2.0
     cached_flows = 0
 
     def measure(self) -> None:
         """Fill, if somebody is to be thrown out, and search."""
         self._spent: dict[str, float] = {}
-        self._evicts = self.nat.on_exhaustion == "evict-lru"
+        self._evicts = self.x.settings.on_exhaustion == "evict-lru"
         if self._evicts:
-            self.fill(self.nat.ports)
-        with self.report.phase("search"):
+            self.fill(self.x.settings.ports)
+        with self.x.phase("search"):
             rate = highest_rate(self._passes, first=FIRST_RATE_S)
-        counters = self.lab.gateway.counters(self.parameters.protocol)
+        counters = self.x.counters()
         evicted = counters.get("evicted_mappings") or 0
-        self.sample({"protocol": self.parameters.protocol}, "flows/s", rate, evicted=evicted, **self._spent)
+        self.sample({"protocol": self.x.protocol}, "flows/s", rate, evicted=evicted, **self._spent)
 
     def _passes(self, rate: float) -> bool:
         """Open flows that were longest without a mapping, or that have none since all were ended."""
-        count, flows = self.parameters.connections, self.raw.plan.flows
+        count, flows = self.x.parameters.connections, self.raw.plan.flows
         if not self._evicts:
-            self.lab.gateway.flush()
+            self.x.lab.gateway.flush()
             time.sleep(PORT_REST_S + SLACK_S)  # the rest itself is what there is to wait for
         if self.used + RUN + count > flows:
             self.used = 0

@@ -48,24 +48,25 @@ class UseParameters(FlowsParameters):
     frames: int = Field(100_000, strict=True, ge=1, description="datagrams that are timed")
 
 
-class Forwarding(Measuring):
+class Forwarding(Measuring[UseParameters]):
     """How fast do packets pass whose flow is known?"""
 
     name = "bench-forward"
-    Parameters = UseParameters
     cached_flows = SWITCH_DEFAULT
 
     def measure(self) -> None:
         """Open flows, use them, and so on."""
-        for mappings in self.parameters.mappings:
+        for mappings in self.x.parameters.mappings:
             self.fill(mappings)
-            with self.report.phase(f"{mappings} mappings"):
+            with self.x.phase(f"{mappings} mappings"):
                 self.raw.flood(mappings, frames=mappings, window=_window(WARMING), payload=WARMING)
-                for payload in self.parameters.payloads:
+                for payload in self.x.parameters.payloads:
                     self._time(mappings, payload)
 
     def _time(self, mappings: int, payload: int) -> None:
-        landed = self.raw.flood(mappings, frames=self.parameters.frames, window=_window(payload), payload=payload)
+        landed = self.raw.flood(
+            mappings, frames=self.x.parameters.frames, window=_window(payload), payload=payload
+        )
         cell = {"mappings": mappings, "payload": payload}
         rate = landed["arrived"] / landed["seconds"]
         lost = landed["sent"] - landed["arrived"]

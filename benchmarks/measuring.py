@@ -7,31 +7,26 @@ kindest case for all.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import Field
 
 from benchmarks.processes import processor_s, switch
-from controller.settings import Settings
-from testbed.experiment.parameters import Parameters as ScenarioParameters
-from testbed.experiment.scenario import Scenario
+from testbed.api import Experiment, Parameters, Scenario
 from testbed.traffic.generator import FIRST_PORT, RUN
-
-if TYPE_CHECKING:
-    from testbed.experiment.lab import Lab
-    from testbed.experiment.report import Report
 
 PART = 4096
 """Flows that are opened at once to fill a table."""
 RESOLUTION = 0.05
-"""A search for a rate ends when its bounds are so close, as a share of the lower one."""
+"""A search for a rate ends when its bounds differ by this share of the lower one."""
 LEAST_RATE_S, MOST_RATE_S = 10.0, 100_000.0
-"""Where a search gives up."""
+"""Where a search ends in any case."""
 UNBOUNDED = 32_768
-"""Frames under way at once when the clock alone decides; some bound there must be, or our own queues overflow."""
+"""Frames under way at once when the clock alone decides: without a bound, our own queues would overflow."""
 SETTLE_S = 0.01
-"""What the last packet may take on its way."""
+"""Seconds that the last packet may take on its way."""
 
 
 def highest_rate(passes: Callable[[float], bool], *, first: float = 500.0) -> float:
@@ -55,70 +50,73 @@ class Adopting(Protocol):
         """Fill the table."""
 
 
-class FlowsParameters(ScenarioParameters):
-    """Of every trial in a network."""
+class FlowsParameters(Parameters):
+    """What every trial in a network has."""
 
     protocol: Literal["udp", "tcp"] = Field("udp", description="protocol")
 
 
-class Measuring(Scenario):
-    """A scenario that measures; its figures are the series `samples`."""
+P = TypeVar("P", bound=FlowsParameters)
+
+
+class Measuring(Scenario[P]):
+    """A scenario that measures; its figures are the series `samples`. `self.x` is what `run` is given."""
 
     claim = "none; it measures"
-    Parameters: ClassVar[type[ScenarioParameters]] = FlowsParameters
     wire_is_read = False
-    settings: ClassVar[dict[str, Any]] = {"ports": 64512}
-    offered: ClassVar[float] = 1.0
+    settings = {"ports": 64512}
+    offered: float = 1.0
     """Flows that there are for each port."""
 
-    def run(self, lab: Lab, parameters: Any, settings: Settings, report: Report) -> None:
-        """Make ready, measure, and see that nothing escaped us."""
-        self.lab, self.parameters, self.nat, self.report = lab, parameters, settings, report
+    def run(self, x: Experiment[P]) -> None:
+        """Make ready, measure, and check that the bench itself missed nothing."""
+        self.x = x
         self.used = self.in_use = 0
         self.samples: list[dict[str, Any]] = []
         self.prepare()
-        self.raw = lab.raw(parameters.protocol, flows=int(settings.ports * self.offered))
-        with report.phase("warm up"):
+        self.raw = x.lab.raw(x.protocol, flows=int(x.settings.ports * self.offered))
+        with x.phase("warm up"):
             self._warm_up()
         self.measure()
-        report.series(samples=self.samples)
-        report.check(
-            "no frame was missed by the bench itself",
+        x.series(samples=self.samples)
+        x.check(
+            "frames that the bench itself missed",
             expected=0,
             observed=self.raw.dropped(),
             source="packet(7): the kernel counts what found no room",
         )
+        x.account()
 
     def prepare(self) -> None:
         """Do what must be done before there is any traffic."""
 
+    @abstractmethod
     def measure(self) -> None:
-        """Measure."""
-        raise NotImplementedError
+        """Measure, and keep each figure by `sample`."""
 
     def sample(self, parameters: dict[str, Any], unit: str, value: float, **details: float) -> None:
         """Keep one figure."""
         self.samples.append({"parameters": parameters, "unit": unit, "value": value, "details": details})
 
     def fill(self, until: int) -> None:
-        """Open flows until so many ports are in use; fewer are, `in_use`, if the NAT refused some."""
-        with self.report.phase(f"fill to {until}"):
-            if isinstance(self.lab.gateway, Adopting) and self.used < until:
+        """Open flows until `until` ports are in use; `in_use` is less than that if the NAT refused some."""
+        with self.x.phase(f"fill to {until}"):
+            if isinstance(self.x.lab.gateway, Adopting) and self.used < until:
                 plan, numbers = self.raw.plan, range(self.used, until)
                 flows = [(plan.protocol, *self.raw.inside(number), FIRST_PORT + number) for number in numbers]
-                self.lab.gateway.adopt(flows, (plan.server.address, plan.port))
+                self.x.lab.gateway.adopt(flows, (plan.server.address, plan.port))
                 self.in_use += len(flows)
                 self.used = until
             while self.used < until:
                 part = min(PART, until - self.used)
                 self.in_use += self.raw.open(self.used, part)["arrived"]
                 self.used += part
-                self.report.progress(self.used, until)
+                self.x.progress(self.used, until)
 
     def opens(self, first: int, count: int, rate: float, *, within: float = 0.0) -> bool:
         """Open flows at a rate, by the clock; return whether all arrive in time, and can be answered.
 
-        `within` is how many seconds later than the others the last one may arrive.
+        The last one may arrive `within` seconds later than the others.
         """
         sent = self.raw.open(first, count, window=UNBOUNDED, rate=rate)
         back = self.raw.answer(first, count)
@@ -126,18 +124,18 @@ class Measuring(Scenario):
         return bool(in_time and sent["arrived"] == back["arrived"] == count)
 
     def allocated(self) -> int:
-        """Return how many ports are allocated, by the gateway's own count."""
-        return self.lab.gateway.counters(self.parameters.protocol).get("ports_allocated") or 0
+        """Return the number of allocated ports, by the gateway's own count."""
+        return self.x.counters().get("ports_allocated") or 0
 
     def processor_s(self) -> dict[str, float]:
-        """Return how long each program has run so far: the gateway's, the switch, and the generator."""
+        """Return the processor time of each program so far: the gateway's, the switch, and the generator."""
         pids = {"switch": switch(), "generator": self.raw.pid}
-        if processes := self.lab.gateway.processes():
+        if processes := self.x.lab.gateway.processes():
             pids["gateway"] = processes[0].pid
         return {name: processor_s(pid) for name, pid in pids.items()}
 
     def spent(self, before: dict[str, float], flows: int) -> dict[str, float]:
-        """Return how much processor time each program took for a flow since `before`, in microseconds."""
+        """Return the processor time that each program took for a flow since `before`, in microseconds."""
         return {
             f"{name}_us": (seconds - before[name]) / flows * 1e6 for name, seconds in self.processor_s().items()
         }

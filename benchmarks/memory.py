@@ -33,32 +33,31 @@ class MemoryParameters(Parameters):
     ports: int = Field(64512, strict=True, ge=1024, le=64512, description="ports of the external address")
 
 
-class Weighing(Measuring):
+class Weighing(Measuring[FlowsParameters]):
     """How many bytes does a mapping take, and how many a rule?"""
 
     name = "bench-memory"
-    Parameters = FlowsParameters
 
     def prepare(self) -> None:
         """Weigh the rules, while there is nothing else in the switch; then remove them."""
         before = resident(switch())
-        path = FOLDER / "strange-flows"
-        path.write_text("".join(rules(self.nat.ports)))
+        path, ports = FOLDER / "strange-flows", self.x.settings.ports
+        path.write_text("".join(rules(ports)))
         output("ovs-ofctl", "-OOpenFlow13", "add-flows", "gateway", str(path))
-        self.sample({"what": "rule in the switch"}, "bytes", (resident(switch()) - before) / (2 * self.nat.ports))
+        self.sample({"what": "rule in the switch"}, "bytes", (resident(switch()) - before) / (2 * ports))
         output("ovs-ofctl", "-OOpenFlow13", "del-flows", "gateway", f"cookie={COOKIE}/-1")
 
     def measure(self) -> None:
         """Weigh the controller, before and after a fill."""
-        (controller,) = self.lab.gateway.processes()
+        (controller,) = self.x.lab.gateway.processes()
         before, in_use = resident(controller.pid), self.in_use
-        self.fill(self.nat.ports)
+        self.fill(self.x.settings.ports)
         grown = resident(controller.pid) - before
         self.sample({"what": "mapping in the controller"}, "bytes", grown / (self.in_use - in_use))
 
 
 def rules(mappings: int) -> list[str]:
-    """Return two rules for each of so many mappings, as our own pipeline has them."""
+    """Return two rules for each of `mappings` mappings, as our own pipeline has them."""
     lines = []
     for port in range(FIRST_PORT, FIRST_PORT + mappings):
         known = f"cookie={COOKIE},priority=20,udp"

@@ -48,38 +48,38 @@ class WayParameters(FlowsParameters):
     way: Literal["close", "timeout", "operator"] = Field("close", description="how the table is emptied")
 
 
-class Emptying(Measuring):
+class Emptying(Measuring[WayParameters]):
     """How long does it take until a full table is empty again?"""
 
     name = "bench-release"
-    Parameters = WayParameters
 
     def measure(self) -> None:
         """Fill, empty, and wait."""
-        self.fill(self.nat.ports)
+        self.ports = self.x.settings.ports
+        self.fill(self.ports)
         full = self.allocated()
-        way = self.parameters.way
-        with self.report.phase(f"release by {way}"):
+        way = self.x.parameters.way
+        with self.x.phase(f"release by {way}"):
             started = {"close": self._close, "timeout": self._idle, "operator": self._flush}[way]()
             seconds = self._empty_after(started)
-        self.sample({"by": way, "ports": self.nat.ports}, "s", seconds, mappings=full)
+        self.sample({"by": way, "ports": self.ports}, "s", seconds, mappings=full)
 
     def _close(self) -> float:
         started = time.monotonic()
-        for first in range(0, self.nat.ports, 4096):
-            count = min(4096, self.nat.ports - first)
+        for first in range(0, self.ports, 4096):
+            count = min(4096, self.ports - first)
             self.raw.out(Kind.FIN, first, count)
             self.raw.back(Kind.FIN, first, count)
         return started
 
     def _idle(self) -> float:
         """Use every mapping once more; return when the last one is due."""
-        self.raw.flood(self.nat.ports, frames=self.nat.ports, window=256, payload=SMALLEST_PAYLOAD)
-        return time.monotonic() + self.nat.udp_timeout
+        self.raw.flood(self.ports, frames=self.ports, window=256, payload=SMALLEST_PAYLOAD)
+        return time.monotonic() + self.x.settings.udp_timeout
 
     def _flush(self) -> float:
         started = time.monotonic()
-        self.lab.gateway.flush()
+        self.x.lab.gateway.flush()
         return started
 
     def _empty_after(self, started: float) -> float:

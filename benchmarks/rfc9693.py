@@ -48,27 +48,26 @@ class StepParameters(FlowsParameters):
     connections: int = Field(1000, strict=True, ge=1, description="connections of one step of the search")
 
 
-class Searching(Measuring):
+class Searching(Measuring[StepParameters]):
     """What are a NAT's maximum connection establishment rate, table capacity and tear-down rate?"""
 
     name = "bench-rfc9693"
-    Parameters = StepParameters
     offered = 1.0625
 
     def measure(self) -> None:
         """Search, fill, and empty."""
-        with self.report.phase("connection establishment"):
+        with self.x.phase("connection establishment"):
             rate = self._search()
         self.sample(self._cell("maximum establishment rate"), "connections/s", rate)
-        with self.report.phase("capacity"):
+        with self.x.phase("capacity"):
             capacity = self._capacity()
         self.sample(self._cell("table capacity"), "connections", capacity)
-        with self.report.phase("tear-down"):
+        with self.x.phase("tear-down"):
             seconds = self._tear_down()
         self.sample(self._cell("tear-down rate"), "connections/s", capacity / seconds)
 
     def _cell(self, what: str) -> dict[str, Any]:
-        return {"what": what, "protocol": self.parameters.protocol}
+        return {"what": what, "protocol": self.x.protocol}
 
     def _search(self) -> float:
         """Return the highest rate that has passed."""
@@ -79,7 +78,7 @@ class Searching(Measuring):
         self._tear_down()
         time.sleep(PORT_REST_S + SLACK_S)  # the rest itself is what there is to wait for
         self.raw.open(0, RUN, window=1)  # it passes when the NAT has done all that it was told before
-        return self.opens(RUN, self.parameters.connections, rate)
+        return self.opens(RUN, self.x.parameters.connections, rate)
 
     def _capacity(self) -> int:
         """Offer more connections than there are ports; return how many can be answered."""
@@ -90,7 +89,7 @@ class Searching(Measuring):
 
     def _tear_down(self) -> float:
         started = time.monotonic()
-        self.lab.gateway.flush()
+        self.x.lab.gateway.flush()
         while self.allocated():
             if time.monotonic() - started > EMPTY_WITHIN_S:
                 raise TimeoutError(f"the table was not empty within {EMPTY_WITHIN_S:.0f} s")

@@ -51,26 +51,25 @@ class WindowParameters(FlowsParameters):
     in_flight: int = Field(256, strict=True, ge=1, description="first packets under way at once")
 
 
-class SettingUp(Measuring):
+class SettingUp(Measuring[WindowParameters]):
     """How many new flows a second does a NAT set up, and how does that change as its table fills?"""
 
     name = "bench-setup"
-    Parameters = WindowParameters
 
     def measure(self) -> None:
         """Fill, time a window, and so on."""
-        fills = self.parameters.fills
-        run_up = min(RUN_UP, self.nat.ports // len(fills))
-        other = self.lab.raw("tcp" if self.parameters.protocol == "udp" else "udp", flows=run_up * len(fills))
+        fills = self.x.parameters.fills
+        run_up = min(RUN_UP, self.x.settings.ports // len(fills))
+        other = self.x.lab.raw("tcp" if self.x.protocol == "udp" else "udp", flows=run_up * len(fills))
         for number, fill in enumerate(fills):
-            self.fill(int(fill * self.nat.ports))
-            with self.report.phase(f"{self.parameters.window} flows"):
+            self.fill(int(fill * self.x.settings.ports))
+            with self.x.phase(f"{self.x.parameters.window} flows"):
                 other.open(number * run_up, run_up)
                 self._time(fill)
 
     def _time(self, fill: float) -> None:
         """Open a window of flows, and answer them; again with a smaller load, if one was lost."""
-        window, in_flight = self.parameters.window, self.parameters.in_flight
+        window, in_flight = self.x.parameters.window, self.x.parameters.in_flight
         for _ in range(TRIES):
             before, in_use = self.processor_s(), self.in_use
             sent = self.raw.open(self.used, window, window=in_flight)
@@ -79,12 +78,12 @@ class SettingUp(Measuring):
             self.used += window
             self.in_use += sent["arrived"]
             lost = window - min(sent["arrived"], back["arrived"])
-            if not lost or self.used + window > self.nat.ports:
+            if not lost or self.used + window > self.x.settings.ports:
                 break
             in_flight = max(1, in_flight // 2)
         latencies = {key: value for key, value in sent.items() if key.endswith("_ms")}
         self.sample(
-            {"protocol": self.parameters.protocol, "fill": fill},
+            {"protocol": self.x.protocol, "fill": fill},
             "flows/s",
             sent["arrived"] / sent["seconds"],
             **latencies,

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
+from controller.nat.strategies.allocators import ALLOCATORS
+from controller.nat.strategies.exhaustion import POLICIES
+from controller.nat.strategies.pooling import POOLINGS
 from controller.nat.tcp import TIMERS, TRANSITIONS, TcpState
+from controller.settings import Settings
+from controller.settings.profiles import EXPLAINED
+from testbed.command.listing import TYPES, fields
+from testbed.registry import SCENARIOS, load, ours
 
 DOCS = Path(__file__).parent
 
@@ -20,8 +29,66 @@ def pages() -> dict[str, str]:
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    tcp = environment.get_template("tcp.md.j2")
-    return {"tcp.md": tcp.render(states=list(TcpState), transitions=TRANSITIONS, timers=TIMERS)}
+    environment.filters |= {
+        "value": value,
+        "default_of": default_of,
+        "allowed": allowed,
+        "cell": cell,
+        "first_line": first_line,
+    }
+    facts: dict[str, dict[str, Any]] = {
+        "tcp.md": {"states": list(TcpState), "transitions": TRANSITIONS, "timers": TIMERS},
+        "scenarios.md": {"scenarios": scenarios(), "fields": fields},
+        "settings.md": {
+            "settings": fields(Settings),
+            "profiles": EXPLAINED,
+            "choices": {
+                "port_allocation_type": ALLOCATORS,
+                "address_allocation_type": POOLINGS,
+                "on_exhaustion": POLICIES,
+            },
+            "options": {name: fields(gateway.Options) for name, gateway in ours("gateway").items()},
+        },
+    }
+    return {name: environment.get_template(f"{name}.j2").render(known) for name, known in facts.items()}
+
+
+def scenarios() -> dict[str, Any]:
+    """Return the class of each scenario, by its name."""
+    found = {}
+    for name in SCENARIOS:
+        try:
+            found[name] = load("scenario", name)
+        except ImportError:  # WIP: scenarios that are not rewritten yet; to be removed with the last of them
+            continue
+    return found
+
+
+def value(given: object) -> str:
+    """Write a value as a user types it after `--set KEY=`."""
+    return given if isinstance(given, str) else json.dumps(given, default=str).replace('"', "")
+
+
+def default_of(field: dict[str, Any]) -> str:
+    """Write the default of a field; one that is no value of its type is made from the settings before a run."""
+    is_derived = field["default"] is None and "null" not in field["type"]
+    return "from the settings" if is_derived else f"`{value(field['default'])}`"
+
+
+def allowed(field: dict[str, Any]) -> str:
+    """Write what a field may be."""
+    return cell(field["allowed"] or (field["type"] if field["type"] == TYPES["boolean"] else None))
+
+
+def cell(text: object) -> str:
+    """Write a text so that it fits into a cell of a table; of several values, one after the other."""
+    words = ", ".join(map(str, text)) if isinstance(text, list) else "" if text is None else str(text)
+    return words.replace("|", "\\|").replace("\n", " ")
+
+
+def first_line(documented: Any) -> str:
+    """Return the first line of a docstring."""
+    return (documented.__doc__ or "").strip().splitlines()[0]
 
 
 if __name__ == "__main__":

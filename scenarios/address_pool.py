@@ -17,7 +17,14 @@ from pydantic import Field
 
 from scenarios.shared.checks import check_endpoints, check_refused, check_refused_packets
 from scenarios.shared.filling import MOST_PER_CLIENT, Filled, Filling, outlasting
-from scenarios.shared.requirements import REFUSES_NONE, finds_every_port, keeps_mappings, ports_run_short
+from scenarios.shared.requirements import (
+    REFUSES_NONE,
+    client_for_each_address,
+    finds_every_port,
+    keeps_mappings,
+    ports_run_short,
+    several_addresses,
+)
 from testbed.api import (
     Asked,
     Experiment,
@@ -49,19 +56,6 @@ def _wanted(settings: Settings) -> tuple[int, int]:
     return math.ceil(ports * addresses * TOO_MANY), math.ceil(ports * TOO_MANY)
 
 
-def _one_address(asked: Asked) -> Refusal | None:
-    addresses, way_out = len(asked.settings.external_addresses), "external_addresses=2 or more"
-    return Refusal("external_addresses", 1, "one is compared with several", way_out) if addresses < 2 else None
-
-
-def _few_clients(asked: Asked) -> Refusal | None:
-    clients, addresses = asked.parameters.clients, len(asked.settings.external_addresses)
-    if clients >= addresses:
-        return None
-    why = f"where each client keeps to one address, fewer clients cannot use all {addresses}"
-    return Refusal("clients", clients, why, f"clients={addresses} or more", kind="parameter")
-
-
 def _too_many_for_one(asked: Asked) -> Refusal | None:
     alone, addresses = _wanted(asked.settings)[0], len(asked.settings.external_addresses)
     if alone <= MOST_PER_CLIENT:
@@ -77,8 +71,8 @@ class AddressPool(Scenario[PoolParameters]):
     claim = "more addresses, more ports"
     settings = {"ports": 16, "external_addresses": 4, "port_set_size": 4, "hold_down_timeout": 0}
     requires = (
-        Requirement("two external addresses or more", _one_address, Of.SETTINGS),
-        Requirement("as many clients as external addresses", _few_clients, Of.SETTINGS),
+        several_addresses("one is compared with several"),
+        client_for_each_address(),
         Requirement("source ports enough for one client that takes all ports", _too_many_for_one, Of.SETTINGS),
         keeps_mappings(REFUSES_NONE),
         ports_run_short(

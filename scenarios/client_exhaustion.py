@@ -43,6 +43,8 @@ BEYOND = 3
 AT_ONCE_S = 0.5
 """What a busy machine is granted for a refusal within one host; it takes microseconds, and no packet."""
 ANSWERED_WITHIN_S = 5.0
+AT_ONCE = "this scenario's AT_ONCE_S"
+SET_UP = "set-up: the NAT has more ports than client_ports"
 OWN = "connect(2): EADDRNOTAVAIL; ip-sysctl: ip_local_port_range"
 COUNTED = "counted by the hosts' kernels on their interfaces"
 
@@ -116,36 +118,22 @@ other hosts behind the same NAT are refused as well.
         with x.phase("bob and carol go on"):
             refused, sent_at_full, passed = _counted(x, [bob, carol], target, patience=x.parameters.patience)
 
-        got, told = [each.words for each in kept], [each.words for each in own]
-        seconds = [round(each.told.seconds, 4) for each in own if each.told]
+        answered = [each.words for each in kept].count("answered")
+        errors, outcomes = [each.words for each in own], [each.attempt(0).outcome for each in refused]
+        longest = max((round(each.told.seconds, 4) for each in own if each.told), default=None)
+        got, expected, promised = len(filled.established), ["EADDRNOTAVAIL"] * BEYOND, [x.promise.outcome] * 2
         alone, full = "when alice's kernel has no port", "when the NAT is full"
-        x.check("alice's first connections", expected=own_ports, observed=got.count("answered"), source=OWN)
-        x.check(f"alice's connections {alone}", expected=["EADDRNOTAVAIL"] * BEYOND, observed=told, source=OWN)
+        x.check("alice's first connections", expected=own_ports, observed=answered, source=OWN)
+        x.check(f"alice's connections {alone}", expected=expected, observed=errors, source=OWN)
         x.check(
-            "seconds until alice's kernel refuses",
-            expected=at_most(AT_ONCE_S),
-            observed=max(seconds, default=None),
-            source="this scenario's AT_ONCE_S",
+            "seconds until alice's kernel refuses", expected=at_most(AT_ONCE_S), observed=longest, source=AT_ONCE
         )
         x.check(f"SYNs that leave alice {alone}", expected=0, observed=sent, source=COUNTED)
         x.check(f"SYNs that reach the server {alone}", expected=0, observed=arrived, source=COUNTED)
+        x.check(f"bob's connection {alone}", expected="answered", observed=others[0].words, source=SET_UP)
+        x.check("bob's connections until the NAT is full", expected=left, observed=got, source="RFC 6888 REQ-13")
         x.check(
-            f"bob's connection {alone}",
-            expected=["answered"],
-            observed=[each.words for each in others],
-            source="set-up: the NAT has more ports than client_ports",
-        )
-        x.check(
-            "bob's connections until the NAT is full",
-            expected=left,
-            observed=len(filled.established),
-            source="RFC 6888 REQ-13",
-        )
-        x.check(
-            f"bob's and carol's connections {full}",
-            expected=[x.promise.outcome] * len(refused),
-            observed=[each.attempt(0).outcome for each in refused],
-            source=x.promise.source,
+            f"bob's and carol's connections {full}", expected=promised, observed=outcomes, source=x.promise.source
         )
         x.check(
             f"SYNs that leave bob and carol {full}", expected=at_least(2), observed=sent_at_full, source=COUNTED

@@ -34,7 +34,7 @@ KEPT_BUSY_S = 3.5
 """The shortest time: a use counts as at the packet count before it, and that of the busy ones comes after 2 s."""
 REJECTED = {"tcp": "ECONNRESET", "udp": "ECONNREFUSED"}
 """What a sender gets from a host that knows nothing of it (RFC 9293 section 3.5.2, RFC 1122 section 4.1.3.1)."""
-NO_ERROR = "docs/design.md: a segment of no connection that is known is dropped; the RFCs leave it open"
+NO_ERROR = "docs/design/nat.md: a segment of no connection that is known is dropped; the RFCs leave it open"
 LEAST_RECENT = "docs/exhaustion.md: the least recently used goes, one for each newcomer"
 
 

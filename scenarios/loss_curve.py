@@ -124,26 +124,20 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
     def run(self, x: Experiment[CurveParameters]) -> None:
         """Fire, and draw the curve beside the predicted one."""
         parameters, ports, finds = x.parameters, x.settings.ports, x.behaviour.finds_every_port_of
-        drawn = source_ports.draw(
-            clients=parameters.clients,
-            attempts=parameters.attempts,
-            ports=parameters.source_ports,
-            seed=x.lab.seed,
-        )
-        volley, counters = Volley.fire(drawn, x), x.counters()
-        served, seen, refused = volley.served, volley.seen, volley.refused
-        own, pool = [port for _, port in drawn], range(FIRST_PORT, FIRST_PORT + ports)
+        pool = range(FIRST_PORT, FIRST_PORT + ports)
+        volley = Volley.fire(x, parameters.attempts, parameters.source_ports)
+        served, refused, counters = volley.served, volley.refused, x.counters()
         with x.phase("predict"):
             predicted = Prediction.of(
-                own,
+                volley.own,
                 pool,
                 finds_every_port_of=finds.value,
                 keeps=x.behaviour.keeps_source_port.value,
                 steps=parameters.steps,
                 seed=x.lab.seed,
             )
-        check_endpoints([endpoint for endpoint in seen if endpoint], served.count(True), x)
-        _check_own_ports(source_ports.kept(own, [endpoint and endpoint[1] for endpoint in seen], pool), x)
+        check_endpoints(volley.seen, served.count(True), x)
+        _check_own_ports(volley.kept(pool), x)
         first = served[:ports]
         x.check(
             f"refusals among the first {len(first):,} attempts, for which there are ports",
@@ -152,8 +146,8 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
             source=f"{finds}; simulated in scenarios/shared/models",
         )
         if finds.value >= ports:
-            everyone = len(first)
-            x.check("attempts that get a port", expected=everyone, observed=served.count(True), source=str(finds))
+            source = str(finds)
+            x.check("attempts that get a port", expected=len(first), observed=served.count(True), source=source)
         check_refused(refused, x, refused=len(refused))
         x.agrees("packets dropped for want of something", len(refused), *DROPPED, of=counters)
         x.agrees("ports allocated", served.count(True), "ports_allocated", of=counters)

@@ -25,6 +25,10 @@ class Simple(OpenFlowGateway):
 
     followed = frozenset({"ports", "external_addresses"})
 
+    def counters(self, protocol: str) -> dict[str, int | None]:
+        """Return nothing: its controller does not count."""
+        return {}
+
 
 class Ceiling(Simple):
     """A controller that decides nothing."""

@@ -38,6 +38,30 @@ def even_addresses() -> Requirement:
     return Requirement("as many clients at each external address", unmet, Of.SETTINGS)
 
 
+def several_addresses(why: str) -> Requirement:
+    """Need two external addresses or more, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        if len(asked.settings.external_addresses) > 1:
+            return None
+        return Refusal("external_addresses", 1, why, "external_addresses=2 or more")
+
+    return Requirement(f"two external addresses or more: {why}", unmet, Of.SETTINGS)
+
+
+def client_for_each_address() -> Requirement:
+    """Need as many clients as external addresses, as each may keep to one of them."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        clients, addresses = asked.parameters.clients, len(asked.settings.external_addresses)
+        if clients >= addresses:
+            return None
+        why = f"where each client keeps to one address, fewer clients cannot use all {addresses}"
+        return Refusal("clients", clients, why, f"clients={addresses} or more", kind="parameter")
+
+    return Requirement("a client for each external address", unmet, Of.SETTINGS)
+
+
 def source_ports(
     attempts: Callable[[Asked], int], *, clients: Callable[[Asked], int] | None = None
 ) -> Requirement:

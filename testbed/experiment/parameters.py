@@ -1,4 +1,4 @@
-"""What a user may choose about a scenario besides the gateway's settings; a scenario derives its own from these."""
+"""What a user may choose about a scenario besides the settings; a scenario derives its own from these."""
 
 from __future__ import annotations
 

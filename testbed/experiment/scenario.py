@@ -54,7 +54,7 @@ class Scenario(ABC, Generic[P]):
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
-        for base in getattr(cls, "__orig_bases__", ()):
+        for base in cls.__dict__.get("__orig_bases__", ()):
             chosen = [each for each in get_args(base) if isinstance(each, type) and issubclass(each, Parameters)]
             if chosen and issubclass(get_origin(base), Scenario):
                 cls.Parameters = chosen[0]
