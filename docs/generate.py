@@ -15,7 +15,7 @@ from controller.nat.tcp import TIMERS, TRANSITIONS, TcpState
 from controller.settings import Settings
 from controller.settings.profiles import EXPLAINED
 from testbed.command.listing import TYPES, fields
-from testbed.registry import SCENARIOS, load, ours
+from testbed.registry import ours
 
 DOCS = Path(__file__).parent
 
@@ -38,7 +38,7 @@ def pages() -> dict[str, str]:
     }
     facts: dict[str, dict[str, Any]] = {
         "tcp.md": {"states": list(TcpState), "transitions": TRANSITIONS, "timers": TIMERS},
-        "scenarios.md": {"scenarios": scenarios(), "fields": fields},
+        "scenarios.md": {"scenarios": ours("scenario"), "fields": fields},
         "settings.md": {
             "settings": fields(Settings),
             "profiles": EXPLAINED,
@@ -51,17 +51,6 @@ def pages() -> dict[str, str]:
         },
     }
     return {name: environment.get_template(f"{name}.j2").render(known) for name, known in facts.items()}
-
-
-def scenarios() -> dict[str, Any]:
-    """Return the class of each scenario, by its name."""
-    found = {}
-    for name in SCENARIOS:
-        try:
-            found[name] = load("scenario", name)
-        except ImportError:  # WIP: scenarios that are not rewritten yet; to be removed with the last of them
-            continue
-    return found
 
 
 def value(given: object) -> str:

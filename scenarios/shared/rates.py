@@ -1,4 +1,4 @@
-"""Connections by the clock against a pool of ports: how many a second it can bear, and what becomes of the rest.
+"""Connections at a rate against a pool of ports: what the pool can bear, and what has to become of the rest.
 
 A connection occupies a port while it is used, and for a while longer: until the NAT gives the port again. A pool
 of c ports that are occupied for D seconds each serves c / D connections a second, however short they are.
@@ -7,20 +7,58 @@ of c ports that are occupied for D seconds each serves c / D connections a secon
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from controller.settings import ConfigurationError, Settings
-from testbed.experiment.promise import room
-from testbed.traffic.records import Opening, Served
-from topologies.gateways.behaviour import Behaviour
+from pydantic import Field
+
+from scenarios.shared.filling import QUICK_RELEASE
+from testbed.api import (
+    SYN_TIMER_S,
+    Asked,
+    Behaviour,
+    Of,
+    Refusal,
+    Requirement,
+    Settings,
+    SubscriberParameters,
+    room,
+)
 
 MOST_PER_SECOND = 800.0
-"""Connections a second that every machine can offer, so that only the NAT refuses."""
+"""Connections a second that every machine can open, so that only the NAT refuses."""
 MOST_SPREAD_S = 2.0
-"""By how much later than its timer a port may come back, where a rate is to be reckoned."""
-LEAD_S = 0.2
-"""From the order to the first start, for workers that are still reading."""
+"""The most seconds between the earliest and the latest return of a port, where a rate is to be computed."""
+SMALL_POOL: dict[str, Any] = {
+    **QUICK_RELEASE,
+    "ports": 32,
+    "port_set_size": 4,
+    "tcp_trans_close_timeout": 0.4,
+    "tcp_rst_timeout": 0.4,
+}
+"""Settings for a pool that a low rate exhausts, while ports come back in less than a second."""
+
+
+class RateParameters(SubscriberParameters):
+    """How long a connection lasts, where connections come by the clock."""
+
+    holding: float = Field(
+        0.3, strict=True, ge=0.1, le=60, description="seconds for which each connection is used"
+    )
+
+
+class BurstParameters(RateParameters):
+    """By how much more connections come than a pool can bear, and how many."""
+
+    load: float = Field(
+        1.25, strict=True, gt=1, le=3, description="connections offered, as a multiple of capacity"
+    )
+    rounds: float = Field(2, strict=True, ge=1.5, le=20, description="connections in all, as a multiple of ports")
+
+    def arrivals(self, pool: Pool) -> list[float]:
+        """Return when they come."""
+        return evenly(round(pool.ports * self.rounds), pool.rate * self.load)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +69,17 @@ class Pool:
     occupied: float
     source: str
     spread: float = 0.0
-    """By how many seconds later a port may come back than `occupied` says."""
+    """The most seconds by which a port comes back later than after `occupied`."""
     by_chance: bool = False
     """Whether a closed connection's port comes back by no timer: a newcomer takes it at once, with some luck."""
 
     @classmethod
-    def of(cls, behaviour: Behaviour, settings: Settings, *, clients: int, holding: float) -> Pool:
+    def of(cls, behaviour: Behaviour, settings: Settings, parameters: RateParameters) -> Pool:
         """Read it from the settings, and from when the gateway gives a port again."""
         back = behaviour.port_back
         earliest, latest = back.value["close"]
-        ports = room(settings, "tcp", clients)
-        return cls(ports, holding + earliest, str(back), latest - earliest, by_chance=earliest == 0)
+        ports, occupied = room(settings, "tcp", parameters.subscribers), parameters.holding + earliest
+        return cls(ports, occupied, str(back), latest - earliest, by_chance=earliest == 0)
 
     @property
     def rate(self) -> float:
@@ -49,7 +87,7 @@ class Pool:
         return self.ports / self.occupied
 
     def waits(self, arrivals: Sequence[float]) -> list[float]:
-        """Return how long each of these arrivals waits for a port, if all wait for as long as it takes."""
+        """Return for each of these arrivals the seconds until it has a port, if each waits until it has one."""
         starts: list[float] = []
         for number, arrival in enumerate(arrivals):
             free = starts[number - self.ports] + self.occupied if number >= self.ports else arrival
@@ -57,7 +95,7 @@ class Pool:
         return [start - arrival for start, arrival in zip(starts, arrivals, strict=True)]
 
     def refuses(self, arrivals: Sequence[float]) -> list[bool]:
-        """Return of each of these arrivals whether it finds no port, if none of them comes again."""
+        """Return for each of these arrivals whether it finds no port, if none of them comes again."""
         free_at, refused = collections.deque([0.0] * self.ports), []
         for arrival in arrivals:
             refused.append(free_at[0] > arrival)
@@ -67,40 +105,62 @@ class Pool:
         return refused
 
 
-def check_offer(pool: Pool, settings: Settings, load: float) -> None:
-    """Refuse what no machine could offer, and more than one pool. Raises ConfigurationError."""
-    if len(settings.external_addresses) > 1:
-        raise ConfigurationError(
-            f"external_addresses={len(settings.external_addresses)} is not possible with this scenario: it "
-            "reckons with one pool of ports; take external_addresses=1"
+def pool_of(asked: Asked) -> Pool:
+    """Return the pool of a run that is being decided."""
+    return Pool.of(asked.declared, asked.settings, asked.parameters)
+
+
+def ports_back_in_time() -> Requirement:
+    """Need a NAT that gives ports again by its timers: else the rate that it can bear is not known."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        pool = pool_of(asked)
+        if pool.spread <= MOST_SPREAD_S:
+            return None
+        why = (
+            f"this gateway gives a port again up to {pool.spread:g} s later than this timer ends ({pool.source}), "
+            "so the rate that it can bear cannot be computed"
         )
-    if pool.spread > MOST_SPREAD_S:
-        raise ConfigurationError(
-            f"this gateway gives a port again up to {pool.spread:g} s later than its timers say ({pool.source}), "
-            "so what rate it can bear cannot be reckoned; take another --gateway"
+        timer = "tcp_trans_close_timeout"
+        return Refusal(timer, getattr(asked.settings, timer), why, "another --gateway")
+
+    return Requirement(f"ports that are back within {MOST_SPREAD_S:g} s of their timers", unmet, Of.GATEWAY)
+
+
+def rate_in_reach(load: Callable[[Asked], float]) -> Requirement:
+    """Need a rate that every machine can offer, of connections at `load` times what the pool can bear."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        rate = pool_of(asked).rate * load(asked)
+        if rate <= MOST_PER_SECOND:
+            return None
+        why = (
+            f"it would take {rate:,.0f} connections a second, and {MOST_PER_SECOND:,.0f} is what every machine "
+            "can offer"
         )
-    if pool.rate * load > MOST_PER_SECOND:
-        raise ConfigurationError(
-            f"ports={settings.ports} would take {pool.rate * load:,.0f} connections a second, and "
-            f"{MOST_PER_SECOND:,.0f} is what every machine can offer; take fewer ports, or a longer holding"
+        return Refusal("ports", asked.settings.ports, why, "fewer ports, or a longer holding")
+
+    return Requirement(f"at most {MOST_PER_SECOND:g} connections a second", unmet, Of.GATEWAY)
+
+
+def short_waits(*, spare: float) -> Requirement:
+    """Need waits that end, where the NAT holds, `spare` seconds before the hold does or a client sends again."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        parameters, settings, pool = asked.parameters, asked.settings, pool_of(asked)
+        longest = max(pool.waits(parameters.arrivals(pool)))
+        limit = min(settings.hold_timeout * settings.time_scale, SYN_TIMER_S)
+        if not asked.declared.ports_exhausted.value.holds or longest + spare <= limit:
+            return None
+        why = (
+            f"with rounds={parameters.rounds:g} a packet would wait for {longest:.2f} s, too near to "
+            f"hold_timeout={settings.hold_timeout:g} or to the second after which a client sends again"
         )
+        return Refusal("load", parameters.load, why, "a lower load or fewer rounds", kind="parameter")
+
+    return Requirement("waits that end before the hold does, and before a client sends again", unmet, Of.GATEWAY)
 
 
 def evenly(count: int, rate: float, *, after: float = 0.0) -> list[float]:
-    """Return the starts of so many arrivals at a steady rate."""
+    """Return the starts of `count` arrivals at a steady rate."""
     return [after + number / rate for number in range(count)]
-
-
-def timetable(
-    clients: Sequence[int],
-    target: tuple[str, int],
-    arrivals: Sequence[float],
-    holding: float,
-    *,
-    first: int = 1,
-) -> list[Served]:
-    """Plan an attempt for each arrival, numbered from `first`, by these clients (by their places) in turn."""
-    return [
-        Served(Opening(first + turn, clients[turn % len(clients)], target), LEAD_S + arrival, holding)
-        for turn, arrival in enumerate(arrivals)
-    ]

@@ -25,6 +25,17 @@ def one_address(why: str) -> Requirement:
     return Requirement(f"one external address: {why}", unmet, Of.SETTINGS)
 
 
+def ports_between(least: int, most: int, why: str) -> Requirement:
+    """Need from `least` to `most` ports, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        if least <= asked.settings.ports <= most:
+            return None
+        return Refusal("ports", asked.settings.ports, why, f"ports={least} to {most}")
+
+    return Requirement(f"{least} to {most} ports: {why}", unmet, Of.SETTINGS)
+
+
 def even_addresses() -> Requirement:
     """Need clients that spread evenly over the external addresses, as each keeps to one of them."""
 
@@ -131,7 +142,7 @@ def refuses_at_once(why: str) -> Requirement:
 
     def unmet(asked: Asked) -> Refusal | None:
         exhaustion = asked.declared.ports_exhausted.value
-        if not exhaustion.holds and exhaustion.evicts != "lru" and exhaustion.outcome is not None:
+        if not exhaustion.holds and exhaustion.evicts == "nothing" and exhaustion.outcome is not None:
             return None
         return Refusal("on_exhaustion", asked.settings.on_exhaustion, why, AT_ONCE)
 

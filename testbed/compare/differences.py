@@ -39,11 +39,13 @@ def checks(run: RunResult) -> dict[str, dict[str, Any]]:
 
 
 def claims(runs: Iterable[RunResult]) -> dict[str, str]:
-    """Return the claim for each key that occurs in several runs, in the words of the first run that has it."""
+    """Return the claim for each key that occurs; where runs word it in several ways, the words of the key."""
     found: dict[str, str] = {}
     for run in runs:
         for key, check in checks(run).items():
-            found.setdefault(key, check["claim"])
+            worded = found.setdefault(key, check["claim"])
+            if worded != check["claim"]:
+                found[key] = key.replace("-", " ")
     return found
 
 

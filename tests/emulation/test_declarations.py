@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from scenarios.release import ENDINGS
+from scenarios.shared.endings import ENDINGS
 from testbed.registry import GATEWAYS
 from tests.emulation.conftest import BROKEN, FILES, PERJURERS, Run
 from topologies.gateways.behaviour import Behaviour
@@ -57,7 +57,9 @@ PARTS = {
 
 OWN = {
     # Of those who tell nobody, nobody can say when.
-    ("openflow", "ports_exhausted_after"): Trial("refusal-signals", "is told in time", ("on_exhaustion=icmp",)),
+    ("openflow", "ports_exhausted_after"): Trial(
+        "refusal-signals", "seconds until the kernel returns it", ("on_exhaustion=icmp",)
+    ),
     ("openflow", "finds_every_port_of"): ALIKE["finds_every_port_of"]._replace(
         arguments=("--allocator", "linux-like")
     ),

@@ -32,8 +32,8 @@ def test_each_port_comes_back_when_its_timer_says(run: Run, settings: tuple[str,
     [
         ("Hasty", (), "after an orderly close"),
         ("Clinging", (), "after a RST"),
-        ("Careless", ("hold_down_timeout=4",), "after UDP"),
-        ("Careless", (), "after one side closed, and the other is never heard of again"),
+        ("Careless", ("hold_down_timeout=4",), "after the last UDP datagram"),
+        ("Careless", (), "after one side's close, while the other is gone"),
     ],
     ids=["too early", "too late", "no hold-down", "half-closed is not closed"],
 )

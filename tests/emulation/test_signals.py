@@ -37,10 +37,10 @@ def test_programs_learn_what_the_policy_tells_them(run: Run, settings: str) -> N
 @pytest.mark.parametrize(
     ("gateway", "policy", "red"),
     [
-        ("OtherCode", "icmp", "TCP connect with IP_RECVERR is told"),
-        ("Mute", "icmp", "ping is told"),
-        ("Talkative", "drop", "TCP connect is told"),
-        ("Slow", "icmp", "UDP send is told in time"),
+        ("OtherCode", "icmp", "TCP connect with IP_RECVERR: what the kernel returns"),
+        ("Mute", "icmp", "ping: what the kernel returns"),
+        ("Talkative", "drop", "TCP connect: what the kernel returns"),
+        ("Slow", "icmp", "UDP send: seconds until the kernel returns it"),
     ],
 )
 def test_a_gateway_that_tells_something_else_is_noticed(run: Run, gateway: str, policy: str, red: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.refusal_signals import GivingUp
+from scenarios.shared.models.syn_retries import GivingUp
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,8 @@ def test_tcp_gives_up_at_the_first_timeout_after_the_time_of_doubling(
 ) -> None:
     """Measured on Linux 6.18 for up to three retries; six with four linear ones are in the kernel's ip-sysctl."""
     assert GivingUp.computed(retries, linear) == GivingUp(seconds, sent_again)
+
+
+def test_a_late_timer_of_the_kernel_gives_up_an_eighth_later_at_most() -> None:
+    """The timer wheel is coarser the farther away a timer is."""
+    assert GivingUp(seconds=8, sent_again=3).latest == 9

@@ -1,0 +1,49 @@
+"""What questions need of a NAT's policy: of what it declares for when its ports have run out."""
+
+from __future__ import annotations
+
+from testbed.api import Asked, Of, Refusal, Requirement
+
+EVICTING_AT_LEAST = 2
+
+
+def holds_or_drops(why: str) -> Requirement:
+    """Need a NAT that holds a packet without a port, or drops it silently, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        exhaustion = asked.declared.ports_exhausted.value
+        drops = exhaustion.evicts != "lru" and (exhaustion.outcome or {}).get("tcp") == "timeout"
+        if exhaustion.holds or drops:
+            return None
+        return _refused(asked, f"it neither holds a packet nor drops it silently, and {why}", "hold or drop")
+
+    return Requirement(f"a NAT that holds a packet without a port, or drops it: {why}", unmet, Of.GATEWAY)
+
+
+def declares_its_signal(why: str) -> Requirement:
+    """Need a NAT that declares what a refused program learns, or that it evicts for it, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        exhaustion = asked.declared.ports_exhausted.value
+        if exhaustion.outcome is not None or exhaustion.evicts == "lru":
+            return None
+        unknown = "it is not declared what a program learns under this policy"
+        return _refused(asked, f"{unknown}, and {why}", "one of the project's own policies")
+
+    return Requirement(f"a NAT that declares what a refused program learns: {why}", unmet, Of.GATEWAY)
+
+
+def ports_to_evict(why: str) -> Requirement:
+    """Need more than one port where the NAT evicts, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        ports = asked.settings.ports
+        if asked.declared.ports_exhausted.value.evicts != "lru" or ports >= EVICTING_AT_LEAST:
+            return None
+        return Refusal("ports", ports, f"the NAT evicts, and {why}", f"ports={EVICTING_AT_LEAST} or more")
+
+    return Requirement(f"{EVICTING_AT_LEAST} ports or more where the NAT evicts: {why}", unmet, Of.GATEWAY)
+
+
+def _refused(asked: Asked, why: str, way_out: str) -> Refusal:
+    return Refusal("on_exhaustion", asked.settings.on_exhaustion, why, way_out)
