@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from scenarios.shared.checks import check_endpoints, check_refused, check_refused_packets
-from scenarios.shared.filling import MOST_PER_CLIENT, Filled, Filling, outlasting
+from scenarios.shared.checks import check_carrying, check_endpoints, check_refused, check_refused_packets
+from scenarios.shared.filling import Filled, Filling, outlasting
 from scenarios.shared.requirements import (
     REFUSES_NONE,
     client_for_each_address,
@@ -24,19 +24,9 @@ from scenarios.shared.requirements import (
     keeps_mappings,
     ports_run_short,
     several_addresses,
+    source_ports_of_one,
 )
-from testbed.api import (
-    Asked,
-    Experiment,
-    Of,
-    PatientParameters,
-    Refusal,
-    Requirement,
-    Scenario,
-    Settings,
-    between,
-    settled,
-)
+from testbed.api import Experiment, PatientParameters, Scenario, Settings, between, settled
 
 TOO_MANY = 1.25
 """By which factor more is asked for than there is."""
@@ -56,14 +46,6 @@ def _wanted(settings: Settings) -> tuple[int, int]:
     return math.ceil(ports * addresses * TOO_MANY), math.ceil(ports * TOO_MANY)
 
 
-def _too_many_for_one(asked: Asked) -> Refusal | None:
-    alone, addresses = _wanted(asked.settings)[0], len(asked.settings.external_addresses)
-    if alone <= MOST_PER_CLIENT:
-        return None
-    why = f"with external_addresses={addresses}, one client needs {alone:,} source ports of {MOST_PER_CLIENT:,}"
-    return Refusal("ports", asked.settings.ports, why, "fewer of either")
-
-
 class AddressPool(Scenario[PoolParameters]):
     """Do more addresses make more connections, and for whom?"""
 
@@ -73,7 +55,7 @@ class AddressPool(Scenario[PoolParameters]):
     requires = (
         several_addresses("one is compared with several"),
         client_for_each_address(),
-        Requirement("source ports enough for one client that takes all ports", _too_many_for_one, Of.SETTINGS),
+        source_ports_of_one(lambda asked: _wanted(asked.settings)[0], "fewer ports, or fewer external_addresses"),
         keeps_mappings(REFUSES_NONE),
         ports_run_short(
             lambda asked: (asked.parameters.protocol,),
@@ -141,10 +123,10 @@ Nothing was left for {{ starved|join(", ") }}{{ ", whose addresses others had us
         x.tell(pooling=pooling.value, heavy=heavy, given=given, everyone=everyone, used=used, served=served)
 
     @classmethod
-    def complete(cls, parameters: PoolParameters, settings: Settings) -> tuple[PoolParameters, dict[str, Any]]:
+    def complete(cls, parameters: PoolParameters, settings: Settings) -> dict[str, Any]:
         """Fill in idle timers that are longer than everything."""
         attempts = cls.open_sockets(parameters, settings)
-        return parameters, {"udp_timeout": outlasting(attempts, settings, besides=20 + 3 * parameters.patience)}
+        return {"udp_timeout": outlasting(attempts, settings, besides=20 + 3 * parameters.patience)}
 
     @classmethod
     def open_sockets(cls, parameters: PoolParameters, settings: Settings) -> int:
@@ -171,12 +153,7 @@ def _check_all(everyone: Filled, echoed: set[int], x: Experiment[PoolParameters]
     source = str(fills)
     x.check("external addresses of all clients", expected=between(least, pool), observed=used, source=source)
     check_endpoints((attempt.seen for attempt in connections), len(connections), x)
-    x.check(
-        "connections that still carry data, from the same external endpoint as before",
-        expected=len(connections),
-        observed=len(echoed),
-        source="RFC 6888 REQ-11D: existing mappings are kept",
-    )
+    check_carrying(len(connections), echoed, x)
     if x.behaviour.pooling.value == "paired":
         pairs = {(attempt.source[0], attempt.seen[0]) for attempt in connections}
         x.check(

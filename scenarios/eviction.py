@@ -149,11 +149,9 @@ rejected it: {{ server }}.
         x.tell(busy=len(busy), idle=idle, gone=gone, seen=watched.seen, client=client, server=server)
 
     @classmethod
-    def complete(
-        cls, parameters: EvictionParameters, settings: Settings
-    ) -> tuple[EvictionParameters, dict[str, Any]]:
+    def complete(cls, parameters: EvictionParameters, settings: Settings) -> dict[str, Any]:
         """Let no mapping end by itself meanwhile."""
-        return parameters, {"udp_timeout": (20 + parameters.busy + 2 * parameters.patience) / settings.time_scale}
+        return {"udp_timeout": (20 + parameters.busy + 2 * parameters.patience) / settings.time_scale}
 
 
 def _check_ends(client: str, server: str, x: Experiment[EvictionParameters]) -> None:

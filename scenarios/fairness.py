@@ -102,11 +102,9 @@ Try the same with --set port_quota={{ [settings.ports // rows|length, 1]|max }}.
         x.tell(rows=rows, index=jain(shares), quota=quota)
 
     @classmethod
-    def complete(
-        cls, parameters: FairnessParameters, settings: Settings
-    ) -> tuple[FairnessParameters, dict[str, Any]]:
+    def complete(cls, parameters: FairnessParameters, settings: Settings) -> dict[str, Any]:
         """Let no mapping end by itself meanwhile."""
-        return parameters, {"udp_timeout": (20 + 4 * parameters.patience) / settings.time_scale}
+        return {"udp_timeout": (20 + 4 * parameters.patience) / settings.time_scale}
 
 
 def allotted(asked: Sequence[int], ports: int, quota: int | None) -> list[int]:

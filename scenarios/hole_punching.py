@@ -125,9 +125,7 @@ this port has sent to. They have to go on through the server.
         x.tell(peers=peers, mapping=mapping.value, filtering=filtering.value)
 
     @classmethod
-    def complete(
-        cls, parameters: PunchingParameters, settings: Settings
-    ) -> tuple[PunchingParameters, dict[str, Any]]:
+    def complete(cls, parameters: PunchingParameters, settings: Settings) -> dict[str, Any]:
         """Let no mapping end by itself meanwhile."""
         longest = 2 * ANSWERED_WITHIN_S + 2 * parameters.patience
-        return parameters, {"udp_timeout": round(longest / settings.time_scale) or 1}
+        return {"udp_timeout": round(longest / settings.time_scale) or 1}

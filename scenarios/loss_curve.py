@@ -18,24 +18,11 @@ from pydantic import Field, field_validator
 
 from scenarios.shared.checks import check_endpoints, check_refused
 from scenarios.shared.filling import outlasting
-from scenarios.shared.models import source_ports
 from scenarios.shared.models.curve import Prediction, first_refusal, rows
-from scenarios.shared.requirements import decides_at_once, one_address, ports_run_short, unset
+from scenarios.shared.models.source_ports import read
+from scenarios.shared.requirements import decides_at_once, one_address, ports_run_short, source_ports, unset
 from scenarios.shared.volley import Volley
-from testbed.api import (
-    DROPPED,
-    FIRST_PORT,
-    Asked,
-    Experiment,
-    Of,
-    PatientParameters,
-    Refusal,
-    Requirement,
-    Scenario,
-    Settings,
-    between,
-    derived,
-)
+from testbed.api import DROPPED, FIRST_PORT, Experiment, PatientParameters, Scenario, Settings, between, derived
 
 
 class CurveParameters(PatientParameters):
@@ -53,25 +40,13 @@ class CurveParameters(PatientParameters):
     @field_validator("client_port_range")
     @classmethod
     def _is_a_range(cls, text: str) -> str:
-        source_ports.read(text)
+        read(text)
         return text
 
     @property
-    def source_ports(self) -> range:
+    def own_ports(self) -> range:
         """The range as numbers."""
-        return source_ports.read(self.client_port_range)
-
-
-def _few_source_ports(asked: Asked) -> Refusal | None:
-    clients, attempts, own = (
-        asked.parameters.clients,
-        asked.parameters.attempts,
-        len(asked.parameters.source_ports),
-    )
-    if attempts <= clients * own:
-        return None
-    why = f"with attempts={attempts}, one would use one of its {own:,} ports twice (client_port_range)"
-    return Refusal("clients", clients, why, f"clients={-(-attempts // own)}", kind="parameter")
+        return read(self.client_port_range)
 
 
 class LossCurve(Scenario[CurveParameters]):
@@ -86,7 +61,7 @@ class LossCurve(Scenario[CurveParameters]):
         "limit_sessions": None,  # whatever the profile says: the ports are to run short
     }
     requires = (
-        Requirement("source ports enough for all attempts", _few_source_ports, Of.SETTINGS),
+        source_ports(lambda asked: asked.parameters.attempts, each=lambda asked: len(asked.parameters.own_ports)),
         one_address("each address would have a curve of its own"),
         unset(
             "limit_subscribers", "new_mapping_rate_per_subscriber", why="it would refuse whatever ports are free"
@@ -125,7 +100,7 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
         """Fire, and draw the curve beside the predicted one."""
         parameters, ports, finds = x.parameters, x.settings.ports, x.behaviour.finds_every_port_of
         pool = range(FIRST_PORT, FIRST_PORT + ports)
-        volley = Volley.fire(x, parameters.attempts, parameters.source_ports)
+        volley = Volley.fire(x, parameters.attempts, parameters.own_ports)
         served, refused, counters = volley.served, volley.refused, x.counters()
         with x.phase("predict"):
             predicted = Prediction.of(
@@ -163,11 +138,11 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
         x.tell(finds=finds.value, served=served, first=refusal, predicted=predicted, telling=telling)
 
     @classmethod
-    def complete(cls, parameters: CurveParameters, settings: Settings) -> tuple[CurveParameters, dict[str, Any]]:
+    def complete(cls, parameters: CurveParameters, settings: Settings) -> dict[str, Any]:
         """Fill in the number of attempts, and idle timers that are longer than the run."""
         attempts = parameters.attempts or math.ceil(settings.ports * 1.1)
         idle = outlasting(attempts, settings, besides=10 + 2 * parameters.patience)
-        return parameters.model_copy(update={"attempts": attempts}), {"udp_timeout": idle}
+        return {"attempts": attempts, "udp_timeout": idle}
 
 
 def _check_own_ports(kept: list[bool], x: Experiment[CurveParameters]) -> None:

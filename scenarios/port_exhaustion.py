@@ -14,7 +14,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from scenarios.shared.checks import check_endpoints, check_established, check_refused, check_refused_packets
+from scenarios.shared.checks import (
+    check_carrying,
+    check_endpoints,
+    check_established,
+    check_refused,
+    check_refused_packets,
+)
 from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filled, Filling, outlasting
 from scenarios.shared.requirements import even_addresses, source_ports, translates_identifiers
 from testbed.api import (
@@ -127,15 +133,12 @@ A second fill established {{ second.established|length|n }} connections.
         x.tell(promise=promise, first=first, second=second, counts=counts, echoed=len(echoed), drained=drained)
 
     @classmethod
-    def complete(
-        cls, parameters: ExhaustionParameters, settings: Settings
-    ) -> tuple[ExhaustionParameters, dict[str, Any]]:
+    def complete(cls, parameters: ExhaustionParameters, settings: Settings) -> dict[str, Any]:
         """Fill in the number of attempts, and idle timers that are longer than the fill and the echoes."""
         fits = room(settings, parameters.protocol, parameters.subscribers)
         attempts = parameters.attempts or math.ceil(fits * 1.25)
         idle = outlasting(attempts, settings, besides=6 + parameters.patience)
-        timers = {"udp_timeout": idle, "icmp_timeout": idle}
-        return parameters.model_copy(update={"attempts": attempts}), timers
+        return {"attempts": attempts, "udp_timeout": idle, "icmp_timeout": idle}
 
 
 def _in_order(settings: Settings) -> int:
@@ -171,12 +174,7 @@ def _check_kept(first: Filled, echoed: set[int], x: Experiment[ExhaustionParamet
     promise, in_order = x.promise, _in_order(x.settings)
     kept = min(len(first.established), promise.capacity)
     broken = [attempt for attempt in first.established if attempt.number not in echoed]
-    x.check(
-        "connections that still carry data, from the same external endpoint as before",
-        expected=kept,
-        observed=len(echoed),
-        source=KEPT,
-    )
+    check_carrying(kept, echoed, x, source=KEPT)
     if not promise.evicts:
         return
     evicted = len(first.established) - kept

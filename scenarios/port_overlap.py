@@ -122,13 +122,11 @@ Attempt {{ failed.number|n }} was the first to fail: {{ failed.outcome }}\
         )
 
     @classmethod
-    def complete(
-        cls, parameters: OverlapParameters, settings: Settings
-    ) -> tuple[OverlapParameters, dict[str, Any]]:
+    def complete(cls, parameters: OverlapParameters, settings: Settings) -> dict[str, Any]:
         """Fill in an idle timer that is longer than the fill and the echoes."""
         # Refused datagrams open the window wide only after a moment, and the echoes come after all attempts.
         idle = outlasting(_attempts(parameters, settings), settings, besides=20 + 2 * parameters.patience)
-        return parameters, {"udp_timeout": idle}
+        return {"udp_timeout": idle}
 
     @classmethod
     def open_sockets(cls, parameters: OverlapParameters, settings: Settings) -> int:

@@ -14,18 +14,20 @@ from typing import Any
 from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_established, check_refused
-from scenarios.shared.filling import MOST_PER_CLIENT, Filled, Filling, outlasting
-from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, one_address, ports_run_short
+from scenarios.shared.filling import Filled, Filling, outlasting
+from scenarios.shared.requirements import (
+    REFUSES_NONE,
+    keeps_mappings,
+    one_address,
+    ports_run_short,
+    source_ports_of_one,
+)
 from testbed.api import (
     DROPPED,
-    Asked,
     Counters,
     Experiment,
-    Of,
     PatientParameters,
     Promise,
-    Refusal,
-    Requirement,
     Scenario,
     Settings,
     at_least,
@@ -43,14 +45,6 @@ class ProtocolsParameters(PatientParameters):
     beyond: int = Field(8, strict=True, ge=1, le=10_000, description="attempts of each protocol beyond the ports")
 
 
-def _too_many_pings(asked: Asked) -> Refusal | None:
-    beyond, ports = asked.parameters.beyond, asked.settings.ports
-    if ports + beyond <= MOST_PER_CLIENT:
-        return None
-    why = f"with ports={ports} it takes {ports + beyond:,} pings, and there are {MOST_PER_CLIENT:,} identifiers"
-    return Refusal("beyond", beyond, why, "fewer of either", kind="parameter")
-
-
 class Protocols(Scenario[ProtocolsParameters]):
     """When TCP has used up all ports, can UDP and ping still get through?"""
 
@@ -59,7 +53,9 @@ class Protocols(Scenario[ProtocolsParameters]):
     settings = {"ports": 32, "port_set_size": 4, "hold_down_timeout": 0}
     requires = (
         one_address("the question is about the ports of one address (the scenario address-pool has more)"),
-        Requirement("identifiers enough for all pings", _too_many_pings, Of.SETTINGS),
+        source_ports_of_one(
+            lambda asked: asked.settings.ports + asked.parameters.beyond, "fewer ports, or a smaller beyond"
+        ),
         keeps_mappings(REFUSES_NONE),
         ports_run_short(
             lambda asked: PROTOCOLS,
@@ -135,13 +131,11 @@ the same way.
         x.tell(filled=filled, echoed=echoed, attempts=attempts, identifiers=x.behaviour.icmp_identifiers.value)
 
     @classmethod
-    def complete(
-        cls, parameters: ProtocolsParameters, settings: Settings
-    ) -> tuple[ProtocolsParameters, dict[str, Any]]:
+    def complete(cls, parameters: ProtocolsParameters, settings: Settings) -> dict[str, Any]:
         """Fill in idle timers that are longer than everything."""
         attempts = len(PROTOCOLS) * (settings.ports + parameters.beyond)
         idle = outlasting(attempts, settings, besides=30 + 3 * parameters.patience)
-        return parameters, {"udp_timeout": idle, "icmp_timeout": idle}
+        return {"udp_timeout": idle, "icmp_timeout": idle}
 
     @classmethod
     def open_sockets(cls, parameters: ProtocolsParameters, settings: Settings) -> int:

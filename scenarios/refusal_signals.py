@@ -109,11 +109,11 @@ Before that it held the packets for {{ settings.hold_timeout * settings.time_sca
         x.tell(programs=programs, waited=waited, linear=linear, **facts)
 
     @classmethod
-    def complete(cls, parameters: SignalParameters, settings: Settings) -> tuple[SignalParameters, dict[str, Any]]:
+    def complete(cls, parameters: SignalParameters, settings: Settings) -> dict[str, Any]:
         """Fill in idle timers that are longer than the longest wait."""
         given_up = GivingUp.computed(parameters.tcp_syn_retries, linear_timeouts())
         idle = (given_up.latest + parameters.patience + FILL_S) / settings.time_scale
-        return parameters, {"udp_timeout": round(idle, 3), "icmp_timeout": round(idle, 3)}
+        return {"udp_timeout": round(idle, 3), "icmp_timeout": round(idle, 3)}
 
 
 def _take_every_port(x: Experiment[SignalParameters], protocol: str) -> Endpoint:

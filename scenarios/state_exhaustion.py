@@ -96,7 +96,7 @@ port. The client alone cannot tell the two apart.
             _fill(filling, x)
 
     @classmethod
-    def complete(cls, parameters: StateParameters, settings: Settings) -> tuple[StateParameters, dict[str, Any]]:
+    def complete(cls, parameters: StateParameters, settings: Settings) -> dict[str, Any]:
         """Let nothing but the table run short, and no session end meanwhile."""
         if settings.limit_sessions is None:
             attempts = parameters.attempts or UNLIMITED_ATTEMPTS
@@ -107,7 +107,7 @@ port. The client alone cannot tell the two apart.
             attempts = parameters.attempts or math.ceil(fits * 1.25)
             idle = outlasting(attempts, settings, besides=8 + 2 * parameters.patience)
             defaults = {"udp_timeout": idle, "icmp_timeout": idle}
-        return parameters.model_copy(update={"attempts": attempts}), defaults
+        return {"attempts": attempts, **defaults}
 
 
 def _fill(filling: Filling, x: Experiment[StateParameters]) -> None:

@@ -121,6 +121,6 @@ none of them.
         x.tell(refusing=refusing, evicting=evicting, at_full=at_full, echoed=len(echoed))
 
     @classmethod
-    def complete(cls, parameters: TableParameters, settings: Settings) -> tuple[TableParameters, dict[str, Any]]:
+    def complete(cls, parameters: TableParameters, settings: Settings) -> dict[str, Any]:
         """Let no mapping end meanwhile."""
-        return parameters, {"udp_timeout": (10 + 3 * parameters.patience) / settings.time_scale}
+        return {"udp_timeout": (10 + 3 * parameters.patience) / settings.time_scale}

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from scenarios.shared.checks import check_established, check_refused
+from scenarios.shared.checks import check_carrying, check_established, check_refused
 from scenarios.shared.filling import QUICK_RELEASE, Filled, Filling
 from scenarios.shared.requirements import keeps_mappings
 from testbed.api import (
@@ -106,21 +106,14 @@ neighbour. (The sender of an ICMP error shows which NAT refused.)
             _check_senders(senders, x)
         everyone = first + neighbour + second
         echoed = filling.echo()
-        x.check(
-            "established connections that still carry data",
-            expected=len(everyone.established),
-            observed=len(echoed),
-            source="RFC 6888 REQ-11D: existing mappings are kept",
-        )
+        check_carrying(len(everyone.established), echoed, x)
         x.account(everyone, echoed, counters=x.lab.gateways[CARRIER].counters(x.protocol))
         x.tell(promise=x.promise, first=first, second=second, senders=senders)
 
     @classmethod
-    def complete(
-        cls, parameters: TwoNatsParameters, settings: Settings
-    ) -> tuple[TwoNatsParameters, dict[str, Any]]:
+    def complete(cls, parameters: TwoNatsParameters, settings: Settings) -> dict[str, Any]:
         """Let no mapping end by itself meanwhile."""
-        return parameters, {"udp_timeout": round((12 + 3 * parameters.patience) / settings.time_scale) or 1}
+        return {"udp_timeout": round((12 + 3 * parameters.patience) / settings.time_scale) or 1}
 
     @classmethod
     def of_each_gateway(cls, parameters: TwoNatsParameters) -> dict[str, dict[str, Any]]:

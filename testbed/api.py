@@ -1,7 +1,7 @@
 """The one module of the testbed that a scenario, topology or gateway imports: `from testbed.api import Scenario`.
 
-A scenario derives from `Scenario`, a topology from `Topology`, a gateway from `Gateway`. All else here is what
-they need to say what they mean: the verbs' expectations, the records of attempts, and what a gateway declares.
+A scenario derives from `Scenario`, a topology from `Topology`, a gateway from `Gateway`. The other names are what
+these need: the expectations of checks, the records of attempts, requirements, and what a gateway declares.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What can be chosen by name, and where it is: `package.module:Class`, or a student's `FILE.py:Class`.
+"""The names of all that can be chosen, and the place of each: `package.module:Class`, or a user's `FILE.py:Class`.
 
-Names above this folder stand here as strings: a run imports what it needs, and ours are loaded as a student's
-are. To add one of ours: one file, and one line here.
+The places are strings, so that a run imports only what it needs. The registered classes are loaded in the same way
+as a user's own. To register one, write its file, and add one line here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCENARIOS = {
     "two-nats": "scenarios.two_nats:TwoNats",
     "hole-punching": "scenarios.hole_punching:HolePunching",
 }
-"""By the names that `lastport run` takes."""
+"""The place of each scenario, by the names that `lastport run` takes."""
 TOPOLOGIES = {
     "home": "topologies.home:Home",
     "two-homes": "topologies.two_homes:TwoHomes",
@@ -39,13 +39,13 @@ TOPOLOGIES = {
     "campus": "topologies.campus:Campus",
     "multi-address": "topologies.multi_address:MultiAddress",
 }
-"""By the names of the option `--topology`."""
+"""The place of each topology, by the names that `--topology` takes."""
 GATEWAYS = {
     "openflow": "topologies.gateways.openflow.gateway:OpenFlowGateway",
     "ovs-ct": "topologies.gateways.ovs_ct.gateway:OvsCtGateway",
     "netfilter": "topologies.gateways.netfilter.gateway:NetfilterGateway",
 }
-"""By the names of the option `--gateway`."""
+"""The place of each gateway, by the names that `--gateway` takes."""
 BENCHES = {
     "setup": "benchmarks.setup_rate:Setup",
     "evict": "benchmarks.eviction_rate:Evict",
@@ -56,21 +56,21 @@ BENCHES = {
     "start": "benchmarks.start_time:Start",
     "rfc9693": "benchmarks.rfc9693:Rfc9693",
 }
-"""By the names that `lastport bench` takes."""
+"""The place of each bench, by the names that `lastport bench` takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of thing that can be chosen: ours by their names, and the class that each derives from.
+    """A kind of thing that can be chosen: its registered places, and the class that each derives from.
 
-    `importing` is how a file of one's own gets that class.
+    `importing` is the line by which a user's file imports that class.
     """
 
     ours: dict[str, str]
     base: str
     importing: str
     also: str | None = None
-    """Another class that one of a student's must derive from."""
+    """Another class that a user's class must derive from, if there is one."""
 
 
 KINDS = {
@@ -84,7 +84,7 @@ KINDS = {
 
 
 def load(kind: str, name: str) -> Any:
-    """Return the class that `name` stands for. Raises ConfigurationError if there is none that is complete."""
+    """Return the class that `name` stands for. Raises ConfigurationError if there is no complete one."""
     chosen = KINDS[kind]
     if name in chosen.ours:
         return found(chosen.ours[name])
@@ -95,18 +95,18 @@ def load(kind: str, name: str) -> Any:
         module, _, other = chosen.also.partition(":")
         bases = ", ".join([other, *(base.__name__ for base in cls.__bases__)])
         raise ConfigurationError(
-            f"{kind} {name!r}: class {cls.__name__} is not yet one; it has to be: "
+            f"{kind} {name!r}: class {cls.__name__} is not yet one; write "
             f"class {cls.__name__}({bases}), with `from {module} import {other}`"
         )
     return cls
 
 
 def ours(kind: str) -> dict[str, Any]:
-    """Return all of ours of a kind, by their names: for lists, since a run needs only one."""
+    """Return all registered classes of a kind by their names. It is for lists: a run needs one class only."""
     return {name: found(place) for name, place in KINDS[kind].ours.items()}
 
 
 def found(place: str) -> Any:
-    """Return what stands at `package.module:Class`."""
+    """Return the class at a place, `package.module:Class`."""
     module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)

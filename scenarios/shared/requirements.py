@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from scenarios.shared.filling import MOST_PER_CLIENT
@@ -73,22 +74,32 @@ def client_for_each_address() -> Requirement:
     return Requirement("a client for each external address", unmet, Of.SETTINGS)
 
 
-def source_ports(
-    attempts: Callable[[Asked], int], *, clients: Callable[[Asked], int] | None = None
-) -> Requirement:
-    """Need clients with source ports enough for `attempts` attempts to one service, made by `clients` of them."""
+def source_ports(attempts: Callable[[Asked], int], *, each: Callable[[Asked], int] | None = None) -> Requirement:
+    """Need clients with source ports enough for `attempts` attempts to one service, if each has `each` of them."""
 
     def unmet(asked: Asked) -> Refusal | None:
-        wanted = attempts(asked)
-        subscribers = clients(asked) if clients else asked.parameters.subscribers
-        if wanted <= subscribers * MOST_PER_CLIENT:
+        wanted, own = attempts(asked), each(asked) if each else MOST_PER_CLIENT
+        clients, subscribers = asked.parameters.clients, asked.parameters.subscribers
+        if wanted <= subscribers * own:
             return None
-        why = f"each has {MOST_PER_CLIENT:,} source ports, and there are {wanted:,} attempts"
-        return Refusal(
-            "clients", asked.parameters.clients, why, "more clients, or fewer attempts", kind="parameter"
-        )
+        why = f"with attempts={wanted}, one would use one of its {own:,} source ports twice"
+        enough = math.ceil(wanted / own / (subscribers / clients))
+        return Refusal("clients", clients, why, f"clients={enough}, or fewer attempts", kind="parameter")
 
     return Requirement("source ports enough for all attempts", unmet, Of.SETTINGS)
+
+
+def source_ports_of_one(attempts: Callable[[Asked], int], way_out: str) -> Requirement:
+    """Need that one client's source ports, or identifiers of its pings, are enough for `attempts` attempts."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        wanted, ports = attempts(asked), asked.settings.ports
+        if wanted <= MOST_PER_CLIENT:
+            return None
+        why = f"one client would need {wanted:,} source ports or identifiers, and it has {MOST_PER_CLIENT:,}"
+        return Refusal("ports", ports, why, way_out)
+
+    return Requirement("source ports and identifiers enough for one client alone", unmet, Of.SETTINGS)
 
 
 def keeps_mappings(why: str) -> Requirement:

@@ -1,8 +1,8 @@
 """What a bench is: a question about speed, and the trials that answer it.
 
-One repetition goes through all trials once, so that whatever else the machine does meets every subject alike. A
-trial measures one subject, in cells of different parameters. A ratio compares two subjects cell by cell within
-each repetition, and only then is the median taken.
+One repetition goes through all trials once, so that other load on the machine affects every subject alike. A trial
+measures one subject, in cells of different parameters. A ratio compares two subjects cell by cell within each
+repetition. Only then is the median taken.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class BenchError(Exception):
-    """A trial did not come to its end, so there is nothing to report."""
+    """A trial broke before its end, so there is nothing to report of it."""
 
 
 class BreakOffError(BenchError):
-    """A signal asked us to end."""
+    """A signal asked the bench to end."""
 
 
 class Parameters(BaseModel):
@@ -27,12 +27,12 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    subjects: list[str] = Field([], description="who is measured; by default all")
+    subjects: list[str] = Field([], description="the subjects to measure; by default all")
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One figure: of whom, under which parameters; `details` are what else was seen, for the series."""
+    """One figure of a subject under some parameters. `details` are further figures, for the series."""
 
     subject: str
     parameters: dict[str, Any]
@@ -43,33 +43,33 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a trial has measured, and on what."""
+    """The samples of a trial, and the machine and programs that it ran on."""
 
     samples: list[Sample]
     environment: dict[str, str]
 
 
 class Trial(Protocol):
-    """One subject, measured once."""
+    """One measurement of one subject."""
 
     @property
     def subject(self) -> str:
-        """Who is measured."""
+        """The name of the subject that is measured."""
 
     @property
     def title(self) -> str:
-        """What a person sees meanwhile."""
+        """The words that the progress line shows meanwhile."""
 
     def lacks(self) -> str:
-        """Return why this machine cannot measure it, or nothing."""
+        """Return the reason why this machine cannot measure the subject, or an empty string."""
 
     def measure(self) -> Measured:
-        """Measure. Raises BenchError."""
+        """Run the trial, and return what it measured. Raises BenchError if it breaks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A ratio that is reported: of one subject to another, of figures of one unit."""
+    """A ratio to report: the figures of one subject to those of another, in one unit."""
 
     of: str
     to: str
@@ -77,14 +77,14 @@ class Ratio:
 
 
 class Bench:
-    """One bench. A subclass is one file: its docstring the question, `trials` what is done to answer it."""
+    """One bench. A subclass is one file: its docstring asks the question, and `trials` answer it."""
 
     name: ClassVar[str]
     Parameters: ClassVar[type[Parameters]] = Parameters
     subjects: ClassVar[tuple[str, ...]]
     ratios: ClassVar[tuple[Ratio, ...]] = ()
     note: ClassVar[str] = ""
-    """What must be said wherever its figures are shown."""
+    """A caveat that is printed wherever the figures are shown."""
 
     @classmethod
     def trials(cls, parameters: Any) -> Sequence[Trial]:
@@ -93,5 +93,5 @@ class Bench:
 
     @classmethod
     def question(cls) -> str:
-        """The first line of the docstring."""
+        """Return the first line of the docstring."""
         return (cls.__doc__ or cls.name).strip().splitlines()[0]

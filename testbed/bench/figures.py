@@ -1,4 +1,4 @@
-"""From samples to rows and ratios: medians over the repetitions, with the least and the most."""
+"""Rows and ratios from samples: medians over the repetitions, with the least and the most."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from testbed.bench.bench import Ratio, Sample
 
 Cell = tuple[str, str, str]
-"""Subject, parameters as text, unit: what samples of one row have in common."""
+"""What the samples of one row have in common: subject, parameters as text, and unit."""
 
 
 def rows(repetitions: Sequence[Sequence[Sample]]) -> list[dict[str, Any]]:
     """Return one row for each subject, parameters and unit, in the order in which they were first measured.
 
-    Where packets are counted, a row says how many were lost in the worst repetition: then it is no rate without
-    loss.
+    Where packets are counted, a row has the number that were lost in the worst repetition. If it is not 0, the row
+    is not a rate without loss.
     """
     lost: dict[Cell, float] = {}
     for sample in itertools.chain.from_iterable(repetitions):
@@ -32,9 +32,9 @@ def rows(repetitions: Sequence[Sequence[Sample]]) -> list[dict[str, Any]]:
 
 
 def ratios(repetitions: Sequence[Sequence[Sample]], wanted: Iterable[Ratio]) -> list[dict[str, Any]]:
-    """Return the ratios of cells with the same parameters, of which each repetition gives one.
+    """Return the ratios of cells with the same parameters. Each repetition gives one ratio.
 
-    What lost packets is in no ratio: a NAT is not faster for losing some.
+    A sample that lost packets is left out, since a NAT is not faster because it loses some.
     """
     found = []
     for ratio in wanted:
@@ -53,7 +53,7 @@ def ratios(repetitions: Sequence[Sequence[Sample]], wanted: Iterable[Ratio]) -> 
 
 
 def details(repetitions: Sequence[Sequence[Sample]]) -> list[dict[str, Any]]:
-    """Return the medians of what else was seen, for each row that has any."""
+    """Return the medians of the samples' details, for each row that has any."""
     seen: dict[Cell, dict[str, list[float]]] = {}
     for samples in repetitions:
         for sample in samples:
@@ -90,5 +90,5 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def _rounded(value: float) -> float:
-    """Keep four significant figures, since no bench is more exact; what is counted stays as it is."""
+    """Return a value with four significant figures, since no bench is more exact. A count stays as it is."""
     return int(value) if float(value).is_integer() else float(f"{value:.4g}")

@@ -1,7 +1,7 @@
-"""A trial in a network of its own: a scenario that measures, run in a sandbox as any other is.
+"""A trial in a network of its own: a scenario that measures, and runs in a sandbox as any other does.
 
-It reports its figures as the series `samples`. What every run checks is checked here too: a NAT that lets packets
-out untranslated has no speed.
+It reports its figures as the series `samples`. What every run checks is checked here too: the speed of a NAT that
+lets packets out untranslated does not count.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from testbed.sandbox.enter import MachineError
 
 @dataclass(frozen=True, slots=True)
 class LabTrial:
-    """One run; `parameters` are what its samples have in common."""
+    """A trial that is one run of a scenario in a sandbox."""
 
     subject: str
     run: Run
     title: str
 
     def lacks(self) -> str:
-        """Return why this machine cannot run it, or nothing."""
+        """Return the reason why this machine cannot run the trial, or an empty string."""
         try:
             doctor.require(0, needs=load("gateway", self.run.gateway).needs)
         except MachineError as error:

@@ -1,4 +1,4 @@
-"""A trial that needs no network: a function that measures, called here."""
+"""A trial that needs no network: it calls a function that measures."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from testbed.run.machine import machine, programs
 
 @dataclass(frozen=True, slots=True)
 class DirectTrial:
-    """One call."""
+    """A trial that is one call of a function."""
 
     subject: str
     title: str
     call: Callable[[], Measured]
 
     def lacks(self) -> str:
-        """Return nothing: what every lab needs will do."""
+        """Return an empty string: such a trial needs no more than every lab does."""
         return ""
 
     def measure(self) -> Measured:
-        """Call it, and describe the machine besides."""
+        """Call the function, and add a description of the machine."""
         found = self.call()
         return Measured(found.samples, {**machine(), **programs(), **found.environment})

@@ -1,4 +1,4 @@
-"""Carrying out a bench: trials in turn, again and again, and what came of them as one object."""
+"""Carrying out a bench: all trials in turn, once for each repetition, and the results as one object."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ LEAST_REPETITIONS, MOST_REPETITIONS = 1, 1000
 
 @dataclass(slots=True)
 class Planned:
-    """A bench that is ready to be carried out."""
+    """A bench that is ready to be carried out: its parameters are checked, and its trials chosen."""
 
     bench: type[Bench]
     parameters: Any
     trials: list[Trial]
     left_out: dict[str, str] = field(default_factory=dict)
-    """Subjects that this machine cannot measure, and why."""
+    """The reasons why this machine cannot measure some subjects, by subject."""
 
 
 def planned(name: str | None, sets: Sequence[str], repetitions: int) -> list[Planned]:
-    """Decide everything, before anything starts. Raises ConfigurationError, and MachineError if nothing can be."""
+    """Decide everything before anything starts.
+
+    Raises ConfigurationError, or MachineError if this machine can measure no subject of a bench.
+    """
     if not LEAST_REPETITIONS <= repetitions <= MOST_REPETITIONS:
         raise ConfigurationError(
             f"--repetitions {repetitions} is not possible: take {LEAST_REPETITIONS} to {MOST_REPETITIONS:,}"
@@ -38,7 +41,9 @@ def planned(name: str | None, sets: Sequence[str], repetitions: int) -> list[Pla
     if name is not None and name not in BENCHES:
         raise ConfigurationError(unknown_key(name, list(BENCHES), kind="bench"))
     if name is None and sets:
-        raise ConfigurationError(f"--set {sets[0]} is of one bench: name it, as {', '.join(BENCHES)}")
+        raise ConfigurationError(
+            f"--set {sets[0]} is a parameter of one bench: name it, one of {', '.join(BENCHES)}"
+        )
     return [_planned(load("bench", each), sets) for each in ([name] if name else BENCHES)]
 
 
@@ -62,7 +67,7 @@ def _planned(bench: type[Bench], sets: Sequence[str]) -> Planned:
 
 
 def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
-    """Measure; return the object that `--json` prints. If a trial breaks: what there is, and the error."""
+    """Measure, and return the object that `--json` prints. If a trial breaks, it has the rows so far."""
     measured: list[list[Sample]] = []
     environments: list[tuple[str, dict[str, str]]] = []
     error = ""
@@ -90,7 +95,7 @@ def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
 
 
 def _measured(plan: Planned, repetitions: int) -> Iterator[tuple[Trial, Measured, bool]]:
-    """Measure each trial in turn, and all again; yield it, what was found, and whether a repetition begins."""
+    """Measure all trials `repetitions` times. Yield each, its figures, and whether a repetition begins with it."""
     with Trials(plan.bench.name, repetitions * len(plan.trials)) as shown:
         for _, (place, trial) in itertools.product(range(repetitions), enumerate(plan.trials)):
             shown.begin(trial.title)
@@ -98,7 +103,7 @@ def _measured(plan: Planned, repetitions: int) -> Iterator[tuple[Trial, Measured
 
 
 def _described(environments: Sequence[tuple[str, dict[str, str]]]) -> dict[str, str]:
-    """Join what subjects say of where they ran; what is not the same for all has the subject's name behind it."""
+    """Join the descriptions of where subjects ran. A fact that differs has the subject's name behind its key."""
     facts: dict[str, dict[str, str]] = {}
     for subject, environment in environments:
         for key, fact in environment.items():

@@ -15,7 +15,7 @@ FIGURES = ("median", "least", "most")
 
 
 class Trials:
-    """Progress on standard error, one line for all trials; silent where that is no terminal."""
+    """Progress on standard error, one line for all trials. There is none if standard error is no terminal."""
 
     def __init__(self, name: str, total: int) -> None:
         console = Console(stderr=True)
@@ -38,12 +38,12 @@ class Trials:
         self._progress.stop()
 
     def begin(self, title: str) -> None:
-        """Say what is measured now."""
+        """Show the title of the trial that is measured now."""
         self._progress.update(self._task, advance=1, description=title)
 
 
 def show(console: Console, report: dict[str, Any]) -> None:
-    """Print rows, ratios, and who was left out."""
+    """Print rows, ratios, and the subjects that were left out."""
     note = f": {report['note']}" if report["note"] else ""
     table = Table(title=f"bench {report['bench']}{note}", title_justify="left", box=SIMPLE)
     for head in heads(report):
@@ -58,14 +58,14 @@ def show(console: Console, report: dict[str, Any]) -> None:
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """Return rows and ratios as a table for a page, and what must be said with them."""
+    """Return rows and ratios as a Markdown table, after the bench's note."""
     note = f"{report['note'][0].upper()}{report['note'][1:]}.\n\n" if report["note"] else ""
     rule = ["---:" if head in (*FIGURES, "lost") else "---" for head in heads(report)]
     return note + "".join(f"| {' | '.join(line)} |\n" for line in (heads(report), rule, *lines(report)))
 
 
 def heads(report: dict[str, Any]) -> list[str]:
-    """Return the columns: one for each parameter, and one for loss where packets were counted."""
+    """Return the names of the columns: one for each parameter, and one for loss where packets were counted."""
     return ["subject", *_keys(report), *FIGURES, "unit", *(["lost"] if _counts_loss(report) else [])]
 
 

@@ -1,7 +1,7 @@
 """The command line.
 
-Exit status: 0 every check held; 1 one failed; 2 the command or configuration is wrong; 3 this machine cannot run
-it; 4 the run itself broke.
+Exit status: 0 if every check held, 1 if a check failed, 2 if the command or configuration is wrong, 3 if this
+machine cannot run it, and 4 if the run itself broke.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from testbed.run.exit_status import EXIT_STATUS, ExitStatus
 from testbed.sandbox.enter import MachineError
 
 app = typer.Typer(
-    help="Can a NAT run out of ports, and what happens then? A testbed that answers by experiment.",
+    help="Can a NAT run out of ports, and what happens then? A testbed that answers by experiments.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -42,7 +42,7 @@ def run(
     options: RunOptions,
     as_json: Json = False,
 ) -> None:
-    """Run a scenario: build the network, drive it, check what happened."""
+    """Run a scenario: build the network, make the traffic, and check what happened."""
     from testbed.registry import load
     from testbed.run import doctor
     from testbed.run.launch import carry_out, opened
@@ -68,19 +68,22 @@ def run(
 @app.command()
 @with_run_options
 def compare(
-    scenario: Annotated[str | None, typer.Argument(help="A name, or FILE.py[:Class]; or --all.")] = None,
+    scenario: Annotated[
+        str | None, typer.Argument(help="A name, or FILE.py[:Class], unless --all is given.")
+    ] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Every scenario of the catalogue.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Run every scenario of the catalogue.")] = False,
     gateways: Annotated[
-        str | None, typer.Option(help="Names, or FILE.py:Class, with commas between them. By default all of ours.")
+        str | None,
+        typer.Option(help="Names, or FILE.py:Class, with commas between them. By default all of lastport's own."),
     ] = None,
     options: RunOptions,
     markdown: Annotated[
-        Path | None, typer.Option(help="Write a page about it as well.", metavar="FILE.md")
+        Path | None, typer.Option(help="Also write a page about the comparison to this file.", metavar="FILE.md")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run a scenario, or all of them, on several gateways in turn, and say where they differ."""
+    """Run a scenario, or all of them, on several gateways in turn, and show where the gateways differ."""
     from testbed.compare import comparison
     from testbed.compare.differences import label
     from testbed.compare.page import page
@@ -90,7 +93,7 @@ def compare(
     from testbed.run.results import stamped
 
     if everything == (scenario is not None):
-        raise ConfigurationError("compare one SCENARIO, or --all of them: give either")
+        raise ConfigurationError("compare one SCENARIO, or --all of them: give one of the two")
     asked = [scenario] if scenario else list(SCENARIOS)
     compared = list(GATEWAYS) if gateways is None else comparison.names(gateways)
     planned = comparison.able(comparison.plans(options.choices, asked, compared))
@@ -109,11 +112,12 @@ def compare(
 @app.command()
 def bench(
     name: Annotated[
-        str | None, typer.Argument(help="A name from `lastport list benches`; by default all, in turn.")
+        str | None, typer.Argument(help="A name from `lastport list benches`. By default all benches, in turn.")
     ] = None,
-    repetitions: Annotated[int, typer.Option(help="How often everything is measured, in turn.")] = 5,
+    repetitions: Annotated[int, typer.Option(help="The number of times that every trial is measured.")] = 5,
     sets: Annotated[
-        list[str] | None, typer.Option("--set", help="One parameter of the bench.", metavar="KEY=VALUE")
+        list[str] | None,
+        typer.Option("--set", help="One parameter of the bench. May be repeated.", metavar="KEY=VALUE"),
     ] = None,
     out: Out = None,
     as_json: Json = False,
@@ -146,7 +150,7 @@ def list_(
     kind: Annotated[
         str,
         typer.Argument(
-            help="scenarios, topologies, gateways, allocators, policies, profiles, settings or benches."
+            help="One of scenarios, topologies, gateways, allocators, policies, profiles, settings and benches."
         ),
     ] = "scenarios",
     as_json: Json = False,
@@ -172,7 +176,7 @@ def list_(
 
 
 def _reasoned(profile: dict[str, Any]) -> list[dict[str, Any]]:
-    """Put the settings of a profile beside their reasons."""
+    """Return a row for each setting of a profile, with its reason."""
     return [
         {"name": key, "value": value, "reason": profile["reasons"][key]}
         for key, value in profile["settings"].items()
@@ -180,7 +184,7 @@ def _reasoned(profile: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
-    """Print what a person chooses by; --json has the rest."""
+    """Print the columns that a person chooses by. `--json` has the others as well."""
     shown = ["name", "needs", "unit", "default", "value", "allowed", "description", "reason"]
     if "reasons" not in rows[0]:
         shown.insert(1, "settings")
@@ -201,21 +205,21 @@ def _cell(value: object) -> Text:
 
 @app.command()
 def new(
-    kind: Annotated[str, typer.Argument(help="scenario, topology, gateway, allocator or policy.")],
-    name: Annotated[str, typer.Argument(help="What it is to be called, such as first-try.")],
+    kind: Annotated[str, typer.Argument(help="One of scenario, topology, gateway, allocator and policy.")],
+    name: Annotated[str, typer.Argument(help="The name of the new one, such as first-try.")],
 ) -> None:
-    """Write a file of one's own, NAME_KIND.py, which runs at once and has one check that fails on purpose."""
+    """Write NAME_KIND.py, a file to start from. It runs at once, and one of its checks fails on purpose."""
     from testbed.command.new import write
 
     written = write(kind, name, Path())
-    print(f"{written.path} is written. One check fails on purpose, and says what to do next:")
+    print(f"{written.path} is written. One check fails on purpose, and its source is what to do next:")
     print(f"  sudo ./lastport {written.command}")
     print(f"The recipe is {written.recipe}.")
 
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Say what this machine has and lacks, and what to do about it."""
+    """Show what this machine has and lacks for a lab, and what to do about it."""
     import dataclasses
 
     from testbed.run.doctor import findings
@@ -236,7 +240,7 @@ def doctor(as_json: Json = False) -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def test(context: typer.Context) -> None:
-    """Run the project's tests, four at a time, as a lab mostly waits; the arguments are pytest's."""
+    """Run the project's tests, four at a time, since a lab mostly waits. All arguments go to pytest."""
     import os
     import subprocess
 
@@ -251,7 +255,7 @@ def test(context: typer.Context) -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def mn(context: typer.Context) -> None:
-    """Run Mininet's own command so that it finds our topologies: --custom topologies/carrier.py --topo carrier."""
+    """Run Mininet's own command with lastport's topologies: --custom topologies/carrier.py --topo carrier."""
     import os
     import shutil
 
@@ -262,7 +266,7 @@ def mn(context: typer.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line; the two kinds of refusal become a sentence and an exit status."""
+    """Run the command line. Each of the two kinds of refusal is printed as a sentence, and has an exit status."""
     try:
         app()
     except ConfigurationError as error:
@@ -271,7 +275,7 @@ def main() -> None:
         _refuse(error, ExitStatus.MACHINE_LACKS)
     except Exception:
         traceback.print_exc()
-        _refuse("this is a fault of lastport's own; please report the lines above", ExitStatus.BROKE)
+        _refuse("this is a fault of lastport itself; please report the lines above", ExitStatus.BROKE)
 
 
 def _refuse(error: Exception | str, status: ExitStatus) -> NoReturn:

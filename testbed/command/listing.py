@@ -23,11 +23,11 @@ TYPES = {
     "array": "number or list",
     "null": "null",
 }
-"""What a user calls the types of a JSON schema."""
+"""The types of a JSON schema in a user's words."""
 
 
 def rows() -> dict[str, list[Row]]:
-    """Return every list, by its name on the command line."""
+    """Return the rows of every list, by its name on the command line."""
     return {
         "scenarios": [_scenario(name) for name in SCENARIOS],
         "topologies": _described(ours("topology")),
@@ -44,7 +44,7 @@ def rows() -> dict[str, list[Row]]:
 
 
 def fields(model: type[BaseModel]) -> list[Row]:
-    """Describe each field of a model: type, unit, default, what is allowed, source."""
+    """Return a row for each field of a model: its type, unit, default, allowed values, source and description."""
     properties = model.model_json_schema()["properties"]
     return [_field(name, properties[name]) for name in model.model_fields]
 
@@ -63,7 +63,7 @@ def _field(name: str, schema: dict[str, Any]) -> Row:
 
 
 def _range(schema: dict[str, Any]) -> str | None:
-    """Say between which bounds a number must be."""
+    """Return the bounds of a number in words, if it has any."""
     least, above, most = (schema.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))
     if least is not None:
         return f"{least:,} and up" if most is None else f"{least:,} to {most:,}"

@@ -1,6 +1,6 @@
-"""`lastport new`: a file with the skeleton of something of one's own, which runs at once.
+"""`lastport new`: a file with the skeleton of a scenario, topology, gateway, allocator or policy, ready to run.
 
-In each skeleton one check fails on purpose, and says what to do next.
+In each skeleton one check fails on purpose. Its words or its source are what to do next.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a file of this kind is run, and where its recipe is."""
+    """The command that runs a file of this kind, and the path of its recipe."""
 
     run: str
     recipe: str
@@ -33,12 +33,12 @@ KINDS = {
     "allocator": Kind("run port-exhaustion --allocator {file}", "docs/how/allocator.md"),
     "policy": Kind("run port-exhaustion --set on_exhaustion={file}", "docs/how/policy.md"),
 }
-"""What can be written."""
+"""The kinds of files that can be written, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file that was written, and what to do with it."""
+    """A file that was written, the command that runs it, and the path of its recipe."""
 
     path: Path
     command: str
@@ -46,7 +46,7 @@ class Written:
 
 
 def write(kind: str, name: str, folder: Path) -> Written:
-    """Write `NAME_KIND.py` into a folder. Raises ConfigurationError; no file is ever overwritten."""
+    """Write `NAME_KIND.py` into a folder. Raises ConfigurationError, also if there is such a file already."""
     if kind not in KINDS:
         raise ConfigurationError(unknown_key(kind, list(KINDS), kind="kind"))
     if not NAME.fullmatch(name):

@@ -1,4 +1,4 @@
-"""Options of several commands, declared once."""
+"""The options that several commands have, declared once."""
 
 from __future__ import annotations
 
@@ -14,38 +14,42 @@ import typer
 from testbed.run.choices import Choices
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for the results.", metavar="DIR")]
+Out = Annotated[Path | None, typer.Option(help="The folder for the results.", metavar="DIR")]
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What every command takes that runs a scenario."""
+    """The options of every command that runs a scenario."""
 
     topology: Annotated[
-        str | None, typer.Option(help="The network: a name, or FILE.py:Class. By default the scenario's.")
+        str | None, typer.Option(help="The network: a name, or FILE.py:Class. By default the scenario's own.")
     ] = None
     allocator: Annotated[
-        str | None, typer.Option(help="The port allocator: a name, or FILE.py:Class. Short for --set.")
+        str | None,
+        typer.Option(
+            help="The port allocator: a name, or FILE.py:Class. Short for --set port_allocation_type=..."
+        ),
     ] = None
-    profile: Annotated[str, typer.Option(help="Settings under one name; see `lastport list profiles`.")] = "plain"
+    profile: Annotated[str, typer.Option(help="A set of settings; see `lastport list profiles`.")] = "plain"
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings.", metavar="FILE.yaml")] = None
     sets: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="KEY=VALUE")
+        list[str] | None,
+        typer.Option("--set", help="One setting or parameter. May be repeated.", metavar="KEY=VALUE"),
     ] = None
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 1
+    seed: Annotated[int, typer.Option(help="The seed of every random choice.")] = 1
     out: Out = None
-    pcap: Annotated[bool, typer.Option("--pcap", help="Keep what passed inside and outside, for Wireshark.")] = (
-        False
-    )
+    pcap: Annotated[
+        bool, typer.Option("--pcap", help="Capture the packets inside and outside, for Wireshark.")
+    ] = False
 
     @property
     def choices(self) -> Choices:
-        """What of it decides about the run itself."""
+        """The options that decide about the run itself."""
         return Choices(self.topology, self.allocator, self.profile, self.config, self.sets or [], self.seed)
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of `RunOptions`, in the place of its parameter `options`."""
+    """Return a command that has the options of `RunOptions` in the place of its parameter `options`."""
     signature = inspect.signature(command, eval_str=True)
     hints = get_type_hints(RunOptions, include_extras=True)
     shared = [

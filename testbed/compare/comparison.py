@@ -1,7 +1,7 @@
 """`lastport compare`: the same scenarios on several gateways in turn, each in a sandbox of its own.
 
-Everything is decided before anything starts. What the user got wrong ends the command there; what a gateway, this
-machine or one of several scenarios cannot do is an entry of its own among the results, with the reason.
+Everything is decided before anything starts. A mistake of the user ends the command there. A run that a gateway,
+this machine or one of several scenarios makes impossible is an entry among the results, with the reason.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Planned:
     reason: str = ""
     fault: ExitStatus = ExitStatus.PASSED
     mistaken: bool = False
-    """Whether the scenario makes no sense so on any gateway."""
+    """Whether the reason is the user's choices, so that no gateway could run it."""
 
     def cannot(self) -> dict[str, Any]:
         """Return the entry that stands in the place of a result."""
@@ -50,7 +50,7 @@ class Planned:
 
 @dataclass(slots=True)
 class Comparison:
-    """What came of it: the object that `--json` prints, the exit status, and how many were not begun."""
+    """The result: the object that `--json` prints, the exit status, and the number of runs that were not begun."""
 
     told: dict[str, Any]
     status: ExitStatus
@@ -58,7 +58,7 @@ class Comparison:
 
 
 def names(listed: str) -> list[str]:
-    """Return the names in a list with commas, blanks or not. Raises ConfigurationError if there are none."""
+    """Return the names in a list with commas, without blanks. Raises ConfigurationError if there are none."""
     found = [name.strip() for name in listed.split(",") if name.strip()]
     if not found:
         raise ConfigurationError(f"--gateways {listed!r} names no gateway; give names, with commas between them")
@@ -66,16 +66,17 @@ def names(listed: str) -> list[str]:
 
 
 def plans(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) -> list[Planned]:
-    """Decide about every scenario on every gateway. Raises ConfigurationError for what the user got wrong.
+    """Decide about every scenario on every gateway. Raises ConfigurationError for a mistake of the user.
 
-    A key of `--set` need not be known to all of them, but to one. What makes no sense in some of several scenarios
-    is no mistake, but an entry among the results; what a gateway can do in none of them is.
+    A key of `--set` must be known to one scenario or gateway, and need not be known to all. Choices that are
+    impossible in some of several scenarios are entries among the results. Choices that are impossible in all
+    scenarios on a gateway are a mistake.
     """
     kinds = [load("gateway", gateway) for gateway in gateways]
     asked = [load("scenario", scenario) for scenario in scenarios]
     twice = {gateway for gateway in gateways if [*map(absolute, gateways)].count(absolute(gateway)) > 1}
     if twice:
-        raise ConfigurationError(f"--gateways: {', '.join(sorted(twice))} is there twice; name each one once")
+        raise ConfigurationError(f"--gateways: {', '.join(sorted(twice))} is there twice; name each gateway once")
     others = {key for kind in kinds for key in kind.Options.model_fields}
     others |= {key for cls in asked for key in cls.Parameters.model_fields}
     planned = [_plan(choices, scenario, gateway, others) for scenario in scenarios for gateway in gateways]
@@ -95,7 +96,7 @@ def _plan(choices: Choices, scenario: str, gateway: str, others: set[str]) -> Pl
 
 
 def _require_sense(planned: list[Planned]) -> None:
-    """Raise ConfigurationError if there is something wrong with every scenario on a gateway."""
+    """Raise ConfigurationError if the user's choices are impossible with every scenario on a gateway."""
     if not all(each.mistaken for each in planned):
         return
     reasons = dict.fromkeys(each.reason for each in planned)
@@ -105,7 +106,7 @@ def _require_sense(planned: list[Planned]) -> None:
 
 
 def able(planned: Sequence[Planned]) -> list[Planned]:
-    """Return the plans as far as this machine can carry them out. Raises MachineError if it cannot run any lab."""
+    """Replace the runs that this machine cannot carry out. Raises MachineError if it cannot run any lab."""
     found = list(doctor.findings())
     doctor.require(0, found=found)
     return [_able(each, found) for each in planned]
@@ -124,7 +125,7 @@ def _able(each: Planned, found: list[doctor.Finding]) -> Planned:
 
 
 def compare(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Comparison:
-    """Carry out all in turn, and keep every result; after an interruption, what has been done."""
+    """Carry out all runs in turn, and keep every result. After an interruption, keep the results so far."""
     folder = opened(path)
     runs: list[dict[str, Any]] = []
     statuses: list[ExitStatus] = []
@@ -153,20 +154,20 @@ def _results(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Iterator[
 
 
 def _folder(each: Planned, planned: Sequence[Planned]) -> Path:
-    """Return a folder for each gateway, in one for each scenario where there are several."""
+    """Return the folder of a run: one for each gateway, within one for each scenario if there are several."""
     gateway = _distinct(each.gateway, [other.gateway for other in planned])
     scenarios = [other.scenario for other in planned]
     return gateway if len(set(scenarios)) == 1 else _distinct(each.scenario, scenarios) / gateway
 
 
 def _distinct(name: str, among: Sequence[str]) -> Path:
-    """Return a short name for a folder, with a number where others have the same."""
+    """Return a short name for a folder, with a number if other names are shortened to the same."""
     alike = [other for other in dict.fromkeys(among) if label(other) == label(name)]
     number = alike.index(name)
     return Path(label(name).replace(":", "-") + (f"-{number + 1}" if number else ""))
 
 
 def _worst(runs: Sequence[dict[str, Any]], statuses: Sequence[ExitStatus]) -> ExitStatus:
-    """Return the worst of those that ran. Where none could, nothing was shown, and that is no success."""
+    """Return the worst status of the runs that ran. If none could run, nothing was shown, which is no success."""
     ran = [status for run, status in zip(runs, statuses, strict=True) if run["verdict"] != "cannot"]
     return max(ran or statuses)

@@ -1,9 +1,9 @@
-"""Where the runs of one scenario on several gateways differ: rows to set side by side, and sentences.
+"""The differences between the runs of one scenario on several gateways: rows to set side by side, and sentences.
 
-Results are as in `results.json`; where a gateway cannot do it, the entry has the verdict `cannot` and a reason.
-Checks are matched by their keys: a claim may be worded otherwise where another thing was declared. Two that hold
-against the same expectation do not differ, though a measured time may. A run that broke is not compared, since it
-ended early.
+Results are as in `results.json`. If a gateway cannot run a scenario, its entry has the verdict `cannot` and a
+reason. Checks are matched by their keys, since the words of a claim may depend on what a gateway declares. Two
+checks that hold against the same expectation do not differ, even if a measured time does. A run that broke is not
+compared, since it ended early.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ DIFFERENCE = Path(__file__).with_name("templates") / "difference.j2"
 
 
 def label(gateway: str) -> str:
-    """Return a short name: ours as it is, a student's without the folder."""
+    """Return a short name: a registered name as it is, the name of a file without its folder."""
     path, colon, cls = gateway.partition(":")
     return Path(path).stem + colon + cls
 
 
 def by_scenario(runs: Iterable[RunResult]) -> dict[str, list[RunResult]]:
-    """Part the runs by their scenarios."""
+    """Return the runs by their scenarios."""
     parted = defaultdict(list)
     for run in runs:
         parted[run["scenario"]].append(run)
@@ -50,7 +50,7 @@ def claims(runs: Iterable[RunResult]) -> dict[str, str]:
 
 
 def outcomes(runs: Sequence[RunResult]) -> list[str]:
-    """Return the outcomes that some attempt had."""
+    """Return the outcomes that at least one attempt had in one of these runs."""
     names = dict.fromkeys(name for run in runs for name in run.get("outcomes", ()))
     return [name for name in names if any(run.get("outcomes", {}).get(name) for run in runs)]
 
@@ -80,7 +80,7 @@ def _of_one(group: list[RunResult]) -> Iterable[dict[str, Any]]:
 
 
 def _meaning(check: dict[str, Any] | None) -> str:
-    """Say what a check showed, in words that are equal only where that is no difference."""
+    """Return what a check showed, as words that are equal exactly where two checks do not differ."""
     if check is None:
         return "not asked"
     if not check["ok"]:

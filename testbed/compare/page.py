@@ -12,7 +12,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 
 def page(comparison: dict[str, Any]) -> str:
-    """Return the page."""
+    """Return the page about a comparison, as Markdown."""
     runs = comparison["runs"]
     return (
         told(
@@ -39,14 +39,14 @@ def page(comparison: dict[str, Any]) -> str:
 
 
 def _common(runs: list[RunResult]) -> dict[str, str]:
-    """Return what is the same of every run's environment."""
+    """Return the facts that are the same in every run's environment."""
     described = [run["environment"] for run in runs if run.get("environment")]
     first = described[0] if described else {}
     return {key: fact for key, fact in first.items() if all(each.get(key) == fact for each in described)}
 
 
 def _own(runs: list[RunResult]) -> dict[str, dict[str, str]]:
-    """Return what of a gateway's environment is the same of all its runs, and not of all gateways."""
+    """Return for each gateway the facts that are the same in all its runs, and not the same for all gateways."""
     common = _common(runs)
     return {
         gateway: {

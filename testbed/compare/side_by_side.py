@@ -1,4 +1,4 @@
-"""A comparison as a person sees it: one scenario with its checks and outcomes, or the matrix of many."""
+"""A comparison on the terminal: one scenario with its checks and outcomes, or a matrix of several scenarios."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTHING = Text("-", style="dim")
 
 
 def show(console: Console, told: dict[str, Any], *, left_out: int, folder: str) -> None:
-    """Print the table, where the gateways differ, what could not be, and what broke."""
+    """Print the table, where the gateways differ, what could not run, and what broke."""
     groups = by_scenario(told["runs"])
     if len(groups) == 1:
         console.print(_checks_and_outcomes(told["runs"]))
@@ -28,16 +28,16 @@ def show(console: Console, told: dict[str, Any], *, left_out: int, folder: str) 
         console.print(Text(f"{prefix}{difference['sentence']}"))
     ended = [run for run in told["runs"] if run["verdict"] in ("pass", "fail")]
     if len(ended) > len(groups) and not told["differences"]:
-        console.print("They do not differ: every check and every outcome is the same.")
+        console.print("The gateways do not differ: every check and every outcome is the same.")
     for run in told["runs"]:
-        for word, reason in (("cannot be", run.get("reason")), ("broke", run.get("error"))):
+        for word, reason in (("cannot run", run.get("reason")), ("broke", run.get("error"))):
             if reason:
                 names = f"{label(run['scenario'])} on {label(run['gateway'])}"
                 console.print(Text(f"{names} {word}: {reason}", style="yellow"))
         for sentence in lacking(run.get("series", {})):
             console.print(Text(sentence, style="yellow"))
     if left_out:
-        console.print(Text(f"{left_out} more were not begun.", style="yellow"))
+        console.print(Text(f"{left_out} more runs were not begun.", style="yellow"))
     console.print(Text(f"Results in {folder}"), soft_wrap=True)
 
 

@@ -1,1 +1,1 @@
-"""What hosts and the wire saw, and what became of each attempt by that."""
+"""What hosts and the wire saw of a run, and what became of each attempt, as that shows."""

@@ -1,4 +1,4 @@
-"""The judge of one run: it has all witnesses, and says what leaked, who shared, and which SYNs were held."""
+"""The judge of one run: by all witnesses it finds what leaked, which clients shared, and which SYNs were held."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from testbed.traffic.wire import Endpoint
 
 
 class WitnessError(Exception):
-    """The evidence is not complete: nothing can be said of the run."""
+    """The evidence is not complete, so the run has no verdict."""
 
 
 class Judge:
-    """What the servers, the kernels and the wire saw of one run, put together when it is asked for."""
+    """The evidence of servers, kernels and the wire about one run, put together when it is asked for."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class Judge:
         sightings: Callable[[], list[Sighting]],
         keeps: Mapping[str, float],
     ) -> None:
-        """`sightings` asks all servers; `keeps` has the seconds for which a silent client keeps its endpoint."""
+        """`sightings` asks all servers. `keeps` has the seconds for which a silent client keeps its endpoint."""
         self._leaks = list(leaks)
         self._tcp = tcp
         self._sightings = sightings
@@ -34,11 +34,11 @@ class Judge:
 
     @property
     def sees_sharing(self) -> bool:
-        """Whether anybody reads who uses which external endpoint."""
+        """Whether the wire is read, so that two clients on one external endpoint are seen."""
         return self._tcp.is_there
 
     def leaks(self) -> tuple[int, set[Endpoint]]:
-        """Return the number of frames that came outside with an inside source, and the sources that were read."""
+        """Return the number of frames outside with an inside source, and the sources of those that were read."""
         for witness in self._leaks:
             witness.look()
         sources = set().union(*(witness.sources for witness in self._leaks))
@@ -55,11 +55,11 @@ class Judge:
         return self._shared
 
     def held(self, attempts: Collection[Attempt]) -> set[int]:
-        """Return the numbers of attempts whose SYN was kept on its way for a while, and then passed."""
+        """Return the numbers of attempts whose SYN the NAT held, and then let through."""
         return judging.held(attempts, self._tcp.syns())
 
     def waits(self, attempts: Collection[Attempt]) -> dict[int, float]:
-        """Return by number for how many seconds each SYN that was sent once was under way."""
+        """Return the seconds that each SYN that was sent once was under way, by the attempt's number."""
         return judging.waits(attempts, self._tcp.syns())
 
     def sent_again(self, attempts: Collection[Attempt]) -> set[int]:
@@ -67,9 +67,9 @@ class Judge:
         return judging.sent_again(attempts, self._tcp.syns())
 
     def require_complete(self) -> None:
-        """Raise WitnessError if the witnesses missed something: the kernel counts what it could not hand over."""
+        """Raise WitnessError if the witnesses missed packets. The kernel counts those it could not hand over."""
         if missed := self._tcp.missed:
             raise WitnessError(
-                f"{missed:,} packets escaped the witnesses on the wire, so nobody knows what they were: this "
-                "machine was too busy to keep up; run it again with less going on besides, or fewer attempts"
+                f"the witnesses on the wire missed {missed:,} packets, so what these were is unknown: this "
+                "machine was too busy to keep up; run it again with less other load, or with fewer attempts"
             )

@@ -1,6 +1,6 @@
-"""Judging what servers and the wire saw: which endpoints were shared, which SYNs were held or sent again.
+"""Judging what servers and the wire saw: which endpoints were shared, and which SYNs were held or sent again.
 
-Pure functions over sightings and frames; `judge` gathers these.
+These are pure functions over sightings and frames, which `judge` gathers.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from testbed.traffic.wire import Endpoint
 from topologies.gateways.behaviour import Behaviour
 
 SURELY = 0.9
-"""Share of a declared time after which nobody argues about clocks."""
+"""Share of a declared time for which a port is certainly kept, whatever the clocks do."""
 HELD_S = 0.1
-"""A SYN that took so long to pass was held: a gateway that has a port to give takes some milliseconds."""
+"""A SYN that took this number of seconds or more was held: a gateway that has a free port takes milliseconds."""
 SYN_TIMER_S = 1.0
-"""After which a client sends its SYN again (RFC 6298 section 2; Linux, TCP_TIMEOUT_INIT)."""
+"""Seconds after which a client sends its SYN again (RFC 6298 section 2; Linux, TCP_TIMEOUT_INIT)."""
 TIMER_SLACK = 0.9
-"""Share of a kernel's timer that must at least have passed: kernels let timers coincide."""
+"""The least share of a kernel's timer that must have passed, since kernels let timers coincide."""
 
 
 def shared(sightings: Iterable[Sighting]) -> set[int]:
     """Return the nonces of clients that used one external endpoint at the same time as another.
 
-    Only over one protocol and toward one destination: there RFC 4787 REQ-3 and RFC 5382 REQ-7 forbid it. One
-    client after the other is no sharing: the second must be seen before the first was seen for the last time.
+    It counts over one protocol and toward one destination only, where RFC 4787 REQ-3 and RFC 5382 REQ-7 forbid it.
+    To share, the second client must be seen before the first was seen for the last time.
     """
     users: dict[tuple[str, Endpoint, Endpoint], list[Sighting]] = defaultdict(list)
     for seen in sightings:
@@ -46,9 +46,9 @@ def shared(sightings: Iterable[Sighting]) -> set[int]:
 
 
 def heard(sightings: Iterable[Sighting], speakers: Speakers) -> list[Sighting]:
-    """Return the sightings, over TCP with the time at which the wire saw each client speak last.
+    """Return the sightings. Over TCP, `last` is the time at which the wire saw the client send for the last time.
 
-    A server may not hear any more of one, or hear it late: by then a port may rightly have gone to another.
+    A server may not get a client's last data, or get it late, when the port may rightly have gone to another.
     """
     timed = []
     for seen in sightings:
@@ -58,9 +58,9 @@ def heard(sightings: Iterable[Sighting], speakers: Speakers) -> list[Sighting]:
 
 
 def keeps(behaviours: Collection[Behaviour]) -> dict[str, float]:
-    """Return for how many seconds, by their own word, gateways keep an endpoint for who is silent, by protocol.
+    """Return the seconds, by protocol, for which gateways declare to keep the endpoint of a silent client.
 
-    Where one evicts, nobody is promised anything.
+    If a gateway evicts, it promises no such time, and nothing is returned.
     """
     shortages = [each.value for one in behaviours for each in (one.ports_exhausted, one.state_exhausted)]
     if any(shortage.evicts != "nothing" for shortage in shortages):
@@ -73,10 +73,10 @@ def keeps(behaviours: Collection[Behaviour]) -> dict[str, float]:
 
 
 def lasting(sightings: Iterable[Sighting], ends: Ends, keeps: Mapping[str, float]) -> list[Sighting]:
-    """Return the sightings, each for as long as its endpoint had to be kept for it, since it was seen last.
+    """Return the sightings. Each `last` is extended by the time for which the endpoint had to be kept after it.
 
-    That is until its end came by on the wire. Of who has said no more than a hello nothing else tells how long it
-    went on.
+    The time ends earlier if the connection's end came by on the wire. For a client that sent no more than a hello,
+    nothing else shows how long it used its endpoint.
     """
     lasted = []
     for seen in sightings:
@@ -90,9 +90,9 @@ def lasting(sightings: Iterable[Sighting], ends: Ends, keeps: Mapping[str, float
 
 
 def intruded(sightings: Iterable[Sighting], syns: Syns) -> set[int]:
-    """Return the nonces of those on whose TCP connection another client's SYN came, while they were using it.
+    """Return the nonces of clients on whose TCP connection another client's SYN came, while they were using it.
 
-    A SYN that is older than the first sight is the connection's own.
+    A SYN that is older than the first sighting is the connection's own.
     """
     found = set()
     for seen in sightings:
@@ -106,10 +106,10 @@ def intruded(sightings: Iterable[Sighting], syns: Syns) -> set[int]:
 
 
 def sent_again(attempts: Iterable[Attempt], syns: Syns) -> set[int]:
-    """Return the numbers of those whose kernels sent their SYN again, by their own count and by the wire outside.
+    """Return the numbers of attempts whose kernels sent the SYN again, by their own count and by the wire outside.
 
-    Their count alone is not enough: it has the hello, too, which is sent again after 0.2 s on a busy machine. But
-    then the wire saw one SYN, before any second one was due.
+    The kernel's count alone is not enough, since it also has the hello, which is sent again after 0.2 s on a busy
+    machine. In that case the wire saw one SYN, before a second one was due.
     """
     due = SYN_TIMER_S * TIMER_SLACK
     return {
@@ -122,9 +122,9 @@ def sent_again(attempts: Iterable[Attempt], syns: Syns) -> set[int]:
 
 
 def waits(attempts: Collection[Attempt], syns: Syns) -> dict[int, float]:
-    """Return by number for how many seconds each first SYN was under way to the wire outside, if it got there.
+    """Return the seconds, by the attempt's number, that each first SYN was under way to the wire outside.
 
-    Who sent again is left out: his own kernel brought him through, or may have.
+    Attempts whose SYN was sent again are left out, since the second SYN may be the one that passed.
     """
     again = sent_again(attempts, syns)
     return {
@@ -135,14 +135,14 @@ def waits(attempts: Collection[Attempt], syns: Syns) -> dict[int, float]:
 
 
 def held(attempts: Collection[Attempt], syns: Syns) -> set[int]:
-    """Return the numbers of those whose first SYN was kept on its way for a while, and then passed."""
+    """Return the numbers of attempts whose first SYN was under way for HELD_S or longer, and then passed."""
     return {number for number, seconds in waits(attempts, syns).items() if seconds >= HELD_S}
 
 
 def _passed(attempt: Attempt, syns: Syns) -> list[float]:
-    """Return after how many seconds the wire outside saw the SYN of an attempt, each time.
+    """Return the seconds after which the wire outside saw the SYN of an attempt, each time.
 
-    It is the latest that its port had until then: whoever used the port before was gone.
+    The SYN is the latest on its port until the attempt's end, since a client that used the port before was gone.
     """
     on_wire = syns.get((attempt.seen, attempt.target), [])
     during = [(number, at) for number, at in on_wire if attempt.sent_at <= at <= attempt.done_at]

@@ -1,6 +1,6 @@
 """What became of each attempt, decided from both ends and the wire, never from a log line.
 
-Each attempt counts once, by its final state; where several would do, the first of `OUTCOMES` does.
+Each attempt counts once, by its final state. If several outcomes fit, the first of them in `OUTCOMES` counts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def outcomes(
 ) -> Counter[str]:
     """Count the attempts by their final outcome.
 
-    `echoed` are the numbers that answered after all, and `held` those that had to wait and were let through then.
+    `echoed` are the numbers of attempts that still carried data in the end. `held` are the numbers of those that
+    the NAT held, and then let through.
     """
     counts = Counter(dict.fromkeys(OUTCOMES, 0))
     for attempt in attempts:

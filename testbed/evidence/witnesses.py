@@ -1,4 +1,4 @@
-"""Witnesses on the wire: packet sockets in the outside hosts, which no gateway can talk into anything."""
+"""Witnesses on the wire: packet sockets in the outside hosts, which no gateway can influence."""
 
 from __future__ import annotations
 
@@ -18,35 +18,36 @@ from testbed.traffic.wire import HELLO, Endpoint
 _SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6
 _ETH_P_ALL, _ETH_P_IP = 0x0003, 0x0800
-"""Only who listens to everything is shown what a host itself sends."""
+"""Protocols of a packet socket. Only _ETH_P_ALL gets the frames that the host itself sends."""
 _SNAP = 128
 _BUFFER = 16 << 20
 _GATHER_S = 0.02
-"""How long packets gather in the kernel's buffer, which has room for many times as many, before they are read."""
+"""Seconds for which packets gather in the kernel's buffer until they are read: it has room for many times more."""
 CLOCK_READINGS = 5
-"""How often both clocks are read; the quickest reading counts."""
+"""The number of times that both clocks are read. The quickest reading counts."""
 _TIME = struct.Struct("ll")
 _ANCILLARY = socket.CMSG_SPACE(_TIME.size)
 _ENDS = struct.Struct("!4s4sHH")
 _NONCE = 8
 _LOAD_BYTE, _LOAD_HALF, _LOAD_WORD, _LOAD_BYTE_AFTER_HEADER = 0x30, 0x28, 0x20, 0x50
 _HEADER_LENGTH, _MASK, _EQUAL, _ANY_BIT, _GIVE = 0xB1, 0x54, 0x15, 0x45, 0x06
-"""Instructions of classic BPF (linux/filter.h); _HEADER_LENGTH puts that of IPv4 into the index register."""
+"""Instructions of classic BPF (linux/filter.h). _HEADER_LENGTH puts the length of IPv4's header into the index
+register."""
 
 Program = list[tuple[int, int, int, int]]
 Syns = dict[tuple[Endpoint, Endpoint], list[tuple[int, float]]]
-"""By source and destination: the initial sequence numbers of SYNs, and when each came (monotonic clock)."""
+"""The initial sequence numbers of SYNs and their times (monotonic clock), by source and destination."""
 Speakers = dict[tuple[Endpoint, Endpoint], dict[int, float]]
-"""By source and destination: the nonces in the data, and when each was there for the last time."""
+"""The nonces in the data, each with the time when it came last, by source and destination."""
 Ends = dict[tuple[Endpoint, Endpoint], list[float]]
-"""By source and destination: when each FIN or RST came, in their order."""
+"""The times at which FINs and RSTs came, in their order, by source and destination."""
 
 
 class LeakWitness:
     """Counts frames with an inside source address that arrive at an outside host, or pass a gateway's uplink.
 
-    The kernel counts every frame that passes its packet filter, whether or not we read it; so the number is
-    right at any rate. The frames that we do read tell whose they are.
+    The kernel counts every frame that passes its packet filter, whether it is read or not, so the number is right
+    at any rate. The frames that are read show whose they are.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class LeakWitness:
         self.sources: set[Endpoint] = set()
 
     def look(self) -> None:
-        """Take in what has arrived so far."""
+        """Count and read the frames that have arrived so far."""
         self.frames += _statistics(self._socket)[0]
         while True:
             try:
@@ -68,11 +69,12 @@ class LeakWitness:
 
 
 class TcpWitness:
-    """Reads who wants a connection, speaks on it and ends it, as it arrives at the outside hosts.
+    """Reads the SYNs, the hellos and the ends of TCP connections as they arrive at the outside hosts.
 
-    A server's kernel cannot hold two connections with one remote endpoint, so a server never hears of the second
-    client that a NAT may have put there. Its SYN tells: it has a sequence number of its own. Nor does the server
-    hear any more of the first, once the second's kernel has reset its connection; but what it says still comes.
+    A server's kernel cannot have two connections with one remote endpoint, so a server never sees the second
+    client that a NAT may have put there. The second client's SYN shows it, by a sequence number of its own. Once
+    the second client's kernel has reset the first connection, the server gets no more of the first client's data,
+    which still arrives on the wire.
     """
 
     def __init__(self, netns: Collection[str], interface: str) -> None:
@@ -86,19 +88,19 @@ class TcpWitness:
 
     @property
     def is_there(self) -> bool:
-        """Whether it reads anywhere."""
+        """Whether this witness reads the wire of any host."""
         return bool(self._sockets)
 
     @property
     def frames(self) -> int:
-        """How many have come so far, and are read."""
+        """The number of frames that have come so far, and were read."""
         with self._lock:
             self._take_all()
             return self._frames
 
     @property
     def missed(self) -> int:
-        """How many the kernel could not hand over in time."""
+        """The number of frames that the kernel could not hand over in time."""
         with self._lock:
             self._missed += sum(_statistics(each)[1] for each in self._sockets)
             return self._missed
@@ -114,7 +116,7 @@ class TcpWitness:
         return syns
 
     def speakers(self) -> Speakers:
-        """Return who has said something so far."""
+        """Return the clients that have sent a hello so far."""
         with self._lock:
             self._take_all()
             read = list(self._speakers.items())
@@ -124,7 +126,7 @@ class TcpWitness:
         return speakers
 
     def ends(self) -> Ends:
-        """Return when connections were ended by their clients."""
+        """Return the times at which clients have ended their connections so far."""
         with self._lock:
             self._take_all()
             read = list(self._ends)
@@ -139,7 +141,7 @@ class TcpWitness:
             poll.register(each.fileno(), select.POLLIN)
         while True:
             poll.poll()
-            time.sleep(_GATHER_S)  # to wake up for each packet costs as much as to read several
+            time.sleep(_GATHER_S)  # waking up for each packet would cost as much as reading several
             with self._lock:
                 self._take_all()
 
@@ -148,7 +150,7 @@ class TcpWitness:
             self._take(each)
 
     def _take(self, ready: socket.socket) -> None:
-        """Take in what is there, in few steps: each packet comes by here. It is taken apart when asked for."""
+        """Read the frames that are there, in few steps, since each packet passes here. They are parsed later."""
         offset = _since_epoch()
         while True:
             try:
@@ -171,22 +173,22 @@ class TcpWitness:
 
 
 class SynCounter:
-    """Counts the SYNs that a host sends, and those that it gets, as its kernel shows them on the interface."""
+    """Counts the SYNs that a host sends and gets, as its kernel shows them on the interface."""
 
     def __init__(self, netns: str, interface: str) -> None:
         self._socket = _listening(netns, interface, _SYN, _ETH_P_ALL)
         self._count = 0
 
     def count(self) -> int:
-        """Return how many there have been so far."""
+        """Return the number of SYNs so far."""
         self._count += _statistics(self._socket)[0]
         return self._count
 
 
 def _since_epoch() -> float:
-    """Return by how much the clock of packets' times is ahead of the monotonic one.
+    """Return the seconds by which the clock of packets' times is ahead of the monotonic one.
 
-    If this process has to wait between the two, they seem to be farther apart; so the quickest reading counts.
+    If this process has to wait between its two readings, the clocks seem farther apart. So the quickest counts.
     """
     readings = []
     for _ in range(CLOCK_READINGS):
@@ -205,19 +207,19 @@ def _transport(frame: bytes) -> int:
 
 
 def _source(frame: bytes) -> Endpoint:
-    """Return from where a frame came; a query has an identifier in the place of a port (RFC 5508 section 2)."""
+    """Return the source of a frame. A query has an identifier in the place of a port (RFC 5508 section 2)."""
     at = _transport(frame) + (4 if frame[23] == socket.IPPROTO_ICMP else 0)
     return socket.inet_ntoa(frame[26:30]), int.from_bytes(frame[at : at + 2], "big")
 
 
 def _statistics(packet_socket: socket.socket) -> tuple[int, int]:
-    """Return how many frames have passed the filter since the last call, and how many of them were dropped."""
+    """Return the number of frames that passed the filter since the last call, and of those that were dropped."""
     passed, dropped = struct.unpack("II", packet_socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
     return passed, dropped
 
 
 def _listening(netns: str, interface: str, program: Program, kind: int = _ETH_P_IP) -> socket.socket:
-    """Make a packet socket in a host's network namespace that gets the frames that pass the filter."""
+    """Return a packet socket in a host's network namespace that gets the frames that pass the filter."""
     with network_of(netns):
         made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
@@ -226,7 +228,7 @@ def _listening(netns: str, interface: str, program: Program, kind: int = _ETH_P_
         )
         try:
             made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        except PermissionError:  # without root on the machine: as much as anybody may have
+        except PermissionError:  # without root on the machine, the kernel limits the buffer
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         made.bind((interface, kind))
@@ -234,7 +236,7 @@ def _listening(netns: str, interface: str, program: Program, kind: int = _ETH_P_
 
 
 def _from(networks: Collection[ipaddress.IPv4Network]) -> Program:
-    """Let pass what comes from these networks by IPv4."""
+    """Return a filter that passes IPv4 packets from these networks."""
     program: Program = []
     for network in networks:
         program += [
@@ -261,7 +263,7 @@ _SYN: Program = [
     (_GIVE, 0, 0, _SNAP),
     (_GIVE, 0, 0, 0),
 ]
-"""Lets pass TCP with SYN and without ACK (fragments of TCP are none of ours)."""
+"""A filter that passes TCP with SYN and without ACK. Hosts here send no fragments of TCP."""
 
 _SYN_DATA_OR_END: Program = [
     (_LOAD_BYTE, 0, 0, 23),
@@ -274,5 +276,5 @@ _SYN_DATA_OR_END: Program = [
     (_GIVE, 0, 0, _SNAP),
     (_GIVE, 0, 0, 0),
 ]
-"""Lets pass TCP with SYN and without ACK, with PSH, as the last of what was written has it, or with FIN or RST; no
-fragments."""
+"""A filter that passes TCP with SYN and without ACK, with PSH (as the last segment of data has it), or with FIN or
+RST. It ignores fragments."""

@@ -1,4 +1,4 @@
-"""Building the network of a run by Mininet: nodes, links and gateways, which are watched while they live."""
+"""Building the network of a run by Mininet: nodes, links and gateways, whose processes are watched."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from topologies.network.nodes import LabLink, LabNode
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network that runs: its description, its nodes by their names, and what each gateway declares."""
+    """A running network: its topology, its nodes by their names, its gateways, and what each of these declares."""
 
     topology: Topology
     nodes: Any
@@ -32,7 +32,7 @@ class Network:
 def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: type[Gateway]) -> Network:
     """Build and start the network of a run, with gateways of one kind."""
     setLogLevel("critical")
-    # Or Mininet would set the machine's own limits, such as fs.file-max.
+    # Otherwise Mininet would set limits of the machine itself, such as fs.file-max.
     Mininet.inited = True
     size = {"clients": run.parameters["clients"], "addresses_per_client": addresses_per_client(run.parameters)}
     options = kind.Options.model_validate(run.options)
@@ -52,7 +52,7 @@ def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: t
         for name, settings in run.gateways.items()
     }
     placed = topology(**size, gateway=kind, gateway_params=prepared)
-    raise_open_files()  # each host is one
+    raise_open_files()  # each host is an open file
     net = Mininet(topo=placed, link=LabLink, controller=None, build=False)
     net.build()
     net.start()
@@ -67,9 +67,9 @@ def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: t
 
 
 def _watch(supervisor: Supervisor, gateways: dict[str, Gateway], nodes: Any) -> None:
-    """Let the end of a gateway's process be the end of the run, and that of a node's shell.
+    """Have the run end when a gateway's process or a node's shell ends.
 
-    A call that waits for a shell's output would wait for ever.
+    A call that waits for the output of a shell that has ended would wait for ever.
     """
 
     def watch(node: Any) -> None:

@@ -1,7 +1,7 @@
-"""The captures of a run, for reading in Wireshark: what `--pcap` keeps, of the inside and of the outside.
+"""The captures of a run, for reading in Wireshark: `--pcap` keeps the frames of the inside and of the outside.
 
-They decide nothing, and need not be complete: what the kernel could not hand over in time is counted and told.
-Without `--pcap` nothing of this exists.
+They decide nothing, and need not be complete. The frames that the kernel could not hand over in time are counted
+and reported. Without `--pcap` nothing of this exists.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class CaptureError(Exception):
 
 
 class Captures:
-    """The captures of those sides for which there is an open file. While this is entered, frames are kept.
+    """The captures of the sides for which there is an open file. Within its `with` block, frames are kept.
 
-    It has to outlive that: a program that ends before the lab does is the end of the run.
+    Keep it until the lab ends: the end of a capture's program is the end of the run.
     """
 
     def __init__(self, files: dict[str, int], lab: Lab, supervisor: Supervisor, report: Report) -> None:
@@ -36,19 +36,19 @@ class Captures:
         self._running = {side: _Running(side, hosts[side], file, supervisor) for side, file in files.items()}
 
     def __enter__(self) -> None:
-        """Wait until every frame is seen."""
+        """Wait until the captures see every frame."""
         for capture in self._running.values():
             capture.answer()
 
     def __exit__(self, *_: object) -> None:
-        """Let the files be complete, and report what they lack."""
+        """Complete the files, and report the number of frames that each has and lacks."""
         if self._running:
             told = {side: capture.finish() for side, capture in self._running.items()}
             self._report.series(capture=told)
 
 
 class _Running:
-    """The program that captures one side, as long as the lab lives."""
+    """The program that captures one side. It runs as long as the lab does."""
 
     def __init__(self, side: str, hosts: list[Any], file: int, supervisor: Supervisor) -> None:
         self._connection, theirs = socket.socketpair()
@@ -65,7 +65,7 @@ class _Running:
         os.close(file)
 
     def answer(self) -> dict[str, Any]:
-        """Read a line. Raises CaptureError if none comes in time."""
+        """Return the program's answer. Raises CaptureError if none comes in time."""
         self._connection.settimeout(ANSWER_WITHIN_S)
         try:
             line = self._lines.readline()
@@ -77,6 +77,6 @@ class _Running:
         return answer
 
     def finish(self) -> dict[str, int]:
-        """Let it write what it has, and return how many frames those are, and how many are lacking."""
+        """Have it write all frames so far, and return the number of them, and of those that it lacks."""
         self._connection.sendall(json.dumps({"do": "finish"}).encode() + b"\n")
         return self.answer()

@@ -1,4 +1,4 @@
-"""A gateway's counters by their names, each with its source: the second witness, which never decides."""
+"""A gateway's counters by their names, each with its source. They are the second witness, which never decides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 from topologies.gateways.base import Gateway
 
 Counters = Mapping[str, int | None]
-"""What a gateway answers: a number by each name, None or nothing at all for what it does not know."""
+"""A gateway's counters by their names. What the gateway does not know is None, or not there."""
 
 SETTLED_WITHIN_S = 1.0
 LOOK_EVERY_S = 0.05
@@ -24,7 +24,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "total_sessions": "RFC 8512 total-sessions, RFC 8158 maxSessionEntries",
         "total_active_subscribers": "RFC 8512 total-active-subscribers",
         "port_mapping_creations": "RFC 7659 natv2ProtocolPortMapCreations",
-        "evicted_mappings": "lastport: mappings that had to go for others; RFC 6888 REQ-11D",
+        "evicted_mappings": "lastport: mappings that were evicted for others; RFC 6888 REQ-11D",
         "held_packets": "lastport: packets that were held, by on_exhaustion=hold",
         "dropped_port_packets": "RFC 8512 dropped-port-packets",
         "dropped_address_packets": "RFC 8512 dropped-address-packets",
@@ -53,7 +53,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "threshold_reached": "RFC 8512 notify-pool-usage",
     }
 )
-"""Every counter that a scenario may ask for, and where its name or its meaning comes from."""
+"""Every counter that a scenario may ask for, with the source of its name or its meaning."""
 
 DROPPED = (
     "dropped_port_packets",
@@ -75,9 +75,9 @@ def dropped(counters: Counters) -> int:
 
 
 def settled(gateway: Gateway, protocol: str, *, dropping: int, allocated: int | None = None) -> Counters:
-    """Return the gateway's counters once it has dropped `dropping` packets: the last may just have been sent.
+    """Return the gateway's counters once it has dropped `dropping` packets, the last of which may just be sent.
 
-    `allocated` is the number of ports that it must have given by then, where it may still take some back.
+    `allocated` is the number of ports that must be allocated by then, where the gateway may still take some back.
     """
     deadline = time.monotonic() + SETTLED_WITHIN_S
     while True:

@@ -1,6 +1,6 @@
-"""What a check may expect besides one value: at least this, at most that, or something between the two.
+"""The ranges that a check may expect in place of one value: at least this, at most that, or between the two.
 
-An expectation knows whether an observation meets it, and shows itself in the table of checks.
+A range decides whether an observation meets it. Its text stands in the table of checks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A range: from `least` to `most`, each of which may be open. What was not observed (None) never meets it."""
+    """A range from `least` to `most`. Either may be None, for no bound. An observation of None never meets it."""
 
     least: float | None = None
     most: float | None = None
@@ -29,20 +29,20 @@ class Expectation:
 
 
 def at_least(least: float) -> Expectation:
-    """Expect `least` or more."""
+    """Return the expectation of `least` or more."""
     return Expectation(least=least)
 
 
 def at_most(most: float) -> Expectation:
-    """Expect `most` or less."""
+    """Return the expectation of `most` or less."""
     return Expectation(most=most)
 
 
 def between(least: float, most: float) -> Expectation | float:
-    """Expect a value from `least` to `most`; where they are equal, that value."""
+    """Return the expectation of a value from `least` to `most`, or that value if the two are equal."""
     return least if least == most else Expectation(least, most)
 
 
 def met(expected: Any, observed: Any) -> bool:
-    """Return whether an observation is what was expected: a value that is equal, or one in the range."""
+    """Return whether an observation is what was expected: an equal value, or one in the expected range."""
     return expected.met(observed) if isinstance(expected, Expectation) else bool(expected == observed)

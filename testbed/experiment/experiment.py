@@ -3,10 +3,10 @@
     x.phase(...)      name what is being done
     x.check(...)      a claim: what is expected, what was observed, and the source of the expectation
     x.agrees(...)     the gateway's own counter, the second witness
-    x.account(...)    what became of the attempts; every scenario has to
+    x.account(...)    what became of the attempts; every scenario must call it
     x.tell(...)       the story, for a reader who sees nothing else
 
-Whatever the scenario does, it is then checked that nothing leaked, and that nobody shared an external endpoint.
+After every scenario two checks follow: that no packet leaked, and that no clients shared an external endpoint.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ NUMBER = re.compile(r"\b\d[\d.,]*\b")
 
 
 def key_of(claim: str) -> str:
-    """Return the key of a claim that is given none: its words, without numbers, joined by hyphens."""
+    """Return the key of a check without a `key` of its own: its claim's words, without numbers, with hyphens."""
     return "-".join(re.findall(r"[a-z0-9]+", NUMBER.sub(" ", claim.lower().replace("'", ""))))
 
 
 class Experiment(Generic[P]):
-    """One run of a scenario: what it may use, and what it has found out so far."""
+    """One run of a scenario: the lab and the settings that it uses, and what it has reported so far."""
 
     def __init__(
         self, lab: Lab, parameters: P, settings: Settings, report: Report, *, story: str | Path = ""
@@ -58,16 +58,16 @@ class Experiment(Generic[P]):
 
     @property
     def protocol(self) -> str:
-        """The protocol that the parameters choose; TCP where there is no choice."""
+        """The protocol that the parameters choose, or TCP if they have no `protocol`."""
         return getattr(self.parameters, "protocol", "tcp")
 
     @cached_property
     def promise(self) -> Promise:
-        """What the gateway promises to all clients of this protocol."""
+        """What the gateway promises to all clients, for the protocol of the parameters."""
         return self.promise_for(self.protocol)
 
     def promise_for(self, protocol: str, *, clients: int | None = None) -> Promise:
-        """Return what the gateway promises for a protocol, to `clients` subscribers or to all."""
+        """Return what the gateway promises for a protocol, to `clients` subscribers (by default all)."""
         clients = self.parameters.subscribers if clients is None else clients
         return Promise.of(self.behaviour, self.settings, protocol=protocol, clients=clients)
 
@@ -76,19 +76,19 @@ class Experiment(Generic[P]):
         return self.lab.gateway.counters(protocol or self.protocol)
 
     def phase(self, name: str) -> AbstractContextManager[None]:
-        """Name what is being done, and time it."""
+        """Name a phase of the run, and time the `with` block that is this phase."""
         return self._report.phase(name)
 
     def progress(self, done: int, total: int) -> None:
-        """Tell the progress of the current phase; most calls cost nothing."""
+        """Report the progress of the current phase. Most calls cost nothing."""
         self._report.progress(done, total)
 
     def check(self, claim: str, *, expected: Any, observed: Any, source: str, key: str = "") -> None:
-        """Check a claim: what was observed must equal `expected`, or be in its range (`at_most(3)`).
+        """Check a claim: `observed` must equal `expected`, or be in its range (`at_most(3)`).
 
-        `source` says where the expectation comes from. `key` is the check's name, by which results are compared:
-        it must be the same on every gateway, so give one where the words of the claim depend on what was declared.
-        By default it is the claim without its numbers. Raises ValueError if two checks of a run have one key.
+        `source` is where the expectation comes from. Results are compared by `key`, which is by default the claim
+        without its numbers. It must be the same on every gateway, so give one if the words of the claim depend on
+        what is declared. Raises ValueError if two checks of a run have the same key.
         """
         key = key or key_of(claim)
         if key in self._keys:
@@ -102,10 +102,10 @@ class Experiment(Generic[P]):
     def agrees(
         self, what: str, expected: Any, *names: str, of: Counters | Sequence[Counters] | None = None, key: str = ""
     ) -> None:
-        """Check that the gateway's own counter agrees, or the sum of several: `names` are those of RFC 8512.
+        """Check that the gateway's own counter `names`, or the sum of several, is as expected.
 
-        `of` are counters that were asked for earlier; of several, each is compared with its part of `expected`.
-        What the gateway does not know is passed over.
+        `of` are counters that were read earlier, by default those of now. If it is a sequence of counters, each is
+        compared with its part of `expected`. If the gateway does not know the counter, there is no check.
         """
         sequence = isinstance(of, Sequence)
         asked = of if isinstance(of, Sequence) else [self.counters() if of is None else of]
@@ -130,11 +130,11 @@ class Experiment(Generic[P]):
         held: Collection[int] = (),
         counters: Counters | None = None,
     ) -> Counter[str]:
-        """Account for attempts: each counts once, by what became of it in the end. Returns the counts.
+        """Count each attempt once, by what became of it in the end, and return the counts.
 
-        `echoed` are the numbers of those that still carried data, and `held` of those that the NAT held and then
-        let through. A scenario without attempts calls it with nothing. Further calls add to the first. `counters`
-        are kept with the results; by default those of now.
+        `echoed` are the numbers of the attempts that still carried data. `held` are the numbers of those that the
+        NAT held, and then let through. A scenario without attempts calls it without arguments. Further calls add
+        to the first. `counters` are kept with the results, by default those of now.
         """
         _, leaked = self.judge.leaks()
         shared = self.judge.shared()
@@ -145,22 +145,22 @@ class Experiment(Generic[P]):
         return counts
 
     def series(self, **series: Any) -> None:
-        """Keep rows of measurements, by name, with the results."""
+        """Keep measurements with the results, as rows by the name of the series."""
         self._report.series(**series)
 
     def tell(self, **facts: Any) -> None:
-        """Tell in words what happened: the scenario's story, filled with the facts, parameters and settings."""
+        """Report the scenario's story: its template, filled with the facts, the parameters and the settings."""
         template = self._story.read_text() if isinstance(self._story, Path) else self._story
         self._report.story(told(template, parameters=self.parameters, settings=self.settings, **facts))
 
     def conclude(self) -> None:
-        """Check what must hold in any run of any scenario. Raises WitnessError if not everything was seen."""
+        """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets."""
         if self._outcomes is None:
             self.check(
                 "the scenario accounts for its attempts",
                 expected=True,
                 observed=False,
-                source="end `run` with x.account(attempts, echoed), or x.account() if it makes none",
+                source="end `run` with x.account(attempts, echoed), or with x.account() if it makes no attempts",
             )
         self.check(
             "no packet left untranslated",

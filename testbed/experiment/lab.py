@@ -1,6 +1,6 @@
-"""A running network, seen through its roles: clients, servers, gateway. Traffic is made and judged here.
+"""The lab: a running network by its roles (clients, servers, gateway), its traffic, and its judge.
 
-The lab is not stopped: it ends with its sandbox.
+Nothing stops the lab. It ends with its sandbox.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from testbed.traffic.wire import Endpoint
 from topologies.addresses import mac_of
 
 PORT = 7
-"""Where servers listen: the port of the echo service (RFC 862)."""
+"""The port at which servers listen: that of the echo service (RFC 862)."""
 OWN_NETNS = "/proc/self/ns/net"
-"""Where the bridges are."""
+"""The network namespace of the bridges, which is this process's own."""
 
 
 class Seer(Protocol):
-    """A server, or several, that can tell which clients it has seen."""
+    """One server, or several, that records the clients it has seen."""
 
     def sightings(self) -> list[Sighting]:
-        """Return them."""
+        """Return the clients that it has seen so far."""
 
 
 class Lab:
     """The network of one run, with `clients` inside, `servers` outside, and the `gateway` under test between them.
 
-    `gateways` has all of them by their names, where a topology has several. `judge` says what leaked, and who
-    shared.
+    `gateways` has all gateways by their names, if the topology has several. `judge` decides what leaked, and which
+    clients shared an endpoint.
     """
 
     def __init__(self, supervisor: Supervisor, network: Network, *, seed: int, wire_is_read: bool) -> None:
-        """Put the witnesses in place, and wait until the gateways translate."""
+        """Start the witnesses, and wait until the gateways translate."""
         self._supervisor = supervisor
         self._servers: list[Seer] = []  # workers live as long as the lab
         self._drivers: list[Clients] = []
@@ -70,19 +70,19 @@ class Lab:
             gateway.wait_ready()
 
     def behind(self, gateway: str) -> list[int]:
-        """Return which clients are behind a gateway, by their places."""
+        """Return the places of the clients that are behind a gateway."""
         behind = self.topology.behind
         return [place for place, name in enumerate(self.topology.clients) if behind[name] == gateway]
 
     def endpoint(self, server: int = 0, port: int = PORT) -> Endpoint:
-        """Return an endpoint at the first address of a server, by its place."""
+        """Return the endpoint at the first address of a server (by its place) and a port."""
         return str(self.topology.addresses[self.servers[server].name][0]), port
 
     def serve(self, protocol: str, *, destinations: int = 1, capacity: int = 0) -> Servers:
-        """Let servers answer at `destinations` endpoints, with room for `capacity` connections at once.
+        """Start servers at `destinations` endpoints, with room for `capacity` connections at once.
 
-        The endpoints differ in their addresses as far as there are some: each server's first, then each one's
-        second; then in their ports.
+        The endpoints differ in their addresses as long as there are new ones: each server's first address, then
+        each server's second. Further endpoints differ in their ports.
         """
         rows = itertools.zip_longest(*(self.topology.addresses[server.name] for server in self.servers))
         hosts = [
@@ -100,25 +100,25 @@ class Lab:
         return servers
 
     def drive(self, protocol: str, *, attempts: int) -> Clients:
-        """Make ready for `attempts` attempts at once from the clients."""
+        """Start clients that can make `attempts` attempts at once."""
         hosts = {host.netns: self.topology.sources(place) for place, host in enumerate(self.clients)}
         clients = Clients(self._supervisor, FOLDER, protocol, hosts, attempts)
         self._drivers.append(clients)
         return clients
 
     def ask_as_well(self, servers: Seer) -> None:
-        """Let the judge ask these servers, too."""
+        """Have the judge ask these servers as well."""
         self._servers.append(servers)
 
     def volley(self) -> Volleys:
-        """Make ready for single datagrams from the clients to the first server, which does not answer."""
+        """Start a worker for single datagrams from the clients to the first server, which does not answer."""
         hosts = [host.netns for host in self.clients]
         volleys = Volleys(self._supervisor, FOLDER, hosts, self.endpoint(), self.servers[0].netns)
         self._servers.append(volleys)
         return volleys
 
     def raw(self, protocol: str, *, flows: int) -> RawTraffic:
-        """Make ready for raw flows from the clients to the first server; their kernels no longer answer."""
+        """Start a worker for raw flows from the clients to the first server. Their kernels no longer answer."""
         if not self._raw:
             for host in (*self.clients, *self.servers):
                 with network_of(host.netns):
@@ -136,11 +136,11 @@ class Lab:
         return raw
 
     def sightings(self) -> list[Sighting]:
-        """Return the clients that all servers have seen so far."""
+        """Return the clients that the servers have seen so far."""
         return [seen for servers in self._servers for seen in servers.sightings()]
 
     def _raw_host(self, host: Any) -> RawHost:
-        """Describe a host on a link of the gateway's own."""
+        """Return the description of a host whose link leads to the gateway itself."""
         address = self.topology.addresses[host.name][0]
         interfaces = next(iter(self.topology.wiring.values()))
         own = next(each.address for each in interfaces if address in each.address.network)

@@ -1,4 +1,4 @@
-"""What a user may choose about a scenario besides the settings; a scenario derives its own from these."""
+"""The parameters that a user may choose for a scenario. A scenario derives its own from these classes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Parameters(BaseModel):
-    """What a user may choose about every scenario, besides the gateway's settings."""
+    """The parameters of every scenario, which a user may choose besides the gateway's settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -21,7 +21,7 @@ class Parameters(BaseModel):
 
 
 class PatientParameters(Parameters):
-    """What a user may choose where attempts are refused: each is given up some time."""
+    """The parameters of a scenario whose attempts may be refused: each is given up after `patience` seconds."""
 
     patience: float = Field(
         2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
@@ -29,10 +29,10 @@ class PatientParameters(Parameters):
 
 
 class SubscriberParameters(Parameters):
-    """What a user may choose where it is of no importance that a host has one address only."""
+    """The parameters of a scenario in which each inside host may have several addresses."""
 
     addresses_per_client: int = Field(
-        1, strict=True, ge=1, description="addresses of each inside host, used in turn: each is a subscriber"
+        1, strict=True, ge=1, description="addresses of each inside host, used in turn; each is a subscriber"
     )
 
     @property
@@ -42,5 +42,5 @@ class SubscriberParameters(Parameters):
 
 
 def derived(description: str, **bounds: Any) -> Any:
-    """Return a field whose default depends on the settings: `complete` fills it in before the run."""
+    """Return a field whose default depends on the settings: the scenario's `complete` fills it in."""
     return Field(None, strict=True, description=description, **bounds)

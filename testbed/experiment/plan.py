@@ -1,4 +1,4 @@
-"""A run in which everything is decided: what is handed to the sandbox."""
+"""The plan of a run in which everything is decided. It is what the sandbox gets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from controller.settings import Settings
 
 
 def addresses_per_client(parameters: Mapping[str, Any]) -> int:
-    """Read it from the parameters of any scenario: one address, where nothing else can be chosen."""
+    """Return the addresses of each client, by the parameters of any scenario. It is one if there is no choice."""
     addresses: int = parameters.get("addresses_per_client", 1)
     return addresses
 
@@ -28,12 +28,12 @@ class Run(BaseModel):
     parameters: dict[str, Any]
     settings: Settings
     options: dict[str, Any]
-    """Of the gateway only."""
+    """The settings that only this kind of gateway has."""
     gateways: dict[str, Settings]
-    """Of each gateway in the topology, by its name."""
+    """The settings of each gateway in the topology, by its name."""
     seed: int
     datapath: str
 
     def described(self) -> dict[str, Any]:
-        """Return parameters, settings and options in their one name space."""
+        """Return parameters, settings and options together: they share one name space."""
         return {**self.parameters, **self.settings.model_dump(mode="json"), **self.options}

@@ -1,7 +1,7 @@
-"""What a gateway promises: how many connections fit to one service, and what becomes of the others.
+"""What a gateway promises: the number of connections that fit to one service, and what becomes of the others.
 
-It follows from what the gateway declares, and from the settings. Scenarios expect it, and check whether the hosts
-saw it.
+The promise follows from what the gateway declares, and from the settings. Scenarios expect what is promised, and
+check whether the hosts saw it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from topologies.gateways.behaviour import Behaviour
 LIMITED_BY = ("limit_port_mappings", "limit_sessions", "flow_limit")
 """Settings that limit all connections to one service together."""
 EASY_SHARE = 0.5
-"""Up to this share of the ports in use, any search finds a free one."""
+"""Share of the ports in use up to which any search finds a free one."""
 FOUND_SHARE = 0.9
-"""Share of the ports that a search which gives up early finds, when a quarter more than all are asked for."""
+"""Share of the ports that a search which gives up early finds, if attempts exceed the ports by a quarter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What becomes of attempts beyond `capacity`: `outcome`, or None where it is not known.
+    """What becomes of attempts, with `capacity` of them for which there is room.
 
-    `evicts`: they are established, and others go for them. `holds`: they wait first. `takes_all_ports`: it is the
-    ports that run short. `source` is where all this is declared. `least` are established for certain, up to
-    `capacity`: fewer than that where the last free ports need not be found.
+    From `least` to `capacity` attempts are established. `least` is smaller if the NAT need not find the last free
+    ports. Attempts beyond that end by `outcome`, or None if that is not known. `evicts` is whether they are
+    established in the place of others, and `holds` is whether they wait first. `takes_all_ports` is whether it is
+    the ports that run short. `source` is where all this is declared.
     """
 
     capacity: int
@@ -41,7 +42,7 @@ class Promise:
 
     @classmethod
     def of(cls, behaviour: Behaviour, settings: Settings, *, protocol: str, clients: int) -> Promise:
-        """Read it from what the gateway declares, and from the settings."""
+        """Return what a gateway promises, by what it declares and by the settings."""
         ports = settings.capacity
         limit = limit_of(settings, protocol, clients)
         declared = behaviour.ports_exhausted if ports <= limit else behaviour.state_exhausted
@@ -68,7 +69,7 @@ class Promise:
         return min(attempts, self.least), min(attempts, self.capacity)
 
     def packets_refused(self, attempts: Sequence[Attempt]) -> int:
-        """Return the least number of packets of these attempts that the NAT refused: all that were not held."""
+        """Return the least number of packets that the NAT refused of these attempts: those it did not hold."""
         return sum(1 if self.holds else 1 + attempt.retransmissions for attempt in unserved(attempts))
 
 
@@ -83,7 +84,7 @@ def room(settings: Settings, protocol: str, clients: int) -> int:
 
 
 def limit_of(settings: Settings, protocol: str, clients: int) -> int:
-    """Return the number of connections that the limits allow, whatever ports there are."""
+    """Return the number of connections that the limits allow, whatever the number of ports."""
     shared = [getattr(settings, name) for name in LIMITED_BY]
     own = [settings.port_quota, getattr(settings, f"port_quota_{protocol}")]
     limits = [limit for limit in shared if limit is not None]
@@ -98,7 +99,7 @@ def _found(behaviour: Behaviour, settings: Settings, capacity: int) -> int:
     if addresses == 1 or behaviour.fills_every_address.value:
         certain |= settings.ports <= behaviour.finds_every_port_of.value
         addresses = 1
-    # At worst all hosts are at one address.
+    # In the worst case all hosts have the same external address.
     return capacity if certain else math.floor(capacity / addresses * FOUND_SHARE)
 
 

@@ -1,4 +1,4 @@
-"""What a scenario reports while it runs: phases, progress, checks, and the facts of its story."""
+"""What a scenario reports while it runs: phases, progress, checks, figures, and its story."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROGRESS_EVERY_S = 0.1
 
 
 class Report:
-    """Sends everything to the launcher at once, so that it is kept whatever happens next."""
+    """Sends each report to the launcher at once, so that it is kept whatever happens next."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -22,7 +22,7 @@ class Report:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Name what is being done, and time it."""
+        """Report a phase by its name, and time the `with` block that is this phase."""
         started = time.monotonic()
         self._channel.send("phase", name=name)
         yield
@@ -30,32 +30,32 @@ class Report:
         self.series(phases=self._phases)
 
     def progress(self, done: int, total: int) -> None:
-        """Say how far the current phase is; most calls cost nothing."""
+        """Report the progress of the current phase. Most calls cost nothing."""
         now = time.monotonic()
         if now - self._told_at >= PROGRESS_EVERY_S or done == total:
             self._told_at = now
             self._channel.send("progress", done=done, total=total)
 
     def check(self, **check: Any) -> None:
-        """Tell of a check: its key and claim, what was expected and observed, whether it holds, and the source."""
+        """Report a check: its key and claim, what was expected and observed, whether it holds, and the source."""
         self._channel.send("check", check=check)
 
     def environment(self, **facts: str) -> None:
-        """Add to the description of the machine and the programs."""
+        """Add facts to the description of the machine and the programs."""
         self._channel.send("environment", environment=facts)
 
     def outcomes(self, counts: dict[str, int]) -> None:
-        """Give the number of attempts by outcome."""
+        """Report the number of attempts by outcome."""
         self._channel.send("outcomes", outcomes=dict(counts))
 
     def counters(self, counters: dict[str, int | None]) -> None:
-        """Give the gateway's counters, the second witness."""
+        """Report the gateway's counters, the second witness."""
         self._channel.send("counters", counters=counters)
 
     def series(self, **series: Any) -> None:
-        """Give rows of measurements, by name."""
+        """Report measurements, as rows by the name of the series."""
         self._channel.send("series", series=series)
 
     def story(self, text: str) -> None:
-        """Tell in words what happened."""
+        """Report the story: what happened, in words."""
         self._channel.send("story", text=text)

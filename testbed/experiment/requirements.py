@@ -1,6 +1,6 @@
-"""What a question needs of the gateway and of the settings, as data: what is not met is refused up front.
+"""What a question needs of the gateway and of the settings, as data: a run that does not meet it is refused.
 
-A scenario lists its requirements; `lastport list` prints them. Those that scenarios share are in
+A scenario lists its requirements, and `lastport list` prints them. Requirements that scenarios share are in
 `scenarios/shared/requirements.py`.
 """
 
@@ -16,34 +16,34 @@ from topologies.gateways.behaviour import Behaviour
 
 
 class Of(enum.Enum):
-    """Whose fault it is if a requirement is not met."""
+    """What fails to meet a requirement: the settings, or the gateway."""
 
     SETTINGS = "settings"
-    """It makes no sense with any gateway."""
+    """The settings: the scenario makes no sense with them on any gateway."""
     GATEWAY = "gateway"
-    """Another gateway may do it."""
+    """The gateway: another one may meet the requirement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a requirement looks at: a scenario by its name, and what was decided about its run so far."""
+    """What a requirement examines: a scenario by its name, and what is decided about its run so far."""
 
     scenario: str
     parameters: Any
     settings: Settings
     behaviour: Behaviour | None = None
-    """What the gateway declares; only a requirement of the gateway may look at it."""
+    """What the gateway declares. Only a requirement of the gateway may examine it."""
 
     @property
     def declared(self) -> Behaviour:
-        """What the gateway declares."""
+        """What the gateway declares, for a requirement of the gateway."""
         assert self.behaviour is not None, "a requirement of the settings has looked at the gateway"
         return self.behaviour
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a run cannot be, and the way out: `key=value is not possible with SCENARIO: WHY; take WAY_OUT`."""
+    """Why a run is not possible, and the way out: `key=value is not possible with SCENARIO: WHY; take WAY_OUT`."""
 
     key: str
     value: Any
@@ -52,7 +52,7 @@ class Refusal:
     kind: str = "setting"
 
     def sentence(self, scenario: str) -> str:
-        """Return the sentence for a user."""
+        """Return the refusal of a scenario's run, as a sentence for the user."""
         value = (
             "null" if self.value is None else f"{self.value:g}" if isinstance(self.value, float) else self.value
         )
@@ -61,7 +61,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One thing that a question needs: `text` says it to a reader, `unmet` returns the refusal if it is not so."""
+    """One thing that a question needs. `text` describes it, and `unmet` returns the refusal if it is not met."""
 
     text: str
     unmet: Callable[[Asked], Refusal | None]

@@ -1,4 +1,4 @@
-"""What a scenario is: a question, its parameters and settings, what it needs, and `run`, which acts and checks."""
+"""The base of all scenarios: a question, its parameters and settings, what it needs, and `run` to answer it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from testbed.experiment.requirements import Requirement
 from topologies.gateways.base import Restriction
 from topologies.gateways.behaviour import Behaviour
 
-if TYPE_CHECKING:  # it needs Mininet, and to decide about a run takes none
+if TYPE_CHECKING:  # it needs Mininet, and deciding about a run does not
     from testbed.experiment.experiment import Experiment
 
 
@@ -22,17 +22,18 @@ P = TypeVar("P", bound=Parameters)
 
 
 class Scenario(ABC, Generic[P]):
-    """One experiment. A subclass is one file: its docstring the question, `run` the answer.
+    """One experiment. A subclass is one file: its docstring asks the question, and `run` answers it.
 
-    `run(self, x)` is called in the sandbox, with the lab built and its gateway ready. Everything that it needs is
-    at `x`, an `Experiment` with parameters of the class named in the brackets: `class
-    Mine(Scenario[MyParameters])`. Before that, outside of the sandbox, `complete` fills in what depends on the
-    settings, and `requires` refuses what makes no sense. A class without a `name` is named by its own.
+    `run(self, x)` is called in the sandbox, when the lab is built and its gateway is ready. Everything that it
+    needs is at `x`, an `Experiment`. Its parameters are of the class in the brackets: `class
+    Mine(Scenario[MyParameters])`. Before that, outside the sandbox, `complete` fills in what depends on the
+    settings, and a run that does not meet `requires` is refused. If a class has no `name`, it is derived from the
+    class's own.
     """
 
     name: ClassVar[str]
     claim: ClassVar[str] = ""
-    """What people say, and this decides."""
+    """A statement that people make, and that this scenario puts to the test."""
     story: ClassVar[str | Path] = ""
     """What happened, in words: a Jinja2 template, or the path of a file that holds one. `x.tell` fills it."""
     Parameters: ClassVar[type[Parameters]] = Parameters
@@ -43,14 +44,15 @@ class Scenario(ABC, Generic[P]):
     settings: ClassVar[dict[str, Any]] = {}
     """The scenario's own defaults for the gateway's settings."""
     wire_is_read: ClassVar[bool] = True
-    """Whether every SYN outside is read, to see who shares an endpoint; it costs time that measurements count."""
+    """Whether every SYN outside is read, to see clients that share an endpoint. A scenario that measures turns it
+    off, since it takes time."""
     cached_flows: ClassVar[int] = 1000
-    """The number of flows that the switch may keep in its cache: none if all that counts are new connections."""
+    """The number of flows that the switch may keep in its cache. It is 0 if only new connections count."""
     gateways: ClassVar[tuple[str, ...]] = ()
-    """The gateways that the question is about, by their names: a topology must have them all."""
+    """The names of the gateways that the question is about. A topology must have them all."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Name the class, and note its parameters."""
+        """Derive the class's `name`, if it has none, and its `Parameters` from the brackets."""
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
@@ -61,15 +63,12 @@ class Scenario(ABC, Generic[P]):
 
     @abstractmethod
     def run(self, x: Experiment[P]) -> None:
-        """Act, observe, and check."""
+        """Act, observe what happens, and check it against what is expected."""
 
     @classmethod
-    def complete(cls, parameters: P, settings: Settings) -> tuple[P, dict[str, Any]]:
-        """Return the parameters with what depends on the settings filled in, and defaults for settings.
-
-        The defaults yield to what the user has set. Raises ConfigurationError if it makes no sense.
-        """
-        return parameters, {}
+    def complete(cls, parameters: P, settings: Settings) -> dict[str, Any]:
+        """Return defaults, of parameters and settings, that depend on other values; what the user sets wins."""
+        return {}
 
     @classmethod
     def of_each_gateway(cls, parameters: P) -> dict[str, dict[str, Any]]:
@@ -83,14 +82,14 @@ class Scenario(ABC, Generic[P]):
 
     @classmethod
     def defaults(cls, restrictions: Iterable[Restriction]) -> dict[str, Any]:
-        """Return its defaults for the settings of a gateway with these restrictions."""
+        """Return the scenario's defaults for the settings, for a gateway with these restrictions."""
         return cls.settings
 
     @classmethod
     def check(cls, parameters: P, settings: Settings, behaviour: Behaviour) -> None:
-        """Raise ConfigurationError if the question makes no sense for a gateway that behaves so.
+        """Raise ConfigurationError if the question makes no sense for a gateway with this behaviour.
 
-        For what `requires` cannot say: one sentence of a kind of its own.
+        It is for a condition that `requires` cannot express.
         """
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a user may choose about a run besides the scenario and the gateway, in one place for every command."""
+"""What a user may choose about a run besides the scenario and the gateway, for every command that runs one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The choices, unread: names, files and `KEY=VALUE` texts. None is what the scenario or the profile says."""
+    """A user's choices, not yet checked: names, files and `KEY=VALUE` texts. None leaves the scenario's own."""
 
     topology: str | None = None
     allocator: str | None = None

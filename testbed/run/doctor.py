@@ -44,7 +44,7 @@ table ip probe {
     }
 }
 """
-"""Rules with all that the gateway netfilter asks of the kernel."""
+"""Rules that need all that the gateway netfilter needs of the kernel."""
 
 TUN = Path("/dev/net/tun")
 KERNEL_DATAPATH = Path("/sys/module/openvswitch")
@@ -52,7 +52,7 @@ KERNEL_DATAPATH = Path("/sys/module/openvswitch")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `advice` says what to do where it is not `ok`."""
+    """One thing that was examined. `advice` is what to do if it is not `ok`."""
 
     name: str
     found: str
@@ -62,7 +62,7 @@ class Finding:
 
 
 def findings() -> Iterator[Finding]:
-    """Look at everything."""
+    """Examine everything that a lab needs, and yield the findings."""
     yield Finding(
         "system", f"Linux {platform.release()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
     )
@@ -96,15 +96,16 @@ def findings() -> Iterator[Finding]:
 
 
 def datapath() -> str:
-    """Return which datapath a run would use here."""
+    """Return the datapath that a run uses on this machine: `kernel` or `userspace`."""
     _load_kernel_module()
     return "kernel" if os.geteuid() == 0 and KERNEL_DATAPATH.exists() else "userspace"
 
 
 def require(sockets: int, *, needs: Collection[str] = (), found: Collection[Finding] | None = None) -> None:
-    """Raise MachineError if this machine cannot run a lab with so many sockets at once on each side.
+    """Raise MachineError if this machine cannot run a lab with `sockets` sockets at once on each side.
 
-    `needs` are the findings that this gateway requires besides; `found`, if given, is what was found before.
+    `needs` are the names of further findings, which the gateway requires. `found` are the findings, if known
+    already.
     """
     found = list(findings()) if found is None else found
     lacking = [each for each in found if (each.required or each.name in needs) and not each.ok]
@@ -115,7 +116,7 @@ def require(sockets: int, *, needs: Collection[str] = (), found: Collection[Find
 
 
 def require_sockets(sockets: int) -> None:
-    """Raise MachineError if this machine cannot hold so many sockets at once on each side."""
+    """Raise MachineError if this machine cannot hold `sockets` sockets at once on each side."""
     if workers_needed(sockets) > MOST_WORKERS:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         raise MachineError(
@@ -125,7 +126,7 @@ def require_sockets(sockets: int) -> None:
 
 
 def _load_kernel_module() -> None:
-    """Load Open vSwitch's module where there is one: inside the sandbox it would be too late."""
+    """Load Open vSwitch's kernel module, if there is one. Inside the sandbox it could not be loaded."""
     if os.geteuid() == 0 and not KERNEL_DATAPATH.exists() and (modprobe := shutil.which("modprobe")):
         subprocess.run([modprobe, "--quiet", "openvswitch"], capture_output=True, check=False)
 
@@ -154,11 +155,11 @@ def _namespaces() -> Finding:
 
 
 def _linux_nat() -> Finding:
-    """Try the rules in a namespace: the kernel loads its modules for them, where it has any."""
+    """Try the rules in a new namespace. The kernel loads the modules for them, if it has them."""
     command = [*unshare(as_root=os.geteuid() == 0), "sh", "-c", "nft -f - && ip link add name br0 type bridge"]
     advice = (
-        "as root: modprobe -a nft_chain_nat nft_ct nft_connlimit nft_limit bridge; a kernel without these modules "
-        "cannot be this gateway, so take another --gateway"
+        "as root: modprobe -a nft_chain_nat nft_ct nft_connlimit nft_limit bridge; if the kernel has no such "
+        "modules, take another --gateway"
     )
     try:
         tried = subprocess.run(command, input=LINUX_NAT, capture_output=True, text=True, check=False)
@@ -174,7 +175,7 @@ def _datapath() -> Iterator[Finding]:
     if datapath() == "kernel":
         yield Finding("datapath", "kernel")
         return
-    why = "the kernel's is for root" if KERNEL_DATAPATH.exists() else "no kernel module openvswitch"
+    why = "the kernel's needs root" if KERNEL_DATAPATH.exists() else "no kernel module openvswitch"
     yield Finding("datapath", f"userspace ({why})")
     if not TUN.exists():
         advice = "as root: mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200"

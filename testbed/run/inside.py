@@ -18,10 +18,10 @@ BUILD_S_PER_CLIENT = 0.5
 
 
 def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
-    """Do what the launcher ordered; whatever happens, the launcher is told."""
+    """Carry out the launcher's job. Whatever happens, a record about it goes to the launcher."""
     from testbed.experiment.report import Report
 
-    gc.disable()  # it ends with the run, and what it keeps until then by the hundred thousand is evidence
+    gc.disable()  # this process ends with the run, and until then hundreds of thousands of objects are evidence
     report = Report(channel)
     files: dict[str, int] = job.pop("captures")
     try:
@@ -62,7 +62,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
 
 @contextmanager
 def _within(seconds: float, what: str) -> Iterator[None]:
-    """Raise TimeoutError after a deadline, whatever is being waited for: Mininet has waits without one."""
+    """Raise TimeoutError after `seconds`, whatever the block waits for: some of Mininet's waits have no end."""
 
     def ring(*_: object) -> None:
         raise TimeoutError(f"{what} within {seconds:.0f} s")

@@ -1,7 +1,7 @@
-"""Carrying out a run from outside: into the sandbox, and record by record into its result.
+"""Carrying out a run from outside the sandbox, and gathering its result record by record.
 
-A signal that asks us to end breaks off what goes on in the sandbox. One that comes while results are written waits
-until they are, and then breaks off the next run, if there is one.
+A signal that asks this process to end breaks the run off. If it comes while results are written, it takes effect
+when they are written, and breaks the next run off, if there is one.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from testbed.run.terminal import Live
 from testbed.sandbox.enter import enter
 
 RUNNER = "testbed.run.inside:run"
-"""What is run inside the sandbox."""
+"""The function that runs inside the sandbox, by its name."""
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """A signal asked us to end; not an Exception, since nothing on the way may catch it."""
+    """A signal asked this process to end. It is no Exception, since nothing on the way may catch it."""
 
 
 class _Interruptions:
-    """What to do about signals: while a run can be broken off, break it off; else remember the first."""
+    """The handler of signals: it breaks a run off while that is possible, and else remembers the first signal."""
 
     def __init__(self) -> None:
         self._may_break_off = False
         self._first: signal.Signals | None = None
 
     def heed(self) -> None:
-        """From now on a signal may raise Interrupted, here too if it came before. Once is enough."""
+        """Let a signal raise Interrupted from now on, once. If one came before, raise it here."""
         self._may_break_off = True
         if self._first is not None:
             self._break_off()
 
     def defer(self) -> None:
-        """From now on a signal only is remembered."""
+        """Only remember a signal from now on."""
         self._may_break_off = False
 
     def __call__(self, number: int, _frame: object) -> None:
-        """Handle a signal."""
+        """Handle a signal: break the run off, or remember the signal for later."""
         if self._first is None:
             self._first = signal.Signals(number)
             if self._may_break_off:
@@ -79,7 +79,7 @@ def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mappi
     try:
         for record in enter(plan.model_dump(mode="json"), RUNNER, captures=captures):
             if record["kind"] == "entered":
-                _interruptions.heed()  # not before: Python loses what is raised while it forks
+                _interruptions.heed()  # not before: Python loses an exception that is raised while it forks
             result.take(record)
             show(record)
         _interruptions.defer()
@@ -93,7 +93,7 @@ def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mappi
 
 
 def opened(path: Path, option: str = "--out") -> Folder:
-    """Make a folder for results. Raises ConfigurationError if that cannot be."""
+    """Make a folder for results, which `option` chose. Raises ConfigurationError if it cannot be made."""
     try:
         return Folder(path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The machine that a run takes place on, and its programs, described for whoever reads its results."""
+"""A description of the machine that a run takes place on, and of its programs, for the reader of the results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def machine() -> dict[str, str]:
-    """Return the system, its kernel, and how much of a computer it is."""
+    """Return the system, its kernel, processor, cores and memory."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
         system = platform.freedesktop_os_release()["PRETTY_NAME"]
@@ -26,7 +26,7 @@ def machine() -> dict[str, str]:
 
 
 def programs() -> dict[str, str]:
-    """Return the versions of what every lab is made with."""
+    """Return the versions of the programs that every lab is made with."""
     from mininet.net import VERSION
 
     said = subprocess.run(["ovs-vswitchd", "--version"], capture_output=True, text=True, check=True).stdout
@@ -38,7 +38,7 @@ def programs() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Return the processor's name, as far as the kernel knows one."""
+    """Return the processor's name, or `unknown` if the kernel has none."""
     facts = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
     names = (name.strip() for key, _, name in facts if key.strip() == "model name")
     return next(names, "unknown")

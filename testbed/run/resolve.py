@@ -1,7 +1,8 @@
 """From what the user typed to a run in which everything is decided and checked, before anything starts.
 
-`--set` has one flat name space: the gateway's settings and the scenario's parameters. Later wins: profile, the
-scenario's defaults, the `--config` file, `--set`; `--allocator` is short for one `--set`.
+`--set` has one flat name space, with the gateway's settings and the scenario's parameters. In this order, a later
+one overrides an earlier one: the profile, the scenario's defaults, the `--config` file, `--set`. `--allocator` is
+short for one `--set`.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ from topologies.gateways.behaviour import Behaviour
 ALLOCATOR_KEY = "port_allocation_type"
 """The setting for which `--allocator` is short."""
 VERDICT_S = 0.5
-"""From the end of a hold to the end of its attempt, on a busy machine."""
+"""Seconds from the end of a hold to the end of its attempt, on a busy machine."""
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
-"""What reading YAML raises: a ValueError is a date that does not exist, and lists may nest too deeply."""
+"""What reading YAML raises: ValueError for a date that does not exist, RecursionError for deeply nested lists."""
 
 
 class CannotError(ConfigurationError):
-    """All is as it should be, but this gateway cannot do it; another may."""
+    """The choices are correct, but this gateway cannot follow them. Another may."""
 
 
 def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, others: Collection[str] = ()) -> Run:
-    """Decide everything about a run. Raises ConfigurationError, and CannotError if it is the gateway that cannot.
+    """Decide everything about a run. Raises ConfigurationError, or CannotError if only this gateway is the reason.
 
-    `others` are keys that may be given though they mean nothing here, since they do in another run.
+    `others` are keys that may be given though they mean nothing in this run, since they do in another.
     """
     cls = load("scenario", scenario)
     kind = load("gateway", gateway)
@@ -54,9 +55,10 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
     settings = checked(Settings, {**defaults, **mine}, kind="setting")
     parameters = checked(cls.Parameters, theirs, kind="parameter")
     chosen = checked(kind.Options, options, kind="setting")
-    parameters, derived = cls.complete(parameters, settings)
+    completed = cls.complete(parameters, settings)
+    parameters = checked(cls.Parameters, {**_of(cls.Parameters, completed), **theirs}, kind="parameter")
     require(cls.requires, Of.SETTINGS, Asked(cls.name, parameters, settings))
-    settings = checked(Settings, {**defaults, **derived, **mine}, kind="setting")
+    settings = checked(Settings, {**defaults, **_of(Settings, completed), **mine}, kind="setting")
     settings.for_nat()  # loads a student's allocator or policy, and may refuse it
     try:
         kind.check(settings, chosen)
@@ -85,23 +87,28 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
 
 
 def _sorted(given: dict[str, Any], others: Collection[str], *models: type[BaseModel]) -> Iterator[dict[str, Any]]:
-    """Part what was given by the models whose keys they are. Raises ConfigurationError for a key of nobody's."""
+    """Yield for each model the values for its keys. Raises ConfigurationError for a key that none of them has."""
     known = [key for model in models for key in model.model_fields]
     for key in given:
         if key not in known and key not in others:
             raise ConfigurationError(unknown_key(key, sorted({*known, *others}), kind="setting"))
     for model in models:
-        yield {key: value for key, value in given.items() if key in model.model_fields}
+        yield _of(model, given)
+
+
+def _of(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the values whose keys are the model's."""
+    return {key: value for key, value in values.items() if key in model.model_fields}
 
 
 def _require_patience(parameters: PatientParameters, settings: Settings, behaviour: Behaviour) -> None:
-    """Raise ConfigurationError if attempts would be given up before the NAT has decided about them."""
+    """Raise ConfigurationError if attempts would be given up before the NAT decides about them."""
     exhaustions = (behaviour.ports_exhausted.value, behaviour.state_exhausted.value)
     longest = max((exhaustion.after for exhaustion in exhaustions if exhaustion.holds), default=0.0)
     if longest and parameters.patience < longest + VERDICT_S:
         raise ConfigurationError(
             f"hold_timeout={settings.hold_timeout:g} is not possible with patience={parameters.patience:g}: "
-            f"a packet is held for {longest:g} s, and its attempt would be given up before it is refused; take "
+            f"a packet is held for {longest:g} s, and its attempt would be given up before its refusal; take "
             f"patience={longest + VERDICT_S:g} or more, or a shorter hold_timeout"
         )
 
@@ -120,7 +127,7 @@ def _require_gateways(scenario: type[Scenario[Any]], topology: str, built: Topol
 def _of_each_gateway(
     built: Topology, settings: Settings, overrides: dict[str, dict[str, Any]]
 ) -> dict[str, Settings]:
-    """Return the settings of each gateway: what topology and scenario say of it besides those of all."""
+    """Return the settings of each gateway: the common ones, with those that topology and scenario give it."""
     common = settings.model_dump()
     return {
         name: checked(
@@ -134,7 +141,7 @@ def _of_each_gateway(
 
 
 def _built(topology: str, parameters: Parameters) -> Topology:
-    """Describe the network, to see whether it can be; a student's own may fail in any way."""
+    """Return the network's topology, to see that it can be built. A user's own topology may fail in any way."""
     clients = parameters.clients
     try:
         addresses = addresses_per_client(parameters.model_dump())
@@ -147,14 +154,14 @@ def _built(topology: str, parameters: Parameters) -> Topology:
         ) from error
     if (placed := len(built.clients)) != clients:
         raise ConfigurationError(
-            f"topology {topology!r} has {placed} clients, and clients={clients}; place as many in its build() as "
-            f"`clients` says, or take --set clients={placed}"
+            f"topology {topology!r} has {placed} clients, and clients={clients}; place `clients` of them in its "
+            f"build(), or take --set clients={placed}"
         )
     return built
 
 
 def _with_allocator(sets: dict[str, Any], allocator: str | None) -> dict[str, Any]:
-    """Add what `--allocator` stands for to the assignments of `--set`."""
+    """Return the assignments of `--set`, with the one that `--allocator` stands for."""
     if allocator is None:
         return sets
     other = sets.setdefault(ALLOCATOR_KEY, allocator)
@@ -167,7 +174,7 @@ def _with_allocator(sets: dict[str, Any], allocator: str | None) -> dict[str, An
 
 
 def assignments(sets: Sequence[str]) -> dict[str, Any]:
-    """Read what `--set` was given. Raises ConfigurationError."""
+    """Return the values of the `--set` options by their keys. Raises ConfigurationError if one cannot be read."""
     return dict(_assignment(text) for text in sets)
 
 

@@ -1,4 +1,4 @@
-"""The result of a run: gathered record by record, kept whatever happens, written as `results.json`."""
+"""The result of a run: it is gathered record by record, kept whatever happens, and written as `results.json`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from testbed.evidence.outcomes import OUTCOMES
 from testbed.experiment.plan import Run
 
 SIDES = ("inside", "outside")
-"""Of a NAT; each has a capture if `--pcap` asks for it."""
+"""The sides of a NAT. Each has a capture if `--pcap` asks for it."""
 
 
 @dataclass(slots=True)
 class Result:
-    """What is known of a run so far."""
+    """The result of a run, as far as it is known so far."""
 
     run: Run
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -39,7 +39,7 @@ class Result:
     duration_s: float = 0.0
 
     def take(self, record: dict[str, Any]) -> None:
-        """Add what a record from the sandbox says."""
+        """Add a record from the sandbox to the result."""
         match record:
             case {"kind": "environment", "environment": facts}:
                 self.environment |= facts
@@ -59,19 +59,19 @@ class Result:
                 self.done = True
 
     def break_off(self, reason: str, last_words: str = "") -> None:
-        """Note why the run broke; the first reason counts."""
+        """Note the reason why the run broke. The first reason counts."""
         self.error = self.error or reason
         self.last_words = self.last_words or last_words
 
     def finish(self) -> None:
-        """The sandbox is gone."""
+        """Note that the sandbox is gone, and the duration of the run."""
         self.duration_s = round(time.monotonic() - self._clock, 3)
         if not self.done:
             self.break_off("the run ended before its time")
 
     @property
     def verdict(self) -> str:
-        """`pass`, `fail` or `error`. A run without checks has shown nothing."""
+        """`pass`, `fail` or `error`. A run without checks has shown nothing, and is an error."""
         if self.error or not self.checks:
             return "error"
         return "pass" if all(check["ok"] for check in self.checks) else "fail"
@@ -100,21 +100,21 @@ class Result:
 
 
 class Folder:
-    """Where a run's results go. Under sudo everything in it belongs to the calling user."""
+    """The folder of a run's results. Under sudo everything in it belongs to the calling user."""
 
     def __init__(self, path: Path) -> None:
         made = [parent for parent in (path, *path.parents) if not parent.exists()]
         path.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._captures: dict[str, Path] = {}
-        tempfile.TemporaryFile(dir=path).close()  # or the run would be for nothing
+        tempfile.TemporaryFile(dir=path).close()  # raises now, and not after the run, if nothing can be written
         for folder in made:
             descriptor = os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW)
             give_to_caller(descriptor)
             os.close(descriptor)
 
     def captures(self) -> dict[str, IO[bytes]]:
-        """Make an empty file for the frames of each side, in the place of any that was there; return them open."""
+        """Make an empty file for the frames of each side, in the place of any older one, and return them open."""
         made = {}
         for side in SIDES:
             self._captures[side] = self.path / f"{side}.pcapng"
@@ -141,7 +141,7 @@ class Folder:
         os.replace(half.name, self.path / name)
 
     def _new(self, mode: str) -> IO[Any]:
-        """Open a new file of our own: root must not write through a link that somebody has put there."""
+        """Open a new file under a temporary name: root must not write through a link that another user made."""
         made = tempfile.NamedTemporaryFile(mode, dir=self.path, delete=False)  # noqa: SIM115 (for the caller)
         os.fchmod(made.fileno(), 0o644)
         give_to_caller(made.fileno())
@@ -149,12 +149,12 @@ class Folder:
 
 
 def default_folder(run: Run, started: datetime) -> Path:
-    """Return a folder in the current one, named by time, scenario and gateway."""
+    """Return the path of a new folder below `runs`, named by time, scenario and gateway."""
     return stamped(started, *(Path(name.partition(":")[0]).stem for name in (run.scenario, run.gateway)))
 
 
 def stamped(started: datetime, *names: str) -> Path:
-    """Return a folder in the current one that is not there yet, named by time and these names."""
+    """Return the path of a folder below `runs` that does not exist yet, named by time and these names."""
     stamp = started.astimezone().strftime("%Y%m%d-%H%M%S")
     base = Path("runs") / "-".join([stamp, *names])
     candidates = (base, *(base.with_name(f"{base.name}-{count}") for count in range(2, 1000)))
@@ -162,7 +162,7 @@ def stamped(started: datetime, *names: str) -> Path:
 
 
 def give_to_caller(descriptor: int) -> None:
-    """Give an open file or folder to the user who called sudo, if that is how we are root."""
+    """Give an open file or folder to the user who called sudo, if this process is root by sudo."""
     uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
     if uid and gid and os.geteuid() == 0:
         with contextlib.suppress(OSError):  # some filesystems have no owners

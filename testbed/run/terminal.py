@@ -1,4 +1,4 @@
-"""What a person sees: progress while a run goes on, then the story, the checks and the verdict."""
+"""A run on the terminal: progress while it goes on, then the story, the checks and the verdict."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERDICTS = {"pass": "bold green", "fail": "bold red", "error": "bold yellow"}
 
 
 class Live:
-    """Progress on standard error; silent where that is no terminal."""
+    """Progress on standard error. There is none if standard error is no terminal."""
 
     def __init__(self, title: str) -> None:
         console = Console(stderr=True)
@@ -41,7 +41,7 @@ class Live:
         self._progress.stop()
 
     def show(self, record: dict[str, Any]) -> None:
-        """Show what a record says of the progress."""
+        """Show the progress that a record reports."""
         match record:
             case {"kind": "phase", "name": name}:
                 self._finish()
@@ -52,7 +52,7 @@ class Live:
                 self._finish()
 
     def _finish(self) -> None:
-        """A phase is over, however much of it was counted."""
+        """Show the current phase as complete, whatever part of it was counted."""
         if self._task is not None:
             total = self._progress.tasks[self._task].total or 1
             self._progress.update(self._task, completed=total, total=total)
@@ -76,7 +76,7 @@ def conclude(console: Console, result: Result, folder: str) -> None:
 
 
 def lacking(series: dict[str, Any]) -> list[str]:
-    """Say of each capture that is not complete what it lacks."""
+    """Return a sentence for each capture that is not complete."""
     return [
         f"The capture of the {side} lacks {lost['dropped']:,} frames: they came faster than they could be written."
         for side, lost in series.get("capture", {}).items()

@@ -19,7 +19,7 @@ ENDED_WITHIN_S = 10.0
 
 
 class MachineError(Exception):
-    """What this machine lacks, and what to do about it."""
+    """The machine lacks something: the message is what it lacks, and what to do about it."""
 
 
 def unshare(*, as_root: bool) -> list[str]:
@@ -30,14 +30,13 @@ def unshare(*, as_root: bool) -> list[str]:
 def enter(job: dict[str, Any], runner: str, *, captures: Mapping[str, IO[bytes]]) -> Iterator[dict[str, Any]]:
     """Hand `job` to the runner, `package.module:function`, in a new sandbox, and yield its records.
 
-    The first record says that there is a process to end.
+    The first record, `entered`, means that there is a process to end. Raises MachineError if the sandbox cannot be
+    made.
 
-    Raises MachineError if it cannot be made.
+    `captures` are open files for the frames of each side. The sandbox gets the open files and not their paths, so
+    that another file put in their place cannot mislead it.
 
-    `captures` are open files for the frames of each side. The sandbox gets them as they are: what somebody may put
-    in their place cannot mislead it.
-
-    However this ends, by the last record, by closing the generator or by the death of this process, nothing
+    This ends by the last record, by closing the generator, or by the death of this process. In each case nothing
     of the sandbox runs any more.
     """
     ours, theirs = socket.socketpair()
@@ -53,7 +52,7 @@ def enter(job: dict[str, Any], runner: str, *, captures: Mapping[str, IO[bytes]]
             stdin=subprocess.DEVNULL,
             stdout=words,
             stderr=words,
-            # Ctrl-C is for us: the sandbox ends because we do.
+            # Ctrl-C goes to this process alone: the sandbox ends because this process does.
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
@@ -77,11 +76,12 @@ def enter(job: dict[str, Any], runner: str, *, captures: Mapping[str, IO[bytes]]
             ours.settimeout(ENDED_WITHIN_S)
             with contextlib.suppress(OSError):
                 while ours.recv(65536):
-                    pass  # at the end of the stream every process of the sandbox has been told to end
+                    pass  # the stream ends when the kernel has ended every process of the sandbox
 
 
 def _records(connection: socket.socket, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    with contextlib.suppress(ConnectionError), connection.makefile("r") as lines:  # it may end before it reads
+    # The sandbox may end before it reads its job.
+    with contextlib.suppress(ConnectionError), connection.makefile("r") as lines:
         connection.sendall(json.dumps(job).encode() + b"\n")
         for line in lines:
             if line.endswith("}\n"):

@@ -1,7 +1,7 @@
 """PID 1 of a sandbox: prepares it, starts the runner, and watches every process that the run lives by.
 
-It is started by `unshare`, and knows nothing of networks. When it ends, for whatever reason, the kernel ends
-every process in the sandbox.
+`unshare` starts it, and it knows nothing of networks. When it ends, for whatever reason, the kernel ends every
+process in the sandbox.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Watched:
 
 
 def main() -> None:
-    """Prepare, fork the runner, watch."""
+    """Prepare the sandbox, fork the runner, and watch it until the run is over."""
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     try:
         job = channel.job()
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _run(job: dict[str, Any], channel: Channel, supervision: socket.socket, log: Path) -> None:
-    """Be the runner; PID 1 ends it, and only if it fails it ends by itself."""
+    """Be the runner. PID 1 ends it; it ends by itself only if it fails."""
     with log.open("w") as words:
         os.dup2(words.fileno(), 1)
         os.dup2(words.fileno(), 2)
@@ -90,7 +90,7 @@ class Watch:
             ready = {descriptor for descriptor, _ in self._poll.poll(REAP_EVERY_MS)}
             if self._channel.fileno() in ready:
                 return  # the launcher is gone
-            # When the run is over, processes end: so first hear whether it is.
+            # When the run is over, processes end. So first read whether it is.
             while self._hear():
                 pass
             if self._is_over:
@@ -126,14 +126,14 @@ class Watch:
         return None
 
     def _ended(self, process: Watched) -> None:
-        """Tell the launcher why the run ends here."""
+        """Send the launcher the reason why the run ends here."""
         how = _how_it_ended(process.pid)
         os.kill(self._runner.pid, signal.SIGKILL)  # it must not write any more
         self._channel.end_line()
         self._channel.send("broken", reason=f"{process.name} {how}", last_words=_last_words(process.log))
 
     def _reap(self) -> None:
-        """Bury the orphans; the runner, our only child, is left for `_ended`."""
+        """Reap the orphans. The runner, the only child of PID 1, is left for `_ended`."""
         while True:
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if found is None or found.si_pid == self._runner.pid:
@@ -142,7 +142,7 @@ class Watch:
 
 
 def _how_it_ended(pid: int) -> str:
-    """Read the exit status of a dead process, which need not be our child."""
+    """Return how a dead process ended, in words: by its exit status. It need not be a child of this one."""
     try:
         status = int(Path(f"/proc/{pid}/stat").read_text().rsplit(maxsplit=1)[1])
     except (OSError, ValueError):

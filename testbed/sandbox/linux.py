@@ -1,4 +1,4 @@
-"""The few system calls that Python 3.11 does not offer, and what namespaces need of them."""
+"""The few system calls that namespaces need and that Python 3.11 does not offer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _checked(result: int, what: str) -> None:
 
 
 def die_with_parent() -> None:
-    """Be killed when the thread that started this process ends."""
+    """Have the kernel kill this process when the thread that started it ends."""
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
 
 
@@ -51,7 +51,7 @@ def enter_namespace(descriptor: int, kind: int) -> None:
 
 @contextmanager
 def network_of(netns: str) -> Iterator[None]:
-    """Be in a network namespace, by its path, for a while; a socket made there stays there. Raises OSError."""
+    """Enter the network namespace at a path, and come back. A socket made in it stays in it. Raises OSError."""
     ours = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     theirs = os.open(netns, os.O_RDONLY)
     try:
@@ -64,9 +64,9 @@ def network_of(netns: str) -> Iterator[None]:
 
 
 def prepare_network() -> None:
-    """Let the namespace's loopback interface carry packets, and no interface speak IPv6 of itself.
+    """Set the namespace's loopback interface up, and turn IPv6 off on all interfaces.
 
-    A gateway's ports need no addresses, and Open vSwitch takes time for each of a thousand.
+    A gateway's ports need no IPv6 addresses, and Open vSwitch takes time for the address of each port.
     """
     with contextlib.suppress(FileNotFoundError):
         Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def peak_memory() -> dict[str, int]:
-    """Return the peak resident memory, in KiB, of all processes in the sandbox, added up by their commands."""
+    """Return the peak resident memory of all processes in the sandbox, in KiB: a sum for each command."""
     peaks: dict[str, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,4 +1,4 @@
-"""The sandbox's view of the filesystem: as outside, but for /proc, /sys, /run and terminals of its own."""
+"""The sandbox's view of the filesystem: the machine's own, with a /proc, /sys, /run and terminals for itself."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from testbed.sandbox.linux import CLONE_NEWNS, MS_BIND, MS_PRIVATE, MS_REC, enter_namespace, mount
 
 FOLDER = Path("/run/lastport")
-"""Where the run keeps its files: in memory, and gone with the sandbox."""
+"""The folder of the run's files: it is in memory, and is gone with the sandbox."""
 
 
 def prepare() -> None:
-    """Mount what is our own, in a new mount namespace. Raises OSError."""
+    """Mount what the sandbox has for itself, in a new mount namespace. Raises OSError."""
     _keep_to_ourselves()
     mount("proc", "/proc", "proc")
     mount("sysfs", "/sys", "sysfs")  # or /sys/class/net would show the interfaces outside
@@ -26,20 +26,21 @@ def prepare() -> None:
 
 
 def _keep_to_ourselves() -> None:
-    """Let no mount of ours propagate to the machine.
+    """Keep the sandbox's mounts from propagating to the machine.
 
-    Propagation can be changed only at a mount point, and the root of a chroot need not be one. Then we step
-    out to the namespace's real root, change it there, make the chroot's folder a mount point, and step back.
+    Propagation can be changed only at a mount point, and the root of a chroot need not be one. Then this process
+    steps out to the namespace's real root, changes it there, makes the chroot's folder a mount point, and steps
+    back.
     """
     try:
         mount("none", "/", None, MS_REC | MS_PRIVATE)
     except OSError:
         root = os.open("/", os.O_DIRECTORY)
         namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
-        enter_namespace(namespace, CLONE_NEWNS)  # which makes the namespace's root our own
+        enter_namespace(namespace, CLONE_NEWNS)  # which makes the namespace's root this process's own
         mount("none", "/", None, MS_REC | MS_PRIVATE)
         folder = os.readlink(f"/proc/self/fd/{root}")
-        mount(folder, folder, None, MS_BIND | MS_REC)  # Mininet's hosts do the same as we do here
+        mount(folder, folder, None, MS_BIND | MS_REC)  # Mininet's hosts do the same as this function
         os.chroot(folder)
         os.chdir("/")
         os.close(root)

@@ -1,4 +1,4 @@
-"""The sandbox's private Open vSwitch, at the socket where every tool looks for it."""
+"""A private Open vSwitch in the sandbox, at the socket where every tool looks for one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from testbed.sandbox.supervision import Supervisor
 RUN = Path("/run/openvswitch")
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 TUNING = {
-    # Milliseconds after which an unused flow leaves the cache. By default 10 s, and so long the cache may
-    # remember what the tables no longer say.
+    # Milliseconds after which an unused flow leaves the cache. Until then the cache may remember a rule that the
+    # tables no longer have. The default is 10 s.
     "max-idle": "1000",
-    # Milliseconds between revalidations at most: how far packet counts lag behind.
+    # The most milliseconds between revalidations, by which packet counts lag behind.
     "max-revalidator": "100",
 }
 STARTED_WITHIN_S = 20.0
@@ -47,16 +47,16 @@ def start(supervisor: Supervisor) -> None:
 
 
 def limit_cache(flows: int) -> None:
-    """Let the userspace datapath keep no more flows than this in its cache; the tables decide about other packets.
+    """Limit the userspace datapath's cache to `flows` flows. The tables decide about all other packets.
 
-    Each rule that changes has the switch examine its whole cache. When connections come and go by the thousand,
-    of a few packets each, that costs more than all else that it does.
+    Whenever a rule changes, the switch examines its whole cache. When thousands of connections come and go, of a
+    few packets each, that costs more than all its other work.
     """
     _run("ovs-vsctl", "--no-wait", "set", "Open_vSwitch", ".", f"other_config:flow-limit={flows}")
 
 
 def _wait_for(path: Path) -> None:
-    """Wait until a server listens: it has no other way to tell, and its socket exists a moment earlier."""
+    """Wait until a server accepts a connection: its socket exists a moment before it listens."""
     deadline = time.monotonic() + STARTED_WITHIN_S
     with socket.socket(socket.AF_UNIX) as client:
         while client.connect_ex(str(path)):

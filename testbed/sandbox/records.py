@@ -1,7 +1,7 @@
-"""What the sandbox tells the launcher: records, one line of JSON each, on one socket.
+"""The records that the sandbox sends to the launcher, on one socket: each is a line of JSON.
 
-The launcher first writes one line, the job. After that it writes nothing: that its end is open is the sign
-that it lives.
+The launcher first writes one line, the job. After that it writes nothing. As long as its end is open, the launcher
+lives.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class Channel:
         self._connection = connection
 
     def fileno(self) -> int:
-        """Readable, once the job is read, means that the launcher is gone."""
+        """Return the descriptor to poll: once the job is read, it gets readable when the launcher is gone."""
         return self._connection.fileno()
 
     def job(self) -> dict[str, Any]:
-        """Read what is to be done."""
+        """Read the job, the launcher's one line."""
         line = bytearray()
         while not line.endswith(b"\n"):
             part = self._connection.recv(65536)
@@ -33,9 +33,9 @@ class Channel:
         return job
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Write one record."""
+        """Send one record to the launcher."""
         self._connection.sendall(json.dumps({"kind": kind, **fields}).encode() + b"\n")
 
     def end_line(self) -> None:
-        """End whatever line a process that was killed may have left unfinished."""
+        """End the line, which a process that was killed may have left unfinished."""
         self._connection.sendall(b"\n")

@@ -1,4 +1,4 @@
-"""One try to reach a server: its socket, what was said on it, and how it ended."""
+"""One attempt to reach a server: its socket, what was sent and received on it, and how it ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = {
 
 
 class LiveAttempt:
-    """One try to reach the server, from its socket to its end."""
+    """One attempt to reach a server, from the opening of its socket to its end."""
 
     __slots__ = (
         "buffer", "connecting", "counted", "detail", "done_at", "netns", "nonce", "number", "outcome",
@@ -50,7 +50,7 @@ class LiveAttempt:
         self.retransmissions = 0
 
     def row(self) -> tuple[Any, ...]:
-        """Describe it for the scenario, in the order of `records.Attempt`; times are of the monotonic clock."""
+        """Return it for the scenario, in the order of `records.Attempt`. Times are of the monotonic clock."""
         return (
             self.number,
             self.nonce,
@@ -65,17 +65,17 @@ class LiveAttempt:
         )
 
     def connect(self, protocol: str) -> socket.socket:
-        """Open its socket, in the network namespace that this process is in. Raises OSError."""
+        """Open the attempt's socket, in the network namespace that this process is in. Raises OSError."""
         kind, number = KINDS[protocol]
         self.socket = opened = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK, number)
         opened.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         if self.source_port or self.source_address:
-            # Without a port, the kernel chooses one when it knows the target: one port may serve several.
+            # Without a port, the kernel chooses one when it knows the target, and one port may serve several.
             opened.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
             opened.bind((self.source_address, self.source_port))
         self.connecting = protocol == "tcp"
         if self.connecting:
-            # The handshake's last ACK goes with the hello, which comes at once: a packet less.
+            # The handshake's last ACK goes with the hello, which follows at once. That saves a packet.
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
         result = opened.connect_ex(self.target)
         if result not in (0, errno.EINPROGRESS):
@@ -84,7 +84,7 @@ class LiveAttempt:
         return opened
 
     def say(self, protocol: str) -> None:
-        """Send nonce and token; what becomes of it is seen later."""
+        """Send the nonce and the token. An error of the kernel is noted, and the attempt goes on."""
         assert self.socket is not None
         hello = HELLO.pack(self.nonce, self.token)
         try:
@@ -93,7 +93,7 @@ class LiveAttempt:
             self.detail = errno.errorcode.get(error.errno or 0, str(error))
 
     def answers(self, data: bytes, protocol: str) -> list[tuple[str, int]]:
-        """Return from where the server saw it come, for each answer in `data` to what was said last."""
+        """Return the endpoint that the server saw, for each answer in `data` to the last nonce and token."""
         if protocol == "icmp":
             data = data[len(PING) :]
         self.buffer = self.buffer + data if protocol == "tcp" else data
@@ -106,12 +106,12 @@ class LiveAttempt:
         return found
 
     def end(self, error: OSError) -> None:
-        """Name how it ended by the kernel's error, and by the ICMP message behind it; as `outcome_of` does."""
+        """Note the outcome of the attempt by the kernel's error and the ICMP message behind it (`outcome_of`)."""
         icmp = queued_error(self.socket)[1] if self.socket else None
         self.outcome = outcome_of(error.errno or errno.EIO, icmp)
         self.detail = str(icmp) if icmp else errno.errorcode.get(error.errno or 0, str(error))
 
     def note_retransmissions(self) -> None:
-        """Read how many segments its kernel has sent again (tcp(7), TCP_INFO)."""
+        """Note the number of segments that its kernel has sent again (tcp(7), TCP_INFO)."""
         if self.socket is not None and self.socket.type == socket.SOCK_STREAM:
             self.retransmissions = retransmissions(self.socket)

@@ -1,12 +1,12 @@
 """Many frames at once through packet sockets: sent by one system call, received without any.
 
 Sending is sendmmsg(2) over headers that are made once, so a frame costs no Python. Receiving is the kernel's ring
-in shared memory (packet(7), PACKET_RX_RING with TPACKET_V2): a frame costs Python about a microsecond, comes with
-the kernel's time of arrival, and what the ring could not take is counted.
+in shared memory (packet(7), PACKET_RX_RING with TPACKET_V2). A frame costs Python about a microsecond, and comes
+with the kernel's time of arrival. The kernel counts the frames that found no room in the ring.
 
-Ready-made generators were weighed: trafgen and tcpreplay would be fast enough, but neither can hold back when so
-many frames are under way, which is how one finds the rate at which nothing is lost, nor answer to endpoints that
-the NAT has just chosen.
+trafgen and tcpreplay would be fast enough, but do not serve. To find the rate at which nothing is lost, a
+generator must hold back while a given number of frames is under way. To answer, it must send to endpoints that the
+NAT has just chosen. Neither program can do this.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LOAD_BYTE, _LOAD_HALF, _EQUAL, _GIVE = 0x30, 0x28, 0x15, 0x06
 
 
 class Outgoing:
-    """Frames of one size, in one piece of memory, in the order in which they are to be sent."""
+    """Frames of one size, in one piece of memory, in the order in which they are sent."""
 
     def __init__(self, frames: Sequence[bytes]) -> None:
         size = len(frames[0])
@@ -59,7 +59,7 @@ class Outgoing:
         return self._count
 
     def send(self, sender: socket.socket, first: int, count: int) -> int:
-        """Send frames from the one with number `first` on; return how many left. Raises OSError."""
+        """Send up to `count` frames from number `first` on, and return the number that left. Raises OSError."""
         sent = int(_libc.sendmmsg(sender.fileno(), ctypes.c_void_p(self._at + first * _MMSGHDR.size), count, 0))
         if sent < 0:
             number = ctypes.get_errno()
@@ -68,7 +68,7 @@ class Outgoing:
 
 
 def sender(netns: str, interface: str) -> socket.socket:
-    """Return a packet socket that sends in a host's network namespace, past the queueing discipline."""
+    """Return a packet socket in a host's network namespace, which sends past the queueing discipline."""
     with network_of(netns):
         made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         made.setsockopt(_SOL_PACKET, _QDISC_BYPASS, 1)
@@ -77,7 +77,7 @@ def sender(netns: str, interface: str) -> socket.socket:
 
 
 class Ring:
-    """What arrives at a host's interface, over one protocol and with one port among its two."""
+    """The frames of one protocol that arrive at a host's interface with a given source or target port."""
 
     def __init__(self, netns: str, interface: str, protocol: int, *, port: int, at_source: bool) -> None:
         with network_of(netns):
@@ -93,7 +93,7 @@ class Ring:
         self._socket.bind((interface, _ETH_P_IP))
 
     def take(self, fields: struct.Struct) -> Iterator[tuple[float, tuple[Any, ...]]]:
-        """Yield what has come: when (time.time), and the fields of the transport header and what follows."""
+        """Yield for each frame that has come its time (of time.time), and what `fields` reads from it."""
         memory, at = self._memory, self._next * _SLOT
         while True:
             status, _, _, offset, _, seconds, nanoseconds = _HEADER.unpack_from(memory, at)
@@ -107,7 +107,7 @@ class Ring:
 
     @property
     def dropped(self) -> int:
-        """How many frames found no room in the ring so far."""
+        """The number of frames that found no room in the ring so far."""
         self._dropped += struct.unpack("II", self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1]
         return self._dropped
 

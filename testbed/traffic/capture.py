@@ -1,9 +1,9 @@
-"""The capture of one side as a program: writes every frame at the hosts' ends of their links into one file.
+"""A program that captures one side: it writes every frame at the hosts' ends of their links into one file.
 
     python -m testbed.traffic.capture ORDERS_FD FILE_FD NAME:HOST_NETNS...
 
 The hosts' ends are the same whatever the gateway is made of. Frames are written in the order of the kernel's
-timestamps: those of all hosts are gathered for a moment first, since hosts are read one after the other.
+timestamps. Since hosts are read one after the other, frames of all hosts are gathered for a moment first.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from testbed.traffic import pcapng
 from testbed.traffic.wire import Hosts, Orders
 
 INTERFACE = "eth0"
-"""Of every host, towards its gateway."""
+"""The interface of every host towards its gateway."""
 SNAP = 128
-"""Bytes kept of each frame: the headers with every option of TCP, and what client and server say."""
+"""Bytes kept of each frame: the headers with every option of TCP, and what client and server send."""
 SETTLE_NS = 20_000_000
-"""How long a frame waits for older ones of other hosts."""
+"""Nanoseconds that a frame waits for older frames of other hosts."""
 FRAMES_AT_ONCE = 4096
 BUFFER_OF_ALL = 256 << 20
 LARGEST_BUFFER = 64 << 20
@@ -36,14 +36,14 @@ _ETH_P_ALL = 0x0003
 _TIME = struct.Struct("ll")
 
 Frame = tuple[int, int, int, bytes]
-"""Nanoseconds since the epoch, position of the host, length on the wire, the first bytes."""
+"""A frame: nanoseconds since the epoch, the host's position, the length on the wire, and the first bytes."""
 
 
 class Capture:
     """Packet sockets at the links of all hosts of one side, and the file."""
 
     def __init__(self, hosts: dict[str, str], file: BinaryIO) -> None:
-        """Begin: every frame from here on is kept. `hosts` are network namespaces by name."""
+        """Begin to keep every frame. `hosts` are network namespaces by the hosts' names."""
         self._file = file
         self._file.write(pcapng.head(list(hosts), SNAP))
         self._file.flush()
@@ -57,7 +57,7 @@ class Capture:
             self._sockets.append(_listening(min(LARGEST_BUFFER, BUFFER_OF_ALL // len(hosts))))
 
     def run(self, orders: Orders) -> None:
-        """Write until the orders end. The first is answered when all that has come is written."""
+        """Write frames until the orders end. The first order is answered when all frames so far are written."""
         poll = select.epoll()
         poll.register(orders.fileno(), select.EPOLLIN)
         hosts = {packets.fileno(): host for host, packets in enumerate(self._sockets)}
@@ -65,10 +65,10 @@ class Capture:
             poll.register(descriptor, select.EPOLLIN)
         lines = iter(orders)
         while True:
-            # Frames that wait are written when they have settled, also if no more come.
+            # Frames that wait are written when they have settled, even if no more come.
             asked = time.time_ns()
             ready = {descriptor for descriptor, _ in poll.poll(SETTLE_NS / 1e9 if self._waiting else None)}
-            settled = asked - SETTLE_NS  # of the other hosts, what has come since is not read yet
+            settled = asked - SETTLE_NS  # later frames of the other hosts are not read yet
             for descriptor in ready - {orders.fileno()}:
                 settled = min(settled, self._read(hosts[descriptor]))
             self._write(settled)
@@ -78,7 +78,7 @@ class Capture:
                 orders.tell(**self._finish())
 
     def _read(self, host: int) -> int:
-        """Take the frames of one host; return up to when all have been taken."""
+        """Take the frames of one host, and return the time up to which all have been taken."""
         packets, buffer, waiting = self._sockets[host], self._buffer, self._waiting
         for _ in range(FRAMES_AT_ONCE):
             try:
@@ -92,7 +92,7 @@ class Capture:
         return waiting[-1][0]
 
     def _write(self, until: int) -> None:
-        """Write the frames up to a time, in their order."""
+        """Write the frames up to the time `until`, in their order."""
         self._waiting.sort()
         count = bisect.bisect_right(self._waiting, until, key=lambda frame: frame[0])
         if not count:
@@ -104,7 +104,7 @@ class Capture:
         del self._waiting[:count]
 
     def _finish(self) -> dict[str, int]:
-        """Write what is there; tell how many frames were written, and how many the kernel lost."""
+        """Write all frames so far, and return the numbers of those written, and of those that the kernel lost."""
         until = time.time_ns()
         for host in range(len(self._sockets)):
             while self._read(host) < until:
@@ -114,11 +114,11 @@ class Capture:
 
 
 def _listening(buffer: int) -> socket.socket:
-    """Make a packet socket in the network namespace that we are in; it gets every frame, with its time."""
+    """Return a packet socket in this process's network namespace that gets every frame, with its time."""
     packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     try:
         packets.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer)
-    except PermissionError:  # without root on the machine: as much as anybody may have
+    except PermissionError:  # without root on the machine, the kernel limits the buffer
         packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     packets.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     packets.bind((INTERFACE, _ETH_P_ALL))
@@ -126,13 +126,13 @@ def _listening(buffer: int) -> socket.socket:
 
 
 def _dropped(packets: socket.socket) -> int:
-    """Return how many frames found the buffer full (packet(7))."""
+    """Return the number of frames that found the buffer full (packet(7))."""
     _, dropped = struct.unpack("II", packets.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
     return int(dropped)
 
 
 def main() -> None:
-    """Listen, say so, write."""
+    """Open the sockets, report that they are ready, and write frames until the orders end."""
     orders_fd, file_fd, *named = sys.argv[1:]
     hosts = dict(each.split(":") for each in named)
     with os.fdopen(int(file_fd), "wb") as file:

@@ -1,10 +1,10 @@
-"""Inside hosts as a program: it opens numbered attempts, exchanges data on them, and closes them.
+"""A program that acts for the inside hosts: it opens numbered attempts, exchanges data on them, and closes them.
 
     python -m testbed.traffic.client ORDERS_FD PROTOCOL
 
 An attempt is a real socket of a host's kernel. It counts as established when the server has answered on it.
-Attempts start in the order of their numbers, in a bounded window: a slow gateway delays them. Only an attempt
-that stays without any answer for `patience` seconds is given up.
+Attempts start in the order of their numbers, in a bounded window, so that a slow gateway delays them. An attempt
+is given up only if it has no answer for `patience` seconds.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from testbed.traffic.timetable import Timetable
 from testbed.traffic.wire import Endpoint, Hosts, Orders
 
 WATCHED = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
-"""Of a TCP socket, once for all its life: epoll(7) tells each change, and need not be told what comes next."""
+"""The events of a TCP socket, registered once for all its life: edge-triggered epoll(7) reports each change."""
 
 Planned = tuple[int, int, str, Endpoint, str, int]
-"""An attempt to be made: number, nonce, the host's network namespace, target, source address or any,
-and source port or 0."""
+"""An attempt to make: number, nonce, the host's network namespace, target, source address (or "" for any), and
+source port (or 0 for any)."""
 
 
 class Client:
-    """Carries out orders."""
+    """Carries out the scenario's orders, each by the method that is named as the order."""
 
     def __init__(self, orders: Orders, protocol: str) -> None:
         self.orders = orders
@@ -46,7 +46,7 @@ class Client:
         self._echoed: set[int] = set()
 
     def run(self) -> None:
-        """Take orders until they end."""
+        """Carry out orders until they end."""
         for order in self.orders:
             answer = getattr(self, "_" + order.pop("do"))(**order)
             self.orders.tell(answer=answer)
@@ -61,22 +61,23 @@ class Client:
         window: int,
         ahead: int,
     ) -> list[tuple[Any, ...]]:
-        """Open attempts; return their rows."""
+        """Open attempts, and return their rows when each is answered or given up."""
         opened = [_attempt(attempt) for attempt in attempts]
         Round(self, patience, first_window, window).run(opened, self.connect, ahead=ahead)
         self._attempts = [attempt for attempt in self._attempts if attempt.socket is not None] + opened
         return [attempt.row() for attempt in opened]
 
     def _serve(self, attempts: list[Planned], times: list[list[float]], patience: float) -> list[tuple[Any, ...]]:
-        """Open attempts by the clock and close each again; `times` has start and holding time of each."""
+        """Open attempts by the clock, and close each again. `times` has the start and the holding time of each."""
         planned = [_attempt(attempt) for attempt in attempts]
         Timetable(self, patience).run(list(zip(planned, times, strict=True)))
         return [attempt.row() for attempt in planned]
 
     def _echo(self, numbers: tuple[int, int], patience: float, window: int) -> list[int]:
-        """Exchange data on each established attempt from one number to another.
+        """Exchange data on each established attempt in a range of `numbers`: the first and the last.
 
-        Return the numbers of those that kept their endpoint. One that stays silent is broken, and is dropped.
+        Return the numbers of those that kept their endpoint. An attempt without an answer is broken, and is
+        closed.
         """
         self._echoed = set()
         established = self._opened(numbers)
@@ -87,7 +88,7 @@ class Client:
         return sorted(self._echoed)
 
     def _close(self, numbers: tuple[int, int], patience: float, window: int) -> list[Any]:
-        """Close each open attempt from one number to another in an orderly way, so many at once."""
+        """Close the open attempts in a range of `numbers` in an orderly way, `window` of them at once."""
         opened = self._opened(numbers)
         if self.is_stream:
             Closing(self, patience, window, window).run(opened, _shut)
@@ -104,7 +105,7 @@ class Client:
     # Sockets
 
     def connect(self, attempt: LiveAttempt) -> None:
-        """Begin an attempt. Raises OSError."""
+        """Open an attempt's socket and begin to connect. Raises OSError."""
         self._hosts.enter(attempt.netns)
         opened = attempt.connect(self.protocol)
         self._by_descriptor[opened.fileno()] = attempt
@@ -113,12 +114,12 @@ class Client:
             self.exchange(attempt)
 
     def exchange(self, attempt: LiveAttempt) -> None:
-        """Say something new."""
+        """Send a hello with a new token."""
         attempt.token = self._random.getrandbits(64)
         self.say(attempt)
 
     def say(self, attempt: LiveAttempt) -> None:
-        """Say it, or say it again."""
+        """Send a hello with the attempt's token, for the first time or again."""
         attempt.say(self.protocol)
 
     def poll(self, pause: float, current: Pending | None) -> None:
@@ -137,7 +138,7 @@ class Client:
             if attempt.connecting:
                 attempt.connecting = False
                 self.exchange(attempt)
-                if not event & select.EPOLLRDHUP:  # the end that came with the beginning is not told again
+                if not event & select.EPOLLRDHUP:  # an end that came with the beginning is not reported again
                     return
             data = attempt.socket.recv(4096)
             if not data and self.is_stream:
@@ -150,7 +151,7 @@ class Client:
                 current.ended(attempt)
             return
         self._take(attempt, data, current)
-        if event & select.EPOLLRDHUP:  # the end came with the data, and is not told again
+        if event & select.EPOLLRDHUP:  # the end came with the data, and is not reported again
             self._ready(attempt, event, current)
 
     def _take(self, attempt: LiveAttempt, data: bytes, current: Pending | None) -> None:
@@ -167,20 +168,20 @@ class Client:
     # Endings
 
     def give_up(self, attempt: LiveAttempt) -> None:
-        """No answer came in time. A socket that is no longer wanted would take the next free port."""
+        """Note that no answer came in time, and close the socket: its kernel could still take a port with it."""
         if not attempt.outcome:
             attempt.outcome = "timeout"
             attempt.note_retransmissions()
             self.forget(attempt)
 
     def fail(self, attempt: LiveAttempt, error: OSError) -> None:
-        """Take note of how an attempt ended."""
+        """Note the outcome of an attempt that an error has ended, and close its socket."""
         if not attempt.outcome:
             attempt.end(error)
         self.forget(attempt)
 
     def shut(self, attempt: LiveAttempt) -> None:
-        """Close in an orderly way: over TCP, wait for the other side's end."""
+        """Close an attempt in an orderly way. Over TCP its socket stays until the other side closes too."""
         if attempt.socket is None:
             return
         if not self.is_stream:
@@ -192,7 +193,7 @@ class Client:
             self.forget(attempt)
 
     def forget(self, attempt: LiveAttempt) -> None:
-        """Close at once."""
+        """Close an attempt's socket at once."""
         if attempt.socket is not None:
             self._by_descriptor.pop(attempt.socket.fileno(), None)
             attempt.socket.close()
@@ -210,8 +211,8 @@ def _attempt(planned: Planned) -> LiveAttempt:
 
 
 def main() -> None:
-    """Take orders."""
-    gc.disable()  # nothing here refers to itself, and looking for what does costs more with each attempt
+    """Carry out orders until they end."""
+    gc.disable()  # there are no reference cycles here, and a search for them costs more with each attempt
     Client(Orders(int(sys.argv[1])), sys.argv[2]).run()
 
 

@@ -1,4 +1,4 @@
-"""The scenario's side of the traffic: starts the workers, spreads attempts over them, gathers the answers."""
+"""The scenario's side of the traffic: it starts workers, orders attempts from them, and gathers the answers."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from testbed.traffic.wire import Endpoint
 MOST_WORKERS = 32
 FILES_TO_SPARE = 512
 FILES_USED_SHARE = 0.8
-"""Share of a process's open files that is planned for sockets: the kernel spreads them unevenly."""
+"""Share of a process's open files that is planned for sockets, since the kernel spreads them unevenly."""
 ANSWER_WITHIN_S = 60.0
 PID_1_ACTS_WITHIN_S = 5.0
 WORST_RATE_S = 100.0
-"""Attempts a second on the slowest machine that is waited for."""
+"""Attempts a second on the slowest machine, by which deadlines are set."""
 CLOSE_PATIENCE_S = 10.0
 LONGEST_ROUND_S = 600.0
-"""For which something may be done with all connections in turn, on any machine."""
+"""Seconds within which any machine has gone through all connections once."""
 
 Progress = Callable[[int], None]
 
@@ -46,14 +46,14 @@ class TrafficError(Exception):
 
 
 def workers_needed(sockets: int) -> int:
-    """Return how many processes it takes to hold so many sockets, by this machine's limit of open files."""
+    """Return the number of processes that can hold `sockets` sockets, by this machine's limit of open files."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     usable = int((hard - FILES_TO_SPARE) * FILES_USED_SHARE) if hard != resource.RLIM_INFINITY else 1 << 20
     return math.ceil(sockets / usable) if usable > 0 else MOST_WORKERS + 1
 
 
 class Worker:
-    """A running worker program."""
+    """A worker program that runs, and the socket to it."""
 
     def __init__(self, supervisor: Supervisor, name: str, program: str, folder: Path, *arguments: str) -> None:
         ours, theirs = socket.socketpair()
@@ -72,7 +72,7 @@ class Worker:
         theirs.close()
 
     def order(self, **order: Any) -> None:
-        """Write one line. Raises TrafficError if nobody reads it."""
+        """Send an order, one line. Raises TrafficError if the worker does not read it."""
         try:
             self.connection.sendall(json.dumps(order).encode() + b"\n")
         except TimeoutError:
@@ -100,7 +100,7 @@ class Worker:
         return TrafficError(f"{self.name} did not answer within {ANSWER_WITHIN_S:.0f} s")
 
     def _raise_its_end(self) -> NoReturn:
-        time.sleep(PID_1_ACTS_WITHIN_S)  # it knows how the worker ended, and ends us
+        time.sleep(PID_1_ACTS_WITHIN_S)  # it knows how the worker ended, and ends this process
         raise TrafficError(f"{self.name} has closed its orders")
 
 
@@ -110,7 +110,7 @@ class Servers:
     def __init__(
         self, supervisor: Supervisor, folder: Path, protocol: str, targets: Mapping[Endpoint, str], capacity: int
     ) -> None:
-        """Start as many workers as it takes to hold so many connections."""
+        """Start as many workers as it takes to hold `capacity` connections."""
         raise_open_files()
         self._protocol = protocol
         count = workers_needed(capacity) if protocol == "tcp" else 1
@@ -126,7 +126,7 @@ class Servers:
         self._told: dict[Worker, tuple[int, list[Sighting]]] = dict.fromkeys(self._workers, (0, []))
 
     def sightings(self) -> list[Sighting]:
-        """Ask whom they have seen so far; who has answered nobody since the last time tells nothing again."""
+        """Return the clients seen so far. A worker without answers since the last call sends no rows again."""
         for worker in self._workers:
             answers, _ = self._told[worker]
             worker.order(do="report", answers=answers)
@@ -146,7 +146,7 @@ class Clients:
     def __init__(
         self, supervisor: Supervisor, folder: Path, protocol: str, hosts: Mapping[str, list[str]], attempts: int
     ) -> None:
-        """Start as many workers as it takes for so many attempts at once."""
+        """Start as many workers as it takes for `attempts` attempts at once."""
         raise_open_files()
         self._hosts = list(hosts.items())
         number = next(_numbers)
@@ -165,10 +165,11 @@ class Clients:
         progress: Progress,
         ahead: int = 0,
     ) -> list[Attempt]:
-        """Make these attempts in their order, and keep what is established; return them in the order of numbers.
+        """Make these attempts in their order, keep those that are established, and return all by their numbers.
 
-        At first `first_window` of them are under way at once; `window` at most, when others stay silent. The first
-        `ahead` are over before any other begins, if one worker has them all: several do not wait for one another.
+        At first `first_window` of them are under way at once. When some stay without an answer, that grows up to
+        `window`. The first `ahead` are over before any other begins, if one worker has them all: several workers
+        do not wait for one another.
         """
         orders = [
             {
@@ -184,7 +185,7 @@ class Clients:
         return self._attempts(orders, len(openings) / WORST_RATE_S + 2 * patience, progress)
 
     def serve(self, plan: Sequence[Served], *, patience: float, progress: Progress) -> list[Attempt]:
-        """Make these attempts, in the order of their start, by the clock; hold each for its time and close it."""
+        """Make these attempts by the clock, in the order of their start, and close each after its holding time."""
         orders = [
             {
                 "do": "serve",
@@ -200,7 +201,7 @@ class Clients:
     def echo(self, numbers: range, *, patience: float, window: int, progress: Progress) -> set[int]:
         """Exchange data on each established connection among these numbers.
 
-        Return the numbers of those that were answered, and seen from the same external endpoint as before.
+        Return the numbers of those that were answered, and whose external endpoint was the same as before.
         """
         order = {
             "do": "echo",
@@ -211,7 +212,7 @@ class Clients:
         return set(self._ask([order] * len(self._clients), LONGEST_ROUND_S + patience, progress))
 
     def close(self, numbers: range, *, window: int, progress: Progress) -> None:
-        """Close what is open among these numbers in an orderly way, so many at once."""
+        """Close the open connections among these numbers in an orderly way, `window` of them at once."""
         order = {
             "do": "close",
             "numbers": (numbers.start, numbers.stop - 1),
@@ -227,7 +228,7 @@ class Clients:
         return (opening.number, next_nonce(), netns, opening.target, source, opening.source_port)
 
     def _spread(self, items: Sequence[Any]) -> list[Sequence[Any]]:
-        """Deal them out to the workers in turn."""
+        """Deal items out to the workers in turn."""
         return [items[worker :: len(self._clients)] for worker in range(len(self._clients))]
 
     def _attempts(self, orders: list[dict[str, Any]], within: float, progress: Progress) -> list[Attempt]:
@@ -238,7 +239,7 @@ class Clients:
         return max(1, window // len(self._clients))
 
     def _ask(self, orders: list[dict[str, Any]], within: float, progress: Progress) -> list[Any]:
-        """Give each client its order, and gather what they answer."""
+        """Send each client its order, and gather their answers."""
         for client, order in zip(self._clients, orders, strict=True):
             client.order(**order)
         done = dict.fromkeys(self._clients, 0)
@@ -252,7 +253,7 @@ class Clients:
         return gathered
 
     def _records(self, within: float) -> Iterator[tuple[Worker, dict[str, Any]]]:
-        """Yield the clients' records until each has answered. Raises TrafficError after a deadline."""
+        """Yield the clients' records until each has answered. Raises TrafficError after `within` seconds."""
         deadline = time.monotonic() + within
         poll = select.poll()
         waiting = {client.connection.fileno(): client for client in self._clients}
@@ -271,6 +272,6 @@ class Clients:
 
 
 def raise_open_files() -> None:
-    """Use what the machine allows; workers inherit it."""
+    """Raise this process's limit of open files to the most that the machine allows. Workers inherit it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -22,12 +22,12 @@ from testbed.traffic.wire import Endpoint
 
 
 class Volleys:
-    """A worker that holds both ends."""
+    """A worker that has both ends of the datagrams: the clients' sockets and the server's."""
 
     def __init__(
         self, supervisor: Supervisor, folder: Path, hosts: Sequence[str], target: Endpoint, server: str
     ) -> None:
-        """Listen at the target; `hosts` are the clients' network namespaces in their order."""
+        """Start the worker, which listens at the target. `hosts` are the clients' network namespaces in order."""
         raise_open_files()
         self._hosts = hosts
         self._worker = Worker(supervisor, "volley", "volley", folder, server, target[0], str(target[1]))
@@ -39,7 +39,7 @@ class Volleys:
     ) -> list[Attempt]:
         """Send one datagram for each of these attempts, in their order, `window` of them under way at once.
 
-        An attempt is established if the server saw it, and is seen from `seen`.
+        An attempt is established if the server saw it. Its `seen` is the endpoint that the server saw.
         """
         planned = [
             (each.number, next_nonce(), self._hosts[each.client], each.target, each.source_port)
@@ -53,9 +53,10 @@ class Volleys:
         return [Attempt.from_row(row) for row in rows]
 
     def sightings(self) -> list[Sighting]:
-        """Return whom the server has seen.
+        """Return the clients that the server has seen.
 
-        An endpoint counts as in use until now: idle timers are longer than a volley, so nobody else may have it.
+        An endpoint counts as in use until now: idle timers are longer than a volley, so no other client may have
+        it.
         """
         now = time.monotonic()
         seen = self._ask({"do": "report"}, 0.0, lambda done: None)

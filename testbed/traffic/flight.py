@@ -1,8 +1,8 @@
-"""Frames under way in one direction, each of which is known again where it arrives, or known to be lost.
+"""Frames under way in one direction, each of which is recognised where it arrives, or counted as lost.
 
-The load is closed: only so many frames are under way at once, so that no queue overflows, and the time from the
-first frame's leaving to the last one's arrival gives the rate at which nothing is lost. A `rate` opens it: then
-frames leave by the clock, whatever has become of the others.
+The load is closed: at most `window` frames are under way at once, so that no queue overflows. The time from the
+first frame's departure to the last one's arrival gives the rate at which nothing is lost. With a `rate` the load
+is open: frames leave by the clock, whatever has become of the others.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from dataclasses import dataclass
 from testbed.traffic.bulk import Outgoing
 
 PAUSE_S = 0.0003
-"""How long to sleep when nothing has come: the processors are needed by who is measured."""
+"""Seconds to sleep when nothing has come, since what is measured needs the processors."""
 TELL_EVERY_S = 0.5
 
 Arrival = tuple[float, int]
-"""When a frame arrived, and the position that it has in the flight; -1 if it is none of the flight's."""
+"""The time when a frame arrived, and its position in the flight, or -1 if it is not of the flight."""
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What became of a flight: how many arrived, and how long it took from the first frame to the last arrival."""
+    """What became of a flight. `seconds` go from the first frame's departure to the last arrival."""
 
     sent: int
     arrived: int
@@ -34,7 +34,7 @@ class Landing:
     latencies: list[float]
 
     def summary(self) -> dict[str, float]:
-        """Return it as it is told: with percentiles of the latency in milliseconds."""
+        """Return the figures for a report, with percentiles of the latency in milliseconds."""
         ordered = sorted(self.latencies)
         percentiles = {
             f"p{share}_ms": round(ordered[max(0, math.ceil(len(ordered) * share / 100) - 1)] * 1e3, 3)
@@ -45,7 +45,7 @@ class Landing:
 
 
 class Flight:
-    """Frames to be sent in their order, each of which arrives, or is given up."""
+    """Frames that are sent in their order. Each arrives, or is given up."""
 
     def __init__(
         self,
@@ -64,7 +64,10 @@ class Flight:
         self._next = self._oldest = self._under_way = 0
 
     def fly(self, *, window: int, patience: float, rate: float | None = None) -> Landing:
-        """Send all; a frame that has been silent for `patience` seconds is given up, and leaves the window."""
+        """Send all frames. One that has not arrived after `patience` seconds is given up, and leaves the window.
+
+        `rate` is in frames a second. Without it, only the window holds frames back.
+        """
         total, started, tell_at = len(self._outgoing), time.time(), 0.0
         while self._oldest < total:
             now = time.time()
@@ -93,7 +96,7 @@ class Flight:
         return bool(arrived)
 
     def _age(self, before: float) -> None:
-        """Pass by what has arrived, and give up what is too old."""
+        """Pass over the frames that have arrived, and give up those that were sent before the time `before`."""
         while self._oldest < self._next:
             if not self._arrived_at[self._oldest]:
                 if self._sent_at[self._oldest] > before:
@@ -110,6 +113,6 @@ class Flight:
 
 
 ARRIVAL_TCP_SEQUENCE = struct.Struct("!26x4s4xHHI")
-"""Source address, ports, and the sequence number."""
+"""Fields of a frame: source address, ports, and TCP's sequence number."""
 ARRIVAL_NUMBER = struct.Struct("!26x4s4xHH4xI")
-"""Source address, ports, and the number behind the next four bytes: in UDP's payload, or acknowledged by TCP."""
+"""Fields of a frame: source address, ports, and the number in UDP's payload, or the one that TCP acknowledges."""

@@ -1,4 +1,4 @@
-"""Datagrams that nobody answers, each of a flow of its own: entries for a table of connections, in bulk."""
+"""Datagrams without answers, each of a flow of its own, which fill a table of connections."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from testbed.traffic.wire import Endpoint
 
 FIRST_SOURCE_PORT = 20_000
 SOURCE_PORTS = 16_384
-"""Source ports of all clients together, no two alike: so a NAT can keep each, and has nothing to search."""
+"""Source ports of all clients together. No two are alike, so a NAT can keep each and need not search."""
 TELL_EVERY = 1000
 
 
 class Silence:
-    """Sockets that take datagrams and never answer: without them the server's kernel would, by ICMP."""
+    """Sockets that take datagrams and never answer. Without them the server's kernel would answer by ICMP."""
 
     def __init__(self, server: str, address: str, first_port: int, count: int) -> None:
         self.targets: list[Endpoint] = [(address, first_port + number) for number in range(count)]
@@ -29,14 +29,14 @@ class Silence:
 
 
 def targets_needed(flows: int) -> int:
-    """Return to how many endpoints so many flows must go."""
+    """Return the number of endpoints that `flows` flows need as targets."""
     return math.ceil(flows / SOURCE_PORTS)
 
 
 def flood(
     clients: Sequence[str], targets: Sequence[Endpoint], flows: int, progress: Callable[[int], None]
 ) -> None:
-    """Send one datagram for each of so many flows, from the clients in turn to all targets."""
+    """Send one datagram for each of `flows` flows, from the clients in turn to all targets."""
     sent = 0
     share = math.ceil(SOURCE_PORTS / len(clients))
     for number, netns in enumerate(clients):

@@ -1,8 +1,8 @@
 """Raw frames of flows between an inside host and a server: headers packed once, with their checksums complete.
 
-Each frame carries a number by which the other end knows it again, whatever a NAT has rewritten on the way: over
-UDP in the first four bytes of the payload, over TCP in the sequence number of what opens a connection, and one
-less than the acknowledgement number in the answer (RFC 9293). A test holds the frames against Scapy's.
+Each frame carries a number by which the other end recognises it, whatever a NAT has rewritten on the way. Over UDP
+it is the first four bytes of the payload. Over TCP it is the sequence number of what opens a connection, and one
+less than the acknowledgement number in the answer (RFC 9293). A test compares the frames with Scapy's.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _UDP = struct.Struct("!HHHHI")
 _TCP = struct.Struct("!HHIIBBHHH")
 _TTL, _DONT_FRAGMENT, _TCP_WINDOW = 64, 0x4000, 64_240
 TRANSPORT = _ETHERNET_IPV4.size
-"""Where the transport header begins."""
+"""Offset of the transport header in a frame."""
 SMALLEST_PAYLOAD = 18
 """Bytes after a UDP header that make the smallest frame that Ethernet has."""
 
 
 class Kind(enum.Enum):
-    """What a frame is in the life of a flow."""
+    """The part that a frame plays in the life of a flow."""
 
     DATAGRAM = "datagram"
     SYN = "syn"
@@ -49,7 +49,7 @@ class Station:
 
 
 class Maker:
-    """Makes the frames of one kind from one station to another; `mac` is the next hop's."""
+    """Makes the frames of one kind from one station to an address. `mac` is the next hop's."""
 
     def __init__(self, kind: Kind, source: Station, address: str, mac: str, *, payload: int = SMALLEST_PAYLOAD):
         self._kind = kind
@@ -69,7 +69,7 @@ class Maker:
         self.size = len(self._head) + length
 
     def frame(self, source_port: int, target_port: int, number: int) -> bytes:
-        """Return a frame from port to port that carries a number."""
+        """Return a frame between two ports that carries a number."""
         total = self._sum + source_port + target_port + (number >> 16) + (number & 0xFFFF)
         if self._kind is Kind.DATAGRAM:
             checksum = _folded(total) or 0xFFFF
@@ -84,7 +84,7 @@ class Maker:
 
 
 def _tcp_numbers(kind: Kind, number: int) -> tuple[int, int]:
-    """Return sequence and acknowledgement number; each end's first byte has number `number`."""
+    """Return the sequence and the acknowledgement number. Each end's first byte has the number `number`."""
     after = (number + 1) & 0xFFFFFFFF
     return {
         Kind.SYN: (number, 0),

@@ -1,13 +1,12 @@
-"""Both ends of raw flows as a program: it sends from inside hosts, and sends back from a server.
+"""A program that is both ends of raw flows: it sends from inside hosts, and sends back from a server.
 
     python -m testbed.traffic.generator ORDERS_FD PLAN
 
-Flow number N comes from the source port 1024 + N, and sixteen flows in a row from the same host; when all source
-ports have had their turn, the same ports are the next host's, so no two flows have one endpoint. The hosts'
-kernels have no part in it: they have lost their default route, so that they cannot answer what they know nothing
-of. Since both ends are here, every frame's way through the NAT is known: whether it arrived, when, and from which
-external endpoint; and that endpoint is where the answers are sent, which must reach the very host and port that
-the flow has.
+Flow number N comes from the source port 1024 + N, and sixteen flows in a row come from the same host. When all
+source ports have had their turn, the next host uses the same ports, so no two flows have one endpoint. The hosts'
+kernels have no part in this: they have no default route any more, and so cannot answer frames that they know
+nothing of. Since both ends are here, every frame's way through the NAT is known: whether it arrived, when, and
+from which external endpoint. Answers are sent to that endpoint, and must reach the very host and port of the flow.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ RUN = 16
 INTERFACE = "eth0"
 OPENING = (Kind.DATAGRAM, Kind.SYN)
 FLOODED_S = 1.0
-"""Nothing has arrived for so long: the rest is lost."""
+"""Seconds without an arrival after which the rest of a flood counts as lost."""
 FLOOD_FRAMES = 1024
-"""Frames of a flood that are made at least, to be sent again and again."""
+"""The fewest frames that are made for a flood, and are sent again and again."""
 
 
 class Host(BaseModel):
@@ -52,7 +51,7 @@ class Host(BaseModel):
 
 
 class Plan(BaseModel):
-    """Who sends what to whom."""
+    """The hosts at both ends, their protocol and port, and the number of flows."""
 
     protocol: str
     clients: list[Host]
@@ -62,7 +61,7 @@ class Plan(BaseModel):
     flows: int
 
     def client(self, number: int) -> int:
-        """Return which client has the flow with this number."""
+        """Return the position of the client that has the flow with this number."""
         turn, port = divmod(number, SOURCE_PORTS)
         return (port // RUN + turn) % len(self.clients)
 
@@ -73,14 +72,14 @@ class Plan(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class External:
-    """Where a flow was seen to come from."""
+    """The external endpoint from which a flow came."""
 
     address: str
     port: int
 
 
 class Generator:
-    """The flows of one protocol."""
+    """The flows of one protocol, and the scenario's orders for them."""
 
     def __init__(self, orders: Orders, plan: Plan) -> None:
         self._orders = orders
@@ -98,7 +97,7 @@ class Generator:
             _introduce(host)
 
     def run(self) -> None:
-        """Take orders until they end."""
+        """Carry out orders until they end."""
         for order in self._orders:
             answer = getattr(self, "_do_" + order.pop("do"))(**order)
             self._orders.tell(answer=answer)
@@ -106,7 +105,7 @@ class Generator:
     def _do_out(
         self, kind: str, first: int, count: int, window: int, patience: float, rate: float | None = None
     ) -> dict[str, Any]:
-        """Send a frame of each of these flows from inside; what does not open one, of those that are open."""
+        """Send a frame of each of these flows from inside. A frame that opens no flow goes over open ones only."""
         numbers = [
             number
             for number in range(first, first + count)
@@ -118,7 +117,7 @@ class Generator:
         outgoing = self._outward(Kind(kind), numbers)
         if Kind(kind) in OPENING:
             for number in numbers:
-                self._externals[number] = None  # where it was seen before is no longer its own
+                self._externals[number] = None  # the endpoint that it had before is no longer its own
 
         def send(frames: Outgoing, position: int, most: int) -> int:
             number = numbers[position]
@@ -131,7 +130,7 @@ class Generator:
     def _do_back(
         self, kind: str, first: int, count: int, window: int, patience: float, rate: float | None = None
     ) -> dict[str, Any]:
-        """Send a frame of each of these flows from outside, to where the flow was seen to come from."""
+        """Send a frame of each of these flows from outside, to the flow's external endpoint."""
         numbers = [number for number in range(first, first + count) if self._externals[number] is not None]
         if not numbers:
             return {"sent": 0, "arrived": 0, "seconds": 0.0, "misled": 0}
@@ -156,7 +155,7 @@ class Generator:
         return {**landing.summary(), "misled": self._misled}
 
     def _do_flood(self, count: int, frames: int, window: int, payload: int) -> dict[str, Any]:
-        """Send so many datagrams in all over the first flows in turn, and count what arrives."""
+        """Send `frames` datagrams in all over the first `count` flows in turn, and count those that arrive."""
         numbers = [position % count for position in range(math.ceil(FLOOD_FRAMES / count) * count)]
         outgoing = self._outward(Kind.DATAGRAM, numbers, payload)
         together = self._together(numbers)
@@ -176,7 +175,7 @@ class Generator:
         return {"sent": sent, "arrived": arrived, "seconds": last - started}
 
     def _together(self, numbers: Sequence[int]) -> list[int]:
-        """Return for each position how many frames from there on have the same sender."""
+        """Return for each position the number of frames from it on that have the same sender."""
         together = [1] * len(numbers)
         for position in range(len(numbers) - 2, -1, -1):
             if self._plan.client(numbers[position]) == self._plan.client(numbers[position + 1]):
@@ -184,7 +183,7 @@ class Generator:
         return together
 
     def _do_dropped(self) -> int:
-        """Return how many frames found no room in our own rings."""
+        """Return the number of frames that found no room in this program's own rings."""
         return sum(ring.dropped for ring in (self._at_server, *self._at_clients))
 
     def _outward(self, kind: Kind, numbers: Sequence[int], payload: int = SMALLEST_PAYLOAD) -> Outgoing:
@@ -198,7 +197,7 @@ class Generator:
         return Maker(kind, Station(source.mac, source.address), address, self._plan.gateway_mac, payload=payload)
 
     def _seen_outside(self, kind: Kind, positions: dict[int, int]) -> list[Arrival]:
-        """Take what has come at the server; what opens a flow tells its external endpoint."""
+        """Take the frames that have come at the server. A frame that opens a flow has its external endpoint."""
         seen = []
         fields = ARRIVAL_NUMBER if kind is Kind.DATAGRAM else ARRIVAL_TCP_SEQUENCE
         for at, (address, port, _, number) in self._at_server.take(fields):
@@ -209,7 +208,7 @@ class Generator:
         return seen
 
     def _seen_inside(self, kind: Kind, positions: dict[int, int]) -> list[Arrival]:
-        """Take what has come at the clients; it must be the flow's own host and port."""
+        """Take the frames that have come at the clients. One at another host or port than its flow's is misled."""
         seen = []
         for client, ring in enumerate(self._at_clients):
             for at, (_, _, port, number) in ring.take(ARRIVAL_NUMBER):
@@ -223,7 +222,7 @@ class Generator:
         return seen
 
     def _known(self, numbers: Sequence[int]) -> dict[str, int]:
-        """Say how many external endpoints these flows have, and how many of them left as they were."""
+        """Count the external endpoints of these flows, and the flows that left untranslated."""
         externals = [self._externals[number] for number in numbers]
         known = [each for each in externals if each is not None]
         inside = {client.address for client in self._plan.clients}
@@ -237,7 +236,7 @@ class Generator:
 
 
 def _introduce(host: Host) -> None:
-    """Ask for the gateway, as any host does before it talks: so a gateway learns where the host is."""
+    """Send an ARP request for the gateway, as any host does first, so that the gateway knows where the host is."""
     with network_of(host.netns), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as wire:
         wire.bind((INTERFACE, 0))
         mac = bytes.fromhex(host.mac.replace(":", ""))
@@ -245,7 +244,7 @@ def _introduce(host: Host) -> None:
 
 
 def main() -> None:
-    """Make ready, say so, take orders."""
+    """Open the sockets, report that they are ready, and carry out orders until they end."""
     orders, plan = Orders(int(sys.argv[1])), Plan.model_validate_json(sys.argv[2])
     generator = Generator(orders, plan)
     orders.tell(ready=True)

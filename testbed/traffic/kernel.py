@@ -1,4 +1,4 @@
-"""What a kernel tells of a socket besides its error number: the error queue, and what TCP knows."""
+"""What a kernel knows of a socket besides its error number: the error queue, and TCP's own information."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class IcmpError(NamedTuple):
 
 
 def queued_error(failed: socket.socket) -> tuple[int, IcmpError | None]:
-    """Take an error from a socket's error queue (ip(7), IP_RECVERR): its number, and the ICMP message behind it.
+    """Take an error from a socket's error queue (ip(7), IP_RECVERR).
 
-    The number is 0 if the queue is empty.
+    Return its number, which is 0 if the queue is empty, and the ICMP message behind it.
     """
     try:
         _, ancillary, _, _ = failed.recvmsg(512, 512, socket.MSG_ERRQUEUE)
@@ -47,16 +47,16 @@ def queued_error(failed: socket.socket) -> tuple[int, IcmpError | None]:
 
 RESETS = {errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE}
 BY_ICMP = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENOPROTOOPT}
-"""What ICMP errors become (icmp.c: icmp_err_convert), but for the one that a reset becomes as well."""
+"""The errors that ICMP messages become (icmp.c: icmp_err_convert), without the one that a reset becomes, too."""
 SILENCE = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH}
-"""The kernel lost patience, or found by itself nobody to send to."""
+"""The errors of a kernel that had no answer, or found by itself no host to send to."""
 
 
 def outcome_of(error: int, icmp: IcmpError | None, *, queued: bool = True) -> str:
-    """Return how an attempt ended that ended by this error, and by the ICMP message behind it if any.
+    """Return the outcome of an attempt that ended by this error, with the ICMP message behind it, if any.
 
-    `queued` says whether such a message would have been known. Raises OSError for an error that no NAT causes: our
-    own end is short of something.
+    `queued` is whether such a message would have been known. Raises OSError for an error that no NAT causes: the
+    host itself is short of something.
     """
     if icmp or (error in BY_ICMP and not queued):
         return "icmp"
@@ -68,11 +68,11 @@ def outcome_of(error: int, icmp: IcmpError | None, *, queued: bool = True) -> st
 
 
 def retransmissions(stream: socket.socket) -> int:
-    """Read how many segments a TCP socket's kernel has sent again (tcp(7), TCP_INFO)."""
+    """Return the number of segments that a TCP socket's kernel has sent again (tcp(7), TCP_INFO)."""
     info = stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_LENGTH)
     return int.from_bytes(info[_TOTAL_RETRANSMISSIONS:_TCP_INFO_LENGTH], "little")
 
 
 def is_half_closed(stream: socket.socket) -> bool:
-    """Whether a TCP socket's FIN was acknowledged, and no other has come (RFC 9293: FIN-WAIT-2)."""
+    """Return whether a TCP socket's FIN was acknowledged, and no FIN has come (RFC 9293: FIN-WAIT-2)."""
     return stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _FIN_WAIT_2

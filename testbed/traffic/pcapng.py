@@ -1,7 +1,7 @@
 """Writing captures as pcapng, which Wireshark and tcpdump read, and which names the interface of each frame.
 
-The format is that of draft-ietf-opsawg-pcapng: a file is a chain of blocks, so it can be read up to the last whole
-one, however its writing ended.
+The format is that of draft-ietf-opsawg-pcapng. A file is a chain of blocks, so it can be read up to the last whole
+block, however its writing ended.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LENGTH = struct.Struct("=I")
 
 
 def head(interfaces: Sequence[str], snap: int) -> bytes:
-    """Return what a file begins with: its section, and its interfaces, which frames name by their position."""
+    """Return the beginning of a file: its section, and its interfaces, which frames name by their position."""
     section = _block(SECTION, struct.pack("=IHHQ", _BYTE_ORDER_MAGIC, 1, 0, _ANY_LENGTH))
     return section + b"".join(
         _block(
@@ -35,7 +35,7 @@ def head(interfaces: Sequence[str], snap: int) -> bytes:
 
 
 def packet(interface: int, nanoseconds: int, length: int, frame: bytes) -> bytes:
-    """Return the block of a frame of so many bytes, the first of which are here; the time is since the epoch."""
+    """Return the block of a frame of `length` bytes, which begins with `frame`. The time is since the epoch."""
     kept = len(frame)
     padding = -kept % 4
     total = 32 + kept + padding

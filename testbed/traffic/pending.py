@@ -1,6 +1,6 @@
 """What attempts under way have in common: each is started, sent again if need be, and answered or given up.
 
-Nothing here knows sockets: a sender starts an attempt, says something on it again, or gives it up.
+Nothing here knows sockets. A sender starts an attempt, sends its hello again, or gives it up.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from testbed.traffic.attempt import LiveAttempt
 
 RESEND_S = 0.5
-"""A datagram may be lost on any network: it is sent again after this long."""
+"""Seconds after which a datagram is sent again, since any network may lose one."""
 TELL_EVERY_S = 0.1
 LONGEST_PAUSE_S = 0.02
 
@@ -21,35 +21,35 @@ Start = Callable[[LiveAttempt], None]
 
 
 class Orders(Protocol):
-    """Whoever is told of the progress."""
+    """The receiver of records about the progress."""
 
     def tell(self, **fields: Any) -> None:
-        """Take a record."""
+        """Send a record with these fields."""
 
 
 class Sender(Protocol):
-    """Whoever has the sockets of the attempts."""
+    """The owner of the attempts' sockets."""
 
     is_stream: bool
 
     @property
     def orders(self) -> Orders:
-        """Where the progress is told."""
+        """The receiver of the progress."""
 
     def poll(self, pause: float, current: Pending) -> None:
         """Wait up to `pause` seconds for answers, and hand them to `current`."""
 
     def connect(self, attempt: LiveAttempt) -> None:
-        """Begin an attempt. Raises OSError."""
+        """Open an attempt's socket and begin to connect. Raises OSError."""
 
     def say(self, attempt: LiveAttempt) -> None:
-        """Send what was sent last once more."""
+        """Send the attempt's hello once more."""
 
     def give_up(self, attempt: LiveAttempt) -> None:
-        """Take note that no answer came in time."""
+        """Note that no answer came in time."""
 
     def fail(self, attempt: LiveAttempt, error: OSError) -> None:
-        """Take note of how an attempt ended."""
+        """Note the outcome of an attempt that an error has ended."""
 
     def shut(self, attempt: LiveAttempt) -> None:
         """Close an attempt in an orderly way."""
@@ -71,18 +71,18 @@ class Pending:
         self.done = 0
 
     def finish(self, attempt: LiveAttempt) -> None:
-        """Take note that an attempt waits no longer."""
+        """Note that an attempt no longer waits for an answer."""
         attempt.waiting = False
         attempt.done_at = time.monotonic()
         self._waiting -= 1
         self.done += 1
 
     def ended(self, attempt: LiveAttempt) -> None:
-        """Take note that the other side, or an error, has ended an attempt that waited."""
+        """Note that the other side, or an error, has ended an attempt that waited for an answer."""
         self.finish(attempt)
 
     def answered(self, attempt: LiveAttempt) -> None:
-        """Take note of an answer."""
+        """Note that an attempt has its answer."""
         self.finish(attempt)
 
     def _begin(self, attempt: LiveAttempt, start: Start) -> None:

@@ -13,14 +13,14 @@ from testbed.traffic.generator import Plan
 
 PATIENCE_S = 1.0
 WINDOW = 256
-"""Frames under way at once: half of the packets that a switch keeps for a busy controller."""
+"""Frames under way at once: half of the packets that a switch queues for a busy controller."""
 
 OPENS = {"udp": Kind.DATAGRAM, "tcp": Kind.SYN}
 ANSWERS = {"udp": Kind.DATAGRAM, "tcp": Kind.SYN_ACK}
 
 
 class RawTraffic:
-    """Flows by their numbers, from 0, each of which can be opened, answered and ended."""
+    """Raw flows by their numbers, from 0. Each can be opened, answered and ended."""
 
     def __init__(self, supervisor: Supervisor, folder: Path, plan: Plan) -> None:
         self.plan = plan
@@ -39,11 +39,11 @@ class RawTraffic:
         return self.plan.clients[self.plan.client(number)].address, self.plan.source_port(number)
 
     def open(self, first: int, count: int, *, window: int = WINDOW, rate: float | None = None) -> dict[str, Any]:
-        """Send the first frame of each of these flows; return how many arrived outside, and how fast."""
+        """Send the first frame of each of these flows, and return how many arrived outside, and how fast."""
         return self.out(OPENS[self.plan.protocol], first, count, window=window, rate=rate)
 
     def answer(self, first: int, count: int, *, window: int = WINDOW, rate: float | None = None) -> dict[str, Any]:
-        """Answer these flows from outside; return how many answers reached the host and port of their flow."""
+        """Answer these flows from outside, and return how many answers reached the host and port of their flow."""
         return self.back(ANSWERS[self.plan.protocol], first, count, window=window, rate=rate)
 
     def out(self, kind: Kind, first: int, count: int, *, window: int = WINDOW, **how: Any) -> dict[str, Any]:
@@ -55,13 +55,13 @@ class RawTraffic:
         return self._fly("back", kind, first, count, window, how)
 
     def flood(self, count: int, *, frames: int, window: int, payload: int) -> dict[str, Any]:
-        """Send datagrams over the first flows in turn; return how many arrived, and how fast."""
+        """Send datagrams over the first `count` flows in turn, and return how many arrived, and how fast."""
         order = {"do": "flood", "count": count, "frames": frames, "window": window}
         landed: dict[str, Any] = self._ask({**order, "payload": payload}, frames / WORST_RATE_S)
         return landed
 
     def dropped(self) -> int:
-        """Return how many frames arrived that we had no room for: they are missed, not lost."""
+        """Return the number of frames that arrived but found no room in the worker: they are missed, not lost."""
         dropped: int = self._ask({"do": "dropped"}, 0.0)
         return dropped
 

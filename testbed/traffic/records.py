@@ -1,4 +1,4 @@
-"""Records of attempts: what is to be made, what became of it, and what a server saw of it."""
+"""Records of attempts: the attempt to make, what became of it, and what a server saw of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from testbed.traffic.wire import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of an attempt, as its own host saw it; times are of the monotonic clock."""
+    """What became of an attempt, as its own host saw it. Times are of the monotonic clock."""
 
     number: int
     nonce: int
@@ -25,19 +25,19 @@ class Attempt:
 
     @classmethod
     def from_row(cls, row: list[Any]) -> Attempt:
-        """Read a worker's row."""
+        """Return the record that a worker sent as a row."""
         number, nonce, outcome, detail, source, seen, target, *measured = row
         return cls(number, nonce, outcome, detail, tuple(source), tuple(seen), tuple(target), *measured)
 
     @property
     def seconds(self) -> float:
-        """From its start to its end."""
+        """The seconds from the attempt's start to its end."""
         return self.done_at - self.sent_at
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """An attempt to be made: by which client (from 0, in their order), to where, and from which port (0: any)."""
+    """An attempt to make: the client's position (from 0), the target, and the source port (0 for any)."""
 
     number: int
     client: int
@@ -47,7 +47,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """An attempt to be made at `start`, kept open for `holding_time`, and closed again; both are in seconds."""
+    """An attempt to make at `start`, to keep open for `holding_time`, and to close again; both in seconds."""
 
     opening: Opening
     start: float
@@ -56,7 +56,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A client as a server saw it: who (by nonce), from which endpoint, when first and when last, and at which."""
+    """A client (by its nonce) as a server saw it: its endpoint, the first and the last time, and the target."""
 
     nonce: int
     address: str
@@ -68,11 +68,11 @@ class Sighting:
 
     @classmethod
     def from_row(cls, row: list[Any], protocol: str) -> Sighting:
-        """Read a worker's row."""
+        """Return the record that a worker sent as a row."""
         nonce, address, port, first, last, target = row
         return cls(nonce, address, port, first, last, (target[0], target[1]), protocol)
 
     @property
     def external(self) -> Endpoint:
-        """The endpoint that it came from."""
+        """The external endpoint that the client came from."""
         return self.address, self.port

@@ -1,4 +1,4 @@
-"""Attempts started in order, in a window that adapts to how fast they are answered."""
+"""Attempts that start in order, in a window that adapts to how fast they are answered."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SILENCE_LATENCIES = 4
 the window: it may never get an answer. On a slow gateway the latency grows, so the load does not."""
 LATENCY_DECAY = 0.99
 WINDOW_GROWTH = 4
-"""Silence widens the window step by step; an answer that comes after all ends that: it was no refusal."""
+"""The factor by which silence widens the window, step by step. A late answer ends that, as it was no refusal."""
 FULL_AFTER_PATIENCE = 0.25
-"""Share of the patience after which a gateway that answers nobody counts as full, and not as slow."""
+"""Share of the patience after which a gateway that answers no attempt counts as full, and not as slow."""
 
 
 class Round(Pending):
-    """Something done with many attempts at once, each of which waits for an answer."""
+    """An action on many attempts at once, each of which waits for an answer."""
 
     def __init__(self, sender: Sender, patience: float, first_window: int, window: int) -> None:
         super().__init__(sender, patience)
@@ -35,7 +35,8 @@ class Round(Pending):
     def run(self, attempts: list[LiveAttempt], start: Start, *, ahead: int = 0) -> None:
         """Start the attempts in order, and return when each is answered or given up.
 
-        The first `ahead` of them are over before any other begins: one that is late is overtaken by none of those.
+        The first `ahead` of them are over before any other begins, so that none of the others overtakes a late
+        one.
         """
         self._started = time.monotonic()
         for part in (attempts[:ahead], attempts[ahead:]):
@@ -60,12 +61,12 @@ class Round(Pending):
         self._begin(attempt, start)
 
     def finish(self, attempt: LiveAttempt) -> None:
-        """Take note that an attempt waits no longer, nor counts against the window."""
+        """Note that an attempt no longer waits for an answer, nor counts against the window."""
         super().finish(attempt)
         self._leave_window(attempt)
 
     def answered(self, attempt: LiveAttempt) -> None:
-        """Take note of an answer, and of how long it took."""
+        """Note that an attempt has its answer, and its latency."""
         if not attempt.counted:
             self._window = self._first_window
         self.finish(attempt)
@@ -79,7 +80,7 @@ class Round(Pending):
             self._in_window -= 1
 
     def _age(self, now: float) -> None:
-        """Let attempts that stay silent leave the window, and widen it; not before anything is known."""
+        """Take attempts without an answer out of the window, and widen it, once a latency is known."""
         if self._latency is None:
             return
         silence, widest = max(SILENCE_S, SILENCE_LATENCIES * self._latency), self._wide_window
@@ -97,10 +98,10 @@ class Round(Pending):
             self._window = min(widest, self._window * WINDOW_GROWTH)
 
     def _rate(self) -> float:
-        """Return how many attempts a second were answered, while some were.
+        """Return the attempts a second that were answered, from the start to the last answer.
 
-        A full gateway is asked as fast as it answered, no faster: a window in which each stays for a time lets in
-        so many in that time (Little's law).
+        A full gateway is asked as fast as it answered, and no faster. If each attempt stays in the window for a
+        time, the window holds this rate times that time (Little's law).
         """
         return self._answers / (self._answered_at - self._started) if self._answers else 0.0
 
@@ -112,8 +113,8 @@ class Round(Pending):
 
 
 class Closing(Round):
-    """Connections that are closed: the other side's end is the answer."""
+    """A round that closes connections: the other side's end is the answer."""
 
     def ended(self, attempt: LiveAttempt) -> None:
-        """Take note of it, and of how long it took."""
+        """Note that the other side has closed too, and how long that took."""
         self.answered(attempt)

@@ -1,8 +1,8 @@
-"""Outside servers as a program: it answers clients at one or more addresses, and remembers whom it saw.
+"""A program of outside servers: it answers clients at one or more endpoints, and records each client it saw.
 
     python -m testbed.traffic.server ORDERS_FD PROTOCOL '[[HOST_NETNS, ADDRESS, PORT], ...]'
 
-Several of them share addresses and ports (SO_REUSEPORT), since one process may hold too few open files.
+Several such programs share addresses and ports (SO_REUSEPORT), since one process may have too few open files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IGNORE_PINGS = Path("/proc/sys/net/ipv4/icmp_echo_ignore_all")
 
 
 class Connection:
-    """An accepted TCP connection."""
+    """An accepted TCP connection: its socket, the client's endpoint, and the endpoint that accepted it."""
 
     __slots__ = ("buffer", "peer", "socket", "target")
 
@@ -38,7 +38,7 @@ class Connection:
 
 
 class Server:
-    """Answers whoever comes, and remembers each client: when it was first and last seen, from where, and where."""
+    """Answers every client, and records when each was first and last seen, from which endpoint, and at which."""
 
     def __init__(self, orders: Orders, protocol: str) -> None:
         self._orders = orders
@@ -51,14 +51,14 @@ class Server:
         self._poll.register(orders.fileno(), select.EPOLLIN)
 
     def listen(self, target: Endpoint) -> None:
-        """Serve at this endpoint, too, in the network namespace that this process is in."""
+        """Serve at this endpoint as well, in the network namespace that this process is in."""
         listener = {"tcp": _stream, "udp": _datagrams, "icmp": _pings}[self._protocol](target)
         listener.setblocking(False)
         self._listeners[listener.fileno()] = (listener, target)
         self._poll.register(listener.fileno(), select.EPOLLIN)
 
     def run(self) -> None:
-        """Serve until the orders end."""
+        """Serve clients until the orders end."""
         orders = iter(self._orders)
         while True:
             for descriptor, _ in self._poll.poll():
@@ -73,7 +73,7 @@ class Server:
                     self._report(order["answers"])
 
     def _report(self, known: int) -> None:
-        """Tell whom it has seen, unless nobody was answered since it had answered `known` times."""
+        """Send the clients seen so far. Send none if the number of answers is still `known`."""
         seen = self._seen.items() if known != self._answers else ()
         rows = [(nonce, *peer, *at, target) for (nonce, peer, target), at in seen]
         self._orders.tell(answers=self._answers, seen=rows)
@@ -93,7 +93,7 @@ class Server:
             connection = Connection(accepted, peer, target)
             self._connections[accepted.fileno()] = connection
             self._poll.register(accepted.fileno(), select.EPOLLIN)
-            self._read(connection)  # what a client says first comes with the handshake's last packet
+            self._read(connection)  # a client's hello comes with the handshake's last packet
 
     def _read(self, connection: Connection) -> None:
         try:
@@ -109,7 +109,7 @@ class Server:
         connection.buffer += data
         while len(connection.buffer) >= HELLO.size:
             hello, connection.buffer = connection.buffer[: HELLO.size], connection.buffer[HELLO.size :]
-            with contextlib.suppress(OSError):  # a reset, which the next read will tell of
+            with contextlib.suppress(OSError):  # a reset, which the next read will raise
                 answer = self._answer(hello, connection.peer, connection.target)
                 connection.socket.send(answer, socket.MSG_DONTWAIT)
 
@@ -151,7 +151,7 @@ def _datagrams(target: Endpoint) -> socket.socket:
 
 
 def _pings(target: Endpoint) -> socket.socket:
-    """Take the place of the kernel, which could not say from which identifier it was asked."""
+    """Return a socket that answers pings in place of the kernel, which would not report their identifiers."""
     IGNORE_PINGS.write_text("1")
     listener = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
     listener.bind(target)
@@ -167,7 +167,7 @@ def _bound(kind: int, target: Endpoint) -> socket.socket:
 
 
 def _checksum(message: bytes) -> bytes:
-    """Compute the Internet checksum (RFC 1071)."""
+    """Return the Internet checksum of a message (RFC 1071)."""
     total = sum(int.from_bytes(message[at : at + 2].ljust(2, b"\0"), "big") for at in range(0, len(message), 2))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
@@ -175,8 +175,8 @@ def _checksum(message: bytes) -> bytes:
 
 
 def main() -> None:
-    """Listen, say so, serve."""
-    gc.disable()  # nothing here refers to itself, and looking for what does costs more with each connection
+    """Open the sockets, report that they listen, and serve clients until the orders end."""
+    gc.disable()  # there are no reference cycles here, and a search for them costs more with each connection
     descriptor, protocol, targets = sys.argv[1:]
     orders = Orders(int(descriptor))
     hosts, server = Hosts(), Server(orders, protocol)

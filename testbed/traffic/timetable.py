@@ -12,13 +12,13 @@ from testbed.traffic.attempt import LiveAttempt
 from testbed.traffic.pending import LONGEST_PAUSE_S, Pending, Sender
 
 CLOSING_S = 2.0
-"""Within which the server closes its end after the client."""
+"""Seconds within which the server closes its end after the client."""
 
 Planned = tuple[LiveAttempt, Sequence[float]]
 
 
 class Timetable(Pending):
-    """Attempts that do not wait for one another: a rate offered, whatever the gateway makes of it."""
+    """Attempts that do not wait for one another: they come at a given rate, whatever the gateway does."""
 
     def __init__(self, sender: Sender, patience: float) -> None:
         super().__init__(sender, patience)
@@ -27,7 +27,7 @@ class Timetable(Pending):
         self._order = itertools.count()
 
     def run(self, planned: Sequence[Planned]) -> None:
-        """Carry out the plan: attempts with their start and holding time in seconds, by start."""
+        """Make the planned attempts, given in the order of their start, with start and holding time in seconds."""
         started = time.monotonic()
         pending = collections.deque(planned)
         while pending or self._waiting or self._closing:
@@ -45,7 +45,7 @@ class Timetable(Pending):
         self._see_them_closed([attempt for attempt, _ in planned])
 
     def answered(self, attempt: LiveAttempt) -> None:
-        """Take note of an answer; the attempt is kept open from now on."""
+        """Note that an attempt has its answer. Its holding time begins."""
         self.finish(attempt)
         close_at = attempt.done_at + self._holding_times[attempt.number]
         heapq.heappush(self._closing, (close_at, next(self._order), attempt))
@@ -55,7 +55,7 @@ class Timetable(Pending):
             self._sender.shut(heapq.heappop(self._closing)[2])
 
     def _see_them_closed(self, attempts: Sequence[LiveAttempt]) -> None:
-        """Wait for the other side's end of what has been closed, and let go of all."""
+        """Wait until the server has closed its end of each attempt, and then close all that are left."""
         deadline = time.monotonic() + CLOSING_S
         closing = [attempt for attempt in attempts if attempt.socket is not None]
         while closing and time.monotonic() < deadline:
@@ -65,7 +65,7 @@ class Timetable(Pending):
             self._sender.forget(attempt)
 
     def _pause(self, pending: collections.deque[Planned], started: float) -> float:
-        """How long nothing can happen but answers, in seconds."""
+        """Return the seconds until an attempt is due to start or to close, up to LONGEST_PAUSE_S."""
         due = [pending[0][1][0] + started] if pending else []
         due += [self._closing[0][0]] if self._closing else []
         return min(LONGEST_PAUSE_S, max(0.0, min(due) - time.monotonic())) if due else LONGEST_PAUSE_S

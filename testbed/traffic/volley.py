@@ -1,11 +1,11 @@
-"""Both ends of single datagrams as a program: each attempt is one, from a port of its own; nobody answers.
+"""A program that is both ends of single datagrams: each attempt is one datagram from its own port, unanswered.
 
     python -m testbed.traffic.volley ORDERS_FD SERVER_NETNS ADDRESS PORT
 
 One process sends from the inside hosts and receives at the server, so it knows at once which datagrams came. They
-start in order, in a small window: the next one leaves when an earlier one has come, or has been silent for so
-long, by the latency of late, that it was refused. Nothing is sent twice. A datagram that comes later still counts:
-a slow gateway delays the next attempts, and changes no outcome.
+start in order, in a small window. The next datagram leaves when an earlier one has come, or has not come for
+several times the recent latency, and so was probably refused. Nothing is sent twice. A datagram that comes later
+still counts: a slow gateway delays the next attempts, and changes no outcome.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from testbed.traffic.wire import HELLO, Endpoint, Hosts, Orders
 
 SILENCE_S = 0.05
 SILENCE_LATENCIES = 4
-"""A datagram that is silent for so long, and for so many times the latency of late, makes way for the next."""
+"""A datagram that has not come after SILENCE_S, and this multiple of the recent latency, leaves the window."""
 LATENCY_DECAY = 0.99
 MOST_OPEN = 448
-"""Attempts without an outcome at once, whatever the window: a switch keeps 512 packets for a controller that is
-busy, and loses more."""
+"""The most attempts without an outcome at once, whatever the window: a switch queues 512 packets for a controller
+that is busy, and loses further ones."""
 LONGEST_PAUSE_S = 0.02
 TELL_EVERY_S = 0.1
 DATAGRAMS_AT_ONCE = 256
 RECEIVE_BUFFER = 4 << 20
 
 Planned = tuple[int, int, str, Endpoint, int]
-"""An attempt to be made: number, nonce, the host's network namespace, target, and source port."""
+"""An attempt to make: number, nonce, the host's network namespace, target, and source port."""
 
 
 class Volley:
-    """Attempts under way, and whom the server has seen."""
+    """The attempts under way, and the clients that the server has seen."""
 
     def __init__(self, orders: Orders, hosts: Hosts, receiver: socket.socket) -> None:
         self._orders = orders
@@ -54,13 +54,13 @@ class Volley:
         self._poll.register(receiver.fileno(), select.EPOLLIN)
 
     def run(self) -> None:
-        """Take orders until they end."""
+        """Carry out orders until they end."""
         for order in self._orders:
             answer = getattr(self, "_" + order.pop("do"))(**order)
             self._orders.tell(answer=answer)
 
     def _fire(self, attempts: list[Planned], patience: float, window: int) -> list[tuple[Any, ...]]:
-        """Send one datagram for each attempt; `patience` seconds after the last, return what became of them."""
+        """Send one datagram for each attempt, and return the attempts `patience` seconds after the last."""
         planned = [
             LiveAttempt(number, nonce, netns, (address, port), "", source_port)
             for number, nonce, netns, (address, port), source_port in attempts
@@ -81,7 +81,7 @@ class Volley:
         return self._in_window < window and len(self._by_descriptor) < MOST_OPEN
 
     def _report(self) -> list[tuple[int, str, int, float]]:
-        """Return whom the server has seen: nonce, address, port, and when."""
+        """Return the clients that the server has seen: nonce, address, port, and time."""
         return self._seen
 
     def _send(self, attempt: LiveAttempt) -> None:
@@ -146,7 +146,7 @@ class Volley:
             self._in_window -= 1
 
     def _age(self, now: float, patience: float) -> None:
-        """Let the silent ones leave the window, and then give them up."""
+        """Take attempts that have not come out of the window, and give them up after `patience` seconds."""
         if self._latency is not None:
             silence = max(SILENCE_S, SILENCE_LATENCIES * self._latency)
             while self._aging and (not self._aging[0].counted or now - self._aging[0].sent_at >= silence):
@@ -159,7 +159,7 @@ class Volley:
 
 
 def main() -> None:
-    """Listen where the server is, say so, take orders."""
+    """Listen where the server is, report that, and carry out orders until they end."""
     descriptor, netns, address, port = sys.argv[1:]
     orders, hosts = Orders(int(descriptor)), Hosts()
     hosts.enter(netns)

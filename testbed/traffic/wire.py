@@ -1,6 +1,6 @@
-"""What a client and a server say to one another, over TCP, UDP and ICMP alike.
+"""What a client and a server send to one another, over TCP, UDP and ICMP alike.
 
-The client sends its nonce and a token of the moment. The server answers with the same, and with the endpoint
+The client sends its nonce and a token that it has just drawn. The server answers with both, and with the endpoint
 from which it saw the client come: on the far side of a NAT, the external endpoint.
 """
 
@@ -16,14 +16,14 @@ from typing import Any
 from testbed.sandbox.linux import CLONE_NEWNET, enter_namespace
 
 Endpoint = tuple[str, int]
-"""Address and port; over ICMP, the identifier is the port."""
+"""Address and port. Over ICMP, the identifier is the port."""
 
 HELLO = struct.Struct("!QQ")
-"""Nonce, token."""
+"""What a client sends: nonce and token."""
 PING = b"\x08\0\0\0\0\0\0\0"
 """The header of an echo request (RFC 792) before a hello over ICMP; the kernel sets checksum and identifier."""
 ANSWER = struct.Struct("!QQ4sH")
-"""Nonce, token, and the client's address and port as the server sees them."""
+"""What a server sends: nonce, token, and the client's address and port as the server sees them."""
 
 
 class Orders:
@@ -38,18 +38,18 @@ class Orders:
                 yield json.loads(line)
 
     def fileno(self) -> int:
-        """For polling."""
+        """Return the descriptor of the socket, for polling."""
         return self._connection.fileno()
 
     def tell(self, **fields: Any) -> None:
-        """Write one line."""
+        """Send one record, a line."""
         self._connection.sendall(json.dumps(fields).encode() + b"\n")
 
 
 class Hosts:
-    """Sockets in the network namespaces of hosts, by the paths of those.
+    """The network namespaces of hosts, by their paths.
 
-    A socket stays in the namespace in which it was made, so a worker needs no process per host.
+    A socket stays in the namespace in which it was made, so a worker needs no process for each host.
     """
 
     def __init__(self) -> None:

@@ -60,12 +60,34 @@ def test_the_other_examples_run_out_of_ports_as_they_say(
     assert finished.result["outcomes"]["established"] == established
 
 
-@pytest.mark.parametrize("scenario", ["refusal-signals", "protocols", "hole-punching"])
+@pytest.mark.parametrize(
+    "scenario", ["release", "client-exhaustion", "hole-punching", "refusal-signals", "protocols"]
+)
 def test_the_gateway_of_one_rule_passes_other_scenarios(run: Run, scenario: str) -> None:
     """What it declares is true, whatever is asked."""
     finished = run("run", scenario, "--gateway", ONE_RULE, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
+
+
+@pytest.mark.parametrize(
+    ("scenario", "before", "after", "claim"),
+    [
+        ("refusal-signals", "{ tcp, udp, icmp }} snat", "{ icmp }} snat", "no packet left untranslated"),
+        ("hole-punching", "input priority filter; policy drop", "input priority filter", "the peers reach each other directly"),
+    ],
+    ids=["a rule that leaves TCP as it is", "a router that answers for its own address"],
+)
+def test_a_wrong_rule_is_found_out(
+    run: Run, tmp_path: Path, scenario: str, before: str, after: str, claim: str
+) -> None:
+    """TCP leaks; or an entry for the router itself takes the port of the host that is about to use it."""
+    mine = tmp_path / "mine.py"
+    mine.write_text(Path(ONE_RULE).read_text().replace(before, after))
+    finished = run("run", scenario, "--gateway", str(mine), "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert not finished.check(claim)["ok"]
 
 
 @pytest.mark.parametrize("kind", ["scenario", "topology", "gateway", "allocator", "policy"])

@@ -71,7 +71,7 @@ def test_a_machine_without_nft_cannot_run_it(run: Run, tmp_path: Path) -> None:
     ("gateway", "sizes", "claim"),
     [
         ("Bare", SMALL, "no packet left untranslated"),
-        ("Telling", SMALL, "all the others end by timeout"),
+        ("Telling", SMALL, "all the other attempts end by timeout"),
         # One chance for each port: without patience no SYN is sent again.
         (
             "Boasting",

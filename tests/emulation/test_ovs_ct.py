@@ -35,13 +35,9 @@ def test_without_the_guard_it_leaks(run: Run) -> None:
     assert failed == ["no packet left untranslated"]
 
 
-def test_queries_pass_but_cannot_run_out(run: Run) -> None:
-    """ICMP keeps the identifiers that hosts chose: a ping is answered, and the experiment is refused."""
-    pinged = run("run", str(FILES / "ping.py"), "--gateway", "ovs-ct", "--set", "clients=2", "--json")
+def test_queries_cannot_run_out(run: Run) -> None:
+    """ICMP keeps the identifiers that hosts chose: the experiment is refused."""
     refused = run("run", *SMALL, "--set", "protocol=icmp")
 
-    failed = [check["claim"] for check in pinged.result["checks"] if not check["ok"]]
-    assert len(failed) == 1  # and this is the counter of mapped identifiers, which is not known
-    assert "are mapped" in failed[0]
     assert refused.status == 2
     assert "keep the identifiers that their hosts chose" in refused.complaints

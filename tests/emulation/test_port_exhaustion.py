@@ -143,10 +143,10 @@ def test_the_first_to_fail_is_the_first_beyond_the_last_port(run: Run) -> None:
     ("gateway", "claims"),
     [
         ("Leaky", ["no packet left untranslated"]),
-        ("Forgetful", ["still carries data"]),
+        ("Forgetful", ["connections that still carry data, from the same external endpoint"]),
         ("Boastful", ["the gateway agrees: ports allocated when full"]),
         ("Boundless", ["exactly 16 attempts are established", "belong to the pool"]),
-        ("Miserly", ["the pool is whole again", "a second fill reaches the same number"]),
+        ("Miserly", ["the pool is whole again", "connections of a second fill that carry data"]),
     ],
 )
 def test_a_broken_nat_is_found_out(run: Run, gateway: str, claims: list[str]) -> None:
@@ -167,14 +167,6 @@ def test_what_leaked_is_told_by_who_sent_it(run: Run, protocol: str) -> None:
     finished = run("run", "port-exhaustion", *SMALL, *leaky, "--json")
 
     assert finished.result["outcomes"]["leaked"] == 24, finished.output + finished.complaints
-
-
-def test_a_topology_of_ones_own_can_be_run(run: Run) -> None:
-    """A student's topology is given by its file."""
-    topology = str(FILES / "own_topology.py")
-    finished = run("run", "port-exhaustion", *SMALL, "--topology", topology, "--json")
-
-    assert finished.status == 0, finished.output + finished.complaints
 
 
 def test_an_allocator_and_a_policy_of_ones_own_can_be_run(run: Run) -> None:
@@ -198,11 +190,3 @@ def test_a_port_that_is_none_of_the_nat_s_ends_the_run_with_a_sentence(run: Run)
     assert sentence.startswith(f"controller: allocator {own!r}: class Astray gave 10.0.0.")
     assert " the port 80, which is not one of its ports, 1024 to 1087; " in sentence
     assert "Traceback" not in sentence
-
-
-def test_a_scenario_of_ones_own_can_be_run(run: Run) -> None:
-    """A student's scenario is given by its file; this one pings through the NAT."""
-    finished = run("run", str(FILES / "ping.py"), "--set", "clients=2", "--json")
-
-    assert finished.status == 0, finished.output + finished.complaints
-    assert len(finished.result["checks"]) == 10

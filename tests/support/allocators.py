@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 
 from controller.nat.model import Endpoint
 from controller.nat.strategies.allocators import Allocator, PortPlan
+from tests.support.paths import ROOT
 
 ALICE = Endpoint.parse("10.0.0.1:40000")
 BOB = Endpoint.parse("10.0.0.2:40000")
 CAROL = Endpoint.parse("10.0.0.3:40000")
 
 ALL_PORTS = range(1024, 65_536)
+CORE = str(ROOT / "controller" / "nat" / "*")
 
 
 def plan(ports: range, seed: int = 1, block: int = 4, timeout: float = 60.0) -> PortPlan:
@@ -28,10 +30,12 @@ def alice(port: int) -> Endpoint:
 
 
 def measured(make: Callable[[], Allocator]) -> tuple[Allocator, int]:
-    """Make an allocator, and say how many bytes it takes."""
+    """Return an allocator and the bytes that the core allocated for it; other threads may allocate meanwhile."""
     tracemalloc.start()
     try:
-        return make(), tracemalloc.get_traced_memory()[0]
+        made = make()
+        kept = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, CORE)])
+        return made, sum(trace.size for trace in kept.traces)
     finally:
         tracemalloc.stop()
 

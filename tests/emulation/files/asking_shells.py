@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from testbed.experiment.scenario import Scenario
+from testbed.api import Experiment, Parameters, Scenario
 
 
-class AskAShell(Scenario):
+class AskAShell(Scenario[Parameters]):
     """What does a host's shell say?"""
 
     name = "ask-a-shell"
     claim = "a shell answers"
 
-    def run(self, lab: Any, parameters: Any, settings: Any, report: Any) -> None:
+    def run(self, x: Experiment[Parameters]) -> None:
         """Wait for alice's answer, which takes a minute."""
-        report.check("alice knows her name", expected="alice", observed=lab.clients[0].cmd("sleep 60; hostname"))
+        x.check("alice knows her name", expected="alice", observed=x.lab.clients[0].cmd("sleep 60; hostname"))
+        x.account()

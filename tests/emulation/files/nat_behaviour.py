@@ -20,11 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from controller.settings import Settings
-from testbed.experiment.lab import Lab
-from testbed.experiment.parameters import Parameters
-from testbed.experiment.report import Report
-from testbed.experiment.scenario import Scenario
+from testbed.api import Experiment, Parameters, Scenario
 from testbed.sandbox.linux import CLONE_NEWNET, enter_namespace
 from testbed.sandbox.mounts import FOLDER
 
@@ -50,42 +46,43 @@ VERDICT = re.compile(r"^(?:No NAT!|NAT with\b).*$", re.MULTILINE)
 SEEN_AS = re.compile(r"UDP reflexive addr: ([0-9.]+):[0-9]+")
 
 
-class NatBehaviour(Scenario):
+class NatBehaviour(Scenario[Parameters]):
     """What kind of NAT does a stranger's prober find?"""
 
     name = "nat-behaviour"
     claim = "mapping and filtering are what they are set to, as seen from outside (RFC 5780)"
 
-    def run(self, lab: Lab, parameters: Parameters, settings: Settings, report: Report) -> None:
+    def run(self, x: Experiment[Parameters]) -> None:
         """Probe the mapping, then the filtering."""
-        alice, server = lab.clients[0], lab.servers[0]
-        addresses = [str(address) for address in lab.topology.addresses[server.name]]
-        with report.phase("start the STUN server"):
+        alice, server = x.lab.clients[0], x.lab.servers[0]
+        addresses = [str(address) for address in x.lab.topology.addresses[server.name]]
+        with x.phase("start the STUN server"):
             start_server(server, addresses)
-        with report.phase("probe"):
+        with x.phase("probe"):
             probers = [
                 start_prober(alice, flag, addresses[0], FIRST_SOURCE_PORT + number)
                 for number, flag in enumerate(("-m", "-f"))
             ]
             mapping, filtering = (prober.communicate(timeout=PROBER_WITHIN_S)[0] for prober in probers)
-        report.check(
+        x.check(
             "the prober finds the mapping that is declared",
-            expected=MAPPING[lab.behaviour.mapping.value],
+            expected=MAPPING[x.behaviour.mapping.value],
             observed=verdict(mapping),
             source="RFC 5780 section 4.3",
         )
-        report.check(
+        x.check(
             "the prober finds the filtering that is declared",
-            expected=FILTERING[lab.behaviour.filtering.value],
+            expected=FILTERING[x.behaviour.filtering.value],
             observed=verdict(filtering),
             source="RFC 5780 section 4.4",
         )
-        report.check(
+        x.check(
             "the server saw alice as an external address only",
-            expected=[str(settings.external_addresses[0])],
+            expected=[str(x.settings.external_addresses[0])],
             observed=sorted(set(SEEN_AS.findall(mapping + filtering))),
             source="RFC 8489 XOR-MAPPED-ADDRESS",
         )
+        x.account()
 
 
 def start_server(host: Any, addresses: list[str]) -> None:

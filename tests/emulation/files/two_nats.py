@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from controller.settings import Settings
-from testbed.experiment.lab import Lab
-from testbed.experiment.parameters import Parameters
-from testbed.experiment.report import Report
-from testbed.experiment.scenario import Scenario
+from testbed.api import Experiment, Parameters, Scenario
 
 PORTS = 4
 
@@ -71,7 +67,7 @@ for _ in range(25):
 """Sends again and again for five seconds, from one socket; its peer needs one datagram to arrive."""
 
 
-class CarrierRefuses(Scenario):
+class CarrierRefuses(Scenario[Parameters]):
     """Does a client behind its home's NAT hear that the carrier's has no port left, and from whom?"""
 
     name = "carrier-refuses"
@@ -84,44 +80,48 @@ class CarrierRefuses(Scenario):
         """Give the homes more ports than are needed."""
         return {"home-a": {"ports": 64}, "home-b": {"ports": 64}}
 
-    def run(self, lab: Lab, parameters: Parameters, settings: Settings, report: Report) -> None:
+    def run(self, x: Experiment[Parameters]) -> None:
         """Let alice send once more than there are ports, to where nobody listens."""
-        told = lab.clients[0].pexec(["python3", "-c", SEND])[0].splitlines()
-        report.check(
+        told = x.lab.clients[0].pexec(["python3", "-c", SEND])[0].splitlines()
+        x.check(
             "alice is told 3/13 by the carrier when its ports are taken, and before that 3/3 by the server",
             expected=["kind 3 code 3 from 198.51.100.1"] * PORTS + ["kind 3 code 13 from 100.64.255.254"],
             observed=told,
             source="RFC 5508 REQ-4 and REQ-8",
         )
-        report.check(
+        x.check(
             "no home's NAT has refused anything",
             expected=[0, 0],
-            observed=[lab.gateways[name].counters("udp")["dropped_port_packets"] for name in ("home-a", "home-b")],
+            observed=[
+                x.lab.gateways[name].counters("udp")["dropped_port_packets"] for name in ("home-a", "home-b")
+            ],
             source="RFC 8512 dropped-port-packets",
         )
+        x.account()
 
 
-class PeersMeet(Scenario):
+class PeersMeet(Scenario[Parameters]):
     """Does a peer in one home reach the external endpoint of a peer in the other?"""
 
     name = "peers-meet"
     claim = "with endpoint-independent mapping and filtering it does (RFC 5128)"
     topology = "two-homes"
 
-    def run(self, lab: Lab, parameters: Parameters, settings: Settings, report: Report) -> None:
+    def run(self, x: Experiment[Parameters]) -> None:
         """Let alice learn her endpoint from the server, and bob send to it."""
-        alice, bob = lab.clients[:2]
-        server = lab.servers[0].popen(["python3", "-c", SERVE])
+        alice, bob = x.lab.clients[:2]
+        server = x.lab.servers[0].popen(["python3", "-c", SERVE])
         peer = alice.popen(["python3", "-u", "-c", PEER], text=True)
         address, port = peer.stdout.readline().split()
         caller = bob.popen(["python3", "-c", CALL.format(address=address, port=port)])
-        report.check(
+        x.check(
             "alice hears bob, by his external address",
             expected="hello 203.0.113.1",
             observed=peer.communicate(timeout=30)[0].strip(),
             source="RFC 4787 REQ-1 and REQ-8",
         )
-        report.check("alice's endpoint is gateway-a's", expected="192.0.2.1", observed=address, source="RFC 5128")
+        x.check("alice's endpoint is gateway-a's", expected="192.0.2.1", observed=address, source="RFC 5128")
         for endless in (server, caller):
             endless.terminate()
             endless.wait()
+        x.account()

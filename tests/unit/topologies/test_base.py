@@ -333,6 +333,6 @@ def test_a_topology_with_another_number_of_clients_is_refused_before_anything_st
     with pytest.raises(ConfigurationError) as refused:
         resolved(fixed)
     assert str(refused.value) == (
-        f"topology '{fixed}' has 3 clients, and clients=8; place as many in its build() as `clients` says, "
+        f"topology '{fixed}' has 3 clients, and clients=8; place `clients` of them in its build(), "
         "or take --set clients=3"
     )

@@ -79,7 +79,7 @@ def test_a_scenario_is_listed_with_its_question_claim_parameters_and_settings(la
     """A row has all that is needed to run the scenario another way."""
     (row,) = [row for row in listed(lastport, "scenarios") if row["name"] == "port-exhaustion"]
 
-    assert set(row) == {"name", "description", "claim", "parameters", "settings"}
+    assert set(row) == {"name", "description", "claim", "requires", "parameters", "settings"}
     assert row["description"] == "Can a NAT run out of ports toward one service, and what happens then?"
     assert {"clients", "attempts", "protocol"} <= {parameter["name"] for parameter in row["parameters"]}
     assert row["settings"]["ports"] == 256
