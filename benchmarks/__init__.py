@@ -1,1 +1,1 @@
-"""What `lastport bench` measures: one file for each bench, and what it compares with."""
+"""The benches of `lastport bench`: one file for each, and `reference`, which ours is compared with."""

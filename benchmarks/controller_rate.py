@@ -1,6 +1,6 @@
-"""Bench `controller`: packet-ins a second that a controller answers, against a switch that does nothing else.
+"""Bench `controller`: the packet-ins a second that a controller answers, from a switch that only asks.
 
-The fast path is our own controller; the stock handlers are the same NAT behind the framework's own receive loop
+The fast path is our own controller. The stock handlers are the same NAT behind the framework's own receive loop
 and message classes. See `fake_switch`. A packet-in counts when its PacketOut has come, after its two FlowMods.
 """
 
@@ -18,7 +18,7 @@ from testbed.bench.on_machine import DirectTrial
 
 SLOW = "stock handlers"
 SLOW_SHARE = 20
-"""The slow subject is measured with so many times fewer flows."""
+"""The factor by which the slow subject is measured with fewer flows."""
 
 
 Behaviour = Annotated[str, Field(pattern="^(eim|adm|edm)/(eif|adf|edf)$")]
@@ -44,7 +44,7 @@ class Controller(Bench):
 
     @classmethod
     def trials(cls, parameters: Any) -> list[Trial]:
-        """One controller for each subject, behaviour and protocol."""
+        """Return a trial for each subject, behaviour and protocol."""
         return [
             DirectTrial(
                 subject,

@@ -1,16 +1,16 @@
-"""What the NAT's core costs: microseconds for each thing that it does, and bytes for each mapping.
+"""The cost of the NAT's core: microseconds for each thing that it does, and bytes for each mapping.
 
     python benchmarks/core_setup.py [tcp|udp]
 
-Nothing but the core: no frame, no switch; garbage is collected as in the controller. Each cell is the median of
-five runs, whose rows are interleaved; times are CPU times. Events are taken as they come. Rows named after an
-allocator are the set-up of a flow (a mapping is made with it); their bytes are those that Python allocated for the
-whole fill, by the mapping. The other rows:
+It measures nothing but the core: no frame and no switch. Garbage is collected as in the controller. Each cell is
+the median of five runs, whose rows are interleaved. Times are CPU times. Events are taken as they come. Rows named
+after an allocator are the set-up of a flow (a mapping is made with it). Their bytes are those that Python
+allocated for the whole fill, for each mapping. The other rows:
 
-    known        a packet of a flow that there is: a datagram, or the same SYN again
-    release      the end of a flow, to the point where its port is free: by its idle timeout, or by a FIN each way
-    evict, fill  a set-up where the order of last use is kept and nobody has to go
-    evict, full  a set-up for which another mapping goes, its wait for the port included
+    known        a packet of a known flow: a datagram, or the same SYN again
+    release      the end of a flow until its port is free: by its idle timeout, or by a FIN each way
+    evict, fill  a set-up while the order of last use is kept, and no mapping is evicted
+    evict, full  a set-up for which another mapping is evicted, with its wait for the port
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ REPETITIONS = 5
 SERVER = Endpoint(0xC6336401, 7)
 CLIENTS = 8
 FILL_S = 5.0
-"""How long a fill takes on the NAT's own clock, where that matters."""
+"""Seconds that a fill takes on the NAT's own clock, where that matters."""
 TICK_S = 0.05
 
 Cost = Callable[[int, Protocol], dict[str, float]]
 
 
 def packets(count: int, protocol: Protocol, *, first: int = 0) -> list[Packet]:
-    """First packets of flows from a few clients, as a real fill has them."""
+    """Return the first packets of `count` flows from a few clients, as in a real fill."""
     flags = TcpFlags.SYN if protocol is Protocol.TCP else TcpFlags.NONE
     return [
         Packet(protocol, Endpoint(0x0A000001 + number % CLIENTS, 1024 + number // CLIENTS), SERVER, flags)
@@ -54,13 +54,13 @@ def packets(count: int, protocol: Protocol, *, first: int = 0) -> list[Packet]:
 
 
 def new_nat(count: int, **settings: Any) -> Nat:
-    """Return a NAT of so many ports. A block has 16: no client leaves one unused that another would need."""
+    """Return a NAT with `count` ports, in blocks so small that clients leave few ports of their blocks unused."""
     keys = Settings(ports=count, port_set_size=8, hold_queue=count, hold_down_timeout=0, **settings)
     return Nat(keys.for_nat(), random.Random(1))
 
 
 def fill(nat: Nat, flows: list[Packet]) -> None:
-    """Let all be mapped."""
+    """Make a mapping for each of these packets."""
     for packet in flows:
         nat.outbound(packet, 0.0)
         nat.events.clear()
@@ -68,7 +68,7 @@ def fill(nat: Nat, flows: list[Packet]) -> None:
 
 @contextmanager
 def timed(cells: dict[str, float], name: str, count: int) -> Iterator[None]:
-    """Note what the block costs, in microseconds for each of `count`."""
+    """Note the cost of the `with` block, in microseconds for each of `count` actions."""
     gc.collect()
     started = time.process_time()
     yield
@@ -76,7 +76,7 @@ def timed(cells: dict[str, float], name: str, count: int) -> Iterator[None]:
 
 
 def set_up(count: int, protocol: Protocol) -> dict[str, float]:
-    """Fill a NAT with each allocator."""
+    """Return the cost of a flow's set-up with each allocator, by filling a NAT."""
     flows = packets(count, protocol)
     cells: dict[str, float] = {}
     for allocator in ALLOCATORS:
@@ -88,7 +88,7 @@ def set_up(count: int, protocol: Protocol) -> dict[str, float]:
 
 
 def known_and_released(count: int, protocol: Protocol) -> dict[str, float]:
-    """Let each flow send once more, then end."""
+    """Return the costs of a known flow's packet, and of a flow's end."""
     cells: dict[str, float] = {}
     flows, nat = packets(count, protocol), new_nat(count)
     fill(nat, flows)
@@ -118,7 +118,7 @@ def _fins(nat: Nat, packet: Packet) -> Iterator[tuple[Side, Packet]]:
 
 
 def evicted(count: int, protocol: Protocol) -> dict[str, float]:
-    """Fill a NAT that evicts, then let as many come again."""
+    """Return the costs of a set-up in a NAT that evicts: while it fills, and when it is full."""
     cells: dict[str, float] = {}
     nat, flows, others = (
         new_nat(count, on_exhaustion="evict-lru"),
@@ -130,12 +130,12 @@ def evicted(count: int, protocol: Protocol) -> dict[str, float]:
     with timed(cells, "evict, full", count):
         admitted, refused = paced(nat, others, FILL_S)
     assert not refused
-    assert admitted >= count * 0.85  # the others' ports rest still
+    assert admitted >= count * 0.85  # the ports of the others are still resting
     return cells
 
 
 def paced(nat: Nat, flows: list[Packet], start: float) -> tuple[int, int]:
-    """Let flows come evenly, and time pass as in the controller; return how many were admitted and refused."""
+    """Set flows up evenly, with time passing as in the controller; return the numbers admitted and refused."""
     next_tick, step, admitted, refused = start, FILL_S / len(flows), 0, 0
     for number, packet in enumerate(flows):
         now = start + number * step
@@ -153,7 +153,7 @@ def paced(nat: Nat, flows: list[Packet], start: float) -> tuple[int, int]:
 
 
 def size(allocator: str, count: int, protocol: Protocol) -> float:
-    """Return the bytes for each mapping, what came in by the packets included."""
+    """Return the bytes for each mapping, with those that came from the packets."""
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
@@ -169,7 +169,7 @@ def size(allocator: str, count: int, protocol: Protocol) -> float:
 
 
 def measure(costs: tuple[Cost, ...], protocol: Protocol) -> dict[str, list[float]]:
-    """Return the medians of each row, by its name."""
+    """Return the medians of the rows that `costs` measure, by the rows' names."""
     cells: dict[str, list[list[float]]] = {}
     for repetition in range(REPETITIONS):
         for column, count in enumerate(SIZES):
@@ -181,7 +181,7 @@ def measure(costs: tuple[Cost, ...], protocol: Protocol) -> dict[str, list[float
 
 
 def main() -> None:
-    """Print the tables."""
+    """Measure all costs for one protocol, and print them as a table."""
     protocol = Protocol[sys.argv[1].upper()] if len(sys.argv) > 1 else Protocol.UDP
     collect_seldom()
     rows = measure((set_up, known_and_released, evicted), protocol)

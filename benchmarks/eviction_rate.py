@@ -1,9 +1,9 @@
-"""Bench `evict`: new flows a second while each throws out another, and while none has to.
+"""Bench `evict`: new flows a second when each evicts another mapping, and when none does.
 
-The highest rate at which all new flows pass, by the search of RFC 9693: flows are opened by the clock, a step
-passes if each arrives in time, and can be answered. With `evict-lru` the table is full, and stays so: every new
-flow ends the one that was idle longest, and waits until that one's port has rested; so a step is several rests
-long. Without, the table is emptied before each step.
+It finds the highest rate at which all new flows pass, by the search of RFC 9693. Flows are opened by the clock. A
+step passes if each flow arrives in time, and can be answered. With `evict-lru` the table is full, and stays full:
+every new flow evicts the mapping that was idle longest, and waits until its port has rested. So a step is several
+rests long. Without `evict-lru`, the table is emptied before each step.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from testbed.bench.in_lab import lab_trial
 from testbed.traffic.generator import RUN
 
 FIRST_RATE_S = 8000.0
-"""Where the search begins: below it, a step would take long."""
+"""The rate at which the search begins. At a lower rate, a step would take long."""
 SLACK_S = 0.1
-"""By how much later than its rest a port may be given: the controller looks every 0.05 s."""
+"""Seconds after its rest within which a port may be given, since the controller examines ports every 0.05 s."""
 
 
 class EvictParameters(Parameters):
@@ -34,13 +34,13 @@ class EvictParameters(Parameters):
 
 
 class StepParameters(FlowsParameters):
-    """Of one trial."""
+    """The parameters of one trial."""
 
     connections: int = Field(24000, strict=True, ge=1, description="new flows of one step of the search")
 
 
 class Replacing(Measuring[StepParameters]):
-    """How many new flows a second can a NAT set up, if each throws out another?"""
+    """How many new flows a second can a NAT set up, if each evicts another mapping?"""
 
     name = "bench-evict"
     settings = {"ports": 64512, "hold_down_timeout": 0}
@@ -48,7 +48,7 @@ class Replacing(Measuring[StepParameters]):
     cached_flows = 0
 
     def measure(self) -> None:
-        """Fill, if somebody is to be thrown out, and search."""
+        """Fill the table, if mappings are to be evicted, and search for the highest rate."""
         self._spent: dict[str, float] = {}
         self._evicts = self.x.settings.on_exhaustion == "evict-lru"
         if self._evicts:
@@ -60,14 +60,14 @@ class Replacing(Measuring[StepParameters]):
         self.sample({"protocol": self.x.protocol}, "flows/s", rate, evicted=evicted, **self._spent)
 
     def _passes(self, rate: float) -> bool:
-        """Open flows that were longest without a mapping, or that have none since all were ended."""
+        """Return whether flows at this rate pass: those longest without a mapping, or any in an empty table."""
         count, flows = self.x.parameters.connections, self.raw.plan.flows
         if not self._evicts:
             self.x.lab.gateway.flush()
-            time.sleep(PORT_REST_S + SLACK_S)  # the rest itself is what there is to wait for
+            time.sleep(PORT_REST_S + SLACK_S)  # no event marks the end of the ports' rest
         if self.used + RUN + count > flows:
             self.used = 0
-        self.raw.open(self.used, RUN, window=1)  # it passes when the switch has done all that it was told before
+        self.raw.open(self.used, RUN, window=1)  # it passes when the switch has carried out all earlier messages
         self.used += RUN
         before = self.processor_s()
         passed = self.opens(self.used, count, rate, within=PORT_REST_S + SLACK_S if self._evicts else 0.0)
@@ -78,7 +78,7 @@ class Replacing(Measuring[StepParameters]):
 
 
 class Evict(Bench):
-    """What does it cost a NAT to throw out the least recently used mapping for each new one?"""
+    """What does it cost a NAT to evict the least recently used mapping for each new one?"""
 
     name = "evict"
     Parameters = EvictParameters
@@ -87,7 +87,7 @@ class Evict(Bench):
 
     @classmethod
     def trials(cls, parameters: Any) -> list[Trial]:
-        """One network with a full table, and one without."""
+        """Return a trial with a full table that evicts, and one without."""
         settings: dict[str, dict[str, Any]] = {
             "openflow": {},
             "evict-lru": {"on_exhaustion": "evict-lru", "hold_queue": parameters.ports},

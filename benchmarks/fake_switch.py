@@ -1,10 +1,11 @@
-"""How many packet-ins a second a controller answers: a switch that does nothing but ask, and count the answers.
+"""A switch that only sends packet-ins and counts the answers: it measures the packet-ins a second of a controller.
 
     python -m benchmarks.fake_switch [FLOWS] [KEY=VALUE]...
 
-It starts the real controller as a process of its own, and speaks as much OpenFlow 1.3 as that needs: no Open
-vSwitch, no hosts. It sends the first packets of new flows as fast as they are taken, and each is answered, by the
-complete NAT, with two FlowMods and a PacketOut. The controller has a core of its own where the machine has two.
+It starts the real controller as a process of its own, and speaks as much OpenFlow 1.3 as the controller needs.
+There is no Open vSwitch and no host. It sends the first packets of new flows as fast as the controller takes them.
+The complete NAT answers each with two FlowMods and a PacketOut. The controller has a core of its own if the
+machine has two.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ SUBJECTS = {"fast path": "controller", "stock handlers": "benchmarks.reference.s
 REPETITIONS = 5
 CLIENTS = 8
 BATCH = 500
-"""Messages that are sent together."""
+"""The number of messages that are sent together."""
 SILENCE_S = 20.0
-"""After which the controller is taken for stuck."""
+"""Seconds of silence after which the controller counts as stuck."""
 ROOT = Path(__file__).resolve().parents[1]
 
 HELLO, ECHO_REQUEST, ECHO_REPLY, FEATURES_REQUEST, FEATURES_REPLY, PACKET_IN = 0, 2, 3, 5, 6, 10
@@ -52,7 +53,7 @@ _COMMAND_AT = 25
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: packet-ins a second of wall time, and what the controller's process spent on each."""
+    """One run: packet-ins a second of wall time, and the CPU time that the controller's process spent on each."""
 
     packet_ins_s: float
     cpu_us: float
@@ -61,12 +62,12 @@ class Measured:
 
 
 def message(kind: int, xid: int, body: bytes = b"") -> bytes:
-    """Return a message."""
+    """Return an OpenFlow message with its header."""
     return HEADER.pack(4, kind, HEADER.size + len(body), xid) + body
 
 
 class FakeSwitch:
-    """A connection to a controller; every request gets an answer that says that all is well."""
+    """A connection to a controller. Every request of the controller is answered as if it had been carried out."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.address = address
@@ -79,17 +80,17 @@ class FakeSwitch:
         self.exchange([message(HELLO, 1)], lambda: self.answers["barrier"] > 0)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._socket.close()
 
     def send_blindly(self, messages: Sequence[bytes]) -> None:
-        """Send messages and read nothing meanwhile."""
+        """Send messages, and read nothing meanwhile."""
         self._socket.settimeout(SILENCE_S)
         self._socket.sendall(b"".join(messages))
         self._socket.setblocking(False)
 
     def exchange(self, messages: Sequence[bytes], is_done: Callable[[], bool]) -> None:
-        """Send messages as fast as they are taken, and read meanwhile, until what was waited for has come."""
+        """Send messages as fast as they are taken, and read answers meanwhile, until `is_done` returns true."""
         at, sending = 0, b""
         while True:
             if not sending:
@@ -109,7 +110,7 @@ class FakeSwitch:
     def _read(self) -> None:
         chunk = self._socket.recv(1 << 20)
         if not chunk:
-            raise ConnectionError("the controller has hung up")
+            raise ConnectionError("the controller has closed the connection")
         data, at = self._received + chunk, 0
         while len(data) - at >= HEADER.size:
             _, kind, length, xid = HEADER.unpack_from(data, at)
@@ -138,7 +139,7 @@ class FakeSwitch:
 
 @contextlib.contextmanager
 def connected(subject: str, settings: dict[str, object]) -> Iterator[tuple[FakeSwitch, int, str]]:
-    """Start a controller, and connect to it; yield the switch, the controller's process id, and its framework."""
+    """Start a controller and connect to it. Yield the switch, the controller's process id, and its framework."""
     home = Home(clients=CLIENTS)
     configuration = ControllerConfiguration(
         settings=Settings.model_validate(settings),
@@ -172,7 +173,7 @@ def connected(subject: str, settings: dict[str, object]) -> Iterator[tuple[FakeS
 
 
 def packet_ins(flows: int, protocol: Protocol, data_bytes: int = 6) -> list[bytes]:
-    """Return the packet-ins of the first packets of so many flows, from a few clients to one server."""
+    """Return the packet-ins of the first packets of `flows` flows, from a few clients to one server."""
     mac = bytes.fromhex(Home(clients=CLIENTS).gateway_mac("gateway").replace(":", ""))
     ports = [i.port for i in Home(clients=CLIENTS).wiring["gateway"] if i.side is Side.INSIDE]
     ethernet = mac + bytes(6) + b"\x08\x00"
@@ -184,7 +185,7 @@ def packet_ins(flows: int, protocol: Protocol, data_bytes: int = 6) -> list[byte
 
 
 def _packet(protocol: Protocol, source: int, port: int, data_bytes: int) -> bytes:
-    """Return an IPv4 packet that opens a flow with 198.51.100.1, port 7; nobody looks at its checksums."""
+    """Return an IPv4 packet that opens a flow with 198.51.100.1, port 7. Its checksums are 0, and not checked."""
     if protocol is Protocol.TCP:
         transport = struct.pack("!HHIIBBHHH", port, 7, 0, 0, 0x50, 2, 65535, 0, 0) + bytes(data_bytes)
     else:
@@ -199,7 +200,7 @@ def _packet_in(port: int, frame: bytes) -> bytes:
 
 
 def measure(subject: str, flows: int, protocol: Protocol, settings: dict[str, object] | None = None) -> Measured:
-    """Let a new controller answer the first packets of so many flows."""
+    """Measure how fast a new controller answers the first packets of `flows` flows."""
     data = packet_ins(flows, protocol)
     with connected(subject, {"ports": 64512, **(settings or {})}) as (switch, pid, framework):
         cpu, started = processor_s(pid), time.monotonic()
@@ -209,7 +210,7 @@ def measure(subject: str, flows: int, protocol: Protocol, settings: dict[str, ob
 
 
 def main() -> None:
-    """Print a table."""
+    """Measure every subject with UDP and TCP, and print the medians as a table."""
     numbers = [int(argument) for argument in sys.argv[1:] if "=" not in argument]
     settings = {
         key: yaml.safe_load(value) for key, _, value in (a.partition("=") for a in sys.argv[1:] if "=" in a)

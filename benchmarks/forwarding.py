@@ -1,9 +1,9 @@
-"""Bench `forward`: packets a second and throughput of flows that are set up, by the mappings in place.
+"""Bench `forward`: packets a second and throughput of flows that are set up, by the number of mappings.
 
-A trial is one network with one NAT. It opens flows until so many mappings are in place, sends one datagram over
-each so that the switch has seen them all, then sends datagrams over all of them in turn and times them. The load
-is closed, so nothing is lost: `lost` in the series must be 0. The generator, both hosts' kernels and the NAT share
-the machine's processors; the figures are of all together, and comparable within a run.
+A trial is one network with one NAT. It opens flows until `mappings` are in place, and sends one datagram over
+each, so that the switch has seen them all. Then it sends datagrams over all of them in turn, and times these. The
+load is closed, so nothing is lost: `lost` in the series must be 0. The generator, both hosts' kernels and the NAT
+share the machine's processors. So the figures are of all of them together, and comparable within a run.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from testbed.bench.bench import Bench, Parameters, Ratio, Trial
 from testbed.bench.in_lab import lab_trial
 
 SOCKET_BYTES = 150_000
-"""What may be under way at once: a switch in userspace reads each port from a socket with little more room."""
+"""Bytes under way at once: a switch in userspace reads each port from a socket with little more room."""
 BOOKED_BYTES = 640
-"""What the kernel counts for a frame besides its payload."""
+"""Bytes that the kernel counts for a frame besides its payload."""
 SWITCH_DEFAULT = 200_000
-"""Flows that Open vSwitch keeps in its cache unless it is told otherwise: here every packet is of a known flow."""
+"""Flows that Open vSwitch keeps in its cache by default. Here every packet is of a known flow."""
 WARMING = 18
 HEADERS = 42
 """Bytes of a frame before a datagram's payload."""
@@ -41,7 +41,7 @@ class ForwardParameters(Parameters):
 
 
 class UseParameters(FlowsParameters):
-    """Of one trial."""
+    """The parameters of one trial."""
 
     mappings: list[int] = Field([1], description="mappings in place, and used in turn")
     payloads: list[int] = Field([18], description="bytes of payload in a datagram")
@@ -49,13 +49,13 @@ class UseParameters(FlowsParameters):
 
 
 class Forwarding(Measuring[UseParameters]):
-    """How fast do packets pass whose flow is known?"""
+    """How fast do packets of known flows pass?"""
 
     name = "bench-forward"
     cached_flows = SWITCH_DEFAULT
 
     def measure(self) -> None:
-        """Open flows, use them, and so on."""
+        """Open flows and time datagrams over them, for each number of mappings."""
         for mappings in self.x.parameters.mappings:
             self.fill(mappings)
             with self.x.phase(f"{mappings} mappings"):
@@ -75,12 +75,12 @@ class Forwarding(Measuring[UseParameters]):
 
 
 def _window(payload: int) -> int:
-    """Return how many frames with such a payload may be under way at once."""
+    """Return the number of frames with a payload of this size that may be under way at once."""
     return SOCKET_BYTES // (BOOKED_BYTES + payload)
 
 
 class Forward(Bench):
-    """How fast do packets pass whose flow is known, with few mappings in place and with many?"""
+    """How fast do packets of known flows pass, with few mappings in place and with many?"""
 
     name = "forward"
     Parameters = ForwardParameters
@@ -89,7 +89,7 @@ class Forward(Bench):
 
     @classmethod
     def trials(cls, parameters: Any) -> list[Trial]:
-        """One network for each NAT."""
+        """Return a trial for each NAT."""
         if max(parameters.mappings) > parameters.ports or min(parameters.mappings) < 1:
             raise ConfigurationError(
                 f"parameter mappings={parameters.mappings} is not possible with ports={parameters.ports}: "

@@ -1,8 +1,8 @@
 """Bench `memory`: bytes for each mapping in the controller, and for each rule in the switch.
 
-Both are differences of resident memory between an empty table and a full one, by the number of entries. The
-switch's is taken before there is any traffic, with rules like those of mappings, so that nothing of its packet
-cache is in it.
+Both are differences of resident memory between an empty table and a full one, divided by the number of entries.
+The switch is measured before there is any traffic, with rules like those of mappings, so that its packet cache
+does not count.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from testbed.sandbox.mounts import FOLDER
 from topologies.gateways.bridge import output
 
 STRANGER = ipaddress.IPv4Address("198.18.0.1")
-"""The inside address of rules that no traffic meets (RFC 2544: for tests, and on no network)."""
+"""The inside address of the rules. It is for tests only (RFC 2544), so no traffic here matches them."""
 COOKIE = 0x57A9E
 
 
@@ -34,12 +34,12 @@ class MemoryParameters(Parameters):
 
 
 class Weighing(Measuring[FlowsParameters]):
-    """How many bytes does a mapping take, and how many a rule?"""
+    """How many bytes does a mapping take in the controller, and a rule in the switch?"""
 
     name = "bench-memory"
 
     def prepare(self) -> None:
-        """Weigh the rules, while there is nothing else in the switch; then remove them."""
+        """Measure the rules, while there is nothing else in the switch, and remove them again."""
         before = resident(switch())
         path, ports = FOLDER / "strange-flows", self.x.settings.ports
         path.write_text("".join(rules(ports)))
@@ -48,7 +48,7 @@ class Weighing(Measuring[FlowsParameters]):
         output("ovs-ofctl", "-OOpenFlow13", "del-flows", "gateway", f"cookie={COOKIE}/-1")
 
     def measure(self) -> None:
-        """Weigh the controller, before and after a fill."""
+        """Measure the controller before and after a fill."""
         (controller,) = self.x.lab.gateway.processes()
         before, in_use = resident(controller.pid), self.in_use
         self.fill(self.x.settings.ports)
@@ -79,7 +79,7 @@ class Memory(Bench):
 
     @classmethod
     def trials(cls, parameters: Any) -> list[Trial]:
-        """One network."""
+        """Return the one trial."""
         return [
             lab_trial(
                 "openflow",

@@ -1,4 +1,4 @@
-"""What a process has used: processor time, to the nanosecond, and memory."""
+"""The processor time, to the nanosecond, and the memory that a process has used."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import time
 from pathlib import Path
 
 SWITCH = Path("/run/openvswitch/ovs-vswitchd.pid")
-"""Where the sandbox's switch says which process it is."""
+"""The file in which the sandbox's switch has its process id."""
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _CPUCLOCK_SCHED = 2
-"""The clock that counts how long a process has run, all of its threads together (clock_getcpuclockid(3))."""
+"""The clock of a process's processor time, with all of its threads (clock_getcpuclockid(3))."""
 
 
 def switch() -> int:
-    """Return the process id of the switch."""
+    """Return the process id of the sandbox's switch."""
     return int(SWITCH.read_text())
 
 
 def processor_s(pid: int) -> float:
-    """Return how long a process has run so far."""
+    """Return the seconds of processor time that a process has used so far."""
     return time.clock_gettime(~pid << 3 | _CPUCLOCK_SCHED)
 
 

@@ -1,10 +1,11 @@
-"""Bench `release`: how long it takes until a full table is empty again.
+"""Bench `release`: the seconds until a full table is empty again.
 
-By close: a FIN from each end of every TCP connection, with a closing timer of TIMER_S. By timeout: every UDP
-mapping is used once more, and then no longer; what counts is the time after the last one is due. By operator: the
-command that empties the whole table at once (`Gateway.flush`). In each case the clock stops when the gateway
-itself counts no allocated port; it is asked every ASK_EVERY_S. Ports that rest before they are given again
-(`ports_resting`) are free in this sense.
+- By close: each end of every TCP connection sends a FIN, with a closing timer of TIMER_S.
+- By timeout: every UDP mapping is used once more, and then no longer. The time after the last one is due counts.
+- By operator: a command empties the whole table at once (`Gateway.flush`).
+
+In each case the clock stops when the gateway itself counts no allocated port. It is asked every ASK_EVERY_S. Ports
+that rest before they are given again (`ports_resting`) are free in this sense.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 """The trial's parameters and the NAT's settings, by the way in which the table is emptied."""
 WAYS = {"openflow": ("close", "timeout", "operator"), "ovs-ct": ("operator",), "netfilter": ("operator",)}
-"""Who can do what: conntrack keeps a closed connection's entry for whole seconds, and is not compared in that."""
+"""The ways that are measured, by subject. conntrack keeps a closed connection's entry for whole seconds, so it is
+not compared in the first two."""
 
 
 class ReleaseParameters(Parameters):
@@ -43,7 +45,7 @@ class ReleaseParameters(Parameters):
 
 
 class WayParameters(FlowsParameters):
-    """Of one trial."""
+    """The parameters of one trial."""
 
     way: Literal["close", "timeout", "operator"] = Field("close", description="how the table is emptied")
 
@@ -54,7 +56,7 @@ class Emptying(Measuring[WayParameters]):
     name = "bench-release"
 
     def measure(self) -> None:
-        """Fill, empty, and wait."""
+        """Fill the table, empty it in one of the ways, and wait until it is empty."""
         self.ports = self.x.settings.ports
         self.fill(self.ports)
         full = self.allocated()
@@ -73,7 +75,7 @@ class Emptying(Measuring[WayParameters]):
         return started
 
     def _idle(self) -> float:
-        """Use every mapping once more; return when the last one is due."""
+        """Use every mapping once more, and return the time when the last one is due."""
         self.raw.flood(self.ports, frames=self.ports, window=256, payload=SMALLEST_PAYLOAD)
         return time.monotonic() + self.x.settings.udp_timeout
 
@@ -83,7 +85,7 @@ class Emptying(Measuring[WayParameters]):
         return started
 
     def _empty_after(self, started: float) -> float:
-        """Return how many seconds after `started` no port was allocated any more."""
+        """Return the seconds from `started` until no port is allocated any more."""
         deadline = max(started, time.monotonic()) + EMPTY_WITHIN_S
         while time.monotonic() < deadline:
             asked_at = time.monotonic()
@@ -102,7 +104,7 @@ class Release(Bench):
 
     @classmethod
     def trials(cls, parameters: Any) -> list[Trial]:
-        """One network for each NAT and way."""
+        """Return a trial for each NAT and way."""
         timers = {"timeout": {"udp_timeout": parameters.udp_timeout}}
         return [
             lab_trial(

@@ -1,17 +1,17 @@
 """Bench `rfc9693`: the measurements of RFC 9693 at this scale. Single host, not RFC-grade.
 
-What RFC 9693 asks for is a tester of its own on each side of the NAT, and line rate; here all share one machine.
-The search procedures are its own, as far as the scale allows:
+RFC 9693 asks for line rate, and for a tester of its own on each side of the NAT. Here all share one machine. The
+search procedures are those of the RFC, as far as the scale allows:
 
 - Maximum connection establishment rate (section 4.5): a search by doubling, then by halves, to within 5 %. Each
-  step begins with an empty table, and opens new connections by the clock at one rate; it passes if every first
+  step begins with an empty table, and opens new connections by the clock at one rate. It passes if every first
   packet arrives in time. The rate is validated in the step itself: every connection is answered from outside, and
-  every answer must reach its host and port. One that fails is tried once more: on a shared machine the tester may
-  have been the one who was late. Deviation: answers go out in a bounded window, not at a set share of the rate.
+  every answer must reach its host and port. A step that fails is tried once more, since on a shared machine it may
+  be the tester that was late. Deviation: answers go out in a bounded window, not at a set share of the rate.
 - Connection tracking table capacity (section 4.9): connections are opened beyond the number of ports, and those
-  that can be answered afterwards are counted. Deviation: the number of ports is known, so nothing is searched.
-- Connection tear-down rate (section 4.8): the full table is emptied by the operator's command; the rate is
-  connections by seconds until the gateway counts none.
+  that can be answered afterwards are counted. Deviation: the number of ports is known, so there is no search.
+- Connection tear-down rate (section 4.8): the operator's command empties the full table. The rate is the number of
+  connections by the seconds until the gateway counts none.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SearchParameters(Parameters):
 
 
 class StepParameters(FlowsParameters):
-    """Of one trial."""
+    """The parameters of one trial."""
 
     connections: int = Field(1000, strict=True, ge=1, description="connections of one step of the search")
 
@@ -55,7 +55,7 @@ class Searching(Measuring[StepParameters]):
     offered = 1.0625
 
     def measure(self) -> None:
-        """Search, fill, and empty."""
+        """Search for the highest rate, fill the table, and empty it."""
         with self.x.phase("connection establishment"):
             rate = self._search()
         self.sample(self._cell("maximum establishment rate"), "connections/s", rate)
@@ -70,18 +70,18 @@ class Searching(Measuring[StepParameters]):
         return {"what": what, "protocol": self.x.protocol}
 
     def _search(self) -> float:
-        """Return the highest rate that has passed."""
+        """Return the highest rate that passes, with one more try for a rate that fails."""
         return highest_rate(lambda rate: self._passes(rate) or self._passes(rate))
 
     def _passes(self, rate: float) -> bool:
-        """Open connections in an empty table at a rate, and validate them."""
+        """Return whether connections that are opened in an empty table at this rate pass."""
         self._tear_down()
-        time.sleep(PORT_REST_S + SLACK_S)  # the rest itself is what there is to wait for
-        self.raw.open(0, RUN, window=1)  # it passes when the NAT has done all that it was told before
+        time.sleep(PORT_REST_S + SLACK_S)  # no event marks the end of the ports' rest
+        self.raw.open(0, RUN, window=1)  # it passes when the NAT has carried out all earlier messages
         return self.opens(RUN, self.x.parameters.connections, rate)
 
     def _capacity(self) -> int:
-        """Offer more connections than there are ports; return how many can be answered."""
+        """Open more connections than there are ports, and return the number of those that can be answered."""
         everything = self.raw.plan.flows
         self.raw.open(0, everything)
         answered: int = self.raw.answer(0, everything)["arrived"]
@@ -108,7 +108,7 @@ class Rfc9693(Bench):
 
     @classmethod
     def trials(cls, parameters: Any) -> list[Trial]:
-        """One network for each NAT."""
+        """Return a trial for each NAT."""
         if parameters.connections + RUN > parameters.ports:
             raise ConfigurationError(
                 f"parameter connections={parameters.connections} is not possible with ports={parameters.ports}: "

@@ -1,16 +1,15 @@
 """Bench `setup`: new flows a second, end to end through the switch, while the table fills.
 
-A trial is one network with one NAT and one protocol. It fills the table up to a share of the ports, then opens a
-window of new flows and measures, and so on up to the next share. The load is closed: a fixed number of first
-packets are under way at once, so that no queue overflows. The rate is the number of flows by the time from the
-first packet's leaving a host to the last one's arrival at the server; it counts only if every flow arrived, and if
-every answer that the server then sends reaches the host and port that the flow has. If not, the next flows are
-tried with half as many under way.
+A trial is one network with one NAT and one protocol. It fills the table up to a share of the ports, opens a window
+of new flows and measures, and goes on with the next share. The load is closed: a fixed number of first packets is
+under way at once, so that no queue overflows. The rate is the number of flows by the time from the first packet's
+departure to the last one's arrival at the server. It counts only if every flow arrived, and if every answer of the
+server reaches the host and port of its flow. Otherwise the next flows are tried with half as many under way.
 
-The series `details` have percentiles of the latency, and how much processor time each program took for a flow: it
-says what limits the rate, and hardly depends on what else the machine does.
+The series `details` has percentiles of the latency, and the processor time that each program took for a flow. This
+shows what limits the rate, and hardly depends on other load on the machine.
 
-The textbook's table is filled by raw messages; its own hand would take half a minute and more.
+The textbook's table is filled by raw messages. Its own controller would take half a minute and more.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from testbed.bench.in_lab import lab_trial
 
 TRIES = 3
 RUN_UP = 500
-"""Flows of the other protocol right before a window: they take none of its ports, and no program starts cold."""
+"""Flows of the other protocol right before a window. They take none of its ports, and no program starts cold."""
 
 
 class SetupParameters(Parameters):
@@ -44,7 +43,7 @@ class SetupParameters(Parameters):
 
 
 class WindowParameters(FlowsParameters):
-    """Of one trial."""
+    """The parameters of one trial."""
 
     fills: list[float] = Field([0.0], description="shares of the ports in use when a window starts")
     window: int = Field(2000, strict=True, ge=1, description="new flows that are timed")
@@ -57,7 +56,7 @@ class SettingUp(Measuring[WindowParameters]):
     name = "bench-setup"
 
     def measure(self) -> None:
-        """Fill, time a window, and so on."""
+        """Fill the table to each share in turn, and time a window of new flows there."""
         fills = self.x.parameters.fills
         run_up = min(RUN_UP, self.x.settings.ports // len(fills))
         other = self.x.lab.raw("tcp" if self.x.protocol == "udp" else "udp", flows=run_up * len(fills))
@@ -68,7 +67,7 @@ class SettingUp(Measuring[WindowParameters]):
                 self._time(fill)
 
     def _time(self, fill: float) -> None:
-        """Open a window of flows, and answer them; again with a smaller load, if one was lost."""
+        """Open a window of flows and answer them. If one is lost, do so again with a smaller load."""
         window, in_flight = self.x.parameters.window, self.x.parameters.in_flight
         for _ in range(TRIES):
             before, in_use = self.processor_s(), self.in_use
@@ -104,7 +103,7 @@ class Setup(Bench):
 
     @classmethod
     def trials(cls, parameters: Any) -> list[Trial]:
-        """One network for each NAT and protocol."""
+        """Return a trial for each NAT and protocol."""
         _check(parameters)
         common = {key: getattr(parameters, key) for key in ("fills", "window", "in_flight", "ports")}
         return [

@@ -1,11 +1,11 @@
-"""How long a lab takes to start and to stop, by its number of hosts: ours, and with Mininet's own hosts and links.
+"""The seconds that a lab takes to start and to stop, by its number of hosts: our lab, and Mininet's own.
 
     python -m benchmarks.start_lab [HOSTS...]
 
 Both are the topology home with our gateway at its default settings, each in a sandbox of its own. A lab has
-started when its first and its last client have had an answer from the server, counted from before there was a
-sandbox. It has stopped when its sandbox has ended; ours just ends, while Mininet's is stopped by Mininet first.
-In favour of Mininet's, its hosts are spared what ours are given besides: settings of their kernel, and checksums.
+started when its first and its last client have had an answer from the server. The time counts from before there is
+a sandbox. It has stopped when its sandbox has ended. Ours just ends, while Mininet stops its own first. Mininet's
+hosts have an advantage: they are not given the kernel settings and the checksums that ours are given.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds that a lab took."""
+    """The seconds that a lab took to start and to stop."""
 
     start: float
     stop: float
 
 
 def measure(hosts: int, kind: str) -> Times:
-    """Start and stop a lab with so many clients: OURS, or STOCK. Raises StartError."""
+    """Start and stop a lab with `hosts` clients, of the kind OURS or STOCK. Raises StartError."""
     command = [
         *unshare(as_root=os.geteuid() == 0),
         sys.executable,
@@ -78,7 +78,7 @@ def measure(hosts: int, kind: str) -> Times:
 
 
 def live(kind: str, hosts: int) -> None:
-    """Be a lab, as the first process of a new sandbox: say when it has started, and stop when nobody listens."""
+    """Be a lab, as the first process of a new sandbox: report that it has started, and stop when stdin ends."""
     import socket
 
     from testbed.sandbox import mounts, openvswitch
@@ -101,7 +101,7 @@ def live(kind: str, hosts: int) -> None:
 
 
 def built(kind: str, hosts: int) -> Any:
-    """Build and start the network."""
+    """Build and start the network of a lab, and wait until its gateway translates."""
     from mininet.link import Link
     from mininet.log import setLogLevel
     from mininet.net import Mininet
@@ -115,7 +115,7 @@ def built(kind: str, hosts: int) -> Any:
         """The same network with Mininet's own hosts."""
 
         def addHost(self, name: str, **params: Any) -> Any:  # noqa: N802 (Mininet's name)
-            """Place a host as any user of Mininet does."""
+            """Add a host as any user of Mininet does."""
             address, *_ = params["addresses"]
             return super().addHost(name, cls=Host, ip=address, defaultRoute=f"via {params['gateway']}")
 
@@ -141,7 +141,7 @@ def _await_answer(host: Any) -> None:
 
 
 def main() -> None:
-    """Print a table."""
+    """Measure labs of both kinds and of several sizes, and print a table."""
     sizes = [int(word) for word in sys.argv[1:]] or SIZES
     print(
         f"{'hosts':>6}"

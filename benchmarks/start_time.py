@@ -1,6 +1,6 @@
 """Bench `start`: seconds until a lab has started and has stopped, with our hosts and with Mininet's own.
 
-See `start`, which measures. Mininet's own with 1,024 hosts takes a minute each time.
+`start_lab` measures them. A lab of 1,024 of Mininet's own hosts takes a minute each time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Start(Bench):
 
     @classmethod
     def trials(cls, parameters: Any) -> list[Trial]:
-        """One lab for each size, of each kind."""
+        """Return a trial for each number of hosts and each kind of lab."""
         return [
             DirectTrial(kind, f"{hosts} hosts, {kind}", functools.partial(_measured, kind, hosts))
             for hosts in parameters.hosts

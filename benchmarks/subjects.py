@@ -1,4 +1,4 @@
-"""Who is measured: NATs by the names that rows have, each a gateway."""
+"""The NATs that are measured: the gateway of each, by the name that rows have."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ NATS = {
     "ovs-ct": "ovs-ct",
     "netfilter": "netfilter",
 }
-"""The gateway that each name stands for. Ours is measured right between the two that it is compared with."""
+"""The gateway that each name stands for. Our own is measured between the two that it is compared with."""

@@ -1,1 +1,1 @@
-"""What we ask of a NAT: sixteen questions, one page each. What several of them need is in `shared`."""
+"""The questions that are asked of a NAT: sixteen, one page each. What several of them need is in `shared`."""

@@ -2,9 +2,9 @@
 
 Set-up        a NAT with `external_addresses` addresses, and `ports` ports at each; one server, one port
 Action        the first client alone asks for a quarter more connections than there are ports at all addresses
-              together; then the others ask, each for a quarter more than there are ports at one; use all
-Expectation   with paired pooling, the first client gets the ports of one address, while all others are free; else
-              it gets those of all. In the end every address is full: k addresses, k times the ports
+              together. Then the others ask, each for a quarter more than there are ports at one. All are used
+Expectation   with paired pooling, the first client gets the ports of one address, while all others are free.
+              Otherwise it gets those of all. In the end every address is full: k addresses, k times the ports
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from scenarios.shared.requirements import (
 from testbed.api import Experiment, PatientParameters, Scenario, Settings, between, settled
 
 TOO_MANY = 1.25
-"""By which factor more is asked for than there is."""
+"""The factor by which connections exceed the ports."""
 HEAVY = 0
 """The place of the heavy subscriber among the clients."""
 
@@ -92,7 +92,7 @@ Nothing was left for {{ starved|join(", ") }}{{ ", whose addresses others had us
 """
 
     def run(self, x: Experiment[PoolParameters]) -> None:
-        """Let one client take what it can, then all the others; use everything."""
+        """Fill from one client alone, then from all the others, and use every connection."""
         alone, each = _wanted(x.settings)
         others = range(HEAVY + 1, x.parameters.clients)
         filling = Filling(x, attempts=alone + len(others) * each)
@@ -124,7 +124,7 @@ Nothing was left for {{ starved|join(", ") }}{{ ", whose addresses others had us
 
     @classmethod
     def complete(cls, parameters: PoolParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in idle timers that are longer than everything."""
+        """Fill in an idle timer that is longer than the run."""
         attempts = cls.open_sockets(parameters, settings)
         return {"udp_timeout": outlasting(attempts, settings, besides=20 + 3 * parameters.patience)}
 
@@ -140,7 +140,7 @@ def _addresses(filled: Filled) -> set[str]:
 
 
 def _check_all(everyone: Filled, echoed: set[int], x: Experiment[PoolParameters]) -> None:
-    """Check that each address that clients were given is used up, and that clients keep to the pooling."""
+    """Check that each address that clients got is used up, and that clients keep to the pooling."""
     connections, used = everyone.established, len(_addresses(everyone))
     pool, fills = len(x.settings.external_addresses), x.behaviour.fills_every_address
     full, least = (pool, pool) if fills.value else (used, 2)

@@ -1,9 +1,10 @@
 """The client's own ports run out before the NAT's: the same complaint, from another cause.
 
 Set-up        alice, whose kernel may use only `client_ports` ports of its own; a NAT with more ports than that
-Action        alice connects to one service until it fails, and BEYOND times more; bob connects as well. Then bob
+Action        alice connects to one service until that fails, and BEYOND times more. Bob connects as well. Then bob
               takes every port that the NAT has left, and bob and carol connect once more
-Expectation   alice's kernel refuses at once (EADDRNOTAVAIL) and sends no packet; no other host is concerned. The
+Expectation   alice's kernel refuses at once (EADDRNOTAVAIL) and sends no packet, and no other host is affected.
+The
               full NAT refuses every host, as it declares, after a SYN has left that host
 """
 
@@ -41,7 +42,7 @@ BOB = 1
 BEYOND = 3
 """Connections that alice tries beyond its last port."""
 AT_ONCE_S = 0.5
-"""What a busy machine is granted for a refusal within one host; it takes microseconds, and no packet."""
+"""The most seconds for a refusal within one host on a busy machine. It takes microseconds, and no packet."""
 ANSWERED_WITHIN_S = 5.0
 AT_ONCE = "this scenario's AT_ONCE_S"
 SET_UP = "set-up: the NAT has more ports than client_ports"
@@ -100,7 +101,7 @@ other hosts behind the same NAT are refused as well.
 """
 
     def run(self, x: Experiment[ClientParameters]) -> None:
-        """Exhaust alice, ask bob, exhaust the NAT, ask bob and carol."""
+        """Exhaust alice's ports and connect from bob, then exhaust the NAT's and connect from bob and carol."""
         (alice, bob, carol), own_ports = x.lab.clients[:3], x.parameters.client_ports
         left = x.settings.ports - own_ports - 1
         filling = Filling(x, attempts=left, capacity=x.settings.ports)
@@ -147,7 +148,7 @@ other hosts behind the same NAT are refused as well.
 
     @classmethod
     def open_sockets(cls, parameters: ClientParameters, settings: Settings) -> int:
-        """Return the number of the NAT's ports: each gets a socket."""
+        """Return the number of the NAT's ports, since each gets a socket."""
         return settings.ports
 
 
@@ -160,7 +161,7 @@ def _limit(host: Any, ports: int) -> None:
 def _counted(
     x: Experiment[ClientParameters], hosts: list[Any], target: Endpoint, **how: Any
 ) -> tuple[list[Client], int, int]:
-    """Connect; return the clients, the number of SYNs that left the hosts, and of those that the server got."""
+    """Connect, and return the clients, and the numbers of SYNs that left the hosts and that the server got."""
     leaving = [SynCounter(host.netns, "eth0") for host in hosts]
     arriving = SynCounter(x.lab.servers[0].netns, "eth0")
     clients = connect(hosts, target, **how)

@@ -1,10 +1,10 @@
 """A full NAT throws the least recently used connection out: which one goes, and what its two ends see of that.
 
-Set-up        a pool of `ports` ports, all in use: the older half by busy connections, the rest by idle ones;
-              the first of the idle is watched from both of its ends
-Action        open as many more as are idle; then let the watched client send something, and then its server
-Expectation   the idle ones go, although they are younger; the busy ones stay. The evicted client gets no error.
-              What its server sends reaches the host that has the port now, if the filtering passes it
+Set-up        a pool of `ports` ports, all in use: the older half by busy connections, the rest by idle ones. The
+              first of the idle ones is watched from both of its ends
+Action        open as many more connections as are idle. Then the watched client sends data, and then its server
+Expectation   the idle ones go, although they are younger, and the busy ones stay. The evicted client gets no
+              error. What its server sends reaches the host that has the port now, if the filtering passes it
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from testbed.api import (
 )
 
 FEWEST = 4
-"""Connections, of which two are busy, one idle and one watched."""
+"""The fewest connections: two are busy, one is idle, and one is watched."""
 KEPT_BUSY_S = 3.5
-"""The shortest time: a use counts as at the packet count before it, and that of the busy ones comes after 2 s."""
+"""The fewest seconds: a use counts from the packet count before it, and that of the busy ones comes after 2 s."""
 REJECTED = {"tcp": "ECONNRESET", "udp": "ECONNREFUSED"}
 """What a sender gets from a host that knows nothing of it (RFC 9293 section 3.5.2, RFC 1122 section 4.1.3.1)."""
 NO_ERROR = "docs/design/nat.md: a segment of no connection that is known is dropped; the RFCs leave it open"
@@ -47,7 +47,7 @@ class EvictionParameters(Parameters):
         strict=True,
         ge=KEPT_BUSY_S,
         le=60,
-        description="seconds for which the older half is kept busy",
+        description="seconds for which the older half of the connections is kept busy",
     )
     patience: float = Field(
         2.0, strict=True, ge=0.5, le=130, description="seconds for which an answer is waited for"
@@ -61,7 +61,7 @@ def _too_few(asked: Asked) -> Refusal | None:
         return None
     limits = set_limits(settings, protocol) if fits < settings.ports * len(settings.external_addresses) else []
     key = limits[0] if limits else "ports"
-    why = f"only {fits} connections fit, and the question takes {FEWEST}, busy ones and idle ones"
+    why = f"only {fits} connections fit, and the question needs {FEWEST}, busy ones and idle ones"
     return Refusal(key, getattr(settings, key), why, "more ports, or a higher limit")
 
 
@@ -85,14 +85,14 @@ class Eviction(Scenario[EvictionParameters]):
     story = """
 A NAT was full, with {{ busy|n }} old connections that were kept busy, and {{ idle|n }} younger ones that were \
 idle. Then {{ idle|n }} more came.
-{{ gone|length }} of the idle ones lost their ports to the newcomers. The busy ones went on, though they are \
-older: it is the last use that counts.
+{{ gone|length }} of the idle ones lost their ports to these. The busy ones went on, though they are older: the \
+last use counts.
 The first of the idle ones was watched from both ends, at {{ seen[0] }}:{{ seen[1] }}.
 {% if client == "nothing" %}
-Its client sent once more, and nothing came back: for all it can know, the connection still stands.
+Its client sent once more, and nothing came back. As far as the client can know, the connection still stands.
 {% elif client == "arrived" %}
-Its client's next datagram arrived, from a new external endpoint: a UDP flow simply begins again, and another had \
-to go for it.
+Its client's next datagram arrived, from a new external endpoint: a UDP flow simply begins again, and another \
+flow was evicted for it.
 {% else %}
 Its client sent once more, and got {{ client }}.
 {% endif %}
@@ -105,7 +105,7 @@ rejected it: {{ server }}.
 """
 
     def run(self, x: Experiment[EvictionParameters]) -> None:
-        """Fill the pool, keep the older half busy, and ask for more."""
+        """Fill the pool, keep the older half busy, open more connections, and see which of the old ones go."""
         idle, patience = x.promise.capacity // 2, x.parameters.patience
         busy = range(1, x.promise.capacity - idle + 1)
         idling = range(busy.stop, busy.stop + idle - 1)
@@ -125,7 +125,9 @@ rejected it: {{ server }}.
         gone += ["watched"] if watched.seen in taken else []
 
         made = len(evicting.established)
-        x.check("newcomers that are established", expected=idle, observed=made, source="on_exhaustion=evict-lru")
+        x.check(
+            "new connections that are established", expected=idle, observed=made, source="on_exhaustion=evict-lru"
+        )
         x.check(
             "busy connections that still carry data, though they are older",
             expected=len(busy),
@@ -133,16 +135,16 @@ rejected it: {{ server }}.
             source=LEAST_RECENT,
         )
         x.check(
-            "connections whose ports the newcomers have: the idle ones, and the watched one",
+            "connections whose ports the new ones have: the idle ones, and the watched one",
             expected=[*idling, "watched"],
             observed=gone,
             source=LEAST_RECENT,
         )
         _check_ends(client, server, x)
-        # None should be left to ask.
+        # No idle connection should be left.
         left = set(idling) - set(gone)
         echoed = still_busy | (filling.echo(idling) & left if left else set())
-        # A datagram of the evicted one is a new flow, for which the next must go.
+        # A datagram of the evicted client is a new flow, for which another must go.
         again = 1 if x.protocol == "udp" else 0
         x.agrees("mappings evicted", idle + again, "evicted_mappings")
         x.account(filled + evicting, echoed)
@@ -150,7 +152,7 @@ rejected it: {{ server }}.
 
     @classmethod
     def complete(cls, parameters: EvictionParameters, settings: Settings) -> dict[str, Any]:
-        """Let no mapping end by itself meanwhile."""
+        """Fill in an idle timer that is longer than the run."""
         return {"udp_timeout": (20 + parameters.busy + 2 * parameters.patience) / settings.time_scale}
 
 

@@ -1,7 +1,7 @@
 """One host that wants everything, and the others: does a quota for each subscriber keep something for them?
 
 Set-up        a pool of `ports` ports; one server; the first client is greedy, the others are modest
-Action        the greedy client opens as many connections as there are ports; then each other one opens `modest`
+Action        the greedy client opens as many connections as there are ports. Then each other client opens `modest`
 Expectation   without a quota the greedy client gets all, and the others get nothing. With --set port_quota=N it
               gets N, and the others get all that they ask for, as long as N is enough for them
 """
@@ -18,7 +18,7 @@ from scenarios.shared.requirements import finds_every_port, one_address, refuses
 from testbed.api import Experiment, PatientParameters, Scenario, Settings, at_least
 
 GREEDY = 0
-"""Which client is the greedy one."""
+"""The place of the greedy client."""
 QUOTA = "RFC 6888 REQ-4: the quota of a subscriber"
 JAIN = "Jain, Chiu, Hawe 1984: 1 if all have the same share, 1/n if one of n has everything"
 
@@ -66,7 +66,7 @@ Try the same with --set port_quota={{ [settings.ports // rows|length, 1]|max }}.
 """
 
     def run(self, x: Experiment[FairnessParameters]) -> None:
-        """Let the greedy client ask first, and then the others."""
+        """Fill from the greedy client first, then from the others, and count what each keeps."""
         asked = [x.settings.ports, *[x.parameters.modest] * (x.parameters.clients - 1)]
         quota = _quota(x.settings, x.protocol)
         expected = allotted(asked, x.settings.ports, quota)
@@ -103,7 +103,7 @@ Try the same with --set port_quota={{ [settings.ports // rows|length, 1]|max }}.
 
     @classmethod
     def complete(cls, parameters: FairnessParameters, settings: Settings) -> dict[str, Any]:
-        """Let no mapping end by itself meanwhile."""
+        """Fill in an idle timer that is longer than the run."""
         return {"udp_timeout": (20 + 4 * parameters.patience) / settings.time_scale}
 
 

@@ -1,11 +1,11 @@
-"""Two hosts behind two NATs want to reach each other directly, with a server that only introduces them.
+"""Two hosts behind two NATs try to reach each other directly, with a server that only introduces them.
 
 Set-up        two homes, each behind a NAT of its own, and a rendezvous server (topology two-homes)
-Action        each peer asks the server from where it is seen, at three of its endpoints, and once more with a
-              second socket that asks at one of them only, and to which all three then send; the server sends each
-              peer the other's endpoint; then both send to that, again and again, and answer whatever comes in
-Expectation   the answer follows from how the NATs map and filter: what they declare is put together by the
-              definitions of RFC 4787 (`meets`), and must come true
+Action        each peer asks the server for its own external endpoint, at three of the server's endpoints. A second
+              socket of the peer asks at one of them only, and then all three send to it. The server sends each
+              peer the other's endpoint. Then both peers send to it, again and again, and answer whatever comes in
+Expectation   whether the peers meet follows from how the NATs declare to map and filter, by the definitions of RFC
+              4787 (`meets`)
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from scenarios.shared.rendezvous import ANSWERED_WITHIN_S, ENDPOINTS, Peer, Serv
 from testbed.api import Asked, Experiment, Of, Parameters, Refusal, Requirement, Scenario, Settings
 
 SHARED_BY = {"eim": 3, "adm": 2, "edm": 1}
-"""By mapping: of three server endpoints, two on one address, the number that sees one external endpoint."""
+"""The number of server endpoints that see one external endpoint, of three with two on one address, by mapping."""
 LET_IN = {"eif": 3, "adf": 2, "edf": 1}
-"""By filtering: the number of ENDPOINTS that the NAT lets in to a socket that has asked at the first of them."""
+"""The number of ENDPOINTS that the NAT lets in to a socket that has asked at the first of them, by filtering."""
 PORTS = len(ENDPOINTS) + 2
-"""What a peer may take: a port for each server endpoint, for the other peer, and for its second socket."""
+"""The ports that a peer may need: one for each server endpoint, for the other peer, and for its second socket."""
 
 
 class PunchingParameters(Parameters):
@@ -36,11 +36,11 @@ class PunchingParameters(Parameters):
 
 
 def meets(mapping: str, filtering: str) -> bool:
-    """Return whether peers behind two NATs that behave so can reach each other (RFC 5128 section 3.3).
+    """Return whether peers behind two NATs with this behaviour can reach each other (RFC 5128 section 3.3).
 
-    Each sends to where the server saw the other. Where mapping depends on the destination, that is a port through
-    which the other has sent to the server alone: it takes a NAT that filters nobody. Otherwise it is the very port
-    through which the other has just sent to this peer, and every NAT lets the peer in.
+    Each sends to the endpoint at which the server saw the other. With endpoint-independent mapping, the other has
+    just sent to this peer through the same port, and every NAT lets the peer in. Otherwise the other has sent to
+    the server alone through that port, and only a NAT with endpoint-independent filtering lets the peer in.
     """
     return mapping == "eim" or filtering == "eif"
 
@@ -126,6 +126,6 @@ this port has sent to. They have to go on through the server.
 
     @classmethod
     def complete(cls, parameters: PunchingParameters, settings: Settings) -> dict[str, Any]:
-        """Let no mapping end by itself meanwhile."""
+        """Fill in an idle timer that is longer than the run."""
         longest = 2 * ANSWERED_WITHIN_S + 2 * parameters.patience
         return {"udp_timeout": round(longest / settings.time_scale) or 1}

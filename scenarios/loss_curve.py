@@ -1,10 +1,10 @@
-"""How full may a NAT be before it refuses? Linux looks at 248 ports at most, and gives up while others are free.
+"""How full may a NAT be before it refuses? Linux tries 248 ports at most, and gives up while others are free.
 
 Set-up        clients behind the gateway; one server, one port; a pool of `ports` external ports; idle timers
-              longer than the run, so that nothing is given back
-Action        `attempts` datagrams in turn, few of them at once, each from a source port of its own: the seed draws
-              them from `client_port_range`, without repetition
-Expectation   a NAT that finds every port refuses none before the last one is gone; a NAT that searches as Linux
+              longer than the run, so that no port comes back
+Action        `attempts` datagrams in turn, few of them at once, each from a source port of its own. The seed draws
+              the source ports from `client_port_range`, without repetition
+Expectation   a NAT that finds every port refuses none before the last one is taken. A NAT that searches as Linux
               does refuses as many before that as a simulation of its search predicts
 """
 
@@ -45,7 +45,7 @@ class CurveParameters(PatientParameters):
 
     @property
     def own_ports(self) -> range:
-        """The range as numbers."""
+        """The range `client_port_range`, as numbers."""
         return read(self.client_port_range)
 
 
@@ -97,7 +97,7 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
 """
 
     def run(self, x: Experiment[CurveParameters]) -> None:
-        """Fire, and draw the curve beside the predicted one."""
+        """Send the datagrams, and compare the curve of refusals with the predicted one."""
         parameters, ports, finds = x.parameters, x.settings.ports, x.behaviour.finds_every_port_of
         pool = range(FIRST_PORT, FIRST_PORT + ports)
         volley = Volley.fire(x, parameters.attempts, parameters.own_ports)
@@ -124,7 +124,7 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
             source = str(finds)
             x.check("attempts that get a port", expected=len(first), observed=served.count(True), source=source)
         check_refused(refused, x, refused=len(refused))
-        x.agrees("packets dropped for want of something", len(refused), *DROPPED, of=counters)
+        x.agrees("packets dropped at any limit", len(refused), *DROPPED, of=counters)
         x.agrees("ports allocated", served.count(True), "ports_allocated", of=counters)
         x.account(volley.attempts, {each.number for each in volley.attempts}, counters=counters)
         observed, refusal = rows(served, ports, parameters.steps), first_refusal(served, ports)
@@ -146,9 +146,9 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
 
 
 def _check_own_ports(kept: list[bool], x: Experiment[CurveParameters]) -> None:
-    """Check whether hosts kept their own source ports, if any could.
+    """Check whether the NAT kept source ports, as declared, where it could.
 
-    Of attempts that were under way together, one may have got what was another's own: hence nearly all.
+    Of attempts that were under way together, one may have got another's own port. So nearly all must be kept.
     """
     keeps, few = x.behaviour.keeps_source_port, len(kept) // 10
     if kept:

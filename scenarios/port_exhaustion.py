@@ -1,10 +1,10 @@
 """The main experiment: open more connections to one service than the NAT has ports.
 
 Set-up        clients behind the gateway; one server, one port; a pool of `ports` external ports
-Action        open `attempts` connections and keep them; then use each; close all; and fill the pool again
-Expectation   the first `ports` work and go on working, the others fail as `on_exhaustion` says; and nothing is
-              lost by the close. With `evict-lru` all work at first, and for each beyond the last port the oldest
-              breaks. A gateway that declares to search not every port may miss a few of the last ones
+Action        open `attempts` connections and keep them, use each, close all, and fill the pool again
+Expectation   the first `ports` connections work and go on working, the others fail as `on_exhaustion` decides, and
+              no port is lost by the close. With `evict-lru` all work at first, and for each beyond the last port
+              the oldest breaks. A gateway that does not declare to find every port may miss a few of the last ones
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from testbed.api import (
 )
 
 EVICTIONS = 64
-"""Attempts under way at once, each of which waits until the port that it is to get has rested."""
+"""Attempts under way at once, each of which waits until its port has rested."""
 CACHED_PACKETS = 4
-"""Packets of a connection that may meet what the switch's cache remembers of its port's last owner."""
+"""Packets of a connection for which the switch's cache may still have the rules of its port's last owner."""
 KEPT = "RFC 6888 REQ-11D, RFC 4787 REQ-5: existing mappings are kept; or on_exhaustion=evict-lru"
 
 
@@ -96,7 +96,7 @@ A second fill established {{ second.established|length|n }} connections.
 """
 
     def run(self, x: Experiment[ExhaustionParameters]) -> None:
-        """Fill, use, drain, fill again."""
+        """Fill the pool, use the connections, close them, and fill the pool again."""
         attempts, promise = x.parameters.attempts, x.promise
         kept = min(attempts, promise.capacity)
         filling = Filling(x, attempts=attempts, capacity=attempts if promise.evicts else kept)
@@ -147,30 +147,30 @@ def _in_order(settings: Settings) -> int:
 
 
 def _fill(filling: Filling, x: Experiment[ExhaustionParameters]) -> Filled:
-    """Open all attempts, in order while all are answered: those to be served, or evicted, before all others."""
+    """Open all attempts, in order while all are answered: those that are served, or evicted, before all others."""
     attempts, promise, in_order = x.parameters.attempts, x.promise, _in_order(x.settings)
     if not promise.evicts:
         ahead = promise.capacity if promise.finds_all else 0
         return filling.fill("fill", attempts, in_order=in_order, ahead=ahead)
-    # Those that others have to go for are answered as well, but each only when its port has rested.
+    # The attempts for which others are evicted are answered as well, but each only when its port has rested.
     fitting = min(attempts, promise.capacity)
     filled = filling.fill("fill", fitting, in_order=in_order, ahead=attempts - fitting)
     return filled + filling.fill("evict", attempts - fitting, in_order=EVICTIONS)
 
 
 def _use(filling: Filling, refused: int, x: Experiment[ExhaustionParameters]) -> set[int]:
-    """Exchange data on the connections; return the numbers of those that still carry it."""
+    """Exchange data on the connections, and return the numbers of those that still carry it."""
     everyone = range(1, x.parameters.attempts + 1)
     if not x.promise.evicts:
         return filling.echo(everyone)
     echoed = filling.echo(everyone[refused:])
     if x.protocol == "tcp" or not x.promise.takes_all_ports:
         echoed |= filling.echo(everyone[:refused], patience=x.parameters.patience)
-    return echoed  # else a datagram of an evicted one would be a new flow, and evict the next
+    return echoed  # over UDP, a datagram of an evicted connection would be a new flow, and evict another
 
 
 def _check_kept(first: Filled, echoed: set[int], x: Experiment[ExhaustionParameters]) -> None:
-    """Check which connections still carry data when all have been made."""
+    """Check which connections still carry data after all have been made."""
     promise, in_order = x.promise, _in_order(x.settings)
     kept = min(len(first.established), promise.capacity)
     broken = [attempt for attempt in first.established if attempt.number not in echoed]
@@ -188,7 +188,7 @@ def _check_kept(first: Filled, echoed: set[int], x: Experiment[ExhaustionParamet
     if promise.takes_all_ports:
         taken = {attempt.seen for attempt in first.established if attempt.number in echoed}
         x.check(
-            "external endpoints of evicted connections that carry the newcomers' data now",
+            "external endpoints of evicted connections that carry the data of new ones now",
             expected=evicted,
             observed=sum(attempt.seen in taken for attempt in broken),
             source="on_exhaustion=evict-lru",
@@ -198,7 +198,7 @@ def _check_kept(first: Filled, echoed: set[int], x: Experiment[ExhaustionParamet
 def _check_counters(
     at_full: Counters, counters: Counters, first: Filled, second: Filled, x: Experiment[ExhaustionParameters]
 ) -> None:
-    """Ask the second witness."""
+    """Check that the gateway's own counters, the second witness, agree."""
     established = len(first.established) + len(second.established)
     evicted = max(0, len(first.established) - x.promise.capacity)
     in_all = counters.get("evicted_mappings") or 0
@@ -211,6 +211,6 @@ def _check_counters(
     if x.promise.holds:
         refused = len(first) - len(first.established)
         x.agrees("packets held of the refused attempts", at_least(refused), "held_packets", of=at_full)
-    # Where a port changes hands at once, the switch's cache knows the old owner for some packets more.
+    # If a port changes hands at once, the switch's cache has the old owner's rules for some more packets.
     few = at_most(16 + established // 50 + CACHED_PACKETS * in_all)
     x.agrees("packets of known mappings that needed the controller", few, "packet_ins_known_mappings", of=counters)

@@ -2,9 +2,10 @@
 
 Set-up        a NAT with one address and `ports` external ports; `destinations` services, on as many addresses
               as the servers have, then on further ports; every connection from a source port of its own
-Action        open `ports` connections and `beyond` more to each service, to all of them in turn; use each
-Expectation   by `port_overlapping`: with `endpoint`, each service gets `ports` of them, and every external port
-              serves them all at once; with `address`, each address does; with `off`, all together get `ports`
+Action        open `ports` connections and `beyond` more to each service, to all of them in turn, and use each
+Expectation   it depends on `port_overlapping`. With `endpoint`, each service gets `ports` connections, and every
+              external port serves all services at once. With `address`, each address gets `ports`. With `off`, all
+              services together get `ports`
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ Attempt {{ failed.number|n }} was the first to fail: {{ failed.outcome }}\
 """
 
     def run(self, x: Experiment[OverlapParameters]) -> None:
-        """Open more than `ports` connections to each service, use them, and see which of them share a port."""
+        """Open more than `ports` connections to each service, use them, and see which services share a port."""
         attempts, destinations = _attempts(x.parameters, x.settings), x.parameters.destinations
         held = destinations * x.promise.capacity
         filling = Filling(x, attempts=attempts, capacity=held, destinations=destinations, own_ports=True)
@@ -124,18 +125,18 @@ Attempt {{ failed.number|n }} was the first to fail: {{ failed.outcome }}\
     @classmethod
     def complete(cls, parameters: OverlapParameters, settings: Settings) -> dict[str, Any]:
         """Fill in an idle timer that is longer than the fill and the echoes."""
-        # Refused datagrams open the window wide only after a moment, and the echoes come after all attempts.
+        # Refused datagrams widen the window only after a moment, and the echoes come after all attempts.
         idle = outlasting(_attempts(parameters, settings), settings, besides=20 + 2 * parameters.patience)
         return {"udp_timeout": idle}
 
     @classmethod
     def open_sockets(cls, parameters: OverlapParameters, settings: Settings) -> int:
-        """Count a socket for every attempt."""
+        """Return the number of all attempts, since each is a socket."""
         return _attempts(parameters, settings)
 
 
 def reuses(overlapping: str, targets: Iterable[Endpoint]) -> int:
-    """Return toward how many of these destinations one port may be in use at once (RFC 7857 section 3)."""
+    """Return the number of these destinations toward which one port may be in use at once (RFC 7857 section 3)."""
     told_apart: dict[str, Callable[[Endpoint], object]] = {
         "endpoint": lambda target: target,
         "address": lambda target: target[0],
@@ -145,7 +146,7 @@ def reuses(overlapping: str, targets: Iterable[Endpoint]) -> int:
 
 
 def at_once(sightings: Iterable[Sighting]) -> dict[Endpoint, set[Endpoint]]:
-    """Return by external endpoint the destinations that it was in use toward at one and the same time."""
+    """Return for each external endpoint the destinations toward which it was in use at one and the same time."""
     spans: dict[Endpoint, list[Sighting]] = defaultdict(list)
     for seen in sightings:
         spans[seen.external].append(seen)

@@ -1,10 +1,11 @@
-"""TCP, UDP and ping, each through the same NAT: does the one take the other's ports?
+"""TCP, UDP and ping, each through the same NAT: does one take another's ports?
 
 Set-up        a NAT with `ports` external ports; one server for each protocol, at one address
-Action        open `ports` TCP connections and `beyond` more; then as many UDP flows; then as many pings, each
-              with an identifier of its own; use all of them
-Expectation   each protocol gets `ports` of them, and refuses at its own end, however full the others are: the
-              ports of TCP and UDP and the identifiers of ICMP are different things with the same numbers
+Action        open `ports` TCP connections and `beyond` more, then as many UDP flows, then as many pings, each with
+              an identifier of its own, and use all of them
+Expectation   each protocol has `ports` of its own, however full the others are, and only attempts beyond them are
+              refused. The ports of TCP and UDP and the identifiers of ICMP are different things with the same
+              numbers
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ the same way.
 """
 
     def run(self, x: Experiment[ProtocolsParameters]) -> None:
-        """Fill one protocol after the other, then use all that was established."""
+        """Fill one protocol after another, then use all that was established."""
         attempts = x.settings.ports + x.parameters.beyond
         fillings = {each: Filling(x, protocol=each, attempts=attempts, own_ports=True) for each in PROTOCOLS}
         translated = PROTOCOLS if x.behaviour.icmp_identifiers.value != "kept" else PROTOCOLS[:-1]
@@ -99,7 +100,7 @@ the same way.
             counters = [x.counters(each) for each in PROTOCOLS]
 
             _check_filled(protocol, filled[protocol], promise, x, translated=protocol in translated)
-            # The gateway counts for this protocol, and not for those to come.
+            # The gateway has counted for this protocol, and not yet for those to come.
             allocated = [len(filled[each].established) if each in filled else 0 for each in PROTOCOLS]
             after = f"after {protocol.upper()}"
             x.agrees(f"ports of each protocol allocated {after}", allocated, "ports_allocated", of=counters)
@@ -113,7 +114,7 @@ the same way.
         x.check(
             f"numbers that {', '.join(translated).upper()} have in use at once",
             key="numbers-in-common",
-            # Nearly all of the range are in use by each, so most of them by all.
+            # Each protocol uses nearly all of the range, so all of them together use most of it.
             expected=at_least(max(1, min(map(len, numbers)) // 2)),
             observed=len(set.intersection(*numbers)),
             source="RFC 4787 REQ-3: a port is one of a protocol",
@@ -132,21 +133,21 @@ the same way.
 
     @classmethod
     def complete(cls, parameters: ProtocolsParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in idle timers that are longer than everything."""
+        """Fill in idle timers that are longer than the run."""
         attempts = len(PROTOCOLS) * (settings.ports + parameters.beyond)
         idle = outlasting(attempts, settings, besides=30 + 3 * parameters.patience)
         return {"udp_timeout": idle, "icmp_timeout": idle}
 
     @classmethod
     def open_sockets(cls, parameters: ProtocolsParameters, settings: Settings) -> int:
-        """Count a socket for every attempt."""
+        """Return the number of all attempts, since each is a socket."""
         return len(PROTOCOLS) * (settings.ports + parameters.beyond)
 
 
 def _check_filled(
     protocol: str, filled: Filled, promise: Promise, x: Experiment[Any], *, translated: bool
 ) -> None:
-    """Check that a protocol had all ports to itself, and how it refused the rest; or else that it needs none."""
+    """Check that a protocol had all ports to itself and how the rest was refused, or that it needs no ports."""
     of = f"{protocol.upper()}: "
     if translated:
         check_established(filled, x, promise=promise, of=of, source=OWN_NUMBERS)

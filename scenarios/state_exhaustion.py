@@ -1,13 +1,13 @@
 """The table of sessions is full while ports are left: what ran out, and what becomes of the next connection.
 
-Set-up        a NAT whose table holds fewer sessions (`limit_sessions`) than it has ports; or, on netfilter with
-              `--set limit_sessions=null`, Linux's own table of connections: in a namespace of its own, and as
-              large as this machine has it (`nf_conntrack_max`, which is read and never changed)
-Action        open more connections than the table holds, keep them, and use each; Linux's own table is filled
-              with datagrams that nobody answers, between connections before and connections after
-Expectation   new connections are refused as declared, ports are left over, and the counters show which of the
-              two ran out. Linux makes room instead: entries that are not assured go, and no others. Over TCP
-              the handshake assures one
+Set-up        a NAT whose table holds fewer sessions (`limit_sessions`) than it has ports. On netfilter, `--set
+              limit_sessions=null` takes Linux's own table of connections, in a namespace of its own and with the
+              size that this machine gives it (`nf_conntrack_max`, which is read and never changed)
+Action        open more connections than the table holds, keep them, and use each. Linux's own table is filled with
+              datagrams that have no answer, between connections before and connections after
+Expectation   new connections are refused as declared, ports are left over, and the counters show which of the two
+              ran out. Linux makes room instead, by removing entries that are not assured, and no others. Over TCP
+              the handshake assures an entry
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from testbed.api import (
 
 UNLIMITED_ATTEMPTS = 64
 LONGER_THAN_ANY_FLOOD_S = 3600
-"""The lifetime of datagrams' entries: all must be in the table at one time, however large the machine has it."""
+"""The lifetime of the datagrams' entries: all must be in the table at one time, however large it is."""
 
 
 class StateParameters(PatientParameters):
@@ -61,14 +61,14 @@ class StateExhaustion(Scenario[StateParameters]):
     story = """
 {% if settings.limit_sessions is none %}
 This machine's kernel holds {{ flood.size|n }} connections in its table. {{ before|n }} \
-{{ parameters.protocol|upper }} connections were made; then {{ flood.flows|n }} datagrams came, each of a flow of \
-its own, and nobody answered; then {{ (parameters.attempts - before)|n }} more connections were made.
+{{ parameters.protocol|upper }} connections were made. Then {{ flood.flows|n }} datagrams came, each of a flow of \
+its own, and without an answer. Then {{ (parameters.attempts - before)|n }} more connections were made.
 Nothing was refused. To make room Linux threw out {{ counters.evicted_mappings|n }} entries (early_drop), of \
 those that no traffic in both directions had assured of their place. In the end \
 {{ counters.total_sessions|n }} were in the table.
 {{ echoed|n }} of {{ parameters.attempts|n }} connections carried data after that: a TCP connection that is \
-established stays. A client that still waits for its first answer may lose its entry, and never learn why. (Only \
-when every entry is assured does Linux drop newcomers, and write "table full" to its log.)
+established stays. A client that still waits for its first answer may lose its entry, and gets no error. (Only \
+when every entry is assured does Linux drop new connections, and write "table full" to its log.)
 {% else %}
 A NAT has {{ ports|n }} ports, and a table for {{ settings.limit_sessions|n }} sessions. \
 {{ parameters.clients|n }} client{{ "s" if parameters.clients > 1 }} opened {{ parameters.attempts|n }} \
@@ -88,7 +88,7 @@ port. The client alone cannot tell the two apart.
 """
 
     def run(self, x: Experiment[StateParameters]) -> None:
-        """Fill the table, and look what is left of the ports."""
+        """Fill the table, and see what is left of the ports."""
         filling = Filling(x, attempts=x.parameters.attempts)
         if x.settings.limit_sessions is None:
             _fill_the_kernels(filling, x)
@@ -97,7 +97,7 @@ port. The client alone cannot tell the two apart.
 
     @classmethod
     def complete(cls, parameters: StateParameters, settings: Settings) -> dict[str, Any]:
-        """Let nothing but the table run short, and no session end meanwhile."""
+        """Fill in the number of attempts, enough ports for the table, and idle timers longer than the run."""
         if settings.limit_sessions is None:
             attempts = parameters.attempts or UNLIMITED_ATTEMPTS
             longest = math.ceil(LONGER_THAN_ANY_FLOOD_S / settings.time_scale)
@@ -111,7 +111,7 @@ port. The client alone cannot tell the two apart.
 
 
 def _fill(filling: Filling, x: Experiment[StateParameters]) -> None:
-    """Open more connections than the limit, and ask which of the two ran out."""
+    """Open more connections than the limit allows, and check whether sessions or ports ran out."""
     attempts = x.parameters.attempts
     kept = min(attempts, x.promise.capacity)
     filled = filling.fill("fill", attempts, in_order=WINDOW)
@@ -136,7 +136,7 @@ def _fill(filling: Filling, x: Experiment[StateParameters]) -> None:
 
 
 def _fill_the_kernels(filling: Filling, x: Experiment[StateParameters]) -> None:
-    """Fill Linux's own table beyond its end, and see which entries that costs."""
+    """Fill Linux's own table beyond its end, and check which entries are removed for that."""
     attempts, declared = x.parameters.attempts, str(x.behaviour.state_exhausted)
     before = attempts // 2
     filled = filling.fill("fill", before, in_order=WINDOW)

@@ -1,11 +1,12 @@
 """The switch's own table is full: it has no room for another rule, though the NAT has ports enough.
 
-Set-up        a NAT of flow rules, in tables for `flow_limit` of them; `strangers` of these are another
-              application's, and have a timeout
-Action        open more connections than fit; then let the switch evict (`overflow_policy=evict`), and open
-              more; use all
-Expectation   the switch refuses each rule beyond the limit (TABLE_FULL), and the NAT takes its port back;
-              evicting makes room at the cost of rules with a timeout, and of no others: the NAT's have none
+Set-up        a NAT of flow rules, in tables for `flow_limit` rules. `strangers` of these are another
+application's,
+              and have a timeout
+Action        open more connections than fit. Then have the switch evict (`overflow_policy=evict`), open more, and
+              use all
+Expectation   the switch refuses each rule beyond the limit (TABLE_FULL), and the NAT takes its port back. When the
+              switch evicts, it removes rules with a timeout, and no others. The NAT's rules have no timeout
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from testbed.api import Asked, Experiment, Of, PatientParameters, Refusal, Requi
 
 SPECIFICATION = "ovs-vswitchd.conf.db(5), Flow_Table"
 LEFT_OVER = ("ports_free", "ports_resting", "ports_in_hold_down")
-"""The counters of ports that are nobody's."""
+"""The counters of ports that no mapping has."""
 
 
 class TableParameters(PatientParameters):
@@ -69,7 +70,7 @@ none of them.
 """
 
     def run(self, x: Experiment[TableParameters]) -> None:
-        """Fill the table beside the strangers' rules; then let the switch evict, and fill again."""
+        """Fill the table beside the other application's rules, then have the switch evict, and fill again."""
         strangers, beyond, capacity = x.parameters.strangers, x.parameters.beyond, x.promise.capacity
         fits = capacity - strangers
         filling = Filling(x, attempts=fits + strangers + 2 * beyond, capacity=capacity)
@@ -78,7 +79,7 @@ none of them.
         rules = other.count()
 
         refusing = filling.fill("fill", fits + beyond, in_order=WINDOW)
-        # The last packet may just have been sent, and its port taken until the switch refuses its rule.
+        # The last packet may just have been sent, and its port is taken until the switch refuses its rule.
         dropping = x.promise.packets_refused(refusing.attempts)
         at_full = settled(x.lab.gateway, x.protocol, dropping=dropping, allocated=fits)
         x.check(
@@ -122,5 +123,5 @@ none of them.
 
     @classmethod
     def complete(cls, parameters: TableParameters, settings: Settings) -> dict[str, Any]:
-        """Let no mapping end meanwhile."""
+        """Fill in an idle timer that is longer than the run."""
         return {"udp_timeout": (10 + 3 * parameters.patience) / settings.time_scale}

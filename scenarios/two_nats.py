@@ -1,10 +1,11 @@
-"""Two NATs in a row, a home's and its carrier's: one of them has run out, and a client wants to know which.
+"""Two NATs in a row, a home's and its carrier's: one of them has run out, and a client needs to know which.
 
-Set-up        two homes behind one carrier (topology carrier); each home's NAT has `home_ports` ports, and the
-              carrier's fewer than both homes together
-Action        fill the NAT of one home, and connect once from the other home; then fill the carrier's from there
-Expectation   while only a home's NAT is full, the neighbours get through; when the carrier's is full, nobody does,
-              whatever ports the homes have left. Where NATs send errors, the sender is the NAT that is full
+Set-up        two homes behind one carrier (topology carrier). Each home's NAT has `home_ports` ports, and the
+              carrier's has fewer than both homes together
+Action        fill the NAT of one home, and connect once from the other home. Then fill the carrier's from there
+Expectation   while only a home's NAT is full, the neighbours get through. When the carrier's is full, no home
+does,
+              whatever ports it has left. If NATs send errors, the sender is the NAT that is full
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ neighbour. (The sender of an ICMP error shows which NAT refused.)
 """
 
     def run(self, x: Experiment[TwoNatsParameters]) -> None:
-        """Let a home's NAT run out, then the carrier's."""
+        """Fill a home's NAT, then the carrier's, and connect from the neighbour in between."""
         home_ports, beyond = x.parameters.home_ports, x.parameters.beyond
         home_a, home_b = (x.lab.behind(home) for home in HOMES)
         left = x.promise.capacity - home_ports - 1
@@ -112,7 +113,7 @@ neighbour. (The sender of an ICMP error shows which NAT refused.)
 
     @classmethod
     def complete(cls, parameters: TwoNatsParameters, settings: Settings) -> dict[str, Any]:
-        """Let no mapping end by itself meanwhile."""
+        """Fill in an idle timer that is longer than the run."""
         return {"udp_timeout": round((12 + 3 * parameters.patience) / settings.time_scale) or 1}
 
     @classmethod
@@ -129,14 +130,14 @@ def _check_filled(name: str, filled: Filled, fitting: int, x: Experiment[TwoNats
 
 
 def _check_free(x: Experiment[TwoNatsParameters], *, full: Sequence[str], when: str) -> None:
-    """Ask each NAT, the second witness, whether it has ports left."""
+    """Check that each NAT itself, the second witness, counts free ports, unless it is full."""
     for name, gateway in x.lab.gateways.items():
         expected = 0 if name in full else at_least(1)
         x.agrees(f"free ports of {name} {when}", expected, "ports_free", of=gateway.counters(x.protocol))
 
 
 def _check_senders(senders: dict[str, list[str]], x: Experiment[TwoNatsParameters]) -> None:
-    """Check that a client can read which NAT refused it: each sends errors from its own address."""
+    """Check that a client can see which NAT refused it, since each sends errors from its own address."""
     for name, seen in senders.items():
         inside = next(each for each in x.lab.topology.wiring[name] if each.side is Side.INSIDE)
         x.check(

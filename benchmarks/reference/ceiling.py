@@ -2,11 +2,10 @@
 
     python -m benchmarks.reference.ceiling CONFIGURATION.yaml PORT FD
 
-The switch has our own gateway's tables and base rules. Every packet that comes from inside is answered with the
-same kinds of messages, of the same sizes, as our own controller's: two rules and the packet. They are bytes made
-once, in which addresses and ports are replaced; the next external port is the last one and one more. There is no
-framework in the loop, no NAT, no limit, no timer, and no table of anything. Hosts are learnt from the ARP that
-they send.
+The switch has our own gateway's tables and base rules. Every packet from inside is answered with the same kinds of
+messages, of the same sizes, as our own controller's: two rules and the packet. They are bytes that are made once,
+in which addresses and ports are replaced. External ports come from a shuffled list, in turn. There is no framework
+in the loop, no NAT, no limit, no timer, and no table. Hosts are known by the ARP that they send.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ PORTS = struct.Struct("!H")
 
 @dataclass(slots=True)
 class Canned:
-    """The two rules of a mapping as bytes, and where what differs stands in them."""
+    """The two rules of a mapping as bytes, and the offsets of what differs from mapping to mapping."""
 
     data: bytearray
     addresses: list[int]
@@ -53,7 +52,7 @@ class Canned:
     external_ports: list[int]
 
     def patched(self, address: bytes, port: bytes, external: int) -> bytearray:
-        """Return the bytes for one mapping; they are good until the next call."""
+        """Return the bytes for one mapping, which are valid until the next call."""
         data, given = self.data, PORTS.pack(external)
         for at in self.addresses:
             data[at : at + 4] = address
@@ -65,7 +64,7 @@ class Canned:
 
 
 def canned(protocol: int, external: str) -> Canned:
-    """Make the rules that our own pipeline has for a mapping, with marks in the places of what differs."""
+    """Return the rules that our own pipeline has for a mapping, with marks in the places of what differs."""
     field = "udp" if protocol == 17 else "tcp"
     mark, port, given = "10.201.202.203", 0xA1A2, 0xB1B2
 
@@ -100,7 +99,7 @@ def _places(data: bytes, what: bytes) -> Iterator[int]:
 
 
 class Ceiling:
-    """Answers one switch."""
+    """The controller of one switch: it answers the switch's messages from bytes that it made before."""
 
     def __init__(self, configuration: ControllerConfiguration, telemetry: Any) -> None:
         self._configuration = configuration
@@ -110,19 +109,19 @@ class Ceiling:
         external = str(configuration.settings.external_addresses[0])
         self._canned = {protocol: canned(protocol, external) for protocol in (6, 17)}
         ports = range(FIRST_PORT, FIRST_PORT + configuration.settings.ports)
-        # As ours gives them: in their order they cost the switch less.
+        # Shuffled, as our own NAT gives them: in their order they would cost the switch less.
         shuffled = random.Random(configuration.seed).sample(ports, len(ports))
         self._given = {protocol: itertools.cycle(shuffled) for protocol in self._canned}
         self._injection = serialised(messages.injection(b"", 0))
 
     def greet(self) -> bytes:
-        """Return what fills the tables of a switch; its last message asks for a reply."""
+        """Return the messages that fill the tables of a switch. The last one asks for a reply."""
         rules = b"".join(map(_addition, base_rules(self._configuration)))
         hello = serialised(parser.OFPHello(ProtocolDesc(ofproto.OFP_VERSION)))
         return hello + b"".join(map(serialised, messages.clear())) + rules + serialised(messages.barrier())
 
     def answer(self, kind: int, message: memoryview, out: bytearray) -> None:
-        """Answer a message."""
+        """Append the answer to a message of the switch, if it needs one, to `out`."""
         if kind == PACKET_IN:
             self._packet_in(message, out)
         elif kind == ECHO_REQUEST:
@@ -131,7 +130,7 @@ class Ceiling:
             self.tell(ready=True, framework="none")
 
     def tell(self, **record: Any) -> None:
-        """Write a record to whoever has started us."""
+        """Send a record to the process that started this one."""
         self._telemetry.sendall(json.dumps(record).encode() + b"\n")
 
     def _packet_in(self, message: memoryview, out: bytearray) -> None:
@@ -161,7 +160,7 @@ class Ceiling:
 
 
 def serve(ceiling: Ceiling, switch: Any, telemetry: Any) -> None:
-    """Answer whatever the switch says, a batch with one piece, until either end closes."""
+    """Answer the switch's messages until either end closes, each batch with one write."""
     switch.sendall(ceiling.greet())
     unread = bytearray()
     while True:
@@ -187,7 +186,7 @@ def serve(ceiling: Ceiling, switch: Any, telemetry: Any) -> None:
 
 
 def main() -> None:
-    """Listen, say so, and serve the switch that connects."""
+    """Listen, report that, and serve the switch that connects."""
     configuration = ControllerConfiguration.load(Path(sys.argv[1]))
     telemetry = socket.socket(fileno=int(sys.argv[3]))
     listener = socket.socket()

@@ -1,4 +1,4 @@
-"""What our own gateway is compared with, as gateways over the same switch: only the controller is another.
+"""Gateways that our own is compared with: they have the same switch, and another controller.
 
 They follow no settings but the ports and the external address, and are for the benches only.
 """
@@ -17,11 +17,11 @@ IDLE_TIMEOUT_S = 300
 OUTBOUND, INBOUND = 1, 2
 
 Adopted = tuple[str, str, int, int]
-"""A flow of a table that is filled from outside: its protocol, inside address and port, and external port."""
+"""A flow of a table that the bench fills: its protocol, inside address and port, and external port."""
 
 
 class Simple(OpenFlowGateway):
-    """A switch with a controller that follows next to no settings."""
+    """A gateway whose controller follows no settings but the ports and the external address."""
 
     followed = frozenset({"ports", "external_addresses"})
 
@@ -31,19 +31,19 @@ class Simple(OpenFlowGateway):
 
 
 class Ceiling(Simple):
-    """A controller that decides nothing."""
+    """A gateway whose controller decides nothing."""
 
     program: ClassVar[str] = "benchmarks.reference.ceiling"
 
 
 class Textbook(Simple):
-    """The NAT of a Ryu textbook."""
+    """A gateway whose controller is the NAT of a Ryu textbook."""
 
     program: ClassVar[str] = "benchmarks.reference.textbook"
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Start the controller, and remember what its rules are made of."""
+        """Start the controller, and keep the addresses that its rules are made of."""
         own = {"own_mac": plan.mac, "external": plan.settings.external_addresses[0]}
         return {**super().prepare(plan), **own, "protocols": "OpenFlow13,OpenFlow14"}
 
@@ -53,11 +53,10 @@ class Textbook(Simple):
         self._external = external
 
     def adopt(self, flows: Sequence[Adopted], remote: tuple[str, int]) -> None:
-        """Fill the table: install the rules that the controller would, and tell it of the connections.
+        """Fill the table: install the rules that the controller would install, and send it the connections.
 
-        By its own hand it takes half a minute and more for a full table. The rules come as one bundle, which
-        OpenFlow 1.4 has: one by one, the switch would look through all that have a timeout again and again
-        meanwhile.
+        The controller itself would take half a minute and more for a full table. The rules come as one bundle of
+        OpenFlow 1.4. One by one, the switch would go through all rules with a timeout for each of them.
         """
         path = self.controller.log.with_name("adopted-flows")
         path.write_text("".join(self._rules(flows, remote)))
@@ -88,7 +87,7 @@ class Textbook(Simple):
 
     @property
     def _hosts(self) -> dict[str, tuple[str, int]]:
-        """The MAC address of each host, and the port at which it is."""
+        """The MAC address of each host and its port, by the host's address."""
         found = {}
         for interface, port in self.ports.items():
             link = getattr(interface, "link", None)

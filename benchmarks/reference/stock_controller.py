@@ -1,8 +1,8 @@
-"""Our controller by the framework's own ways: its receive loop, its events, its message objects. To compare with.
+"""Our controller with the framework's own receive loop, events and message objects, for comparison.
 
     python -m benchmarks.reference.stock_controller CONFIGURATION.yaml PORT TELEMETRY_FD
 
-Everything is decided by the same router; only the ways in and out are those of a textbook.
+The same router decides everything. Only the ways in and out are those of a textbook.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HOST = "127.0.0.1"
 
 
 class StockOutbox(Outbox):
-    """It makes every message of the framework's classes."""
+    """An outbox that makes every message of the framework's classes."""
 
     def __init__(self, told_apart: Dependence) -> None:
         super().__init__(told_apart)
@@ -53,7 +53,7 @@ class StockOutbox(Outbox):
 
 
 def main() -> None:
-    """Run until killed."""
+    """Run the controller until it is killed."""
     configuration = ControllerConfiguration.load(Path(sys.argv[1]))
     NatApp.outbox = StockOutbox(configuration.settings.for_nat().flows)
     NatApp.router = Router(configuration, NatApp.outbox)

@@ -1,4 +1,4 @@
-"""Checks that several questions make of a fill: what got through, how the rest ended, and the endpoints."""
+"""Checks of a fill that several questions make: what got through, how the rest ended, and the endpoints."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def check_established(
     of: str = "",
     source: str = UNSHARED,
 ) -> None:
-    """Check that as many attempts are established as promised; where the NAT evicts, all are. `of` says whose."""
+    """Check that the promised number of attempts is established, or all of them if the NAT evicts.
+
+    `of` begins the claim: it names the attempts.
+    """
     promise, attempts = promise or x.promise, list(filled)
     least, most = (len(attempts), len(attempts)) if promise.evicts else promise.established(len(attempts))
     x.check(
@@ -53,10 +56,10 @@ def check_refused(
     of: str = "",
     refused: int | None = None,
 ) -> None:
-    """Check that attempts which were not established ended as promised, if that is known.
+    """Check that attempts which were not established ended as promised, if the promise has an outcome.
 
-    `of` says whose they are, and `refused` the number that there must be: by default all that were not
-    established.
+    `of` begins the claim: it names the attempts. `refused` is the number that must have ended so, by default all
+    attempts that were not established.
     """
     promise, attempts = promise or x.promise, list(filled)
     if promise.outcome is None:
@@ -79,20 +82,20 @@ def check_refused_packets(
     when: str = "",
     before: int = 0,
 ) -> None:
-    """Check that the gateway counted every packet of refused attempts as dropped, `before` of them earlier.
+    """Check that the gateway counted every packet of refused attempts as dropped, besides `before` earlier ones.
 
-    Where the last ports need not be found, a packet may be refused and its repetition not.
+    If the NAT need not find the last ports, it may refuse a packet and not its repetition.
     """
     promise, attempts = promise or x.promise, list(filled)
     refused = promise.packets_refused(attempts)
     expected = at_least(before + refused) if refused or not promise.finds_all else before
-    x.agrees(f"packets dropped for want of something{when}", expected, *DROPPED, of=counters)
+    x.agrees(f"packets dropped at any limit{when}", expected, *DROPPED, of=counters)
 
 
 def check_carrying(
     expected: int, echoed: Collection[int], x: Experiment[Any], *, of: str = "", source: str = KEPT
 ) -> None:
-    """Check that `expected` connections still carry data, if `echoed` are the numbers of those that do."""
+    """Check that `expected` connections still carry data. `echoed` are the numbers of those that do."""
     x.check(
         f"{of}connections that still carry data, from the same external endpoint as before",
         key=f"{of}carrying-data".replace(": ", "-").lower(),

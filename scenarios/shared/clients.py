@@ -1,8 +1,8 @@
 """A program with one socket inside a host, and what its kernel tells it: for a few programs, one by one.
 
-`scenarios/shared/filling.py` makes many connections at once, and asks only whether each works. Here the question
-is what exactly a program is told, and when. A socket stays in the network namespace in which it was made, so one
-process can wait for the sockets of all hosts.
+`scenarios/shared/filling.py` makes many connections at once, and finds out only whether each works. Here the
+question is what exactly a program is told by its kernel, and when. A socket stays in the network namespace in
+which it was made, so one process can wait for the sockets of all hosts.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ TCP_REPAIR = 19
 NO_LINGERING = struct.pack("ii", 1, 0)
 
 _nonces = itertools.count(1 << 32)
-"""The traffic's workers have lower ones."""
+"""Nonces of these clients. The traffic's workers have lower ones."""
 
 
 class Listener(Protocol):
-    """Something with a socket that is waited for; `awaits` are the events of poll(2), or 0 when it is done."""
+    """The owner of a socket. `awaits` are the events of poll(2) that it waits for, or 0 when it is done."""
 
     awaits: int
 
@@ -39,11 +39,11 @@ class Listener(Protocol):
         """The descriptor of its socket."""
 
     def hear(self) -> None:
-        """Take what its kernel has for it."""
+        """Take what the kernel has for its socket."""
 
 
 def listen(listeners: Iterable[Listener], seconds: float) -> None:
-    """Wait up to `seconds` until a kernel has something for one of them, and have those take it."""
+    """Wait up to `seconds` until a kernel has something for some listeners, and have these take it."""
     poll = select.poll()
     waiting = {each.fileno(): each for each in listeners if each.awaits}
     for descriptor, each in waiting.items():
@@ -73,7 +73,7 @@ class Client:
     """
 
     def __init__(self, netns: str, protocol: str, target: Endpoint, *, queue: bool = False) -> None:
-        """Start at once, in a host's network namespace."""
+        """Begin to connect, or send, at once, in a host's network namespace."""
         self.protocol = protocol
         self.target = target
         self.queue = queue
@@ -115,7 +115,7 @@ class Client:
 
     def hear(self) -> None:
         """Take an error, the completed connection, or the answer."""
-        # The queue first: the kernel fills it, and wakes us, before it notes the socket's error (udp_err).
+        # The queue first: the kernel fills it, and wakes the reader, before it sets the socket's error (udp_err).
         queued, icmp = queued_error(self.socket)
         error = queued or self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
@@ -127,7 +127,7 @@ class Client:
             self._take()
 
     def attempt(self, number: int) -> Attempt:
-        """Describe it as one of a scenario's attempts."""
+        """Return what became of this client, as an attempt with a number."""
         told = self.told
         return Attempt(
             number=number,
@@ -143,12 +143,12 @@ class Client:
         )
 
     def close(self) -> None:
-        """Give up, or hang up in an orderly way."""
+        """Close the socket: give up, or end the connection in an orderly way."""
         self.awaits = 0
         self.socket.close()
 
     def shut(self) -> None:
-        """Announce that nothing more will come: half of an orderly close."""
+        """Send a FIN, which is half of an orderly close."""
         self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
@@ -178,7 +178,7 @@ class Client:
             _, _, address, port = ANSWER.unpack_from(data)
             self._be_told(seen=(socket.inet_ntoa(address), port))
         else:
-            self._be_told(error="ECONNRESET")  # it hung up
+            self._be_told(error="ECONNRESET")  # the server closed
 
     def _be_told(self, **what: Any) -> None:
         self.told = Told(time.monotonic() - self.asked_at, **what)
@@ -195,7 +195,7 @@ class Client:
 
 
 def connect(hosts: Iterable[Any], target: Endpoint, *, patience: float, times: int = 1) -> list[Client]:
-    """Connect over TCP from all hosts at once, `times` times in a row; keep the connections that work."""
+    """Connect over TCP from all hosts at once, `times` times in a row, and keep the connections that work."""
     clients: list[Client] = []
     for _ in range(times):
         asking = [Client(host.netns, "tcp", target, queue=True) for host in hosts]
@@ -204,19 +204,19 @@ def connect(hosts: Iterable[Any], target: Endpoint, *, patience: float, times: i
             listen(asking, left)
         for each in asking:
             if each.waits or (each.told and not each.told.seen):
-                each.close()  # it would go on asking
+                each.close()  # its kernel would go on sending SYNs
         clients += asking
     return clients
 
 
 def vanish(stream: socket.socket) -> None:
-    """Close a TCP socket so that its kernel sends nothing: as one under repair, which lives on elsewhere."""
+    """Close a TCP socket so that its kernel sends nothing: the kernel takes it for one that moves elsewhere."""
     stream.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
     stream.close()
 
 
 def _sent(opened: socket.socket, data: bytes) -> int:
-    """Send, and return the error's number, or 0."""
+    """Send data on a socket, and return the number of the error, or 0."""
     try:
         opened.send(data)
     except OSError as error:

@@ -12,23 +12,23 @@ from typing import Any
 from testbed.api import FIRST_PORT, MOST_PORTS, Attempt, Endpoint, Experiment, Opening, Settings, Sighting
 
 WINDOW = 256
-"""Attempts under way at once, at most."""
+"""The most attempts under way at once."""
 MOST_PER_CLIENT = 64_512
-"""What one client can open to one server and port: its own ports from 1024 upward."""
+"""The most connections of one client to one server and port: it has as many ports from 1024 upward."""
 SLOWEST_RATE = 1000.0
 """Connections a second that every machine can open."""
 ECHO_PATIENCE_S = 8.0
 POOL_LOOK_EVERY_S = 0.05
 RELEASE_SLACK_S = 5.0
-"""What is granted a busy machine, beyond the timers, until every port is free again."""
+"""Seconds that a busy machine may take, beyond the timers, until every port is free again."""
 BUSY_EVERY_S = 0.2
 EVERY_NUMBER = range(1, 1 << 31)
 QUICK_RELEASE: dict[str, Any] = {"tcp_trans_close_timeout": 1, "tcp_rst_timeout": 1, "hold_down_timeout": 0}
-"""Settings for an experiment that does not wait for the RFCs' times."""
+"""Settings that release ports faster than the RFCs recommend, so that an experiment need not wait."""
 
 
 def outlasting(attempts: int, settings: Settings, *, besides: float) -> float:
-    """Return an idle timer that is longer than `attempts` take, and `besides` seconds more."""
+    """Return an idle timer that is `besides` seconds longer than `attempts` attempts take."""
     return math.ceil(besides + attempts / SLOWEST_RATE) / settings.time_scale
 
 
@@ -41,7 +41,7 @@ class Filled:
 
     @property
     def rate(self) -> float:
-        """Connections that were established a second."""
+        """The number of connections that were established a second."""
         opened = self.established
         return len(opened) / (max(a.done_at for a in opened) - opened[0].sent_at) if opened else math.inf
 
@@ -56,20 +56,20 @@ class Filled:
 
     @property
     def established(self) -> list[Attempt]:
-        """The attempts that got through."""
+        """The attempts that were established."""
         return [attempt for attempt in self.attempts if attempt.outcome == "established"]
 
     @property
     def first_failure(self) -> Attempt | None:
-        """The first attempt that did not."""
+        """The first attempt that was not established."""
         return next((attempt for attempt in self.attempts if attempt.outcome != "established"), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """How many seconds after the last close the pool was whole again, and within how many it has to be.
+    """The seconds from the last close until the pool was whole again, and `within`, the most that they may be.
 
-    `seconds` is None if it took longer. `is_known`: the gateway knows how many ports are free.
+    `seconds` is None if it took longer. `is_known` is whether the gateway knows how many ports are free.
     """
 
     seconds: float | None
@@ -80,9 +80,9 @@ class Drained:
 class Filling:
     """Connections from all clients to one or more services, and the pool that they take their ports from.
 
-    Attempts go over the destinations in turn, and with each round of them to the next client. With `own_ports`
-    every attempt has a source port that no other of its host has, and none of any host while they suffice; else
-    a host's kernel may use one port toward several destinations.
+    Attempts go to the destinations in turn, and after each round of these the next client makes them. With
+    `own_ports` no two attempts of one host have the same source port, and none of all hosts as long as the ports
+    suffice. Otherwise a host's kernel may use one port toward several destinations.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Filling:
         destinations: int = 1,
         own_ports: bool = False,
     ) -> None:
-        """Make ready for fills of `attempts`, of which `capacity` stay open (by default all)."""
+        """Start servers and clients for `attempts` attempts, of which `capacity` stay open (by default all)."""
         self._x = x
         self._own_ports = own_ports
         self._protocol = protocol or x.protocol
@@ -115,12 +115,12 @@ class Filling:
         ahead: int = 0,
         clients: Sequence[int] | None = None,
     ) -> Filled:
-        """Open attempts and keep them: the next ones by their number, or those with these numbers.
+        """Open attempts and keep them open. `attempts` is the number of new ones, or the range of their numbers.
 
-        `clients` (by their places) make them in turn; by default all do. `in_order` of them are under way at once
-        while all are answered: the fewer, the more it means which one is the first to fail. The first `ahead` are
-        over before any other begins, so that none of the others takes what is theirs; but not where several
-        workers share them. `patience` is the parameter of that name, unless given.
+        `clients` (by their places, by default all) make them in turn. As long as all are answered, `in_order` of
+        them are under way at once: the smaller it is, the more exact is the order in which attempts fail. The
+        first `ahead` are over before any other begins, so that none of the others takes a port of theirs, unless
+        several workers share them. `patience` is by default the parameter of that name.
         """
         numbers = range(self._next, self._next + attempts) if isinstance(attempts, int) else attempts
         self._next = max(self._next, numbers.stop)
@@ -143,9 +143,9 @@ class Filling:
         return Filled(opened, time.monotonic() - started)
 
     def echo(self, numbers: range = EVERY_NUMBER, *, patience: float = ECHO_PATIENCE_S) -> set[int]:
-        """Exchange data on each established connection among these numbers; by default on all.
+        """Exchange data on each established connection among these numbers (by default all).
 
-        Return the numbers of those that were answered, and seen from the same external endpoint as before.
+        Return the numbers of those that were answered, and whose external endpoint was the same as before.
         """
         total = min(len(numbers), self._next - 1)
         with self._x.phase("echo"):
@@ -154,7 +154,7 @@ class Filling:
             )
 
     def by_client(self, numbers: Collection[int]) -> list[int]:
-        """Return how many of these attempts each client made, in the clients' order."""
+        """Return the number of these attempts that each client made, in the clients' order."""
         counts = Counter(self._client_of[number] for number in numbers)
         return [counts[place] for place in range(len(self._x.lab.clients))]
 
@@ -167,13 +167,13 @@ class Filling:
                 time.sleep(min(left, BUSY_EVERY_S))
 
     def drain(self, filled: Filled) -> Drained:
-        """Close everything, and wait until every port is free again.
+        """Close all connections, and wait until every port is free again.
 
-        Where the gateway does not know how many are free, wait for as long as it declares to keep a port.
+        If the gateway does not know how many ports are free, wait for the time that it declares to keep a port.
         """
         settings, kept_open = self._x.settings, len(filled.established)
         _, latest = self._x.behaviour.port_back.value["close" if self._protocol == "tcp" else "udp"]
-        # A gateway may count a port for longer than it keeps it from others.
+        # A gateway may count a port as allocated for longer than it keeps it from others.
         longest = max(latest, settings.tcp_trans_close_timeout * settings.time_scale)
         within = longest + RELEASE_SLACK_S
         with self._x.phase("drain"):
@@ -194,11 +194,11 @@ class Filling:
 
     @property
     def targets(self) -> list[Endpoint]:
-        """Where the servers answer."""
+        """The endpoints at which the servers answer."""
         return self._servers.targets
 
     def seen(self, filled: Filled) -> list[Endpoint]:
-        """Return the external endpoints of established attempts, as far as the servers saw them."""
+        """Return the external endpoints of the established attempts that the servers saw."""
         external = {sighting.nonce: sighting.external for sighting in self.sightings()}
         return [external[attempt.nonce] for attempt in filled.established if attempt.nonce in external]
 
@@ -210,9 +210,9 @@ class Filling:
 def opening(
     number: int, place: int, clients: Sequence[int], targets: Sequence[Endpoint], *, own_port: bool
 ) -> Opening:
-    """Return which client makes an attempt, to where, and from which port: the targets in turn, then the clients.
+    """Return the attempt with a number: its client, target and source port. Targets come in turn, then clients.
 
-    `place` is the attempt's place in its turn, from 0.
+    `place` is the attempt's place in the fill, from 0.
     """
     turn, target = divmod(place, len(targets))
     round_, client = divmod(turn, len(clients))

@@ -1,4 +1,4 @@
-"""A table that is full while ports are left: what it takes for that, and the counters of what ran short."""
+"""A table that is full while ports are left: the requirement for that, and the counters of what ran short."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from testbed.api import DROPPED, Asked, Counters, Experiment, Of, Refusal, Requi
 
 
 def runs_short_first(key: str, *, or_null: bool = False) -> Requirement:
-    """Need that the limit `key` runs short before ports and other limits do; `or_null`, or that there is none."""
+    """Need that the limit `key` runs short before ports and other limits. With `or_null` it may also be null."""
 
     def unmet(asked: Asked) -> Refusal | None:
         limit = getattr(asked.settings, key)
@@ -25,7 +25,8 @@ def runs_short_first(key: str, *, or_null: bool = False) -> Requirement:
 def check_dropped_for(what: str, name: str, packets: int, counters: Counters, x: Experiment[Any]) -> None:
     """Check that the gateway dropped `packets` or more for want of `what`, and none for want of anything else.
 
-    `name` is the counter of the former. A gateway that does not know it cannot tell them apart.
+    `name` is the counter of packets dropped for want of `what`. If the gateway does not know it, nothing is
+    checked.
     """
     if counters.get(name) is None:
         return

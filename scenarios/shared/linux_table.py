@@ -1,7 +1,7 @@
-"""Linux's own table of connections, filled to its end and beyond with datagrams that nobody answers.
+"""Linux's own table of connections, filled to its end and beyond with datagrams that have no answer.
 
-It is as large as this machine has it (`nf_conntrack_max`), which is read and never changed. Where it is full,
-Linux makes room: an entry goes that is not assured of its place. Over TCP the handshake assures one.
+The table has the size that this machine gives it (`nf_conntrack_max`), which is read and never changed. When the
+table is full, Linux makes room by removing an entry that is not assured. Over TCP the handshake assures an entry.
 """
 
 from __future__ import annotations
@@ -14,31 +14,32 @@ from testbed.traffic.flood import Silence, flood, targets_needed
 from topologies.gateways.netfilter import facts
 
 MOST_ENTRIES = 1_048_576
-"""A larger table is not filled: at some 400 bytes each its entries would take more than 400 MB."""
+"""The largest table that is filled: at some 400 bytes each, more entries would take more than 400 MB."""
 BEYOND = 0.1
-"""The share by which the datagrams are more than what the table holds."""
+"""The share by which the datagrams exceed the size of the table."""
 TRIMMED = 0.9
-"""Linux's garbage collector, when it comes by, trims a table that is full to 95 %, of such entries as may go."""
+"""Share of its size to which the table is certainly filled. Linux's garbage collector removes entries that are not
+assured from a table that is filled to 95 %."""
 SILENT_PORT = 5000
 
 
 def fillable() -> Requirement:
-    """Need, if limit_sessions is null, a table that makes room and can be filled, and a protocol that assures."""
+    """Need, if limit_sessions is null, a table that makes room and can be filled, and TCP, which assures one."""
 
     def unmet(asked: Asked) -> Refusal | None:
         protocol, size = asked.parameters.protocol, facts.table_size()
         if asked.settings.limit_sessions is not None:
             return None
         if asked.declared.state_exhausted.value.evicts != "unassured":
-            why = "the table of this gateway has no end then"
+            why = "without it the table of this gateway has no limit"
             return Refusal("limit_sessions", None, why, "a limit_sessions below the number of ports")
         if protocol != "tcp":
-            why = "with limit_sessions=null an answer must assure an entry of its place, and only TCP's does"
+            why = "with limit_sessions=null an answer must assure an entry, and only an answer over TCP does"
             return Refusal("protocol", protocol, why, "protocol=tcp", kind="parameter")
         if size > MOST_ENTRIES:
             why = (
-                f"this machine's table holds {size:,} connections (net.netfilter.nf_conntrack_max), and more than "
-                f"{MOST_ENTRIES:,} are not filled"
+                f"this machine's table holds {size:,} connections (net.netfilter.nf_conntrack_max), and a table "
+                f"of more than {MOST_ENTRIES:,} is not filled"
             )
             way_out = "a limit_sessions below the number of ports, or lower nf_conntrack_max"
             return Refusal("limit_sessions", None, why, way_out)
@@ -49,10 +50,10 @@ def fillable() -> Requirement:
 
 
 class Flood:
-    """Datagrams of a flow each, more than the table holds, and a server that is silent as long as this lives."""
+    """Datagrams, each of its own flow, more than the table holds, and a server that answers none of them."""
 
     def __init__(self, x: Experiment[Any]) -> None:
-        """Read the size of the table, and let the second server be silent."""
+        """Read the size of the table, and open the sockets of the second server, which never answers."""
         self._x = x
         self.size = int(x.lab.gateway.environment()["nf_conntrack_max"])
         self.flows = math.ceil(self.size * (1 + BEYOND))
@@ -61,11 +62,11 @@ class Flood:
 
     @property
     def filled(self) -> int:
-        """The number of entries from which on the table counts as full."""
+        """The number of entries with which the table counts as full."""
         return math.floor(self.size * TRIMMED)
 
     def send(self) -> None:
-        """Send them all, from the clients in turn."""
+        """Send all datagrams, from the clients in turn."""
         clients, targets = [host.netns for host in self._x.lab.clients], self._silence.targets
         with self._x.phase("flood"):
             flood(clients, targets, self.flows, progress=lambda done: self._x.progress(done, self.flows))

@@ -1,4 +1,4 @@
-"""Another application on the gateway's switch: it has rules of its own, in the same tables as the NAT."""
+"""Another application on the gateway's switch, with rules of its own in the tables of the NAT."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from testbed.api import Gateway
 from topologies.gateways.bridge import Bridge, output
 
 SOURCES = ipaddress.IPv4Address("198.18.0.1")
-"""The first address that its rules match (RFC 2544: for tests, and on no network): traffic that there is not."""
+"""The first address that its rules match. It is for tests only (RFC 2544), so the rules match no traffic here."""
 COOKIE = "0x57a9e"
-"""What tells its rules from the NAT's."""
+"""The cookie of its rules, which distinguishes them from the NAT's."""
 IDLE_TIMEOUT_S = 3600
 
 
 class OtherApplication:
-    """It uses a bridge beside the NAT's controller, and only those tables whose size is limited."""
+    """An application that adds rules to those tables of the gateway's bridge whose size is limited."""
 
     def __init__(self, gateway: Gateway) -> None:
-        """Find out which tables have a limit."""
+        """Read which tables of the bridge have a limit."""
         assert isinstance(gateway, Bridge), "only a bridge has tables"
         self._bridge = gateway
         rows = gateway.vsctl("get", "Bridge", gateway.name, "flow_tables")
@@ -39,6 +39,6 @@ class OtherApplication:
         return rules.count("cookie=")
 
     def evict(self) -> None:
-        """Let each table make room for a new rule: it evicts one that has a timeout."""
+        """Set each table to make room for a new rule by evicting one that has a timeout."""
         for row in self._tables.values():
             self._bridge.vsctl("set", "Flow_Table", row, "overflow_policy=evict")

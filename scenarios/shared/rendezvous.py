@@ -1,7 +1,7 @@
 """A rendezvous server and the peers that it introduces to each other: what RFC 5128 calls UDP hole punching.
 
 All sockets are in the scenario's own process, each in the network namespace in which it was made. Messages are
-JSON lists of a sender's name and words. Whatever may be lost on its way is sent again every ASK_EVERY_S.
+JSON lists of a sender's name and words. Since any message may be lost, it is sent again every ASK_EVERY_S.
 """
 
 from __future__ import annotations
@@ -16,36 +16,37 @@ from typing import Any
 from testbed.api import Attempt, Endpoint, Lab, network_of
 
 PORTS = (3478, 3479)
-"""Where the server listens: the port of STUN (RFC 8489), and the next (RFC 5780)."""
+"""The ports at which the server listens: that of STUN (RFC 8489), and the next (RFC 5780)."""
 ENDPOINTS = ("the one that was asked", "another port", "another address")
-"""The server's endpoints, seen from a host that asked at the first: what a mapping can depend on (RFC 5780)."""
+"""The server's endpoints, from the view of a host that asked at the first. A mapping can depend on the differences
+between them (RFC 5780)."""
 ASK_EVERY_S = 0.2
 ANSWERED_WITHIN_S = 10.0
 KNOCKS = 5
-"""How often each server endpoint tries to reach a host: a packet may be lost on a busy machine."""
+"""Times that each server endpoint tries to reach a host, since a busy machine may lose a packet."""
 
 
 class Peer:
-    """A host that wants to reach another; `met` is the endpoint at which it reached it, and was answered."""
+    """A host that tries to reach another. `met` is the endpoint from which the other has answered."""
 
     def __init__(self, lab: Lab, host: Any, name: str) -> None:
         self.name = name
         self.host = host
         self.seen: list[Endpoint] = []
-        """Where each endpoint of the server saw it."""
+        """The external endpoint at which each endpoint of the server saw it."""
         self.other: Endpoint = ("", 0)
-        """Where the server saw the other peer."""
+        """The external endpoint at which the server saw the other peer."""
         self.met: Endpoint | None = None
         self._began = self._ended = time.monotonic()
         with network_of(host.netns):
             self.socket = _bound(str(lab.topology.addresses[host.name][0]), 0)
 
     def send(self, words: str, to: Endpoint) -> None:
-        """Send a message in its own name."""
+        """Send a message with the peer's name to an endpoint."""
         self.socket.sendto(json.dumps([self.name, words]).encode(), to)
 
     def receive(self) -> None:
-        """Answer the other's greeting, wherever it comes from; note the other's answer to its own."""
+        """Answer the other peer's greeting, from any endpoint, or note the other's answer to this peer's own."""
         (sender, words, *_), source = _received(self.socket)
         if sender in (self.name, "server"):
             return
@@ -55,7 +56,7 @@ class Peer:
             self.met, self._ended = source, time.monotonic()
 
     def attempt(self, number: int) -> Attempt:
-        """Describe as one of a scenario's attempts that it tried to reach the other."""
+        """Return the peer's try to reach the other, as an attempt with a number."""
         return Attempt(
             number=number,
             nonce=-number,
@@ -71,7 +72,7 @@ class Peer:
 
 
 class Server:
-    """The rendezvous server: it sees where peers come from, introduces them, and passes their messages on."""
+    """The rendezvous server: it sees the peers' external endpoints, introduces the peers, and relays messages."""
 
     def __init__(self, lab: Lab) -> None:
         host = lab.servers[0]
@@ -80,12 +81,12 @@ class Server:
             self._sockets = [_bound(first, PORTS[0]), _bound(first, PORTS[1]), _bound(second, PORTS[0])]
 
     def see(self, peer: Peer) -> list[Endpoint]:
-        """Have a peer ask at each endpoint; return from where it was seen there. Raises TimeoutError."""
+        """Have a peer ask at each endpoint, and return the external endpoints seen there. Raises TimeoutError."""
         peer.seen = [self._asked(listener, peer) for listener in self._sockets]
         return peer.seen
 
     def reach(self, peer: Peer) -> list[str]:
-        """Have a peer ask at the first endpoint, and all answer; return the endpoints whose answers arrive."""
+        """Have a peer ask at the first endpoint and all answer, and return the endpoints whose answers arrive."""
         peer.seen = [self._asked(self._sockets[0], peer)]
         came: set[str] = set()
         for _ in range(KNOCKS):
@@ -100,7 +101,7 @@ class Server:
         return [name for name in ENDPOINTS if name in came]
 
     def introduce(self, peer: Peer, other: Peer) -> None:
-        """Send a peer the endpoint at which the other was seen, until it has that. Raises TimeoutError."""
+        """Send a peer the external endpoint of the other, until it has got it. Raises TimeoutError."""
         deadline = time.monotonic() + ANSWERED_WITHIN_S
         while time.monotonic() < deadline:
             self._send(peer, ["server", "the other", *other.seen[0]])
@@ -109,10 +110,10 @@ class Server:
                 if words[:2] == ["server", "the other"]:
                     peer.other = (words[2], words[3])
                     return
-        raise TimeoutError(f"{peer.name} did not learn the other's endpoint within {ANSWERED_WITHIN_S:.0f} s")
+        raise TimeoutError(f"{peer.name} did not get the other's endpoint within {ANSWERED_WITHIN_S:.0f} s")
 
     def relay(self, sender: Peer, receiver: Peer) -> bool:
-        """Pass a message on from one peer to the other; return whether it arrived."""
+        """Relay a message from one peer to the other, and return whether it arrived."""
         deadline = time.monotonic() + ANSWERED_WITHIN_S
         while time.monotonic() < deadline:
             sender.send("pass this on", self._sockets[0].getsockname())
@@ -139,7 +140,7 @@ class Server:
 
 
 def punch(peers: Sequence[Peer], patience: float) -> None:
-    """Have both send to where the other was seen, until both were answered, or for `patience` seconds."""
+    """Have both peers send to each other's external endpoint until both have met, or for `patience` seconds."""
     deadline, send_at = time.monotonic() + patience, 0.0
     by_socket = {peer.socket: peer for peer in peers}
     while (now := time.monotonic()) < deadline and not all(peer.met for peer in peers):

@@ -1,4 +1,4 @@
-"""A server of TCP and UDP in the scenario's own process: the scenario can end each connection as it likes."""
+"""A server of TCP and UDP in the scenario's own process, which can end each connection as it likes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Connection:
         return self._socket.fileno()
 
     def hear(self) -> None:
-        """Answer a hello; or note that the other side has closed."""
+        """Answer a hello, or note that the other side has closed."""
         try:
             data = self._socket.recv(512)
         except OSError:  # a reset
@@ -41,21 +41,21 @@ class Connection:
             self.awaits, self.other_side_closed = 0, True
 
     def close(self) -> None:
-        """Close in an orderly way."""
+        """Close the connection in an orderly way."""
         self.awaits = 0
         self._socket.close()
 
     def vanish(self) -> None:
-        """Disappear without a packet."""
+        """End the connection without a packet, as in a power failure."""
         self.awaits = 0
         vanish(self._socket)
 
 
 class Server:
-    """Answers hellos, and remembers which client came from which external endpoint."""
+    """Answers hellos, and records each client's external endpoint."""
 
     def __init__(self, netns: str, target: Endpoint) -> None:
-        """Listen in a host's network namespace."""
+        """Listen at the target, in a host's network namespace."""
         with network_of(netns):
             self._stream = socket.create_server(target, backlog=BACKLOG)
             self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -66,10 +66,10 @@ class Server:
         self._accepted: list[Connection] = []
         self._seen: dict[tuple[int, Endpoint, str], list[float]] = {}
         self.connections: dict[int, Connection] = {}
-        """By the nonces of their clients."""
+        """The connections by the nonces of their clients."""
 
     def listeners(self) -> Iterator[Listener]:
-        """All sockets that have to be waited for."""
+        """Yield the owner of each socket that has to be waited for."""
         yield _Ready(self._stream, self._accept)
         yield _Ready(self._datagrams, self._return)
         yield from self._accepted
@@ -82,7 +82,7 @@ class Server:
         ]
 
     def answer(self, hello: bytes, peer: Endpoint, connection: Connection | None = None) -> bytes:
-        """Return the answer to a hello."""
+        """Return the answer to a hello, and record the client."""
         nonce, token = HELLO.unpack(hello)
         now = time.monotonic()
         protocol = "udp" if connection is None else "tcp"
@@ -102,7 +102,7 @@ class Server:
 
 
 class _Ready:
-    """A socket of the server itself."""
+    """A listening socket of the server, and the action that its events ask for."""
 
     awaits = select.POLLIN
 
@@ -115,5 +115,5 @@ class _Ready:
         return self._socket.fileno()
 
     def hear(self) -> None:
-        """Accept, or return a datagram."""
+        """Accept a connection, or answer a datagram."""
         self._act()

@@ -1,4 +1,4 @@
-"""One connection through the NAT of which both ends are ours: each can send, and it is seen what comes of that."""
+"""One connection through the NAT with both ends in the scenario: each can send, and the result is observed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from testbed.api import Lab, network_of
 from testbed.traffic.attempt import KINDS
 
 WATCHED_PORT = 4000
-"""Where its server listens: on another port than the other servers."""
+"""The port at which its server listens: not that of the other servers."""
 SETTLED_S = 5.0
-"""The longest time that making it may take."""
+"""The most seconds that making the connection may take."""
 
 
 class Watched:
     """A connection from the first client to the first server; `seen` is its external endpoint."""
 
     def __init__(self, lab: Lab, protocol: str) -> None:
-        """Make it."""
+        """Make the connection, or a UDP flow, and note its external endpoint."""
         self._kind, _ = KINDS[protocol]
         self._server_netns, self._target = lab.servers[0].netns, lab.endpoint(port=WATCHED_PORT)
         self._is_stream = protocol == "tcp"
@@ -35,17 +35,17 @@ class Watched:
             self._client.send(b"hello")
             self.seen = listener.recvfrom(64)[1]
             self._awaiting = listener
-            # A socket that is connected is given errors, and takes nothing from anybody else.
+            # A connected socket gets errors, and accepts nothing from any other endpoint.
             self._server = self._listening()
             self._server.connect(self.seen)
 
     def client_sends(self, patience: float) -> str:
-        """Let the client send something; return `arrived`, `nothing`, or the error that came back."""
+        """Have the client send data, and return `arrived`, `nothing`, or the error that came back."""
         self._client.send(b"are you there?")
         return _outcome(self._awaiting, self._client, patience)
 
     def server_sends(self, patience: float) -> str:
-        """Let the server send something; return `arrived`, `nothing`, or the error that came back."""
+        """Have the server send data, and return `arrived`, `nothing`, or the error that came back."""
         self._server.send(b"are you there?")
         return _outcome(self._client, self._server, patience)
 
@@ -61,7 +61,7 @@ class Watched:
 
 
 def _outcome(receiver: socket.socket, sender: socket.socket, patience: float) -> str:
-    """Wait for what was sent to arrive at the receiver, or for an error at the sender."""
+    """Wait until data arrives at the receiver, or an error at the sender, and return which."""
     poll = select.poll()
     poll.register(receiver, select.POLLIN)
     poll.register(sender, 0)

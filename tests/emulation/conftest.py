@@ -1,4 +1,4 @@
-"""The real thing: each test runs `lastport` as a user would, and looks at what it says and leaves."""
+"""Tests in real labs: each runs `lastport` as a user would, and examines what it prints and leaves."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PERJURERS = FILES / "perjurers.py"
 DEADLINE_S = 120
 
 SMALL = ("--set", "ports=16", "--set", "attempts=24", "--set", "clients=3")
-"""A size at which a run takes its patience twice, and little more."""
+"""A size at which a run takes little more than twice its patience."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A run of the command that has ended."""
+    """A command that has ended: its exit status, and what it printed on standard output and standard error."""
 
     status: int
     output: str
@@ -33,7 +33,7 @@ class Finished:
 
     @property
     def result(self) -> dict[str, Any]:
-        """The object that --json printed, which must be all that it printed."""
+        """The object that `--json` printed, which must be all that it printed."""
         parsed: dict[str, Any] = json.loads(self.output)
         return parsed
 
@@ -43,7 +43,7 @@ class Finished:
         return [check["claim"] for check in self.result["checks"] if not check["ok"]]
 
     def check(self, words: str) -> dict[str, Any]:
-        """The one check whose claim has these words."""
+        """Return the one check whose claim has these words."""
         (found,) = [check for check in self.result["checks"] if words in check["claim"]]
         return found
 
@@ -54,7 +54,7 @@ Run = Callable[..., Finished]
 
 @pytest.fixture(scope="session", autouse=True)
 def machine() -> None:
-    """Skip where there can be no lab: without root, if the machine allows it to root only."""
+    """Skip all tests if there can be no lab: without root, on a machine that allows labs to root only."""
     done = subprocess.run([*COMMAND, "doctor"], capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     if done.returncode == 3 and os.geteuid() != 0:
         pytest.skip("this machine has labs for root only: sudo ./lastport test")
@@ -63,7 +63,7 @@ def machine() -> None:
 
 @pytest.fixture
 def temporary(tmp_path: Path) -> Path:
-    """Where a run may put its temporary files."""
+    """Return a folder for the temporary files of a run."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     return folder
@@ -71,7 +71,7 @@ def temporary(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(tmp_path: Path, temporary: Path) -> Iterator[Start]:
-    """Start the command in a folder of its own, and return the process; it does not outlive the test."""
+    """Start the command in a folder of its own, and return the process, which does not outlive the test."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -96,7 +96,7 @@ def start(tmp_path: Path, temporary: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def run(start: Start) -> Run:
-    """Run the command to its end."""
+    """Run the command in a folder of its own to its end."""
 
     def run(*arguments: str, **environment: str) -> Finished:
         process = start(*arguments, **environment)

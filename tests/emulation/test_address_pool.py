@@ -1,4 +1,4 @@
-"""The scenario address-pool on the real thing."""
+"""The scenario address-pool in a real lab."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SMALL = [word for size in SIZES for word in ("--set", size)]
     ("pooling", "alone"), [("paired", 4), ("paired-soft", 12), ("arbitrary", 12), ("roundrobin", 12)]
 )
 def test_three_addresses_make_three_times_the_ports(run: Run, pooling: str, alone: int) -> None:
-    """For all clients together; what one gets alone is up to the pooling."""
+    """All clients together get the ports of every address. What one gets alone depends on the pooling."""
     chosen = ("--set", f"address_allocation_type={pooling}")
     finished = run("run", "address-pool", *SMALL, *chosen, "--json")
 
@@ -24,7 +24,7 @@ def test_three_addresses_make_three_times_the_ports(run: Run, pooling: str, alon
 
 
 def test_a_nat_that_uses_one_address_only_is_found_out(run: Run) -> None:
-    """Mutation: it forgets the others."""
+    """Mutation: the NAT uses only the first of its addresses."""
     finished = run("run", "address-pool", *SMALL, "--gateway", f"{BROKEN}:OneAddress", "--json")
 
     assert finished.status == 1, finished.output + finished.complaints
@@ -32,7 +32,7 @@ def test_a_nat_that_uses_one_address_only_is_found_out(run: Run) -> None:
 
 
 def test_a_nat_that_breaks_its_pairs_is_found_out(run: Run) -> None:
-    """Mutation: it declares paired pooling, and pools arbitrarily."""
+    """Mutation: the NAT declares paired pooling, and pools arbitrarily."""
     finished = run("run", "address-pool", *SMALL, "--gateway", f"{BROKEN}:Generous", "--json")
 
     assert finished.status == 1, finished.output + finished.complaints

@@ -1,4 +1,4 @@
-"""What kind of NAT it is, as a prober finds that knows nothing of us (RFC 5780), for every pair of settings."""
+"""The kind of NAT that an independent prober finds (RFC 5780), for every pair of mapping and filtering."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCENARIO = str(Path(__file__).parent / "files" / "nat_behaviour.py")
 @pytest.mark.parametrize("filtering", ["eif", "adf", "edf"])
 @pytest.mark.parametrize("mapping", ["eim", "adm", "edm"])
 def test_a_prober_finds_the_behaviour_that_was_set(run: Run, mapping: str, filtering: str) -> None:
-    """Mapping and filtering are what they are set to, each whatever the other is (RFC 4787 REQ-1, REQ-8)."""
+    """Mapping and filtering are as they are set, each whatever the other is (RFC 4787 REQ-1, REQ-8)."""
     settings = ("--set", f"mapping_type={mapping}", "--set", f"filtering_type={filtering}")
     finished = run("run", SCENARIO, "--set", "clients=1", *settings, "--json")
 

@@ -1,4 +1,4 @@
-"""`lastport bench` on the real thing, as small as it goes: every subject sets up flows, and none is lost."""
+"""`lastport bench` in real labs, at the smallest sizes: every subject is measured, and loses no flow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SIZES = ("--set", "ports=512", "--set", "window=40", "--set", "fills=[0.75]", "-
 
 
 def test_every_controller_sets_up_all_flows_of_a_window(run: Run) -> None:
-    """Into a table that is three quarters full, which the textbook's has from other hands."""
+    """The table is three quarters full before; the textbook's is filled by raw messages."""
     subjects = ("--set", "subjects=[textbook, openflow, ceiling]", "--set", "protocols=[tcp]")
 
     finished = run("bench", "setup", "--repetitions", "1", "--json", *SIZES, *subjects)
@@ -23,8 +23,8 @@ def test_every_controller_sets_up_all_flows_of_a_window(run: Run) -> None:
     assert finished.result["environment"]["ovs"]
 
 
-def test_a_name_that_there_is_not(run: Run) -> None:
-    """The nearest one is named, and nothing is left behind."""
+def test_an_unknown_bench_is_refused_with_the_nearest_name(run: Run) -> None:
+    """A sentence names the bench that the user may have meant."""
     finished = run("bench", "setpu")
 
     assert finished.status == 2
@@ -44,7 +44,7 @@ def test_a_name_that_there_is_not(run: Run) -> None:
     ],
 )
 def test_the_other_benches_measure_something(run: Run, bench: str, sets: list[str]) -> None:
-    """Each row has a figure."""
+    """Each bench prints rows, and the figure of each row is above 0."""
     finished = run(
         "bench", bench, "--repetitions", "1", "--json", *(word for each in sets for word in ("--set", each))
     )

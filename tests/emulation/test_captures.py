@@ -1,4 +1,4 @@
-"""What `--pcap` keeps: both sides of the NAT, readable by others' programs."""
+"""The captures of `--pcap`: both sides of the NAT, readable by other programs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SIDES = ("inside", "outside")
 
 
 def syns(path: Path) -> list[Ether]:
-    """Every SYN without ACK in a capture."""
+    """Return every SYN without ACK in a capture."""
     return [frame for frame in rdpcap(str(path)) if TCP in frame and frame[TCP].flags == "S"]
 
 
 def test_the_captures_show_each_connection_before_and_after_the_nat(run: Run, tmp_path: Path) -> None:
-    """As many connections inside, from the clients, as the NAT's external address opened outside and refused."""
+    """Each attempt is seen inside, from its client, and each established one outside, from the NAT's address."""
     finished = run("run", "port-exhaustion", *SMALL, "--pcap", "--out", "results", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -47,8 +47,8 @@ def test_the_captures_show_each_connection_before_and_after_the_nat(run: Run, tm
         assert finished.result["series"]["capture"][side] == {"frames": len(frames), "dropped": 0}
 
 
-def test_without_the_option_there_are_none(run: Run, tmp_path: Path) -> None:
-    """It costs nothing: no file, no program."""
+def test_without_the_option_pcap_there_are_no_captures(run: Run, tmp_path: Path) -> None:
+    """There is no file, and no program that captures."""
     finished = run("run", "port-exhaustion", *SMALL, "--out", "results", "--json")
 
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["results.json"]
@@ -60,7 +60,7 @@ def test_without_the_option_there_are_none(run: Run, tmp_path: Path) -> None:
 def test_the_captures_of_a_run_that_is_broken_off_can_be_read(
     start: Start, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """Up to its end, which may be within a block that was being written."""
+    """A capture can be read up to its end, which may be within a block that was being written."""
     process = start("run", "port-exhaustion", *SMALL, "--set", "patience=60", "--pcap", "--out", "results")
     inside = tmp_path / "results" / "inside.pcapng"
     deadline = time.monotonic() + DEADLINE_S

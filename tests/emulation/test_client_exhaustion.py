@@ -1,4 +1,4 @@
-"""The scenario client-exhaustion on the real thing, at small sizes."""
+"""The scenario client-exhaustion in a real lab, at small sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZE = [word for setting in SMALL for word in ("--set", setting)]
 
 
 def test_the_clients_own_shortage_is_told_from_the_nats(run: Run) -> None:
-    """Alice gets EADDRNOTAVAIL without a packet while the NAT has ports; then the NAT refuses every host."""
+    """Alice gets EADDRNOTAVAIL without a packet while the NAT has ports. Then the NAT refuses every host."""
     finished = run("run", "client-exhaustion", *SIZE, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -32,7 +32,7 @@ def test_the_clients_own_shortage_is_told_from_the_nats(run: Run) -> None:
     ],
 )
 def test_a_nat_with_other_than_its_ports_is_noticed(run: Run, gateway: str, red: str) -> None:
-    """With fewer than alice has, the NAT refuses alice; with more, it refuses nobody in the end."""
+    """With fewer ports than alice has, the NAT refuses alice. With more than declared, it refuses no host."""
     finished = run("run", "client-exhaustion", *SIZE, "--gateway", f"{LIARS}:{gateway}", "--json")
 
     assert finished.status == 1, finished.output + finished.complaints
@@ -40,7 +40,7 @@ def test_a_nat_with_other_than_its_ports_is_noticed(run: Run, gateway: str, red:
 
 
 def test_a_client_that_has_ports_enough_is_noticed(run: Run) -> None:
-    """Its kernel refuses nothing, and its SYNs leave it."""
+    """The client's kernel refuses no connection, and its SYNs leave the host."""
     finished = run("run", f"{FILES / 'other_clients.py'}:Unlimited", *SIZE, "--json")
 
     assert finished.status == 1, finished.output + finished.complaints
@@ -52,7 +52,7 @@ def test_a_client_that_has_ports_enough_is_noticed(run: Run) -> None:
 
 
 def test_a_client_without_ports_is_not_taken_for_one_that_the_nat_refused(run: Run) -> None:
-    """When the NAT is full, bob has no port left either: the run breaks off with a sentence about that."""
+    """When the NAT is full, bob has no port left either, and the run breaks off with a sentence about that."""
     finished = run("run", f"{FILES / 'other_clients.py'}:AllLimited", *SIZE, "--json")
 
     assert finished.status == 4, finished.output + finished.complaints

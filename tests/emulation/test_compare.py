@@ -1,4 +1,4 @@
-"""`lastport compare` on the real thing: our gateway beside a student's with a fault."""
+"""`lastport compare` in real labs: our gateway beside a gateway with a fault."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FILES = Path(__file__).parent / "files"
 BOASTFUL = f"{FILES / 'broken_gateways.py'}:Boastful"
 
 
-def test_where_two_gateways_differ_is_said(run: Run, tmp_path: Path) -> None:
-    """Both runs in full, the one check that differs, and the page; a failed check is status 1."""
+def test_a_comparison_shows_where_two_gateways_differ(run: Run, tmp_path: Path) -> None:
+    """It has both runs in full, the one check that differs, and the page. A failed check is status 1."""
     finished = run(
         *("compare", "port-exhaustion", "--gateways", f"openflow,{BOASTFUL}", *SMALL),
         *("--out", "results", "--markdown", "results.md", "--json"),
@@ -38,7 +38,7 @@ def test_where_two_gateways_differ_is_said(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_interrupted_comparison_keeps_what_has_been_done(start: Start, tmp_path: Path) -> None:
-    """The first run in full, the second as far as it went; the third is not begun."""
+    """The first run is kept in full, and the second as far as it went. The third is not begun."""
     gateways = f"openflow,{BOASTFUL},{FILES / 'broken_gateways.py'}:Leaky"
     process = start("compare", "port-exhaustion", "--gateways", gateways, *SMALL, "--out", "results", "--json")
     deadline = time.monotonic() + DEADLINE_S

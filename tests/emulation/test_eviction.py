@@ -1,4 +1,4 @@
-"""The scenario eviction on the real thing."""
+"""The scenario eviction in a real lab: which connection a full NAT evicts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SMALL = ("--set", "ports=8", "--set", "clients=2")
     [("tcp", "eif", "ECONNRESET"), ("udp", "eif", "ECONNREFUSED"), ("udp", "edf", "nothing")],
 )
 def test_idle_connections_go_and_busy_ones_stay(run: Run, protocol: str, filtering: str, heard: str) -> None:
-    """The evicted client is told nothing; its server hears of the stranger, unless he is filtered."""
+    """The evicted client gets no error. Its server's packet is rejected by another host, unless it is filtered."""
     chosen = ("--set", f"protocol={protocol}", "--set", f"filtering_type={filtering}")
     finished = run("run", "eviction", *SMALL, *chosen, "--json")
 
@@ -24,7 +24,7 @@ def test_idle_connections_go_and_busy_ones_stay(run: Run, protocol: str, filteri
 
 
 def test_a_nat_that_evicts_the_busy_is_found_out(run: Run) -> None:
-    """Mutation: the policy ends the most recently used mapping."""
+    """Mutation: the policy evicts the most recently used mapping."""
     newest = f"{FILES}/own_strategies.py:EvictMru"
     finished = run(
         "run", "eviction", *SMALL, "--gateway", f"{BROKEN}:Perjured", "--set", f"on_exhaustion={newest}", "--json"
@@ -32,4 +32,4 @@ def test_a_nat_that_evicts_the_busy_is_found_out(run: Run) -> None:
 
     assert finished.status == 1
     assert not finished.check("busy connections that still carry data")["ok"]
-    assert not finished.check("whose ports the newcomers have")["ok"]
+    assert not finished.check("whose ports the new ones have")["ok"]

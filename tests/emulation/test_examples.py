@@ -1,4 +1,4 @@
-"""What a stranger copies or is given: the examples of `docs/examples`, and the skeletons of `lastport new`."""
+"""The files that a user begins with: the examples of `docs/examples`, and the skeletons of `lastport new`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ EVERY_GATEWAY = [*GATEWAYS, ONE_RULE]
 
 
 def named(gateway: str) -> str:
-    """Return a test's name for a gateway."""
+    """Return the name of a gateway for a test's title."""
     return Path(gateway).stem
 
 
 @pytest.mark.parametrize("gateway", EVERY_GATEWAY, ids=named)
-def test_the_scenario_passes_on_every_gateway(run: Run, gateway: str) -> None:
-    """It tells its story, and passes over the counters that a gateway does not know."""
+def test_the_example_scenario_passes_on_every_gateway(run: Run, gateway: str) -> None:
+    """It prints its story, and makes no check of a counter that a gateway does not know."""
     scenario = str(EXAMPLES / "who_answers_scenario.py")
     finished = run("run", scenario, "--gateway", gateway, "--set", "clients=2")
 
@@ -32,8 +32,8 @@ def test_the_scenario_passes_on_every_gateway(run: Run, gateway: str) -> None:
 
 
 @pytest.mark.parametrize("gateway", EVERY_GATEWAY, ids=named)
-def test_the_topology_works_with_every_gateway(run: Run, gateway: str) -> None:
-    """Its two rooms run out of ports as any home does."""
+def test_the_example_topology_works_with_every_gateway(run: Run, gateway: str) -> None:
+    """The NAT of its two rooms runs out of ports as any home's does."""
     topology = str(EXAMPLES / "two_rooms_topology.py")
     finished = run("run", "port-exhaustion", "--topology", topology, "--gateway", gateway, *SMALL, "--json")
 
@@ -53,7 +53,7 @@ def test_the_topology_works_with_every_gateway(run: Run, gateway: str) -> None:
 def test_the_other_examples_run_out_of_ports_as_they_say(
     run: Run, chosen: tuple[str, ...], established: int
 ) -> None:
-    """An allocator of odd ports gives half of them, and that is all that is expected of it."""
+    """The allocator of odd ports gives half of all ports, and no more is expected of it."""
     finished = run("run", "port-exhaustion", *chosen, *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -64,7 +64,7 @@ def test_the_other_examples_run_out_of_ports_as_they_say(
     "scenario", ["release", "client-exhaustion", "hole-punching", "refusal-signals", "protocols"]
 )
 def test_the_gateway_of_one_rule_passes_other_scenarios(run: Run, scenario: str) -> None:
-    """What it declares is true, whatever is asked."""
+    """The facts that the gateway declares are true, whatever scenario checks them."""
     finished = run("run", scenario, "--gateway", ONE_RULE, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -74,7 +74,12 @@ def test_the_gateway_of_one_rule_passes_other_scenarios(run: Run, scenario: str)
     ("scenario", "before", "after", "claim"),
     [
         ("refusal-signals", "{ tcp, udp, icmp }} snat", "{ icmp }} snat", "no packet left untranslated"),
-        ("hole-punching", "input priority filter; policy drop", "input priority filter", "the peers reach each other directly"),
+        (
+            "hole-punching",
+            "input priority filter; policy drop",
+            "input priority filter",
+            "the peers reach each other directly",
+        ),
     ],
     ids=["a rule that leaves TCP as it is", "a router that answers for its own address"],
 )
@@ -92,7 +97,7 @@ def test_a_wrong_rule_is_found_out(
 
 @pytest.mark.parametrize("kind", ["scenario", "topology", "gateway", "allocator", "policy"])
 def test_a_skeleton_runs_at_once_and_one_check_fails_on_purpose(run: Run, kind: str, tmp_path: Path) -> None:
-    """The command that `new` prints is all it takes; the check's source says what to do next."""
+    """The command that `new` prints runs it. The failed check's source names the recipe."""
     told = run("new", kind, "first-try")
     assert told.status == 0, told.complaints
     command = re.search(r"sudo ./lastport (.+)", told.output)

@@ -1,4 +1,4 @@
-"""The scenario fairness on the real thing."""
+"""The scenario fairness in a real lab."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ SMALL = ("--set", "ports=32", "--set", "clients=4")
 QUOTA = ("--set", "port_quota=8")
 
 
-def test_without_a_quota_the_greedy_one_has_everything(run: Run) -> None:
-    """The others get nothing: Jain's index is one over four."""
+def test_without_a_quota_the_greedy_host_has_every_port(run: Run) -> None:
+    """The other hosts get nothing, and Jain's index is 1/4."""
     finished = run("run", "fairness", *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -19,8 +19,8 @@ def test_without_a_quota_the_greedy_one_has_everything(run: Run) -> None:
     assert finished.result["series"]["jain_index"] == 0.25
 
 
-def test_with_a_quota_the_modest_get_what_they_ask_for(run: Run) -> None:
-    """Four connections each, and eight for the greedy one."""
+def test_with_a_quota_the_modest_hosts_get_what_they_ask_for(run: Run) -> None:
+    """Each of them gets four connections, and the greedy host eight."""
     finished = run("run", "fairness", *SMALL, *QUOTA, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -29,7 +29,7 @@ def test_with_a_quota_the_modest_get_what_they_ask_for(run: Run) -> None:
 
 @pytest.mark.parametrize(("gateway", "settings"), [("Indulgent", QUOTA), ("Rationing", ())])
 def test_a_nat_with_another_quota_is_found_out(run: Run, gateway: str, settings: tuple[str, ...]) -> None:
-    """Mutations: a quota that is ignored, and one that nobody has set."""
+    """Mutations: a quota that is ignored, and a quota that is not set."""
     finished = run("run", "fairness", *SMALL, *settings, "--gateway", f"{BROKEN}:{gateway}", "--json")
 
     assert finished.status == 1, finished.output + finished.complaints

@@ -1,4 +1,4 @@
-"""Hosts and links are made without a process for each step: what a user of Mininet sees of them, and how many."""
+"""The lab's hosts and links: a user of Mininet sees them as Mininet's own, and there can be many."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LAB_AND_STOCK = Path(__file__).parent / "files" / "lab_and_stock.py"
 
 
 def seen(kind: str) -> Any:
-    """Build a small lab of one kind, and return what was seen of it."""
+    """Build a small lab of one kind, and return what a user sees of it."""
     done = subprocess.run(
         ["unshare", *NAMESPACES, sys.executable, "-P", str(LAB_AND_STOCK), kind],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -33,7 +33,7 @@ def seen(kind: str) -> Any:
 
 
 def test_a_user_of_mininet_sees_the_same_lab_as_with_its_own_hosts_and_links() -> None:
-    """Commands, programs, addresses, routes, links that go down and up; only the shells start later."""
+    """Commands, programs, addresses, routes and links are the same. Only the hosts' shells start later."""
     ours, stock = seen("ours"), seen("stock")
 
     assert ours["user"] == stock["user"]
@@ -42,8 +42,8 @@ def test_a_user_of_mininet_sees_the_same_lab_as_with_its_own_hosts_and_links() -
     assert ours["shells"] == [[], ["alice", "bob"]]
 
 
-def test_256_clients_are_a_lab_like_any(run: Run) -> None:
-    """Each gets its one port."""
+def test_a_lab_of_256_clients_works_like_any(run: Run) -> None:
+    """Each client gets the one port of its quota."""
     finished = run("run", "port-exhaustion", "--set", "clients=256", "--set", "port_quota=1", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -53,7 +53,7 @@ def test_256_clients_are_a_lab_like_any(run: Run) -> None:
 
 @pytest.mark.parametrize("gateway", ["openflow", "netfilter"])
 def test_a_host_with_many_addresses_is_as_many_subscribers(run: Run, gateway: str) -> None:
-    """Each has its quota: 4 hosts of 30 addresses each, one connection for each address, and no more."""
+    """Each address has its quota: 4 hosts with 30 addresses each get one connection for each address."""
     sizes = ("--set", "clients=4", "--set", "addresses_per_client=30", "--set", "port_quota=1")
     finished = run("run", "port-exhaustion", "--gateway", gateway, *sizes, "--json")
 
@@ -61,8 +61,8 @@ def test_a_host_with_many_addresses_is_as_many_subscribers(run: Run, gateway: st
     assert finished.result["outcomes"]["established"] == 4 * 30
 
 
-def test_many_addresses_reach_through_two_nats(run: Run) -> None:
-    """The homes translate them, so the carrier sees two subscribers; all packets find their way back."""
+def test_hosts_with_many_addresses_connect_through_two_nats(run: Run) -> None:
+    """The homes translate the addresses, so the carrier sees two subscribers. All packets find their way back."""
     sizes = ("--set", "clients=4", "--set", "addresses_per_client=8", "--set", "ports=16")
     finished = run("run", "port-exhaustion", "--topology", "carrier", *sizes, "--json")
 

@@ -1,4 +1,4 @@
-"""The scenario hole-punching on the real thing."""
+"""The scenario hole-punching in a real lab."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.emulation.conftest import BROKEN, PERJURERS, Run
 def test_the_pair_of_behaviours_decides_whether_peers_meet(
     run: Run, mapping: str, filtering: str, met: int
 ) -> None:
-    """RFC 5128: a port that does not depend on the peer, or a NAT that lets everybody in."""
+    """They meet if ports do not depend on the peer, or if the NATs let every sender in (RFC 5128)."""
     chosen = ("--set", f"mapping_type={mapping}", "--set", f"filtering_type={filtering}")
     finished = run("run", "hole-punching", *chosen, "--set", "patience=1.5", "--json")
 
@@ -22,8 +22,8 @@ def test_the_pair_of_behaviours_decides_whether_peers_meet(
     assert finished.result["outcomes"]["established"] == met
 
 
-def test_a_nat_that_maps_otherwise_than_it_says_is_found_out(run: Run) -> None:
-    """Mutation: it declares endpoint-independent mapping, and takes a new port for each destination."""
+def test_a_nat_that_maps_otherwise_than_it_declares_is_found_out(run: Run) -> None:
+    """Mutation: the NAT declares endpoint-independent mapping, and takes a new port for each destination."""
     settings = ("--set", "mapping_type=edm", "--set", "filtering_type=edf", "--set", "patience=1.5")
     finished = run("run", "hole-punching", *settings, "--gateway", f"{PERJURERS}:openflow_mapping", "--json")
 
@@ -33,7 +33,7 @@ def test_a_nat_that_maps_otherwise_than_it_says_is_found_out(run: Run) -> None:
 
 
 def test_a_leak_between_homes_is_found_out(run: Run) -> None:
-    """Mutation: packets to the other home pass untranslated; only the link between the NATs sees them."""
+    """Mutation: packets to the other home pass untranslated, which only the link between the NATs sees."""
     finished = run("run", "hole-punching", "--gateway", f"{BROKEN}:Neighbourly", "--json")
 
     assert finished.status == 1, finished.output + finished.complaints

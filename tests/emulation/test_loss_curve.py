@@ -1,4 +1,4 @@
-"""The scenario loss-curve on the real thing."""
+"""The scenario loss-curve in a real lab."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ SMALL = ("--set", "ports=256", *CLIENTS)
 LARGE = ("--set", "ports=4096", *CLIENTS)
 
 
-def test_a_nat_that_finds_every_port_refuses_nobody_before_the_last(run: Run) -> None:
-    """The curve is 0 below 100 %, and 1 there."""
+def test_a_nat_that_finds_every_port_refuses_no_attempt_before_the_last_port(run: Run) -> None:
+    """The share of refused attempts is 0 below 100 % utilisation, and 1 at 100 %."""
     finished = run("run", "loss-curve", *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -22,7 +22,7 @@ def test_a_nat_that_finds_every_port_refuses_nobody_before_the_last(run: Run) ->
 
 
 def test_a_nat_that_searches_as_linux_does_refuses_early_and_as_predicted(run: Run) -> None:
-    """The first refusal comes while hundreds of ports are free."""
+    """The first refusal comes while many ports are still free."""
     finished = run("run", "loss-curve", *LARGE, "--allocator", "linux-like", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -30,7 +30,7 @@ def test_a_nat_that_searches_as_linux_does_refuses_early_and_as_predicted(run: R
 
 
 def test_a_gateway_that_only_claims_to_search_like_linux_is_found_out(run: Run) -> None:
-    """Mutation: it declares Linux's search, and finds every port."""
+    """Mutation: the gateway declares Linux's search, and finds every port."""
     finished = run("run", "loss-curve", *LARGE, "--gateway", f"{PERJURERS}:openflow_finds_every_port_of", "--json")
 
     assert finished.status == 1
@@ -38,7 +38,7 @@ def test_a_gateway_that_only_claims_to_search_like_linux_is_found_out(run: Run) 
 
 
 def test_a_gateway_that_only_claims_to_find_every_port_is_found_out(run: Run) -> None:
-    """Mutation: it declares to find every port, and searches like Linux."""
+    """Mutation: the gateway declares to find every port, and searches like Linux."""
     arguments = (
         *SMALL,
         "--set",

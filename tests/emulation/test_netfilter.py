@@ -1,4 +1,4 @@
-"""The gateway netfilter on this machine's kernel: what it declares holds, and a fault is found out."""
+"""The gateway netfilter on this machine's kernel: what it declares is true, and a fault is found out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NETFILTER = ("run", "port-exhaustion", "--gateway", "netfilter", "--json")
 
 
 def test_linux_runs_out_of_ports_and_keeps_what_it_has(run: Run) -> None:
-    """As many attempts as ports are established, to the last, and the others hear nothing."""
+    """As many attempts as ports are established, to the last port, and the others get no answer."""
     finished = run(*NETFILTER, "--set", "ports=64")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -33,7 +33,7 @@ def test_linux_runs_out_of_ports_and_keeps_what_it_has(run: Run) -> None:
     ids=["quota", "sessions"],
 )
 def test_a_limit_is_reached_before_the_ports(run: Run, limit: str, established: int, counter: str) -> None:
-    """The rules count connections, and their counter says what it was."""
+    """The rules count connections, and the counter of the limit shows that it was reached."""
     finished = run(*NETFILTER, *SMALL, "--set", limit)
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -44,7 +44,7 @@ def test_a_limit_is_reached_before_the_ports(run: Run, limit: str, established: 
 
 @pytest.mark.parametrize("allocator", ["preserving", "random"])
 def test_a_prober_finds_the_behaviour_that_is_declared(run: Run, allocator: str) -> None:
-    """An independent one (RFC 5780): the mapping depends on the destination only where ports are random."""
+    """By an independent prober (RFC 5780), the mapping depends on the destination only if ports are random."""
     choices = ("--gateway", "netfilter", "--allocator", allocator, "--set", "clients=1")
     finished = run("run", PROBER, *choices, "--json")
 
@@ -53,8 +53,8 @@ def test_a_prober_finds_the_behaviour_that_is_declared(run: Run, allocator: str)
     assert expected in finished.check("the mapping that is declared")["observed"]
 
 
-def test_a_machine_without_nft_cannot_run_it(run: Run, tmp_path: Path) -> None:
-    """It is told so before anything starts, and what to install; other gateways run."""
+def test_a_machine_without_nft_cannot_run_the_gateway(run: Run, tmp_path: Path) -> None:
+    """A sentence refuses the run before anything starts, and names the package to install."""
     folder = tmp_path / "programs"
     folder.mkdir()
     for name in ("/usr/bin", "/usr/sbin", "/bin", "/sbin"):
@@ -83,7 +83,7 @@ def test_a_machine_without_nft_cannot_run_it(run: Run, tmp_path: Path) -> None:
 def test_a_linux_that_changes_its_mind_is_found_out(
     run: Run, gateway: str, sizes: tuple[str, ...], claim: str
 ) -> None:
-    """What is declared of it is checked: ports_exhausted, finds_every_port_of, and what must never be."""
+    """Checks try what is declared (ports_exhausted, finds_every_port_of), and that no packet leaks."""
     finished = run("run", "port-exhaustion", "--json", "--gateway", f"{BROKEN}:{gateway}", *sizes)
 
     assert finished.status == 1, finished.output + finished.complaints

@@ -1,6 +1,6 @@
-"""The gateway ovs-ct on the real thing.
+"""The gateway ovs-ct in a real lab.
 
-The mutation is its own option: without the guard, what gets no port leaves with its inside address.
+The mutation is its own option `guard`: without it, a packet that gets no port leaves with its inside address.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ SMALL = ("port-exhaustion", "--gateway", "ovs-ct", "--set", "ports=64", "--json"
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
-def test_exactly_its_ports_are_given_out(run: Run, protocol: str) -> None:
-    """Up to 128 ports the last free one is found; who comes late hears nothing."""
+def test_as_many_attempts_as_ports_are_established(run: Run, protocol: str) -> None:
+    """Of up to 128 ports the last free one is found. Further attempts get no answer."""
     finished = run("run", *SMALL, "--set", f"protocol={protocol}")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -25,8 +25,8 @@ def test_exactly_its_ports_are_given_out(run: Run, protocol: str) -> None:
     assert finished.result["outcomes"]["timeout"] == 16
 
 
-def test_without_the_guard_it_leaks(run: Run) -> None:
-    """Each refused attempt leaks, and no other check fails."""
+def test_without_the_guard_refused_attempts_leak(run: Run) -> None:
+    """Each refused attempt leaks, and only the check of leaks fails."""
     finished = run("run", *SMALL, "--set", "guard=false")
 
     assert finished.status == 1, finished.output + finished.complaints

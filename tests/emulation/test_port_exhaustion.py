@@ -1,4 +1,4 @@
-"""The scenario port-exhaustion on the real thing, at small sizes."""
+"""The scenario port-exhaustion in real labs, at small sizes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.emulation.conftest import DEADLINE_S, FILES, SMALL, Finished, Run, St
 
 
 def finish(process: subprocess.Popen[str]) -> Finished:
-    """Wait for a run's end."""
+    """Wait for the end of a run, and return it."""
     output, complaints = process.communicate(timeout=DEADLINE_S)
     return Finished(process.returncode, output, complaints)
 
@@ -38,10 +38,10 @@ def test_a_nat_runs_out_of_ports_and_keeps_what_it_has(run: Run, protocol: str) 
     ],
     ids=["icmp", "reset", "evict-lru", "hold"],
 )
-def test_what_becomes_of_the_others_is_as_chosen(
+def test_refused_attempts_end_as_the_policy_decides(
     run: Run, policy: str, protocol: str, tcp: dict[str, int], udp: dict[str, int]
 ) -> None:
-    """For every way to run out: the hosts and the wire saw it, and every check holds."""
+    """For every policy, the hosts and the wire saw the outcome, and every check holds."""
     chosen = ("--set", f"on_exhaustion={policy}", "--set", f"protocol={protocol}")
     finished = run("run", "port-exhaustion", *SMALL, *chosen, "--json")
 
@@ -61,10 +61,8 @@ def test_what_becomes_of_the_others_is_as_chosen(
     ],
     ids=["quota", "mappings", "sessions", "flow table", "pool"],
 )
-def test_whichever_limit_is_reached_the_same_choice_applies(
-    run: Run, settings: tuple[str, ...], counter: str
-) -> None:
-    """Four clients with two connections each, whatever limits them; and the counter says what it was."""
+def test_the_same_policy_applies_at_every_limit(run: Run, settings: tuple[str, ...], counter: str) -> None:
+    """Four clients get two connections each, whatever limits them, and the counter shows which limit it was."""
     sizes = ("clients=4", "attempts=12", "ports=16", "on_exhaustion=icmp", *settings)
     sets = [word for size in sizes for word in ("--set", size)]
     finished = run("run", "port-exhaustion", *sets, "--json")
@@ -77,7 +75,7 @@ def test_whichever_limit_is_reached_the_same_choice_applies(
 
 @pytest.mark.parametrize("allocator", ["sequential", "preserving", "blocks", "linux-like"])
 def test_every_allocator_fills_the_pool(run: Run, allocator: str) -> None:
-    """To the last port, and the second time as well; `linux-like` does so where it is not too large."""
+    """Every port is given, and so in the second fill. `linux-like` finds every port of a pool this small."""
     finished = run(
         "run", "port-exhaustion", *SMALL, "--set", "port_set_size=4", "--allocator", allocator, "--json"
     )
@@ -86,8 +84,8 @@ def test_every_allocator_fills_the_pool(run: Run, allocator: str) -> None:
     assert finished.result["outcomes"]["established"] == 16
 
 
-def test_a_nat_with_ports_to_spare_refuses_nobody(run: Run) -> None:
-    """With fewer attempts than ports all are established."""
+def test_a_nat_with_ports_to_spare_refuses_no_attempt(run: Run) -> None:
+    """If there are fewer attempts than ports, all attempts are established."""
     finished = run("run", "port-exhaustion", "--set", "ports=16", "--set", "attempts=10", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -95,8 +93,8 @@ def test_a_nat_with_ports_to_spare_refuses_nobody(run: Run) -> None:
     assert finished.result["outcomes"]["timeout"] == 0
 
 
-def test_one_port_serves_one_connection(run: Run) -> None:
-    """The smallest NAT has one port."""
+def test_a_nat_with_one_port_serves_one_connection(run: Run) -> None:
+    """The smallest NAT works like any other."""
     finished = run("run", "port-exhaustion", "--set", "ports=1", "--set", "attempts=3", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -104,7 +102,7 @@ def test_one_port_serves_one_connection(run: Run) -> None:
 
 
 def test_two_addresses_have_twice_the_ports(run: Run) -> None:
-    """Each external address brings its own ports."""
+    """Each external address has its own ports."""
     sizes = ("--set", "ports=8", "--set", "external_addresses=2", "--set", "clients=4")
     finished = run("run", "port-exhaustion", *sizes, "--json")
 
@@ -120,8 +118,8 @@ def test_the_framework_may_be_os_ken(run: Run) -> None:
     assert finished.result["environment"]["framework"].startswith("os-ken ")
 
 
-def test_two_runs_at_once_do_not_meet(start: Start) -> None:
-    """Two runs have the same addresses, names and ports, and nothing in common."""
+def test_two_runs_at_once_do_not_affect_each_other(start: Start) -> None:
+    """Two runs use the same addresses, names and ports, each in its own sandbox."""
     runs = [
         start("run", "port-exhaustion", *SMALL, "--seed", seed, "--out", f"run-{seed}", "--json")
         for seed in ("1", "2")
@@ -131,7 +129,7 @@ def test_two_runs_at_once_do_not_meet(start: Start) -> None:
     assert [each.status for each in finished] == [0, 0], [each.output + each.complaints for each in finished]
 
 
-def test_the_first_to_fail_is_the_first_beyond_the_last_port(run: Run) -> None:
+def test_the_first_attempt_to_fail_is_the_first_beyond_the_last_port(run: Run) -> None:
     """Attempts are made in order, so the story can name the first that failed."""
     finished = run("run", "port-exhaustion", *SMALL)
 
@@ -150,7 +148,7 @@ def test_the_first_to_fail_is_the_first_beyond_the_last_port(run: Run) -> None:
     ],
 )
 def test_a_broken_nat_is_found_out(run: Run, gateway: str, claims: list[str]) -> None:
-    """The checks bite: each broken gateway fails the check that is about its fault."""
+    """Each broken gateway fails the check that is about its fault."""
     finished = run(
         "run", "port-exhaustion", *SMALL, "--gateway", f"{FILES}/broken_gateways.py:{gateway}", "--json"
     )
@@ -161,8 +159,8 @@ def test_a_broken_nat_is_found_out(run: Run, gateway: str, claims: list[str]) ->
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "icmp"])
-def test_what_leaked_is_told_by_who_sent_it(run: Run, protocol: str) -> None:
-    """Each attempt counts as leaked: a ping is known by its identifier, as others are by their ports."""
+def test_a_leaked_frame_counts_for_the_attempt_that_sent_it(run: Run, protocol: str) -> None:
+    """Each attempt counts as leaked. A ping is known by its identifier, as others are by their ports."""
     leaky = ("--set", f"protocol={protocol}", "--gateway", f"{FILES}/broken_gateways.py:Leaky")
     finished = run("run", "port-exhaustion", *SMALL, *leaky, "--json")
 
@@ -170,7 +168,7 @@ def test_what_leaked_is_told_by_who_sent_it(run: Run, protocol: str) -> None:
 
 
 def test_an_allocator_and_a_policy_of_ones_own_can_be_run(run: Run) -> None:
-    """A student's strategies are given by their file and class."""
+    """A user's allocator and policy are chosen by their file and class."""
     own = FILES / "own_strategies.py"
     chosen = ("--allocator", f"{own}:HighestFirst", "--set", f"on_exhaustion={own}:Polite")
     finished = run("run", "port-exhaustion", *SMALL, *chosen, "--json")
@@ -180,8 +178,8 @@ def test_an_allocator_and_a_policy_of_ones_own_can_be_run(run: Run) -> None:
     assert finished.result["outcomes"]["icmp"] == 8
 
 
-def test_a_port_that_is_none_of_the_nat_s_ends_the_run_with_a_sentence(run: Run) -> None:
-    """It is an allocator's fault, and its author reads which port it was and which there are."""
+def test_an_allocator_that_gives_a_port_of_no_pool_ends_the_run_with_a_sentence(run: Run) -> None:
+    """The sentence names the allocator, the port that it gave, and the ports that there are."""
     own = f"{FILES}/own_strategies.py:Astray"
     finished = run("run", "port-exhaustion", "--allocator", own, "--set", "ports=64", "--json")
 

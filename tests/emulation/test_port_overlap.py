@@ -1,4 +1,4 @@
-"""The scenario port-overlap on the real thing."""
+"""The scenario port-overlap in a real lab."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OFF = ("--set", "port_overlapping=off", "--set", "mapping_type=eim", "--set", "f
 def test_a_port_serves_as_many_destinations_as_the_settings_say(
     run: Run, protocol: str, more: tuple[str, ...], established: int
 ) -> None:
-    """Eight ports: as many connections toward each endpoint, or each address, or in all."""
+    """Eight ports make eight connections toward each endpoint, or toward each address, or in all."""
     finished = run("run", "port-overlap", *SMALL, "--set", f"protocol={protocol}", *more, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -33,7 +33,7 @@ def test_a_port_serves_as_many_destinations_as_the_settings_say(
 
 @pytest.mark.parametrize("more", [(), OFF], ids=["it shares ports", "it shares none"])
 def test_a_nat_that_declares_the_opposite_is_found_out(run: Run, more: tuple[str, ...]) -> None:
-    """Mutation: what it declares about overlapping is false."""
+    """Mutation: what the NAT declares about overlapping is false."""
     finished = run(
         "run", "port-overlap", *SMALL, *more, "--gateway", f"{PERJURERS}:openflow_overlapping", "--json"
     )
@@ -45,7 +45,7 @@ def test_a_nat_that_declares_the_opposite_is_found_out(run: Run, more: tuple[str
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_a_nat_that_gives_a_port_twice_is_found_out(run: Run, protocol: str) -> None:
-    """Mutation: the allocator gives each port to two. Over TCP the wire shows it: no server can hear of both."""
+    """Mutation: the allocator gives each port to two mappings. Over TCP only the wire shows both clients."""
     chosen = ("--set", f"protocol={protocol}", "--allocator", f"{FILES}/own_strategies.py:Twice")
     finished = run("run", "port-overlap", *SMALL, *chosen, "--json")
 

@@ -1,4 +1,4 @@
-"""The scenario protocols on the real thing."""
+"""The scenario protocols in a real lab."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SMALL = [word for size in SIZES for word in ("--set", size)]
 
 
 def test_each_protocol_has_all_ports_to_itself(run: Run) -> None:
-    """Eight of each, and the ninth of each is refused."""
+    """Eight attempts of each protocol are established, and its ninth is refused."""
     finished = run("run", "protocols", *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -19,7 +19,7 @@ def test_each_protocol_has_all_ports_to_itself(run: Run) -> None:
 
 
 def test_a_nat_with_one_pool_for_all_protocols_is_found_out(run: Run) -> None:
-    """Mutation: what TCP has taken is gone for the others."""
+    """Mutation: a port that TCP has taken is not there for the other protocols."""
     finished = run("run", "protocols", *SMALL, "--gateway", f"{BROKEN}:OneForAll", "--json")
 
     assert finished.status == 1, finished.output + finished.complaints

@@ -1,4 +1,4 @@
-"""However a run ends, nothing of it is left: no process, interface, namespace, mount or file."""
+"""Nothing is left of a run, however it ends: no process, interface, namespace, mount or file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ import pytest
 from tests.emulation.conftest import Finished, Start
 
 LONG = ("run", "port-exhaustion", "--set", "ports=16", "--set", "attempts=24", "--set", "patience=60", "--json")
-"""A run that is certain to be under way when it is killed: its refused attempts wait for a minute."""
+"""A run that is certainly under way when it is killed, since its refused attempts wait for a minute."""
 
 WORKER = "testbed.traffic.client"
 SANDBOX = ("unshare", "init", "runner")
-"""Its own processes, each the child of the one before."""
+"""The sandbox's own processes, each the child of the one before."""
 ASKING_SHELLS = Path(__file__).parent / "files" / "asking_shells.py"
 DEADLINE_S = 30.0
 
 
 def awaited(condition: Callable[[], Any], what: str) -> Any:
-    """Return the condition's value as soon as it is true."""
+    """Return the value of a condition as soon as it is true."""
     deadline = time.monotonic() + DEADLINE_S
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited in vain for {what}"
@@ -35,7 +35,7 @@ def awaited(condition: Callable[[], Any], what: str) -> Any:
 
 
 def processes() -> dict[int, tuple[int, str]]:
-    """Every process: its parent and its command line."""
+    """Return the parent and the command line of every process, by process id."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -48,7 +48,7 @@ def processes() -> dict[int, tuple[int, str]]:
 
 
 def descendants(root: int) -> dict[int, str]:
-    """The command lines of a process and of all below it, by process id."""
+    """Return the command lines of a process and of all its descendants, by process id."""
     table = processes()
     found = {root: table[root][1]}
     while more := {
@@ -59,7 +59,7 @@ def descendants(root: int) -> dict[int, str]:
 
 
 def surroundings(temporary: Path) -> dict[str, Any]:
-    """What a run could leave behind on the machine, besides processes (and with them, namespaces)."""
+    """Return what a run could leave on the machine besides processes, and namespaces with them."""
     return {
         "interfaces": subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout,
         "mounts": Path("/proc/self/mountinfo").read_text(),
@@ -70,31 +70,31 @@ def surroundings(temporary: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def before(temporary: Path) -> Iterator[dict[str, Any]]:
-    """The machine before the run; after the test it must be the same again."""
+    """Return the surroundings before the run, and check that they are the same again after the test."""
     noted = surroundings(temporary)
     yield noted
     awaited(lambda: surroundings(temporary) == noted, f"the machine to be as before: {noted}")
 
 
 def running(start: Start) -> tuple[subprocess.Popen[str], dict[int, str]]:
-    """Start a long run and wait until its traffic flows; return it and its processes."""
+    """Start a long run, wait until its traffic flows, and return the run and its processes."""
     process = start(*LONG)
     awaited(lambda: any(WORKER in command for command in descendants(process.pid).values()), "the traffic")
     return process, descendants(process.pid)
 
 
 def one(family: dict[int, str], words: str) -> int:
-    """The first process whose command line has these words."""
+    """Return the first process whose command line has these words."""
     return min(pid for pid, command in family.items() if words in command)
 
 
 def child(parent: int, words: str) -> int:
-    """The first child of a process with these words: a fork, too, has those of its parent until it executes."""
+    """Return the first child of a process with these words. A fork has its parent's words until it executes."""
     return min(pid for pid, (its, command) in processes().items() if its == parent and words in command)
 
 
 def gone(family: dict[int, str]) -> bool:
-    """Whether none of these processes lives any more."""
+    """Return whether none of these processes lives any more."""
     now = processes()
     return not any(pid in now and now[pid][1] == command for pid, command in family.items())
 
@@ -111,7 +111,7 @@ def gone(family: dict[int, str]) -> bool:
 def test_a_process_that_dies_ends_the_run_at_once(
     start: Start, before: dict[str, Any], victim: str, named: str
 ) -> None:
-    """PID 1 watches each process that the run lives by, and says which one died."""
+    """PID 1 watches each process that the run depends on, and reports which one died."""
     process, family = running(start)
 
     os.kill(one(family, victim), signal.SIGKILL)
@@ -124,7 +124,7 @@ def test_a_process_that_dies_ends_the_run_at_once(
 
 
 def test_a_shell_that_dies_ends_the_run_at_once(start: Start, before: dict[str, Any]) -> None:
-    """A host has none until somebody asks for one; from then on, who waits for it must not wait for ever."""
+    """A host has no shell until one is used. From then on, a call that waits for it must not wait for ever."""
     process = start("run", f"{ASKING_SHELLS}:AskAShell", "--json")
     awaited(lambda: any("sleep" in command for command in descendants(process.pid).values()), "the command")
     family = descendants(process.pid)
@@ -139,8 +139,10 @@ def test_a_shell_that_dies_ends_the_run_at_once(start: Start, before: dict[str, 
 
 
 @pytest.mark.parametrize("which", SANDBOX)
-def test_the_sandbox_may_be_killed(start: Start, before: dict[str, Any], which: str) -> None:
-    """Of the sandbox's own processes each can be killed, and takes all others with it."""
+def test_a_sandbox_whose_process_is_killed_leaves_nothing(
+    start: Start, before: dict[str, Any], which: str
+) -> None:
+    """Each of the sandbox's own processes takes all others with it when it is killed."""
     process, family = running(start)
     victim = process.pid
     for _ in SANDBOX[: SANDBOX.index(which) + 1]:
@@ -159,7 +161,7 @@ def test_the_sandbox_may_be_killed(start: Start, before: dict[str, Any], which: 
 def test_a_run_can_be_interrupted_and_keeps_its_results(
     start: Start, before: dict[str, Any], number: signal.Signals
 ) -> None:
-    """Ctrl-C and its like end the run in order: results are written, and say why."""
+    """Ctrl-C and similar signals end the run in order: results are written, with the reason."""
     process, family = running(start)
 
     os.kill(process.pid, number)
@@ -171,7 +173,7 @@ def test_a_run_can_be_interrupted_and_keeps_its_results(
 
 
 def test_killing_the_launcher_leaves_nothing(start: Start, before: dict[str, Any]) -> None:
-    """Not even kill -9 of the outermost process leaves anything behind."""
+    """Even SIGKILL to the outermost process leaves nothing of the run."""
     process, family = running(start)
 
     os.kill(process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""No two clients on one external endpoint: every run checks it, whatever it asked."""
+"""Every run checks that no two clients share an external endpoint, whatever its question is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.emulation.conftest import FILES, Run
 
 @pytest.mark.parametrize("scenario", ["client-exhaustion", "hold-and-retry", "refusal-signals"])
 def test_a_nat_that_gives_a_port_twice_is_found_out(run: Run, scenario: str) -> None:
-    """Mutation: the allocator gives each port to two; also where each client says no more than one hello."""
+    """Mutation: the allocator gives each port to two mappings, even if a client sends no more than one hello."""
     finished = run("run", scenario, "--allocator", f"{FILES}/own_strategies.py:Twice", "--json")
 
     assert finished.status == 1, finished.output + finished.complaints

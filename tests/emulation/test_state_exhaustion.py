@@ -1,4 +1,4 @@
-"""The scenario state-exhaustion on the real thing."""
+"""The scenario state-exhaustion in a real lab."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SMALL = [word for size in SIZES for word in ("--set", size)]
 
 
 def test_the_table_runs_out_first_and_ports_are_left(run: Run) -> None:
-    """Eight sessions; the others are refused, and the counters say for want of what."""
+    """Eight sessions are established. The other attempts are refused, and the counters show why."""
     finished = run("run", "state-exhaustion", *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -20,7 +20,7 @@ def test_the_table_runs_out_first_and_ports_are_left(run: Run) -> None:
 
 
 def test_a_nat_without_the_limit_is_found_out(run: Run) -> None:
-    """Mutation: its table has no end."""
+    """Mutation: the NAT's table has no limit."""
     finished = run("run", "state-exhaustion", *SMALL, "--gateway", f"{BROKEN}:Lavish", "--json")
 
     assert finished.status == 1
@@ -28,7 +28,7 @@ def test_a_nat_without_the_limit_is_found_out(run: Run) -> None:
 
 
 def test_a_nat_that_lacks_ports_instead_is_found_out(run: Run) -> None:
-    """Mutation: it has as few ports as it should have sessions; the clients see no difference, the counters do."""
+    """Mutation: the NAT has as few ports as it should have sessions. Only the counters show the difference."""
     finished = run("run", "state-exhaustion", *SMALL, "--gateway", f"{BROKEN}:Cramped", "--json")
 
     assert finished.status == 1
@@ -38,7 +38,7 @@ def test_a_nat_that_lacks_ports_instead_is_found_out(run: Run) -> None:
 
 
 def test_a_tracker_that_lacks_ports_instead_is_found_out(run: Run) -> None:
-    """Mutation: the same with Open vSwitch's own tracking, whose table turns out not to be full."""
+    """Mutation: ovs-ct has as few ports as it should have sessions, so its table is not full."""
     finished = run("run", "state-exhaustion", *SMALL, "--gateway", f"{BROKEN}:CrampedTracked", "--json")
 
     assert finished.status == 1
@@ -49,8 +49,8 @@ def test_a_tracker_that_lacks_ports_instead_is_found_out(run: Run) -> None:
 KERNEL = ("--gateway", "netfilter", "--set", "limit_sessions=null", "--set", "attempts=16")
 
 
-def test_linux_makes_room_at_the_cost_of_those_that_are_not_assured(run: Run) -> None:
-    """The kernel's own table, filled to its end in a namespace of its own: connections stay, datagrams go."""
+def test_linux_makes_room_at_the_cost_of_entries_that_are_not_assured(run: Run) -> None:
+    """The kernel's own table is filled in a namespace of its own. Connections stay, and datagrams' entries go."""
     finished = run("run", "state-exhaustion", *KERNEL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -59,7 +59,7 @@ def test_linux_makes_room_at_the_cost_of_those_that_are_not_assured(run: Run) ->
 
 
 def test_a_table_that_refuses_instead_is_found_out(run: Run) -> None:
-    """Mutation: rules behind the scenario's back let no more than a few connections begin."""
+    """Mutation: an additional rule lets no more than ten connections begin."""
     narrow = f"{BROKEN}:NarrowLinux"
     finished = run("run", "state-exhaustion", *KERNEL, "--gateway", narrow, "--set", "patience=1.0", "--json")
 
@@ -69,7 +69,7 @@ def test_a_table_that_refuses_instead_is_found_out(run: Run) -> None:
 
 
 def test_a_table_that_throws_out_what_is_assured_is_found_out(run: Run) -> None:
-    """Mutation: connections that carry data go as well; they are established, and then dead."""
+    """Mutation: established connections are removed as well, and no longer carry data."""
     finished = run(
         "run", "state-exhaustion", *KERNEL, "--gateway", f"{FILES}/broken_linux.py:Ungrateful", "--json"
     )
@@ -80,7 +80,7 @@ def test_a_table_that_throws_out_what_is_assured_is_found_out(run: Run) -> None:
 
 @pytest.mark.parametrize("protocol", ["udp", "icmp"])
 def test_only_tcp_assures_an_entry_by_one_answer(run: Run, protocol: str) -> None:
-    """So the kernel's table is tried with TCP, and the others are refused."""
+    """The scenario fills the kernel's table with TCP only, and refuses the other protocols."""
     finished = run("run", "state-exhaustion", *KERNEL, "--set", f"protocol={protocol}")
 
     assert finished.status == 2

@@ -1,4 +1,4 @@
-"""The scenario switch-table-full on the real thing."""
+"""The scenario switch-table-full in a real lab."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SMALL = [word for size in SIZES for word in ("--set", size)]
 
 
 def test_a_full_table_refuses_and_evicts_only_what_has_a_timeout(run: Run) -> None:
-    """Eight connections beside four strangers; when the switch evicts, four more."""
+    """Eight connections fit beside four rules of another application. When the switch evicts, four more fit."""
     finished = run("run", "switch-table-full", *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -18,7 +18,7 @@ def test_a_full_table_refuses_and_evicts_only_what_has_a_timeout(run: Run) -> No
 
 
 def test_a_switch_that_evicts_unasked_is_found_out(run: Run) -> None:
-    """Mutation: its tables evict from the start. So more are established than had room, and strangers are gone."""
+    """Mutation: the tables evict from the start, so that the other application's rules go for connections."""
     finished = run("run", "switch-table-full", *SMALL, "--gateway", f"{BROKEN}:Evicting", "--json")
 
     assert finished.status == 1
@@ -27,7 +27,7 @@ def test_a_switch_that_evicts_unasked_is_found_out(run: Run) -> None:
 
 
 def test_a_switch_that_never_evicts_is_found_out(run: Run) -> None:
-    """Mutation: it refuses also when it was told to evict."""
+    """Mutation: the switch refuses even when it is set to evict."""
     finished = run("run", "switch-table-full", *SMALL, "--gateway", f"{BROKEN}:Stubborn", "--json")
 
     assert finished.status == 1
@@ -35,7 +35,7 @@ def test_a_switch_that_never_evicts_is_found_out(run: Run) -> None:
 
 
 def test_a_nat_that_does_not_roll_back_is_found_out(run: Run) -> None:
-    """Mutation: it ignores what the switch refuses, and the ports stay allocated."""
+    """Mutation: the NAT ignores what the switch refuses, and the ports stay allocated."""
     finished = run("run", "switch-table-full", *SMALL, "--gateway", f"{BROKEN}:Hoarding", "--json")
 
     assert finished.status == 1
@@ -44,7 +44,7 @@ def test_a_nat_that_does_not_roll_back_is_found_out(run: Run) -> None:
 
 
 def test_a_nat_whose_rules_can_be_evicted_is_found_out(run: Run) -> None:
-    """Mutation: its rules have a timeout, so its own connections go, and the strangers stay."""
+    """Mutation: the NAT's rules have a timeout, so its connections go, and the other application's rules stay."""
     finished = run("run", "switch-table-full", *SMALL, "--gateway", f"{BROKEN}:Fleeting", "--json")
 
     assert finished.status == 1

@@ -1,4 +1,4 @@
-"""The networks with more than one gateway or a next hop, for real; and each as Mininet's own command has it."""
+"""Real labs with more than one gateway or with a next hop, and every topology under Mininet's own command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TWO_NATS = Path(__file__).parent / "files" / "two_nats.py"
 
 @pytest.mark.parametrize("topology", ["carrier", "multi-address"])
 def test_a_pool_behind_a_next_hop_or_in_front_of_other_nats_runs_out_like_any(run: Run, topology: str) -> None:
-    """The carrier's ports run out, since each home has as many for half of the clients."""
+    """The carrier's ports run out first, since each home has as many for half of the clients."""
     sizes = ("--set", "ports=16", "--set", "clients=4", "--set", "external_addresses=1")
     finished = run("run", "port-exhaustion", "--topology", topology, *sizes, "--json")
 
@@ -29,7 +29,7 @@ def test_a_pool_behind_a_next_hop_or_in_front_of_other_nats_runs_out_like_any(ru
 
 
 def test_a_pool_in_front_of_access_switches_runs_out_like_any(run: Run) -> None:
-    """Two clients behind each of four switches."""
+    """There are two clients behind each of four switches."""
     sizes = ("--set", "ports=16", "--set", "clients=8")
     finished = run("run", "port-exhaustion", "--topology", "campus", *sizes, "--json")
 
@@ -39,7 +39,7 @@ def test_a_pool_in_front_of_access_switches_runs_out_like_any(run: Run) -> None:
 
 @pytest.mark.parametrize(("scenario", "topology"), [("CarrierRefuses", "carrier"), ("PeersMeet", "two-homes")])
 def test_packets_find_their_way_through_two_nats(run: Run, scenario: str, topology: str) -> None:
-    """What each scenario asks is in their file."""
+    """ICMP errors and the datagrams of two peers arrive. The questions are in the scenarios' file."""
     finished = run("run", f"{TWO_NATS}:{scenario}", "--topology", topology, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -47,7 +47,7 @@ def test_packets_find_their_way_through_two_nats(run: Run, scenario: str, topolo
 
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_mininet_s_own_command_starts_the_topology_and_leaves_nothing(name: str) -> None:
-    """With our gateway at its default settings; when it stops, bridges, controllers and files are gone."""
+    """Our gateway has its default settings. When Mininet stops, bridges, controllers and files are gone."""
     topology = "campus,clients=8" if name == "campus" else name
     custom = ["--custom", f"{ROOT}/topologies/{name.replace('-', '_')}.py", "--topo", topology, "--wait"]
     done = subprocess.run(
@@ -64,5 +64,5 @@ def test_mininet_s_own_command_starts_the_topology_and_leaves_nothing(name: str)
     output = left.pop("output")
     assert " 1 received" in output
     assert "<LabHost alice: " in output
-    assert " pid=None" in output, "nobody asked for alice's shell"
+    assert " pid=None" in output, "alice's shell has not been used"
     assert left == {"status": 0, "bridges": [], "processes": [], "interfaces": ["lo"], "folders": []}

@@ -1,4 +1,4 @@
-"""The scenario two-nats on the real thing."""
+"""The scenario two-nats in a real lab."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SMALL = [word for size in SIZES for word in ("--set", size)]
 
 
 def test_a_client_can_tell_which_of_two_nats_ran_out(run: Run) -> None:
-    """First the home's, while its neighbour gets through; then the carrier's. Each signs its errors."""
+    """First a home's NAT runs out, while a neighbour gets through, then the carrier's. Errors show which it is."""
     finished = run("run", "two-nats", *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -17,8 +17,8 @@ def test_a_client_can_tell_which_of_two_nats_ran_out(run: Run) -> None:
     assert finished.check("errors while carrier is full")["observed"] == ["100.64.255.254"]
 
 
-def test_homes_whose_ports_have_no_end_are_found_out(run: Run) -> None:
-    """Mutation: every NAT has all ports there are, so neither runs out."""
+def test_nats_with_more_ports_than_declared_are_found_out(run: Run) -> None:
+    """Mutation: every NAT has all ports that there are, so none runs out."""
     finished = run("run", "two-nats", *SMALL, "--gateway", f"{BROKEN}:Boundless", "--json")
 
     assert finished.status == 1
@@ -27,15 +27,15 @@ def test_homes_whose_ports_have_no_end_are_found_out(run: Run) -> None:
 
 
 def test_a_leak_between_home_and_carrier_is_found_out(run: Run) -> None:
-    """Mutation: one home lets packets pass untranslated; the carrier translates them, so that no server knows."""
+    """Mutation: one home lets packets pass untranslated. The carrier translates them, so no server sees that."""
     finished = run("run", "two-nats", *SMALL, "--gateway", f"{BROKEN}:LeakyHome", "--json")
 
     assert finished.status == 1, finished.output + finished.complaints
     assert "no packet left untranslated" in finished.failed
 
 
-def test_errors_in_somebody_elses_name_are_found_out(run: Run) -> None:
-    """Mutation: all NATs sign alike, so that the client cannot tell which of them was full."""
+def test_errors_from_another_address_are_found_out(run: Run) -> None:
+    """Mutation: all NATs send errors from one address, so that a client cannot see which of them was full."""
     finished = run("run", "two-nats", *SMALL, "--gateway", f"{BROKEN}:Signing", "--json")
 
     assert finished.status == 1, finished.output + finished.complaints

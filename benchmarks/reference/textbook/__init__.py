@@ -1,1 +1,1 @@
-"""The NAT that a course's Ryu exercise ends with: the honest reference that ours is compared with."""
+"""The NAT that a course's Ryu exercise ends with. Our own is compared with it."""

@@ -1,4 +1,7 @@
-"""Start it as our own controller is: `python -m benchmarks.reference.textbook CONFIGURATION.yaml PORT FD`."""
+"""The textbook's NAT as a program, started as our own controller is.
+
+python -m benchmarks.reference.textbook CONFIGURATION.yaml PORT FD
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ HOST = "127.0.0.1"
 
 
 def main() -> None:
-    """Run until killed."""
+    """Run the controller until it is killed."""
     TextbookNat.configuration = ControllerConfiguration.load(Path(sys.argv[1]))
     TextbookNat.link = Link(socket.socket(fileno=int(sys.argv[3])))
     framework.run(

@@ -1,4 +1,4 @@
-"""The end of the socket by which a controller tells its gateway that it is ready, and is asked."""
+"""The controller's end of the socket to its gateway: it reports that it is ready, and takes orders."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Link:
         self._connection = connection
 
     def send(self, **record: Any) -> None:
-        """Write one record."""
+        """Send one record to the gateway."""
         self._connection.sendall(json.dumps(record).encode() + b"\n")
 
     def answer(self, adopt: Adopt) -> None:
-        """Do what is asked, in a loop of its own, until the other end closes; then this process ends too."""
+        """Carry out orders in a loop of its own until the other end closes, and then end this process."""
         hub.spawn(self._answer, adopt)
 
     def _answer(self, adopt: Adopt) -> None:

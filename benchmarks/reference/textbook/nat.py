@@ -1,14 +1,15 @@
 """A NAT as a Ryu textbook has it.
 
-It is written as most projects on the web are that call themselves an OpenFlow NAT:
+It is written like most projects on the web that call themselves an OpenFlow NAT:
 - Packets are read by the framework's packet library, and answered with its message classes.
-- One flow table. Each connection gets two rules that match both of its ends, rewrite addresses and ports, and have
-  an `idle_timeout`; the switch's flow-removed message frees the port.
-- A dict of connections, and a list of free ports.
+- There is one flow table. Each connection gets two rules that match both of its ends, rewrite addresses and ports,
+and
+  have an `idle_timeout`. The switch's flow-removed message frees the port.
+- There is a dict of connections, and a list of free ports.
 
 Where such projects differ, this one does what is fastest: a free port is popped from the end of the list, nothing
-is logged, and the packet that made a connection goes on in the same answer. It does no more than that: no limits,
-no TCP states, no ICMP, and when the list is empty it drops.
+is logged, and the packet that made a connection goes on in the same answer. It has no limits, no TCP states and no
+ICMP. When the list is empty it drops packets.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ IDLE_TIMEOUT_S = 300
 """RFC 4787 REQ-5 recommends five minutes."""
 FIRST_PORT = 1024
 OUTBOUND, INBOUND = 1, 2
-"""Cookies: which of a connection's two rules it is."""
+"""The cookies of a connection's two rules."""
 
 
 class TextbookNat(App):
-    """One switch, one external address."""
+    """The controller of one switch, with one external address."""
 
     OFP_VERSIONS: ClassVar = [ofproto.OFP_VERSION]
     configuration: ClassVar[ControllerConfiguration]
@@ -53,7 +54,7 @@ class TextbookNat(App):
 
     @handler.set_ev_cls(ofp_event.EventOFPSwitchFeatures, handler.CONFIG_DISPATCHER)
     def switch_features(self, event: Any) -> None:
-        """Send to the controller what no rule matches."""
+        """Have the switch send packets that no rule matches to the controller."""
         datapath = event.msg.datapath
         to_controller = [parser.OFPActionOutput(ofproto.OFPP_CONTROLLER, ofproto.OFPCML_NO_BUFFER)]
         self.add_flow(datapath, 0, parser.OFPMatch(), to_controller)
@@ -61,12 +62,12 @@ class TextbookNat(App):
 
     @handler.set_ev_cls(ofp_event.EventOFPBarrierReply, handler.MAIN_DISPATCHER)
     def ready(self, _event: Any) -> None:
-        """Say that packets are translated from now on."""
+        """Report that packets are translated from now on."""
         self.link.send(ready=True, framework=version())
 
     @handler.set_ev_cls(ofp_event.EventOFPPacketIn, handler.MAIN_DISPATCHER)
     def packet_in(self, event: Any) -> None:
-        """Answer ARP, and translate what opens a connection."""
+        """Answer ARP, and translate packets that open connections."""
         msg = event.msg
         datapath, in_port = msg.datapath, msg.match["in_port"]
         frame = packet.Packet(msg.data)
@@ -82,7 +83,7 @@ class TextbookNat(App):
                 self.open(datapath, in_port, ip, segment, msg.data)
 
     def learn(self, datapath: Any, in_port: int, question: Any) -> None:
-        """Learn where a host is, and answer for the gateway's own addresses."""
+        """Learn a host's port and MAC address, and answer for the gateway's own addresses."""
         self.neighbours[question.src_ip] = (question.src_mac, in_port)
         interface = self.interfaces.get(in_port)
         if question.opcode != arp.ARP_REQUEST or interface is None:
@@ -136,7 +137,7 @@ class TextbookNat(App):
             self.free[protocol].append(port)
 
     def adopt(self, flows: list[tuple[int, str, int, int]]) -> None:
-        """Take note of connections whose rules somebody else has installed: the bench, to fill the table fast."""
+        """Note connections whose rules the bench has installed, to fill the table fast."""
         for protocol, source, source_port, port in flows:
             self.connections[protocol, source, source_port] = port
         taken = {port for _, _, _, port in flows}
@@ -145,12 +146,12 @@ class TextbookNat(App):
                 self.free[protocol] = [port for port in free if port not in taken]
 
     def match(self, protocol: int, field: str, source: tuple[str, int], target: tuple[str, int]) -> Any:
-        """Match one direction of a connection."""
+        """Return the match of one direction of a connection."""
         ports = {f"{field}_src": source[1], f"{field}_dst": target[1]}
         return parser.OFPMatch(eth_type=0x0800, ip_proto=protocol, ipv4_src=source[0], ipv4_dst=target[0], **ports)
 
     def actions(self, end: str, field: str, address: str, port: int, hop: tuple[str, int]) -> list[Any]:
-        """Rewrite one end, and send the packet to its next hop."""
+        """Return the actions that rewrite one end, and send the packet to its next hop."""
         mac, out_port = hop
         return [
             parser.OFPActionSetField(**{f"ipv4_{end}": address}),
@@ -164,7 +165,7 @@ class TextbookNat(App):
     def add_flow(
         self, datapath: Any, priority: int, match: Any, actions: list[Any], cookie: int = 0, idle: int = 0
     ) -> None:
-        """Install a rule."""
+        """Install a rule in the switch."""
         instructions = [parser.OFPInstructionActions(ofproto.OFPIT_APPLY_ACTIONS, actions)]
         datapath.send_msg(
             parser.OFPFlowMod(
@@ -179,7 +180,7 @@ class TextbookNat(App):
         )
 
     def packet_out(self, datapath: Any, in_port: int, actions: list[Any], data: bytes) -> None:
-        """Send a packet through actions."""
+        """Have the switch apply actions to a packet."""
         datapath.send_msg(
             parser.OFPPacketOut(
                 datapath=datapath,
@@ -191,7 +192,7 @@ class TextbookNat(App):
         )
 
     def ask(self, datapath: Any, address: str) -> None:
-        """Ask for a host that nobody has heard of, where it should be; its packet is lost, as in the textbooks."""
+        """Ask for an unknown host by ARP, where it should be. The packet for it is lost, as in the textbooks."""
         for port, interface in self.interfaces.items():
             if ipaddress.IPv4Address(address) in interface.address.network:
                 question = packet.Packet()

@@ -1,1 +1,1 @@
-"""Models that predict what a NAT does, to be set beside what was observed. They know no network."""
+"""Models that predict what a NAT does, for comparison with what was observed. They know no network."""

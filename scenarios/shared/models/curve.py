@@ -1,7 +1,7 @@
-"""The curve of refusals against utilisation, of an observed run as of a simulated one.
+"""The curve of refusals against utilisation, for an observed run as for a simulated one.
 
-Either is a row of attempts in their order, each served or refused, and none of them ever ends. So the utilisation
-that an attempt meets is the share of the ports that the attempts before it have got.
+Either run is a sequence of attempts, each served or refused, and no connection ever ends. So the utilisation that
+an attempt meets is the share of the ports that earlier attempts have got.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from scenarios.shared.models.linux_search import simulate
 
 SIMULATED = 600_000
-"""Attempts to simulate in all, for one prediction: about a second."""
+"""Attempts that are simulated for one prediction, which takes about a second."""
 FEWEST_SIMULATIONS, MOST_SIMULATIONS = 24, 200
 DEVIATIONS, SLACK = 5.5, 3
-"""How far from the predicted mean a count may be: DEVIATIONS standard deviations, and SLACK where counts are too
-small to be normally distributed. The deviation is itself estimated, at worst from FEWEST_SIMULATIONS; by Student's
-distribution, a search as predicted is then outside in less than one of 50,000 runs."""
+"""How far from the predicted mean a count may be: DEVIATIONS standard deviations, and SLACK more, for counts that
+are too small to be normally distributed. The deviation is itself estimated, at worst from FEWEST_SIMULATIONS. By
+Student's distribution, a search as predicted is then outside in less than one of 50,000 runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The attempts that met a utilisation from this one up to the next row's; 1 is full."""
+    """The attempts that met a utilisation between this one and the next row's. At 1 the range is full."""
 
     utilisation: float
     attempts: float
@@ -43,7 +43,7 @@ def rows(served: Sequence[bool], ports: int, steps: int) -> list[Row]:
 
 
 def first_refusal(served: Sequence[bool], ports: int) -> float | None:
-    """Return the utilisation that the first refused attempt met; None if there is none."""
+    """Return the utilisation that the first refused attempt met, or None if no attempt was refused."""
     return next((utilisation for utilisation, was_served in _met(served, ports) if not was_served), None)
 
 
@@ -57,15 +57,15 @@ def _met(served: Sequence[bool], ports: int) -> Iterator[tuple[float, bool]]:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a search ought to lead to."""
+    """The curve and the counts that a search for ports ought to lead to."""
 
     rows: list[Row]
     first_refusal: float | None
-    """The median; None where most runs have no refusal."""
+    """The median utilisation of the first refusal, or None if most runs have no refusal."""
     low: int
-    """The fewest refusals to expect among the first attempts, as many as there are ports."""
+    """The fewest refusals to expect among the first attempts, of which there is one for each port."""
     high: int
-    """The most."""
+    """The most refusals to expect among them."""
 
     @classmethod
     def of(
@@ -105,6 +105,6 @@ def _average(curves: list[list[Row]]) -> list[Row]:
 
 
 def _median(values: list[float | None]) -> float | None:
-    """Return the median of utilisations, where none is above all."""
+    """Return the median of utilisations, where None is greater than all numbers."""
     middle = statistics.median_low([math.inf if value is None else value for value in values])
     return None if middle == math.inf else middle

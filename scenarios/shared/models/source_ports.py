@@ -1,4 +1,4 @@
-"""The source ports that attempts are made from, and whether a NAT keeps them: some do where they can."""
+"""The source ports of attempts, and whether a NAT keeps them, as some NATs do where they can."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def read(text: str) -> range:
 
 
 def draw(*, clients: int, attempts: int, ports: range, seed: int) -> list[tuple[int, int]]:
-    """Return client (from 0) and source port of each attempt, the clients in turn; no pair comes twice."""
+    """Return the client (from 0) and the source port of each attempt: clients in turn, and no pair twice."""
     rng = random.Random(seed)
     own = [rng.sample(ports, math.ceil(attempts / clients)) for _ in range(clients)]
     return [(number % clients, own[number % clients][number // clients]) for number in range(attempts)]
 
 
 def kept(own: Sequence[int], given: Sequence[int | None], ports: range) -> list[bool]:
-    """Return whether attempts got their `own` source ports from the NAT, where these could be `given`.
+    """Return for each attempt that could get its `own` source port whether the NAT has `given` it that port.
 
-    They could where they are among the NAT's `ports`, and no earlier attempt has got them. A refused attempt is
-    given None, and does not count.
+    An attempt could get it if it is among the NAT's `ports`, and no earlier attempt has got it. A refused attempt
+    is given None, and does not count.
     """
     taken: set[int] = set()
     found = []

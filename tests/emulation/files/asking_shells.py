@@ -1,4 +1,4 @@
-"""A scenario as a student may write it, with commands in hosts' shells."""
+"""A scenario as a student may write it, which runs a command in a host's shell."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from testbed.api import Experiment, Parameters, Scenario
 
 
 class AskAShell(Scenario[Parameters]):
-    """What does a host's shell say?"""
+    """Does the shell of a host answer a command?"""
 
     name = "ask-a-shell"
     claim = "a shell answers"
 
     def run(self, x: Experiment[Parameters]) -> None:
-        """Wait for alice's answer, which takes a minute."""
+        """Wait for the answer of alice's shell, which takes a minute."""
         x.check("alice knows her name", expected="alice", observed=x.lab.clients[0].cmd("sleep 60; hostname"))
         x.account()

@@ -1,4 +1,4 @@
-"""Gateways of ours with one fault each, for tests that the checks bite: FAULTS has what each does otherwise."""
+"""Gateways with one fault each, for tests that the checks bite. FAULTS has what each of them does otherwise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from topologies.gateways.ovs_ct.gateway import OvsCtGateway
 
 
 class Otherwise:
-    """Works by other settings than it was given: `really`, made from those."""
+    """A gateway that works by other settings than it is given: `really` makes them from the given ones."""
 
     really: ClassVar[Callable[[Settings], dict[str, Any]]]
 
@@ -29,23 +29,23 @@ class Otherwise:
 
 
 class Misguided:
-    """Has a controller from this folder: `program`."""
+    """A gateway whose controller, `program`, is in this folder."""
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Make the folder one where Python looks for modules."""
+        """Have Python look for modules in this folder."""
         os.environ["PYTHONPATH"] = str(Path(__file__).parent)
         return super().prepare(plan)
 
 
 class Bypassed:
-    """Has rules besides its controller's, at all gateways or at one: `rules` and `only`."""
+    """A gateway with `rules` besides its controller's, at all gateways of the network or `only` at one."""
 
     rules: ClassVar[tuple[str, ...]]
     only: ClassVar[str | None] = None
 
     def wait_ready(self) -> None:
-        """Add the rules when the others are there."""
+        """Add the rules when the controller's are there."""
         super().wait_ready()
         for rule in self.rules if self.only in (None, self.name) else ():
             _add_flow(self.name, rule)
@@ -60,7 +60,7 @@ def _add_flow(bridge: str, flow: str) -> None:
 
 
 def _passes(*packets: str) -> tuple[str, ...]:
-    """Return rules that pass a connection's first packets on untranslated, besides asking the controller."""
+    """Return rules that forward a connection's first packets untranslated, and to the controller as well."""
     first = "table=1,priority=31,reg0=0"
     return tuple(f"{first},{each},actions=controller,goto_table:3" for each in packets)
 
@@ -110,28 +110,28 @@ def _one_address(settings: Settings) -> dict[str, Any]:
 
 OURS, LINUX, TRACKED = (OpenFlowGateway,), (NetfilterGateway,), (OvsCtGateway,)
 FAULTS: dict[str, tuple[tuple[type, ...], dict[str, Any]]] = {
-    # A connection's first packet passes untranslated as well, as with some NATs when they are full.
+    # A connection's first packet also passes untranslated, as with some NATs when they are full.
     "Leaky": ((Bypassed, *OURS), {"rules": _first_packets("10.0.0.0/16")}),
-    # The same at one home only: the carrier behind it translates what comes, and hides that from the servers.
+    # The same at one home only. The carrier translates what comes from there, and so hides it from the servers.
     "LeakyHome": ((Bypassed, *OURS), {"rules": _first_packets("10.1.0.0/16"), "only": "home-a"}),
-    # What is for the other home's NAT passes untranslated as well: no server ever sees it.
+    # Packets for the other home's NAT also pass untranslated. No server ever sees them.
     "Neighbourly": ((Bypassed, *OURS), {"rules": _passes("udp,nw_dst=192.0.2.1", "udp,nw_dst=203.0.113.1")}),
-    # It loses the rules of its mappings when it is asked for counters, as a switch does that restarts.
+    # It loses the rules of its mappings when its counters are read, as a switch does that restarts.
     "Forgetful": (OURS, {"counters": _loses_inbound_rules}),
     "Boastful": (OURS, {"counters": _counts_one_too_many}),
-    # Its switch makes room from the start where it should refuse, or never.
+    # Its switch evicts from the start, where it should refuse, or never evicts.
     "Evicting": (OURS, {"bridgeOpts": _evicts_from_the_start}),
     "Stubborn": (OURS, {"vsctl": _never_evicts}),
     # It keeps the ports of connections that its switch refused.
     "Hoarding": ((Misguided, *OURS), {"program": "hoarding_controller"}),
     # Its rules have a timeout, so that a switch may evict them.
     "Fleeting": ((Misguided, *OURS), {"program": "fleeting_controller"}),
-    # Its ICMP errors come from somebody else's address.
+    # Its ICMP errors come from another address than its own.
     "Signing": ((Misguided, *OURS), {"program": "signing_controller"}),
     # It declares that it evicts the least recently used mapping, whatever its policy is.
     "Perjured": (OURS, {"declare": classmethod(_swears_to_evict)}),
     "Lavish": ((Otherwise, *OURS), {"really": lambda _: {"limit_sessions": None}}),
-    # It lacks ports where it should lack sessions: from outside it looks the same.
+    # It runs out of ports where it should run out of sessions. From outside this looks the same.
     "Cramped": (
         (Otherwise, *OURS),
         {"really": lambda settings: {"limit_sessions": None, "ports": settings.limit_sessions}},
@@ -139,20 +139,20 @@ FAULTS: dict[str, tuple[tuple[type, ...], dict[str, Any]]] = {
     "CrampedTracked": (TRACKED, {"start": _starts_cramped}),
     "Boundless": ((Otherwise, *OURS), {"really": lambda _: {"ports": 64_512}}),
     "Brisk": ((Otherwise, *OURS), {"really": lambda settings: {"ports": 2 * settings.ports}}),
-    # No more than ten connections may begin.
+    # It lets no more than ten connections begin.
     "NarrowLinux": (LINUX, {"wait_ready": _narrows}),
-    # It lets go at once of packets that it should hold.
+    # It gives up at once the packets that it should hold.
     "Forgiving": ((Otherwise, *OURS), {"really": lambda _: {"hold_timeout": 0.01}}),
-    # It keeps a closed connection's port for a second more than it declares, or for good.
+    # It keeps a closed connection's port for a second longer than it declares, or for ten minutes.
     "Sluggish": (
         (Otherwise, *OURS),
         {"really": lambda settings: {"tcp_trans_close_timeout": settings.tcp_trans_close_timeout + 1}},
     ),
     "Miserly": ((Otherwise, *OURS), {"really": lambda _: {"tcp_trans_close_timeout": 600.0}}),
-    # It ignores a quota, or has one that nobody has set.
+    # It ignores a quota, or has one that is not set.
     "Indulgent": ((Otherwise, *OURS), {"really": lambda _: {"port_quota": None}}),
     "Rationing": ((Otherwise, *OURS), {"really": lambda _: {"port_quota": 8}}),
-    # It has one pool for all protocols together: what TCP has taken is gone for UDP and ping.
+    # It has one pool for all protocols together, so that ports that TCP has taken are not there for UDP and ping.
     "OneForAll": ((Otherwise, *OURS), {"really": lambda settings: {"limit_port_mappings": settings.ports}}),
     # It uses only the first of its addresses.
     "OneAddress": ((Otherwise, *OURS), {"really": _one_address}),
@@ -160,7 +160,7 @@ FAULTS: dict[str, tuple[tuple[type, ...], dict[str, Any]]] = {
     # It gives a subscriber ports of any address, though its pooling is paired.
     "Generous": ((Otherwise, *OURS), {"really": lambda _: {"address_allocation_type": "arbitrary"}}),
 }
-"""The classes of this file by their names: what each derives from, and what is replaced in it."""
+"""The bases of each class of this file, and what is replaced in it, by the class's name."""
 
 for name, (bases, replaced) in FAULTS.items():
     globals()[name] = type(name, bases, {**replaced, "__module__": __name__})

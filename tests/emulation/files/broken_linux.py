@@ -1,4 +1,4 @@
-"""Linux's NAT with a fault each: what a kernel would look like that no longer does what is declared of it."""
+"""Gateways with Linux's NAT and one fault each, like a kernel that no longer does what the gateway declares."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from topologies.gateways.linux import BRIDGE
 from topologies.gateways.netfilter.gateway import TABLE, NetfilterGateway
 
 MANY_ENTRIES = 1000
-"""More than the connections of any test."""
+"""More entries than any test makes by its connections."""
 
 
 class Bare(NetfilterGateway):
-    """A router that translates nothing."""
+    """A gateway that translates nothing: a plain router."""
 
     def wait_ready(self) -> None:
-        """Take the NAT away."""
+        """Remove the rules that translate."""
         self.run("nft", "flush", "chain", "ip", TABLE, "leaving")
 
 
 class Telling(NetfilterGateway):
-    """Tells the sender when the ports are used up."""
+    """A gateway that sends an ICMP error when its ports are used up."""
 
     def wait_ready(self) -> None:
         """Refuse one connection more than there are ports, before the search for a port can fail."""
@@ -35,10 +35,10 @@ class Telling(NetfilterGateway):
 
 
 class Ungrateful(NetfilterGateway):
-    """Throws out connections, assured or not, once datagrams have come into its table."""
+    """A gateway that throws out connections, assured or not, once datagrams have come into its table."""
 
     def wait_ready(self) -> None:
-        """Begin to wait for that."""
+        """Start a thread that waits for the datagrams' entries."""
         super().wait_ready()
         threading.Thread(target=self._throw_out, daemon=True).start()
 
@@ -49,7 +49,7 @@ class Ungrateful(NetfilterGateway):
 
 
 class Restless(NetfilterGateway):
-    """Takes the second address for every other connection, though its pooling is paired."""
+    """A gateway that takes the second address for every other connection, though its pooling is paired."""
 
     def wait_ready(self) -> None:
         """Put a rule before the one that keeps a host to its address."""
@@ -60,11 +60,11 @@ class Restless(NetfilterGateway):
 
 
 class Boasting(NetfilterGateway):
-    """Claims to find every port, as it would with a table of the free ones."""
+    """A gateway that declares to find every port, as it would with a table of the free ones."""
 
     @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
-        """Claim it of as many ports as there are."""
+        """Declare that it finds the last of all its ports."""
         declared = super().declare(settings, options)
         finds = dataclasses.replace(declared.finds_every_port_of, value=settings.ports)
         return dataclasses.replace(declared, finds_every_port_of=finds)

@@ -1,4 +1,4 @@
-"""Our own controller, but its flows' rules have a timeout, and one that ends before the strangers'.
+"""A controller like our own, but its flows' rules have a timeout, shorter than that of the other application's.
 
 python -m fleeting_controller CONFIGURATION.yaml PORT TELEMETRY_FD
 """
@@ -14,14 +14,14 @@ from controller.openflow.pipeline import Rule
 
 
 def fleeting(rule: Rule) -> Any:
-    """Return the message that adds a rule for a minute."""
+    """Return the message that adds a rule with an idle timeout of a minute."""
     message = messages.addition(rule)
     message.idle_timeout = 60
     return message
 
 
 def additions(told_apart: Dependence) -> templates.ForFlow:
-    """Return what makes the messages that add the rules of flows."""
+    """Return the object that makes the messages that add the rules of flows."""
     return templates._for_flows(fleeting, told_apart)
 
 

@@ -1,4 +1,4 @@
-"""Our own controller, but it does not roll back: what the switch refuses keeps its port.
+"""A controller like our own, but a mapping keeps its port when the switch refuses its rules.
 
 python -m hoarding_controller CONFIGURATION.yaml PORT TELEMETRY_FD
 """

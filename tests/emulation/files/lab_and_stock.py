@@ -1,8 +1,8 @@
-"""Build a lab with our nodes and links, or with Mininet's own, and print what its user sees of it, as JSON.
+"""A program that builds a lab with our nodes and links, or Mininet's own, and prints as JSON what a user sees.
 
     python lab_and_stock.py ours|stock
 
-Started as the first process of new network, mount and PID namespaces.
+It is started as the first process of new network, mount and PID namespaces.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from testbed.sandbox.supervision import Supervisor
 
 
 def main() -> None:
-    """Prepare, build, look."""
+    """Prepare the namespaces, build the lab, and print what a user sees of it."""
     mounts.prepare()
     prepare_network()
     nobody, _ = ends = socket.socketpair()
@@ -36,13 +36,13 @@ def main() -> None:
 
 
 def shells_of_hosts() -> list[str]:
-    """Return whose shells there are."""
+    """Return the names of the hosts that have a shell."""
     commands = [path.read_bytes().decode() for path in Path("/proc").glob("[0-9]*/cmdline")]
     return [name for command in commands for name in re.findall(r"mininet:(alice|bob|server|mirror)", command)]
 
 
 def what_a_user_sees(net: Any) -> dict[str, Any]:
-    """Go through Mininet's API as a user at its prompt does."""
+    """Call Mininet's API as a user at its prompt does, and return what it returns."""
     alice, bob = net.get("alice", "bob")
     link = net.linksBetween(alice, net["gateway"])[0]
     return {

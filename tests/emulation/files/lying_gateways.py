@@ -1,4 +1,4 @@
-"""Our own gateway, which declares what its settings say and then works by others: what scenarios must notice."""
+"""Gateways that declare what their settings say, and then work by other settings, which scenarios must notice."""
 
 from __future__ import annotations
 
@@ -10,66 +10,66 @@ from topologies.gateways.openflow.gateway import OpenFlowGateway
 
 
 class Liar(OpenFlowGateway):
-    """Works by other settings than it was given."""
+    """A gateway that works by other settings than it is given: `really` has them."""
 
     really: ClassVar[dict[str, Any]] = {}
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
-        """Change the settings behind everybody's back."""
+        """Start with other settings than the plan's."""
         settings = plan.settings.model_copy(update=cls.really)
         return super().prepare(dataclasses.replace(plan, settings=settings))
 
 
 class OtherCode(Liar):
-    """Sends the other code."""
+    """A gateway that sends ICMP errors with the code 1."""
 
     really: ClassVar[dict[str, Any]] = {"icmp_code": 1}
 
 
 class Mute(Liar):
-    """Is silent."""
+    """A gateway that drops refused packets silently."""
 
     really: ClassVar[dict[str, Any]] = {"on_exhaustion": "drop"}
 
 
 class Talkative(Liar):
-    """Answers with a reset."""
+    """A gateway that answers refused packets with a reset."""
 
     really: ClassVar[dict[str, Any]] = {"on_exhaustion": "reset"}
 
 
 class Slow(Liar):
-    """Thinks for a second and a half before it answers."""
+    """A gateway that holds a packet for a second and a half before it answers."""
 
     really: ClassVar[dict[str, Any]] = {"on_exhaustion": "hold", "hold_timeout": 1.5, "fallback": "icmp"}
 
 
 class Stingy(Liar):
-    """Has three ports."""
+    """A gateway with three ports, whatever is set."""
 
     really: ClassVar[dict[str, Any]] = {"ports": 3}
 
 
 class Endless(Liar):
-    """Has more ports than it says."""
+    """A gateway with more ports than it declares."""
 
     really: ClassVar[dict[str, Any]] = {"ports": 128}
 
 
 class Hasty(Liar):
-    """Gives the port of a closed connection again after half of the time."""
+    """A gateway that gives the port of a closed connection again after half the time."""
 
     really: ClassVar[dict[str, Any]] = {"tcp_trans_close_timeout": 1}
 
 
 class Clinging(Liar):
-    """Keeps the port of a connection that was reset three times as long."""
+    """A gateway that keeps the port of a reset connection for three times as long as it declares."""
 
     really: ClassVar[dict[str, Any]] = {"tcp_rst_timeout": 6}
 
 
 class Careless(Liar):
-    """Holds no port down, and takes a half-closed connection for one that has ended."""
+    """A gateway that holds no port down, and takes a half-closed connection for one that has ended."""
 
     really: ClassVar[dict[str, Any]] = {"hold_down_timeout": 0, "tcp_idle_timeout": 1}

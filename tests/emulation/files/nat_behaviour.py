@@ -1,11 +1,10 @@
-"""What kind of NAT does a stranger's prober find? As RFC 5780 has it, by an independent implementation.
+"""What kind of NAT does an independent prober find, by the method of RFC 5780?
 
 Set-up        a STUN server (coturn's) on both addresses and two ports of the outside host `server`
-Action        alice runs coturn's prober twice, each time from a port that nobody has used before
-Expectation   it finds the mapping and the filtering that are declared, and alice seen as an external address
+Action        alice runs coturn's prober twice, each time from a port that was not used before
+Expectation   the prober finds the mapping and the filtering that are declared, and an external address for alice
 
-The prober asks once and takes silence for an answer: 3 seconds for each question that a filter should stop, which
-makes 0, 3 or 6.
+The prober asks once, and waits 3 seconds for each answer that a filter should stop: in all 0, 3 or 6 seconds.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ FILTERING = {
 """The prober's verdicts, by the settings that ask for them."""
 
 STUN_PORTS = (3478, 3479)
-"""STUN's own, and the next, from which the server answers when it is asked for another port."""
+"""STUN's own port, and the next, from which the server answers when it is asked for another port."""
 FIRST_SOURCE_PORT = 5001
 SERVER_WITHIN_S = 10.0
 PROBER_WITHIN_S = 15.0
@@ -47,13 +46,13 @@ SEEN_AS = re.compile(r"UDP reflexive addr: ([0-9.]+):[0-9]+")
 
 
 class NatBehaviour(Scenario[Parameters]):
-    """What kind of NAT does a stranger's prober find?"""
+    """What kind of NAT does an independent prober find?"""
 
     name = "nat-behaviour"
     claim = "mapping and filtering are what they are set to, as seen from outside (RFC 5780)"
 
     def run(self, x: Experiment[Parameters]) -> None:
-        """Probe the mapping, then the filtering."""
+        """Start the STUN server, and probe the mapping and the filtering from alice."""
         alice, server = x.lab.clients[0], x.lab.servers[0]
         addresses = [str(address) for address in x.lab.topology.addresses[server.name]]
         with x.phase("start the STUN server"):
@@ -90,7 +89,7 @@ def start_server(host: Any, addresses: list[str]) -> None:
     log = FOLDER / "turnserver.log"
     listening = [word for address in addresses for word in ("--listening-ip", address)]
     command = ["turnserver", "-n", *listening, "--stun-only", "--no-auth", "--no-tcp", "--no-tls", "--no-dtls"]
-    # What it would leave elsewhere: a pidfile, a database, a log.
+    # These keep it from leaving a pidfile, a database and a log elsewhere.
     command += ["--no-cli", "--pidfile=", f"--userdb={FOLDER}/turndb", "--log-file=stdout", "--relay-threads=0"]
     with log.open("w") as words:
         process = start(host, command, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
@@ -103,7 +102,7 @@ def start_server(host: Any, addresses: list[str]) -> None:
 
 
 def start(host: Any, command: list[str], **options: Any) -> subprocess.Popen[Any]:
-    """Start a program in a host's network. Mininet's own `popen` finds no files where the run is in a chroot."""
+    """Start a program in a host's network. Mininet's own `popen` finds no files if the run is in a chroot."""
     namespace = os.open(host.netns, os.O_RDONLY)
     try:
         enter = functools.partial(enter_namespace, namespace, CLONE_NEWNET)
@@ -113,26 +112,26 @@ def start(host: Any, command: list[str], **options: Any) -> subprocess.Popen[Any
 
 
 def udp_sockets(pid: int) -> set[tuple[str, int]]:
-    """Return the endpoints at which UDP sockets listen where a process is; proc(5) has the host's byte order."""
+    """Return the endpoints of the UDP sockets in a process's network, from proc(5), in the host's byte order."""
     lines = Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:]
     found = [line.split()[1].split(":") for line in lines]
     return {(dotted(address), int(port, 16)) for address, port in found}
 
 
 def dotted(address: str) -> str:
-    """Read an address such as 016433C6."""
+    """Return the dotted form of an address such as 016433C6."""
     return str(ipaddress.IPv4Address(int(address, 16).to_bytes(4, sys.byteorder)))
 
 
 def start_prober(host: Any, flag: str, server: str, port: int) -> subprocess.Popen[str]:
     """Start a prober of mapping (-m) or filtering (-f) at a source port of its own.
 
-    It keeps to that port. Without its own address (-L) it would not notice that there is no NAT.
+    The prober keeps to that port. Without its own address (-L) it would not notice that there is no NAT.
     """
     command = ["turnutils_natdiscovery", flag, "-L", host.IP(), "-l", str(port), server]
     return start(host, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def verdict(output: str) -> str:
-    """Return what the prober found, in its own words; all that it said if it found nothing."""
+    """Return what the prober found, in its own words, or all that it printed if it found nothing."""
     return " ".join(VERDICT.findall(output)) or " | ".join(output.split("\n"))

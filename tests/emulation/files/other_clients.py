@@ -1,4 +1,4 @@
-"""Scenarios with hosts that are not as they say, which they must notice."""
+"""Scenarios whose hosts do not behave as the scenario assumes, which its checks must notice."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from testbed.api import Experiment
 
 
 class Unlimited(ClientExhaustion):
-    """Alice has all the ports that a kernel has."""
+    """A run in which alice has all the ports of a kernel."""
 
     def run(self, x: Experiment[ClientParameters]) -> None:
-        """Limit nobody."""
+        """Run the scenario without the limit on alice's ports."""
         with mock.patch.object(client_exhaustion, "_limit"):
             super().run(x)
 
 
 class AllLimited(ClientExhaustion):
-    """Bob has as few ports as alice, and has used them all when the NAT is full."""
+    """A run in which bob has as few ports as alice, and has used them all when the NAT is full."""
 
     def run(self, x: Experiment[ClientParameters]) -> None:
-        """Limit everybody."""
+        """Run the scenario with the limit on the ports of all clients."""
         limit = client_exhaustion._limit
 
         def limit_all(host: Any, ports: int) -> None:

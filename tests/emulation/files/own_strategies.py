@@ -1,4 +1,4 @@
-"""An allocator and a policy as a student may write them."""
+"""Allocators and policies as students may write them, some with a fault."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from controller.api import Allocator, Answer, Decision, Endpoint, Evict, Policy,
 
 
 class HighestFirst(Allocator):
-    """Gives the highest port that is free."""
+    """An allocator that gives the highest free port."""
 
     def __init__(self, plan: PortPlan) -> None:
         self._free = sorted(plan.ports)
@@ -27,26 +27,26 @@ class HighestFirst(Allocator):
 
 
 class Polite(Policy):
-    """Tells the sender by ICMP, whatever ran short."""
+    """A policy that sends an ICMP error, whatever ran short."""
 
     def decide(self, shortage: Shortage) -> Decision:
-        """Answer."""
+        """Return the same answer for every shortage."""
         return Answer.ICMP
 
 
 class EvictMru(Policy):
-    """Ends the mapping that was used last: busy connections break, and the idle ones stay."""
+    """A policy that evicts the mapping that was used last, so that busy connections break and idle ones stay."""
 
     evicts: ClassVar[bool] = True
 
     def decide(self, shortage: Shortage) -> Decision:
-        """Choose the last of the victims."""
+        """Choose the last victim, which was used most recently."""
         *_, victim = shortage.victims
         return Evict(victim)
 
 
 class Twice(Allocator):
-    """Gives every port to two, the one right after the other: what no NAT may do toward one destination."""
+    """An allocator that gives every port to two mappings in a row, which no NAT may do toward one destination."""
 
     def __init__(self, plan: PortPlan) -> None:
         self._free = [port for port in reversed(plan.ports) for _ in range(2)]
@@ -64,7 +64,7 @@ class Twice(Allocator):
 
 
 class Astray(HighestFirst):
-    """Gives a port that is none of its own, when it has given half of them."""
+    """An allocator that gives a port that is not one of its own, when it has given half of them."""
 
     def __init__(self, plan: PortPlan) -> None:
         super().__init__(plan)

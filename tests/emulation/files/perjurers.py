@@ -1,7 +1,8 @@
-"""Gateways that declare one thing falsely, and work as ever: every declared fact must be one that a check tries.
+"""Gateways that declare one fact falsely, and work as ever. Some check must notice each of these.
 
-For each fact and each gateway a class, named after both: `openflow_mapping`. What becomes of a connection that
-finds no port is a fact of several parts, each with a lie of its own: `openflow_ports_exhausted_evicts`.
+There is a class for each gateway and fact, named after both, such as `openflow_mapping`. What becomes of a
+connection that finds no port is a fact of several parts. Each has a lie of its own, such as
+`openflow_ports_exhausted_evicts`.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ LIES: dict[str, Any] = {
     "icmp_identifiers": {"pool": "kept", "kept": "pool"},
     "port_back": lambda back: {ending: (0.0, 0.0) if least else (3.0, 3.0) for ending, (least, _) in back.items()},
 }
-"""What is declared instead of the truth, by the truth."""
+"""What is declared in place of the truth, for each fact and true value."""
 PARTS: dict[str, Any] = {"evicts": "lru", "holds": True, "after": 3.0}
-"""The same of parts of `ports_exhausted`, whatever the truth."""
+"""What is declared of each part of `ports_exhausted`, whatever the truth."""
 
 
 def perjurer(name: str, gateway: type[Gateway], fact: str, lie: Any) -> type[Gateway]:
-    """Return a gateway like this one, but for one fact."""
+    """Return a class like this gateway that declares one fact falsely."""
 
     def declare(cls: type[Gateway], settings: Settings, options: Any) -> Behaviour:
         told: Behaviour = super(made, cls).declare(settings, options)  # type: ignore[misc]

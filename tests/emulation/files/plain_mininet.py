@@ -1,6 +1,6 @@
-"""Run `lastport mn` as on a machine of its own, with an Open vSwitch service; then say what is left, as JSON.
+"""A program that runs `lastport mn` beside an Open vSwitch service, and prints as JSON what is left after it.
 
-Started as the first process of new network, mount and PID namespaces.
+It is started as the first process of new network, mount and PID namespaces.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COMMAND = [sys.executable, "-P", "-c", "from testbed.command.cli import main; ma
 
 
 def main() -> None:
-    """Prepare the machine, run the command, look around."""
+    """Prepare the namespaces, run the command, and print what it has left."""
     mounts.prepare()
     prepare_network()
     nobody, _ = ends = socket.socketpair()

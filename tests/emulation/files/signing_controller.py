@@ -1,4 +1,4 @@
-"""Our own controller, but it signs its ICMP errors with somebody else's address.
+"""A controller like our own, but its ICMP errors come from another address than the NAT's.
 
 python -m signing_controller CONFIGURATION.yaml PORT TELEMETRY_FD
 """
@@ -15,7 +15,7 @@ SOMEBODY_ELSE = int(ipaddress.IPv4Address("192.0.2.99"))
 
 
 def unreachable(ip: Ipv4, *, code: int, source: int) -> bytes | None:
-    """Return the error that is asked for, from another sender."""
+    """Return the ICMP error that is asked for, with another sender."""
     return answers.unreachable(ip, code=code, source=SOMEBODY_ELSE)
 
 

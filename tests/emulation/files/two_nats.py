@@ -1,4 +1,4 @@
-"""Two scenarios with two NATs on the way, small enough for a test."""
+"""Two small scenarios with two NATs between the hosts."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ for number in range({PORTS + 1}):
         _, [(_, _, data)], _, _ = each.recvmsg(100, 512, socket.MSG_ERRQUEUE)
         print("kind", data[5], "code", data[6], "from", socket.inet_ntoa(data[20:24]))
 """
-"""Sends from one socket after the other, and prints what each is told before the next one sends: of struct
-sock_extended_err the type and code, and the address behind it. All stay open."""
+"""A program that sends from one socket after another, and prints the error of each before the next one sends: type
+and code of struct sock_extended_err, and the address behind it. All sockets stay open."""
 
 SERVE = """
 import socket
@@ -35,7 +35,7 @@ while True:
     _, seen = server.recvfrom(10)
     server.sendto(f"{seen[0]} {seen[1]}".encode(), seen)
 """
-"""Answers until it is ended: a datagram may be lost, and who asked asks again."""
+"""A server that answers until it is ended, since a datagram may be lost, and a peer may ask again."""
 
 PEER = """
 import socket
@@ -64,11 +64,11 @@ for _ in range(25):
     caller.sendto(b"hello", ("{address}", {port}))
     time.sleep(0.2)
 """
-"""Sends again and again for five seconds, from one socket; its peer needs one datagram to arrive."""
+"""A program that sends again and again for five seconds, from one socket. One datagram must reach its peer."""
 
 
 class CarrierRefuses(Scenario[Parameters]):
-    """Does a client behind its home's NAT hear that the carrier's has no port left, and from whom?"""
+    """Does a client behind its home's NAT get the error of a carrier without a free port, and from the carrier?"""
 
     name = "carrier-refuses"
     claim = "ICMP errors come through another NAT (RFC 5508 REQ-4)"
@@ -81,10 +81,10 @@ class CarrierRefuses(Scenario[Parameters]):
         return {"home-a": {"ports": 64}, "home-b": {"ports": 64}}
 
     def run(self, x: Experiment[Parameters]) -> None:
-        """Let alice send once more than there are ports, to where nobody listens."""
+        """Have alice send from one socket more than there are ports, to a port at which no server listens."""
         told = x.lab.clients[0].pexec(["python3", "-c", SEND])[0].splitlines()
         x.check(
-            "alice is told 3/13 by the carrier when its ports are taken, and before that 3/3 by the server",
+            "alice gets 3/13 from the carrier when its ports are taken, and before that 3/3 from the server",
             expected=["kind 3 code 3 from 198.51.100.1"] * PORTS + ["kind 3 code 13 from 100.64.255.254"],
             observed=told,
             source="RFC 5508 REQ-4 and REQ-8",
@@ -108,14 +108,14 @@ class PeersMeet(Scenario[Parameters]):
     topology = "two-homes"
 
     def run(self, x: Experiment[Parameters]) -> None:
-        """Let alice learn her endpoint from the server, and bob send to it."""
+        """Have alice ask the server for its external endpoint, and bob send to that."""
         alice, bob = x.lab.clients[:2]
         server = x.lab.servers[0].popen(["python3", "-c", SERVE])
         peer = alice.popen(["python3", "-u", "-c", PEER], text=True)
         address, port = peer.stdout.readline().split()
         caller = bob.popen(["python3", "-c", CALL.format(address=address, port=port)])
         x.check(
-            "alice hears bob, by his external address",
+            "alice gets bob's datagram, from bob's external address",
             expected="hello 203.0.113.1",
             observed=peer.communicate(timeout=30)[0].strip(),
             source="RFC 4787 REQ-1 and REQ-8",

@@ -47,7 +47,7 @@ def test_a_size_at_which_something_else_runs_short_is_refused(scenario: str, cho
 @pytest.mark.parametrize(
     ("scenario", "chosen", "words"),
     [
-        ("state-exhaustion", "limit_sessions=null", "has no end then; take a limit_sessions below"),
+        ("state-exhaustion", "limit_sessions=null", "has no limit; take a limit_sessions below"),
         ("eviction", "on_exhaustion=drop", "keeps every mapping; take on_exhaustion=evict-lru"),
     ],
 )

@@ -101,6 +101,15 @@ def test_several_counters_are_added_as_far_as_they_are_known() -> None:
     assert (told.check["observed"], told.check["source"]) == (5, "RFC 8512 dropped-port-packets and its like")
 
 
+def test_a_sum_without_its_first_counter_is_passed_over() -> None:
+    """Other reasons alone do not tell how many were dropped."""
+    x, told = experiment(counters={"dropped_rate_packets": 0})
+
+    x.agrees("drops", 5, "dropped_port_packets", "dropped_rate_packets")
+
+    assert told.checks == []
+
+
 def test_counters_of_several_moments_are_compared_one_by_one() -> None:
     """If one of them is not known, nothing is checked."""
     x, told = experiment()
