@@ -121,7 +121,7 @@ other hosts behind the same NAT are refused as well.
 
         answered = [each.words for each in kept].count("answered")
         errors, outcomes = [each.words for each in own], [each.attempt(0).outcome for each in refused]
-        longest = max((round(each.told.seconds, 4) for each in own if each.told), default=None)
+        longest = max((each.seconds for each in own if each.seconds is not None), default=None)
         got, expected, promised = len(filled.established), ["EADDRNOTAVAIL"] * BEYOND, [x.promise.outcome] * 2
         alone, full = "when alice's kernel has no port", "when the NAT is full"
         x.check("alice's first connections", expected=own_ports, observed=answered, source=OWN)
@@ -143,7 +143,8 @@ other hosts behind the same NAT are refused as well.
         attempts = [each.attempt(-number) for number, each in enumerate([*kept, *others, *refused], start=1)]
         attempts += filled
         x.account(attempts, {attempt.number for attempt in attempts if attempt.outcome == "established"})
-        x.series(refusals=[*_rows("alice's kernel", own), *_rows("NAT", refused)])
+        refusals = [("alice's kernel", each) for each in own] + [("NAT", each) for each in refused]
+        x.series(refusals=[{"by": by, "told": each.words, "seconds": each.seconds} for by, each in refusals])
         x.tell(own=own, sent=sent, refused=refused, sent_at_full=sent_at_full, passed=passed)
 
     @classmethod
@@ -166,8 +167,3 @@ def _counted(
     arriving = SynCounter(x.lab.servers[0].netns, "eth0")
     clients = connect(hosts, target, **how)
     return clients, sum(each.count() for each in leaving), arriving.count()
-
-
-def _rows(by: str, clients: list[Client]) -> list[dict[str, Any]]:
-    told = [(each.words, round(each.told.seconds, 4) if each.told else None) for each in clients]
-    return [{"by": by, "told": words, "seconds": seconds} for words, seconds in told]

@@ -69,8 +69,8 @@ The NAT stayed silent. A datagram or a ping is just gone, and its program never 
 6 retries it would be {{ computed(6, linear).seconds }} s here, and 2^7-1 = {{ computed(6, 0).seconds }} s on \
 kernels that double the wait from 1 s on (before 6.5). Nothing distinguishes it from a server that is switched off.
 {% elif exhaustion.evicts == "lru" %}
-The NAT evicted the connections that were used least recently, and gave their ports to the newcomers once they \
-had rested. The newcomers learned nothing of it.
+The NAT evicted the connections that were used least recently, and gave their ports to new ones once they \
+had rested. The new ones learned nothing of it.
 {% elif outcome == "reset" %}
 The NAT answered in the server's name. TCP cannot distinguish that from a closed port. UDP and ping have no \
 reset, and got ICMP type 3, code {{ settings.icmp_code }} instead.

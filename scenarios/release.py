@@ -97,7 +97,7 @@ The timers: tcp_trans_close_timeout {{ settings.tcp_trans_close_timeout }} s, tc
 {% if declared["close"][0] %}
 A closed connection still blocks its port for a while, since late packets may come.
 {% else %}
-This NAT gives the port of a closed connection to a newcomer at once, if it wants one while there is no other.
+This NAT gives the port of a closed connection to a new one at once, if no other port is free.
 {% endif %}
 A half-closed connection is still in use, and keeps its port. One that stayed so for {{ "%.1f"|format(pause) }} s \
 lost it only after the other side's close. A connection whose ends just vanish blocks its port longest, as the \

@@ -11,7 +11,7 @@ from typing import Any
 
 from testbed.api import Experiment, Parameters, Scenario
 
-NOBODY = "198.51.100.99"
+UNUSED = "198.51.100.99"
 """An address of the server's network that no host has."""
 
 
@@ -21,8 +21,8 @@ class WhoAnswers(Scenario[Parameters]):
     claim = "a NAT translates pings as well"
     story = """
 alice pinged {{ answered|length }} addresses, and {{ answered.values()|sum }} of them \
-answered{% if answered[nobody] %},
-even {{ nobody }}, which no host has{% endif %}.
+answered{% if answered[unused] %},
+even {{ unused }}, which no host has{% endif %}.
 """
 
     def run(self, x: Experiment[Parameters]) -> None:
@@ -30,7 +30,7 @@ even {{ nobody }}, which no host has{% endif %}.
         alice, bob = x.lab.clients[:2]
         servers = [str(a) for server in x.lab.servers for a in x.lab.topology.addresses[server.name]]
         with x.phase("ping"):
-            answered = {address: answers(alice, address) for address in (bob.IP(), *servers, NOBODY)}
+            answered = {address: answers(alice, address) for address in (bob.IP(), *servers, UNUSED)}
 
         x.check("bob answers", expected=1, observed=answered[bob.IP()], source="one LAN: no NAT is in between")
         x.check(
@@ -39,10 +39,10 @@ even {{ nobody }}, which no host has{% endif %}.
             observed=sum(answered[address] for address in servers),
             source="RFC 5508 REQ-1: a NAT translates ICMP queries",
         )
-        x.check("an address without a host answers", expected=0, observed=answered[NOBODY], source="arithmetic")
+        x.check("an address without a host answers", expected=0, observed=answered[UNUSED], source="arithmetic")
         x.agrees("mappings made", len(servers) + 1, "port_mapping_creations", of=x.counters("icmp"))
         x.account()
-        x.tell(answered=answered, nobody=NOBODY)
+        x.tell(answered=answered, unused=UNUSED)
 
 
 def answers(host: Any, address: str) -> int:

@@ -109,6 +109,11 @@ class Client:
         """What it was told: `answered`, the name of an error, or `nothing`."""
         return str(self.told or "nothing")
 
+    @property
+    def seconds(self) -> float | None:
+        """The seconds until it was told something; None if it was not."""
+        return round(self.told.seconds, 4) if self.told else None
+
     def fileno(self) -> int:
         """The descriptor of its socket."""
         return self.socket.fileno()

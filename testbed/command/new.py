@@ -5,6 +5,7 @@ In each skeleton one check fails on purpose. Its words or its source are what to
 
 from __future__ import annotations
 
+import keyword
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,8 @@ def write(kind: str, name: str, folder: Path) -> Written:
     path = folder / f"{'_'.join(words)}_{kind}.py"
     cls = "".join(word.capitalize() for word in words)
     template = (TEMPLATES / f"{kind}.py.j2").read_text()
+    if keyword.iskeyword(cls) or re.search(rf"\b{cls}\b", template):  # the file's own names
+        cls += kind.capitalize()
     environment = jinja2.Environment(
         keep_trailing_newline=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )

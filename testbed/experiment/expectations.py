@@ -44,5 +44,16 @@ def between(least: float, most: float) -> Expectation | float:
 
 
 def met(expected: Any, observed: Any) -> bool:
-    """Return whether an observation is what was expected: an equal value, or one in the expected range."""
+    """Return whether an observation is what was expected: an equal value, one in the range, or part by part so."""
+    if isinstance(observed, list | tuple) and isinstance(expected, list | tuple):
+        return len(expected) == len(observed) and all(map(met, expected, observed))
     return expected.met(observed) if isinstance(expected, Expectation) else bool(expected == observed)
+
+
+def shown(value: Any) -> Any:
+    """Return a value as the results keep it: an expectation as its text, and what has parts as a list of them."""
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    if isinstance(value, list | tuple):
+        return [shown(part) for part in value]
+    return str(value) if isinstance(value, Expectation) else value

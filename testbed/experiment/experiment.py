@@ -19,10 +19,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from controller.settings import Settings
+from controller.settings import Settings, unknown_key
 from testbed.evidence.outcomes import OUTCOMES, outcomes
 from testbed.experiment.counters import SOURCES, Counters
-from testbed.experiment.expectations import Expectation, met
+from testbed.experiment.expectations import met, shown
 from testbed.experiment.lab import Lab
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.promise import Promise
@@ -32,12 +32,15 @@ from testbed.traffic.records import Attempt
 
 P = TypeVar("P", bound=Parameters)
 
-NUMBER = re.compile(r"\b\d[\d.,]*\b")
+NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
+"""A number at the start of a word, which may end with a unit."""
+JUDGED = ("accounted", "leaks", "sharing")
+"""The keys of the checks that follow every scenario."""
 
 
 def key_of(claim: str) -> str:
     """Return the key of a check without a `key` of its own: its claim's words, without numbers, with hyphens."""
-    return "-".join(re.findall(r"[a-z0-9]+", NUMBER.sub(" ", claim.lower().replace("'", ""))))
+    return "-".join(re.findall(r"[^\W_]+", NUMBER.sub(" ", claim.lower().replace("'", ""))))
 
 
 class Experiment(Generic[P]):
@@ -91,34 +94,54 @@ class Experiment(Generic[P]):
         what is declared. Raises ValueError if two checks of a run have the same key.
         """
         key = key or key_of(claim)
+        if not key:
+            raise ValueError(f"the claim {claim!r} has no word to make a key of; give one: key=...")
+        if key in JUDGED:
+            raise ValueError(f"the key {key!r} is that of a check after every scenario; give another: key=...")
+        self._check(claim, key=key, expected=expected, observed=observed, source=source)
+
+    def _check(self, claim: str, *, key: str, expected: Any, observed: Any, source: str) -> None:
         if key in self._keys:
             raise ValueError(f"two checks have the key {key!r}; give one of them another: key=...")
         self._keys.add(key)
-        shown = str(expected) if isinstance(expected, Expectation) else expected
         self._report.check(
-            key=key, claim=claim, expected=shown, observed=observed, ok=met(expected, observed), source=source
+            key=key,
+            claim=claim,
+            expected=shown(expected),
+            observed=shown(observed),
+            ok=met(expected, observed),
+            source=source,
         )
 
     def agrees(
-        self, what: str, expected: Any, *names: str, of: Counters | Sequence[Counters] | None = None, key: str = ""
+        self,
+        what: str,
+        expected: Any,
+        name: str,
+        *others: str,
+        of: Counters | Sequence[Counters] | None = None,
+        key: str = "",
     ) -> None:
-        """Check that the gateway's own counter `names`, or the sum of several, is as expected.
+        """Check that the gateway's own counter `name`, or its sum with others, is as expected.
 
         `of` are counters that were read earlier, by default those of now. If it is a sequence of counters, each is
-        compared with its part of `expected`. If the gateway does not know the first of `names`, there is no check.
+        compared with its part of the list `expected`. If the gateway does not know `name`, there is no check.
+        Raises ValueError for a name that is not in SOURCES.
         """
+        names = (name, *others)
+        if unknown := [each for each in names if each not in SOURCES]:
+            raise ValueError(unknown_key(unknown[0], list(SOURCES), kind="counter"))
         sequence = isinstance(of, Sequence)
         asked = of if isinstance(of, Sequence) else [self.counters() if of is None else of]
-        if any(each.get(names[0]) is None for each in asked):
+        if any(each.get(name) is None for each in asked):
             return
-        sums = [sum(each.get(name) or 0 for name in names) for each in asked]
+        sums = [sum(each.get(one) or 0 for one in names) for each in asked]
         self.check(
             f"the gateway agrees: {what}",
             key=key or f"gateway-{key_of(what)}",
             expected=expected,
             observed=sums if sequence else sums[0],
-            source="; ".join(dict.fromkeys(SOURCES[name] for name in names[:1]))
-            + (" and its like" if len(names) > 1 else ""),
+            source=SOURCES[name] + " and its like" * bool(others),
         )
 
     def account(
@@ -149,19 +172,21 @@ class Experiment(Generic[P]):
 
     def tell(self, **facts: Any) -> None:
         """Report the scenario's story: its template, filled with the facts, the parameters and the settings."""
-        template = self._story.read_text() if isinstance(self._story, Path) else self._story
-        self._report.story(told(template, parameters=self.parameters, settings=self.settings, **facts))
+        self._report.story(
+            told(self._story, **{"parameters": self.parameters, "settings": self.settings, **facts})
+        )
 
     def conclude(self) -> None:
         """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets."""
         if self._outcomes is None:
-            self.check(
+            self._check(
                 "the scenario accounts for its attempts",
+                key="accounted",
                 expected=True,
                 observed=False,
                 source="end `run` with x.account(attempts, echoed), or with x.account() if it makes no attempts",
             )
-        self.check(
+        self._check(
             "no packet left untranslated",
             key="leaks",
             expected=0,
@@ -170,7 +195,7 @@ class Experiment(Generic[P]):
         )
         if not self.judge.sees_sharing:
             return
-        self.check(
+        self._check(
             "no two clients ever shared an external endpoint toward one destination",
             key="sharing",
             expected=0,

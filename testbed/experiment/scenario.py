@@ -57,9 +57,13 @@ class Scenario(ABC, Generic[P]):
         if "name" not in cls.__dict__:
             cls.name = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
         for base in cls.__dict__.get("__orig_bases__", ()):
-            chosen = [each for each in get_args(base) if isinstance(each, type) and issubclass(each, Parameters)]
-            if chosen and issubclass(get_origin(base), Scenario):
-                cls.Parameters = chosen[0]
+            for chosen in get_args(base) if issubclass(get_origin(base) or object, Scenario) else ():
+                if isinstance(chosen, type):
+                    if not issubclass(chosen, Parameters):
+                        raise TypeError(
+                            f"Scenario[{chosen.__name__}]: {chosen.__name__} derives not from Parameters"
+                        )
+                    cls.Parameters = chosen
 
     @abstractmethod
     def run(self, x: Experiment[P]) -> None:
@@ -78,7 +82,7 @@ class Scenario(ABC, Generic[P]):
     @classmethod
     def open_sockets(cls, parameters: P, settings: Settings) -> int:
         """Return the number of sockets that are open at once on each side: by default the parameter `attempts`."""
-        return getattr(parameters, "attempts", 0)
+        return getattr(parameters, "attempts", 0) or 0
 
     @classmethod
     def defaults(cls, restrictions: Iterable[Restriction]) -> dict[str, Any]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import jinja2
+if TYPE_CHECKING:
+    import jinja2
 
 
-def told(template: str, **facts: Any) -> str:
-    """Return the text of a template, filled with facts. Its filter `n` writes a number with commas."""
+def readable(story: str | Path) -> jinja2.Template:
+    """Return a story's template. Its filter `n` writes a number with commas. Raises what reading it raises."""
+    import jinja2  # deciding about a run of one of ours does without
+
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["n"] = "{:,}".format
-    return environment.from_string(template).render(facts).strip()
+    return environment.from_string(story.read_text() if isinstance(story, Path) else story)
+
+
+def told(story: str | Path, **facts: Any) -> str:
+    """Return the text of a story, filled with facts."""
+    return readable(story).render(facts).strip()

@@ -50,7 +50,8 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             report.environment(**lab.gateway.environment())
         parameters = scenario.Parameters.model_validate(plan.parameters)
         experiment = Experiment(lab, parameters, plan.settings, report, story=scenario.story)
-        with Captures(files, lab, supervisor, report):
+        captures = Captures(files, lab, supervisor, report)
+        with captures:
             scenario().run(experiment)
         experiment.conclude()
         report.series(peak_memory_kib=peak_memory())

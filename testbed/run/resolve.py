@@ -8,6 +8,7 @@ short for one `--set`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Scenario
 from testbed.registry import load, ours
 from testbed.run.choices import Choices
+from testbed.run.contracts import asked, require_contract, require_known, require_own_keys
 from topologies.base import Topology
 from topologies.gateways.behaviour import Behaviour
 
@@ -48,23 +50,29 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
         raise ConfigurationError(unknown_key(choices.profile, list(PROFILES), kind="profile"))
     sets = _with_allocator(assignments(choices.sets), choices.allocator)
     given = {**_from_file(choices.config), **sets}
+    require_contract(scenario, cls)
+    require_own_keys(scenario, "parameter", cls.Parameters)
+    require_own_keys(gateway, "option", kind.Options)
     mine, theirs, options = _sorted(given, others, Settings, cls.Parameters, kind.Options)
+    theirs = {key: value for key, value in theirs.items() if value is not None or not _is_derived(cls, key)}
     topology = choices.topology or cls.topology
     defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[choices.profile]}
-    defaults |= cls.defaults(kind.restrictions)
+    defaults |= asked(scenario, "defaults", dict, cls.defaults, kind.restrictions)
     settings = checked(Settings, {**defaults, **mine}, kind="setting")
     parameters = checked(cls.Parameters, theirs, kind="parameter")
     chosen = checked(kind.Options, options, kind="setting")
-    completed = cls.complete(parameters, settings)
+    completed = asked(scenario, "complete", dict, cls.complete, parameters, settings)
+    require_known(scenario, "complete", completed, [*cls.Parameters.model_fields, *Settings.model_fields])
     parameters = checked(cls.Parameters, {**_of(cls.Parameters, completed), **theirs}, kind="parameter")
-    require(cls.requires, Of.SETTINGS, Asked(cls.name, parameters, settings))
+    need = partial(asked, scenario, "requires", object, require, cls.requires)
+    need(Of.SETTINGS, Asked(cls.name, parameters, settings))
     settings = checked(Settings, {**defaults, **_of(Settings, completed), **mine}, kind="setting")
     settings.for_nat()  # loads a student's allocator or policy, and may refuse it
     try:
-        kind.check(settings, chosen)
-        behaviour = kind.declare(settings, chosen)
-        require(cls.requires, Of.GATEWAY, Asked(cls.name, parameters, settings, behaviour))
-        cls.check(parameters, settings, behaviour)
+        asked(gateway, "check", object, kind.check, settings, chosen)
+        behaviour = asked(gateway, "declare", Behaviour, kind.declare, settings, chosen)
+        need(Of.GATEWAY, Asked(cls.name, parameters, settings, behaviour))
+        asked(scenario, "check", object, cls.check, parameters, settings, behaviour)
         if isinstance(parameters, PatientParameters):
             _require_patience(parameters, settings, behaviour)
     except ConfigurationError as error:
@@ -72,6 +80,8 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
     built = _built(topology, parameters)
     built.check(settings)
     _require_gateways(cls, topology, built)
+    differing = asked(scenario, "of_each_gateway", dict, cls.of_each_gateway, parameters)
+    require_known(scenario, "of_each_gateway", differing, [*built.wiring])
     return Run(
         scenario=absolute(scenario),
         topology=absolute(topology),
@@ -80,10 +90,16 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
         parameters=parameters.model_dump(mode="json"),
         settings=settings,
         options=chosen.model_dump(mode="json"),
-        gateways=_of_each_gateway(built, settings, cls.of_each_gateway(parameters)),
+        gateways=_of_each_gateway(built, settings, differing),
         seed=choices.seed,
         datapath=datapath,
     )
+
+
+def _is_derived(scenario: type[Scenario[Any]], key: str) -> bool:
+    """Whether a parameter is made from the settings if it has no value: `derived`."""
+    field = scenario.Parameters.model_fields[key]
+    return field.default is None and not field.is_required()
 
 
 def _sorted(given: dict[str, Any], others: Collection[str], *models: type[BaseModel]) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ SMALL = ("--set", "ports=16", "--set", "holding=0.2", "--set", "tcp_trans_close_
 
 
 def test_a_rate_of_short_connections_runs_a_nat_out_of_ports(run: Run) -> None:
-    """Below capacity nobody is refused, above it a third."""
+    """Below capacity none is refused, above it a third."""
     finished = run("run", "churn", *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints

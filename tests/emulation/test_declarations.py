@@ -56,7 +56,7 @@ PARTS = {
 """The same of parts of a fact."""
 
 OWN = {
-    # Of those who tell nobody, nobody can say when.
+    # A gateway that refuses in silence declares no time.
     ("openflow", "ports_exhausted_after"): Trial(
         "refusal-signals", "seconds until the kernel returns it", ("on_exhaustion=icmp",)
     ),

@@ -9,7 +9,7 @@ SMALL = ("--set", "ports=32", "--set", "clients=4")
 
 
 def test_holding_and_dropping_stand_side_by_side(run: Run) -> None:
-    """Where the NAT holds, half are held and nobody sends again; where it drops, clients do, and wait longer."""
+    """Where the NAT holds, half are held and no client sends again. Where it drops, clients do."""
     finished = run("run", "hold-and-retry", *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -40,7 +40,7 @@ def test_a_nat_whose_hold_never_resumes_is_found_out(run: Run) -> None:
 
 
 def test_a_nat_with_more_ports_than_declared_is_found_out_under_drop(run: Run) -> None:
-    """Mutation: twice the ports, so nobody has to send again."""
+    """Mutation: twice the ports, so no client has to send again."""
     sets = (*SMALL, "--set", "on_exhaustion=drop")
     finished = run("run", "hold-and-retry", *sets, "--gateway", f"{BROKEN}:Brisk", "--json")
 

@@ -7,7 +7,9 @@ document or the source code that it rests on, and a kernel that changes its mind
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from controller.settings import ConfigurationError
 
 T = TypeVar("T")
 
@@ -40,6 +42,20 @@ class Exhaustion:
     evicts: str = "nothing"
     holds: bool = False
     after: float = 0.0
+
+
+ENDINGS = ("close", "late close", "half-close", "reset", "silence", "udp")
+"""How a connection may end, for the time after which its port is back."""
+WORDS: dict[str, tuple[Any, ...]] = {
+    "mapping": ("eim", "adm", "edm"),
+    "filtering": ("eif", "adf", "edf"),
+    "overlapping": ("off", "address", "endpoint"),
+    "pooling": ("paired", "paired-soft", "arbitrary", "roundrobin"),
+    "fills_every_address": (True, False),
+    "keeps_source_port": (True, False),
+    "icmp_identifiers": ("pool", "kept"),
+}
+"""The values that may be declared of a fact, if they are words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +92,21 @@ class Behaviour:
     """
     icmp_identifiers: Entry[str]
     """`pool`: from the ports' range. `kept`: as the host chose it; of two hosts with one, one is refused."""
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError if a value is not one that can be declared of its fact."""
+        for fact, words in WORDS.items():
+            value = getattr(self, fact).value
+            if value not in words:
+                raise _undeclarable(fact, value, f"one of {', '.join(map(str, words))}")
+        if type(self.finds_every_port_of.value) is not int:
+            raise _undeclarable("finds_every_port_of", self.finds_every_port_of.value, "a number of ports")
+        for fact in ("ports_exhausted", "state_exhausted"):
+            if not isinstance(getattr(self, fact).value, Exhaustion):
+                raise _undeclarable(fact, getattr(self, fact).value, "an Exhaustion")
+        if missing := [ending for ending in ENDINGS if ending not in self.port_back.value]:
+            raise _undeclarable("port_back", self.port_back.value, f"also the seconds after {', '.join(missing)}")
+
+
+def _undeclarable(fact: str, value: Any, way_out: str) -> ConfigurationError:
+    return ConfigurationError(f"declared {fact}={value!r} is not possible; take {way_out}")

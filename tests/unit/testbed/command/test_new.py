@@ -37,7 +37,9 @@ def test_the_skeletons_of_strategies_are_given_to_the_core(tmp_path: Path) -> No
         ("first-try", "first_try_policy.py", "FirstTry"),
         ("FirstTry", "first_try_policy.py", "FirstTry"),
         ("first_policy", "first_policy.py", "First"),
-        ("policy", "policy_policy.py", "Policy"),
+        ("policy", "policy_policy.py", "PolicyPolicy"),
+        ("answer", "answer_policy.py", "AnswerPolicy"),
+        ("none", "none_policy.py", "NonePolicy"),
         ("x2", "x2_policy.py", "X2"),
     ],
 )

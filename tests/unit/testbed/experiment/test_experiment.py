@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import jinja2
@@ -124,7 +125,7 @@ def test_a_counter_of_no_source_is_an_author_s_mistake() -> None:
     """A name that is not in the table is not RFC 8512's, nor ours."""
     x, _ = experiment(counters={"ports_taken": 1})
 
-    with pytest.raises(KeyError, match="ports_taken"):
+    with pytest.raises(ValueError, match="ports_taken"):
         x.agrees("ports", 1, "ports_taken")
 
 
@@ -158,7 +159,7 @@ def test_a_scenario_that_forgets_to_account_fails() -> None:
     other.conclude()
 
     assert [check["key"] for check in told.checks] == [
-        "the-scenario-accounts-for-its-attempts",
+        "accounted",
         "leaks",
         "sharing",
     ]
@@ -204,3 +205,63 @@ def test_a_story_that_names_an_unknown_fact_is_an_author_s_mistake() -> None:
 
     with pytest.raises(jinja2.UndefinedError, match="kept"):
         x.tell()
+
+
+def test_a_counter_that_is_misspelled_is_an_error_though_no_gateway_knows_it() -> None:
+    """The check would otherwise never be made."""
+    x, _ = experiment(counters={})
+
+    with pytest.raises(ValueError, match="did you mean 'ports_allocated'"):
+        x.agrees("ports", 1, "ports_alocated")
+
+
+@pytest.mark.parametrize("key", ["leaks", "sharing", "accounted"])
+def test_the_keys_of_what_follows_every_scenario_are_taken(key: str) -> None:
+    """A scenario's own check must not stand in for the judge's."""
+    x, _ = experiment()
+
+    with pytest.raises(ValueError, match="after every scenario"):
+        x.check("mine", key=key, expected=0, observed=0, source="arithmetic")
+
+
+@pytest.mark.parametrize(
+    ("claim", "key"),
+    [
+        ("answers within 2s", "answers-within-s"),
+        ("0.4 s, 3/13, 64,512 ports", "s-ports"),
+        ("Größe", "größe"),
+        ("рост", "рост"),
+    ],
+)
+def test_a_key_is_made_of_the_words_without_the_numbers(claim: str, key: str) -> None:
+    """The words may be of any language, and a number may have its unit."""
+    assert key_of(claim) == key
+
+
+def test_a_claim_without_a_word_needs_a_key() -> None:
+    """Two such claims would have one key."""
+    x, _ = experiment()
+
+    with pytest.raises(ValueError, match="key="):
+        x.check("1 + 1", expected=2, observed=2, source="arithmetic")
+
+
+@pytest.mark.parametrize(
+    ("expected", "observed", "ok"),
+    [
+        ((1, 2), [1, 2], True),
+        ([at_least(1), 2], [3, 2], True),
+        ([at_least(1), 2], [0, 2], False),
+        ([1], [1, 1], False),
+        (0, [], False),
+        ({"a"}, {"a"}, True),
+    ],
+)
+def test_an_expectation_of_several_parts_is_met_part_by_part(expected: object, observed: object, ok: bool) -> None:
+    """A tuple and a list with the same parts are equal, as they are in the results."""
+    x, told = experiment()
+
+    x.check("parts", expected=expected, observed=observed, source="arithmetic")
+
+    assert told.check["ok"] is ok
+    json.dumps(told.check)
