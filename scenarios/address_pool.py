@@ -42,7 +42,7 @@ class PoolParameters(PatientParameters):
 
 def _wanted(settings: Settings) -> tuple[int, int]:
     """Return the number of connections that the heavy client asks for, and that each of the others does."""
-    ports, addresses = settings.ports, len(settings.external_addresses)
+    ports, addresses = settings.capacity_of_address, len(settings.external_addresses)
     return math.ceil(ports * addresses * TOO_MANY), math.ceil(ports * TOO_MANY)
 
 
@@ -59,15 +59,15 @@ class AddressPool(Scenario[PoolParameters]):
         keeps_mappings(REFUSES_NONE),
         ports_run_short(
             lambda asked: (asked.parameters.protocol,),
-            lambda asked: asked.settings.ports * len(asked.settings.external_addresses),
+            lambda asked: asked.settings.capacity,
             "one client may have to take all ports",
             clients=1,
         ),
         finds_every_port("here every port counts"),
     )
     story = """
-{% set pool = settings.external_addresses|length %}
-A NAT has {{ pool|n }} external addresses with {{ settings.ports|n }} port{{ "s" if settings.ports > 1 }} each; \
+{% set pool, ports = settings.external_addresses|length, settings.capacity_of_address %}
+A NAT has {{ pool|n }} external addresses with {{ ports|n }} port{{ "s" if ports > 1 }} each; \
 its pooling is {{ pooling }}.
 {{ served|first }} came first, alone, and asked for {{ heavy|length|n }} connections: \
 {{ heavy.established|length|n }} were established, from {{ given|n }} external address{{ "es" if given != 1 }}.
@@ -104,7 +104,8 @@ Nothing was left for {{ starved|join(", ") }}{{ ", whose addresses others had us
 
         pooling, fills = x.behaviour.pooling, x.behaviour.fills_every_address
         addresses = len(x.settings.external_addresses) if pooling.value != "paired" and fills.value else 1
-        ports, got, given = x.settings.ports * addresses, len(heavy.established), len(_addresses(heavy))
+        got, given = len(heavy.established), len(_addresses(heavy))
+        ports = x.settings.capacity_of_address * addresses
         source = f"RFC 4787 REQ-2, RFC 7857 section 4; {pooling}; {fills}"
         x.check("connections of the first client alone", expected=ports, observed=got, source=source)
         x.check("external addresses of the first client alone", expected=addresses, observed=given, source=source)
@@ -146,7 +147,7 @@ def _check_all(everyone: Filled, echoed: set[int], x: Experiment[PoolParameters]
     full, least = (pool, pool) if fills.value else (used, 2)
     x.check(
         f"{full} addresses make {full} times the ports",
-        expected=full * x.settings.ports,
+        expected=full * x.settings.capacity_of_address,
         observed=len(connections),
         source=f"RFC 8512 external-ip-address-pool; {fills}",
     )

@@ -61,7 +61,7 @@ class ClientParameters(PatientParameters):
 
 def _too_few_ports(asked: Asked) -> Refusal | None:
     own, ports = asked.parameters.client_ports, asked.settings.ports
-    if ports > own + 1:
+    if asked.settings.capacity_of_address > own + 1:
         return None
     why = f"with client_ports={own}, alice and bob take {own + 1}, and the NAT must not be full then"
     return Refusal("ports", ports, why, f"ports={own + 2} or more")
@@ -77,7 +77,7 @@ class ClientExhaustion(Scenario[ClientParameters]):
         one_address("the NAT has to run out of ports for all clients at once"),
         Requirement("more ports than alice and bob take together", _too_few_ports, Of.SETTINGS),
         refuses("its refusal is compared with that of alice's own kernel"),
-        ports_run_short(lambda _: ("tcp",), lambda asked: asked.settings.ports, "the NAT has to run out of ports"),
+        ports_run_short(lambda _: ("tcp",), lambda asked: asked.settings.capacity, "the NAT has to be full"),
         finds_every_port("bob has to take the last one"),
     )
     story = """
@@ -86,8 +86,8 @@ Ports ran out twice, and only once they were the NAT's.
 Alice's kernel had {{ parameters.client_ports|n }} ports of its own (ip_local_port_range). With all of them in \
 use, connect() failed after {{ "%.0f"|format(own[0].told.seconds * 1e6) if own[0].told else "?" }} microseconds \
 with {{ own[0].words }}. {{ sent|n }} SYNs left alice: the NAT, which had \
-{{ (settings.ports - parameters.client_ports)|n }} of its {{ settings.ports|n }} ports free, was not involved, \
-and bob got through.
+{{ (settings.capacity - parameters.client_ports)|n }} of its {{ settings.capacity|n }} ports free, was not \
+involved, and bob got through.
 Then bob took the rest of the NAT's ports. Bob and carol connected once more. {{ sent_at_full|n }} SYNs left \
 them, {{ passed|n }} passed the NAT, and the two got: \
 {% for each in refused %}{{ each.words }} \
@@ -103,8 +103,8 @@ other hosts behind the same NAT are refused as well.
     def run(self, x: Experiment[ClientParameters]) -> None:
         """Exhaust alice's ports and connect from bob, then exhaust the NAT's and connect from bob and carol."""
         (alice, bob, carol), own_ports = x.lab.clients[:3], x.parameters.client_ports
-        left = x.settings.ports - own_ports - 1
-        filling = Filling(x, attempts=left, capacity=x.settings.ports)
+        left = x.settings.capacity - own_ports - 1
+        filling = Filling(x, attempts=left, capacity=x.settings.capacity)
         target = filling.targets[0]
         _limit(alice, own_ports)
         with x.phase("alice takes all ports of its own"):
@@ -150,7 +150,7 @@ other hosts behind the same NAT are refused as well.
     @classmethod
     def open_sockets(cls, parameters: ClientParameters, settings: Settings) -> int:
         """Return the number of the NAT's ports, since each gets a socket."""
-        return settings.ports
+        return settings.capacity
 
 
 def _limit(host: Any, ports: int) -> None:

@@ -45,8 +45,8 @@ class Fairness(Scenario[FairnessParameters]):
     story = """
 {% set greedy, modest = rows[0], rows[1:] %}
 {% set hungry = modest|selectattr("share", "lt", 1)|list %}
-The NAT has {{ settings.ports|n }} ports. {{ greedy.client }} asked for {{ greedy.asked|n }}, and got \
-{{ greedy.served|n }}. Then {{ modest|length|n }} modest host{{ "s" if modest|length > 1 }} asked for \
+The NAT has {{ settings.capacity|n }} ports. {{ greedy.client }} asked for {{ greedy.asked|n }}, and \
+got {{ greedy.served|n }}. Then {{ modest|length|n }} modest host{{ "s" if modest|length > 1 }} asked for \
 {{ parameters.modest|n }} each, and got {{ modest|map(attribute="served")|join(", ") }}.
 {% if quota is none %}
 No subscriber had a quota: the first to come may take everything, and nothing stops it.
@@ -61,16 +61,16 @@ Every modest host got all that it asked for.
 Jain's index over served / asked is {{ "%.2f"|format(index) }}; it is 1 if all get the same share, and \
 {{ "%.2f"|format(1 / rows|length) }} if one of them gets everything.
 {% if quota is none %}
-Try the same with --set port_quota={{ [settings.ports // rows|length, 1]|max }}.
+Try the same with --set port_quota={{ [settings.capacity // rows|length, 1]|max }}.
 {% endif %}
 """
 
     def run(self, x: Experiment[FairnessParameters]) -> None:
         """Fill from the greedy client first, then from the others, and count what each keeps."""
-        asked = [x.settings.ports, *[x.parameters.modest] * (x.parameters.clients - 1)]
+        asked = [x.settings.capacity, *[x.parameters.modest] * (x.parameters.clients - 1)]
         quota = _quota(x.settings, x.protocol)
-        expected = allotted(asked, x.settings.ports, quota)
-        filling = Filling(x, attempts=sum(asked), capacity=x.settings.ports)
+        expected = allotted(asked, x.settings.capacity, quota)
+        filling = Filling(x, attempts=sum(asked), capacity=x.settings.capacity)
         greedy = filling.fill("greedy", asked[GREEDY], clients=[GREEDY], in_order=1)
         modest = filling.fill("modest", sum(asked[1:]), clients=range(1, len(asked)), in_order=1)
         echoed = filling.echo()

@@ -66,11 +66,11 @@ class LossCurve(Scenario[CurveParameters]):
         unset(
             "limit_subscribers", "new_mapping_rate_per_subscriber", why="it would refuse whatever ports are free"
         ),
-        ports_run_short(lambda _: ("udp",), lambda asked: asked.settings.ports, "the ports have to run short"),
+        ports_run_short(lambda _: ("udp",), lambda asked: asked.settings.capacity, "the ports have to run short"),
         decides_at_once("the question is when a packet is refused"),
     )
     story = """
-{% set ports = settings.ports %}
+{% set ports = settings.capacity %}
 {{ parameters.clients|n }} client{{ "s" if parameters.clients > 1 }} sent {{ served|length|n }} datagrams to one \
 service, each from a source port of its own out of {{ parameters.client_port_range }}, through a NAT with \
 {{ ports|n }} ports. {{ served.count(true)|n }} came through, each from an external port of its own.
@@ -98,7 +98,7 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
 
     def run(self, x: Experiment[CurveParameters]) -> None:
         """Send the datagrams, and compare the curve of refusals with the predicted one."""
-        parameters, ports, finds = x.parameters, x.settings.ports, x.behaviour.finds_every_port_of
+        parameters, ports, finds = x.parameters, x.settings.capacity, x.behaviour.finds_every_port_of
         pool = range(FIRST_PORT, FIRST_PORT + ports)
         volley = Volley.fire(x, parameters.attempts, parameters.own_ports)
         served, refused, counters = volley.served, volley.refused, x.counters()
@@ -140,7 +140,7 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
     @classmethod
     def complete(cls, parameters: CurveParameters, settings: Settings) -> dict[str, Any]:
         """Fill in the number of attempts, and idle timers that are longer than the run."""
-        attempts = parameters.attempts or math.ceil(settings.ports * 1.1)
+        attempts = parameters.attempts or math.ceil(settings.capacity * 1.1)
         idle = outlasting(attempts, settings, besides=10 + 2 * parameters.patience)
         return {"attempts": attempts, "udp_timeout": idle}
 

@@ -84,7 +84,7 @@ In the end:{% for outcome, count in counts.items() if count %} {{ count|n }} \
 
 {{ echoed|n }} of the {{ first.established|length|n }} established ones still carried data after that.
 {% if not drained.is_known %}
-All were closed. This NAT does not say when its ports are free again.
+All were closed. This NAT does not count its free ports, so it is not known when they were free again.
 {% elif drained.seconds is none %}
 All were closed, but not every port came back.
 {% else %}

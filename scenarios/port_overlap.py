@@ -51,7 +51,7 @@ class PortOverlap(Scenario[OverlapParameters]):
         keeps_mappings(REFUSES_NONE),
         ports_run_short(
             lambda asked: (asked.parameters.protocol,),
-            lambda asked: asked.settings.ports * asked.parameters.destinations,
+            lambda asked: asked.settings.capacity_of_address * asked.parameters.destinations,
             "the question is about ports",
         ),
     )
@@ -158,7 +158,7 @@ def at_once(sightings: Iterable[Sighting]) -> dict[Endpoint, set[Endpoint]]:
 
 
 def _attempts(parameters: OverlapParameters, settings: Settings) -> int:
-    return parameters.destinations * (settings.ports + parameters.beyond)
+    return parameters.destinations * (settings.capacity_of_address + parameters.beyond)
 
 
 def _in_order(settings: Settings) -> int:

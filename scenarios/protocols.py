@@ -55,18 +55,18 @@ class Protocols(Scenario[ProtocolsParameters]):
     requires = (
         one_address("the question is about the ports of one address (the scenario address-pool has more)"),
         source_ports_of_one(
-            lambda asked: asked.settings.ports + asked.parameters.beyond, "fewer ports, or a smaller beyond"
+            lambda asked: asked.settings.capacity + asked.parameters.beyond, "fewer ports, or less beyond"
         ),
         keeps_mappings(REFUSES_NONE),
         ports_run_short(
             lambda asked: PROTOCOLS,
-            lambda asked: len(PROTOCOLS) * asked.settings.ports,
+            lambda asked: len(PROTOCOLS) * asked.settings.capacity,
             "the question is about the ports of three protocols",
         ),
     )
     story = """
-A NAT with {{ settings.ports|n }} port{{ "s" if settings.ports > 1 }} was asked for {{ attempts|n }} connections \
-over TCP, then for {{ attempts|n }} flows over UDP, then for {{ attempts|n }} pings.
+A NAT with {{ settings.capacity|n }} port{{ "s" if settings.capacity > 1 }} was asked for {{ attempts|n }} \
+connections over TCP, then for {{ attempts|n }} flows over UDP, then for {{ attempts|n }} pings.
 {% for protocol, each in filled.items() %}
 {% set failed = each.first_failure %}
 {{ protocol|upper }}: {{ each.established|length|n }} established\
@@ -87,14 +87,14 @@ the same way.
 
     def run(self, x: Experiment[ProtocolsParameters]) -> None:
         """Fill one protocol after another, then use all that was established."""
-        attempts = x.settings.ports + x.parameters.beyond
+        attempts = x.settings.capacity + x.parameters.beyond
         fillings = {each: Filling(x, protocol=each, attempts=attempts, own_ports=True) for each in PROTOCOLS}
         translated = PROTOCOLS if x.behaviour.icmp_identifiers.value != "kept" else PROTOCOLS[:-1]
         filled: dict[str, Filled] = {}
         counters: list[Counters] = [{}] * len(PROTOCOLS)
         for place, (protocol, filling) in enumerate(fillings.items()):
             promise, before = x.promise_for(protocol), dropped(counters[place])
-            filled[protocol] = filling.fill(protocol, attempts, in_order=1, ahead=x.settings.ports)
+            filled[protocol] = filling.fill(protocol, attempts, in_order=1, ahead=x.settings.capacity)
             dropping = before + promise.packets_refused(filled[protocol].attempts)
             settled(x.lab.gateway, protocol, dropping=dropping)
             counters = [x.counters(each) for each in PROTOCOLS]
@@ -134,14 +134,14 @@ the same way.
     @classmethod
     def complete(cls, parameters: ProtocolsParameters, settings: Settings) -> dict[str, Any]:
         """Fill in idle timers that are longer than the run."""
-        attempts = len(PROTOCOLS) * (settings.ports + parameters.beyond)
+        attempts = len(PROTOCOLS) * (settings.capacity + parameters.beyond)
         idle = outlasting(attempts, settings, besides=30 + 3 * parameters.patience)
         return {"udp_timeout": idle, "icmp_timeout": idle}
 
     @classmethod
     def open_sockets(cls, parameters: ProtocolsParameters, settings: Settings) -> int:
         """Return the number of all attempts, since each is a socket."""
-        return len(PROTOCOLS) * (settings.ports + parameters.beyond)
+        return len(PROTOCOLS) * (settings.capacity + parameters.beyond)
 
 
 def _check_filled(

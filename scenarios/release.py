@@ -77,8 +77,8 @@ class Release(Scenario[ReleaseParameters]):
         Requirement("an idle timer longer than that of closed connections", _idle_too_soon, Of.GATEWAY),
     )
     story = """
-One client held all {{ settings.ports|n }} ports for TCP and as many for UDP. Then every connection ended, each \
-in its way, while another client asked for a port again and again. These are the seconds from the end of a \
+One client held all {{ settings.capacity|n }} ports for TCP and as many for UDP. Then every connection ended, \
+each in its way, while another client asked for a port again and again. These are the seconds from the end of a \
 connection until its port was given again:
 {% for ending, seconds in back.items() %}
 {% set times = seconds|unique|list %}
@@ -111,8 +111,9 @@ NAT can only wait: with the RFCs' timers two hours.
         server, probing = Server(x.lab.servers[0].netns, target), Probing(x.lab.clients[1].netns, target)
         x.lab.ask_as_well(server)
         with x.phase("take every port"):
-            held = hold(x.lab.clients[0].netns, target, server, ports=x.settings.ports, pause=pause)
-        x.check("ports held for TCP and UDP", expected=2 * x.settings.ports, observed=len(held), source="set-up")
+            held = hold(x.lab.clients[0].netns, target, server, ports=x.settings.capacity, pause=pause)
+        every = 2 * x.settings.capacity
+        x.check("ports held for TCP and UDP", expected=every, observed=len(held), source="set-up")
         with x.phase("nothing ends"):
             probe(x, probing, held, server, seconds=FULL_FOR_S)
         x.check("ports given again while nothing ends", expected=0, observed=len(probing.got), source="set-up")

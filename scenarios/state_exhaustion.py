@@ -63,9 +63,9 @@ class StateExhaustion(Scenario[StateParameters]):
 This machine's kernel holds {{ flood.size|n }} connections in its table. {{ before|n }} \
 {{ parameters.protocol|upper }} connections were made. Then {{ flood.flows|n }} datagrams came, each of a flow of \
 its own, and without an answer. Then {{ (parameters.attempts - before)|n }} more connections were made.
-Nothing was refused. To make room Linux threw out {{ counters.evicted_mappings|n }} entries (early_drop), of \
-those that no traffic in both directions had assured of their place. In the end \
-{{ counters.total_sessions|n }} were in the table.
+Nothing was refused. To make room Linux threw out \
+{{ counters.evicted_mappings|n if counters.evicted_mappings else "other" }} entries (early_drop), of those that \
+no traffic in both directions had assured of their place.
 {{ echoed|n }} of {{ parameters.attempts|n }} connections carried data after that: a TCP connection that is \
 established stays. A client that still waits for its first answer may lose its entry, and gets no error. (Only \
 when every entry is assured does Linux drop new connections, and write "table full" to its log.)
@@ -132,7 +132,7 @@ def _fill(filling: Filling, x: Experiment[StateParameters]) -> None:
     if refused:
         check_dropped_for("a session", "dropped_state_limit_packets", refused, at_full, x)
     counts = x.account(filled, echoed, counters=at_full)
-    x.tell(counters=at_full, counts=counts, ports=x.settings.ports * len(x.settings.external_addresses))
+    x.tell(counters=at_full, counts=counts, ports=x.settings.capacity)
 
 
 def _fill_the_kernels(filling: Filling, x: Experiment[StateParameters]) -> None:

@@ -56,7 +56,7 @@ class SwitchTableFull(Scenario[TableParameters]):
     )
     story = """
 The switch's tables hold {{ settings.flow_limit|n }} rules for connections, and {{ parameters.strangers|n }} of \
-these belong to another application. The NAT has {{ settings.ports|n }} ports.
+these belong to another application. The NAT has {{ settings.capacity_of_address|n }} ports.
 Of {{ refusing|length|n }} {{ parameters.protocol|upper }} connections {{ refusing.established|length|n }} were \
 established. The switch refused the rules of the others (TABLE_FULL), and the NAT took their ports back: \
 {{ at_full.ports_allocated|n }} were allocated then, and {{ at_full.ports_free|n }} free.
@@ -97,7 +97,7 @@ none of them.
         x.agrees(
             "ports allocated, to those connections alone that have rules", fits, "ports_allocated", of=at_full
         )
-        left = x.settings.ports * len(x.settings.external_addresses) - fits
+        left = x.settings.capacity - fits
         x.agrees("ports that are left over, free or resting", left, *LEFT_OVER, of=at_full)
         check_dropped_for("room in the switch", "dropped_flow_table_packets", 1, at_full, x)
 

@@ -46,10 +46,10 @@ class TwoNatsParameters(PatientParameters):
 
 def _unfit_carrier(asked: Asked) -> Refusal | None:
     home, beyond = asked.parameters.home_ports, asked.parameters.beyond
-    if home + 1 < asked.settings.ports * len(asked.settings.external_addresses) < 2 * home - beyond:
+    if home + 1 < asked.settings.capacity < 2 * home - beyond:
         return None
-    why = f"ports={asked.settings.ports} must exceed one home's, and with beyond={beyond} not reach both homes'"
-    way_out = f"ports from {home + 2} to {2 * home - beyond - 1}"
+    why = f"the carrier's {asked.settings.capacity} must exceed it, and with beyond={beyond} not reach both homes'"
+    way_out = f"ports from {home + 2} to {2 * home - beyond - 1}, or a smaller beyond, or more home_ports"
     return Refusal("home_ports", home, why, way_out, kind="parameter")
 
 
@@ -67,7 +67,7 @@ class TwoNats(Scenario[TwoNatsParameters]):
     )
     story = """
 Two homes are behind one carrier: each home's NAT has {{ parameters.home_ports|n }} ports, the carrier's \
-{{ settings.ports|n }}.
+{{ settings.capacity_of_address|n }}.
 Home a opened {{ first|length|n }} connections; {{ first.established|length|n }} were established. Meanwhile the \
 neighbour in home b got through: so it was home a's own NAT that had run out.
 Then home b opened {{ second|length|n }}; {{ second.established|length|n }} were established. The others failed \

@@ -90,7 +90,10 @@ def load(kind: str, name: str) -> Any:
         return found(chosen.ours[name])
     if not is_file(name):
         raise ConfigurationError(f"{unknown_key(name, list(chosen.ours), kind=kind)} (or give FILE.py:Class)")
-    cls = own_class(kind, name, found(chosen.base), importing=chosen.importing)
+    try:
+        cls = own_class(kind, name, found(chosen.base), importing=chosen.importing)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error}{_another_kind(kind, name)}") from None
     if chosen.also is not None and not issubclass(cls, found(chosen.also)):
         module, _, other = chosen.also.partition(":")
         bases = ", ".join([other, *(base.__name__ for base in cls.__bases__)])
@@ -99,6 +102,19 @@ def load(kind: str, name: str) -> Any:
             f"class {cls.__name__}({bases}), with `from {module} import {other}`"
         )
     return cls
+
+
+def _another_kind(kind: str, name: str) -> str:
+    """Return the words for a file that has a class of another kind, if it has one."""
+    for other in ("scenario", "topology", "gateway"):
+        if other != kind:
+            try:
+                own_class(other, name, found(KINDS[other].base), importing=KINDS[other].importing)
+            except ConfigurationError:
+                continue
+            option = "as the first argument" if other == "scenario" else f"by --{other}"
+            return f". It is a {other}: give it {option}"
+    return ""
 
 
 def ours(kind: str) -> dict[str, Any]:

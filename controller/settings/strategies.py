@@ -43,6 +43,10 @@ def policy(name: str) -> type[Policy]:
         return POLICIES[name]
     cls = own_class("policy", name, Policy, importing=GET_POLICY)
     tried(f"policy {name!r} cannot be made", cls)
+    if cls.answers is not None and not isinstance(cls.answers, Answer):
+        raise ConfigurationError(
+            f"policy {name!r}: class {cls.__name__} has answers={cls.answers!r}; take one such as Answer.ICMP"
+        )
     return _watched_policy(cls, f"policy {name!r}: class {cls.__name__}")
 
 
@@ -59,7 +63,7 @@ def _try(cls: type[Allocator], name: str, plan: PortPlan) -> None:
     given = []
     for number, port in enumerate(plan.ports[:TRIALS]):
         host = Endpoint(FIRST_HOST + number, port)
-        given.append(tried(f"allocator {name!r} cannot allocate", mine.allocate, host, 0.0))
+        given.append(mine.allocate(host, 0.0))
     if given == [None] * len(given):
         raise ConfigurationError(
             f"{called} gives no port to the first {len(given)} hosts that ask, though {capacity} are free; "
@@ -67,7 +71,7 @@ def _try(cls: type[Allocator], name: str, plan: PortPlan) -> None:
         )
     for given_port in given:
         if given_port is not None:
-            tried(f"allocator {name!r} cannot release {given_port}", mine.release, given_port, 0.0)
+            mine.release(given_port, 0.0)
 
 
 def _watched_allocator(cls: type[Allocator], called: str) -> type[Allocator]:
@@ -83,7 +87,7 @@ def _watched_allocator(cls: type[Allocator], called: str) -> type[Allocator]:
             return len(self._own)
 
         def allocate(self, internal: Endpoint, now: float) -> int | None:
-            port: Any = self._own.allocate(internal, now)
+            port: Any = tried(f"{called} cannot allocate", self._own.allocate, internal, now)
             if port is None or (type(port) is int and port in self._ports):
                 return port
             raise ConfigurationError(
@@ -92,7 +96,7 @@ def _watched_allocator(cls: type[Allocator], called: str) -> type[Allocator]:
             )
 
         def release(self, port: int, now: float) -> None:
-            self._own.release(port, now)
+            tried(f"{called} cannot release {port}", self._own.release, port, now)
 
     Watched.__name__, Watched.__doc__ = cls.__name__, cls.__doc__
     return Watched
@@ -108,7 +112,7 @@ def _watched_policy(cls: type[Policy], called: str) -> type[Policy]:
             self._own = cls()
 
         def decide(self, shortage: Shortage) -> Decision:
-            decision: Any = self._own.decide(shortage)
+            decision: Any = tried(f"{called} cannot decide", self._own.decide, shortage)
             if isinstance(decision, Answer | Wait | Evict):
                 return decision
             raise ConfigurationError(

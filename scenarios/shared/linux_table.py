@@ -55,7 +55,7 @@ class Flood:
     def __init__(self, x: Experiment[Any]) -> None:
         """Read the size of the table, and open the sockets of the second server, which never answers."""
         self._x = x
-        self.size = int(x.lab.gateway.environment()["nf_conntrack_max"])
+        self.size = facts.table_size()
         self.flows = math.ceil(self.size * (1 + BEYOND))
         address, _ = x.lab.endpoint(server=1)
         self._silence = Silence(x.lab.servers[1].netns, address, SILENT_PORT, targets_needed(self.flows))

@@ -15,7 +15,8 @@ def holds_or_drops(why: str) -> Requirement:
         drops = exhaustion.evicts != "lru" and (exhaustion.outcome or {}).get("tcp") == "timeout"
         if exhaustion.holds or drops:
             return None
-        return _refused(asked, f"it neither holds a packet nor drops it silently, and {why}", "hold or drop")
+        neither = f"it neither holds a packet nor drops it silently, and {why}"
+        return _refused(asked, neither, "on_exhaustion=hold or drop")
 
     return Requirement(f"a NAT that holds a packet without a port, or drops it: {why}", unmet, Of.GATEWAY)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from scenarios.shared.filling import MOST_PER_CLIENT
 from testbed.api import Asked, Of, Refusal, Requirement, limit_of, set_limits
 
-REFUSING = "drop, icmp, reset or hold"
-AT_ONCE = "drop, icmp or reset"
+REFUSING = "on_exhaustion=drop, icmp, reset or hold"
+AT_ONCE = "on_exhaustion=drop, icmp or reset"
 REFUSES_NONE = "a NAT that evicts refuses no attempt, and that is the scenario eviction"
 """Why a question about refused attempts needs a NAT that keeps its mappings."""
 
@@ -30,9 +30,11 @@ def ports_between(least: int, most: int, why: str) -> Requirement:
     """Need from `least` to `most` ports, because `why`."""
 
     def unmet(asked: Asked) -> Refusal | None:
-        if least <= asked.settings.ports <= most:
+        ports, given = asked.settings.ports, asked.settings.capacity_of_address
+        if least <= given <= most:
             return None
-        return Refusal("ports", asked.settings.ports, why, f"ports={least} to {most}")
+        reason = why if given == ports else f"{why}, and the allocator gives {given} of them"
+        return Refusal("ports", ports, reason, f"ports={least} to {most}")
 
     return Requirement(f"{least} to {most} ports: {why}", unmet, Of.SETTINGS)
 
@@ -164,16 +166,13 @@ def finds_every_port(why: str, *, most: int | None = None) -> Requirement:
     """Need a NAT that finds the last free port, because `why`; and `most` ports at most, if that is given."""
 
     def unmet(asked: Asked) -> Refusal | None:
-        found = asked.declared.finds_every_port_of.value
-        limit = found if most is None else min(found, most)
-        if asked.settings.ports <= limit:
+        ports, found = asked.settings.ports, asked.declared.finds_every_port_of.value
+        if most is not None and ports > most:
+            return Refusal("ports", ports, f"{why}, and it fills {most} at most", f"ports={most} or fewer")
+        if ports <= found:
             return None
-        return Refusal(
-            "ports",
-            asked.settings.ports,
-            f"this gateway finds the last free port of {found}, and {why}",
-            f"ports={limit} or fewer",
-        )
+        reason = f"this gateway finds the last free port of {found}, and {why}"
+        return Refusal("ports", ports, reason, f"ports={found} or fewer")
 
     return Requirement(f"a NAT that finds every free port: {why}", unmet, Of.GATEWAY)
 

@@ -30,7 +30,7 @@ class Volley:
         begins: none of the others takes a port of theirs, or is refused in their place.
         """
         drawn = source_ports.draw(clients=x.parameters.clients, attempts=attempts, ports=ports, seed=x.lab.seed)
-        volleys, external = x.lab.volley(), x.settings.ports
+        volleys, external = x.lab.volley(), x.settings.capacity
         openings = [
             Opening(number, client, volleys.target, port) for number, (client, port) in enumerate(drawn, start=1)
         ]

@@ -213,8 +213,16 @@ def new(
 
     written = write(kind, name, Path())
     print(f"{written.path} is written. One check fails on purpose, and its source is what to do next:")
-    print(f"  sudo ./lastport {written.command}")
-    print(f"The recipe is {written.recipe}.")
+    print(f"  sudo {_from_here('lastport')} {written.command}")
+    print(f"The recipe is {_from_here(written.recipe)}.")
+
+
+def _from_here(path: str) -> str:
+    """Return the path of a file of the checkout, as it is called from the working folder."""
+    import os
+
+    relative = os.path.relpath(Path(__file__).resolve().parents[2] / path)
+    return relative if os.sep in relative else f"./{relative}"
 
 
 @app.command()

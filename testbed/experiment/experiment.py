@@ -34,7 +34,7 @@ P = TypeVar("P", bound=Parameters)
 
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
-JUDGED = ("accounted", "leaks", "sharing")
+JUDGED = ("accounted", "told", "leaks", "sharing")
 """The keys of the checks that follow every scenario."""
 
 
@@ -57,6 +57,7 @@ class Experiment(Generic[P]):
         self._report = report
         self._story = story
         self._keys: set[str] = set()
+        self._told = not story
         self._outcomes: Counter[str] | None = None
 
     @property
@@ -172,6 +173,7 @@ class Experiment(Generic[P]):
 
     def tell(self, **facts: Any) -> None:
         """Report the scenario's story: its template, filled with the facts, the parameters and the settings."""
+        self._told = True
         self._report.story(
             told(self._story, **{"parameters": self.parameters, "settings": self.settings, **facts})
         )
@@ -185,6 +187,14 @@ class Experiment(Generic[P]):
                 expected=True,
                 observed=False,
                 source="end `run` with x.account(attempts, echoed), or with x.account() if it makes no attempts",
+            )
+        if not self._told:
+            self._check(
+                "the scenario tells its story",
+                key="told",
+                expected=True,
+                observed=False,
+                source="end `run` with x.tell(name=value, ...), for each name in `story`",
             )
         self._check(
             "no packet left untranslated",

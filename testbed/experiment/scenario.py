@@ -60,9 +60,7 @@ class Scenario(ABC, Generic[P]):
             for chosen in get_args(base) if issubclass(get_origin(base) or object, Scenario) else ():
                 if isinstance(chosen, type):
                     if not issubclass(chosen, Parameters):
-                        raise TypeError(
-                            f"Scenario[{chosen.__name__}]: {chosen.__name__} derives not from Parameters"
-                        )
+                        raise TypeError(f"{chosen.__name__} in Scenario[...] has to derive from Parameters")
                     cls.Parameters = chosen
 
     @abstractmethod

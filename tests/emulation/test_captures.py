@@ -75,3 +75,10 @@ def test_the_captures_of_a_run_that_is_broken_off_can_be_read(
     assert read.returncode == 0 or "truncated" in read.stderr, read.stderr
     assert len(read.stdout.splitlines()) > 10
     assert len(list(itertools.islice(RawPcapNgReader(str(inside)), 11))) == 11
+
+
+def test_the_captures_last_until_the_run_is_judged(run: Run) -> None:
+    """Mutation: a judge that takes a second, in which the programs that capture have nothing more to do."""
+    finished = run("run", str(Path(__file__).parent / "files" / "slow_end.py"), "--pcap", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints

@@ -67,8 +67,8 @@ def test_too_few_source_ports_are_refused() -> None:
 @pytest.mark.parametrize(
     ("setting", "way_out"),
     [
-        ("on_exhaustion=evict-lru", "drop, icmp or reset"),
-        ("on_exhaustion=hold", "drop, icmp or reset"),
+        ("on_exhaustion=evict-lru", "on_exhaustion=drop, icmp or reset"),
+        ("on_exhaustion=hold", "on_exhaustion=drop, icmp or reset"),
         ("limit_sessions=16", "a higher limit or null for limit_sessions"),
         ("limit_subscribers=2", "limit_subscribers=null"),
         ("external_addresses=2", "external_addresses=1"),

@@ -58,7 +58,7 @@ def test_each_scenario_is_possible_with_our_gateway_and_its_own_defaults(scenari
         (Churn, Of.GATEWAY, {}, {"back": (0.4, 2.5)}, "up to 2.1 s later .*a test .* take another --gateway"),
         (Churn, Of.GATEWAY, {"ports": 700}, {}, "ports=700 .* 875 .* take fewer ports, or a longer holding"),
         (HoldAndRetry, Of.GATEWAY, {}, {"back": (0.4, 2.5)}, "take another --gateway"),
-        (HoldAndRetry, Of.GATEWAY, {}, {"exhaustion": LRU}, "take hold or drop"),
+        (HoldAndRetry, Of.GATEWAY, {}, {"exhaustion": LRU}, "take on_exhaustion=hold or drop"),
         (
             RefusalSignals,
             Of.GATEWAY,

@@ -81,7 +81,7 @@ def test_what_lets_anything_but_the_ports_run_short_is_refused(
         ("port-overlap", ["external_addresses=2"], "take external_addresses=1"),
         ("port-overlap", ["ports=64512", "clients=1"], "take clients=3, or fewer attempts"),
         ("protocols", ["external_addresses=2"], "take external_addresses=1"),
-        ("protocols", ["ports=64512"], "take fewer ports, or a smaller beyond"),
+        ("protocols", ["ports=64512"], "take fewer ports, or less beyond"),
         ("address-pool", ["external_addresses=1"], "take external_addresses=2 or more"),
         ("address-pool", ["clients=3"], "take clients=4 or more"),
         ("address-pool", ["ports=30000"], "take fewer ports, or fewer external_addresses"),

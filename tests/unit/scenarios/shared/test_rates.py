@@ -53,7 +53,7 @@ def test_without_a_queue_the_share_beyond_capacity_is_refused(load: float) -> No
         ("hold-and-retry", ["load=2.0"], "take a lower load"),
         ("hold-and-retry", ["hold_timeout=0.3"], "hold_timeout"),
         ("hold-and-retry", ["external_addresses=2"], "one pool"),
-        ("churn", ["on_exhaustion=hold"], "take drop, icmp or reset"),
+        ("churn", ["on_exhaustion=hold"], "take on_exhaustion=drop, icmp or reset"),
         ("churn", ["ports=60000"], "connections a second"),
         ("fairness", ["on_exhaustion=evict-lru"], "about the clients that are refused"),
         ("fairness", ["external_addresses=2"], "take external_addresses=1"),

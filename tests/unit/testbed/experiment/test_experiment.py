@@ -265,3 +265,17 @@ def test_an_expectation_of_several_parts_is_met_part_by_part(expected: object, o
 
     assert told.check["ok"] is ok
     json.dumps(told.check)
+
+
+def test_a_story_that_is_never_told_fails() -> None:
+    """The reader of the run would see none."""
+    silent, told = experiment(story="{{ number }} ports")
+    silent.account()
+    silent.conclude()
+    other, also_told = experiment(story="{{ number }} ports")
+    other.tell(number=3)
+    other.account()
+    other.conclude()
+
+    assert [check["key"] for check in told.checks if not check["ok"]] == ["told"]
+    assert [check["key"] for check in also_told.checks if not check["ok"]] == []
