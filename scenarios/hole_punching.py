@@ -63,9 +63,8 @@ class HolePunching(Scenario[PunchingParameters]):
     requires = (Requirement("ports enough for one peer", _few_ports, Of.SETTINGS),)
     story = """
 {% set alice, bob = peers %}
-{{ alice.name }} and {{ bob.name }} are each behind a NAT ({{ mapping }}, {{ filtering }}). A server sends each \
-of \
-them the endpoint at which it saw the other, and both send there.
+{{ alice.name }} and {{ bob.name }} are each behind a NAT ({{ mapping }}, {{ filtering }}). A server sends \
+each of them the endpoint at which it saw the other, and both send there.
 {% for peer in peers %}
 Three endpoints of the server saw {{ peer.name }} at \
 {% for address, port in peer.seen|unique %}{{ address }}:{{ port }}{{ ", " if not loop.last }}{% endfor %}.

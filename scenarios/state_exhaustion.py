@@ -64,8 +64,8 @@ This machine's kernel holds {{ flood.size|n }} connections in its table. {{ befo
 {{ parameters.protocol|upper }} connections were made. Then {{ flood.flows|n }} datagrams came, each of a flow of \
 its own, and without an answer. Then {{ (parameters.attempts - before)|n }} more connections were made.
 Nothing was refused. To make room Linux threw out \
-{{ counters.evicted_mappings|n if counters.evicted_mappings else "other" }} entries (early_drop), of those that \
-no traffic in both directions had assured of their place.
+{{ counters.evicted_mappings|n if counters.evicted_mappings|default(0) else "other" }} entries (early_drop), of \
+those that no traffic in both directions had assured of their place.
 {{ echoed|n }} of {{ parameters.attempts|n }} connections carried data after that: a TCP connection that is \
 established stays. A client that still waits for its first answer may lose its entry, and gets no error. (Only \
 when every entry is assured does Linux drop new connections, and write "table full" to its log.)

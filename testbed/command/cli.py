@@ -200,6 +200,8 @@ def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
 def _cell(value: object) -> Text:
     if isinstance(value, list):
         return Text(", ".join(map(str, value)))
+    if isinstance(value, dict):
+        return Text(", ".join(f"{key}={each}" for key, each in value.items()))
     return Text("" if value is None else str(value))
 
 

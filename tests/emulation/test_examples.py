@@ -61,6 +61,26 @@ def test_the_other_examples_run_out_of_ports_as_they_say(
 
 
 @pytest.mark.parametrize(
+    ("scenario", "ports"),
+    [
+        ("fairness", 32),
+        ("client-exhaustion", 64),
+        ("loss-curve", 256),
+        ("address-pool", 16),
+        ("switch-table-full", 256),
+        ("release", 10),
+        ("protocols", 16),
+    ],
+)
+def test_no_scenario_expects_more_ports_than_an_allocator_gives(run: Run, scenario: str, ports: int) -> None:
+    """Its own length is its capacity: half of `ports`."""
+    odd = ("--allocator", str(EXAMPLES / "odd_ports_allocator.py"), "--set", f"ports={ports}")
+    finished = run("run", scenario, *odd, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+
+
+@pytest.mark.parametrize(
     "scenario", ["release", "client-exhaustion", "hole-punching", "refusal-signals", "protocols"]
 )
 def test_the_gateway_of_one_rule_passes_other_scenarios(run: Run, scenario: str) -> None:
