@@ -52,7 +52,7 @@ def _finds(settings: Settings) -> Entry[int]:
         source = "by the allocator linux-like, nf_nat_core.c: nf_nat_l4proto_unique_tuple"
         return Entry(LINUX_LIKE_FINDS, f"RFC 6888 REQ-13; {source}", VERSION)
     if allocator not in ALLOCATORS:
-        source = f"`__len__` of {allocator} is the number of ports that it gives; see docs/how/allocator.md"
+        source = f"`__len__` of {allocator} must be the number of ports that it gives: docs/how/allocator.md"
         return Entry(settings.ports, f"RFC 6888 REQ-13; {source}", VERSION)
     return Entry(settings.ports, "RFC 6888 REQ-13", VERSION)
 
@@ -68,7 +68,7 @@ def _shortage(settings: Settings) -> Entry[Exhaustion]:
     if policy not in POLICIES:
         answers = settings.for_nat().on_exhaustion.answers
         answer = answers.value if answers else ""
-        source = f"the attribute `answers` of {policy}; see docs/how/policy.md"
+        source = f"`answers` of {policy} must be what it decides: docs/how/policy.md"
     shortage = Exhaustion(
         TOLD.get(answer),
         evicts="lru" if policy == "evict-lru" else "nothing",
