@@ -7,7 +7,9 @@ sentence. Ours have tests instead, so that they pay nothing for it.
 
 from __future__ import annotations
 
+import ast
 import random
+from pathlib import Path
 from typing import Any
 
 from controller.nat.model import Answer, Endpoint
@@ -16,11 +18,13 @@ from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.strategies.exhaustion.policy import Decision, Evict, Policy, Shortage, Wait
 from controller.settings.checking import ConfigurationError
-from controller.settings.extensions import own_class, tried
+from controller.settings.extensions import is_file, own_class, tried
 
 GET_ALLOCATOR = "from controller.api import Allocator"
 GET_POLICY = "from controller.api import Policy"
 
+TOO_HEAVY = ("testbed", "topologies", "scenarios", "mininet")
+"""Packages that a file with an allocator or a policy must not import."""
 FIRST_HOST = 0x0A000001
 """10.0.0.1, which asks a stranger's allocator for a port before anything starts, and so do the hosts after it."""
 TRIALS = 8
@@ -31,6 +35,7 @@ def allocator(name: str, *, ports: range, port_set_size: int, port_set_timeout: 
     """Return the allocator that `name` stands for, after a trial with these ports. Raises ConfigurationError."""
     if name in ALLOCATORS:
         return ALLOCATORS[name]
+    _require_light("allocator", name)
     cls = own_class("allocator", name, Allocator, importing=GET_ALLOCATOR)
     watched = _watched_allocator(cls, f"allocator {name!r}: class {cls.__name__}")
     _try(watched, name, PortPlan(ports, random.Random(0), port_set_size, port_set_timeout))
@@ -41,6 +46,7 @@ def policy(name: str) -> type[Policy]:
     """Return the policy that `name` stands for. Raises ConfigurationError."""
     if name in POLICIES:
         return POLICIES[name]
+    _require_light("policy", name)
     cls = own_class("policy", name, Policy, importing=GET_POLICY)
     tried(f"policy {name!r} cannot be made", cls)
     if cls.answers is not None and not isinstance(cls.answers, Answer):
@@ -48,6 +54,27 @@ def policy(name: str) -> type[Policy]:
             f"policy {name!r}: class {cls.__name__} has answers={cls.answers!r}; take one such as Answer.ICMP"
         )
     return _watched_policy(cls, f"policy {name!r}: class {cls.__name__}")
+
+
+def _require_light(kind: str, name: str) -> None:
+    """Raise ConfigurationError if a file imports what is not for the controller's process, as Mininet."""
+    file = Path(name.partition(":")[0])
+    if not is_file(name) or not file.is_file():
+        return
+    tree = tried(f"{kind} {str(file)!r}", ast.parse, file.read_bytes(), str(file))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [node.module or ""]
+        else:
+            continue
+        for module in modules:
+            if module.partition(".")[0] in TOO_HEAVY:
+                raise ConfigurationError(
+                    f"{kind} {name!r}: line {node.lineno} imports {module}, but the controller loads this file; "
+                    "take what it needs from controller.api, and put the rest into a file of its own"
+                )
 
 
 def _try(cls: type[Allocator], name: str, plan: PortPlan) -> None:

@@ -511,3 +511,18 @@ def test_a_policy_that_declares_no_answer_is_refused(tmp_path: Path) -> None:
     path = own(tmp_path, POLICY.replace("    def decide", "    answers = 'icmp'\n\n    def decide"))
 
     assert "has answers='icmp'; take one such as Answer.ICMP" in refusal(on_exhaustion=str(path))
+
+
+@pytest.mark.parametrize("line", ["import testbed.api", "from testbed.api import Scenario", "import mininet.node"])
+def test_what_the_controller_cannot_load_is_refused_with_its_line(tmp_path: Path, line: str) -> None:
+    """The controller would otherwise not start."""
+    path = own(tmp_path, f"{line}\n{ALLOCATOR}")
+
+    assert f"line 1 imports {line.split()[1]}, but the controller" in refusal(port_allocation_type=str(path))
+
+
+def test_a_file_that_is_no_python_is_refused(tmp_path: Path) -> None:
+    """With the line."""
+    path = own(tmp_path, "class Mine(:\n")
+
+    assert "SyntaxError: " in refusal(on_exhaustion=str(path))
