@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from scenarios.shared.models import source_ports
@@ -37,12 +38,11 @@ class Volley:
         made: list[Attempt] = []
         with x.phase("fill"):
             for part in (openings[:external], openings[external:]):
-                before = len(made)
                 made += volleys.fire(
                     part,
                     patience=x.parameters.patience,
                     window=min(MOST_UNDER_WAY, max(1, external // 128)),
-                    progress=lambda done, before=before: x.progress(before + done, attempts),  # type: ignore[misc]
+                    progress=partial(lambda before, done: x.progress(before + done, attempts), len(made)),
                 )
         leaked, shared = x.judge.leaks()[1], x.judge.shared()
         served = [

@@ -23,7 +23,7 @@ from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Scenario
 from testbed.registry import load, ours
 from testbed.run.choices import Choices
-from testbed.run.contracts import asked, require_contract, require_known, require_own_keys
+from testbed.run.own_classes import require_contract, require_known, require_own_keys, returned_by
 from topologies.base import Topology
 from topologies.gateways.behaviour import Behaviour
 
@@ -57,22 +57,22 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
     theirs = {key: value for key, value in theirs.items() if value is not None or not _is_derived(cls, key)}
     topology = choices.topology or cls.topology
     defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[choices.profile]}
-    defaults |= asked(scenario, "defaults", dict, cls.defaults, kind.restrictions)
+    defaults |= returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions)
     settings = checked(Settings, {**defaults, **mine}, kind="setting")
     parameters = checked(cls.Parameters, theirs, kind="parameter")
     chosen = checked(kind.Options, options, kind="setting")
-    completed = asked(scenario, "complete", dict, cls.complete, parameters, settings)
+    completed = returned_by(scenario, "complete", dict, cls.complete, parameters, settings)
     require_known(scenario, "complete", completed, [*cls.Parameters.model_fields, *Settings.model_fields])
     parameters = checked(cls.Parameters, {**_of(cls.Parameters, completed), **theirs}, kind="parameter")
-    need = partial(asked, scenario, "requires", object, require, cls.requires)
+    need = partial(returned_by, scenario, "requires", object, require, cls.requires)
     need(Of.SETTINGS, Asked(cls.name, parameters, settings))
     settings = checked(Settings, {**defaults, **_of(Settings, completed), **mine}, kind="setting")
     settings.for_nat()  # loads a student's allocator or policy, and may refuse it
     try:
-        asked(gateway, "check", object, kind.check, settings, chosen)
-        behaviour = asked(gateway, "declare", Behaviour, kind.declare, settings, chosen)
+        returned_by(gateway, "check", object, kind.check, settings, chosen)
+        behaviour = returned_by(gateway, "declare", Behaviour, kind.declare, settings, chosen)
         need(Of.GATEWAY, Asked(cls.name, parameters, settings, behaviour))
-        asked(scenario, "check", object, cls.check, parameters, settings, behaviour)
+        returned_by(scenario, "check", object, cls.check, parameters, settings, behaviour)
         if isinstance(parameters, PatientParameters):
             _require_patience(parameters, settings, behaviour)
     except ConfigurationError as error:
@@ -80,7 +80,7 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
     built = _built(topology, parameters)
     built.check(settings)
     _require_gateways(cls, topology, built)
-    differing = asked(scenario, "of_each_gateway", dict, cls.of_each_gateway, parameters)
+    differing = returned_by(scenario, "of_each_gateway", dict, cls.of_each_gateway, parameters)
     require_known(scenario, "of_each_gateway", differing, [*built.wiring])
     return Run(
         scenario=absolute(scenario),

@@ -16,7 +16,7 @@ from testbed.experiment.stories import readable
 T = TypeVar("T")
 
 
-def asked(name: str, method: str, returns: type[T], call: Callable[..., Any], *arguments: Any) -> T:
+def returned_by(name: str, method: str, returns: type[T], call: Callable[..., Any], *arguments: Any) -> T:
     """Return what a class's method returns. Raises ConfigurationError if one of a user's fails in any way."""
     if not is_file(name):
         return call(*arguments)  # type: ignore[no-any-return]
@@ -28,12 +28,9 @@ def asked(name: str, method: str, returns: type[T], call: Callable[..., Any], *a
 
 def require_contract(name: str, scenario: type[Scenario[Any]]) -> None:
     """Raise ConfigurationError if what a scenario's class has is not of its type, or its story no template."""
-    if not isinstance(scenario.requires, tuple) or not all(
-        isinstance(each, Requirement) for each in scenario.requires
-    ):
-        raise ConfigurationError(
-            f"{name}: requires={scenario.requires!r} is no tuple of requirements; write (one,)"
-        )
+    needs = scenario.requires
+    if not isinstance(needs, tuple) or not all(isinstance(each, Requirement) for each in needs):
+        raise ConfigurationError(f"{name}: requires={needs!r} is no tuple of requirements; write (one,)")
     if not isinstance(scenario.settings, dict):
         raise ConfigurationError(f"{name}: settings={scenario.settings!r} is no dict; write {{key: value}}")
     if is_file(name):
