@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from testbed.command.cli import EXIT_STATUS, main
+from testbed.command.cli import main
+from testbed.run.exit_status import EXIT_STATUS
 
 KINDS = ("scenarios", "topologies", "gateways", "allocators", "policies", "profiles", "settings", "benches")
 

@@ -1,0 +1,66 @@
+"""The commands about this machine and this checkout: doctor, test and mn."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from testbed.command.options import Json
+from testbed.run.exit_status import ExitStatus
+from testbed.sandbox.enter import MachineError
+
+app = typer.Typer()
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Show what this machine has and lacks for a lab, and what to do about it."""
+    import dataclasses
+
+    from testbed.run.doctor import findings
+
+    found = list(findings())
+    able = all(finding.ok or not finding.required for finding in found)
+    if as_json:
+        print(json.dumps({"able": able, "findings": [dataclasses.asdict(finding) for finding in found]}))
+    else:
+        table = Table("", "what", "found", "what to do")
+        for finding in found:
+            mark = Text("ok", style="green") if finding.ok else Text("lacks", style="red")
+            table.add_row(mark, finding.name, Text(finding.found), Text("" if finding.ok else finding.advice))
+        Console().print(table)
+        print("This machine can run every scenario." if able else "This machine cannot run a lab yet.")
+    raise typer.Exit(ExitStatus.PASSED if able else ExitStatus.MACHINE_LACKS)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def test(context: typer.Context) -> None:
+    """Run the project's tests, four at a time, since a lab mostly waits. All arguments go to pytest."""
+    import os
+    import subprocess
+
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "pytest", "--rootdir", str(root), "-c", str(root / "pyproject.toml")]
+    command += ["--numprocesses", "4", "--dist", "worksteal"]
+    done = subprocess.run(
+        [*command, *context.args], cwd=root, env={**os.environ, "PYTHONSAFEPATH": "1"}, check=False
+    )
+    raise typer.Exit(done.returncode)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def mn(context: typer.Context) -> None:
+    """Run Mininet's own command with lastport's topologies: --custom topologies/carrier.py --topo carrier."""
+    import os
+    import shutil
+
+    program = shutil.which("mn")
+    if program is None:
+        raise MachineError("Mininet's command mn is not installed; with Debian: apt-get install mininet")
+    os.execv(sys.executable, [sys.executable, program, *context.args])

@@ -1,0 +1,129 @@
+"""The commands that build a lab: run, compare and bench."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from controller.settings import ConfigurationError
+from testbed.command.options import Json, Out, RunOptions, with_run_options
+from testbed.run.exit_status import EXIT_STATUS, ExitStatus
+
+app = typer.Typer()
+
+
+@app.command()
+@with_run_options
+def run(
+    scenario: Annotated[str, typer.Argument(help="A name from `lastport list scenarios`, or FILE.py[:Class].")],
+    *,
+    gateway: Annotated[str, typer.Option(help="The NAT under test: a name, or FILE.py:Class.")] = "openflow",
+    options: RunOptions,
+    as_json: Json = False,
+) -> None:
+    """Run a scenario: build the network, make the traffic, and check what happened."""
+    from testbed.registry import load
+    from testbed.run import doctor
+    from testbed.run.launch import carry_out, opened
+    from testbed.run.resolve import resolve
+    from testbed.run.results import default_folder
+    from testbed.run.terminal import conclude
+
+    plan = resolve(scenario, gateway, options.choices, datapath=doctor.datapath())
+    cls = load("scenario", plan.scenario)
+    doctor.require(
+        cls.open_sockets(cls.Parameters.model_validate(plan.parameters), plan.settings),
+        needs=load("gateway", plan.gateway).needs,
+    )
+    folder = opened(options.out or default_folder(plan, datetime.now(UTC)))
+    result, written = carry_out(plan, folder, pcap=options.pcap)
+    if as_json:
+        print(json.dumps(written))
+    else:
+        conclude(Console(), result, str(folder.path))
+    raise typer.Exit(EXIT_STATUS[result.verdict])
+
+
+@app.command()
+@with_run_options
+def compare(
+    scenario: Annotated[
+        str | None, typer.Argument(help="A name, or FILE.py[:Class], unless --all is given.")
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Run every scenario of the catalogue.")] = False,
+    gateways: Annotated[
+        str | None,
+        typer.Option(help="Names, or FILE.py:Class, with commas between them. By default all of lastport's own."),
+    ] = None,
+    options: RunOptions,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Also write a page about the comparison to this file.", metavar="FILE.md")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a scenario, or all of them, on several gateways in turn, and show where the gateways differ."""
+    from testbed.compare import comparison
+    from testbed.compare.differences import label
+    from testbed.compare.page import page
+    from testbed.compare.side_by_side import show
+    from testbed.registry import GATEWAYS, SCENARIOS
+    from testbed.run.launch import opened
+    from testbed.run.results import stamped
+
+    if everything == (scenario is not None):
+        raise ConfigurationError("compare one SCENARIO, or --all of them: give one of the two")
+    asked = [scenario] if scenario else list(SCENARIOS)
+    compared = list(GATEWAYS) if gateways is None else comparison.names(gateways)
+    planned = comparison.able(comparison.plans(options.choices, asked, compared))
+    path = options.out or stamped(datetime.now(UTC), "compare", label(scenario) if scenario else "all")
+    written = opened(markdown.parent, "--markdown") if markdown else None
+    done = comparison.compare(planned, path, pcap=options.pcap)
+    if markdown and written:
+        written.write_text(markdown.name, page(done.told))
+    if as_json:
+        print(json.dumps(done.told))
+    else:
+        show(Console(), done.told, left_out=done.left_out, folder=str(path))
+    raise typer.Exit(done.status)
+
+
+@app.command()
+def bench(
+    name: Annotated[
+        str | None, typer.Argument(help="A name from `lastport list benches`. By default all benches, in turn.")
+    ] = None,
+    repetitions: Annotated[int, typer.Option(help="The number of times that every trial is measured.")] = 5,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="One parameter of the bench. May be repeated.", metavar="KEY=VALUE"),
+    ] = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Measure speed, with ratios to a reference that is measured in the same run."""
+    from testbed.bench.repetitions import carried_out, planned
+    from testbed.bench.table import markdown, show
+    from testbed.run import doctor
+    from testbed.run.launch import opened
+    from testbed.run.results import stamped
+
+    plans = planned(name, sets or [], repetitions)
+    doctor.require(0)
+    folder = opened(out or stamped(datetime.now(UTC), "bench", name or "all"))
+    reports = []
+    for plan in plans:
+        report = carried_out(plan, repetitions)
+        reports.append(report)
+        folder.write_text(f"{plan.bench.name}.json", json.dumps(report, indent=2) + "\n")
+        folder.write_text(f"{plan.bench.name}.md", markdown(report))
+        if not as_json:
+            show(Console(), report)
+    if as_json:
+        print(json.dumps(reports[0] if name else {"schema": 1, "benches": reports}))
+    raise typer.Exit(ExitStatus.BROKE if any("error" in report for report in reports) else ExitStatus.PASSED)
