@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from controller.settings import ConfigurationError, checked, unknown_key
@@ -13,6 +15,7 @@ from testbed.bench.figures import details, ratios, rows
 from testbed.bench.table import Trials
 from testbed.registry import BENCHES, load
 from testbed.run.resolve import assignments
+from testbed.run.version import origin
 from testbed.sandbox.enter import MachineError
 
 LEAST_REPETITIONS, MOST_REPETITIONS = 1, 1000
@@ -27,6 +30,13 @@ class Planned:
     trials: list[Trial]
     left_out: dict[str, str] = field(default_factory=dict)
     """The reasons why this machine cannot measure some subjects, by subject."""
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The parameters that the user chose otherwise than by default."""
+        usual: dict[str, Any] = self.bench.Parameters.model_validate({}).model_dump(mode="json")
+        values: dict[str, Any] = self.parameters.model_dump(mode="json")
+        return {key: value for key, value in values.items() if value != usual[key]}
 
 
 def planned(name: str | None, sets: Sequence[str], repetitions: int) -> list[Planned]:
@@ -68,6 +78,7 @@ def _planned(bench: type[Bench], sets: Sequence[str]) -> Planned:
 
 def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
     """Measure, and return the object that `--json` prints. If a trial breaks, it has the rows so far."""
+    begun, clock = datetime.now(UTC), time.monotonic()
     measured: list[list[Sample]] = []
     environments: list[tuple[str, dict[str, str]]] = []
     error = ""
@@ -81,6 +92,9 @@ def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
         error = str(broken)
     return {
         "schema": 1,
+        **origin().as_json(),
+        "started": begun.isoformat(timespec="seconds"),
+        "duration_s": round(time.monotonic() - clock, 3),
         "bench": plan.bench.name,
         "note": plan.bench.note,
         "parameters": plan.parameters.model_dump(mode="json"),

@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from controller.settings import ConfigurationError
-from testbed.command import choosing, machine, running
+from testbed.command import choosing, kept, machine, running
 from testbed.run.exit_status import ExitStatus
 from testbed.sandbox.enter import MachineError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (running, choosing, machine):
+for part in (running, kept, choosing, machine):
     app.add_typer(part.app)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import jinja2
 
 from controller.settings import ConfigurationError, unknown_key
-from testbed.run.results import give_to_caller
+from testbed.run.folder import give_to_caller
 
 TEMPLATES = Path(__file__).with_name("templates")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -29,9 +28,9 @@ def run(
     """Run a scenario: build the network, make the traffic, and check what happened."""
     from testbed.registry import load
     from testbed.run import doctor
-    from testbed.run.launch import carry_out, opened
+    from testbed.run.launch import carry_out
+    from testbed.run.opening import opened_for_results
     from testbed.run.resolve import resolve
-    from testbed.run.results import default_folder
     from testbed.run.terminal import conclude
 
     plan = resolve(scenario, gateway, options.choices, datapath=doctor.datapath())
@@ -40,7 +39,7 @@ def run(
         cls.open_sockets(cls.Parameters.model_validate(plan.parameters), plan.settings),
         needs=load("gateway", plan.gateway).needs,
     )
-    folder = opened(options.out or default_folder(plan, datetime.now(UTC)))
+    folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
     result, written = carry_out(plan, folder, pcap=options.pcap)
     if as_json:
         print(json.dumps(written))
@@ -63,33 +62,34 @@ def compare(
     ] = None,
     options: RunOptions,
     markdown: Annotated[
-        Path | None, typer.Option(help="Also write a page about the comparison to this file.", metavar="FILE.md")
+        Path | None,
+        typer.Option(help="Also write a page about the comparison. It replaces FILE.md.", metavar="FILE.md"),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a scenario, or all of them, on several gateways in turn, and show where the gateways differ."""
     from testbed.compare import comparison
-    from testbed.compare.differences import label
     from testbed.compare.page import page
     from testbed.compare.side_by_side import show
     from testbed.registry import GATEWAYS, SCENARIOS
-    from testbed.run.launch import opened
-    from testbed.run.results import stamped
+    from testbed.run.opening import opened, opened_for_results
 
     if everything == (scenario is not None):
         raise ConfigurationError("compare one SCENARIO, or --all of them: give one of the two")
     asked = [scenario] if scenario else list(SCENARIOS)
     compared = list(GATEWAYS) if gateways is None else comparison.names(gateways)
     planned = comparison.able(comparison.plans(options.choices, asked, compared))
-    path = options.out or stamped(datetime.now(UTC), "compare", label(scenario) if scenario else "all")
+    if options.out:
+        comparison.require_room(planned, options.out)
     written = opened(markdown.parent, "--markdown") if markdown else None
-    done = comparison.compare(planned, path, pcap=options.pcap)
+    folder = opened_for_results(options.out, ["compare", scenario or "all"], comparison.chosen(planned))
+    done = comparison.compare(planned, folder, pcap=options.pcap)
     if markdown and written:
         written.write_text(markdown.name, page(done.told))
     if as_json:
         print(json.dumps(done.told))
     else:
-        show(Console(), done.told, left_out=done.left_out, folder=str(path))
+        show(Console(), done.told, left_out=done.left_out, folder=str(folder.path))
     raise typer.Exit(done.status)
 
 
@@ -110,12 +110,12 @@ def bench(
     from testbed.bench.repetitions import carried_out, planned
     from testbed.bench.table import markdown, show
     from testbed.run import doctor
-    from testbed.run.launch import opened
-    from testbed.run.results import stamped
+    from testbed.run.opening import opened_for_results
 
     plans = planned(name, sets or [], repetitions)
     doctor.require(0)
-    folder = opened(out or stamped(datetime.now(UTC), "bench", name or "all"))
+    writes = [f"{plan.bench.name}.{kind}" for plan in plans for kind in ("json", "md")]
+    folder = opened_for_results(out, ["bench", name or "all"], plans[0].chosen if name else {}, writes=writes)
     reports = []
     for plan in plans:
         report = carried_out(plan, repetitions)

@@ -7,21 +7,28 @@ this machine or one of several scenarios makes impossible is an entry among the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from controller.settings import ConfigurationError
 from controller.settings.extensions import absolute
-from testbed.compare.differences import differences, label
+from testbed.compare.differences import differences
+from testbed.compare.showed import showed
 from testbed.experiment.plan import Run
 from testbed.registry import load
 from testbed.run import doctor
 from testbed.run.choices import Choices
 from testbed.run.exit_status import EXIT_STATUS, ExitStatus
-from testbed.run.launch import carry_out, opened
+from testbed.run.folder import Folder
+from testbed.run.kept import COMPARISON
+from testbed.run.launch import carry_out
+from testbed.run.naming import in_file_names, label
+from testbed.run.opening import opened, require_no_results
 from testbed.run.resolve import CannotError, resolve
+from testbed.run.version import origin
 from testbed.sandbox.enter import MachineError
 
 
@@ -58,10 +65,10 @@ class Comparison:
 
 
 def names(listed: str) -> list[str]:
-    """Return the names in a list with commas, without blanks. Raises ConfigurationError if there are none."""
-    found = [name.strip() for name in listed.split(",") if name.strip()]
-    if not found:
-        raise ConfigurationError(f"--gateways {listed!r} names no gateway; give names, with commas between them")
+    """Return the names in a list with commas, without blanks. Raises ConfigurationError if one is empty."""
+    found = [name.strip() for name in listed.split(",")]
+    if not all(found):
+        raise ConfigurationError(f"--gateways {listed!r} has an empty name; give names, with commas between them")
     return found
 
 
@@ -124,16 +131,30 @@ def _able(each: Planned, found: list[doctor.Finding]) -> Planned:
     return each
 
 
-def compare(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Comparison:
+def require_room(planned: Sequence[Planned], path: Path) -> None:
+    """Raise ConfigurationError if the folder, or that of one of the runs, has results, or leads elsewhere."""
+    require_no_results(path)
+    for folder in (path / _folder(each, planned) for each in planned if each.run is not None):
+        if folder.is_symlink():
+            raise ConfigurationError(f"--out {folder} is a link; take another folder, or remove it")
+        require_no_results(folder)
+
+
+def chosen(planned: Iterable[Planned]) -> dict[str, Any]:
+    """Return what the user chose otherwise than by default, in at least one of the runs."""
+    return {key: value for each in planned if each.run for key, value in each.run.chosen.items()}
+
+
+def compare(planned: Sequence[Planned], folder: Folder, *, pcap: bool) -> Comparison:
     """Carry out all runs in turn, and keep every result. After an interruption, keep the results so far."""
-    folder = opened(path)
     runs: list[dict[str, Any]] = []
     statuses: list[ExitStatus] = []
-    for told, status in _results(planned, path, pcap=pcap):
+    begun = {"schema": 1, **origin().as_json(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
+    for told, status in _results(planned, folder.path, pcap=pcap):
         runs.append(told)
         statuses.append(status)
-    compared = {"schema": 1, "runs": runs, "differences": differences(runs)}
-    folder.write_text("compare.json", json.dumps(compared, indent=2) + "\n")
+    compared = {**begun, "scenarios": showed(runs), "runs": runs, "differences": differences(runs)}
+    folder.write_text(COMPARISON, json.dumps(compared, indent=2) + "\n")
     return Comparison(compared, _worst(runs, statuses), len(planned) - len(runs))
 
 
@@ -161,10 +182,14 @@ def _folder(each: Planned, planned: Sequence[Planned]) -> Path:
 
 
 def _distinct(name: str, among: Sequence[str]) -> Path:
-    """Return a short name for a folder, with a number if other names are shortened to the same."""
-    alike = [other for other in dict.fromkeys(among) if label(other) == label(name)]
+    """Return a short name for a folder, with a number if other names are shortened to the same.
+
+    Names that differ in their letters' case alone are the same folder on Windows.
+    """
+    short = {other: in_file_names(label(other).replace(":", "-")) for other in dict.fromkeys(among)}
+    alike = [other for other, each in short.items() if each.casefold() == short[name].casefold()]
     number = alike.index(name)
-    return Path(label(name).replace(":", "-") + (f"-{number + 1}" if number else ""))
+    return Path(short[name] + (f"-{number + 1}" if number else ""))
 
 
 def _worst(runs: Sequence[dict[str, Any]], statuses: Sequence[ExitStatus]) -> ExitStatus:

@@ -1,12 +1,14 @@
-"""A comparison as a page of Markdown: the machine, the matrix, and where the gateways differ."""
+"""A comparison as a page of Markdown: what each scenario showed, where the gateways differ, and the machine."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from testbed.compare.differences import RunResult, by_scenario, label, outcomes
+from testbed.compare.differences import RunResult, by_scenario, ended, not_asked
+from testbed.compare.showed import together, without_advice
 from testbed.experiment.stories import told
+from testbed.run.naming import label
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -14,28 +16,39 @@ TEMPLATES = Path(__file__).with_name("templates")
 def page(comparison: dict[str, Any]) -> str:
     """Return the page about a comparison, as Markdown."""
     runs = comparison["runs"]
+    groups = by_scenario(runs)
     return (
         told(
             (TEMPLATES / "page.md.j2").read_text(),
             scenarios={
-                label(name): {
-                    "runs": {label(run["gateway"]): run for run in group},
-                    "ended": sum(run["verdict"] in ("pass", "fail") for run in group),
-                    "outcomes": outcomes(group),
-                    "differences": [
-                        found["sentence"] for found in comparison["differences"] if found["scenario"] == name
-                    ],
-                }
-                for name, group in by_scenario(runs).items()
+                label(row["scenario"]): _scenario(row, groups[row["scenario"]], comparison["differences"])
+                for row in comparison["scenarios"]
             },
             gateways=list(dict.fromkeys(label(run["gateway"]) for run in runs)),
             machine=_common(runs),
             own={label(gateway): facts for gateway, facts in _own(runs).items() if facts},
-            started=min((run["started"] for run in runs if "started" in run), default=""),
+            cannot=[
+                f"{label(run['scenario'])} on {label(run['gateway'])}: {without_advice(run['reason'])}"
+                for run in runs
+                if run["verdict"] == "cannot"
+            ],
+            comparison=comparison,
             seconds=sum(run.get("duration_s", 0) for run in runs),
         )
         + "\n"
     )
+
+
+def _scenario(row: dict[str, Any], group: list[RunResult], differences: list[dict[str, Any]]) -> dict[str, Any]:
+    differing = [each for each in differences if each["scenario"] == row["scenario"]]
+    return {
+        "claim": row["claim"] or row["question"],
+        "runs": {label(run["gateway"]): run for run in group},
+        "ended": len(ended(group)),
+        "showed": together(row["showed"]),
+        "differences": [each["sentence"] for each in differing if each["kind"] == "check"],
+        "not_asked": not_asked(group),
+    }
 
 
 def _common(runs: list[RunResult]) -> dict[str, str]:

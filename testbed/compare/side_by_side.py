@@ -1,7 +1,11 @@
-"""A comparison on the terminal: one scenario with its checks and outcomes, or a matrix of several scenarios."""
+"""A comparison on the terminal: one scenario with its checks and outcomes, or a list of several scenarios.
+
+What differs comes first. What not every gateway was asked, and what cannot run, comes last, in few words.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.box import SIMPLE
@@ -9,62 +13,126 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from testbed.compare.differences import RunResult, by_scenario, checks, claims, label, outcomes
+from testbed.compare.differences import (
+    NOT_ASKED,
+    RunResult,
+    by_scenario,
+    checks,
+    claims,
+    ended,
+    kind_of,
+    not_asked,
+    outcomes,
+    words,
+)
+from testbed.compare.showed import together, without_advice
+from testbed.run.naming import label
 from testbed.run.terminal import VERDICTS, lacking
 
 STYLES = {**VERDICTS, "cannot": "dim"}
 NOTHING = Text("-", style="dim")
+EXACT_BELOW_S = 10
+"""Seconds below which a tenth of one is shown."""
+SIDES_OF_A_CHECK = ("expected", "observed")
+LEAST_VALUE = 10
+VALUES_SHARE = 0.5
+"""The width of a column with values at least, and the share of the console that all of them have at most."""
 
 
 def show(console: Console, told: dict[str, Any], *, left_out: int, folder: str) -> None:
-    """Print the table, where the gateways differ, what could not run, and what broke."""
-    groups = by_scenario(told["runs"])
+    """Print what each gateway showed, what differs, what was not asked, what could not run, and what broke."""
+    runs = told["runs"]
+    groups = by_scenario(runs)
     if len(groups) == 1:
-        console.print(_checks_and_outcomes(told["runs"]))
+        _show_one(console, runs, told["differences"])
     elif groups:
-        console.print(_matrix(groups))
-    for difference in told["differences"]:
-        prefix = f"{label(difference['scenario'])}: " if len(groups) > 1 else ""
-        console.print(Text(f"{prefix}{difference['sentence']}"))
-    ended = [run for run in told["runs"] if run["verdict"] in ("pass", "fail")]
-    if len(ended) > len(groups) and not told["differences"]:
-        console.print("The gateways do not differ: every check and every outcome is the same.")
-    for run in told["runs"]:
-        for word, reason in (("cannot run", run.get("reason")), ("broke", run.get("error"))):
-            if reason:
-                names = f"{label(run['scenario'])} on {label(run['gateway'])}"
-                console.print(Text(f"{names} {word}: {reason}", style="yellow"))
+        _show_several(console, told, groups)
+    for run in runs:
+        names = f"{label(run['scenario'])} on {label(run['gateway'])}"
+        if reason := run.get("reason"):
+            console.print(Text(f"{names} cannot run: {reason if len(groups) == 1 else without_advice(reason)}"))
+        if error := run.get("error"):
+            console.print(Text(f"{names} broke: {error}", style="yellow"))
         for sentence in lacking(run.get("series", {})):
             console.print(Text(sentence, style="yellow"))
     if left_out:
-        console.print(Text(f"{left_out} more runs were not begun.", style="yellow"))
+        begun = "1 more run was" if left_out == 1 else f"{left_out} more runs were"
+        console.print(Text(f"{begun} not begun.", style="yellow"))
     console.print(Text(f"Results in {folder}"), soft_wrap=True)
 
 
-def _table(first: str, gateways: list[str]) -> Table:
+def _show_one(console: Console, runs: list[RunResult], differences: Sequence[dict[str, Any]]) -> None:
+    console.print(_checks_and_outcomes(runs, console.width))
+    for sentence in not_asked(runs):
+        console.print(Text(sentence, style="dim"))
+    if len(ended(runs)) > 1 and all(found["kind"] == NOT_ASKED for found in differences):
+        console.print("The gateways do not differ: every check and every outcome that they have is the same.")
+
+
+def _show_several(console: Console, told: dict[str, Any], groups: dict[str, list[RunResult]]) -> None:
+    console.print(_matrix(groups, console.width))
+    for row in told["scenarios"]:
+        name = row["scenario"]
+        console.print(
+            Text(label(name), style="bold").append(f": {row['claim'] or row['question']}", style="default")
+        )
+        for gateways, text in together(row["showed"]).items():
+            _item(console, f"{gateways}: {text}")
+        for found in told["differences"]:
+            if found["scenario"] == name and found["kind"] == "check":
+                _item(console, found["sentence"], mark="  - ")
+        unasked = sum(found["scenario"] == name and found["kind"] == NOT_ASKED for found in told["differences"])
+        if unasked:
+            _item(console, f"not asked of every gateway: {unasked} check{'s' * (unasked > 1)}", style="dim")
+        console.print()
+
+
+def _item(console: Console, text: str, *, mark: str = "  ", style: str = "") -> None:
+    grid = Table.grid()
+    grid.add_row(mark, Text(text, style=style))
+    console.print(grid)
+
+
+def _table(first: str, gateways: list[str], width: int) -> Table:
+    """Return a table whose first column has room for words, and the others for a value each."""
     table = Table(box=SIMPLE)
     table.add_column(first)
+    share = int(width * VALUES_SHARE) // len(gateways)
     for gateway in gateways:
-        table.add_column(label(gateway), justify="right")
+        table.add_column(label(gateway), justify="right", max_width=max(LEAST_VALUE, share), overflow="fold")
     return table
 
 
-def _checks_and_outcomes(runs: list[RunResult]) -> Table:
-    table = _table("", [run["gateway"] for run in runs])
+def _checks_and_outcomes(runs: list[RunResult], width: int) -> Table:
+    """Return the table of one scenario: the verdict, what differs, and then what is alike."""
+    table = _table("", [run["gateway"] for run in runs], width)
     table.add_row("verdict", *(Text(run["verdict"].upper(), style=STYLES[run["verdict"]]) for run in runs))
     table.add_row("seconds", *(_seconds(run) for run in runs))
-    table.add_section()
-    for key, claim in claims(runs).items():
-        table.add_row(Text(claim), *(_observed(run, key) for run in runs))
-    table.add_section()
-    for name in outcomes(runs):
-        table.add_row(f"attempts: {name}", *(_count(run, name) for run in runs))
+    kinds = {key: kind_of(key, runs) for key in claims(runs)}
+    counts = {name: [run["outcomes"].get(name, 0) for run in ended(runs)] for name in outcomes(runs)}
+    differing = [name for name, each in counts.items() if len(set(each)) > 1]
+    for kind, names in (("differs", differing), ("alike", [name for name in counts if name not in differing])):
+        table.add_section()
+        for name in names:
+            table.add_row(f"attempts: {name}", *(_count(run, name) for run in runs))
+        _add_checks(table, runs, [key for key, each in kinds.items() if each == kind])
     return table
 
 
-def _matrix(groups: dict[str, list[RunResult]]) -> Table:
+def _add_checks(table: Table, runs: Sequence[RunResult], keys: Iterable[str]) -> None:
+    """Add a row for each check, and below it a row of what is expected, if that differs."""
+    titles = claims(runs)
+    for key in keys:
+        found = [checks(run).get(key) for run in runs]
+        table.add_row(Text(titles[key]), *map(_observed, found))
+        expected, observed = ([words(each[side]) if each else "-" for each in found] for side in SIDES_OF_A_CHECK)
+        if len({*expected} - {"-"}) > 1 and expected != observed:
+            table.add_row(Text("  expected", style="dim"), *(Text(each, style="dim") for each in expected))
+
+
+def _matrix(groups: dict[str, list[RunResult]], width: int) -> Table:
     gateways = list(dict.fromkeys(run["gateway"] for group in groups.values() for run in group))
-    table = _table("scenario", gateways)
+    table = _table("scenario", gateways, width)
     for scenario, group in groups.items():
         runs = {run["gateway"]: run for run in group}
         table.add_row(label(scenario), *(_cell(runs[name]) if name in runs else NOTHING for name in gateways))
@@ -73,21 +141,27 @@ def _matrix(groups: dict[str, list[RunResult]]) -> Table:
 
 def _cell(run: RunResult) -> Text:
     cell = Text(run["verdict"], style=STYLES[run["verdict"]])
-    return cell if run["verdict"] == "cannot" else cell.append(f" {run['duration_s']:.1f} s", style="default")
+    return (
+        cell if run["verdict"] == "cannot" else cell.append(f" {_rounded(run['duration_s'])} s", style="default")
+    )
+
+
+def _rounded(seconds: float) -> str:
+    return f"{seconds:.1f}" if seconds < EXACT_BELOW_S else f"{seconds:.0f}"
 
 
 def _seconds(run: RunResult) -> Text:
-    return Text(f"{run['duration_s']:.1f}") if "duration_s" in run else NOTHING
+    return Text(_rounded(run["duration_s"])) if "duration_s" in run else NOTHING
 
 
-def _observed(run: RunResult, key: str) -> Text:
-    check = checks(run).get(key)
+def _observed(check: dict[str, Any] | None) -> Text:
     if check is None:
         return NOTHING
-    if check["ok"]:
-        return Text(str(check["observed"]))
-    return Text(f"{check['observed']} (expected: {check['expected']})", style="bold red")
+    observed = words(check["observed"])
+    if not check["ok"]:
+        return Text(f"{observed}\nexpected: {words(check['expected'])}", style="bold red")
+    return Text(observed)
 
 
 def _count(run: RunResult, outcome: str) -> Text:
-    return Text(str(run["outcomes"].get(outcome, 0))) if "outcomes" in run else NOTHING
+    return Text(f"{run['outcomes'].get(outcome, 0):,}") if "outcomes" in run else NOTHING

@@ -11,6 +11,8 @@ from topologies.gateways.base import Gateway
 Counters = Mapping[str, int | None]
 """A gateway's counters by their names. What the gateway does not know is None, or not there."""
 
+AGREES = "the gateway agrees: "
+"""The beginning of the claim of each check of a counter."""
 SETTLED_WITHIN_S = 1.0
 LOOK_EVERY_S = 0.05
 

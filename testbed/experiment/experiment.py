@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from controller.settings import Settings, unknown_key
 from testbed.evidence.outcomes import OUTCOMES, outcomes
-from testbed.experiment.counters import SOURCES, Counters
+from testbed.experiment.counters import AGREES, SOURCES, Counters
 from testbed.experiment.expectations import met, shown
 from testbed.experiment.lab import Lab
 from testbed.experiment.parameters import Parameters
@@ -34,7 +34,7 @@ P = TypeVar("P", bound=Parameters)
 
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
-JUDGED = ("accounted", "told", "leaks", "sharing")
+JUDGED = ("checked", "accounted", "told", "leaks", "sharing")
 """The keys of the checks that follow every scenario."""
 
 
@@ -138,7 +138,7 @@ class Experiment(Generic[P]):
             return
         sums = [sum(each.get(one) or 0 for one in names) for each in asked]
         self.check(
-            f"the gateway agrees: {what}",
+            f"{AGREES}{what}",
             key=key or f"gateway-{key_of(what)}",
             expected=expected,
             observed=sums if sequence else sums[0],
@@ -180,6 +180,14 @@ class Experiment(Generic[P]):
 
     def conclude(self) -> None:
         """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets."""
+        if not self._keys:
+            self._check(
+                "the scenario checks something",
+                key="checked",
+                expected=True,
+                observed=False,
+                source="write x.check(claim, expected=..., observed=..., source=...) in `run`",
+            )
         if self._outcomes is None:
             self._check(
                 "the scenario accounts for its attempts",

@@ -33,7 +33,20 @@ class Run(BaseModel):
     """The settings of each gateway in the topology, by its name."""
     seed: int
     datapath: str
+    chosen: dict[str, Any] = {}
+    """What the user chose otherwise than by default: topology, profile, seed, settings and parameters, by key."""
 
     def described(self) -> dict[str, Any]:
         """Return parameters, settings and options together: they share one name space."""
         return {**self.parameters, **self.settings.model_dump(mode="json"), **self.options}
+
+    def settings_by_gateway(self) -> dict[str, Any]:
+        """Return settings and options. Where one of several gateways differs, its name stands before the key."""
+        common = self.settings.model_dump(mode="json")
+        differing = {
+            f"{name}.{key}": value
+            for name, settings in self.gateways.items()
+            for key, value in settings.model_dump(mode="json").items()
+            if value != common[key]
+        }
+        return {**common, **self.options, **differing}

@@ -56,8 +56,10 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
         experiment.conclude()
         report.series(peak_memory_kib=peak_memory())
         channel.send("done")
-    except Exception as error:  # a scenario may fail in any way
-        channel.send("broken", reason=f"{type(error).__name__}: {error}", last_words=traceback.format_exc())
+    except BaseException as error:  # a scenario may fail in any way, and may even leave
+        here = error.__traceback__
+        words = traceback.format_exception(error.with_traceback(here.tb_next or here if here else None))
+        channel.send("broken", reason=f"{type(error).__name__}: {error}", last_words="".join(words))
     supervisor.over()
 
 

@@ -13,7 +13,9 @@ from typing import IO, Any, NoReturn
 
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
-from testbed.run.results import Folder, Result
+from testbed.run.folder import Folder
+from testbed.run.naming import title
+from testbed.run.results import Result
 from testbed.run.terminal import Live
 from testbed.sandbox.enter import enter
 
@@ -61,14 +63,21 @@ _interruptions = _Interruptions()
 
 def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[str, Any]]:
     """Carry out a run; return its result, and what was written of it. Raises MachineError if it cannot begin."""
-    files = folder.captures() if pcap else {}
+    files = _captures(folder) if pcap else {}
     try:
-        with Live(f"{plan.scenario} on {plan.gateway}") as live:
+        with Live(title(plan.scenario, plan.gateway, plan.chosen)) as live:
             result = follow(plan, live.show, captures=files)
     finally:
         for file in files.values():
             file.close()
     return result, folder.write(result)
+
+
+def _captures(folder: Folder) -> dict[str, IO[bytes]]:
+    try:
+        return folder.captures()
+    except OSError as error:
+        raise ConfigurationError(f"--out {folder.path}: {Path(error.filename).name}: {error.strerror}") from None
 
 
 def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mapping[str, IO[bytes]]) -> Result:
@@ -90,11 +99,3 @@ def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mappi
         _interruptions.defer()
     result.finish()
     return result
-
-
-def opened(path: Path, option: str = "--out") -> Folder:
-    """Make a folder for results, which `option` chose. Raises ConfigurationError if it cannot be made."""
-    try:
-        return Folder(path)
-    except OSError as error:
-        raise ConfigurationError(f"{option} {path}: {error.strerror}") from None

@@ -8,6 +8,7 @@ short for one `--set`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,38 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
 
     `others` are keys that may be given though they mean nothing in this run, since they do in another.
     """
+    sets = _with_allocator(assignments(choices.sets), choices.allocator)
+    given = {**_from_file(choices.config), **sets}
+    run = _decided(scenario, gateway, choices, given, datapath, others)
+    by_default: dict[str, Any] = {}
+    if given:
+        with suppress(ConfigurationError):  # some scenarios are impossible without a choice
+            by_default = _decided(scenario, gateway, choices, {}, datapath, others).described()
+    return run.model_copy(update={"chosen": _chosen(run, given, by_default)})
+
+
+def _chosen(run: Run, given: Collection[str], by_default: dict[str, Any]) -> dict[str, Any]:
+    """Return what the user chose otherwise than by default."""
+    usual, values = Choices(topology=load("scenario", run.scenario).topology), run.described()
+    own = {"topology": run.topology, "profile": run.profile, "seed": run.seed}
+    chosen = {key: value for key, value in own.items() if value != getattr(usual, key)}
+    set_otherwise = [key for key in given if key in values and by_default.get(key, ...) != values[key]]
+    return {**chosen, **{key: values[key] for key in set_otherwise}}
+
+
+def _decided(
+    scenario: str,
+    gateway: str,
+    choices: Choices,
+    given: dict[str, Any],
+    datapath: str,
+    others: Collection[str],
+) -> Run:
+    """Decide everything about a run in which the settings and parameters in `given` are the user's."""
     cls = load("scenario", scenario)
     kind = load("gateway", gateway)
     if choices.profile not in PROFILES:
         raise ConfigurationError(unknown_key(choices.profile, list(PROFILES), kind="profile"))
-    sets = _with_allocator(assignments(choices.sets), choices.allocator)
-    given = {**_from_file(choices.config), **sets}
     require_contract(scenario, cls)
     require_own_keys(scenario, "parameter", cls.Parameters)
     require_own_keys(gateway, "option", kind.Options)

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from testbed.run.naming import title
 from testbed.run.results import Result
 
 VERDICTS = {"pass": "bold green", "fail": "bold red", "error": "bold yellow"}
@@ -18,7 +19,7 @@ VERDICTS = {"pass": "bold green", "fail": "bold red", "error": "bold yellow"}
 class Live:
     """Progress on standard error. There is none if standard error is no terminal."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, name: str) -> None:
         console = Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
@@ -30,7 +31,7 @@ class Live:
             disable=not console.is_terminal,
         )
         if console.is_terminal:
-            console.print(f"[bold]{title}")
+            console.print(Text(name, style="bold"))
         self._task: Any = None
 
     def __enter__(self) -> Live:
@@ -67,11 +68,12 @@ def conclude(console: Console, result: Result, folder: str) -> None:
     for sentence in lacking(result.series):
         console.print(Text(sentence, style="yellow"))
     if result.error:
-        console.print(Text(f"The run broke: {result.error}", style="yellow"))
+        console.print(Text(f"The run broke: {result.error}", style="yellow"), soft_wrap=True)
         if result.last_words:
-            console.print(Text(result.last_words, style="dim"))
+            console.print(Text(result.last_words, style="dim"), soft_wrap=True)
     verdict = Text(result.verdict.upper(), style=VERDICTS[result.verdict])
-    summary = f"  {result.run.scenario} on {result.run.gateway}, {result.duration_s:.1f} s; results in {folder}"
+    name = title(result.run.scenario, result.run.gateway, result.run.chosen)
+    summary = f"  {name}, {result.duration_s:.1f} s; results in {folder}"
     console.print(verdict.append(summary, style="default"), soft_wrap=True)
 
 

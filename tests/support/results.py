@@ -1,8 +1,28 @@
-"""Results of runs, as far as they are compared."""
+"""Results of runs: as records make them, and as far as they are compared."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from testbed.experiment.plan import Run
+from testbed.run.results import Result
+
+HELD = {"key": "held", "claim": "it holds", "expected": 1, "observed": 1, "ok": True, "source": "RFC 4787 REQ-1"}
+FAILED = {**HELD, "key": "failed", "claim": "it fails", "observed": 2, "ok": False, "source": "RFC 4787 REQ-3"}
+
+
+def finished(run: Run, *records: dict[str, Any], done: bool = True) -> Result:
+    """Return the result of a run that told these records."""
+    result = Result(run)
+    for record in (*records, *([{"kind": "done"}] if done else [])):
+        result.take(record)
+    result.finish()
+    return result
+
+
+def checks(*all_of_them: dict[str, object]) -> list[dict[str, Any]]:
+    """Return the records of checks."""
+    return [{"kind": "check", "check": check} for check in all_of_them]
 
 
 def check(

@@ -19,5 +19,6 @@ class SlowEnd(Scenario[Parameters]):
             time.sleep(1)
             conclude()
 
+        x.check("one is one", expected=1, observed=1, source="the test")
         x.conclude = late  # type: ignore[method-assign]
         x.account()

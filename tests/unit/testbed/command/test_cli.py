@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from testbed.command import listing
 from testbed.command.cli import main
 from testbed.run.exit_status import EXIT_STATUS
 
@@ -176,7 +179,8 @@ def test_every_row_of_every_list_has_a_description(lastport: Lastport) -> None:
         (["compare", "port-exhaustion", "--all"], "compare one SCENARIO, or --all of them"),
         (["compare", "nonsense"], "scenario 'nonsense' is unknown"),
         (["compare", "--all", "--gateways", "nonsense"], "gateway 'nonsense' is unknown"),
-        (["compare", "--all", "--gateways", "netfilter, nonsense,"], "gateway 'nonsense' is unknown"),
+        (["compare", "--all", "--gateways", "netfilter, nonsense"], "gateway 'nonsense' is unknown"),
+        (["compare", "--all", "--gateways", "netfilter,,openflow"], "has an empty name"),
         (["compare", "--all", "--set", "prots=8"], "did you mean 'ports'?"),
         (["run", "port-exhaustion", "--no-such-option"], "--no-such-option"),
         (["nonsense"], "nonsense"),
@@ -196,7 +200,9 @@ def test_wrong_input_ends_with_status_2_and_nothing_on_standard_output(
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["run"], ["compare"], ["list"], ["doctor"]], ids=lambda command: "".join(command) or "all"
+    "command",
+    [[], ["run"], ["compare"], ["runs"], ["list"], ["doctor"]],
+    ids=lambda command: "".join(command) or "all",
 )
 def test_help_is_given(lastport: Lastport, command: list[str]) -> None:
     """`--help` works for the whole, and for each command."""
@@ -204,6 +210,15 @@ def test_help_is_given(lastport: Lastport, command: list[str]) -> None:
 
     assert (finished.status, finished.err) == (0, "")
     assert "Usage: " in finished.out
+
+
+def test_an_interruption_before_a_run_begins_ends_the_command_without_a_word(
+    lastport: Lastport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status is that of a command that a signal ended, and not that of a failed check."""
+    monkeypatch.setattr(listing, "rows", lambda: os.kill(os.getpid(), signal.SIGINT))
+
+    assert lastport("list") == Finished(130, "", "")
 
 
 def test_each_verdict_has_its_exit_status() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
 
 from testbed.experiment.expectations import at_least
-from testbed.experiment.experiment import key_of
-from tests.support.experiments import attempt, experiment
+from testbed.experiment.experiment import Experiment, key_of
+from tests.support.experiments import Told, attempt, experiment
 
 
 def test_a_check_tells_its_key_claim_values_and_source() -> None:
@@ -150,28 +151,41 @@ def test_an_attempt_that_shared_its_endpoint_counts_as_shared() -> None:
     assert x.account([attempt("established")], {1})["shared"] == 1
 
 
+def checked(**options: Any) -> tuple[Experiment[Any], Told]:
+    """Return an experiment that has checked something, and what it has told."""
+    x, told = experiment(**options)
+    x.check("it holds", expected=1, observed=1, source="RFC", key="own")
+    return x, told
+
+
 def test_a_scenario_that_forgets_to_account_fails() -> None:
     """The check says what to do; with `account`, even of nothing, there is no such check."""
-    forgetful, told = experiment()
+    forgetful, told = checked()
     forgetful.conclude()
-    other, also_told = experiment()
+    other, also_told = checked()
     other.account()
     other.conclude()
 
-    assert [check["key"] for check in told.checks] == [
-        "accounted",
-        "leaks",
-        "sharing",
-    ]
-    assert not told.checks[0]["ok"]
-    assert "x.account" in told.checks[0]["source"]
-    assert [check["key"] for check in also_told.checks] == ["leaks", "sharing"]
+    assert [check["key"] for check in told.checks] == ["own", "accounted", "leaks", "sharing"]
+    assert not told.checks[1]["ok"]
+    assert "x.account" in told.checks[1]["source"]
+    assert [check["key"] for check in also_told.checks] == ["own", "leaks", "sharing"]
+
+
+def test_a_scenario_that_checks_nothing_fails() -> None:
+    """What is checked after every scenario does not answer its question."""
+    x, told = experiment()
+    x.account()
+    x.conclude()
+
+    assert [check["key"] for check in told.checks if not check["ok"]] == ["checked"]
+    assert "x.check" in told.checks[0]["source"]
 
 
 @pytest.mark.parametrize(("leaks", "shared", "red"), [(0, (), []), (1, (), ["leaks"]), (0, (5, 6), ["sharing"])])
 def test_leaks_and_sharing_turn_any_run_red(leaks: int, shared: tuple[int, ...], red: list[str]) -> None:
     """They are checked in the end, whatever the scenario has checked."""
-    x, told = experiment(leaks=leaks, shared=shared)
+    x, told = checked(leaks=leaks, shared=shared)
     x.account()
     x.conclude()
 
@@ -269,10 +283,10 @@ def test_an_expectation_of_several_parts_is_met_part_by_part(expected: object, o
 
 def test_a_story_that_is_never_told_fails() -> None:
     """The reader of the run would see none."""
-    silent, told = experiment(story="{{ number }} ports")
+    silent, told = checked(story="{{ number }} ports")
     silent.account()
     silent.conclude()
-    other, also_told = experiment(story="{{ number }} ports")
+    other, also_told = checked(story="{{ number }} ports")
     other.tell(number=3)
     other.account()
     other.conclude()

@@ -1,0 +1,101 @@
+"""The folder that results are written to, on any filesystem, and never through a link that another user made.
+
+A synced folder of a virtual machine may neither remove nor rename a file that is open, have no files without a
+name, and have no owners. So every file is closed first, and what concerns owners may fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+from testbed.run.results import Result
+
+SIDES = ("inside", "outside")
+"""The sides of a NAT. Each has a capture if `--pcap` asks for it."""
+RESULTS = "results.json"
+CAPTURES = {side: f"{side}.pcapng" for side in SIDES}
+FILE_MODE = 0o644
+
+
+class Folder:
+    """The folder of a run's results. Under sudo everything in it belongs to the calling user.
+
+    Raises FileExistsError if it is there and has to be `new`, and OSError if nothing can be written in it.
+    """
+
+    def __init__(self, path: Path, *, new: bool = False) -> None:
+        made = [parent for parent in (path, *path.parents) if not parent.exists()]
+        path.mkdir(parents=True, exist_ok=not new)
+        self.path = path
+        self._captured: list[str] = []
+        os.unlink(self._write_aside(""))  # raises now, and not after the run, if nothing can be written
+        for folder in made:
+            descriptor = os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW)
+            give_to_caller(descriptor)
+            os.close(descriptor)
+
+    def captures(self) -> dict[str, IO[bytes]]:
+        """Make an empty file for the frames of each side, and return them open. Raises OSError if one is there."""
+        made: dict[str, IO[bytes]] = {}
+        for side, name in CAPTURES.items():
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(self.path / name, flags, FILE_MODE)
+            made[side] = os.fdopen(descriptor, "wb")
+            _hand_over(descriptor)
+            self._captured.append(side)
+        return made
+
+    def write(self, result: Result) -> dict[str, Any]:
+        """Write `results.json`, whole or not at all, and return what it holds. The captures must be closed."""
+        files = {"results": str(self.path / RESULTS)}
+        for side in self._captured:
+            path = self.path / CAPTURES[side]
+            if path.stat().st_size:
+                files[side] = str(path)
+            else:
+                with contextlib.suppress(OSError):  # the end of its program may not be over
+                    path.unlink()  # the run broke before there was a network
+        written = result.as_json(files)
+        self.write_text(RESULTS, json.dumps(written, indent=2) + "\n")
+        return written
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a file, whole or not at all."""
+        aside = self._write_aside(text)
+        try:
+            os.replace(aside, self.path / name)
+        except OSError:
+            os.unlink(aside)
+            raise
+
+    def _write_aside(self, text: str) -> str:
+        """Write a new file under a temporary name, and return its path. If that fails, there is no such file."""
+        descriptor, path = tempfile.mkstemp(prefix=".lastport-", dir=self.path)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as half:
+                _hand_over(descriptor)
+                half.write(text)
+        except BaseException:
+            os.unlink(path)
+            raise
+        return path
+
+
+def give_to_caller(descriptor: int) -> None:
+    """Give an open file or folder to the user who called sudo, if this process is root by sudo."""
+    uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
+    if uid and gid and os.geteuid() == 0:
+        with contextlib.suppress(OSError):  # some filesystems have no owners
+            os.fchown(descriptor, int(uid), int(gid))
+
+
+def _hand_over(descriptor: int) -> None:
+    """Let everyone read a new file, and give it to the calling user."""
+    with contextlib.suppress(OSError):  # some filesystems have no modes
+        os.fchmod(descriptor, FILE_MODE)
+    give_to_caller(descriptor)

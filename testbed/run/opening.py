@@ -1,0 +1,59 @@
+"""Opening the folder for the results of a command: one that the user chose, or a new one below `runs`.
+
+Results are never overwritten. A folder that has some is refused before anything starts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from controller.settings import ConfigurationError
+from testbed.run.folder import CAPTURES, RESULTS, Folder
+from testbed.run.kept import COMPARISON, NoResultsError, kept_in
+from testbed.run.naming import candidates
+
+
+def opened(path: Path, option: str = "--out") -> Folder:
+    """Make a folder for results, which `option` chose. Raises ConfigurationError if it cannot be made."""
+    try:
+        return Folder(path)
+    except OSError as error:
+        raise ConfigurationError(f"{option} {path}: {error.strerror}") from None
+
+
+def opened_for_results(
+    out: Path | None, names: Iterable[str], chosen: Mapping[str, Any], *, writes: Collection[str] = ()
+) -> Folder:
+    """Make the folder for the results of a command: `out`, or a new one that is named by the rest.
+
+    `writes` are the files that the command writes besides those of a run. Raises ConfigurationError if the folder
+    has results already, or cannot be made.
+    """
+    if out is not None:
+        require_no_results(out, writes)
+        return opened(out)
+    for path in candidates(datetime.now(UTC), names, chosen):
+        try:
+            return Folder(path, new=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise ConfigurationError(f"--out {path}: {error.strerror}") from None
+    raise ConfigurationError("runs/ has too many folders of this second; give --out DIR")
+
+
+def require_no_results(path: Path, writes: Collection[str] = ()) -> None:
+    """Raise ConfigurationError if a folder has results of any command, or a file that would be overwritten."""
+    names = [name for name in (RESULTS, COMPARISON, *CAPTURES.values(), *writes) if os.path.lexists(path / name)]
+    try:
+        kept = kept_in(path, follow=True)
+        facts = f"results already ({kept.title}, {kept.started.astimezone():%Y-%m-%d %H:%M}, {kept.verdict})"
+    except NoResultsError:
+        if not names:
+            return
+        facts = f"{names[0]} already"
+    raise ConfigurationError(f"--out {path} has {facts}; take another folder, or remove it")
