@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from controller.nat.strategies.pooling import POOLINGS
 from controller.nat.tcp import TIMERS, TRANSITIONS, TcpState
 from controller.settings import Settings
 from controller.settings.profiles import EXPLAINED
-from testbed.command.listing import TYPES, fields
+from testbed.command import listing
+from testbed.command.listing import fields, first_line, written
 from testbed.registry import ours
 
 DOCS = Path(__file__).parent
@@ -30,7 +30,7 @@ def pages() -> dict[str, str]:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {
-        "value": value,
+        "value": written,
         "default_of": default_of,
         "allowed": allowed,
         "cell": cell,
@@ -53,31 +53,21 @@ def pages() -> dict[str, str]:
     return {name: environment.get_template(f"{name}.j2").render(known) for name, known in facts.items()}
 
 
-def value(given: object) -> str:
-    """Write a value as a user types it after `--set KEY=`."""
-    return given if isinstance(given, str) else json.dumps(given, default=str).replace('"', "")
-
-
 def default_of(field: dict[str, Any]) -> str:
-    """Write the default of a field; one that is no value of its type is made from the settings before a run."""
-    is_derived = field["default"] is None and "null" not in field["type"]
-    return "from the settings" if is_derived else f"`{value(field['default'])}`"
+    """Write the default of a field as code, if it is a value."""
+    text = listing.default_of(field)
+    return text if text == listing.DERIVED else f"`{text}`"
 
 
 def allowed(field: dict[str, Any]) -> str:
     """Write what a field may be."""
-    return cell(field["allowed"] or (field["type"] if field["type"] == TYPES["boolean"] else None))
+    return cell(listing.allowed(field))
 
 
 def cell(text: object) -> str:
     """Write a text so that it fits into a cell of a table; of several values, one after the other."""
     words = ", ".join(map(str, text)) if isinstance(text, list) else "" if text is None else str(text)
     return words.replace("|", "\\|").replace("\n", " ")
-
-
-def first_line(documented: Any) -> str:
-    """Return the first line of a docstring."""
-    return (documented.__doc__ or "").strip().splitlines()[0]
 
 
 if __name__ == "__main__":

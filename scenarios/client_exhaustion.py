@@ -4,8 +4,7 @@ Set-up        alice, whose kernel may use only `client_ports` ports of its own; 
 Action        alice connects to one service until that fails, and BEYOND times more. Bob connects as well. Then bob
               takes every port that the NAT has left, and bob and carol connect once more
 Expectation   alice's kernel refuses at once (EADDRNOTAVAIL) and sends no packet, and no other host is affected.
-The
-              full NAT refuses every host, as it declares, after a SYN has left that host
+              The full NAT refuses every host, as it declares, after a SYN has left that host
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The switch's own table is full: it has no room for another rule, though the NAT has ports enough.
 
 Set-up        a NAT of flow rules, in tables for `flow_limit` rules. `strangers` of these are another
-application's,
-              and have a timeout
+              application's, and have a timeout
 Action        open more connections than fit. Then have the switch evict (`overflow_policy=evict`), open more, and
               use all
 Expectation   the switch refuses each rule beyond the limit (TABLE_FULL), and the NAT takes its port back. When the

@@ -4,8 +4,7 @@ Set-up        two homes behind one carrier (topology carrier). Each home's NAT h
               carrier's has fewer than both homes together
 Action        fill the NAT of one home, and connect once from the other home. Then fill the carrier's from there
 Expectation   while only a home's NAT is full, the neighbours get through. When the carrier's is full, no home
-does,
-              whatever ports it has left. If NATs send errors, the sender is the NAT that is full
+              does, whatever ports it has left. If NATs send errors, the sender is the NAT that is full
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The names of all that can be chosen, and the place of each: `package.module:Class`, or a user's `FILE.py:Class`.
 
-The places are strings, so that a run imports only what it needs. The registered classes are loaded in the same way
-as a user's own. To register one, write its file, and add one line here.
+The places are strings, so that a run imports only what it needs, and completion in a shell nothing at all. The
+registered classes are loaded in the same way as a user's own. To register one, write its file, and add one line
+here.
 """
 
 from __future__ import annotations
@@ -9,9 +10,6 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from typing import Any
-
-from controller.settings import ConfigurationError, unknown_key
-from controller.settings.extensions import is_file, own_class
 
 SCENARIOS = {
     "port-exhaustion": "scenarios.port_exhaustion:PortExhaustion",
@@ -85,6 +83,9 @@ KINDS = {
 
 def load(kind: str, name: str) -> Any:
     """Return the class that `name` stands for. Raises ConfigurationError if there is no complete one."""
+    from controller.settings import ConfigurationError, unknown_key
+    from controller.settings.extensions import is_file, own_class
+
     chosen = KINDS[kind]
     if name in chosen.ours:
         return found(chosen.ours[name])
@@ -106,6 +107,9 @@ def load(kind: str, name: str) -> Any:
 
 def _another_kind(kind: str, name: str) -> str:
     """Return the words for a file that has a class of another kind, if it has one."""
+    from controller.settings import ConfigurationError
+    from controller.settings.extensions import own_class
+
     for other in ("scenario", "topology", "gateway"):
         if other != kind:
             try:

@@ -243,3 +243,13 @@ class Keys(BaseModel):
     time_scale: float = described(
         1, "the factor that multiplies every timer", source="lastport", unit="1", strict=True, gt=0, le=1000
     )
+
+
+SECTIONS = {
+    "mapping_type": "Behaviour",
+    "ports": "The pool",
+    "port_quota": "Limits",
+    "on_exhaustion": "Running out",
+    "udp_timeout": "Timers",
+}
+"""The sections above, each by its first key, for lists of the settings."""

@@ -1,4 +1,4 @@
-"""What several questions need, each worded once: the text for `lastport list`, and the refusal if it is not so."""
+"""What several questions need, each worded once: the text for `lastport show`, and the refusal if it is not so."""
 
 from __future__ import annotations
 

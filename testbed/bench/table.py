@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from testbed.run.console import new_console
+
 FIGURES = ("median", "least", "most")
 
 
@@ -18,7 +20,7 @@ class Trials:
     """Progress on standard error, one line for all trials. There is none if standard error is no terminal."""
 
     def __init__(self, name: str, total: int) -> None:
-        console = Console(stderr=True)
+        console = new_console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description:<40}"),

@@ -1,4 +1,4 @@
-"""The commands about what there is to choose from: list and new."""
+"""The commands about what there is to choose from: list, show and new."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from controller.settings import ConfigurationError
+from testbed.command import completing
 from testbed.command.options import Json
 
 app = typer.Typer()
@@ -21,69 +17,126 @@ app = typer.Typer()
 @app.command("list")
 def list_(
     kind: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="One of scenarios, topologies, gateways, allocators, policies, profiles, settings and benches."
+            help="scenarios (the default), topologies, gateways, allocators, policies, profiles, settings, "
+            "benches or labs. With --json, the default is all of them.",
+            metavar="KIND",
+            autocompletion=completing.lists,
         ),
-    ] = "scenarios",
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List what there is to choose from."""
-    from controller.settings import unknown_key
-    from testbed.command.listing import rows
+    from controller.settings import ConfigurationError, unknown_key
+    from testbed.command.listing import ROWS
 
-    lists = rows()
-    if kind not in lists:
-        raise ConfigurationError(unknown_key(kind, list(lists), kind="list"))
+    if kind is not None and kind not in ROWS:
+        raise ConfigurationError(unknown_key(kind, list(ROWS), kind="list"))
     if as_json:
-        print(json.dumps(lists[kind]))
+        print(json.dumps({"schema": 1, **{each: ROWS[each]() for each in ([kind] if kind else ROWS)}}))
         return
-    _print_rows(kind, lists[kind])
-    for row in lists[kind]:
-        if "parameters" in row:
-            _print_rows(f"parameters of {row['name']}", row["parameters"])
-        if row.get("requires"):
-            _print_rows(f"what {row['name']} needs", [{"needs": text} for text in row["requires"]])
-        if row.get("reasons"):
-            _print_rows(f"settings of {row['name']}", _reasoned(row))
+    _print_list(kind or "scenarios")
 
 
-def _reasoned(profile: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a row for each setting of a profile, with its reason."""
-    return [
-        {"name": key, "value": value, "reason": profile["reasons"][key]}
-        for key, value in profile["settings"].items()
+def _print_list(kind: str) -> None:
+    """Print a list: names, what they mean, and of settings the defaults."""
+    from testbed.command.layout import Entry, entries, heading, paragraph
+    from testbed.command.listing import ROWS, with_unit
+    from testbed.run.console import new_console, print_lines
+
+    out = new_console()
+    sections = _settings() if kind == "settings" else [("", ROWS[kind]())]
+    for title, rows in sections:
+        if title:
+            print_lines(out, heading(title, out.width))
+        found = [Entry(row["name"], row["description"], with_unit(row) if title else "") for row in rows]
+        print_lines(out, entries(found, out.width, indent=2 if title else 0))
+    out.print()
+    others = ", ".join(each for each in ROWS if each != kind)
+    print_lines(out, paragraph("`lastport show NAME` prints everything about one of them.", out.width))
+    print_lines(out, paragraph(f"Other lists: {others}.", out.width, style="dim"))
+
+
+def _settings() -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return the settings in sections: those of every gateway, and then those of one gateway only."""
+    from controller.settings.keys import SECTIONS
+    from testbed.command.listing import ROWS
+
+    sections: list[tuple[str, list[dict[str, Any]]]] = []
+    for row in ROWS["settings"]():
+        if row["name"] in SECTIONS:
+            sections.append((SECTIONS[row["name"]], []))
+        sections[-1][1].append(row)
+    own = [
+        (f"Of the gateway {row['name']} only", row["settings"]) for row in ROWS["gateways"]() if row["settings"]
     ]
+    return sections + own
 
 
-def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
-    """Print the columns that a person chooses by. `--json` has the others as well."""
-    shown = ["name", "needs", "unit", "default", "value", "allowed", "description", "reason"]
-    if "reasons" not in rows[0]:
-        shown.insert(1, "settings")
-    columns = [key for key in shown if key in rows[0]]
-    table = Table(title=title, title_justify="left", box=SIMPLE)
-    for key in columns:
-        table.add_column(key, no_wrap=key == "name")
-    for row in rows:
-        table.add_row(*(_cell(row[key]) for key in columns))
-    Console().print(table)
+@app.command()
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Any name from `lastport list`, a key of --set, or FILE.py[:Class].",
+            metavar="NAME",
+            autocompletion=completing.everything,
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Show everything about one name: text, source, default, who uses it, an example."""
+    from testbed.command.showing import found
+
+    things = found(name)
+    if as_json:
+        print(json.dumps({"schema": 1, "name": name, "found": things}))
+        return
+    for number, facts in enumerate(things):
+        if number:
+            print()
+        _print_facts(facts)
 
 
-def _cell(value: object) -> Text:
-    if isinstance(value, list):
-        return Text(", ".join(map(str, value)))
-    if isinstance(value, dict):
-        return Text(", ".join(f"{key}={each}" for key, each in value.items()))
-    return Text("" if value is None else str(value))
+def _print_facts(facts: dict[str, Any]) -> None:
+    """Print everything about one thing."""
+    from testbed.command.layout import Entry, docstring, entries, heading, paragraph
+    from testbed.command.showing import lines, sections
+    from testbed.run.console import new_console, print_lines
+
+    out = new_console()
+    width = out.width
+    print_lines(out, paragraph(f"{facts['kind']} {facts['name']}", width, style="bold"))
+    print_lines(out, paragraph(facts.get("description", ""), width))
+    if facts.get("text"):
+        out.print()
+        print_lines(out, docstring(facts["text"], width))
+    out.print()
+    print_lines(out, entries([Entry(title, text) for title, text in lines(facts)], width))
+    for title, rows in sections(facts):
+        print_lines(out, heading(title, width))
+        if isinstance(rows[0], str):
+            for text in rows:
+                print_lines(out, paragraph(f"- {text}", width, indent=2))
+        else:
+            found = [Entry(row["name"], row["description"], row["value"]) for row in rows]
+            print_lines(out, entries(found, width, indent=2))
 
 
 @app.command()
 def new(
-    kind: Annotated[str, typer.Argument(help="One of scenario, topology, gateway, allocator and policy.")],
-    name: Annotated[str, typer.Argument(help="The name of the new one, such as first-try.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="One of scenario, topology, gateway, allocator and policy.",
+            metavar="KIND",
+            autocompletion=completing.skeletons,
+        ),
+    ],
+    name: Annotated[str, typer.Argument(help="The name of the new one, such as first-try.", metavar="NAME")],
 ) -> None:
-    """Write NAME_KIND.py, a file to start from. It runs at once, and one of its checks fails on purpose."""
+    """Write NAME_KIND.py, a file of one's own to start from. It runs at once, and one check fails on purpose."""
     from testbed.command.new import write
 
     written = write(kind, name, Path())

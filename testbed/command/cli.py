@@ -6,37 +6,68 @@ machine cannot run it, and 4 if the run itself broke.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from controller.settings import ConfigurationError
-from testbed.command import choosing, kept, machine, running
+from testbed.command import choosing, completion, kept, machine, running
+from testbed.command.help import Commands
+from testbed.run.console import fit_locale
 from testbed.run.exit_status import ExitStatus
-from testbed.sandbox.enter import MachineError
 
 app = typer.Typer(
+    cls=Commands,
     help="Can a NAT run out of ports, and what happens then? A testbed that answers by experiments.",
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (running, kept, choosing, machine):
+for part in (running, kept, choosing, machine, completion):
     app.add_typer(part.app)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from testbed.run.version import version
+
+        number, commit = version()
+        print(f"lastport {number}" + f" ({commit})" * bool(commit))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", callback=_print_version, is_eager=True, help="Print the version and the commit."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
 
 
 def main() -> None:
     """Run the command line. Each of the two kinds of refusal is printed as a sentence, and has an exit status."""
+    fit_locale()
+    if completion.VARIABLE in os.environ:
+        completion.answer(app)
+        return
     try:
         app()
-    except ConfigurationError as error:
-        _refuse(error, ExitStatus.WRONG_INPUT)
-    except MachineError as error:
-        _refuse(error, ExitStatus.MACHINE_LACKS)
-    except Exception:
+    except Exception as error:
+        from controller.settings import ConfigurationError
+        from testbed.sandbox.enter import MachineError
+
+        if isinstance(error, ConfigurationError):
+            _refuse(error, ExitStatus.WRONG_INPUT)
+        if isinstance(error, MachineError):
+            _refuse(error, ExitStatus.MACHINE_LACKS)
         traceback.print_exc()
         _refuse("this is a fault of lastport itself; please report the lines above", ExitStatus.BROKE)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from testbed.command import completing
 from testbed.command.options import Json
 
 if TYPE_CHECKING:
@@ -23,15 +24,17 @@ DEFAULT = Path("runs")
 
 @app.command()
 def runs(
-    folder: Annotated[Path, typer.Argument(help="A folder with folders of results.", metavar="DIR")] = DEFAULT,
+    folder: Annotated[
+        Path,
+        typer.Argument(help="A folder with folders of results.", metavar="DIR", autocompletion=completing.files()),
+    ] = DEFAULT,
     newest: Annotated[
         int | None, typer.Option("--newest", "-n", help="Show this number of runs.", min=1, metavar="N")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """List the results that are in runs/, the newest first: verdict, scenario, gateway, and what was set."""
-    from rich.console import Console
-
+    from testbed.run.console import new_console
     from testbed.run.kept import NoResultsError, kept_in
 
     found: list[Kept] = []
@@ -47,7 +50,7 @@ def runs(
         others = [{"folder": path, "reason": reason} for path, reason in without.items()]
         print(json.dumps({"schema": 1, "runs": [kept.as_json() for kept in shown], "without_results": others}))
     else:
-        _show(Console(), folder, shown, without, older=len(found) - len(shown))
+        _show(new_console(), folder, shown, without, older=len(found) - len(shown))
 
 
 def _entries(folder: Path) -> list[Path]:

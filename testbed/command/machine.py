@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from testbed.command.options import Json
 from testbed.run.exit_status import ExitStatus
 from testbed.sandbox.enter import MachineError
+
+if TYPE_CHECKING:
+    from testbed.command.layout import Entry
+    from testbed.run.doctor import Finding
 
 app = typer.Typer()
 
@@ -23,6 +25,8 @@ def doctor(as_json: Json = False) -> None:
     """Show what this machine has and lacks for a lab, and what to do about it."""
     import dataclasses
 
+    from testbed.command.layout import entries
+    from testbed.run.console import new_console, print_lines
     from testbed.run.doctor import findings
 
     found = list(findings())
@@ -30,18 +34,24 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         print(json.dumps({"able": able, "findings": [dataclasses.asdict(finding) for finding in found]}))
     else:
-        table = Table("", "what", "found", "what to do")
-        for finding in found:
-            mark = Text("ok", style="green") if finding.ok else Text("lacks", style="red")
-            table.add_row(mark, finding.name, Text(finding.found), Text("" if finding.ok else finding.advice))
-        Console().print(table)
+        out = new_console()
+        print_lines(out, entries([_entry(finding) for finding in found], out.width))
         print("This machine can run every scenario." if able else "This machine cannot run a lab yet.")
     raise typer.Exit(ExitStatus.PASSED if able else ExitStatus.MACHINE_LACKS)
 
 
+def _entry(finding: Finding) -> Entry:
+    """Return a finding as it is printed: what to do comes after what is lacking."""
+    from testbed.command.layout import Entry
+
+    if finding.ok:
+        return Entry(finding.name, finding.found, "ok", style="green")
+    return Entry(finding.name, f"{finding.found}. What to do: {finding.advice}", "lacks", style="red")
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def test(context: typer.Context) -> None:
-    """Run the project's tests, four at a time, since a lab mostly waits. All arguments go to pytest."""
+    """Run the project's tests, four at a time. All arguments go to pytest."""
     import os
     import subprocess
 
@@ -56,7 +66,10 @@ def test(context: typer.Context) -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def mn(context: typer.Context) -> None:
-    """Run Mininet's own command with lastport's topologies: --custom topologies/carrier.py --topo carrier."""
+    """Run Mininet's own command, also with lastport's topologies.
+
+    Such as: --custom topologies/carrier.py --topo carrier
+    """
     import os
     import shutil
 

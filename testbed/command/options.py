@@ -11,10 +11,26 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from testbed.command import completing
 from testbed.run.choices import Choices
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
-Out = Annotated[Path | None, typer.Option(help="The folder for the results.", metavar="DIR")]
+Json = Annotated[bool, typer.Option("--json", "-j", help="Print one JSON object, and nothing else.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", help="The folder for the results.", metavar="DIR", autocompletion=completing.files()
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        help="One setting or parameter. May be repeated.",
+        metavar="KEY=VALUE",
+        autocompletion=completing.assignments,
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +38,43 @@ class RunOptions:
     """The options of every command that runs a scenario."""
 
     topology: Annotated[
-        str | None, typer.Option(help="The network: a name, or FILE.py:Class. By default the scenario's own.")
+        str | None,
+        typer.Option(
+            "--topology",
+            "-t",
+            help="The network: a name, or FILE.py:Class. By default the scenario's own.",
+            metavar="NAME",
+            autocompletion=completing.named("topologies"),
+        ),
     ] = None
     allocator: Annotated[
         str | None,
         typer.Option(
-            help="The port allocator: a name, or FILE.py:Class. Short for --set port_allocation_type=..."
+            help="The port allocator: a name, or FILE.py:Class. Short for --set port_allocation_type=NAME.",
+            metavar="NAME",
+            autocompletion=completing.named("allocators"),
         ),
     ] = None
-    profile: Annotated[str, typer.Option(help="A set of settings; see `lastport list profiles`.")] = "plain"
-    config: Annotated[Path | None, typer.Option(help="A YAML file of settings.", metavar="FILE.yaml")] = None
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="One setting or parameter. May be repeated.", metavar="KEY=VALUE"),
+    profile: Annotated[
+        str,
+        typer.Option(
+            "--profile",
+            "-p",
+            help="A set of settings; see `lastport list profiles`.",
+            metavar="NAME",
+            autocompletion=completing.named("profiles", or_file=False),
+        ),
+    ] = "plain"
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="A YAML file of settings.",
+            metavar="FILE.yaml",
+            autocompletion=completing.files(".yaml", ".yml"),
+        ),
     ] = None
-    seed: Annotated[int, typer.Option(help="The seed of every random choice.")] = 1
+    sets: Sets = None
+    seed: Annotated[int, typer.Option(help="The seed of every random choice.", metavar="N")] = 1
     out: Out = None
     pcap: Annotated[
         bool, typer.Option("--pcap", help="Capture the packets inside and outside, for Wireshark.")

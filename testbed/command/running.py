@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from controller.settings import ConfigurationError
-from testbed.command.options import Json, Out, RunOptions, with_run_options
+from testbed.command import completing
+from testbed.command.options import Json, Out, RunOptions, Sets, with_run_options
 from testbed.run.exit_status import EXIT_STATUS, ExitStatus
 
 app = typer.Typer()
@@ -19,15 +18,32 @@ app = typer.Typer()
 @app.command()
 @with_run_options
 def run(
-    scenario: Annotated[str, typer.Argument(help="A name from `lastport list scenarios`, or FILE.py[:Class].")],
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            help="A name from `lastport list scenarios`, or FILE.py[:Class].",
+            metavar="SCENARIO",
+            autocompletion=completing.named("scenarios"),
+        ),
+    ],
     *,
-    gateway: Annotated[str, typer.Option(help="The NAT under test: a name, or FILE.py:Class.")] = "openflow",
+    gateway: Annotated[
+        str,
+        typer.Option(
+            "--gateway",
+            "-g",
+            help="The NAT under test: a name, or FILE.py:Class.",
+            metavar="NAME",
+            autocompletion=completing.named("gateways"),
+        ),
+    ] = "openflow",
     options: RunOptions,
     as_json: Json = False,
 ) -> None:
     """Run a scenario: build the network, make the traffic, and check what happened."""
     from testbed.registry import load
     from testbed.run import doctor
+    from testbed.run.console import new_console
     from testbed.run.launch import carry_out
     from testbed.run.opening import opened_for_results
     from testbed.run.resolve import resolve
@@ -44,7 +60,7 @@ def run(
     if as_json:
         print(json.dumps(written))
     else:
-        conclude(Console(), result, str(folder.path))
+        conclude(new_console(), result, str(folder.path))
     raise typer.Exit(EXIT_STATUS[result.verdict])
 
 
@@ -52,26 +68,43 @@ def run(
 @with_run_options
 def compare(
     scenario: Annotated[
-        str | None, typer.Argument(help="A name, or FILE.py[:Class], unless --all is given.")
+        str | None,
+        typer.Argument(
+            help="A name, or FILE.py[:Class], unless --all is given.",
+            metavar="SCENARIO",
+            autocompletion=completing.named("scenarios"),
+        ),
     ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Run every scenario of the catalogue.")] = False,
     gateways: Annotated[
         str | None,
-        typer.Option(help="Names, or FILE.py:Class, with commas between them. By default all of lastport's own."),
+        typer.Option(
+            "--gateways",
+            "-g",
+            help="Names, or FILE.py:Class, with commas between them. By default all of lastport's own.",
+            metavar="NAMES",
+            autocompletion=completing.several("gateways"),
+        ),
     ] = None,
     options: RunOptions,
     markdown: Annotated[
         Path | None,
-        typer.Option(help="Also write a page about the comparison. It replaces FILE.md.", metavar="FILE.md"),
+        typer.Option(
+            help="Also write a page about the comparison. It replaces FILE.md.",
+            metavar="FILE.md",
+            autocompletion=completing.files(".md"),
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a scenario, or all of them, on several gateways in turn, and show where the gateways differ."""
+    from controller.settings import ConfigurationError
     from testbed.compare import comparison
     from testbed.compare.page import page
     from testbed.compare.side_by_side import show
     from testbed.registry import GATEWAYS, SCENARIOS
+    from testbed.run.console import new_console
     from testbed.run.opening import opened, opened_for_results
 
     if everything == (scenario is not None):
@@ -89,20 +122,24 @@ def compare(
     if as_json:
         print(json.dumps(done.told))
     else:
-        show(Console(), done.told, left_out=done.left_out, folder=str(folder.path))
+        show(new_console(), done.told, left_out=done.left_out, folder=str(folder.path))
     raise typer.Exit(done.status)
 
 
 @app.command()
 def bench(
     name: Annotated[
-        str | None, typer.Argument(help="A name from `lastport list benches`. By default all benches, in turn.")
+        str | None,
+        typer.Argument(
+            help="A name from `lastport list benches`. By default all benches, in turn.",
+            metavar="NAME",
+            autocompletion=completing.named("benches", or_file=False),
+        ),
     ] = None,
-    repetitions: Annotated[int, typer.Option(help="The number of times that every trial is measured.")] = 5,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="One parameter of the bench. May be repeated.", metavar="KEY=VALUE"),
-    ] = None,
+    repetitions: Annotated[
+        int, typer.Option(help="The number of times that every trial is measured.", metavar="N")
+    ] = 5,
+    sets: Sets = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -110,6 +147,7 @@ def bench(
     from testbed.bench.repetitions import carried_out, planned
     from testbed.bench.table import markdown, show
     from testbed.run import doctor
+    from testbed.run.console import new_console
     from testbed.run.opening import opened_for_results
 
     plans = planned(name, sets or [], repetitions)
@@ -123,7 +161,7 @@ def bench(
         folder.write_text(f"{plan.bench.name}.json", json.dumps(report, indent=2) + "\n")
         folder.write_text(f"{plan.bench.name}.md", markdown(report))
         if not as_json:
-            show(Console(), report)
+            show(new_console(), report)
     if as_json:
         print(json.dumps(reports[0] if name else {"schema": 1, "benches": reports}))
     raise typer.Exit(ExitStatus.BROKE if any("error" in report for report in reports) else ExitStatus.PASSED)

@@ -1,6 +1,6 @@
 """What a question needs of the gateway and of the settings, as data: a run that does not meet it is refused.
 
-A scenario lists its requirements, and `lastport list` prints them. Requirements that scenarios share are in
+A scenario lists its requirements, and `lastport show` prints them. Requirements that scenarios share are in
 `scenarios/shared/requirements.py`.
 """
 

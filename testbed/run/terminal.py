@@ -10,9 +10,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from testbed.run.console import new_console
 from testbed.run.naming import title
 from testbed.run.results import Result
 
+NARROW = 60
+"""With fewer columns than this, the values of a check stand below its claim."""
 VERDICTS = {"pass": "bold green", "fail": "bold red", "error": "bold yellow"}
 
 
@@ -20,7 +23,7 @@ class Live:
     """Progress on standard error. There is none if standard error is no terminal."""
 
     def __init__(self, name: str) -> None:
-        console = Console(stderr=True)
+        console = new_console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description:<12}"),
@@ -64,7 +67,7 @@ def conclude(console: Console, result: Result, folder: str) -> None:
     if result.story:
         console.print(Text(result.story), end="\n\n")
     if result.checks:
-        console.print(_table(result.checks))
+        console.print(_table(result.checks) if console.width >= NARROW else _one_by_one(result.checks))
     for sentence in lacking(result.series):
         console.print(Text(sentence, style="yellow"))
     if result.error:
@@ -89,13 +92,28 @@ def lacking(series: dict[str, Any]) -> list[str]:
 def _table(checks: list[dict[str, Any]]) -> Table:
     table = Table(box=SIMPLE)
     table.add_column("", no_wrap=True)
-    table.add_column("check")
+    table.add_column("check", overflow="fold")
     table.add_column("expected", justify="right")
     table.add_column("observed", justify="right")
     for check in checks:
-        mark = Text("ok", style="green") if check["ok"] else Text("FAILED", style="bold red")
-        claim = Text(check["claim"])
-        if not check["ok"]:
-            claim.append(f"\n{check['source']}", style="dim")
-        table.add_row(mark, claim, Text(str(check["expected"])), Text(str(check["observed"])))
+        table.add_row(*_marked(check), Text(str(check["expected"])), Text(str(check["observed"])))
     return table
+
+
+def _one_by_one(checks: list[dict[str, Any]]) -> Table:
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for check in checks:
+        mark, claim = _marked(check)
+        table.add_row(
+            mark, claim.append(f"\nexpected {check['expected']}, observed {check['observed']}\n", "default")
+        )
+    return table
+
+
+def _marked(check: dict[str, Any]) -> tuple[Text, Text]:
+    """Return the mark of a check and its claim, with the source if it failed."""
+    mark = Text("ok", style="green") if check["ok"] else Text("FAILED", style="bold red")
+    claim = Text(check["claim"])
+    if not check["ok"]:
+        claim.append(f"\n{check['source']}", style="dim")
+    return mark, claim

@@ -1,8 +1,7 @@
 """Profiles: settings under one name. One short YAML file each, and one name here.
 
 A profile's file can be given to `--config`: it has one `key: value` on each line. Here each has its reason behind
-it as a comment, and the first line is a comment with the purpose of the profile. `lastport list profiles` shows
-both.
+it as a comment, and the first line is a comment with the purpose of the profile. `lastport show NAME` shows both.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def test_a_default_that_is_made_from_the_settings_is_not_shown_as_null() -> None
 
 def test_a_value_is_shown_as_a_user_types_it() -> None:
     """As after `--set KEY=`, in YAML."""
-    assert [generate.value(each) for each in ("tcp", 2.0, None, True, ["tcp", "udp"])] == [
+    assert [generate.written(each) for each in ("tcp", 2.0, None, True, ["tcp", "udp"])] == [
         "tcp",
         "2.0",
         "null",

@@ -5,64 +5,42 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from testbed.command import listing
-from testbed.command.cli import main
+from testbed.command.listing import ROWS
 from testbed.run.exit_status import EXIT_STATUS
+from tests.unit.testbed.command.conftest import Lastport
 
-KINDS = ("scenarios", "topologies", "gateways", "allocators", "policies", "profiles", "settings", "benches")
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """How a command ended, and what it wrote."""
-
-    status: object
-    out: str
-    err: str
-
-
-Lastport = Callable[..., Finished]
-
-
-@pytest.fixture
-def lastport(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Lastport:
-    """Run the command in this process, in an empty folder."""
-
-    def run(*arguments: str) -> Finished:
-        monkeypatch.setattr(sys, "argv", ["lastport", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert list(tmp_path.iterdir()) == [], "it left files"
-        return Finished(ended.value.code, *capsys.readouterr())
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    return run
+KINDS = tuple(ROWS)
 
 
 def listed(lastport: Lastport, kind: str) -> list[dict[str, Any]]:
     """Return the rows of a list."""
-    rows: list[dict[str, Any]] = json.loads(lastport("list", kind, "--json").out)
+    rows: list[dict[str, Any]] = json.loads(lastport("list", kind, "--json").out)[kind]
     return rows
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_list_is_printed_as_json(lastport: Lastport, kind: str) -> None:
-    """Standard output has one value and nothing else; each row has a name."""
+    """Standard output has one object and nothing else; each row has a name."""
     finished = lastport("list", kind, "--json")
 
     assert (finished.status, finished.err) == (0, "")
-    rows = json.loads(finished.out)
-    assert rows
-    assert all(row["name"] for row in rows)
+    printed = json.loads(finished.out)
+    assert list(printed) == ["schema", kind]
+    assert printed["schema"] == 1
+    assert printed[kind]
+    assert all(row["name"] for row in printed[kind])
+
+
+def test_all_lists_are_one_object_as_json(lastport: Lastport) -> None:
+    """Without a kind."""
+    printed = json.loads(lastport("list", "-j").out)
+
+    assert list(printed) == ["schema", *KINDS]
+    assert {kind: printed[kind] for kind in KINDS} == {kind: listed(lastport, kind) for kind in KINDS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -75,8 +53,11 @@ def test_every_list_is_printed_for_people(lastport: Lastport, kind: str) -> None
 
 
 def test_scenarios_are_listed_by_default(lastport: Lastport) -> None:
-    """`lastport list` without a kind prints the scenarios."""
-    assert "port-exhaustion" in lastport("list").out
+    """`lastport list` without a kind prints the scenarios, and the names of the other lists."""
+    printed = lastport("list").out
+
+    assert printed == lastport("list", "scenarios").out
+    assert "Other lists: topologies, gateways, allocators, policies, profiles, settings, benches, labs." in printed
 
 
 def test_a_scenario_is_listed_with_its_question_claim_parameters_and_settings(lastport: Lastport) -> None:
@@ -121,7 +102,7 @@ def test_a_setting_is_listed_with_its_unit_default_and_source(lastport: Lastport
 
 
 def test_a_profile_is_listed_with_its_settings_and_their_reasons(lastport: Lastport) -> None:
-    """`--json` prints data; without it, each profile that sets anything has a table."""
+    """`--json` has them all; `lastport show` prints those of one."""
     rows = {row["name"]: row for row in listed(lastport, "profiles")}
 
     assert list(rows) == ["plain", "cgn", "overlap", "home-router"]
@@ -132,19 +113,8 @@ def test_a_profile_is_listed_with_its_settings_and_their_reasons(lastport: Lastp
     assert rows["cgn"]["settings"]["icmp_code"] == 1
     assert rows["cgn"]["reasons"]["icmp_code"].startswith("RFC 6888 REQ-11B: ")
 
-    told = lastport("list", "profiles").out
-    assert "settings of plain" not in told
-    assert "settings of home-router" in told
-    assert "34 home gateways held from 16 to about 1,024 (Hätönen et al., IMC 2010)" in told
-
-
-def test_what_a_setting_may_be_is_printed_for_people(lastport: Lastport) -> None:
-    """Names are printed as they are typed, without the marks of a Python list."""
-    told = lastport("list", "settings").out
-
-    assert "eim, adm, edm" in told
-    assert "1 to 64,512" in told
-    assert "['" not in told
+    shown = lastport("show", "home-router").out
+    assert "34 home gateways held from 16 to about 1,024 (Hätönen et al., IMC 2010)" in shown
 
 
 def test_every_row_of_every_list_has_a_description(lastport: Lastport) -> None:
@@ -184,6 +154,8 @@ def test_every_row_of_every_list_has_a_description(lastport: Lastport) -> None:
         (["compare", "--all", "--set", "prots=8"], "did you mean 'ports'?"),
         (["run", "port-exhaustion", "--no-such-option"], "--no-such-option"),
         (["nonsense"], "nonsense"),
+        (["show", "port-exhastion"], "did you mean 'port-exhaustion'"),
+        (["show", "none.py"], "there is no such file"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -199,26 +171,24 @@ def test_wrong_input_ends_with_status_2_and_nothing_on_standard_output(
     assert "Traceback" not in finished.err
 
 
-@pytest.mark.parametrize(
-    "command",
-    [[], ["run"], ["compare"], ["runs"], ["list"], ["doctor"]],
-    ids=lambda command: "".join(command) or "all",
-)
-def test_help_is_given(lastport: Lastport, command: list[str]) -> None:
-    """`--help` works for the whole, and for each command."""
-    finished = lastport(*command, "--help")
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_doctor_fits_the_terminal(lastport: Lastport, columns: int) -> None:
+    """Whatever it has found."""
+    printed = lastport("doctor", columns=columns).out
 
-    assert (finished.status, finished.err) == (0, "")
-    assert "Usage: " in finished.out
+    assert "ovs-vswitchd" in printed
+    assert [line for line in printed.splitlines() if len(line) > columns] == []
 
 
 def test_an_interruption_before_a_run_begins_ends_the_command_without_a_word(
     lastport: Lastport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The status is that of a command that a signal ended, and not that of a failed check."""
-    monkeypatch.setattr(listing, "rows", lambda: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setitem(ROWS, "scenarios", lambda: os.kill(os.getpid(), signal.SIGINT))
 
-    assert lastport("list") == Finished(130, "", "")
+    finished = lastport("list")
+
+    assert (finished.status, finished.out, finished.err) == (130, "", "")
 
 
 def test_each_verdict_has_its_exit_status() -> None:

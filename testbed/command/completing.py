@@ -1,0 +1,147 @@
+"""What a Tab may complete: names, files, and the keys and values of `--set`.
+
+Typer calls these functions with the word so far, and keeps what begins with it. They import only what they need,
+since a person waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+Completion = Callable[[str], list[str]]
+
+BY_FILE = ("port_allocation_type", "on_exhaustion")
+"""The settings that may be a file of the user's."""
+
+
+def files(*suffixes: str) -> Completion:
+    """Return what completes folders, and files with one of these suffixes."""
+
+    def complete(incomplete: str) -> list[str]:
+        return list(_files(incomplete, suffixes))
+
+    return complete
+
+
+def named(kind: str, *, or_file: bool = True) -> Completion:
+    """Return what completes the names of a list, and Python files where these may stand in their place."""
+
+    def complete(incomplete: str) -> list[str]:
+        from testbed.command.names import NAMES
+
+        return [*NAMES[kind](), *(_own(incomplete) if or_file else [])]
+
+    return complete
+
+
+def several(kind: str) -> Completion:
+    """Return what completes the last of several names with commas between them."""
+    one = named(kind)
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        given = before.split(",")
+        return [f"{before}{comma}{name}" for name in one(last) if name not in given]
+
+    return complete
+
+
+def lists(incomplete: str) -> list[str]:
+    """Complete the names of the lists."""
+    from testbed.command.names import NAMES
+
+    return list(NAMES)
+
+
+def everything(incomplete: str) -> list[str]:
+    """Complete every name that `lastport show` knows, but for those of parameters."""
+    from testbed.command.names import NAMES
+
+    names = {name: None for of_one in NAMES.values() for name in of_one()}
+    return [*names, *_own(incomplete)]
+
+
+def skeletons(incomplete: str) -> list[str]:
+    """Complete the kinds of files that `lastport new` writes."""
+    from testbed.command.new import KINDS
+
+    return list(KINDS)
+
+
+def assignments(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Complete a KEY= with a value that is possible for it, or a key of what the line so far is about."""
+    from testbed.command.listing import TYPES
+
+    key, equals, value = incomplete.partition("=")
+    fields = {field["name"]: field for field in _fields(_chosen(ctx))}
+    if not equals:
+        return [(f"{name}=", field["description"] or "") for name, field in fields.items()]
+    field = fields.get(key, {"type": "", "allowed": None})
+    values = [str(each) for each in field["allowed"]] if isinstance(field["allowed"], list) else []
+    values += ["true", "false"] if field["type"] == TYPES["boolean"] else []
+    values += ["null"] if TYPES["null"] in field["type"] else []
+    values += _own(value) if key in BY_FILE else []
+    return [(f"{key}={each}", "") for each in values]
+
+
+def _chosen(ctx: typer.Context) -> dict[str, Any]:
+    """Return the arguments and options of the line so far. Typer has none if the last option lacks its value."""
+    words = ctx.find_root().obj
+    if not words[-1].startswith("-"):
+        return ctx.params
+    without = words[words.index(ctx.info_name) + 1 : -1]
+    return ctx.command.make_context(ctx.info_name, without, resilient_parsing=True).params
+
+
+def _fields(chosen: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the fields that can be set: a bench's own, otherwise the settings and those of what is chosen."""
+    from controller.settings import Settings
+    from testbed.command.listing import fields
+
+    if "scenario" not in chosen:
+        return [field for bench in _loaded("bench", [chosen.get("name")]) for field in fields(bench.Parameters)]
+    found = fields(Settings)
+    for scenario in _loaded("scenario", [chosen["scenario"]]):
+        found += fields(scenario.Parameters)
+    for gateway in _loaded("gateway", (chosen.get("gateway") or chosen.get("gateways") or "").split(",")):
+        found += fields(gateway.Options)
+    return found
+
+
+def _loaded(kind: str, names: Sequence[str | None]) -> Iterator[Any]:
+    """Yield the classes of these names, as far as they can be loaded."""
+    from controller.settings import ConfigurationError
+    from testbed.registry import load
+
+    for name in names:
+        try:
+            if name:
+                yield load(kind, name)
+        except ConfigurationError:
+            continue
+
+
+def _own(incomplete: str) -> list[str]:
+    """Return Python files. Folders stand beside names only when a path has begun."""
+    found = _files(incomplete, (".py",))
+    return [path for path in found if incomplete or not path.endswith("/")]
+
+
+def _files(incomplete: str, suffixes: tuple[str, ...]) -> Iterator[str]:
+    """Yield the folders and the files with one of these suffixes that a path so far leads to."""
+    folder, slash, start = incomplete.rpartition("/")
+    try:
+        found = sorted(Path(f"{folder}{slash}").expanduser().iterdir())
+    except (OSError, RuntimeError):  # there is no such folder, or no such user
+        return
+    for path in found:
+        if path.name.startswith(".") and not start.startswith("."):
+            continue
+        if path.is_dir():
+            yield f"{folder}{slash}{path.name}/"
+        elif path.suffix in suffixes:
+            yield f"{folder}{slash}{path.name}"

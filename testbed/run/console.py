@@ -1,0 +1,67 @@
+"""Where everything that is printed for people gets its console, so that it fits the terminal.
+
+Rich finds the width (`COLUMNS`, the terminal's, or 80), and leaves colours out where `NO_COLOR` is set or where
+there is no terminal. What it does not know is a locale without UTF-8, such as `LC_ALL=C`: Python writes UTF-8 even
+then. So `fit_locale` makes both streams ASCII there. Rich then draws its boxes and bars in ASCII, and every other
+character is replaced by the nearest one.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import locale
+import sys
+import unicodedata
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+"""Rich's spinner, whose turn has ten steps."""
+NEAREST = {
+    **dict(zip(SPINNER, "|/-\\|/-\\|/", strict=True)),
+    **{"✓": "+", "•": "*", "…": "...", "→": "->", "←": "<-", "“": '"', "”": '"'},
+    **{"\N{EN DASH}": "-", "\N{EM DASH}": "-", "\N{MINUS SIGN}": "-", "\N{MULTIPLICATION SIGN}": "x"},
+    **{"\N{LEFT SINGLE QUOTATION MARK}": "'", "\N{RIGHT SINGLE QUOTATION MARK}": "'"},
+}
+"""What stands for a character where the locale is ASCII. A letter with an accent loses the accent."""
+
+
+def new_console(*, stderr: bool = False) -> Console:
+    """Return a console on standard output, or on standard error."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def print_lines(console: Console, lines: Iterable[Text]) -> None:
+    """Print lines as they are, since they are made for the console's width."""
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def fit_locale() -> None:
+    """Make standard output and error ASCII if the locale is not UTF-8. The command line calls it once."""
+    if locale.getencoding().lower().replace("-", "") == "utf8":
+        return
+    codecs.register_error("nearest", _nearest)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="ascii", errors="nearest")
+
+
+def _nearest(error: UnicodeError) -> tuple[str, int]:
+    """Return what stands for the characters that ASCII lacks."""
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(NEAREST.get(each) or _bare(each) for each in lacking), error.end
+
+
+def _bare(character: str) -> str:
+    """Return a letter without its accents, or a question mark."""
+    letters = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    return letters or "?"
