@@ -11,7 +11,6 @@ import typer
 
 from testbed.command.options import Json
 from testbed.run.exit_status import ExitStatus
-from testbed.sandbox.enter import MachineError
 
 if TYPE_CHECKING:
     from testbed.command.layout import Entry
@@ -70,10 +69,6 @@ def mn(context: typer.Context) -> None:
 
     Such as: --custom topologies/carrier.py --topo carrier
     """
-    import os
-    import shutil
+    from testbed.run.prompt import prompt
 
-    program = shutil.which("mn")
-    if program is None:
-        raise MachineError("Mininet's command mn is not installed; with Debian: apt-get install mininet")
-    os.execv(sys.executable, [sys.executable, program, *context.args])
+    raise typer.Exit(prompt(context.args))

@@ -27,7 +27,13 @@ def unshare(*, as_root: bool) -> list[str]:
     return ["unshare", *([] if as_root else ["--user", "--map-root-user"]), *NAMESPACES]
 
 
-def enter(job: dict[str, Any], runner: str, *, captures: Mapping[str, IO[bytes]]) -> Iterator[dict[str, Any]]:
+def enter(
+    job: dict[str, Any],
+    runner: str,
+    *,
+    captures: Mapping[str, IO[bytes]] | None = None,
+    on_terminal: bool = False,
+) -> Iterator[dict[str, Any]]:
     """Hand `job` to the runner, `package.module:function`, in a new sandbox, and yield its records.
 
     The first record, `entered`, means that there is a process to end. Raises MachineError if the sandbox cannot be
@@ -36,11 +42,14 @@ def enter(job: dict[str, Any], runner: str, *, captures: Mapping[str, IO[bytes]]
     `captures` are open files for the frames of each side. The sandbox gets the open files and not their paths, so
     that another file put in their place cannot mislead it.
 
+    `on_terminal` gives the sandbox this process's own standard input, output and error, and leaves it in the
+    terminal's foreground: its Ctrl-C and Ctrl-Z then go to the sandbox's processes as well as to this one.
+
     This ends by the last record, by closing the generator, or by the death of this process. In each case nothing
     of the sandbox runs any more.
     """
     ours, theirs = socket.socketpair()
-    descriptors = {side: file.fileno() for side, file in captures.items()}
+    descriptors = {side: file.fileno() for side, file in (captures or {}).items()}
     with tempfile.TemporaryFile() as words, ours:
         command = [
             *unshare(as_root=os.geteuid() == 0),
@@ -49,18 +58,18 @@ def enter(job: dict[str, Any], runner: str, *, captures: Mapping[str, IO[bytes]]
         process = subprocess.Popen(
             command,
             pass_fds=[theirs.fileno(), *descriptors.values()],
-            stdin=subprocess.DEVNULL,
-            stdout=words,
-            stderr=words,
-            # Ctrl-C goes to this process alone: the sandbox ends because this process does.
-            start_new_session=True,
+            stdin=None if on_terminal else subprocess.DEVNULL,
+            stdout=None if on_terminal else words,
+            stderr=None if on_terminal else words,
+            # Without the terminal, Ctrl-C goes to this process alone: the sandbox ends because this process does.
+            start_new_session=not on_terminal,
             preexec_fn=die_with_parent,
         )
         theirs.close()
         try:
             yield {"kind": "entered"}
             started = False
-            for record in _records(ours, {**job, "captures": descriptors}):
+            for record in _records(ours, {**job, "captures": descriptors, "on_terminal": on_terminal}):
                 started = True
                 if record["kind"] == "unable":
                     raise MachineError(record["reason"])

@@ -36,9 +36,11 @@ class Watched:
 
 def main() -> None:
     """Prepare the sandbox, fork the runner, and watch it until the run is over."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for what runs, and ends no sandbox
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     try:
         job = channel.job()
+        on_terminal = job.pop("on_terminal")
         mounts.prepare()
         prepare_network()
     except OSError as error:
@@ -48,17 +50,24 @@ def main() -> None:
     log = mounts.FOLDER / "runner.log"
     pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         ours.close()
-        _run(job, channel, theirs, log)
+        if not on_terminal:
+            _print_to(log)
+        _run(job, channel, theirs)
     theirs.close()
-    Watch(channel, ours, Watched("scenario", pid, str(log))).until_the_end()
+    name = "Mininet's command" if on_terminal else "scenario"
+    Watch(channel, ours, Watched(name, pid, str(log))).until_the_end()
 
 
-def _run(job: dict[str, Any], channel: Channel, supervision: socket.socket, log: Path) -> None:
-    """Be the runner. PID 1 ends it; it ends by itself only if it fails."""
+def _print_to(log: Path) -> None:
     with log.open("w") as words:
         os.dup2(words.fileno(), 1)
         os.dup2(words.fileno(), 2)
+
+
+def _run(job: dict[str, Any], channel: Channel, supervision: socket.socket) -> None:
+    """Be the runner. PID 1 ends it; it ends by itself only if it fails."""
     # Imported here: PID 1 itself stays small, and starts at once.
     from testbed.sandbox.supervision import Supervisor
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from testbed.sandbox.linux import CLONE_NEWNS, MS_BIND, MS_PRIVATE, MS_REC, enter_namespace, mount
+from testbed.sandbox.linux import CLONE_NEWNS, MS_BIND, MS_MOVE, MS_PRIVATE, MS_REC, enter_namespace, mount
 
 FOLDER = Path("/run/lastport")
 """The folder of the run's files: it is in memory, and is gone with the sandbox."""
@@ -29,19 +29,22 @@ def _keep_to_ourselves() -> None:
     """Keep the sandbox's mounts from propagating to the machine.
 
     Propagation can be changed only at a mount point, and the root of a chroot need not be one. Then this process
-    steps out to the namespace's real root, changes it there, makes the chroot's folder a mount point, and steps
-    back.
+    steps out to the namespace's real root, changes it there, makes the chroot's folder a mount point, and moves it
+    to the real root. So every process that enters the namespace later, as Mininet's `popen` does, has this root.
     """
     try:
         mount("none", "/", None, MS_REC | MS_PRIVATE)
     except OSError:
+        here = os.getcwd()
         root = os.open("/", os.O_DIRECTORY)
         namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
         enter_namespace(namespace, CLONE_NEWNS)  # which makes the namespace's root this process's own
         mount("none", "/", None, MS_REC | MS_PRIVATE)
         folder = os.readlink(f"/proc/self/fd/{root}")
         mount(folder, folder, None, MS_BIND | MS_REC)  # Mininet's hosts do the same as this function
-        os.chroot(folder)
-        os.chdir("/")
+        os.chdir(folder)
+        mount(".", "/", None, MS_MOVE)
+        os.chroot(".")
+        os.chdir(here)
         os.close(root)
         os.close(namespace)

@@ -27,8 +27,15 @@ class Supervisor:
             signal.pause()
 
     def start(self, name: str, command: list[str], log: Path, **options: Any) -> subprocess.Popen[bytes]:
-        """Start a program and watch it. What it prints goes to `log`."""
+        """Start a program and watch it. What it prints goes to `log`. No terminal's Ctrl-C reaches it."""
         with log.open("w") as words:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, **options)
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=words,
+                start_new_session=True,
+                **options,
+            )
         self.watch(name, process.pid, log)
         return process

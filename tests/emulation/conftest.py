@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes import awaited
+
 COMMAND = [sys.executable, "-P", "-c", "from testbed.command.cli import main; main()"]
 FILES = Path(__file__).parent / "files"
 BROKEN = FILES / "broken_gateways.py"
@@ -104,3 +106,21 @@ def run(start: Start) -> Run:
         return Finished(process.returncode, output, complaints)
 
     return run
+
+
+def surroundings(temporary: Path) -> dict[str, Any]:
+    """Return what a run could leave on the machine besides processes, and namespaces with them."""
+    return {
+        "interfaces": subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout,
+        "mounts": Path("/proc/self/mountinfo").read_text(),
+        "run": [name for name in ("lastport", "openvswitch", "netns") if Path("/run", name).exists()],
+        "temporary": os.listdir(temporary),
+    }
+
+
+@pytest.fixture
+def before(temporary: Path) -> Iterator[dict[str, Any]]:
+    """Return the surroundings before the run, and check that they are the same again after the test."""
+    noted = surroundings(temporary)
+    yield noted
+    awaited(lambda: surroundings(temporary) == noted, f"the machine to be as before: {noted}")

@@ -6,14 +6,13 @@ import os
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.emulation.conftest import Finished, Start
+from tests.support.processes import DEADLINE_S, awaited, child, descendants, gone, one
 
 LONG = ("run", "port-exhaustion", "--set", "ports=16", "--set", "attempts=24", "--set", "patience=60", "--json")
 """A run that is certainly under way when it is killed, since its refused attempts wait for a minute."""
@@ -22,58 +21,6 @@ WORKER = "testbed.traffic.client"
 SANDBOX = ("unshare", "init", "runner")
 """The sandbox's own processes, each the child of the one before."""
 ASKING_SHELLS = Path(__file__).parent / "files" / "asking_shells.py"
-DEADLINE_S = 30.0
-
-
-def awaited(condition: Callable[[], Any], what: str) -> Any:
-    """Return the value of a condition as soon as it is true."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.01)
-    return value
-
-
-def processes() -> dict[int, tuple[int, str]]:
-    """Return the parent and the command line of every process, by process id."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-        except OSError:
-            continue
-        found[int(folder.name)] = (parent, command)
-    return found
-
-
-def descendants(root: int) -> dict[int, str]:
-    """Return the command lines of a process and of all its descendants, by process id."""
-    table = processes()
-    found = {root: table[root][1]}
-    while more := {
-        pid: command for pid, (parent, command) in table.items() if parent in found and pid not in found
-    }:
-        found |= more
-    return found
-
-
-def surroundings(temporary: Path) -> dict[str, Any]:
-    """Return what a run could leave on the machine besides processes, and namespaces with them."""
-    return {
-        "interfaces": subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout,
-        "mounts": Path("/proc/self/mountinfo").read_text(),
-        "run": [name for name in ("lastport", "openvswitch", "netns") if Path("/run", name).exists()],
-        "temporary": os.listdir(temporary),
-    }
-
-
-@pytest.fixture
-def before(temporary: Path) -> Iterator[dict[str, Any]]:
-    """Return the surroundings before the run, and check that they are the same again after the test."""
-    noted = surroundings(temporary)
-    yield noted
-    awaited(lambda: surroundings(temporary) == noted, f"the machine to be as before: {noted}")
 
 
 def running(start: Start) -> tuple[subprocess.Popen[str], dict[int, str]]:
@@ -81,22 +28,6 @@ def running(start: Start) -> tuple[subprocess.Popen[str], dict[int, str]]:
     process = start(*LONG)
     awaited(lambda: any(WORKER in command for command in descendants(process.pid).values()), "the traffic")
     return process, descendants(process.pid)
-
-
-def one(family: dict[int, str], words: str) -> int:
-    """Return the first process whose command line has these words."""
-    return min(pid for pid, command in family.items() if words in command)
-
-
-def child(parent: int, words: str) -> int:
-    """Return the first child of a process with these words. A fork has its parent's words until it executes."""
-    return min(pid for pid, (its, command) in processes().items() if its == parent and words in command)
-
-
-def gone(family: dict[int, str]) -> bool:
-    """Return whether none of these processes lives any more."""
-    now = processes()
-    return not any(pid in now and now[pid][1] == command for pid, command in family.items())
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,13 @@
-"""Real labs with more than one gateway or with a next hop, and every topology under Mininet's own command."""
+"""Real labs with more than one gateway or with a next hop."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from testbed.registry import TOPOLOGIES
-from testbed.sandbox.enter import NAMESPACES
-from tests.emulation.conftest import DEADLINE_S, Run
-from tests.support.paths import ROOT
+from tests.emulation.conftest import Run
 
-PLAIN_MININET = Path(__file__).parent / "files" / "plain_mininet.py"
 TWO_NATS = Path(__file__).parent / "files" / "two_nats.py"
 
 
@@ -43,26 +36,3 @@ def test_packets_find_their_way_through_two_nats(run: Run, scenario: str, topolo
     finished = run("run", f"{TWO_NATS}:{scenario}", "--topology", topology, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
-
-
-@pytest.mark.parametrize("name", TOPOLOGIES)
-def test_mininet_s_own_command_starts_the_topology_and_leaves_nothing(name: str) -> None:
-    """Our gateway has its default settings. When Mininet stops, bridges, controllers and files are gone."""
-    topology = "campus,clients=8" if name == "campus" else name
-    custom = ["--custom", f"{ROOT}/topologies/{name.replace('-', '_')}.py", "--topo", topology, "--wait"]
-    done = subprocess.run(
-        ["unshare", *NAMESPACES, sys.executable, "-P", str(PLAIN_MININET), *custom],
-        input="bob ping -c 1 -W 5 server\ndump\n",
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=True,
-    )
-    left = json.loads(done.stdout)
-
-    output = left.pop("output")
-    assert " 1 received" in output
-    assert "<LabHost alice: " in output
-    assert " pid=None" in output, "alice's shell has not been used"
-    assert left == {"status": 0, "bridges": [], "processes": [], "interfaces": ["lo"], "folders": []}

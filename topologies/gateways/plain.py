@@ -1,23 +1,21 @@
-"""A gateway for Mininet's own command: `mn --custom topologies/NAME.py --topo NAME` starts no run and no sandbox.
+"""A gateway for Mininet's own command: `lastport mn --custom topologies/NAME.py --topo NAME` starts no run.
 
-The gateway then has its default settings, uses the machine's own Open vSwitch, and ends with the network.
+The gateway then has its default settings, and ends with the network.
 """
 
 from __future__ import annotations
 
 import atexit
 import ipaddress
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from controller.settings import Settings
 from controller.wiring import Interface
 from topologies.gateways.base import Gateway, GatewayPlan
 
-KERNEL_DATAPATH = Path("/sys/module/openvswitch")
 SEED = 1
 
 
@@ -27,6 +25,9 @@ class Plain:
     `wiring` is called then: the gateway's interfaces and MAC address are not known before all hosts are placed.
     `settings` are the network's own defaults, and `external` the gateway's external addresses, if it has its own.
     """
+
+    datapath: ClassVar[Literal["kernel", "userspace"]] = "userspace"
+    """Open vSwitch's datapath, for all gateways: `userspace` can be used everywhere."""
 
     def __init__(
         self,
@@ -52,6 +53,6 @@ class Plain:
             mac=mac,
             seed=SEED,
             folder=Path(folder.name),
-            datapath="kernel" if os.geteuid() == 0 and KERNEL_DATAPATH.exists() else "userspace",
+            datapath=self.datapath,
         )
         return self.kind(name, **self.kind.prepare(plan), **params)  # type: ignore[call-arg] # it is a node as well

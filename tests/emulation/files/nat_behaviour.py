@@ -102,7 +102,7 @@ def start_server(host: Any, addresses: list[str]) -> None:
 
 
 def start(host: Any, command: list[str], **options: Any) -> subprocess.Popen[Any]:
-    """Start a program in a host's network. Mininet's own `popen` finds no files if the run is in a chroot."""
+    """Start a program in a host's network, without a shell of the host."""
     namespace = os.open(host.netns, os.O_RDONLY)
     try:
         enter = functools.partial(enter_namespace, namespace, CLONE_NEWNET)

@@ -1,4 +1,7 @@
-"""What the pages quote of the code is there, the glossary is in order, and the code cites pages that exist."""
+"""What the pages quote of the code is there, the glossary is in order, and the code cites pages that exist.
+
+A lab sheet has no answers in it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 TOUR = (ROOT / "docs" / "code-in-ten-minutes.md").read_text()
 EXCERPT = re.compile(r"```python\n# (\S+)\n(.*?)```", re.DOTALL)
 PAGE = re.compile(r"\bdocs/[\w/-]+\.md\b")
+SHEETS = sorted((ROOT / "docs" / "labs").glob("*.md"))
 ROOMS = ("controller", "topologies", "testbed", "scenarios", "benchmarks")
 
 
@@ -52,6 +56,14 @@ def test_the_glossary_is_in_alphabetical_order() -> None:
 
     assert len(words) > 40
     assert words == sorted(set(words))
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.stem)
+def test_a_lab_sheet_can_be_handed_out(sheet: Path) -> None:
+    """It has a picture of the network. Its answers are in another file, to which it does not lead."""
+    assert "[gateway]" in sheet.read_text()
+    assert "answers" not in sheet.read_text()
+    assert (sheet.parent / "answers" / sheet.name).exists()
 
 
 def test_the_code_cites_only_pages_that_exist() -> None:
