@@ -1,4 +1,7 @@
-"""Write the pages of `docs/` that are made from the code: `python docs/generate.py`."""
+"""Write what is made from the code: `vagrant/python docs/generate.py`.
+
+That is pages of `docs/`, and the help that the launcher prints without an environment.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from typer.core import TyperGroup
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.exhaustion import POLICIES
@@ -14,6 +20,7 @@ from controller.nat.tcp import TIMERS, TRANSITIONS, TcpState
 from controller.settings import Settings
 from controller.settings.profiles import EXPLAINED
 from testbed.command import listing
+from testbed.command.cli import app
 from testbed.command.listing import fields, first_line, written
 from testbed.registry import ours
 
@@ -50,7 +57,27 @@ def pages() -> dict[str, str]:
             "options": {name: fields(gateway.Options) for name, gateway in ours("gateway").items()},
         },
     }
-    return {name: environment.get_template(f"{name}.j2").render(known) for name, known in facts.items()}
+    made = {name: environment.get_template(f"{name}.j2").render(known) for name, known in facts.items()}
+    return made | {"../vagrant/help.txt": help_texts()}
+
+
+def help_texts() -> str:
+    """Return what the command line prints as help, for the launcher, which prints it without an environment.
+
+    Each text has a heading. In a complaint, @@ stands for the word that is wrong.
+    """
+    root = get_command(app)
+    assert isinstance(root, TyperGroup)
+    width = {"terminal_width": 80, "max_content_width": 80}
+    above = root.context_class(root, info_name="lastport", **root.context_settings, **width)
+    texts = {"lastport": root.get_help(above)}
+    for name, command in root.commands.items():
+        context = command.context_class(command, info_name=name, parent=above, **command.context_settings, **width)
+        texts[name] = command.get_help(context)
+    for wrong, argument in {"unknown command": "@@", "unknown option": "--@@"}.items():
+        told = CliRunner(env={"COLUMNS": "80"}).invoke(app, [argument], prog_name="lastport").stderr
+        texts[wrong] = told.replace("--@@", "@@")
+    return "".join(f"== {name} ==\n{text.rstrip()}\n" for name, text in texts.items())
 
 
 def default_of(field: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What all tests share: the profiles of Hypothesis.
+"""What all tests share: the programs that they start find this checkout, and the profiles of Hypothesis.
 
 By default every run tries the same examples and keeps none. `--hypothesis-profile=explore` tries others, and more.
 """
@@ -10,6 +10,10 @@ import tempfile
 
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
+
+from tests.support.paths import ROOT
+
+os.environ["PYTHONPATH"] = str(ROOT)
 
 if "HYPOTHESIS_STORAGE_DIRECTORY" not in os.environ:
     # It writes more than its database: not into the checkout, and gone with this process.

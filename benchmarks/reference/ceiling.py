@@ -21,11 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eventlet.patcher import original
-
 from controller.openflow import messages
 from controller.openflow.frames import ARP_REPLY, ARP_REQUEST, Arp
-from controller.openflow.framework import ProtocolDesc, ofproto, parser
+from controller.openflow.framework import ProtocolDesc, ofproto, original, parser
 from controller.openflow.messages import serialised
 from controller.openflow.pipeline import Rule, SetField, Table, base_rules, neighbour_rule
 from controller.wiring import ControllerConfiguration

@@ -18,6 +18,9 @@ from typing import Any
 # Both frameworks run on eventlet, which announces at each import that it is deprecated.
 warnings.filterwarnings("ignore", message="(?s).*Eventlet is deprecated")
 
+# A controller is told addresses and never a name: eventlet's own resolver, and the package for it, are not needed.
+os.environ["EVENTLET_NO_GREENDNS"] = "yes"
+
 import eventlet  # noqa: E402 (after the filter)
 import eventlet.wsgi  # noqa: E402
 
@@ -54,6 +57,7 @@ def _module(path: str) -> Any:
 
 # Not by the framework's own `hub.patch()`: os-ken's patches threads only, and leaves sockets that block.
 eventlet.monkey_patch()
+original: Any = eventlet.patcher.original
 hub = _module("lib.hub")
 app_manager = _module("base.app_manager")
 cfg = _module("cfg")

@@ -59,7 +59,7 @@ def main() -> None:
         completion.answer(app)
         return
     try:
-        app()
+        app(prog_name="lastport")
     except Exception as error:
         from controller.settings import ConfigurationError
         from testbed.sandbox.enter import MachineError

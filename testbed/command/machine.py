@@ -1,11 +1,11 @@
-"""The commands about this machine and this checkout: doctor, test and mn."""
+"""The commands about this machine and this checkout: doctor, test, mn and uninstall."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -61,6 +61,17 @@ def test(context: typer.Context) -> None:
         [*command, *context.args], cwd=root, env={**os.environ, "PYTHONSAFEPATH": "1"}, check=False
     )
     raise typer.Exit(done.returncode)
+
+
+@app.command()
+def uninstall(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before anything is removed.")] = False,
+) -> None:
+    """Show what lastport has put on this machine, and remove it. Checkouts and their runs stay."""
+    import os
+
+    script = Path(__file__).resolve().parents[2] / "vagrant" / "uninstall.sh"
+    os.execvp("bash", ["bash", str(script), *(["--yes"] if yes else [])])
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

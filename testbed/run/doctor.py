@@ -17,17 +17,8 @@ from testbed.sandbox.enter import MachineError, unshare
 from testbed.sandbox.openvswitch import TUNING
 from testbed.traffic.drive import MOST_WORKERS, workers_needed
 
-PROGRAMS = {
-    "unshare": "util-linux",
-    "ovs-vswitchd": "openvswitch-switch",
-    "ovsdb-server": "openvswitch-switch",
-    "mnexec": "mininet",
-    "ip": "iproute2",
-    "ethtool": "ethtool",
-}
-"""Programs that a run needs, and their Debian packages."""
-GATEWAY_PROGRAMS = {"nft": "nftables", "conntrack": "conntrack", "nsenter": "util-linux"}
-"""Programs that only some gateways need."""
+PROGRAMS = Path(__file__).resolve().parents[2] / "vagrant" / "programs.txt"
+"""The programs that lastport starts, and their Debian packages, as provisioning reads them too."""
 
 LINUX_NAT = """
 table ip probe {
@@ -66,9 +57,7 @@ def findings() -> Iterator[Finding]:
     yield Finding(
         "system", f"Linux {platform.release()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
     )
-    for program, package in PROGRAMS.items():
-        path = shutil.which(program)
-        yield Finding(program, path or "missing", path is not None, advice=f"apt-get install {package}")
+    yield from _programs("lab")
     has_mininet = importlib.util.find_spec("mininet") is not None
     yield Finding(
         "mininet", "installed" if has_mininet else "missing", has_mininet, advice="apt-get install mininet"
@@ -77,10 +66,7 @@ def findings() -> Iterator[Finding]:
     yield Finding("framework", framework or "missing", bool(framework), advice="run vagrant/provision.sh")
     yield _namespaces()
     yield from _datapath()
-    for program, package in GATEWAY_PROGRAMS.items():
-        path = shutil.which(program)
-        advice = f"apt-get install {package}"
-        yield Finding(program, path or "missing", path is not None, required=False, advice=advice)
+    yield from _programs("gateway")
     if shutil.which("nft"):
         yield _linux_nat()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -123,6 +109,17 @@ def require_sockets(sockets: int) -> None:
             f"this machine cannot run it: {sockets:,} connections need more than {MOST_WORKERS} processes with "
             f"{hard} open files each. What to do: raise the limit (ulimit -Hn 65536), or take fewer attempts"
         )
+
+
+def _programs(needed_by: str) -> Iterator[Finding]:
+    """Look for the programs that every `lab` needs, or only some `gateway`."""
+    for line in PROGRAMS.read_text().splitlines():
+        if line and not line.startswith("#"):
+            program, package, needed = line.split()
+            if needed == needed_by:
+                path = shutil.which(program)
+                advice = f"apt-get install {package}"
+                yield Finding(program, path or "missing", path is not None, needed_by == "lab", advice)
 
 
 def _load_kernel_module() -> None:

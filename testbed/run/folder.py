@@ -7,6 +7,7 @@ name, and have no owners. So every file is closed first, and what concerns owner
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import tempfile
@@ -39,6 +40,17 @@ class Folder:
             give_to_caller(descriptor)
             os.close(descriptor)
 
+    def claim(self) -> None:
+        """Keep the folder for this process, until it ends. Raises BlockingIOError if another process has it."""
+        self._claim = os.open(self.path, os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._claim)
+            raise
+        except OSError:
+            pass  # some filesystems have no locks
+
     def captures(self) -> dict[str, IO[bytes]]:
         """Make an empty file for the frames of each side, and return them open. Raises OSError if one is there."""
         made: dict[str, IO[bytes]] = {}
@@ -50,17 +62,18 @@ class Folder:
             self._captured.append(side)
         return made
 
+    def captured(self) -> dict[str, str]:
+        """Return the path of each side's capture. One that is empty is removed: there was no network yet."""
+        paths = {side: self.path / CAPTURES[side] for side in self._captured}
+        for path in paths.values():
+            with contextlib.suppress(OSError):  # the end of its program may not be over
+                if not path.stat().st_size:
+                    path.unlink()
+        return {side: str(path) for side, path in paths.items() if path.exists() and path.stat().st_size}
+
     def write(self, result: Result) -> dict[str, Any]:
         """Write `results.json`, whole or not at all, and return what it holds. The captures must be closed."""
-        files = {"results": str(self.path / RESULTS)}
-        for side in self._captured:
-            path = self.path / CAPTURES[side]
-            if path.stat().st_size:
-                files[side] = str(path)
-            else:
-                with contextlib.suppress(OSError):  # the end of its program may not be over
-                    path.unlink()  # the run broke before there was a network
-        written = result.as_json(files)
+        written = result.as_json({"results": str(self.path / RESULTS), **self.captured()})
         self.write_text(RESULTS, json.dumps(written, indent=2) + "\n")
         return written
 

@@ -70,6 +70,7 @@ def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[st
     finally:
         for file in files.values():
             file.close()
+        folder.captured()  # where the run cannot begin, none of them stays in the way of the next one
     return result, folder.write(result)
 
 

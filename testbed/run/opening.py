@@ -1,6 +1,7 @@
 """Opening the folder for the results of a command: one that the user chose, or a new one below `runs`.
 
-Results are never overwritten. A folder that has some is refused before anything starts.
+Results are never overwritten. A folder that has some is refused before anything starts, and so is one that another
+command is about to fill.
 """
 
 from __future__ import annotations
@@ -35,12 +36,21 @@ def opened_for_results(
     """
     if out is not None:
         require_no_results(out, writes)
-        return opened(out)
+        folder = opened(out)
+        try:
+            folder.claim()
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"--out {out}: another command is writing its results there; take another folder"
+            ) from None
+        require_no_results(out, writes)  # of a command that ended since
+        return folder
     for path in candidates(datetime.now(UTC), names, chosen):
         try:
             return Folder(path, new=True)
-        except FileExistsError:
-            continue
+        except FileExistsError as error:
+            if not os.path.lexists(path):  # it is a parent that is there, and is no folder
+                raise ConfigurationError(f"{path.parent}: {error.strerror}; give --out DIR") from None
         except OSError as error:
             raise ConfigurationError(f"--out {path}: {error.strerror}") from None
     raise ConfigurationError("runs/ has too many folders of this second; give --out DIR")

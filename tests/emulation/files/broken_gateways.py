@@ -34,7 +34,7 @@ class Misguided:
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
         """Have Python look for modules in this folder."""
-        os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ["PYTHONPATH"]])
         return super().prepare(plan)
 
 

@@ -18,7 +18,7 @@ _spec.loader.exec_module(generate)
 
 @pytest.mark.parametrize("name", generate.pages())
 def test_a_generated_page_is_up_to_date(name: str) -> None:
-    """`python docs/generate.py` makes the pages anew."""
+    """`vagrant/python docs/generate.py` makes the pages and the launcher's help anew."""
     assert (DOCS / name).read_text() == generate.pages()[name]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import tomllib
+from pathlib import Path
 
 from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.exhaustion import POLICIES
@@ -16,7 +17,8 @@ TOLD = {
     "reset": {"tcp": "reset", "udp": "icmp", "icmp": "icmp"},
 }
 """The outcome of a refused attempt, by the answer to its sender, and by protocol."""
-VERSION = f"lastport {importlib.metadata.version('lastport')}"
+_PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+VERSION = f"{_PROJECT['name']} {_PROJECT['version']}"
 COUNTED_LATE = 1.5
 """An idle mapping may live longer than its timer by this factor: its packets are counted four times within it."""
 LINUX_LIKE_FINDS = 128

@@ -99,6 +99,7 @@ def test_frequent_options_are_short_and_the_same_everywhere(lastport: Lastport) 
         "-p": {"--profile"},
         "-n": {"--newest"},
         "-s": {"--set"},
+        "-y": {"--yes"},
         "-o": {"--out"},
         "-j": {"--json"},
     }

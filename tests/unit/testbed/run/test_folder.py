@@ -161,6 +161,16 @@ def test_a_capture_is_not_written_through_a_link(tmp_path: Path) -> None:
     assert precious.read_text() == "as it was"
 
 
+def test_empty_captures_of_a_run_that_could_not_begin_are_removed(tmp_path: Path) -> None:
+    """Or the next run would be refused for them."""
+    folder = Folder(tmp_path)
+    for file in folder.captures().values():
+        file.close()
+
+    assert folder.captured() == {}
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_capture_without_frames_is_removed(run: Run, tmp_path: Path) -> None:
     """It is empty if the run broke before there was a network; the other one is named in the results."""
     folder = Folder(tmp_path)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from testbed.run.choices import Choices
 from testbed.run.exit_status import ExitStatus
 from testbed.run.opening import opened, opened_for_results
 from testbed.run.resolve import resolve
+from tests.support.paths import ROOT
 from tests.support.results import FAILED, HELD, checks, finished
 
 
@@ -106,6 +110,32 @@ def test_a_folder_of_one_of_several_runs_that_leads_elsewhere_is_refused(run: Ru
         require_room([Planned("port-exhaustion", "openflow", run)], tmp_path / "out")
 
 
+def test_a_folder_that_another_command_is_about_to_fill_is_refused(tmp_path: Path) -> None:
+    """It has no results yet. It is free again when that command ends, however it ends."""
+    holder = f"""
+import sys
+from pathlib import Path
+from testbed.run.opening import opened_for_results
+kept = opened_for_results(Path({str(tmp_path)!r}), ["s", "g"], {{}})
+print("claimed", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", holder],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "claimed\n"
+        with pytest.raises(ConfigurationError, match="another command is writing its results there"):
+            asked(tmp_path)
+        other.kill()
+
+    asked(tmp_path)
+
+
 def test_two_runs_of_one_second_have_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder is made by the run that it is for, so that no two can have it."""
     monkeypatch.chdir(tmp_path)
@@ -116,11 +146,18 @@ def test_two_runs_of_one_second_have_folders_of_their_own(tmp_path: Path, monkey
     assert all(path.is_dir() and "port-exhaustion-openflow-ports=8" in path.name for path in paths)
 
 
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("in_the_way", ["a file", "a link that leads nowhere"])
+def test_a_folder_that_cannot_be_made_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_the_way: str
+) -> None:
     """Whether it was chosen or not, the refusal has its path."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "runs").write_text("a file")
+    runs = tmp_path / "runs"
+    if in_the_way == "a file":
+        runs.write_text("a file")
+    else:
+        runs.symlink_to("nowhere")
 
     for chosen in (Path("runs"), None):
-        with pytest.raises(ConfigurationError, match="--out runs"):
+        with pytest.raises(ConfigurationError, match=r"runs.*: (Not a directory|File exists)"):
             opened_for_results(chosen, ["s", "g"], {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def plan(tmp_path: Path) -> GatewayPlan:
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a module that Python finds."""
     (tmp_path / "stand_in.py").write_text(STAND_IN)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     return "stand_in"
 
 
