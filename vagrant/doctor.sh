@@ -78,10 +78,10 @@ plan_installation() {
                 "is known after: sudo apt-get update")
         fi
     fi
-    local who="The first command that needs it installs it. To install it now: $checkout/vagrant/provision.sh"
+    local who="The first command that needs it installs it, once for everybody."
     if ((EUID != 0)) && { ((${#packages[@]})) || cannot_run_labs >/dev/null; }; then
         store=$everybodys
-        who="Only root can do that, once for every user: sudo $checkout/vagrant/provision.sh"
+        who="Root installs it, once for everybody: $(as_root)."
     elif ((EUID != 0)); then
         who="You can: the first command that needs it installs it for you. As root it serves every user."
     fi
@@ -117,7 +117,7 @@ if [[ $as_json ]]; then
 fi
 for each in "${!names[@]}"; do
     [[ ${names[each]} != installation ]] || continue
-    printf '%-5s  %-23s  %s\n' "$([[ ${ok[each]} == true ]] && echo ok || echo lacks)" "${names[each]}" \
+    printf '%-23s  %-5s  %s\n' "${names[each]}" "$([[ ${ok[each]} == true ]] && echo ok || echo lacks)" \
         "${found[each]}${advice[each]:+; ${advice[each]}}"
 done
 printf '\nThis machine cannot run a lab yet.\n'

@@ -7,12 +7,13 @@
 #
 #   /var/lib/lastport/             root's; of any other user: ~/.local/share/lastport/ (or under $XDG_DATA_HOME)
 #     lock                         held by whoever is provisioning
+#     installing                   there while apt's part is not complete; not empty while dpkg is at work
 #     turn                         with its name in it, and held as well, for other users to wait
 #     logs/                        what the last provisioning did
 #     wheels/                      Ryu, built once
 #     environments/INPUTS/         12 digits of the SHA-256 of all that decides what is in it
 #     environments/INPUTS-test-T/  the same, and what tests and linters need
-#       complete                   written last: without it the environment is not used
+#       complete                   written last, whatever becomes of apt: without it the environment is not used
 #       used                       touched at each start, to find the one that nobody uses any more
 #       bytecode/                  of Python's own library and of what is installed
 #     caches/NAME-PATH/            one checkout: what Python tools would otherwise leave in it
@@ -82,9 +83,10 @@ environment_is_complete() {
     [ -f "$environment/complete" ] && [ -x "$environment/bin/python" ] # unless the interpreter is gone
 }
 
-# Whether the environment is complete, and so are the distribution's programs.
+# Whether the environment is complete, and so are the distribution's programs, of which root's installation may have
+# been interrupted.
 environment_is_ready() {
-    environment_is_complete && find_missing_packages && [ -z "$missing_packages" ]
+    environment_is_complete && [ ! -e "$everybodys/installing" ] && find_missing_packages && [ -z "$missing_packages" ]
 }
 
 # Makes every Python started from here on use the environment and this checkout and nothing else of the user's, and
@@ -152,7 +154,9 @@ provide_environment() {
     refuse_colon
     locate_environment "$1"
     if ! environment_is_ready; then
+        trap : INT # the shell stays until the installation has ended, which Ctrl-C may have to wait for
         bash "$checkout/vagrant/provision.sh" "$@" >&2 || exit 3
+        trap - INT
         locate_environment "$1"
     fi
     use_environment

@@ -119,14 +119,20 @@ make_python_part() {
         [[ $purpose == test ]] || step os-ken "installing os-ken" install_lists os-ken || return
         step os-ken-import "importing os-ken" check_framework os-ken || return
     fi
+    step environment "trying the environment" try_environment ||
+        fail "Remove $environment and run this again; if that does not help, the log above is worth an issue."
     rm -rf "$building"
-    echo "$framework" >"$environment/framework"
+    echo "$framework" >"$environment/complete.new" && mv "$environment/complete.new" "$environment/complete"
     show python item "Python packages: ready, with $framework"
 }
 
-# The end, when the distribution's packages are there too.
-complete_environment() {
+try_environment() {
     use_environment
-    "$environment/bin/python" -P -c 'import mininet.net, testbed.command.cli' &&
-        mv "$environment/framework" "$environment/complete"
+    "$environment/bin/python" -P -c 'import testbed.command.cli'
+}
+
+# The distribution's part of what Python imports.
+try_mininet() {
+    use_environment
+    "$environment/bin/python" -P -c 'import mininet.net'
 }

@@ -4,6 +4,8 @@
 # It starts, stops and configures no service: a lab has an Open vSwitch of its own, and the distribution's is left as the
 # package's installation leaves it.
 
+export APT_CONFIG="${APT_CONFIG-$checkout/vagrant/apt.conf}"
+
 # The names of the packages that came with us, for uninstall: apart from the folder that uninstall removes.
 came_with_us=$everybodys-packages
 
@@ -64,7 +66,8 @@ read_plan() {
         read_size "${BASH_REMATCH[1]//,/}" && system_download=$kilobytes
     fi
     if [[ $plan =~ operation,\ ([0-9.,]+\ [kMG]?B)\ of\ additional ]]; then
-        read_size "${BASH_REMATCH[1]//,/}" && system_disk=$kilobytes
+        read_size "${BASH_REMATCH[1]//,/}"
+        system_disk=$((kilobytes * 6 / 5)) # with whole blocks, and the bytecode that its Python packages write
     fi
 }
 
@@ -84,8 +87,9 @@ preset=/run/systemd/system-preset/00-lastport.preset
 # have to be configured first, and the file `installing`.
 install_packages() {
     local pause
+    trap 'exit 130' INT # when the program in front has ended
     exec 8>&1
-    dpkg --configure --pending 5>&- 6>&- 8>&- 9>&-
+    configure_pending
     if brings_coturn; then
         trap 'rm -f "$preset"; rmdir -p --ignore-fail-on-non-empty "${preset%/*}"' EXIT # of the subshell of `step`
         mkdir -p "${preset%/*}" && echo 'disable coturn.service' >"$preset"
@@ -96,29 +100,45 @@ install_packages() {
             return 0
         fi
         sleep "$pause"
-        dpkg --configure --pending 5>&- 6>&- 8>&- 9>&-
+        configure_pending
         apt_get update 8>&-
     done
     return 1
+}
+
+most() {
+    echo $(($1 > $2 ? $1 : $2))
+}
+
+configure_pending() {
+    echo dpkg >"$store/installing"
+    dpkg --configure --pending 5>&- 6>&- 8>&- 9>&- || true
+    : >"$store/installing"
 }
 
 brings_coturn() {
     [[ " ${new_packages[*]} " == *" coturn "* ]]
 }
 
-# Installs packages, and shows each one that is installed, of all that are to come.
+# Installs packages, and shows each one that is installed, of all that are to come. Of what is here, Ctrl-C is for apt alone:
+# it ends while it downloads, and later when dpkg has finished what it has begun.
 follow_apt() {
-    local kind package percent action status
+    local kind package percent action status files=0 of=0 file
     {
+        trap : INT
         apt_get -y -o APT::Status-Fd=7 "${install_options[@]}" install "$@" 7>&1 >&8 2>&1 8>&-
         echo "end:$?" # not the end of the pipe, which a daemon may hold open
     } | {
+        trap '' INT
         while IFS=: read -r kind package percent action; do
             case $kind:$action in
                 end:*) status=$package && break ;;
+                pmstatus:*) echo dpkg >"$store/installing" ;;&
                 dlstatus:*)
-                    percent=${percent%%.*}
-                    show system moment "downloading packages: ${action#Retrieving } ($percent % of $(size "$system_download"))"
+                    [[ $action =~ file\ ([0-9]+)\ of\ ([0-9]+) ]] || continue
+                    ((of == BASH_REMATCH[2])) || files=$((files + of)) of=${BASH_REMATCH[2]} # apt may fetch in batches
+                    file=$((files + BASH_REMATCH[1]))
+                    show system moment "downloading $(size "$system_download") of packages: file $file of $(most "${#new_packages[@]}" $((files + of)))"
                     ;;
                 pmstatus:Installed*)
                     echo "$package" >>"$store/installed"
@@ -151,6 +171,6 @@ refuse_packages() {
             "Install them by this system's own means and run this again, or use the virtual machine: vagrant up"
     ((EUID == 0)) ||
         fail "not installed on this machine: ${packages[*]}." \
-            "Only root can install packages. What to do, once: sudo $(printf %q "$script") $purpose" \
-            "It serves every user and every checkout of this machine. (Or use the virtual machine: vagrant up)"
+            "Root installs it, once for everybody: $(as_root)." \
+            "(Or use the virtual machine: vagrant up)"
 }

@@ -34,11 +34,12 @@ paint() {
     local part kind text columns=80
     declare -A latest=()
     [[ ! -t 2 ]] || columns=$(stty size <&2 2>/dev/null | cut -d ' ' -f 2)
+    ((columns)) || columns=80 # a terminal that does not know
     while IFS=$'\t' read -r part kind text; do
         if [[ -t 2 ]]; then
             latest[$part]=$text
             text="lastport: ${latest[system]-}${latest[system]:+${latest[python]:+ | }}${latest[python]-}"
-            printf '\r\e[K%s' "${text:0:${columns:-80}-1}" >&2
+            printf '\r\e[K%s' "${text:0:columns-1}" >&2
         elif [[ $kind == item ]]; then
             printf 'lastport: %s\n' "$text" >&2
         fi

@@ -32,15 +32,30 @@ case $purpose in
     *) fail "$purpose: what to make ready for is run or test" ;;
 esac
 
-# The Python part is a process group of its own: Ctrl-C, which is for the group in front, is handed to it.
+# Each part is a process group of its own: Ctrl-C, which is for the group in front, is handed to them.
 interrupted() {
     trap '' INT TERM HUP
     stop_python_part
+    stop_system_part
     fail "interrupted. Run this again to go on."
 }
 
 stop_python_part() {
     [[ -z $python ]] || kill -- "-$python" 2>/dev/null || true
+}
+
+stop_system_part() {
+    [[ $system ]] || return 0
+    [[ ! -s $store/installing ]] ||
+        say "interrupted: apt finishes what it has begun, which may take half a minute"
+    kill -INT -- "-$system" 2>/dev/null || true
+    wait "$system" || true
+}
+
+make_system_part() {
+    set +m
+    trap 'exit 130' INT
+    step packages "installing ${packages[*]}" install_packages "${packages[@]}"
 }
 
 # The Python part begins when apt has brought Python, and goes on beside the rest.
@@ -52,7 +67,12 @@ provide_all() {
         set +m
     fi
     if [[ -e $store/installing ]]; then
-        step packages "installing ${packages[*]}" install_packages "${packages[@]}" || give_up_on_packages
+        set -m
+        make_system_part &
+        system=$!
+        set +m
+        wait "$system" || give_up_on_packages
+        system=
         rm -f "$store/installing" "$store/installed"
     fi
     if [[ $python ]]; then
@@ -62,9 +82,9 @@ provide_all() {
         ((status == 0)) ||
             fail "Is the network there, does pip reach its index, is the disk full? When that is mended, run this again."
         locate_environment "$purpose" # its inputs include python3, which may be new
-        step complete "trying the environment" complete_environment ||
-            fail "Remove $environment and run this again; if that does not help, the log above is worth an issue."
     fi
+    step mininet "importing Mininet" try_mininet || fail "Where that does not help, the log above is worth an issue:" \
+        "apt-get install --reinstall mininet"
 }
 
 give_up_on_packages() {
@@ -79,11 +99,13 @@ fi
 if ! environment_is_ready; then
     find_packages
     ((${#packages[@]} == 0)) || refuse_packages
+    ((EUID == 0)) || [[ ! -e $everybodys/installing ]] ||
+        fail "the installation of lastport on this machine was interrupted. Root goes on with it: $(as_root)."
     ((EUID == 0)) || [[ $purpose == test ]] || refuse_who_cannot
     take_turn "$@"
     locate_environment "$purpose" # as it is now that it is our turn
 fi
-if environment_is_ready && [[ ! -e $store/installing ]]; then
+if environment_is_ready; then
     say "ready, nothing to do: $environment"
     exit
 fi
@@ -94,10 +116,10 @@ if ((${#packages[@]})); then
     plan_packages
 fi
 tell_costs
-python=
+python='' system=''
 if ((${#packages[@]})); then
     note_packages
-    touch "$store/installing"
+    : >"$store/installing"
 fi
 trap interrupted INT TERM HUP
 start_painter

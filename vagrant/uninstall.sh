@@ -53,8 +53,15 @@ find_folders() {
             continue
         fi
         folders+=("$folder")
-        du -xh --max-depth=2 -- "$folder" 2>/dev/null | sort -k 2 | sed 's/^/  /'
+        show_sizes "$folder"
     done
+}
+
+# Prints the folders below a folder in which there are no others, two levels down at most, and what all of it takes.
+show_sizes() {
+    { du -xh --max-depth=2 -- "$1" 2>/dev/null || true; } | sort -k 2 | awk -F '\t' '
+        { line[NR] = "  " $0; path[NR] = $2; sub("/[^/]*$", "", $2); parents[$2] }
+        END { for (i = 2; i <= NR; i++) if (!(path[i] in parents)) print line[i]; print line[1] " in all" }'
 }
 
 # Names the folders of other users, which are theirs to remove.
@@ -125,7 +132,7 @@ name_packages() {
     echo
     echo "These ${#ours[@]} packages of the distribution came with lastport, and nothing else here needs them. To remove them:"
     echo
-    echo "  $( ((EUID == 0)) || echo "sudo ")apt-get purge ${ours[*]}" | fold -s -w 100 | sed '$!s/$/\\/; 2,$s/^/    /'
+    echo "  $([[ $EUID == 0 && ! ${SUDO_USER-} ]] || echo "sudo ")apt-get purge ${ours[*]}" | fold -s -w 100 | sed '$!s/$/\\/; 2,$s/^/    /'
     echo
     [[ -z $others ]] || echo "That would also remove $(echo "$others" | paste -sd ' '), which came otherwise."
     echo "Their names stay in $came_with_us. Once they are gone, lastport uninstall removes that as well."

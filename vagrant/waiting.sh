@@ -40,8 +40,15 @@ holder() {
 refuse_who_cannot() {
     local reason
     reason=$(cannot_run_labs) || return 0
-    fail "only root can run a lab on this machine: $reason." \
-        "What to do: sudo $(printf %q "$checkout/lastport") ..., which installs what is missing for every user."
+    fail "lastport is not installed on this machine. Root installs it, once for everybody: $(as_root)." \
+        "An installation of your own could run no lab: $reason."
+}
+
+# Prints what to do where only root can install.
+as_root() {
+    local command="run port-exhaustion"
+    [[ $purpose == run ]] || command="test"
+    echo "sudo $(printf %q "${_LASTPORT_CALLED-$checkout/lastport}") $command, or ask whoever administers this machine"
 }
 
 # Those of a lab: NAMESPACES in testbed/sandbox/enter.py.

@@ -36,7 +36,7 @@ def _choose() -> str:
             raise ImportError(f"LASTPORT_FRAMEWORK={wanted}: installed are {', '.join(available) or 'none'}")
         return wanted
     if not available:
-        raise ImportError("neither Ryu nor os-ken is installed: run vagrant/provision.sh")
+        raise ImportError("neither Ryu nor os-ken is installed: start it with ./lastport, which installs one")
     return available[0]
 
 

@@ -1,12 +1,14 @@
 """The command line.
 
 Exit status: 0 if every check held, 1 if a check failed, 2 if the command or configuration is wrong, 3 if this
-machine cannot run it, and 4 if the run itself broke.
+machine cannot run it, and 4 if the run itself broke. It is 3, too, if standard output cannot be written, and that
+of a program that SIGPIPE ended if nobody reads it any more.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from typing import Annotated, NoReturn
@@ -15,13 +17,17 @@ import typer
 
 from testbed.command import choosing, completion, kept, machine, running
 from testbed.command.help import Commands
-from testbed.run.console import fit_locale
+from testbed.run.console import OutputError, discard_output, fit_locale, watch_output
 from testbed.run.exit_status import ExitStatus
+
+UNREAD = 128 + signal.SIGPIPE
+"""The exit status that a shell shows for a program which ended because nobody reads what it writes."""
 
 app = typer.Typer(
     cls=Commands,
     help="Can a NAT run out of ports, and what happens then? A testbed that answers by experiments.",
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Begin with: sudo ./lastport run port-exhaustion",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -53,23 +59,37 @@ def root(
 
 
 def main() -> None:
-    """Run the command line. Each of the two kinds of refusal is printed as a sentence, and has an exit status."""
-    fit_locale()
-    if completion.VARIABLE in os.environ:
-        completion.answer(app)
-        return
+    """Run the command line. Each kind of refusal is printed as a sentence, and has an exit status."""
+    watch_output()
     try:
-        app(prog_name="lastport")
+        try:
+            if completion.VARIABLE in os.environ:
+                completion.answer(app)
+                return
+            fit_locale()
+            app(prog_name="lastport")
+        finally:
+            print(end="", flush=True)
     except Exception as error:
         from controller.settings import ConfigurationError
         from testbed.sandbox.enter import MachineError
 
+        if isinstance(error, OutputError):
+            _end_without_output(error)
         if isinstance(error, ConfigurationError):
             _refuse(error, ExitStatus.WRONG_INPUT)
         if isinstance(error, MachineError):
             _refuse(error, ExitStatus.MACHINE_LACKS)
         traceback.print_exc()
         _refuse("this is a fault of lastport itself; please report the lines above", ExitStatus.BROKE)
+
+
+def _end_without_output(error: OutputError) -> NoReturn:
+    """End as other programs do if nobody reads on; otherwise with the reason."""
+    discard_output()
+    if error.is_unread:
+        raise SystemExit(UNREAD)
+    _refuse(error, ExitStatus.MACHINE_LACKS)
 
 
 def _refuse(error: Exception | str, status: ExitStatus) -> NoReturn:

@@ -132,14 +132,17 @@ def _own(incomplete: str) -> list[str]:
 
 
 def _files(incomplete: str, suffixes: tuple[str, ...]) -> Iterator[str]:
-    """Yield the folders and the files with one of these suffixes that a path so far leads to."""
+    """Yield the folders and the files with one of these suffixes that a path so far leads to.
+
+    A name with a character that is no sign, such as the end of a line, has no place in an answer.
+    """
     folder, slash, start = incomplete.rpartition("/")
     try:
         found = sorted(Path(f"{folder}{slash}").expanduser().iterdir())
     except (OSError, RuntimeError):  # there is no such folder, or no such user
         return
     for path in found:
-        if path.name.startswith(".") and not start.startswith("."):
+        if not path.name.isprintable() or (path.name.startswith(".") and not start.startswith(".")):
             continue
         if path.is_dir():
             yield f"{folder}{slash}{path.name}/"

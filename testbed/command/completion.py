@@ -44,15 +44,20 @@ def completion(
 def answer(commands: typer.Typer) -> None:
     """Print what completes the line so far. A mistake in it completes to nothing, and prints nothing."""
     from typer._completion_classes import FishComplete
+    from typer.core import TyperGroup
     from typer.main import get_command
 
     os.environ["_TYPER_COMPLETE_ARGS"] = os.environ[VARIABLE]  # where Typer reads it
     so_far: list[str] = []
-    typers = FishComplete(get_command(commands), {"obj": so_far}, "lastport", VARIABLE)
+    root = get_command(commands)
+    typers = FishComplete(root, {"obj": so_far}, "lastport", VARIABLE)
     words, word = typers.get_completion_args()
     so_far += words
     option, equals, _ = word.partition("=")
     before = f"{option}=" if equals and option.startswith("-") else ""
+    command = next((each for each in words if not each.startswith("-")), None)
+    if command is not None and isinstance(root, TyperGroup) and command not in root.commands:
+        return
     with contextlib.suppress(Exception):
         items = typers.get_completions(words, word)
         if not items and not word and not words[-1].startswith("-"):

@@ -62,7 +62,9 @@ def _unknown(name: str) -> str:
     known = {each for names in NAMES.values() for each in names()}
     known |= {field["name"] for _, _, field in parameters()}
     close = difflib.get_close_matches(name, sorted(known), n=3)
-    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "`lastport list` prints the names"
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "`lastport list KIND` prints the names"
+    if name in NAMES:
+        hint = f"did you mean `lastport list {name}`?"
     return f"name {name!r} is unknown: {hint} (or give FILE.py:Class)"
 
 

@@ -5,11 +5,12 @@ What differs comes first. What not every gateway was asked, and what cannot run,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.box import SIMPLE
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -27,7 +28,7 @@ from testbed.compare.differences import (
 )
 from testbed.compare.showed import together, without_advice
 from testbed.run.naming import label
-from testbed.run.terminal import VERDICTS, lacking
+from testbed.run.terminal import NARROW, VERDICTS, lacking
 
 STYLES = {**VERDICTS, "cannot": "dim"}
 NOTHING = Text("-", style="dim")
@@ -37,6 +38,10 @@ SIDES_OF_A_CHECK = ("expected", "observed")
 LEAST_VALUE = 10
 VALUES_SHARE = 0.5
 """The width of a column with values at least, and the share of the console that all of them have at most."""
+LONGEST_NAME = 20
+"""The columns of a gateway's name at most, where its value stands beside it."""
+Row = tuple[Text, list[Text]]
+"""A title, and a value for each gateway."""
 
 
 def show(console: Console, told: dict[str, Any], *, left_out: int, folder: str) -> None:
@@ -89,54 +94,80 @@ def _show_several(console: Console, told: dict[str, Any], groups: dict[str, list
 
 def _item(console: Console, text: str, *, mark: str = "  ", style: str = "") -> None:
     grid = Table.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
     grid.add_row(mark, Text(text, style=style))
     console.print(grid)
 
 
-def _table(first: str, gateways: list[str], width: int) -> Table:
+def _laid_out(sections: Iterable[Sequence[Row]], first: str, gateways: list[str], width: int) -> RenderableType:
+    """Return rows as a table, or on a narrow console each value below its title."""
+    if width >= NARROW:
+        return _table(sections, first, gateways, width)
+    return Group(*(part for section in sections for row in section for part in _one_by_one(row, gateways)))
+
+
+def _table(sections: Iterable[Sequence[Row]], first: str, gateways: list[str], width: int) -> Table:
     """Return a table whose first column has room for words, and the others for a value each."""
     table = Table(box=SIMPLE)
-    table.add_column(first)
+    table.add_column(first, overflow="fold")
     share = int(width * VALUES_SHARE) // len(gateways)
     for gateway in gateways:
         table.add_column(label(gateway), justify="right", max_width=max(LEAST_VALUE, share), overflow="fold")
+    for section in sections:
+        table.add_section()
+        for title, values in section:
+            table.add_row(title, *values)
     return table
 
 
-def _checks_and_outcomes(runs: list[RunResult], width: int) -> Table:
-    """Return the table of one scenario: the verdict, what differs, and then what is alike."""
-    table = _table("", [run["gateway"] for run in runs], width)
-    table.add_row("verdict", *(Text(run["verdict"].upper(), style=STYLES[run["verdict"]]) for run in runs))
-    table.add_row("seconds", *(_seconds(run) for run in runs))
+def _one_by_one(row: Row, gateways: list[str]) -> list[RenderableType]:
+    """Return the title of a row, and below it a line for each gateway."""
+    title, values = row
+    lines = Table.grid(padding=(0, 1, 0, 0))
+    lines.add_column(overflow="fold", max_width=LONGEST_NAME)
+    lines.add_column(overflow="fold")
+    for gateway, value in zip(gateways, values, strict=True):
+        lines.add_row(f"{label(gateway)}:", value)
+    return [title, Padding(lines, (0, 0, 0, 2))]
+
+
+def _checks_and_outcomes(runs: list[RunResult], width: int) -> RenderableType:
+    """Return the rows of one scenario: the verdict, what differs, and then what is alike."""
     kinds = {key: kind_of(key, runs) for key in claims(runs)}
     counts = {name: [run["outcomes"].get(name, 0) for run in ended(runs)] for name in outcomes(runs)}
     differing = [name for name, each in counts.items() if len(set(each)) > 1]
+    sections: list[list[Row]] = [
+        [
+            (Text("verdict"), [Text(run["verdict"].upper(), style=STYLES[run["verdict"]]) for run in runs]),
+            (Text("seconds"), [_seconds(run) for run in runs]),
+        ]
+    ]
     for kind, names in (("differs", differing), ("alike", [name for name in counts if name not in differing])):
-        table.add_section()
-        for name in names:
-            table.add_row(f"attempts: {name}", *(_count(run, name) for run in runs))
-        _add_checks(table, runs, [key for key, each in kinds.items() if each == kind])
-    return table
+        attempts = [(Text(f"attempts: {name}"), [_count(run, name) for run in runs]) for name in names]
+        sections.append([*attempts, *_checks(runs, [key for key, each in kinds.items() if each == kind])])
+    return _laid_out(sections, "", [run["gateway"] for run in runs], width)
 
 
-def _add_checks(table: Table, runs: Sequence[RunResult], keys: Iterable[str]) -> None:
-    """Add a row for each check, and below it a row of what is expected, if that differs."""
+def _checks(runs: Sequence[RunResult], keys: Iterable[str]) -> Iterator[Row]:
+    """Yield a row for each check, and after it a row of what is expected, if that differs."""
     titles = claims(runs)
     for key in keys:
         found = [checks(run).get(key) for run in runs]
-        table.add_row(Text(titles[key]), *map(_observed, found))
+        yield Text(titles[key]), [_observed(each) for each in found]
         expected, observed = ([words(each[side]) if each else "-" for each in found] for side in SIDES_OF_A_CHECK)
         if len({*expected} - {"-"}) > 1 and expected != observed:
-            table.add_row(Text("  expected", style="dim"), *(Text(each, style="dim") for each in expected))
+            yield Text("  expected", style="dim"), [Text(each, style="dim") for each in expected]
 
 
-def _matrix(groups: dict[str, list[RunResult]], width: int) -> Table:
+def _matrix(groups: dict[str, list[RunResult]], width: int) -> RenderableType:
     gateways = list(dict.fromkeys(run["gateway"] for group in groups.values() for run in group))
-    table = _table("scenario", gateways, width)
+    rows: list[Row] = []
     for scenario, group in groups.items():
         runs = {run["gateway"]: run for run in group}
-        table.add_row(label(scenario), *(_cell(runs[name]) if name in runs else NOTHING for name in gateways))
-    return table
+        cells = [_cell(runs[name]) if name in runs else NOTHING for name in gateways]
+        rows.append((Text(label(scenario)), cells))
+    return _laid_out([rows], "scenario", gateways, width)
 
 
 def _cell(run: RunResult) -> Text:

@@ -4,6 +4,9 @@ Rich finds the width (`COLUMNS`, the terminal's, or 80), and leaves colours out 
 there is no terminal. What it does not know is a locale without UTF-8, such as `LC_ALL=C`: Python writes UTF-8 even
 then. So `fit_locale` makes both streams ASCII there. Rich then draws its boxes and bars in ASCII, and every other
 character is replaced by the nearest one.
+
+Standard output may be full, or a pipe that nobody reads any more. An OSError does not name the file that it is
+about, so `watch_output` makes standard output raise an error of its own.
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ from __future__ import annotations
 import codecs
 import io
 import locale
+import os
 import sys
 import unicodedata
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +35,25 @@ NEAREST = {
 """What stands for a character where the locale is ASCII. A letter with an accent loses the accent."""
 
 
+class OutputError(Exception):
+    """Standard output cannot be written: the message is the reason."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"standard output cannot be written: {error.strerror}")
+        self.is_unread = isinstance(error, BrokenPipeError)
+        """Whether it is a pipe whose reader has gone, as `head` does when it has enough."""
+
+
+class _Output(io.FileIO):
+    """A file that raises OutputError if it cannot be written."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise OutputError(error) from None
+
+
 def new_console(*, stderr: bool = False) -> Console:
     """Return a console on standard output, or on standard error."""
     from rich.console import Console
@@ -44,8 +67,28 @@ def print_lines(console: Console, lines: Iterable[Text]) -> None:
         console.print(line, soft_wrap=True)
 
 
+def watch_output() -> None:
+    """Have standard output raise OutputError from now on. The command line calls it once."""
+    was = sys.stdout
+    if isinstance(was, io.TextIOWrapper) and was is sys.__stdout__:
+        written = io.BufferedWriter(_Output(was.fileno(), "w", closefd=False))
+        sys.stdout = io.TextIOWrapper(written, was.encoding, was.errors, line_buffering=was.line_buffering)
+
+
+def discard_output() -> None:
+    """Have standard output, and what is left to be written to it, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def fit_locale() -> None:
-    """Make standard output and error ASCII if the locale is not UTF-8. The command line calls it once."""
+    """Make standard output and error ASCII if the locale is not UTF-8. The command line calls it once.
+
+    Where it is UTF-8, what a name has that is none is written with a backslash.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     if locale.getencoding().lower().replace("-", "") == "utf8":
         return
     codecs.register_error("nearest", _nearest)

@@ -39,6 +39,7 @@ table ip probe {
 
 TUN = Path("/dev/net/tun")
 KERNEL_DATAPATH = Path("/sys/module/openvswitch")
+AS_ROOT = "run it as root (sudo ./lastport ...)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def findings() -> Iterator[Finding]:
         "mininet", "installed" if has_mininet else "missing", has_mininet, advice="apt-get install mininet"
     )
     framework = _framework()
-    yield Finding("framework", framework or "missing", bool(framework), advice="run vagrant/provision.sh")
+    yield Finding("framework", framework or "missing", bool(framework), advice="./lastport installs it")
     yield _namespaces()
     yield from _datapath()
     yield from _programs("gateway")
@@ -145,10 +146,13 @@ def _namespaces() -> Finding:
     tried = subprocess.run([*unshare(as_root=as_root), "true"], capture_output=True, text=True, check=False)
     if tried.returncode == 0:
         return Finding(name, "allowed")
-    advice = "run it as root (sudo ./lastport ...)"
-    if as_root:
-        advice = "allow CAP_SYS_ADMIN and CAP_NET_ADMIN: a container needs --privileged"
-    return Finding(name, tried.stderr.strip() or "refused", False, advice=advice)
+    return Finding(name, tried.stderr.strip() or "refused", False, advice=_way_to_namespaces())
+
+
+def _way_to_namespaces() -> str:
+    if os.geteuid() == 0:
+        return "allow CAP_SYS_ADMIN and CAP_NET_ADMIN: a container needs --privileged"
+    return AS_ROOT
 
 
 def _linux_nat() -> Finding:
@@ -164,6 +168,8 @@ def _linux_nat() -> Finding:
         return Finding("netfilter", f"{error.filename} is missing", ok=False, required=False, advice=advice)
     if tried.returncode:
         words = tried.stderr.strip().splitlines() or ["refused"]
+        if words[0].startswith("unshare: "):
+            advice = _way_to_namespaces()
         return Finding("netfilter", words[0], ok=False, required=False, advice=advice)
     return Finding("netfilter", "the kernel's NAT, for the gateway netfilter", required=False)
 
@@ -181,6 +187,6 @@ def _datapath() -> Iterator[Finding]:
     try:
         os.close(os.open(TUN, os.O_RDWR))
     except OSError as error:
-        yield Finding(str(TUN), error.strerror or "unusable", False, advice="run it as root (sudo ./lastport ...)")
+        yield Finding(str(TUN), error.strerror or "unusable", False, advice=AS_ROOT)
     else:
         yield Finding(str(TUN), "usable")

@@ -6,6 +6,7 @@ this program writes is damaged, and its folder is named with the reason.
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from testbed.registry import BENCHES
 from testbed.run.folder import RESULTS
@@ -36,6 +37,12 @@ Text = Annotated[str, Field(max_length=4096)]
 M = TypeVar("M", bound=BaseModel)
 
 
+def _written_as_json(chosen: dict[str, Any]) -> dict[str, Any]:
+    """Return what was chosen. Raises ValueError if a number in it, such as NaN, is none in JSON."""
+    json.dumps(chosen, allow_nan=False)
+    return chosen
+
+
 class NoResultsError(Exception):
     """A folder has no results that can be read: the message is the reason."""
 
@@ -53,7 +60,7 @@ class _Run(_Results):
     scenario: Text
     gateway: Text
     verdict: Literal["pass", "fail", "error", "cannot"]
-    chosen: dict[Text, JsonValue] = {}
+    chosen: Annotated[dict[Text, JsonValue], AfterValidator(_written_as_json)] = {}
 
 
 class _Comparison(_Results):

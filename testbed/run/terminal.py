@@ -93,8 +93,8 @@ def _table(checks: list[dict[str, Any]]) -> Table:
     table = Table(box=SIMPLE)
     table.add_column("", no_wrap=True)
     table.add_column("check", overflow="fold")
-    table.add_column("expected", justify="right")
-    table.add_column("observed", justify="right")
+    table.add_column("expected", justify="right", overflow="fold")
+    table.add_column("observed", justify="right", overflow="fold")
     for check in checks:
         table.add_row(*_marked(check), Text(str(check["expected"])), Text(str(check["observed"])))
     return table
@@ -102,6 +102,8 @@ def _table(checks: list[dict[str, Any]]) -> Table:
 
 def _one_by_one(checks: list[dict[str, Any]]) -> Table:
     table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for check in checks:
         mark, claim = _marked(check)
         table.add_row(

@@ -35,7 +35,7 @@ def _keep_to_ourselves() -> None:
     try:
         mount("none", "/", None, MS_REC | MS_PRIVATE)
     except OSError:
-        here = os.getcwd()
+        here = _working_folder()
         root = os.open("/", os.O_DIRECTORY)
         namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
         enter_namespace(namespace, CLONE_NEWNS)  # which makes the namespace's root this process's own
@@ -45,6 +45,15 @@ def _keep_to_ourselves() -> None:
         os.chdir(folder)
         mount(".", "/", None, MS_MOVE)
         os.chroot(".")
-        os.chdir(here)
+        with contextlib.suppress(OSError):  # a folder out of the chroot's reach: then it is the root
+            os.chdir(here)
         os.close(root)
         os.close(namespace)
+
+
+def _working_folder() -> str:
+    """Return the current folder; the root if that has been deleted, or is out of this root's reach."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/"

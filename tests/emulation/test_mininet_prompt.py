@@ -7,6 +7,7 @@ import pty
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -213,8 +214,21 @@ def test_without_the_right_to_make_namespaces_mininet_never_starts() -> None:
     assert "***" not in done.stdout + done.stderr
 
 
+INTO_THE_ROOT = {
+    "a folder": f"""exec chroot . sh -c 'cd "$0" && exec "$@"' {ROOT} "$@" """,
+    "a deleted folder": """exec chroot . sh -c 'mkdir gone && cd gone && rmdir /gone && exec "$@"' sh "$@" """,
+    "a folder out of reach": f"""root=$PWD && cd / && exec {sys.executable} -c '
+import os, sys
+os.chroot(sys.argv[1])
+os.execvp(sys.argv[2], sys.argv[2:])
+' "$root" "$@" """,
+}
+"""How a shell, whose folder is to be the root, starts a program there, by what the program's folder is."""
+
+
 @needs_root
-def test_the_prompt_works_in_a_chroot_whose_root_is_no_mount_point(tmp_path: Path) -> None:
+@pytest.mark.parametrize("into_it", INTO_THE_ROOT.values(), ids=INTO_THE_ROOT)
+def test_the_prompt_works_in_a_chroot_whose_root_is_no_mount_point(tmp_path: Path, into_it: str) -> None:
     """Mininet's hosts make their mounts private there, and its `pexec` enters their mounts."""
     mountpoint = ("mountpoint", "--quiet", "/")
     if subprocess.run(mountpoint, check=False).returncode:
@@ -226,13 +240,14 @@ def test_the_prompt_works_in_a_chroot_whose_root_is_no_mount_point(tmp_path: Pat
                 mkdir ".$entry" && mount --rbind "$entry" ".$entry"
             fi
         done
-        exec chroot . sh -c 'cd "$0" && exec "$@"' {ROOT} "$@"
+        {into_it}
     """
     root = ("unshare", "--mount", "sh", "-ec", enter_it, "sh")
     assert subprocess.run([*root, *mountpoint], check=False).returncode != 0
 
     ls = "py alice.pexec('ls', '/only-here')"
-    done = mn(*HOME, typed=f"alice ping -c 1 -W 5 server\n{ls}\n", before=root)
+    home = ("--custom", str(ROOT / "topologies/home.py"), *HOME[2:])
+    done = mn(*home, typed=f"alice ping -c 1 -W 5 server\n{ls}\n", before=root)
 
     assert done.returncode == 0, done.stderr
     assert " 1 received" in done.stdout + done.stderr

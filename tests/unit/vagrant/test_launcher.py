@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 from typer.testing import CliRunner
@@ -86,6 +87,32 @@ def test_doctor_says_without_an_environment_what_a_first_run_would_install(check
     }
     assert [finding["ok"] for finding in result["findings"] if finding["name"] == "environment"] == [False]
     assert not checkout.store.exists()
+
+
+def test_doctor_has_the_columns_that_it_has_with_an_environment(checkout: Checkout) -> None:
+    """The name first, then the verdict."""
+    lines = checkout.lastport("doctor").stdout.splitlines()
+
+    assert lines[0].split()[:2] == ["system", "ok"]
+    assert ["environment", "lacks"] in [line.split()[:2] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [("list", "run port-exhaustion"), ("doctor", "run port-exhaustion"), ("test", "test")],
+)
+def test_a_user_gets_one_hint_as_the_launcher_was_called(checkout: Checkout, command: str, hint: str) -> None:
+    """Whatever was asked for. A user who lacks packages is one that only root can help."""
+    as_nobody = ["/usr/bin/unshare", "--user"]
+    if subprocess.run([*as_nobody, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine makes no user namespaces")
+    with (checkout.folder / "vagrant" / "programs.txt").open("a") as file:
+        file.write("no-such-program  no-such-package  lab\n")
+    done = checkout.run(*as_nobody, "./lastport", command)
+
+    told = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 3
+    assert f"once for everybody: sudo ./lastport {hint}, or ask whoever administers this machine." in told
 
 
 def test_python_is_started_with_the_checkout_on_its_path(checkout: Checkout) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -76,8 +79,9 @@ def test_a_user_who_lacks_packages_is_sent_to_root_at_once(checkout: Checkout, a
 
     assert done.returncode == 3
     assert "not installed on this machine: no-such-package." in done.stderr
+    folder = str(checkout.folder).replace(" ", "\\ ")
     assert (
-        f"What to do, once: sudo {checkout.folder}/vagrant/provision.sh run".replace(" c", "\\ c") in done.stderr
+        f"Root installs it, once for everybody: sudo {folder}/lastport run port-exhaustion, or ask " in done.stderr
     )
     assert not checkout.store.exists()
 
@@ -88,7 +92,8 @@ def test_a_user_who_could_run_no_lab_is_sent_to_root_at_once(checkout: Checkout,
     done = provision(checkout, "/usr/bin/unshare", *as_nobody[1:])
 
     assert done.returncode == 3
-    assert "only root can run a lab on this machine: unshare: not for you." in done.stderr
+    assert done.stderr.startswith("lastport: lastport is not installed on this machine. Root installs it, once ")
+    assert "could run no lab: unshare: not for you." in done.stderr
     assert not checkout.store.exists()
 
 
@@ -161,3 +166,154 @@ def test_the_packages_that_come_with_us_are_noted_with_those_of_before(checkout:
     checkout.run("bash", "-c", f"checkout=$PWD; . vagrant/environment.sh; {asking}")
 
     assert noted.read_text() == "coturn\nmininet\ntcpdump\n"
+
+
+APT_GET = """#!/bin/sh
+# With both of apt's answers: what it would do, and how far it is. It ends when {folder}/go is written to.
+echo "$APT_CONFIG:" "$@" >>{folder}/asked
+case " $* " in
+    *' --assume-no '*)
+        printf 'The following NEW packages will be installed:\\n  no-such-package another\\n'
+        echo '0 upgraded, 2 newly installed'
+        exit
+        ;;
+esac
+{status}
+echo >{folder}/begun
+read -r _ <{folder}/go
+"""
+PATIENCE = 60
+"""Seconds after which an installation that neither goes on nor ends has failed a test."""
+DOWNLOADS = "echo dlstatus:1:0:Retrieving file 1 of 2 >&7"
+INSTALLS = "trap '' INT; echo pmstatus:another:50:Installed another >&7"
+
+
+@pytest.fixture
+def apt(checkout: Checkout, tmp_path: Path) -> Iterator[Path]:
+    """A folder with what apt was asked for, on a machine that has an environment and lacks a package."""
+    if os.geteuid() != 0:
+        pytest.skip("only root installs packages")
+    checkout.make()
+    lack(checkout)
+    checkout.program("dpkg", "#!/bin/sh\n")
+    pipes = []
+    for name in ("begun", "go"):
+        os.mkfifo(tmp_path / name)
+        pipes.append(os.open(tmp_path / name, os.O_RDWR))  # so that nobody waits for its other end
+    yield tmp_path
+    os.write(pipes[-1], b"\n" * 9)  # for an apt that still waits where a test has failed
+    for pipe in pipes:
+        os.close(pipe)
+
+
+def start(checkout: Checkout, apt: Path, status: str) -> subprocess.Popen[str]:
+    """Start an installation in a process group of its own, and wait until apt is at work."""
+    checkout.program("apt-get", APT_GET.format(folder=f"'{apt}'", status=status))
+    started = subprocess.Popen(
+        ["env", "--default-signal=INT", "./lastport", "list"],  # a shell's background commands ignore it
+        cwd=checkout.folder,
+        env={**os.environ, **checkout.environment, "PATH": f"{checkout.programs}:{os.environ['PATH']}"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    begun, ended = os.open(apt / "begun", os.O_RDWR), os.pidfd_open(started.pid)
+    ready = select.select([begun, ended], [], [], PATIENCE)[0]
+    for each in (begun, ended):
+        os.close(each)
+    if ready != [begun]:
+        os.killpg(started.pid, signal.SIGKILL)
+        pytest.fail(f"apt did not begin: {started.communicate()[1]}")
+    return started
+
+
+def rest(started: subprocess.Popen[str]) -> str:
+    """Return what an installation writes until it ends, as it has to."""
+    try:
+        return started.communicate(timeout=PATIENCE)[1]
+    except subprocess.TimeoutExpired:
+        os.killpg(started.pid, signal.SIGKILL)
+        raise
+
+
+def test_ctrl_c_while_packages_are_downloaded_ends_at_once(checkout: Checkout, apt: Path) -> None:
+    """Nothing on the machine has changed yet."""
+    started = start(checkout, apt, DOWNLOADS)
+    os.killpg(started.pid, signal.SIGINT)
+    told = rest(started)
+
+    assert started.returncode == 3
+    assert told.endswith("lastport: interrupted. Run this again to go on.\n")
+    assert "half a minute" not in told
+    assert "failed" not in told
+    assert (apt / "asked").read_text().count(" -y ") == 1, "tried again"
+
+
+def test_ctrl_c_while_packages_are_installed_says_what_it_waits_for(checkout: Checkout, apt: Path) -> None:
+    """At once, and the shell that called stays until apt is done."""
+    started = start(checkout, apt, INSTALLS)
+    assert started.stderr is not None
+    while "package 1 of 2" not in (line := started.stderr.readline()):
+        assert line, "it ended"
+    os.killpg(started.pid, signal.SIGINT)
+
+    waits = "lastport: interrupted: apt finishes what it has begun, which may take half a minute\n"
+    assert select.select([started.stderr], [], [], PATIENCE)[0], "it waits without a word"
+    assert started.stderr.readline() == waits
+    assert started.poll() is None
+    (apt / "go").write_text("\n")
+    assert rest(started) == "lastport: interrupted. Run this again to go on.\n"
+    assert started.returncode == 3
+
+
+def test_an_interrupted_installation_goes_on_with_the_next_start(checkout: Checkout, apt: Path) -> None:
+    """The programs may be there already, and not yet configured. The environment is not made again."""
+    (checkout.folder / "vagrant" / "programs.txt").write_text("sh  dash  lab\n")
+    (checkout.store / "installing").write_text("dpkg\n")
+    started = start(checkout, apt, DOWNLOADS)
+    (apt / "go").write_text("\n")
+    told = rest(started)
+
+    assert "Python packages" not in told
+    assert "lastport: ready after " in told
+    assert not (checkout.store / "installing").exists()
+
+
+def test_apt_leaves_no_caches_of_its_own(checkout: Checkout, apt: Path) -> None:
+    """They would be 84 MB that stay when all else is removed."""
+    started = start(checkout, apt, DOWNLOADS)
+    os.killpg(started.pid, signal.SIGINT)
+    rest(started)
+
+    told = {line.split(":")[0] for line in (apt / "asked").read_text().splitlines()}
+    assert told == {f"{checkout.folder}/vagrant/apt.conf"}
+    assert 'Dir::Cache::pkgcache "";\nDir::Cache::srcpkgcache "";\n' in Path(*told).read_text()
+
+
+def test_the_files_of_several_downloads_are_counted_together(checkout: Checkout, apt: Path) -> None:
+    """Apt counts each batch from one."""
+    lines = [f"dlstatus:1:{file}:Retrieving file {file} of {of}" for of in (13, 53) for file in (1, of)]
+    told = "\n".join(f"echo '{line}' >&7" for line in lines)
+    checkout.program("apt-get", f"#!/bin/sh\n{told}\n")
+    scripts = "for each in environment progress packages; do . vagrant/$each.sh; done"
+    ready = 'locate_environment; system_download=24400 new_packages=({1..66}); show() { echo "$3"; }'
+    done = checkout.run("bash", "-c", f"checkout=$PWD; {scripts}; {ready}; install_options=(); follow_apt 8>&1")
+
+    assert done.stdout.splitlines() == [
+        f"downloading 24.4 MB of packages: file {file} of 66" for file in (1, 13, 14, 66)
+    ]
+
+
+def test_the_mark_of_an_environment_is_there_when_pythons_part_ends(checkout: Checkout) -> None:
+    """Apt's part may be interrupted later, or fail."""
+    environment = checkout.make()
+    (environment / "complete").unlink()
+    (checkout.store / "logs").mkdir()
+    scripts = "for each in environment progress packages waiting make-environment; do . vagrant/$each.sh; done"
+    network = "make_venv() { :; }; install_lists() { :; }; install_ryu() { :; }; find_ryu() { :; }; show() { :; }"
+    done = checkout.run(
+        "bash", "-c", f"purpose=run; checkout=$PWD; {scripts}; {network}; locate_environment; make_python_part"
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (environment / "complete").read_text() == "ryu\n"

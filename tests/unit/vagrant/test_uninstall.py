@@ -80,7 +80,26 @@ def test_only_packages_that_came_with_us_and_that_nothing_else_needs_are_named(
     done = checkout.lastport("uninstall", "--yes")
 
     assert "apt-get purge mininet tcpdump\n" in done.stdout
+    assert "  sudo apt-get" not in done.stdout or os.geteuid() != 0
     assert noted.exists()
+
+
+def test_under_sudo_the_command_has_sudo_as_well(checkout: Checkout, noted: Path) -> None:
+    """The user who called is not root at the next prompt."""
+    checkout.environment["SUDO_USER"] = "root"
+    done = checkout.lastport("uninstall", "--yes")
+
+    assert "  sudo apt-get purge mininet tcpdump\n" in done.stdout
+
+
+def test_folders_are_counted_once_and_summed(checkout: Checkout) -> None:
+    """A folder is listed where no other is in it."""
+    environment = checkout.make()
+    (checkout.store / "logs").mkdir()
+    done = checkout.lastport("uninstall", "--yes")
+
+    listed = [line.split("\t")[1] for line in done.stdout.splitlines() if "\t" in line]
+    assert listed == [str(environment), str(checkout.store / "logs"), f"{checkout.store} in all"]
 
 
 def test_the_note_goes_with_the_last_package(checkout: Checkout, noted: Path) -> None:

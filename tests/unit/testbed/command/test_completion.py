@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,9 @@ def tab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     """Return the words that complete a line, in a folder with a file and a folder."""
     (tmp_path / "mine.py").touch()
     (tmp_path / "notes.txt").touch()
+    (tmp_path / "question\n.py").touch()
+    (tmp_path / os.fsdecode(b"m-\xff.py")).touch()
+    (tmp_path / "new\nline").mkdir()
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab" / "nat.yaml").touch()
     (tmp_path / "lab" / "nat.py").touch()
@@ -74,6 +78,9 @@ def tab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         ("run churn -g netfilter -s fully", ["fully_random="]),
         ("run churn -s fully", []),
         ("run nonsense -s mapping", ["mapping_type="]),
+        ("run q", []),
+        ("nosuch ", []),
+        ("nosuch --", []),
         ("compare churn --gateways openflow,n", ["openflow,netfilter"]),
         ("compare churn -g openflow,ovs-ct,o", []),
         ("compare --all -s holdi", []),
@@ -145,7 +152,7 @@ BASH = """
 . {script}
 complete -p lastport >/dev/null || exit 9
 COMP_LINE={line} COMP_POINT=${{#COMP_LINE}}
-_lastport_completion {command}
+_lastport_completion {command} "${{COMP_LINE##*[$COMP_WORDBREAKS]}}"
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 
@@ -193,17 +200,48 @@ def test_fish_completes(started: Started, line: str, words: list[str]) -> None:
     assert [printed.partition("\t")[0] for printed in finished.stdout.splitlines()] == words
 
 
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+INTERACTIVE = {
+    "bash": ("bash", "--norc"),
+    "zsh": ("zsh", "-f"),
+    "fish": ("fish", "--no-config"),
+}
+FIRST = {"zsh": "autoload -Uz compinit; compinit -u -D; "}
+
+
+def needing(shell: str, *rest: str) -> Any:
+    """Return the parameters of a test that is skipped where there is no such shell."""
+    lacks = pytest.mark.skipif(shutil.which(shell) is None, reason=f"{shell} is not installed")
+    return pytest.param(shell, *rest, marks=lacks)
+
+
 @pytest.mark.parametrize(
-    ("line", "completed"),
+    ("shell", "line", "completed"),
     [
-        ("lastport run port-ex", "port-exhaustion"),
-        ("lastport run fairness --set protocol=u", "protocol=udp"),
-        ("~/bin/lastport bench mem", "bench memory"),
+        needing("zsh", "lastport run port-ex", "<port-exhaustion>"),
+        needing("zsh", "lastport run fairness --set protocol=u", "<protocol=udp>"),
+        needing("zsh", "~/bin/lastport bench mem", "<memory>"),
+        needing("bash", "lastport run fairness --set protocol=u", "<protocol=udp>"),
+        needing("bash", "lastport run churn --out=sp\\ ace\\ é/s", "<--out=sp ace é/sub/>"),
+        needing("bash", 'lastport run churn --out "sp', "<sp ace é/>"),
+        *(
+            needing(shell, *case)
+            for shell in INTERACTIVE
+            for case in (
+                ("lastport run churn --out sp", "<sp ace é/>"),
+                ("lastport run churn --out sp\\ ace\\ é/s", "<sp ace é/sub/>"),
+                ("lastport run churn --out ~/sp", "<HOME/sp ace é/>"),
+                ("lastport run do", "<do$llar.py>"),
+            )
+        ),
     ],
 )
-def test_zsh_completes(program: Path, tmp_path: Path, line: str, completed: str) -> None:
-    """In a terminal, by the script that it is given: zsh completes nowhere else."""
+def test_a_shell_on_a_terminal_completes(
+    program: Path, tmp_path: Path, shell: str, line: str, completed: str
+) -> None:
+    """It quotes the name of a file where it has to, so that the program gets one word."""
+    completed = completed.replace("HOME", str(tmp_path))
+    (tmp_path / "sp ace é" / "sub").mkdir(parents=True)
+    (tmp_path / "do$llar.py").touch()
     process, terminal = pty.fork()
     if process == 0:
         os.environ |= {
@@ -211,14 +249,15 @@ def test_zsh_completes(program: Path, tmp_path: Path, line: str, completed: str)
             "PYTHONPATH": str(ROOT),
             "HOME": str(tmp_path),
             "TERM": "dumb",
+            "LC_ALL": "C.UTF-8",
         }
         os.chdir(tmp_path)
-        os.execvp("zsh", ["zsh", "-f"])
+        os.execvp(INTERACTIVE[shell][0], INTERACTIVE[shell])
     try:
-        os.write(terminal, b"compinit_() { autoload -Uz compinit; compinit -u -D }; compinit_\n")
-        os.write(terminal, f'. {SCRIPTS}/lastport.zsh; print rea""dy\n'.encode())
+        os.write(terminal, f'{FIRST.get(shell, "")}source {SCRIPTS}/lastport.{shell}; echo rea""dy\n'.encode())
         assert "ready" in read_until("ready", terminal)
-        os.write(terminal, f"{line}\t".encode())
+        to_the_start_of_the_line = "\x01"
+        os.write(terminal, f"{line}\t{to_the_start_of_the_line}printf '<%s>' \n".encode())
         assert completed in read_until(completed, terminal)
     finally:
         os.kill(process, signal.SIGKILL)
@@ -228,7 +267,7 @@ def test_zsh_completes(program: Path, tmp_path: Path, line: str, completed: str)
 
 def read_until(wanted: str, terminal: int) -> str:
     """Return what a terminal shows, until it has shown something, or nothing more for a long time."""
-    shown = ""
-    while wanted not in shown and select.select([terminal], [], [], 60)[0]:
-        shown += os.read(terminal, 4096).decode(errors="replace")
-    return shown
+    shown = b""
+    while wanted.encode() not in shown and select.select([terminal], [], [], 20)[0]:
+        shown += os.read(terminal, 4096)
+    return shown.decode(errors="replace")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,3 +36,59 @@ def test_ctrl_c_while_the_program_is_loaded_ends_it_without_a_word(
         signal.signal(signal.SIGINT, before)
 
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+
+
+def ended(arguments: tuple[str, ...], stdout: Any, **how: Any) -> tuple[int, str]:
+    """Run the program with this standard output; return its status, and what it wrote on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "testbed.command", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **how.pop("variables", {})},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        **how,
+    )
+    return done.returncode, done.stderr
+
+
+OUTPUTS = [("list",), ("list", "--json"), ("-h",), ("run", "-h"), ("runs",), ("show", "cgn"), ("--version",)]
+
+
+@pytest.mark.parametrize("arguments", OUTPUTS, ids=" ".join)
+def test_a_full_standard_output_is_named(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """It is no fault of lastport's, and the result was not printed."""
+    with Path("/dev/full").open("w") as full:
+        told = ended(arguments, full, cwd=tmp_path)
+
+    assert told == (3, "lastport: standard output cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", OUTPUTS, ids=" ".join)
+def test_a_pipe_that_nobody_reads_ends_the_program_quietly(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """With the status that a shell shows for other programs, and not with that of a failed check."""
+    unread, pipe = os.pipe()
+    os.close(unread)
+
+    assert ended(arguments, pipe, cwd=tmp_path) == (128 + signal.SIGPIPE, "")
+    os.close(pipe)
+
+
+def test_a_completion_that_cannot_be_written_has_no_traceback(tmp_path: Path) -> None:
+    """Of the interpreter's last flush either."""
+    with Path("/dev/full").open("w") as full:
+        _, said = ended((), full, cwd=tmp_path, variables={"_LASTPORT_COMPLETE": "lastport r"})
+
+    assert said == "lastport: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_a_path_that_is_no_utf_8_is_printed(tmp_path: Path, locale: str) -> None:
+    """With another sign for each byte that has none."""
+    folder = os.fsdecode(b"d\xff")
+    (tmp_path / folder).mkdir()
+    with (tmp_path / "printed").open("w") as file:
+        assert ended(("runs", folder), file, cwd=tmp_path, variables={"LC_ALL": locale}) == (0, "")
+
+    shown = (tmp_path / "printed").read_bytes()
+    assert shown.startswith({"C.UTF-8": b"No results in d\\udcff/", "C": b"No results in d?/"}[locale])

@@ -231,3 +231,8 @@ def test_a_drawing_is_whole_or_left_out(lastport: Lastport) -> None:
     narrow = lastport("show", "home", columns=60).out
     assert "carol" not in narrow
     assert "(The drawing needs a terminal of 93 columns.)" in narrow
+
+
+def test_the_name_of_a_list_is_pointed_to_the_list(lastport: Lastport) -> None:
+    """It is no name of a thing, and what the user wants is near."""
+    assert "did you mean `lastport list labs`?" in lastport("show", "labs").err

@@ -143,7 +143,7 @@ def test_runs_that_were_not_begun_are_counted(left_out: int, words: str) -> None
     assert words in printed(exact(), left_out=left_out)
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
 @pytest.mark.parametrize("several", [False, True], ids=["one scenario", "several"])
 def test_it_can_be_read_at_any_width(width: int, several: bool) -> None:
     """No line is wider, no word is broken, and none is left out."""
@@ -163,3 +163,20 @@ def test_it_can_be_read_at_any_width(width: int, several: bool) -> None:
     rows = "switch-table-full pass 23 s" if several else "17.245 address"
     assert {"openflow", "ovs-ct", "netfilter", *rows.split()} <= {*shown.replace(":", " ").split()}
     assert several or "server endpoints" in shown, "the words of a claim have room beside its values"
+
+
+@pytest.mark.parametrize("width", [40, 59, 60])
+def test_no_word_is_cut_off(width: int) -> None:
+    """A word that is longer than its column goes on in the next line."""
+    unbroken = "+".join(f"{number}" for number in range(40))
+    runs = [result(name, check(f"claim {unbroken}", 0, unbroken, True), established=9) for name in ("a", "b")]
+
+    several = printed(*runs, *({**run, "scenario": "release"} for run in runs), width=width)
+    shown = printed(*runs, width=width)
+
+    assert "…" not in shown + several
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= width
+    if width < 60:
+        together = "".join(shown.split())
+        assert together.count(unbroken) == 3, "the claim, and the value that each gateway has"
+        assert "attempts: established\n" in shown

@@ -92,6 +92,9 @@ def test_the_checks_of_a_run_can_be_read_at_any_width(capsys: pytest.CaptureFixt
     check = {"claim": claim, "expected": "at most 6.5", "observed": 1.632, "ok": True, "source": "RFC 4787 REQ-1"}
     result = Result(resolve("port-exhaustion", "openflow", Choices(), datapath="userspace"))
     result.take({"kind": "check", "check": check})
+    result.take(
+        {"kind": "check", "check": {**check, "claim": "c" * 99, "expected": "e" * 99, "observed": "o" * 99}}
+    )
 
     conclude(Console(width=width), result, "out")
 
@@ -101,3 +104,5 @@ def test_the_checks_of_a_run_can_be_read_at_any_width(capsys: pytest.CaptureFixt
     assert all(word in printed.split() for word in claim.split())
     assert "at most 6.5" in printed
     assert "1.632" in printed
+    assert [printed.count(letter * 3) > 0 for letter in "ceo"] == [True] * 3
+    assert "…" not in printed

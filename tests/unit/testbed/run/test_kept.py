@@ -101,6 +101,8 @@ HOSTILE = {
     "the year 9999": json.dumps({**RUN, "started": "9999-12-31T23:59:59+00:00"}),
     "no duration": '{"scenario": "s", "gateway": "g", "verdict": "pass", "duration_s": NaN}',
     "an infinite duration": '{"scenario": "s", "gateway": "g", "verdict": "pass", "duration_s": Infinity}',
+    "a number that JSON lacks": '{"scenario": "s", "gateway": "g", "verdict": "pass", "chosen": {"x": [NaN]}}',
+    "an infinite number": '{"scenario": "s", "gateway": "g", "verdict": "pass", "chosen": {"x": 1e999}}',
     "a large number": '{"scenario": "s", "gateway": "g", "verdict": "pass", "duration_s": ' + "9" * 5000 + "}",
 }
 
