@@ -12,7 +12,7 @@ run_pip() {
     [[ -d $packages ]] || packages=
     PYTHONPATH=$packages PYTHONPYCACHEPREFIX=$building/bytecode PYTHONNOUSERSITE=1 PIP_CONSTRAINT=/dev/null \
         PIP_USER=0 PIP_NO_INPUT=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_PROGRESS_BAR=off \
-        PIP_ROOT_USER_ACTION=ignore PIP_USE_PEP517=1 "$python" -m pip "$@"
+        PIP_ROOT_USER_ACTION=ignore "$python" -m pip "$@"
 }
 
 # Waits for what the distribution's installation brings first. Python can be used before it is configured, which for it is
@@ -21,7 +21,7 @@ wait_for_python() {
     until /usr/bin/python3 -c 'import ssl, venv, zipfile, html.parser, logging.config' 2>/dev/null && find_pip &&
         has_certificates; do
         [[ -e $store/installing ]] || return # all of it is installed
-        sleep 0.1
+        sleep 0.3
     done
 }
 
@@ -46,7 +46,7 @@ install_lists() {
                 *"Downloading "*.whl\ \(*\) | *"Using cached "*.whl\ \(*\) | "Processing "*.whl)
                     done=$((done + 1))
                     line=${line##*Downloading } line=${line##*Using cached } line=${line##*/}
-                    read_size "$(sed -n 's/.*(\(.*\))$/\1/p' <<<"$line")"
+                    read_size "${line##*[(]}"
                     loaded=$((loaded + kilobytes))
                     show python item "Python package $done of $python_count: ${line%%-*} ($(size "$loaded") of $(size "$python_download"))"
                     ;;

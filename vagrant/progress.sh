@@ -70,6 +70,7 @@ size() {
 # Sets $kilobytes from a size as pip and apt write it: 850 kB, 12.3 MB.
 read_size() {
     local number=${1%% *} unit=${1##* } fraction
+    unit=${unit%)}
     fraction=${number#*.}
     [[ $number == *.* ]] || fraction=0
     number=${number%.*}
