@@ -63,6 +63,16 @@ class ControllerConfiguration(BaseModel):
         """The gateway's own addresses, at which it answers for itself, without those that the NAT has."""
         return {interface.address.ip for interface in self.interfaces} - set(self.settings.external_addresses)
 
+    @property
+    def inside(self) -> Interface:
+        """An inside port: all of them are one LAN, on which the gateway has one address."""
+        return next(interface for interface in self.interfaces if interface.side is Side.INSIDE)
+
+    def external_on(self, interface: Interface) -> list[ipaddress.IPv4Address]:
+        """Return the external addresses that are on the network of an interface."""
+        external = self.settings.external_addresses
+        return [address for address in external if interface.next_hop and address in interface.address.network]
+
     @classmethod
     def load(cls, path: Path) -> ControllerConfiguration:
         """Return what a file contains. Raises pydantic.ValidationError if it was not written by `save`."""

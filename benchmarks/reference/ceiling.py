@@ -27,7 +27,8 @@ from controller.openflow import messages
 from controller.openflow.frames import ARP_REPLY, ARP_REQUEST, Arp
 from controller.openflow.framework import ProtocolDesc, ofproto, parser
 from controller.openflow.messages import serialised
-from controller.openflow.pipeline import Rule, SetField, Table, base_rules, neighbour_rule
+from controller.openflow.pipeline import base_rules, neighbour_rule
+from controller.openflow.rules import Rule, SetField, Table
 from controller.wiring import ControllerConfiguration
 
 socket: Any = original("socket")

@@ -13,8 +13,8 @@ from controller.openflow.fatal import die, fatal
 from controller.openflow.framework import App, handler, hub, ofp_event, ofproto, version
 from controller.openflow.messages import rule_counts
 from controller.openflow.outbox import Outbox
-from controller.openflow.pipeline import Table
 from controller.openflow.router import Router
+from controller.openflow.rules import Table
 from controller.openflow.statistics import RuleCount
 from controller.openflow.telemetry import GAUGES_EVERY_S, Telemetry, gauges
 

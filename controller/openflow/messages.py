@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from controller.openflow.framework import ProtocolDesc, ofproto, parser
-from controller.openflow.pipeline import INJECTED, Act, Action, Output, Rule, SetField, Table
+from controller.openflow.rules import INJECTED, Act, Action, Output, Rule, SetField, Table
 from controller.openflow.statistics import FlowStatistics, RuleCount
 
 METER = 1

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from controller.openflow.frames import ARP_REPLY, ARP_REQUEST, Arp
-from controller.openflow.pipeline import Rule, default_route, neighbour_rule, network_rule
+from controller.openflow.pipeline import default_route, neighbour_rule, network_rule
+from controller.openflow.rules import Rule
 from controller.openflow.switch import Switch
 from controller.wiring import ControllerConfiguration, Interface
 

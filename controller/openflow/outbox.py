@@ -11,7 +11,7 @@ from typing import Any
 
 from controller.nat.model import Dependence, Flow
 from controller.openflow import messages
-from controller.openflow.pipeline import Rule
+from controller.openflow.rules import Rule
 from controller.openflow.switch import Arrival
 from controller.openflow.templates import additions, forwarding, injection, removals
 

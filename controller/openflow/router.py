@@ -32,7 +32,8 @@ from controller.openflow.answers import reset, unreachable
 from controller.openflow.frames import ICMP_ECHO_REQUEST, Arp, Ipv4, common
 from controller.openflow.icmp import IcmpError
 from controller.openflow.neighbours import Neighbours
-from controller.openflow.pipeline import Table, base_rules
+from controller.openflow.pipeline import base_rules
+from controller.openflow.rules import Table
 from controller.openflow.statistics import RuleCount
 from controller.openflow.switch import Arrival, Switch
 from controller.wiring import ControllerConfiguration, Interface

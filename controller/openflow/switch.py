@@ -10,7 +10,7 @@ from typing import Protocol
 
 from controller.nat.model import Flow, Packet
 from controller.openflow.frames import Ipv4
-from controller.openflow.pipeline import Rule
+from controller.openflow.rules import Rule
 
 
 @dataclass(slots=True, eq=False)

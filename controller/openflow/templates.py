@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from controller.nat.model import Dependence, Endpoint, Flow, Mapping, Protocol
 from controller.openflow import messages
-from controller.openflow.pipeline import Rule, rules_of
+from controller.openflow.pipeline import rules_of
+from controller.openflow.rules import Rule
 
 ForFlow = Callable[[Flow, int, int], bytes]
 """Makes the messages for a flow, with a cookie and a transaction id."""

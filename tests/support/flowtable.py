@@ -17,7 +17,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet as Layer
 
-from controller.openflow.pipeline import Act, Action, Output, Rule, SetField, Table, Value
+from controller.openflow.rules import Act, Action, Output, Rule, SetField, Table, Value
 
 IPV4, ARP_TYPE, TCP_NUMBER, UDP_NUMBER = 0x0800, 0x0806, 6, 17
 ANY_FRAGMENT, LATER_FRAGMENT = 1, 2

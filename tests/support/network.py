@@ -18,8 +18,9 @@ from scapy.packet import Raw
 
 from controller.nat.model import Endpoint, Flow, Mapping, Protocol, Side
 from controller.openflow import switch
-from controller.openflow.pipeline import INJECTED, Rule, Table, Value, rules_of
+from controller.openflow.pipeline import rules_of
 from controller.openflow.router import Router
+from controller.openflow.rules import INJECTED, Rule, Table, Value
 from controller.openflow.statistics import RuleCount
 from controller.settings import Settings
 from controller.wiring import ControllerConfiguration

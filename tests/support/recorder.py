@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.nat.model import Flow
-from controller.openflow.pipeline import Rule
+from controller.openflow.rules import Rule
 from controller.openflow.switch import Arrival
 
 

@@ -23,7 +23,8 @@ from controller.openflow import (
 )
 from controller.openflow.framework import ofproto, parser
 from controller.openflow.outbox import Outbox
-from controller.openflow.pipeline import Act, Output, Rule, SetField, Table, base_rules, rules_of
+from controller.openflow.pipeline import base_rules, rules_of
+from controller.openflow.rules import Act, Output, Rule, SetField, Table
 from controller.wiring import ControllerConfiguration
 
 _REPLY = struct.Struct("!BBHIHH4x")  # struct ofp_multipart_reply

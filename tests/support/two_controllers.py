@@ -25,8 +25,8 @@ from controller.openflow import (
 )
 from controller.openflow.framework import handler, ofproto, parser
 from controller.openflow.outbox import Outbox
-from controller.openflow.pipeline import Table
 from controller.openflow.router import Router
+from controller.openflow.rules import Table
 from controller.settings import Settings
 from controller.wiring import ControllerConfiguration
 

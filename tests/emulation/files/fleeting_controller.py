@@ -10,7 +10,7 @@ from typing import Any
 
 from controller.nat.model import Dependence
 from controller.openflow import messages, outbox, templates
-from controller.openflow.pipeline import Rule
+from controller.openflow.rules import Rule
 
 
 def fleeting(rule: Rule) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
-from controller.openflow.pipeline import Act, Output, Rule, SetField, Table
+from controller.openflow.rules import Act, Output, Rule, SetField, Table
 from tests.support.flowtable import AmbiguousError, BadRuleError, FlowTable
 
 IPV4 = ("eth_type", 0x0800)

@@ -17,7 +17,7 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet as Layer
 from scapy.packet import Raw
 
-from controller.openflow.pipeline import SetField, Table
+from controller.openflow.rules import SetField, Table
 from tests.support.behaviour import RANKS, Behaviour, Endpoint, Mapping, part
 from tests.support.flowtable import FlowTable, with_checksums
 from tests.support.network import EXTERNAL, Arrival, Host, Network

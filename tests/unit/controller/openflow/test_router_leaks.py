@@ -9,8 +9,8 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
 from controller.nat.model import Protocol, Side
-from controller.openflow.pipeline import Table
 from controller.openflow.router import Router
+from controller.openflow.rules import Table
 from tests.support.any_frames import frames
 from tests.support.network import BROADCAST, EXTERNAL, INSIDE, Arrival, Network, echo, ip, tcp, udp
 from tests.support.recorder import Recorder

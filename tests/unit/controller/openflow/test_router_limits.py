@@ -9,7 +9,7 @@ from scapy.layers.inet import IP, TCP
 
 from controller.nat.model import Limit, Protocol, Side
 from controller.nat.tcp import TcpState
-from controller.openflow.pipeline import Rule, Table
+from controller.openflow.rules import Rule, Table
 from tests.support.core import connections
 from tests.support.flowtable import FlowTable
 from tests.support.network import EXTERNAL, Network, echo, tcp, udp

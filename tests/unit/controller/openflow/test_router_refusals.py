@@ -12,7 +12,7 @@ from scapy.packet import Raw
 
 from controller.nat.model import Protocol
 from controller.openflow import router
-from controller.openflow.pipeline import Rule
+from controller.openflow.rules import Rule
 from tests.support.flowtable import with_checksums
 from tests.support.network import EXTERNAL, Arrival, Host, Network, echo, tcp, udp
 

@@ -9,7 +9,7 @@ from scapy.packet import Packet as Layer
 from scapy.packet import Raw
 
 from controller.nat.model import Protocol
-from controller.openflow.pipeline import Table
+from controller.openflow.rules import Table
 from tests.support.core import connections
 from tests.support.flowtable import with_checksums
 from tests.support.network import EXTERNAL, Arrival, Host, Network, echo, ip, tcp, udp
