@@ -316,6 +316,17 @@ def test_who_is_known_is_asked_again_each_minute_and_forgotten_when_silent() -> 
     ] == []
 
 
+def test_a_reply_that_nobody_has_asked_for_proves_nothing() -> None:
+    """It is ignored even if it is true: a host that has gone cannot be kept by another that speaks for it."""
+    network = Network()
+    network.tick(59.0)
+
+    network.send("server", is_at(network.server))
+
+    assert network.router.neighbours.ignored == 1
+    assert "server" in [host for host, *_ in requests(network.tick(1.0))]
+
+
 def test_the_default_route_is_forgotten_with_its_router_and_found_again() -> None:
     """The packets that it would take wait for the router again."""
     network = Network(topology=MultiAddress, external_addresses=["192.0.2.1"])
