@@ -20,8 +20,8 @@ from controller.openflow.telemetry import GAUGES_EVERY_S, Telemetry, gauges
 
 TICK_S = 0.05
 """The time between two ticks, by which time passes for the NAT: the precision of its timers."""
-
 SUMS_WITHIN_S = 1.0
+"""The longest wait for the switch's own counts before the gauges are sent without them."""
 
 
 class NatApp(App):

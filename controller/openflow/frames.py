@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 
 from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags
 
@@ -149,10 +148,6 @@ class Ipv4:
             has_transport=not fragment & 0x1FFF and payload + 8 <= end,
         )
 
-    def comes_from(self, network: IPv4Network) -> bool:
-        """Whether the source belongs to a network."""
-        return self.source & int(network.netmask) == int(network.network_address)
-
     @property
     def is_intact(self) -> bool:
         """Whether the header's checksum is right."""
@@ -174,11 +169,6 @@ class Ipv4:
         if self.protocol == Protocol.TCP:
             return available >= 20 and 20 <= self.frame[self.payload + 12] >> 4 << 2 <= available
         return self.protocol != Protocol.UDP or 8 <= _short(self.frame, self.payload + 4) <= available
-
-    @property
-    def ttl(self) -> int:
-        """How many times it may still be forwarded, and once more."""
-        return self.frame[self.start + 8]
 
     @property
     def icmp_type(self) -> int | None:

@@ -37,7 +37,7 @@ from controller.openflow.pipeline import base_rules
 from controller.openflow.rules import Stopped, Table
 from controller.openflow.statistics import RuleCount
 from controller.openflow.switch import Arrival, Switch
-from controller.wiring import ControllerConfiguration, Interface
+from controller.wiring import ControllerConfiguration
 
 # By names of their own: looking up an enum's member takes as long as a call.
 INSIDE, ICMP, CLASSIFY, INBOUND = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.INBOUND
@@ -98,7 +98,7 @@ class Router:
         elif ip is None or not ip.is_sound:
             self.drops.invalid += 1
         elif ip.destination in self._addresses and self._is_for_us(ip):
-            self._answer(ip, interface, now)
+            self._answer(ip, now)
         elif table is Table.EXPIRED:
             self.drops.expired += 1
             self.errors.expired(ip, interface, now)
@@ -119,7 +119,7 @@ class Router:
         """Whether a packet to an address of the gateway is for itself, since the NAT may have it as well."""
         return ip.destination in self._own or (ip.icmp_type == ICMP_ECHO_REQUEST and not ip.is_fragment)
 
-    def _answer(self, ip: Ipv4, interface: Interface, now: float) -> None:
+    def _answer(self, ip: Ipv4, now: float) -> None:
         """Answer a packet to the gateway itself: a ping, at any of its addresses (RFC 1812 section 4.3.3.6)."""
         if ip.is_fragment:
             self.dropped_fragments += 1
