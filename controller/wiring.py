@@ -30,8 +30,9 @@ class Interface(BaseModel):
 
     All inside ports may share one address: together they are one LAN. Where there is a `next_hop`, the default
     route leaves by this port, through that router. The gateway then answers by ARP for the external addresses on
-    the port's network. Its own address there may be one of them, as in most homes. `routes` lead to networks
-    behind hosts at an inside port: those of hosts with many addresses.
+    the port's network. Its own address there may be one of them, as in most homes. `hosts` are the addresses of
+    the hosts at an inside port, each as a network. `routes` lead to networks behind them: those of hosts with many
+    addresses.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +41,7 @@ class Interface(BaseModel):
     side: Side
     address: ipaddress.IPv4Interface
     next_hop: ipaddress.IPv4Address | None = None
+    hosts: tuple[ipaddress.IPv4Network, ...] = ()
     routes: tuple[Route, ...] = ()
 
 

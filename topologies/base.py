@@ -149,6 +149,7 @@ class Topology(Topo, abc.ABC):
         self._host(name, [address], gateway, Side.INSIDE, behind, lan=nat, own=own)
         self.clients.append(name)
         self.behind[name] = nat
+        self._add_hosts(nat, port, self.addresses[name])
         if own is not None:
             wiring, route = self.wiring[nat], Route(network=own, next_hop=self.addresses[name][0])
             wiring[port - 1] = wiring[port - 1].model_copy(update={"routes": (*wiring[port - 1].routes, route)})
@@ -192,6 +193,9 @@ class Topology(Topo, abc.ABC):
             self.addLink(to, gateway, intfName1=self._route(to, far), **here)
         else:
             theirs = self._plug(to, Side.INSIDE, far)
+            # External addresses that come from the settings may be any on the link.
+            known = gateway in self.external
+            self._add_hosts(to, theirs, [own.ip, *self.external[gateway]] if known else [own.network])
             self.addLink(to, gateway, port1=theirs, intfName1=self._interface(to, theirs), **here)
 
     def gateway_mac(self, name: str) -> str:
@@ -305,6 +309,12 @@ class Topology(Topo, abc.ABC):
         port = len(self.wiring[gateway]) + 1
         self.wiring[gateway].append(Interface(port=port, side=side, address=address, next_hop=next_hop))
         return port
+
+    def _add_hosts(self, gateway: str, port: int, hosts: Sequence[Any]) -> None:
+        """Note that hosts at a gateway's inside port have these addresses, or any of these networks."""
+        wiring = self.wiring[gateway]
+        added = dict.fromkeys((*wiring[port - 1].hosts, *map(ipaddress.IPv4Network, hosts)))
+        wiring[port - 1] = wiring[port - 1].model_copy(update={"hosts": tuple(added)})
 
     def _interface(self, gateway: str, port: int) -> str:
         """Name an interface by its side, and that of any but the first gateway by the gateway: all must differ."""

@@ -51,6 +51,10 @@ class StockOutbox(Outbox):
         """Send a frame on to its next hop."""
         self.append(messages.forwarding(frame))
 
+    def send(self, frame: bytes, port: int) -> None:
+        """Send a frame out of a port."""
+        self.append(messages.sending(frame, port))
+
 
 def main() -> None:
     """Run the controller until it is killed."""

@@ -1,7 +1,7 @@
-"""Table 0: what a packet is, by its port, its addresses and its flags, and where it goes from there.
+"""Table 1: what an admitted packet is, by its port, its addresses and its flags, and where it goes from there.
 
-The first rule that fits decides. The order, by priority, is what is never ours, what the controller has to see,
-what is to be translated, and the rest.
+The first rule that fits decides. The order, by priority, is what is for the gateway itself, what may not go any
+further (its TTL is used up), what is not to be translated, what is, and the rest.
 """
 
 from __future__ import annotations
@@ -9,40 +9,93 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.nat.model import Side, TcpFlags
-from controller.openflow.rules import ARP, COPY_THEN, FRESH, IPV4, TCP, Act, Rule, Table, flags
-from controller.wiring import ControllerConfiguration
+from controller.openflow.rules import (
+    ARP,
+    COPY_THEN,
+    FRESH,
+    IPV4,
+    NICIRA_IPV4,
+    TCP,
+    Act,
+    Match,
+    Rule,
+    Table,
+    flags,
+    joined,
+    masked,
+)
+from controller.wiring import ControllerConfiguration, Interface, routed
 
-TAGGED = ("vlan_vid", (0x1000, 0x1000))
-# The framework puts Nicira's fields first, and what they presuppose must come before them: so Nicira's as well.
-FRAGMENT = (("eth_type_nxm", 0x0800), ("ip_frag", (1, 1)))
+FRAGMENT = (NICIRA_IPV4, ("ip_frag", (1, 1)))
+LAST_HOP = tuple((NICIRA_IPV4, ("nw_ttl", ttl)) for ttl in (0, 1))
+"""Packets that may not be forwarded (RFC 1812 section 5.3.1)."""
 FIN = flags(TcpFlags.FIN, TcpFlags.FIN)
 RST = flags(TcpFlags.RST, TcpFlags.RST)
 
 
 def classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
-    """Yield the rules of table 0."""
-    table = Table.CLASSIFY
-    yield Rule(table, 100, (TAGGED,))  # no VLAN is ours, and OpenFlow looks behind a tag
+    """Yield the rules of table 1, and of those tables that only say why a packet comes to the controller."""
     for interface in configuration.interfaces:
         if interface.side is Side.OUTSIDE:
-            port, own = ("in_port", interface.port), interface.address.ip
-            yield Rule(table, 90, (port, *FRAGMENT), COPY_THEN, metered=True)
-            if own in configuration.own:
-                yield Rule(table, 85, (port, IPV4, ("ipv4_dst", str(own))), COPY_THEN, metered=True)
-            for flag in (FIN, RST):
-                yield Rule(table, 80, (FRESH, port, *TCP, flag), COPY_THEN, Table.INBOUND)
-            yield Rule(table, 75, (port, IPV4), (), Table.INBOUND)
-            for address in sorted({own, *configuration.external_on(interface)}):
-                yield Rule(table, 70, (port, ARP, ("arp_tpa", str(address))), COPY_THEN, metered=True)
-            yield Rule(table, 65, (port,))
-    # What is left comes from inside. What is not for the gateway crosses the LAN as in any switch.
-    to_us = ("eth_dst", configuration.mac)
-    inside = str(configuration.inside.address.ip)
-    yield Rule(table, 40, (ARP, ("arp_tpa", inside)), COPY_THEN, metered=True)
-    yield Rule(table, 35, (to_us, *FRAGMENT), COPY_THEN, metered=True)
+            yield from _from_outside(configuration, interface)
+    yield from _from_inside(configuration)
+    for table in (Table.EXPIRED, Table.UNROUTED):
+        yield Rule(table, 10, (IPV4,), COPY_THEN, metered=True)
+
+
+def _from_outside(configuration: ControllerConfiguration, interface: Interface) -> Iterator[Rule]:
+    table, port = Table.CLASSIFY, ("in_port", interface.port)
+    for each in configuration.interfaces:
+        if each.side is Side.OUTSIDE and each.address.ip in configuration.own:
+            yield Rule(table, 90, (port, IPV4, ("ipv4_dst", str(each.address.ip))), COPY_THEN, metered=True)
+    for network in joined(configuration.settings.external_addresses):
+        to_nat = ("ipv4_dst", masked(network))
+        for last_hop in LAST_HOP:
+            yield Rule(table, 87, (port, *last_hop, to_nat), (), Table.EXPIRED)
+        yield Rule(table, 85, (port, *FRAGMENT, to_nat), COPY_THEN, metered=True)
+        for flag in (FIN, RST):
+            yield Rule(table, 80, (FRESH, port, *TCP, to_nat, flag), COPY_THEN, Table.INBOUND)
+        yield Rule(table, 75, (port, IPV4, to_nat), (), Table.INBOUND)
+    for address in sorted({interface.address.ip, *configuration.external_on(interface)}):
+        yield Rule(table, 70, (port, ARP, ("arp_tpa", str(address))), COPY_THEN, metered=True)
+    yield Rule(table, 65, (port,))
+
+
+def _from_inside(configuration: ControllerConfiguration) -> Iterator[Rule]:
+    """Yield the rules for what is left. What is not for the gateway crosses the LAN as in any switch."""
+    table, to_us = Table.CLASSIFY, ("eth_dst", configuration.mac)
+    inside = configuration.inside.address
+    yield Rule(table, 60, (ARP, ("arp_tpa", str(inside.ip))), COPY_THEN, metered=True)
     for address in sorted(configuration.own):
-        yield Rule(table, 30, (to_us, IPV4, ("ipv4_dst", str(address))), COPY_THEN, metered=True)
-    for flag in (FIN, RST):
-        yield Rule(table, 25, (FRESH, to_us, *TCP, flag), COPY_THEN, Table.OUTBOUND)
-    yield Rule(table, 20, (to_us, IPV4), (), Table.OUTBOUND)
+        yield Rule(table, 55, (to_us, IPV4, ("ipv4_dst", str(address))), COPY_THEN, metered=True)
+    for last_hop in LAST_HOP:
+        yield Rule(table, 52, (to_us, *last_hop), (), Table.EXPIRED)
+    for network in (inside.network, *routed(configuration.interfaces)):
+        # RFC 3022 section 2: what stays inside is routed, and not translated.
+        stays = (to_us, IPV4, ("ipv4_dst", masked(network)))
+        yield Rule(table, 50, stays, (Act.MAY_RETURN,), Table.FORWARD)
+    yield from _hairpinned(configuration, to_us)
+    yield from _outbound(configuration, to_us)
     yield Rule(table, 10, (), (Act.AS_A_LAN_SWITCH,))
+
+
+def _hairpinned(configuration: ControllerConfiguration, to_us: tuple[str, str]) -> Iterator[Rule]:
+    """Yield the rules for what inside hosts send to external addresses. There is no hairpinning yet."""
+    for address in configuration.settings.external_addresses:
+        yield Rule(Table.CLASSIFY, 48, (to_us, IPV4, ("ipv4_dst", str(address))))
+
+
+def _outbound(configuration: ControllerConfiguration, to_us: tuple[str, str]) -> Iterator[Rule]:
+    """Yield the rules for what has a route outside: to every destination, or to the networks on the links."""
+    table, outside = Table.CLASSIFY, [each for each in configuration.interfaces if each.side is Side.OUTSIDE]
+    routes: list[Match] = [()]
+    if not any(each.next_hop for each in outside):
+        routes = [
+            (("ipv4_dst", masked(network)),) for network in sorted({each.address.network for each in outside})
+        ]
+        yield Rule(table, 15, (to_us, IPV4), (), Table.UNROUTED)
+    for route in routes:
+        yield Rule(table, 45, (to_us, *FRAGMENT, *route), COPY_THEN, metered=True)
+        for flag in (FIN, RST):
+            yield Rule(table, 25, (FRESH, to_us, *TCP, *route, flag), COPY_THEN, Table.OUTBOUND)
+        yield Rule(table, 20, (to_us, IPV4, *route), (), Table.OUTBOUND)

@@ -78,6 +78,20 @@ def poll(cookie: int) -> Any:
     return parser.OFPFlowStatsRequest(_VERSION, 0, ofproto.OFPTT_ALL, cookie=cookie, cookie_mask=_ALL_COOKIE_BITS)
 
 
+def total(cookie: int) -> Any:
+    """Return the message that asks for the number of packets of all rules with a cookie, in one sum."""
+    return parser.OFPAggregateStatsRequest(
+        _VERSION,
+        0,
+        ofproto.OFPTT_ALL,
+        ofproto.OFPP_ANY,
+        ofproto.OFPG_ANY,
+        cookie,
+        _ALL_COOKIE_BITS,
+        parser.OFPMatch(),
+    )
+
+
 def barrier() -> Any:
     """Return the message whose reply confirms that everything before it was carried out."""
     return parser.OFPBarrierRequest(_VERSION)
@@ -128,6 +142,8 @@ def _action(action: Action) -> Any:
             return parser.OFPActionDecNwTtl()
         case Act.AS_A_LAN_SWITCH:
             return parser.OFPActionOutput(ofproto.OFPP_NORMAL)
+        case Act.MAY_RETURN:
+            return parser.NXActionRegLoad(ofs_nbits=15, dst="in_port_nxm", value=0)
 
 
 def _enter(table: Table) -> list[Any]:

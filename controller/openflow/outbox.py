@@ -11,9 +11,9 @@ from typing import Any
 
 from controller.nat.model import Dependence, Flow
 from controller.openflow import messages
-from controller.openflow.rules import Rule
+from controller.openflow.rules import Rule, Stopped
 from controller.openflow.switch import Arrival
-from controller.openflow.templates import additions, forwarding, injection, removals
+from controller.openflow.templates import additions, forwarding, injection, removals, sending
 
 _MOST_XID = (1 << 32) - 1
 
@@ -29,6 +29,7 @@ class Outbox:
         self._unconfirmed: dict[int, tuple[Flow, Arrival | None]] = {}
         self._awaiting_barrier: dict[int, tuple[Flow, Arrival | None]] = {}
         self._polls: dict[int, int] = {}
+        self._sums: dict[int, Stopped] = {}
         self._is_asked = False
 
     def take(self) -> bytes:
@@ -42,7 +43,7 @@ class Outbox:
     def clear(self) -> None:
         """Remove every rule, and set the meter up anew. Nothing that was sent before will be answered."""
         self._pieces.clear()
-        for of_the_last_connection in (self._unconfirmed, self._awaiting_barrier, self._polls):
+        for of_the_last_connection in (self._unconfirmed, self._awaiting_barrier, self._polls, self._sums):
             of_the_last_connection.clear()
         self._is_asked = False
         for message in messages.clear():
@@ -51,6 +52,10 @@ class Outbox:
     def install(self, rule: Rule) -> None:
         """Add a rule that belongs to no flow."""
         self.append(messages.addition(rule))
+
+    def withdraw(self, rule: Rule) -> None:
+        """Remove a rule that belongs to no flow."""
+        self.append(messages.removal(rule))
 
     def add(self, flow: Flow, cookie: int, cause: Arrival | None) -> None:
         """Add a flow's rules, and remember the flow until they are confirmed."""
@@ -72,13 +77,19 @@ class Outbox:
 
     def send(self, frame: bytes, port: int) -> None:
         """Send a frame of our own out of a port."""
-        self.append(messages.sending(frame, port))
+        self._pieces.append(sending(frame, port))
 
     def poll(self, cookie: int) -> None:
         """Ask for the packet counts of all rules with this cookie."""
         self.xid = xid = self.xid % _MOST_XID + 1
         self._polls[xid] = cookie
         self.append(messages.poll(cookie), xid)
+
+    def sum_up(self, why: Stopped) -> None:
+        """Ask how many packets all rules with this cookie have dropped."""
+        self.xid = xid = self.xid % _MOST_XID + 1
+        self._sums[xid] = why
+        self.append(messages.total(why), xid)
 
     # The switch's answers
 
@@ -106,6 +117,15 @@ class Outbox:
     def polled(self, xid: int) -> int | None:
         """Return the cookie whose counts were asked for by this id, which has been answered in full."""
         return self._polls.pop(xid, None)
+
+    def summed_up(self, xid: int) -> Stopped | None:
+        """Return the reason that was asked for by this id."""
+        return self._sums.pop(xid, None)
+
+    @property
+    def is_summing_up(self) -> bool:
+        """Whether a sum that was asked for has not come yet."""
+        return bool(self._sums)
 
     def append(self, message: Any, xid: int = 0) -> None:
         """Add a message of the framework's to what is to be sent."""

@@ -1,15 +1,20 @@
-"""The four tables of the switch, as data: their rules before there is any mapping, and for each mapping.
+"""The tables of the switch, as data: their rules before there is any mapping, and for each mapping.
 
-    0 classify   ARP and packets for the gateway's own addresses -> controller; inside -> 1; outside -> 2
-    1 outbound   rewrite the source, -> 3.        TCP SYN, or no rule -> controller
-    2 inbound    rewrite the destination, -> 3.   TCP SYN, or no rule -> controller
-    3 forward    next hop: MAC addresses, TTL, port; else the default route.  Unknown -> controller, for ARP
+    0 admit      what no host can have sent, or can ever get: dropped.            All else -> 1
+    1 classify   ARP and packets for the gateway's own addresses -> controller;  TTL used up -> 5
+                 to inside -> 4, untranslated;  inside -> 2, without a route -> 6;  outside -> 3
+    2 outbound   rewrite the source, -> 4.        TCP SYN, or no rule -> controller
+    3 inbound    rewrite the destination, -> 4.   TCP SYN, or no rule -> controller
+    4 forward    next hop: MAC addresses, TTL, port; else the default route.  Unknown -> controller, for ARP
+    5 expired    -> controller, for an ICMP error
+    6 unrouted   -> controller, for an ICMP error
 
-A packet that the controller has decided on is injected again at table 0, with register 0 set to INJECTED. It then
+A packet that the controller has decided on is injected again at table 1, with register 0 set to INJECTED. It then
 meets the same rules as every later packet, and a rule that the switch refused forwards nothing. FIN and RST are
-forwarded and copied, so that the controller sees connections end. No packet passes tables 1 and 2 untranslated.
+forwarded and copied, so that the controller sees connections end. No packet passes tables 2 and 3 untranslated.
 
-The rules are written in the words of `rules`. Those of table 0 are in `classify`.
+The rules are written in the words of `rules`. Those of table 0 are in `admission`, and those of table 1 in
+`classify`.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from controller.nat.model import Dependence, Endpoint, Flow, Protocol, TcpFlags
+from controller.openflow.admission import admit
 from controller.openflow.classify import classify
 from controller.openflow.rules import (
     COPY_THEN,
@@ -33,11 +39,12 @@ from controller.openflow.rules import (
     Table,
     Value,
     flags,
+    masked,
 )
 from controller.wiring import ControllerConfiguration, routed
 
 DEFAULT_ROUTE = 1
-"""The priority of the default route. Any other rule of its table is more specific."""
+"""The priority of the default route. Any other rule is more specific, but the one for an unknown next hop."""
 
 _NOT_ONE_HOST = ("224.0.0.0", "224.0.0.0")  # class D, class E, and the broadcast
 _PORT_FIELDS = {Protocol.TCP: "tcp", Protocol.UDP: "udp"}
@@ -46,6 +53,7 @@ _OPENS_CONNECTION = flags(TcpFlags.SYN, TcpFlags.SYN | TcpFlags.ACK)
 
 def base_rules(configuration: ControllerConfiguration) -> Iterator[Rule]:
     """Yield the rules that stand before there is any mapping."""
+    yield from admit(configuration)
     yield from classify(configuration)
     yield from _translate(configuration)
     yield from _forward(configuration)
@@ -53,7 +61,7 @@ def base_rules(configuration: ControllerConfiguration) -> Iterator[Rule]:
 
 def _translate(configuration: ControllerConfiguration) -> Iterator[Rule]:
     for network in (configuration.inside.address.network, *routed(configuration.interfaces)):
-        yield from _misses(Table.OUTBOUND, ("ipv4_src", _masked(network)))
+        yield from _misses(Table.OUTBOUND, ("ipv4_src", masked(network)))
     for address in configuration.settings.external_addresses:
         yield from _misses(Table.INBOUND, ("ipv4_dst", str(address)))
 
@@ -66,11 +74,11 @@ def _misses(table: Table, ours: tuple[str, Value]) -> Iterator[Rule]:
 
 def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:
     networks = {interface.address.network for interface in configuration.interfaces}
-    for network in sorted(map(_masked, networks.union(routed(configuration.interfaces)))):
+    for network in sorted(map(masked, networks.union(routed(configuration.interfaces)))):
         yield Rule(Table.FORWARD, 5, (IPV4, ("ipv4_dst", network)), COPY_THEN, metered=True)
     for interface in configuration.interfaces:
         if interface.next_hop is not None:
-            yield Rule(Table.FORWARD, DEFAULT_ROUTE, (IPV4,), COPY_THEN, metered=True)
+            yield Rule(Table.FORWARD, DEFAULT_ROUTE - 1, (IPV4,), COPY_THEN, metered=True)
             # What has no next hop must not take that way: multicast and broadcast, and what is ours itself.
             yield Rule(Table.FORWARD, 10, (IPV4, ("ipv4_dst", _NOT_ONE_HOST)))
             for address in configuration.external_on(interface):
@@ -117,7 +125,7 @@ def network_rule(
     configuration: ControllerConfiguration, network: ipaddress.IPv4Network, mac: bytes, port: int
 ) -> Rule:
     """Return the rule that forwards to a network behind a host whose MAC address and port are known."""
-    match = (IPV4, ("ipv4_dst", _masked(network)))
+    match = (IPV4, ("ipv4_dst", masked(network)))
     return Rule(Table.FORWARD, 15, match, _by_way_of(configuration, mac, port))
 
 
@@ -133,10 +141,6 @@ def _by_way_of(configuration: ControllerConfiguration, mac: bytes, port: int) ->
         Act.DECREMENT_TTL,
         Output(port),
     )
-
-
-def _masked(network: ipaddress.IPv4Network) -> tuple[str, str]:
-    return (str(network.network_address), str(network.netmask))
 
 
 def _dotted(endpoint: Endpoint) -> str:

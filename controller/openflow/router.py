@@ -23,27 +23,25 @@ from controller.nat.events import (
     ThresholdReached,
 )
 from controller.nat.model import Answer, Flow, Limit, Mapping, Protocol, Side
-from controller.nat.tokens import TokenBucket
 from controller.nat.translator import Nat
 from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Ticket
 from controller.openflow.ageing import Ageing
-from controller.openflow.answers import reset, unreachable
+from controller.openflow.answers import reset
+from controller.openflow.drops import Drops
+from controller.openflow.errors import Errors
 from controller.openflow.frames import ICMP_ECHO_REQUEST, Arp, Ipv4, common
 from controller.openflow.icmp import IcmpError
 from controller.openflow.neighbours import Neighbours
 from controller.openflow.pipeline import base_rules
-from controller.openflow.rules import Table
+from controller.openflow.rules import Stopped, Table
 from controller.openflow.statistics import RuleCount
 from controller.openflow.switch import Arrival, Switch
-from controller.wiring import ControllerConfiguration, Interface
+from controller.wiring import ControllerConfiguration
 
 # By names of their own: looking up an enum's member takes as long as a call.
-INSIDE, ICMP, CLASSIFY, FORWARD = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.FORWARD
+INSIDE, ICMP, CLASSIFY, INBOUND = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.INBOUND
 NO_CAUSES: dict[Flow, Arrival] = {}
-
-ICMP_BURST = 65_536
-"""ICMP errors that may be sent at once: one for each refused packet, when a whole pool is asked for again."""
 
 
 class Router:
@@ -58,21 +56,24 @@ class Router:
         self.thresholds_reached = 0
         self.packet_ins_known_mappings = 0
         self.dropped_fragments = 0
-        self._icmp_tokens = TokenBucket(settings.icmp_rate, max(ICMP_BURST, settings.icmp_rate), now=0.0)
-        self._neighbours = Neighbours(configuration, switch)
+        self.drops = Drops()
+        self.errors = Errors(settings, switch)
+        self.neighbours = Neighbours(configuration, switch)
         self._ageing = Ageing()
         self._held: dict[Ticket, list[Arrival]] = {}
         self._interfaces = {interface.port: interface for interface in configuration.interfaces}
         self._sides = {port: interface.side for port, interface in self._interfaces.items()}
         self._own = {int(address) for address in configuration.own}
+        self._addresses = {int(interface.address.ip) for interface in configuration.interfaces}
 
     def connected(self, now: float) -> None:
         """Fill a switch's tables, whatever it held before."""
         self.nat.counts_restarted(now)
         self._switch.clear()
+        self.drops.restarted()
         for rule in base_rules(self._configuration):
             self._switch.install(rule)
-        self._neighbours.install()
+        self.neighbours.install()
         for flow in self.nat.flows():
             if flow.mapping.protocol is not Protocol.ICMP:
                 self._switch.add(flow, self._ageing.cookie(flow), None)
@@ -80,7 +81,7 @@ class Router:
     def packet_in(self, table: Table, in_port: int, frame: bytes, now: float) -> None:
         """Decide on a frame that the rules of `table` sent to the controller."""
         packet, side = common(frame), self._sides.get(in_port)
-        if packet is None or side is None or table is FORWARD or packet.destination >> 16 in self._own:
+        if packet is None or side is None or table > INBOUND or packet.destination >> 16 in self._own:
             self._uncommon(table, in_port, frame, now)
         else:
             self._translate(table, side, Arrival(frame, in_port, packet), now)
@@ -89,17 +90,23 @@ class Router:
         """Decide on anything that is not simply a packet to be translated."""
         arp, ip, interface = Arp.parse(frame), Ipv4.parse(frame), self._interfaces.get(in_port)
         if ip is not None and table is Table.FORWARD:
-            self._neighbours.resolve(frame, ip.destination, now)
+            self.neighbours.resolve(frame, ip.destination, now)
         elif interface is None:
             return  # the switch's own port
         elif arp is not None:
-            self._neighbours.arp(arp, interface)
-        elif ip is None:
-            return  # too short to be anything
+            self.neighbours.arp(arp, interface, now)
+        elif ip is None or not ip.is_sound:
+            self.drops.invalid += 1
+        elif ip.destination in self._addresses and self._is_for_us(ip):
+            self._answer(ip, now)
+        elif table is Table.EXPIRED:
+            self.drops.expired += 1
+            self.errors.expired(ip, interface, now)
+        elif table is Table.UNROUTED:
+            self.drops.unrouted += 1
+            self.errors.unrouted(ip, interface, now)
         elif ip.is_fragment:
             self.dropped_fragments += 1
-        elif ip.destination in self._own:
-            self._answer(ip, interface)
         elif (packet := ip.packet()) is not None:
             # Queries are asked from inside, and answered from outside.
             is_query, is_inside = ip.icmp_type == ICMP_ECHO_REQUEST, interface.side is Side.INSIDE
@@ -108,10 +115,18 @@ class Router:
         elif (error := IcmpError.parse(ip)) is not None:
             self._translate_error(interface.side, error)
 
-    def _answer(self, ip: Ipv4, interface: Interface) -> None:
-        """Answer a ping to the gateway itself, for hosts of the network that it comes from."""
-        if ip.icmp_type == ICMP_ECHO_REQUEST and ip.comes_from(interface.address.network):
+    def _is_for_us(self, ip: Ipv4) -> bool:
+        """Whether a packet to an address of the gateway is for itself, since the NAT may have it as well."""
+        return ip.destination in self._own or (ip.icmp_type == ICMP_ECHO_REQUEST and not ip.is_fragment)
+
+    def _answer(self, ip: Ipv4, now: float) -> None:
+        """Answer a packet to the gateway itself: a ping, at any of its addresses (RFC 1812 section 4.3.3.6)."""
+        if ip.is_fragment:
+            self.dropped_fragments += 1
+        elif ip.icmp_type == ICMP_ECHO_REQUEST:
             self._switch.forward(ip.echo_reply())
+        else:
+            self.errors.not_served(ip, now)
 
     # Packets
 
@@ -166,17 +181,25 @@ class Router:
     def _answer_refused(self, answer: Answer, arrival: Arrival, now: float) -> None:
         """Send an answer to the sender of a refused packet, where it may be sent."""
         counters = self.nat.counters[arrival.packet.protocol]
-        if answer is Answer.ICMP and self._icmp_tokens.take(now):
-            own = int(self._interfaces[arrival.in_port].address.ip)
-            frame = unreachable(arrival.ip, code=self._configuration.settings.icmp_code, source=own)
-            if frame is not None:
-                counters.icmp_sent += 1
-                self._switch.forward(frame)
+        if answer is Answer.ICMP:
+            interface = self._interfaces[arrival.in_port]
+            counters.icmp_sent += self.errors.refused(arrival.ip, interface, now)
         elif answer is Answer.RESET:
             frame = reset(arrival.ip)
             if frame is not None:
                 counters.resets_sent += 1
                 self._switch.forward(frame)
+
+    def _unresolved(self, frame: bytes, now: float) -> None:
+        """Answer a packet whose next hop is silent. The NAT translates the answer back, if it must."""
+        ip, routes = Ipv4.parse(frame), self.neighbours.routes
+        answer = None if ip is None else self.errors.unresolved(ip, self._configuration.inside, now)
+        if ip is None or answer is None:
+            return
+        if routes.is_inside(ip.source):
+            self._switch.forward(answer.frame)
+        elif (error := IcmpError.parse(answer)) is not None:
+            self._translate_error(Side.INSIDE if routes.is_inside(ip.destination) else Side.OUTSIDE, error)
 
     def _translate_error(self, side: Side, error: IcmpError) -> None:
         """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5). It changes no mapping."""
@@ -200,7 +223,8 @@ class Router:
 
     def tick(self, now: float) -> None:
         """End what is over by `now`, and ask for the counts of what may be idle."""
-        self._neighbours.tick(now)
+        for frame in self.neighbours.tick(now):
+            self._unresolved(frame, now)
         deadline = self.nat.next_deadline
         if deadline is None or deadline > now:
             return
@@ -229,6 +253,11 @@ class Router:
             now,
         )
         self._follow(now)
+
+    def sum_up(self) -> None:
+        """Ask for the counts of what rules drop before the NAT sees it."""
+        for why in Stopped:
+            self._switch.sum_up(why)
 
     def flush(self, now: float) -> None:
         """End every mapping, after which packets that wait go on."""

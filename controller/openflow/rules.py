@@ -6,6 +6,8 @@ Nothing here knows Ryu or sockets. Matches use OpenFlow's OXM names, as the fram
 from __future__ import annotations
 
 import enum
+import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from controller.nat.model import Protocol, TcpFlags
@@ -14,10 +16,22 @@ from controller.nat.model import Protocol, TcpFlags
 class Table(enum.IntEnum):
     """The tables, in the order in which a packet meets them."""
 
-    CLASSIFY = 0
-    OUTBOUND = 1
-    INBOUND = 2
-    FORWARD = 3
+    ADMIT = 0
+    CLASSIFY = 1
+    OUTBOUND = 2
+    INBOUND = 3
+    FORWARD = 4
+    EXPIRED = 5
+    UNROUTED = 6
+
+
+class Stopped(enum.IntEnum):
+    """Why a rule drops packets: the cookie of such rules, by which the switch counts what they drop."""
+
+    MARTIAN = 1 << 63 | 1
+    """An address that no host has (RFC 1812 section 5.3.7)."""
+    SPOOFED = 1 << 63 | 2
+    """A source that is not on that side or at that port (RFC 2827)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +55,8 @@ class Act(enum.Enum):
     TO_CONTROLLER = "controller"
     DECREMENT_TTL = "dec_ttl"
     AS_A_LAN_SWITCH = "normal"
+    MAY_RETURN = "in_port=0"
+    """Let the packet leave also by the port that it came in by."""
 
 
 Action = SetField | Output | Act
@@ -72,6 +88,18 @@ ARP = ("eth_type", 0x0806)
 IPV4 = ("eth_type", 0x0800)
 TCP = (IPV4, ("ip_proto", int(Protocol.TCP)))
 COPY_THEN = (Act.TO_CONTROLLER,)
+# The framework puts Nicira's fields first, and what they presuppose must come before them: so Nicira's as well.
+NICIRA_IPV4 = ("eth_type_nxm", 0x0800)
+
+
+def joined(addresses: Iterable[ipaddress.IPv4Address]) -> list[ipaddress.IPv4Network]:
+    """Return the fewest networks that have these addresses and no others."""
+    return list(ipaddress.collapse_addresses(map(ipaddress.IPv4Network, addresses)))
+
+
+def masked(network: ipaddress.IPv4Network) -> tuple[str, str]:
+    """Return the value of a match: all addresses of a network."""
+    return (str(network.network_address), str(network.netmask))
 
 
 def flags(value: TcpFlags, mask: TcpFlags) -> tuple[str, tuple[int, int]]:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from controller.nat.model import Flow, Packet
 from controller.openflow.frames import Ipv4
-from controller.openflow.rules import Rule
+from controller.openflow.rules import Rule, Stopped
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +38,9 @@ class Switch(Protocol):
     def install(self, rule: Rule) -> None:
         """Add a rule that belongs to no flow."""
 
+    def withdraw(self, rule: Rule) -> None:
+        """Remove a rule that belongs to no flow."""
+
     def add(self, flow: Flow, cookie: int, cause: Arrival | None) -> None:
         """Add a flow's rules. If one is refused, the flow is undone, and so is the packet `cause` that made it."""
 
@@ -55,3 +58,6 @@ class Switch(Protocol):
 
     def poll(self, cookie: int) -> None:
         """Ask for the packet counts of all rules with this cookie."""
+
+    def sum_up(self, why: Stopped) -> None:
+        """Ask how many packets were dropped for a reason."""

@@ -109,11 +109,16 @@ def forwarding(frame: bytes) -> bytes:
     return _head(messages.forwarding, None, len(frame)) + frame
 
 
+def sending(frame: bytes, port: int) -> bytes:
+    """Return the message that sends a frame out of a port."""
+    return _head(messages.sending, port, len(frame)) + frame
+
+
 @lru_cache(maxsize=_HEADS)
-def _head(message: Callable[..., Any], in_port: int | None, size: int) -> bytes:
+def _head(message: Callable[..., Any], port: int | None, size: int) -> bytes:
     """Return a packet-out up to its frame, which is `size` bytes long."""
     frame = bytes(size)
-    made = messages.serialised(message(frame) if in_port is None else message(frame, in_port))
+    made = messages.serialised(message(frame) if port is None else message(frame, port))
     return made[: len(made) - size]
 
 

@@ -57,6 +57,13 @@ class Keys(BaseModel):
         source="RFC 7857 section 3",
     )
 
+    source_validation: bool = described(
+        True,
+        "whether an inside host may send only from its own addresses, at its own port of the LAN",
+        source="RFC 2827, RFC 7513",
+        strict=True,
+    )
+
     # The pool
 
     ports: int = described(

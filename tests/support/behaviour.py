@@ -140,8 +140,8 @@ class Behaviour:
     def _rules(self, mapping: Mapping) -> list[tuple[object, ...]]:
         rules = []
         for peer, session in mapping.sessions.items():
-            outbound = (1, self._match(mapping, mapping.internal, peer, "src", "dst"), mapping.external)
-            inbound = (2, self._match(mapping, mapping.external, peer, "dst", "src"), mapping.internal)
+            outbound = (2, self._match(mapping, mapping.internal, peer, "src", "dst"), mapping.external)
+            inbound = (3, self._match(mapping, mapping.external, peer, "dst", "src"), mapping.internal)
             rules += [outbound, inbound] if session.is_outbound else [inbound]
         return rules
 

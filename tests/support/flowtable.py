@@ -28,6 +28,8 @@ _PREREQUISITES: dict[str, dict[str, int]] = {
     "ipv4_src": {"eth_type": IPV4},
     "ipv4_dst": {"eth_type": IPV4},
     "ip_frag": {"eth_type_nxm": IPV4},
+    "nw_ttl": {"eth_type_nxm": IPV4},
+    "arp_spa": {"eth_type": ARP_TYPE},
     "arp_tpa": {"eth_type": ARP_TYPE},
     "tcp_src": {"eth_type": IPV4, "ip_proto": TCP_NUMBER},
     "tcp_dst": {"eth_type": IPV4, "ip_proto": TCP_NUMBER},
@@ -111,7 +113,7 @@ class FlowTable:
         """Remove the rule with this table, match and priority; none is no error."""
         self._tables[rule.table].pop(_key(rule), None)
 
-    def run(self, data: bytes, in_port: int, *, table: Table = Table.CLASSIFY, reg0: int = 0) -> Outcome:
+    def run(self, data: bytes, in_port: int, *, table: Table = Table.ADMIT, reg0: int = 0) -> Outcome:
         """Send a frame through the tables, from `table` on, and say what became of it."""
         outcome, frame = Outcome(), Frame(data, in_port, reg0)
         at: Table | None = table
@@ -194,7 +196,7 @@ def _network_fields(packet: Layer, data: bytes) -> dict[str, int]:
     ethertype = packet[Dot1Q].type if Dot1Q in packet else getattr(packet, "type", 0)
     fields = {"eth_type": ethertype, "eth_type_nxm": ethertype}
     if ethertype == ARP_TYPE and ARP in packet:
-        fields["arp_tpa"] = _number(packet[ARP].pdst)
+        fields["arp_spa"], fields["arp_tpa"] = _number(packet[ARP].psrc), _number(packet[ARP].pdst)
     if ethertype == IPV4:
         available = len(data) - (18 if Dot1Q in packet else 14)
         fields |= _ipv4_fields(packet.getlayer(IP), available)
@@ -203,12 +205,15 @@ def _network_fields(packet: Layer, data: bytes) -> dict[str, int]:
 
 def _ipv4_fields(ip: Layer | None, available: int) -> dict[str, int]:
     if ip is None or ip.version != 4 or ip.ihl < 5 or not ip.ihl * 4 <= ip.len <= available:
-        return dict.fromkeys(("ip_proto", "ipv4_src", "ipv4_dst", "ip_frag"), 0)  # a header that makes no sense
+        return dict.fromkeys(
+            ("ip_proto", "ipv4_src", "ipv4_dst", "ip_frag", "nw_ttl"), 0
+        )  # a header that makes no sense
     is_fragment = bool(ip.frag or "MF" in ip.flags)
     fields = {
         "ip_proto": ip.proto,
         "ipv4_src": _number(ip.src),
         "ipv4_dst": _number(ip.dst),
+        "nw_ttl": ip.ttl,
         "ip_frag": is_fragment * ANY_FRAGMENT | bool(ip.frag) * LATER_FRAGMENT,
     }
     length = 0 if is_fragment else ip.len - ip.ihl * 4
@@ -234,6 +239,8 @@ def _apply(action: Action, frame: Frame, table: Table, outcome: Outcome) -> bool
                 outcome.outputs.append((port, frame.data()))
         case Act.TO_CONTROLLER:
             outcome.packet_ins.append(PacketIn(table, frame.in_port, frame.data()))
+        case Act.MAY_RETURN:
+            frame.in_port = 0
         case Act.AS_A_LAN_SWITCH:
             outcome.normal.append(frame.data())
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.nat.model import Flow
-from controller.openflow.rules import Rule
+from controller.openflow.rules import Rule, Stopped
 from controller.openflow.switch import Arrival
 
 
@@ -20,6 +20,10 @@ class Recorder:
     def install(self, rule: Rule) -> None:
         """Remember it."""
         self.asked.append(("install", rule))
+
+    def withdraw(self, rule: Rule) -> None:
+        """Remember it."""
+        self.asked.append(("withdraw", rule))
 
     def add(self, flow: Flow, cookie: int, cause: Arrival | None) -> None:
         """Remember it."""
@@ -44,3 +48,7 @@ class Recorder:
     def poll(self, cookie: int) -> None:
         """Remember it."""
         self.asked.append(("poll", cookie))
+
+    def sum_up(self, why: Stopped) -> None:
+        """Remember it."""
+        self.asked.append(("sum_up", why))

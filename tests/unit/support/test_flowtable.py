@@ -36,7 +36,7 @@ def test_a_frame_without_a_rule_is_dropped() -> None:
 
 def test_the_highest_priority_wins_and_counts() -> None:
     """OpenFlow 1.3.5 section 5.3: one rule matches, and its counter goes up."""
-    table = table_of(Rule(Table.CLASSIFY, 1, (), (Output(2),)), Rule(Table.CLASSIFY, 2, (IPV4,), (Output(3),)))
+    table = table_of(Rule(Table.ADMIT, 1, (), (Output(2),)), Rule(Table.ADMIT, 2, (IPV4,), (Output(3),)))
 
     assert [port for port, _ in table.run(bytes(FRAME), 1).outputs] == [3]
     assert [entry.packets for entry in table] == [0, 1]
@@ -44,9 +44,7 @@ def test_the_highest_priority_wins_and_counts() -> None:
 
 def test_equal_priorities_that_differ_are_an_error() -> None:
     """OpenFlow leaves the choice open, so no rule of ours may depend on it."""
-    table = table_of(
-        Rule(Table.CLASSIFY, 1, (), (Output(2),)), Rule(Table.CLASSIFY, 1, (("in_port", 1),), (Output(3),))
-    )
+    table = table_of(Rule(Table.ADMIT, 1, (), (Output(2),)), Rule(Table.ADMIT, 1, (("in_port", 1),), (Output(3),)))
 
     with pytest.raises(AmbiguousError):
         table.run(bytes(FRAME), 1)
@@ -69,7 +67,7 @@ def test_equal_priorities_that_differ_are_an_error() -> None:
 )
 def test_a_match_compares_under_its_mask(match: tuple[tuple[str, object], ...], hits: bool) -> None:
     """A field that the frame lacks never matches."""
-    table = table_of(Rule(Table.CLASSIFY, 1, match, (Output(2),)))
+    table = table_of(Rule(Table.ADMIT, 1, match, (Output(2),)))
 
     assert bool(table.run(bytes(FRAME), 1).outputs) == hits
 
@@ -79,8 +77,8 @@ def test_every_fragment_has_port_0(flags: str, offset: int) -> None:
     """Open vSwitch in its default fragment mode, the first fragment included (ovs-fields(7))."""
     fragment = ETHERNET / IP(src="10.0.0.1", dst="198.51.100.1", flags=flags, frag=offset) / UDP(sport=5, dport=7)
     table = table_of(
-        Rule(Table.CLASSIFY, 2, (IPV4, ("ip_proto", 17), ("udp_src", 5)), (Output(2),)),
-        Rule(Table.CLASSIFY, 1, (("eth_type_nxm", 0x0800), ("ip_frag", (1, 1))), (Output(3),)),
+        Rule(Table.ADMIT, 2, (IPV4, ("ip_proto", 17), ("udp_src", 5)), (Output(2),)),
+        Rule(Table.ADMIT, 1, (("eth_type_nxm", 0x0800), ("ip_frag", (1, 1))), (Output(3),)),
     )
 
     assert [port for port, _ in table.run(bytes(fragment), 1).outputs] == [3]
@@ -88,7 +86,7 @@ def test_every_fragment_has_port_0(flags: str, offset: int) -> None:
 
 def test_no_frame_goes_back_by_the_port_it_came_from() -> None:
     """OpenFlow 1.3.5 section 4.5: that takes the reserved port IN_PORT."""
-    table = table_of(Rule(Table.CLASSIFY, 1, (), (Output(1), Output(2))))
+    table = table_of(Rule(Table.ADMIT, 1, (), (Output(1), Output(2))))
 
     assert [port for port, _ in table.run(bytes(FRAME), 1).outputs] == [2]
 
@@ -96,7 +94,7 @@ def test_no_frame_goes_back_by_the_port_it_came_from() -> None:
 def test_what_is_rewritten_is_what_the_next_table_meets() -> None:
     """Actions apply at once, in their order, and checksums follow."""
     table = table_of(
-        Rule(Table.CLASSIFY, 1, TCP_ONLY, (SetField("tcp_src", 1024), Act.TO_CONTROLLER), Table.OUTBOUND),
+        Rule(Table.ADMIT, 1, TCP_ONLY, (SetField("tcp_src", 1024), Act.TO_CONTROLLER), Table.OUTBOUND),
         Rule(Table.OUTBOUND, 1, (*TCP_ONLY, ("tcp_src", 1024)), (SetField("ipv4_src", "192.0.2.1"), Output(2))),
     )
 
@@ -110,7 +108,7 @@ def test_what_is_rewritten_is_what_the_next_table_meets() -> None:
 @pytest.mark.parametrize(("ttl", "leaves"), [(2, [1]), (1, []), (0, [])])
 def test_a_ttl_that_runs_out_stops_the_packet(ttl: int, leaves: list[int]) -> None:
     """It is neither forwarded nor, unless asked for, told to the controller."""
-    table = table_of(Rule(Table.CLASSIFY, 1, (IPV4,), (Act.DECREMENT_TTL, Output(2))))
+    table = table_of(Rule(Table.ADMIT, 1, (IPV4,), (Act.DECREMENT_TTL, Output(2))))
 
     outputs = table.run(bytes(ETHERNET / IP(src="10.0.0.1", dst="198.51.100.1", ttl=ttl) / UDP()), 1).outputs
 
@@ -119,9 +117,9 @@ def test_a_ttl_that_runs_out_stops_the_packet(ttl: int, leaves: list[int]) -> No
 
 def test_a_rule_is_replaced_by_one_with_its_match_and_keeps_its_count() -> None:
     """OpenFlow 1.3.5 section 6.4, without the flag RESET_COUNTS."""
-    table = table_of(Rule(Table.CLASSIFY, 1, (), (Output(2),)))
+    table = table_of(Rule(Table.ADMIT, 1, (), (Output(2),)))
     table.run(bytes(FRAME), 1)
-    table.install(Rule(Table.CLASSIFY, 1, (), (Output(3),), cookie=9))
+    table.install(Rule(Table.ADMIT, 1, (), (Output(3),), cookie=9))
 
     assert [(entry.rule.cookie, entry.packets) for entry in table] == [(9, 1)]
 
@@ -129,10 +127,10 @@ def test_a_rule_is_replaced_by_one_with_its_match_and_keeps_its_count() -> None:
 @pytest.mark.parametrize(
     "rule",
     [
-        Rule(Table.CLASSIFY, 1, (("ipv4_src", "10.0.0.1"),)),
-        Rule(Table.CLASSIFY, 1, (IPV4, ("tcp_src", 5))),
-        Rule(Table.CLASSIFY, 1, (("tcp_src", 5), *TCP_ONLY)),
-        Rule(Table.CLASSIFY, 1, (IPV4, ("ipv4_src", ("10.0.0.1", "255.255.0.0")))),
+        Rule(Table.ADMIT, 1, (("ipv4_src", "10.0.0.1"),)),
+        Rule(Table.ADMIT, 1, (IPV4, ("tcp_src", 5))),
+        Rule(Table.ADMIT, 1, (("tcp_src", 5), *TCP_ONLY)),
+        Rule(Table.ADMIT, 1, (IPV4, ("ipv4_src", ("10.0.0.1", "255.255.0.0")))),
         Rule(Table.INBOUND, 1, (), (), Table.OUTBOUND),
         Rule(Table.INBOUND, 1, (), (), Table.INBOUND),
     ],

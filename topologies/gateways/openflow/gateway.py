@@ -26,8 +26,8 @@ def table_limits(settings: Settings) -> dict[int, int]:
     if settings.flow_limit is None:
         return {}
     return {
-        1: settings.flow_limit + 2,  # outbound: a connection's first packet, and any other without a rule
-        2: settings.flow_limit + 2 * len(settings.external_addresses),  # inbound: the same for each address
+        2: settings.flow_limit + 2,  # outbound: a connection's first packet, and any other without a rule
+        3: settings.flow_limit + 2 * len(settings.external_addresses),  # inbound: the same for each address
     }
 
 

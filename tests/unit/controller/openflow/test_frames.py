@@ -11,9 +11,10 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet as Layer
 from scapy.packet import Raw
+from scapy.utils import checksum as scapy_checksum
 
 from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags
-from controller.openflow.frames import Arp, Ipv4
+from controller.openflow.frames import Arp, Ipv4, checksum, common
 from tests.support.flowtable import with_checksums
 from tests.support.packets import hostile_frames
 
@@ -283,3 +284,39 @@ def test_the_padding_of_a_short_frame_is_no_part_of_the_message() -> None:
     assert ip is not None
     translated = Ether(ip.query(source=address("192.0.2.1"), identifier=1024))
     assert bytes(with_checksums(translated)) == bytes(translated)
+
+
+@pytest.mark.parametrize("at", [20, 24, 36, 45], ids=["IP header", "IP checksum", "ICMP checksum", "ICMP data"])
+@given(
+    data=st.binary(min_size=8, max_size=40), address=st.integers(1, 2**32 - 1), identifier=st.integers(0, 65535)
+)
+def test_damage_is_never_mended(at: int, data: bytes, address: int, identifier: int) -> None:
+    """RFC 1624: a checksum is corrected by the difference, so that one that was wrong stays wrong."""
+    frame = bytearray(bytes(ETHERNET / IP(src="10.0.0.1", dst="198.51.100.1") / ICMP(type=8, id=7) / Raw(data)))
+    sound = read(bytes(frame))
+    frame[at] ^= 0x10
+    damaged = read(bytes(frame))
+
+    assert sound.is_sound
+    assert read(sound.query(source=address, identifier=identifier)).is_sound
+    assert not damaged.is_sound
+    assert not read(damaged.query(source=address, identifier=identifier)).is_sound
+
+
+@given(frame=hostile_frames())
+def test_both_readers_agree(frame: bytes) -> None:
+    """The fast one returns a packet only for a sound frame, and the same one."""
+    packet, ip = common(frame), Ipv4.parse(frame)
+
+    if packet is not None:
+        assert ip is not None
+        assert ip.is_sound
+        assert ip.packet() == packet
+    elif ip is not None and ip.is_sound and ip.payload - ip.start == 20 and not ip.is_fragment:
+        assert ip.protocol not in (6, 17)
+
+
+@given(data=st.binary(max_size=64))
+def test_the_checksum_is_the_sum_of_words(data: bytes) -> None:
+    """RFC 1071, as Scapy computes it, also over zeros and an odd number of bytes."""
+    assert checksum(data) == scapy_checksum(data).to_bytes(2, "big")

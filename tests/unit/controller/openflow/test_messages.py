@@ -112,25 +112,37 @@ def test_open_vswitch_understands_every_message(as_open_vswitch_reads_it: list[s
 @pytest.mark.parametrize(
     "line",
     [
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 priority=20,tcp,nw_src=10.0.0.1,tp_src=40000 cookie:0x7 "
-        "actions=set_field:192.0.2.1->ip_src,set_field:1024->tcp_src,goto_table:3",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:2 priority=20,udp,nw_dst=192.0.2.1,tp_dst=1024 cookie:0x7 "
-        "actions=set_field:10.0.0.1->ip_dst,set_field:40000->udp_dst,goto_table:3",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): DEL_STRICT table:1 priority=20,tcp,nw_src=10.0.0.1,tp_src=40000 "
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:2 priority=20,tcp,nw_src=10.0.0.1,tp_src=40000 cookie:0x7 "
+        "actions=set_field:192.0.2.1->ip_src,set_field:1024->tcp_src,goto_table:4",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:3 priority=20,udp,nw_dst=192.0.2.1,tp_dst=1024 cookie:0x7 "
+        "actions=set_field:10.0.0.1->ip_dst,set_field:40000->udp_dst,goto_table:4",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): DEL_STRICT table:2 priority=20,tcp,nw_src=10.0.0.1,tp_src=40000 "
         "actions=drop",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 "
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:2 "
         "priority=30,tcp,reg0=0,nw_src=10.0.0.0/16,tcp_flags=+syn-ack actions=meter:1,CONTROLLER:65535",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=90,ip,in_port=3,nw_frag=yes actions=meter:1,CONTROLLER:65535",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=80,tcp,reg0=0,in_port=3,tcp_flags=+fin "
-        "actions=CONTROLLER:65535,goto_table:2",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:3 priority=20,ip,nw_dst=10.0.0.1 "
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=50,ip,in_port=1,dl_dst=02:00:0a:00:ff:fe,nw_src=10.0.0.1 "
+        "actions=goto_table:1",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=50,arp,in_port=1,arp_spa=10.0.0.1 actions=goto_table:1",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=60,ip,dl_dst=02:00:0a:00:ff:fe,nw_dst=224.0.0.0/3 "
+        "cookie:0x8000000000000001 actions=drop",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 priority=87,ip,in_port=3,nw_dst=192.0.2.1,nw_ttl=1 "
+        "actions=goto_table:5",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 priority=50,ip,dl_dst=02:00:0a:00:ff:fe,nw_dst=10.0.0.0/16 "
+        "actions=load:0->NXM_OF_IN_PORT[],goto_table:4",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 priority=85,ip,in_port=3,nw_dst=192.0.2.1,nw_frag=yes "
+        "actions=meter:1,CONTROLLER:65535",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 "
+        "priority=80,tcp,reg0=0,in_port=3,nw_dst=192.0.2.1,tcp_flags=+fin "
+        "actions=CONTROLLER:65535,goto_table:3",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:4 priority=20,ip,nw_dst=10.0.0.1 "
         "actions=set_field:02:00:0a:00:ff:fe->eth_src,set_field:02:00:0a:00:00:01->eth_dst,dec_ttl,output:1",
-        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=3 actions=set_field:0x1->reg0,resubmit(,0) data_len=5",
-        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=set_field:0x1->reg0,resubmit(,3) data_len=5",
+        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=3 actions=set_field:0x1->reg0,resubmit(,1) data_len=5",
+        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=set_field:0x1->reg0,resubmit(,4) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=output:3 data_len=5",
     ],
     ids=[
-        *("outbound rule", "inbound rule", "removal", "opening", "fragment", "FIN", "neighbour"),
+        *("outbound rule", "inbound rule", "removal", "opening", "host", "ARP of a host", "martian", "last hop"),
+        *("stays inside", "fragment", "FIN", "neighbour"),
         *("injected frame", "forwarded frame", "own frame"),
     ],
 )

@@ -202,7 +202,7 @@ def test_an_idle_udp_mapping_ends_and_one_in_use_stays() -> None:
 
     assert network.mapping(Protocol.UDP, network.alice, 5) is None
     assert network.mapping(Protocol.UDP, network.bob, 5) is not None
-    assert {entry.rule.table for entry in network.table if entry.rule.cookie} == {Table.OUTBOUND, Table.INBOUND}
+    assert {rule.table for rule in network.mapping_rules()} == {Table.OUTBOUND, Table.INBOUND}
     assert len(network.polls) == 6
 
 

@@ -11,8 +11,8 @@ from scapy.packet import Packet as Layer
 from scapy.packet import Raw
 
 from controller.nat.model import Protocol
-from controller.openflow import router
-from controller.openflow.rules import Rule
+from controller.openflow import errors
+from controller.openflow.rules import Rule, Table
 from tests.support.flowtable import with_checksums
 from tests.support.network import EXTERNAL, Arrival, Host, Network, echo, tcp, udp
 
@@ -112,7 +112,7 @@ def test_icmp_sends_the_sender_an_error_about_its_own_packet(make: Make, code: i
 
 def test_icmp_errors_are_limited_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 1812 section 4.3.2.8: a burst, then `icmp_rate` in a second; what is not sent is not counted as sent."""
-    monkeypatch.setattr(router, "ICMP_BURST", 3)
+    monkeypatch.setattr(errors, "BURST", 3)
     network = full(on_exhaustion="icmp", icmp_rate=2)
 
     def refused(attempts: int) -> int:
@@ -132,7 +132,7 @@ def test_icmp_errors_are_limited_in_number(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_whole_pool_of_attempts_may_be_refused_at_once() -> None:
     """The burst is above any scenario's refusals."""
-    assert router.ICMP_BURST >= 65_536
+    assert errors.BURST >= 65_536
 
 
 # reset
@@ -370,11 +370,13 @@ def only(network: Network, rules: int) -> Callable[[Rule], bool]:
     return lambda rule: len(network.mapping_rules()) >= rules
 
 
-@pytest.mark.parametrize("tables", [(1, 2), (1,)], ids=["both rules", "the outbound rule"])
+@pytest.mark.parametrize(
+    "tables", [(Table.OUTBOUND, Table.INBOUND), (Table.OUTBOUND,)], ids=["both rules", "the outbound rule"]
+)
 @pytest.mark.parametrize("make", [syn, datagram])
 @pytest.mark.parametrize("policy", ["drop", "icmp", "reset", "hold", "evict-lru"])
 def test_a_switch_without_room_is_a_limit_like_the_others(
-    policy: str, make: Make, tables: tuple[int, ...]
+    policy: str, make: Make, tables: tuple[Table, ...]
 ) -> None:
     """Nothing leaves and nothing stays behind; the sender gets the policy's answer."""
     network = Network(ports=4, on_exhaustion=policy, hold_timeout=2, fallback="icmp", **TIMERS)
