@@ -5,11 +5,24 @@ Messages that are sent often are filled in from `templates` instead, which are m
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
+from controller.openflow.frames import ETHERNET_BYTES
 from controller.openflow.framework import ProtocolDesc, ofproto, parser
-from controller.openflow.rules import INJECTED, Act, Action, Output, Rule, SetField, Table
+from controller.openflow.rules import (
+    INJECTED,
+    TOO_LARGE,
+    Act,
+    Action,
+    CheckLarger,
+    Output,
+    Resubmit,
+    Rule,
+    SetField,
+    Table,
+)
 from controller.openflow.statistics import FlowStatistics, RuleCount
 
 METER = 1
@@ -18,6 +31,14 @@ METER_RATE_PACKETS_S = 100_000
 
 _ALL_COOKIE_BITS = (1 << 64) - 1
 _VERSION = ProtocolDesc(ofproto.OFP_VERSION)
+
+_WHOLE_PORT = 15
+"""Of a field of 16 bits, all (ovs-actions(7), load: the offset, and one less than the number of bits)."""
+_CHECK_PKT_LARGER = 49
+"""Nicira's number of an action that neither framework has: ovs-actions(7), check_pkt_larger."""
+_CHECK = struct.Struct("!HHI6x")
+_LARGE_BIT = 1 << 16 | int(TOO_LARGE[0].removeprefix("reg")) << 9 | 4
+"""NXM's header of the register: class 1, its number, 4 bytes."""
 
 parser.OFPFlowStatsReply.cls_stats_body_cls = FlowStatistics
 
@@ -122,6 +143,12 @@ def _action(action: Action) -> Any:
             return parser.OFPActionSetField(**{name: value})
         case Output(port):
             return parser.OFPActionOutput(port)
+        case CheckLarger(most):
+            return parser.NXActionUnknown(_CHECK_PKT_LARGER, _CHECK.pack(most + ETHERNET_BYTES, 0, _LARGE_BIT))
+        case Resubmit(table):
+            return parser.NXActionResubmitTable(table_id=table)
+        case Act.FORGET_IN_PORT:
+            return parser.NXActionRegLoad(_WHOLE_PORT, "in_port_nxm", 0)
         case Act.TO_CONTROLLER:
             return parser.OFPActionOutput(ofproto.OFPP_CONTROLLER, ofproto.OFPCML_NO_BUFFER)
         case Act.DECREMENT_TTL:

@@ -35,15 +35,31 @@ class Output:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class CheckLarger:
+    """Set register 1 to 1 if the IPv4 packet has more than this number of bytes, else to 0."""
+
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resubmit:
+    """Send the packet through another table, which may be an earlier one."""
+
+    table: Table
+
+
 class Act(enum.Enum):
     """The actions that have no argument."""
 
     TO_CONTROLLER = "controller"
     DECREMENT_TTL = "dec_ttl"
     AS_A_LAN_SWITCH = "normal"
+    FORGET_IN_PORT = "in_port=0"
+    """No packet leaves by the port that it came in by. After this it may."""
 
 
-Action = SetField | Output | Act
+Action = SetField | Output | CheckLarger | Resubmit | Act
 Value = int | str | tuple[int, int] | tuple[str, str]
 Match = tuple[tuple[str, Value], ...]
 
@@ -68,6 +84,8 @@ INJECTED = 1
 """Register 0 of a packet that the controller has already decided on."""
 
 FRESH = ("reg0", 0)
+TOO_LARGE = ("reg1", 1)
+"""Of a packet with more bytes than `CheckLarger` allows."""
 ARP = ("eth_type", 0x0806)
 IPV4 = ("eth_type", 0x0800)
 TCP = (IPV4, ("ip_proto", int(Protocol.TCP)))
