@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict
 from controller.nat.model import Side as Side
 from controller.settings import Settings
 
+ETHERNET_MTU = 1500
+"""The most bytes of an IPv4 packet on a link, unless it has less room."""
+
 
 class Route(BaseModel):
     """A network behind a host of ours, which is the next hop to all its addresses."""
@@ -31,7 +34,8 @@ class Interface(BaseModel):
     All inside ports may share one address: together they are one LAN. Where there is a `next_hop`, the default
     route leaves by this port, through that router. The gateway then answers by ARP for the external addresses on
     the port's network. Its own address there may be one of them, as in most homes. `routes` lead to networks
-    behind hosts at an inside port: those of hosts with many addresses.
+    behind hosts at an inside port: those of hosts with many addresses. `mtu` is the most bytes of an IPv4 packet
+    on the link.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +45,7 @@ class Interface(BaseModel):
     address: ipaddress.IPv4Interface
     next_hop: ipaddress.IPv4Address | None = None
     routes: tuple[Route, ...] = ()
+    mtu: int = ETHERNET_MTU
 
 
 def routed(interfaces: Iterable[Interface]) -> list[ipaddress.IPv4Network]:
@@ -67,6 +72,15 @@ class ControllerConfiguration(BaseModel):
     def inside(self) -> Interface:
         """An inside port: all of them are one LAN, on which the gateway has one address."""
         return next(interface for interface in self.interfaces if interface.side is Side.INSIDE)
+
+    def mtu(self, side: Side) -> int:
+        """Return the most bytes of a packet that every link of a side has room for."""
+        return min(interface.mtu for interface in self.interfaces if interface.side is side)
+
+    @property
+    def inside_networks(self) -> list[ipaddress.IPv4Network]:
+        """The networks whose hosts are inside: the LAN, and those behind its hosts."""
+        return [self.inside.address.network, *routed(self.interfaces)]
 
     def external_on(self, interface: Interface) -> list[ipaddress.IPv4Address]:
         """Return the external addresses that are on the network of an interface."""

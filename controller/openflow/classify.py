@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.nat.model import Side, TcpFlags
-from controller.openflow.rules import ARP, COPY_THEN, FRESH, IPV4, TCP, Act, Rule, Table, flags
+from controller.openflow.rules import ARP, COPY_THEN, FRESH, IPV4, TCP, Act, Meter, Rule, Table, flags
 from controller.wiring import ControllerConfiguration
 
 TAGGED = ("vlan_vid", (0x1000, 0x1000))
@@ -26,7 +26,7 @@ def classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
     for interface in configuration.interfaces:
         if interface.side is Side.OUTSIDE:
             port, own = ("in_port", interface.port), interface.address.ip
-            yield Rule(table, 90, (port, *FRAGMENT), COPY_THEN, metered=True)
+            yield Rule(table, 90, (port, *FRAGMENT), COPY_THEN, metered=True, meter=Meter.FRAGMENTS)
             if own in configuration.own:
                 yield Rule(table, 85, (port, IPV4, ("ipv4_dst", str(own))), COPY_THEN, metered=True)
             for flag in (FIN, RST):
@@ -39,7 +39,7 @@ def classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
     to_us = ("eth_dst", configuration.mac)
     inside = str(configuration.inside.address.ip)
     yield Rule(table, 40, (ARP, ("arp_tpa", inside)), COPY_THEN, metered=True)
-    yield Rule(table, 35, (to_us, *FRAGMENT), COPY_THEN, metered=True)
+    yield Rule(table, 35, (to_us, *FRAGMENT), COPY_THEN, metered=True, meter=Meter.FRAGMENTS)
     for address in sorted(configuration.own):
         yield Rule(table, 30, (to_us, IPV4, ("ipv4_dst", str(address))), COPY_THEN, metered=True)
     for flag in (FIN, RST):

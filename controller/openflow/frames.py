@@ -19,6 +19,7 @@ ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST = 0, 8
 BROADCAST = b"\xff" * 6
 
 ETHERNET_BYTES = 14
+DONT_FRAGMENT = 0x4000
 INTACT = b"\0\0"
 """The Internet checksum of bytes that contain their own, correct checksum."""
 
@@ -151,6 +152,16 @@ class Ipv4:
         return self.source & int(network.netmask) == int(network.network_address)
 
     @property
+    def size(self) -> int:
+        """The bytes of the packet, from its header on."""
+        return self.end - self.start
+
+    @property
+    def dont_fragment(self) -> bool:
+        """Whether no router may send it on in fragments."""
+        return bool(_short(self.frame, self.start + 6) & DONT_FRAGMENT)
+
+    @property
     def is_intact(self) -> bool:
         """Whether the header's checksum is right."""
         return checksum(self.frame[self.start : self.payload]) == INTACT
@@ -184,13 +195,6 @@ class Ipv4:
                 return None
             flags = TcpFlags(self.frame[self.payload + 13] & 0x17)
         return Packet(Protocol(self.protocol), *endpoints, flags)
-
-    def query(self, *, source: int | None = None, destination: int | None = None, identifier: int) -> bytes:
-        """Return the ICMP query with another address and identifier, checksums mended."""
-        frame = bytearray(self.frame)
-        self.readdress(frame, source, destination)
-        frame[self.payload + 4 : self.payload + 6] = identifier.to_bytes(2, "big")
-        return self.mended(frame)
 
     def echo_reply(self) -> bytes:
         """Return the answer to an echo request: addresses swapped, TTL 64."""

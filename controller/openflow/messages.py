@@ -17,6 +17,7 @@ from controller.openflow.rules import (
     Act,
     Action,
     CheckLarger,
+    Meter,
     Output,
     Resubmit,
     Rule,
@@ -25,9 +26,11 @@ from controller.openflow.rules import (
 )
 from controller.openflow.statistics import FlowStatistics, RuleCount
 
-METER = 1
-METER_RATE_PACKETS_S = 100_000
-"""The rate beyond which packets to the controller are dropped: a flood that it cannot answer, never a fill."""
+METER_RATES_PACKETS_S = {Meter.PACKETS: 100_000, Meter.FRAGMENTS: 10_000}
+"""The rates beyond which packets to the controller are dropped: a flood that it cannot answer, never a fill.
+
+Fragments have less, so that a flood of them takes no more than a fraction of the controller's time.
+"""
 
 _ALL_COOKIE_BITS = (1 << 64) - 1
 _VERSION = ProtocolDesc(ofproto.OFP_VERSION)
@@ -51,7 +54,7 @@ def serialised(message: Any, xid: int = 0) -> bytes:
 
 
 def clear() -> Iterator[Any]:
-    """Yield the messages that remove every rule, and set the meter up anew."""
+    """Yield the messages that remove every rule, and set the meters up anew."""
     yield parser.OFPFlowMod(
         _VERSION,
         command=ofproto.OFPFC_DELETE,
@@ -60,13 +63,14 @@ def clear() -> Iterator[Any]:
         out_group=ofproto.OFPG_ANY,
     )
     yield parser.OFPMeterMod(_VERSION, command=ofproto.OFPMC_DELETE, meter_id=ofproto.OFPM_ALL)
-    yield parser.OFPMeterMod(
-        _VERSION,
-        command=ofproto.OFPMC_ADD,
-        flags=ofproto.OFPMF_PKTPS | ofproto.OFPMF_BURST,
-        meter_id=METER,
-        bands=[parser.OFPMeterBandDrop(rate=METER_RATE_PACKETS_S, burst_size=METER_RATE_PACKETS_S)],
-    )
+    for meter, rate in METER_RATES_PACKETS_S.items():
+        yield parser.OFPMeterMod(
+            _VERSION,
+            command=ofproto.OFPMC_ADD,
+            flags=ofproto.OFPMF_PKTPS | ofproto.OFPMF_BURST,
+            meter_id=meter,
+            bands=[parser.OFPMeterBandDrop(rate=rate, burst_size=rate)],
+        )
 
 
 def addition(rule: Rule) -> Any:
@@ -128,7 +132,7 @@ def _flow_mod(rule: Rule, command: int, instructions: list[Any]) -> Any:
 def _instructions(rule: Rule) -> list[Any]:
     instructions = []
     if rule.metered:
-        instructions.append(parser.OFPInstructionMeter(METER))
+        instructions.append(parser.OFPInstructionMeter(rule.meter))
     if rule.actions:
         actions = [_action(action) for action in rule.actions]
         instructions.append(parser.OFPInstructionActions(ofproto.OFPIT_APPLY_ACTIONS, actions))
@@ -147,7 +151,7 @@ def _action(action: Action) -> Any:
             return parser.NXActionUnknown(_CHECK_PKT_LARGER, _CHECK.pack(most + ETHERNET_BYTES, 0, _LARGE_BIT))
         case Resubmit(table):
             return parser.NXActionResubmitTable(table_id=table)
-        case Act.FORGET_IN_PORT:
+        case Act.MAY_RETURN:
             return parser.NXActionRegLoad(_WHOLE_PORT, "in_port_nxm", 0)
         case Act.TO_CONTROLLER:
             return parser.OFPActionOutput(ofproto.OFPP_CONTROLLER, ofproto.OFPCML_NO_BUFFER)

@@ -7,6 +7,7 @@ the id 0: without what they do there is no gateway.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from controller.nat.model import Dependence, Flow
@@ -29,6 +30,7 @@ class Outbox:
         self._unconfirmed: dict[int, tuple[Flow, Arrival | None]] = {}
         self._awaiting_barrier: dict[int, tuple[Flow, Arrival | None]] = {}
         self._polls: dict[int, int] = {}
+        self._to_do: dict[int, Callable[[float], None]] = {}
         self._is_asked = False
 
     def take(self) -> bytes:
@@ -40,9 +42,9 @@ class Outbox:
     # The router's orders
 
     def clear(self) -> None:
-        """Remove every rule, and set the meter up anew. Nothing that was sent before will be answered."""
+        """Remove every rule, and set the meters up anew. Nothing that was sent before will be answered."""
         self._pieces.clear()
-        for of_the_last_connection in (self._unconfirmed, self._awaiting_barrier, self._polls):
+        for of_the_last_connection in (self._unconfirmed, self._awaiting_barrier, self._polls, self._to_do):
             of_the_last_connection.clear()
         self._is_asked = False
         for message in messages.clear():
@@ -74,6 +76,12 @@ class Outbox:
         """Send a frame of our own out of a port."""
         self.append(messages.sending(frame, port))
 
+    def then(self, do: Callable[[float], None]) -> None:
+        """Ask for a confirmation of all orders up to now, after which `do` is to be called."""
+        self.xid = xid = self.xid % _MOST_XID + 1
+        self._to_do[xid] = do
+        self.append(messages.barrier(), xid)
+
     def poll(self, cookie: int) -> None:
         """Ask for the packet counts of all rules with this cookie."""
         self.xid = xid = self.xid % _MOST_XID + 1
@@ -98,6 +106,10 @@ class Outbox:
         """Take note that the switch has taken what was sent before the barrier."""
         self._is_asked = False
         self._awaiting_barrier.clear()
+
+    def done(self, xid: int) -> Callable[[float], None] | None:
+        """Return what was to be done after the orders that a confirmation is about, if anything."""
+        return self._to_do.pop(xid, None)
 
     def refused(self, xid: int) -> tuple[Flow, Arrival | None] | None:
         """Return the flow whose rule was refused, and the packet that made it; None for any other message."""

@@ -52,7 +52,7 @@ def base_rules(configuration: ControllerConfiguration) -> Iterator[Rule]:
 
 
 def _translate(configuration: ControllerConfiguration) -> Iterator[Rule]:
-    for network in (configuration.inside.address.network, *routed(configuration.interfaces)):
+    for network in configuration.inside_networks:
         yield from _misses(Table.OUTBOUND, ("ipv4_src", _masked(network)))
     for address in configuration.settings.external_addresses:
         yield from _misses(Table.INBOUND, ("ipv4_dst", str(address)))

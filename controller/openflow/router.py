@@ -22,20 +22,23 @@ from controller.nat.events import (
     Resumed,
     ThresholdReached,
 )
-from controller.nat.model import Answer, Flow, Limit, Mapping, Protocol, Side
+from controller.nat.model import Answer, Flow, Limit, Protocol, Side
 from controller.nat.tokens import TokenBucket
 from controller.nat.translator import Nat
 from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Ticket
 from controller.openflow.ageing import Ageing
 from controller.openflow.answers import reset, unreachable
+from controller.openflow.fragmenting import Sender
 from controller.openflow.frames import ICMP_ECHO_REQUEST, Arp, Ipv4, common
 from controller.openflow.icmp import IcmpError
 from controller.openflow.neighbours import Neighbours
 from controller.openflow.pipeline import base_rules
+from controller.openflow.reassembly import Reassembly, Whole
+from controller.openflow.rewriting import translated
 from controller.openflow.rules import Table
 from controller.openflow.statistics import RuleCount
-from controller.openflow.switch import Arrival, Switch
+from controller.openflow.switch import Arrival, Datagram, Switch
 from controller.wiring import ControllerConfiguration, Interface
 
 # By names of their own: looking up an enum's member takes as long as a call.
@@ -57,7 +60,8 @@ class Router:
         self.limits_reached: Counter[Limit] = Counter()
         self.thresholds_reached = 0
         self.packet_ins_known_mappings = 0
-        self.dropped_fragments = 0
+        self.reassembly = Reassembly(settings.fragments_limit, settings.in_force("fragment_min_timeout"))
+        self._sender = Sender(configuration, switch)
         self._icmp_tokens = TokenBucket(settings.icmp_rate, max(ICMP_BURST, settings.icmp_rate), now=0.0)
         self._neighbours = Neighbours(configuration, switch)
         self._ageing = Ageing()
@@ -65,6 +69,7 @@ class Router:
         self._interfaces = {interface.port: interface for interface in configuration.interfaces}
         self._sides = {port: interface.side for port, interface in self._interfaces.items()}
         self._own = {int(address) for address in configuration.own}
+        self._ours = self._own | {int(address) for address in settings.external_addresses}
 
     def connected(self, now: float) -> None:
         """Fill a switch's tables, whatever it held before."""
@@ -97,21 +102,40 @@ class Router:
         elif ip is None:
             return  # too short to be anything
         elif ip.is_fragment:
-            self.dropped_fragments += 1
-        elif ip.destination in self._own:
-            self._answer(ip, interface)
-        elif (packet := ip.packet()) is not None:
-            # Queries are asked from inside, and answered from outside.
-            is_query, is_inside = ip.icmp_type == ICMP_ECHO_REQUEST, interface.side is Side.INSIDE
-            if packet.protocol is not Protocol.ICMP or is_query == is_inside:
-                self._translate(table, interface.side, Arrival(frame, in_port, packet), now)
-        elif (error := IcmpError.parse(ip)) is not None:
-            self._translate_error(interface.side, error)
+            self._reassemble(ip, interface, now)
+        else:
+            self._whole(table, ip, interface, now)
 
-    def _answer(self, ip: Ipv4, interface: Interface) -> None:
+    def _reassemble(self, ip: Ipv4, interface: Interface, now: float) -> None:
+        """Decide on a packet when all its fragments have come."""
+        is_inside, reassembly = interface.side is INSIDE, self.reassembly
+        if not (self._sender.is_inside(ip.source) if is_inside else ip.destination in self._ours):
+            reassembly.dropped += 1
+        elif (whole := reassembly.add(interface.port, ip, now)) is not None:
+            table = Table.OUTBOUND if is_inside else Table.INBOUND
+            self._whole(table, whole.ip, interface, now, whole)
+
+    def _whole(
+        self, table: Table, ip: Ipv4, interface: Interface, now: float, came_as: Whole | None = None
+    ) -> None:
+        """Decide on a whole packet. `came_as` is how it came, if it came in fragments."""
+        side, most = interface.side, None if came_as is None else came_as.most
+        if ip.destination in self._own:
+            self._answer(ip, interface, most)
+        elif (packet := ip.packet()) is not None:
+            if packet.protocol is not ICMP and came_as is None:
+                self._translate(table, side, Arrival(ip.frame, interface.port, packet), now)
+            # Queries are asked from inside, and answered from outside.
+            elif packet.protocol is not ICMP or (ip.icmp_type == ICMP_ECHO_REQUEST) == (side is INSIDE):
+                first = ip if came_as is None else came_as.first
+                self._decide(side, Datagram(ip.frame, interface.port, packet, first, most), now)
+        elif (error := IcmpError.parse(ip)) is not None:
+            self._translate_error(side, error, most)
+
+    def _answer(self, ip: Ipv4, interface: Interface, most: int | None) -> None:
         """Answer a ping to the gateway itself, for hosts of the network that it comes from."""
         if ip.icmp_type == ICMP_ECHO_REQUEST and ip.comes_from(interface.address.network):
-            self._switch.forward(ip.echo_reply())
+            self._sender.forward(ip.echo_reply(), most)
 
     # Packets
 
@@ -122,7 +146,7 @@ class Router:
             self._follow(now)
             return
         verdict = self.nat.outbound(packet, now) if side is INSIDE else self.nat.inbound(packet, now)
-        if type(verdict) is not Translate or packet.protocol is ICMP:
+        if type(verdict) is not Translate:
             self._do(verdict, side, arrival, now)
             return
         # The same as `_do` for nearly all packets, in two calls less.
@@ -131,6 +155,11 @@ class Router:
         if not verdict.created:
             self.packet_ins_known_mappings += not packet.opens_connection
         self._switch.inject(arrival.frame, arrival.in_port)
+
+    def _decide(self, side: Side, datagram: Datagram, now: float) -> None:
+        """Decide on a packet that no rule forwards."""
+        nat, packet = self.nat, datagram.packet
+        self._do(nat.outbound(packet, now) if side is INSIDE else nat.inbound(packet, now), side, datagram, now)
 
     def _do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Carry out a verdict, after what else happened, so that an injected packet meets the new rules."""
@@ -147,28 +176,34 @@ class Router:
     def _conclude(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Send the packet itself on, or send its sender the answer."""
         if isinstance(verdict, Translate):
-            if arrival.packet.protocol is ICMP:
-                self._forward_query(side, verdict.flow.mapping, arrival.ip)
-            else:
+            flow = verdict.flow
+            if not isinstance(arrival, Datagram):
                 self._switch.inject(arrival.frame, arrival.in_port)
+            elif arrival.packet.protocol is ICMP:
+                self._forward(side, flow, arrival)
+            else:
+                self._switch.then(lambda _: self._forward(side, flow, arrival))
         elif isinstance(verdict, Refuse):
             self._answer_refused(verdict.answer, arrival, now)
 
-    def _forward_query(self, side: Side, mapping: Mapping, ip: Ipv4) -> None:
-        """Translate an ICMP query here: OpenFlow cannot set its identifier."""
-        if side is Side.INSIDE:
-            external = mapping.external
-            self._switch.forward(ip.query(source=external.address, identifier=external.port))
+    def _forward(self, side: Side, flow: Flow, datagram: Datagram) -> None:
+        """Translate a packet here and send it on, unless the switch has refused the rules of its flow."""
+        mapping = flow.mapping
+        if not flow.is_live:
+            return
+        if side is INSIDE:
+            frame = translated(datagram.ip, source=mapping.external)
         else:
-            internal = mapping.internal
-            self._switch.forward(ip.query(destination=internal.address, identifier=internal.port))
+            frame = translated(datagram.ip, destination=mapping.internal)
+        self._sender.forward(frame, datagram.most)
 
     def _answer_refused(self, answer: Answer, arrival: Arrival, now: float) -> None:
         """Send an answer to the sender of a refused packet, where it may be sent."""
         counters = self.nat.counters[arrival.packet.protocol]
         if answer is Answer.ICMP and self._icmp_tokens.take(now):
             own = int(self._interfaces[arrival.in_port].address.ip)
-            frame = unreachable(arrival.ip, code=self._configuration.settings.icmp_code, source=own)
+            quoted = arrival.first if isinstance(arrival, Datagram) else arrival.ip
+            frame = unreachable(quoted, code=self._configuration.settings.icmp_code, source=own)
             if frame is not None:
                 counters.icmp_sent += 1
                 self._switch.forward(frame)
@@ -178,29 +213,28 @@ class Router:
                 counters.resets_sent += 1
                 self._switch.forward(frame)
 
-    def _translate_error(self, side: Side, error: IcmpError) -> None:
+    def _translate_error(self, side: Side, error: IcmpError, most: int | None) -> None:
         """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5). It changes no mapping."""
         about = error.embedded
         if side is Side.OUTSIDE:
             flow = self.nat.inbound_flow(about.protocol, about.source, about.destination)
             if flow is not None:
                 internal = flow.mapping.internal
-                self._switch.forward(
-                    error.translated(outer_destination=internal.address, embedded_source=internal)
-                )
+                frame = error.translated(outer_destination=internal.address, embedded_source=internal)
+                self._sender.forward(frame, most)
         else:
             flow = self.nat.outbound_flow(about.protocol, about.destination, about.source)
             if flow is not None:
                 external = flow.mapping.external
-                self._switch.forward(
-                    error.translated(outer_source=external.address, embedded_destination=external)
-                )
+                frame = error.translated(outer_source=external.address, embedded_destination=external)
+                self._sender.forward(frame, most)
 
     # Time, and what the switch reports
 
     def tick(self, now: float) -> None:
         """End what is over by `now`, and ask for the counts of what may be idle."""
         self._neighbours.tick(now)
+        self.reassembly.tick(now)
         deadline = self.nat.next_deadline
         if deadline is None or deadline > now:
             return

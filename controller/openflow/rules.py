@@ -20,6 +20,13 @@ class Table(enum.IntEnum):
     FORWARD = 3
 
 
+class Meter(enum.IntEnum):
+    """The meters that protect the controller, by what they let pass: one flood does not stop anything else."""
+
+    PACKETS = 1
+    FRAGMENTS = 2
+
+
 @dataclass(frozen=True, slots=True)
 class SetField:
     """Rewrite a header field or a register, by its OXM name."""
@@ -55,8 +62,8 @@ class Act(enum.Enum):
     TO_CONTROLLER = "controller"
     DECREMENT_TTL = "dec_ttl"
     AS_A_LAN_SWITCH = "normal"
-    FORGET_IN_PORT = "in_port=0"
-    """No packet leaves by the port that it came in by. After this it may."""
+    MAY_RETURN = "in_port=0"
+    """Let the packet leave also by the port that it came in by."""
 
 
 Action = SetField | Output | CheckLarger | Resubmit | Act
@@ -68,7 +75,7 @@ Match = tuple[tuple[str, Value], ...]
 class Rule:
     """A flow rule. Matched packets take `actions` in order, then go on to the table `goto`.
 
-    `metered` rules pass through the meter that protects the controller.
+    The packets of `metered` rules pass through the `meter`, which protects the controller.
     """
 
     table: Table
@@ -78,6 +85,7 @@ class Rule:
     goto: Table | None = None
     metered: bool = False
     cookie: int = 0
+    meter: Meter = Meter.PACKETS
 
 
 INJECTED = 1

@@ -37,7 +37,8 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "dropped_hold_packets": "lastport: packets that could not be held",
         "dropped_unmapped_packets": "lastport: packets that belong to no mapping and may not make one",
         "dropped_filtered_packets": "RFC 4787 REQ-8: packets that the filtering behaviour keeps out",
-        "dropped_fragments": "lastport: fragments",
+        "fragments_waiting": "lastport: fragments that wait for the rest of their packets",
+        "dropped_fragments": "RFC 8512 dropped-fragments, RFC 7659 natv2InstanceFragmentDrops",
         "icmp_sent": "RFC 5508 REQ-8: ICMP errors sent to the senders of refused packets",
         "resets_sent": "lastport: TCP resets sent to the senders of refused packets",
         "packet_ins_known_mappings": "lastport: packets of known mappings that needed the controller",
@@ -50,6 +51,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "quota_exceeded_sessions": "RFC 8158 quota exceeded: sessions",
         "quota_exceeded_flow_table": "RFC 8158 quota exceeded: rules of the switch",
         "quota_exceeded_hold_queue": "RFC 8158 quota exceeded: packets held",
+        "quota_exceeded_fragments": "RFC 8158 quota exceeded: fragments pending reassembly",
         "threshold_reached": "RFC 8512 notify-pool-usage",
     }
 )

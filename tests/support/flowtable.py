@@ -257,7 +257,7 @@ def _apply(action: Action, frame: Frame, table: Table, outcome: Outcome) -> bool
             return frame.decrement_ttl()  # the switch could tell its controller, but ours does not ask for it
         case CheckLarger(most):
             frame.set(TOO_LARGE[0], int(len(frame.data()) > most + ETHERNET_BYTES))
-        case Act.FORGET_IN_PORT:
+        case Act.MAY_RETURN:
             frame.set("in_port", 0)
         case Output(port):
             if port != frame.in_port:

@@ -255,6 +255,10 @@ class _Switch:
     def send(self, frame: bytes, port: int) -> None:
         self._network._deliver(port, frame)
 
+    def then(self, do: Callable[[float], None]) -> None:
+        network = self._network
+        network._events.append(lambda: do(network.now))
+
     def poll(self, cookie: int) -> None:
         network = self._network
         network.polls.append(cookie)

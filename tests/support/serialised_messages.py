@@ -54,7 +54,7 @@ ROUND = Rule(
     Table.FORWARD,
     25,
     (("eth_type", 0x0800),),
-    (CheckLarger(1200), SetField("reg0", 0), Act.FORGET_IN_PORT, Resubmit(Table.INBOUND)),
+    (CheckLarger(1200), SetField("reg0", 0), Act.MAY_RETURN, Resubmit(Table.INBOUND)),
 )
 """It has the actions that are Nicira's."""
 UNUSUAL = Rule(

@@ -120,7 +120,7 @@ def test_open_vswitch_understands_every_message(as_open_vswitch_reads_it: list[s
         "actions=drop",
         "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 "
         "priority=30,tcp,reg0=0,nw_src=10.0.0.0/16,tcp_flags=+syn-ack actions=meter:1,CONTROLLER:65535",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=90,ip,in_port=3,nw_frag=yes actions=meter:1,CONTROLLER:65535",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=90,ip,in_port=3,nw_frag=yes actions=meter:2,CONTROLLER:65535",
         "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=80,tcp,reg0=0,in_port=3,tcp_flags=+fin "
         "actions=CONTROLLER:65535,goto_table:2",
         "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:3 priority=20,ip,nw_dst=10.0.0.1 "
@@ -142,10 +142,11 @@ def test_open_vswitch_reads_what_is_meant(as_open_vswitch_reads_it: list[str], l
 
 
 def test_the_controller_is_protected_from_a_flood(as_open_vswitch_reads_it: list[str]) -> None:
-    """The meter drops what exceeds 100,000 packets a second."""
+    """A meter drops what exceeds 100,000 packets a second, and another what exceeds 10,000 fragments."""
     text = "\n".join(as_open_vswitch_reads_it)
 
     assert "ADD meter=1 pktps burst bands=\ntype=drop rate=100000 burst_size=100000" in text
+    assert "ADD meter=2 pktps burst bands=\ntype=drop rate=10000 burst_size=10000" in text
 
 
 def test_a_poll_asks_for_one_cookie_exactly(outputs: dict[str, Output]) -> None:
