@@ -26,10 +26,11 @@ from controller.openflow.rules import (
 )
 from controller.openflow.statistics import FlowStatistics, RuleCount
 
-METER_RATES_PACKETS_S = {Meter.PACKETS: 100_000, Meter.FRAGMENTS: 10_000}
-"""The rates beyond which packets to the controller are dropped: a flood that it cannot answer, never a fill.
+METERS = {Meter.PACKETS: (100_000, 100_000), Meter.FRAGMENTS: (10_000, 1_000)}
+"""The packets to the controller in a second, and those at once, beyond which they are dropped.
 
-Fragments have less, so that a flood of them takes no more than a fraction of the controller's time.
+Packets may come as fast as a fill brings them, and are dropped only in a flood that the controller cannot answer.
+A flood of fragments must not take more than a fraction of its time.
 """
 
 _ALL_COOKIE_BITS = (1 << 64) - 1
@@ -63,13 +64,13 @@ def clear() -> Iterator[Any]:
         out_group=ofproto.OFPG_ANY,
     )
     yield parser.OFPMeterMod(_VERSION, command=ofproto.OFPMC_DELETE, meter_id=ofproto.OFPM_ALL)
-    for meter, rate in METER_RATES_PACKETS_S.items():
+    for meter, (rate, burst) in METERS.items():
         yield parser.OFPMeterMod(
             _VERSION,
             command=ofproto.OFPMC_ADD,
             flags=ofproto.OFPMF_PKTPS | ofproto.OFPMF_BURST,
             meter_id=meter,
-            bands=[parser.OFPMeterBandDrop(rate=rate, burst_size=rate)],
+            bands=[parser.OFPMeterBandDrop(rate=rate, burst_size=burst)],
         )
 
 

@@ -102,7 +102,7 @@ class Wire:
                 wire.send(self.to + bytes.fromhex(self.host.MAC().replace(":", "")) + b"\x08\x00" + packet)
 
 
-def incoming(wire: socket.socket, within: float = WITHIN_S) -> Iterator[bytes]:
+def incoming(wire: socket.socket, within: float) -> Iterator[bytes]:
     """Yield the packets that come from the gateway, until a deadline."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:

@@ -146,7 +146,7 @@ def test_the_controller_is_protected_from_a_flood(as_open_vswitch_reads_it: list
     text = "\n".join(as_open_vswitch_reads_it)
 
     assert "ADD meter=1 pktps burst bands=\ntype=drop rate=100000 burst_size=100000" in text
-    assert "ADD meter=2 pktps burst bands=\ntype=drop rate=10000 burst_size=10000" in text
+    assert "ADD meter=2 pktps burst bands=\ntype=drop rate=10000 burst_size=1000" in text
 
 
 def test_a_poll_asks_for_one_cookie_exactly(outputs: dict[str, Output]) -> None:
