@@ -78,6 +78,13 @@ class ControllerConfiguration(BaseModel):
         return min(interface.mtu for interface in self.interfaces if interface.side is side)
 
     @property
+    def largest_outbound(self) -> int | None:
+        """The most bytes of a packet that outside links have room for, or None if they have room for all."""
+        room = self.mtu(Side.OUTSIDE)
+        inside = (interface.mtu for interface in self.interfaces if interface.side is Side.INSIDE)
+        return room if room < max(inside) else None
+
+    @property
     def inside_networks(self) -> list[ipaddress.IPv4Network]:
         """The networks whose hosts are inside: the LAN, and those behind its hosts."""
         return [self.inside.address.network, *routed(self.interfaces)]

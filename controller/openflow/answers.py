@@ -23,18 +23,18 @@ _TCP = struct.Struct("!HHIIBBHHH")
 _DONT_FRAGMENT = 0x4000
 
 
-def unreachable(ip: Ipv4, *, code: int, source: int) -> bytes | None:
+def unreachable(ip: Ipv4, *, code: int, source: int, mtu: int = 0) -> bytes | None:
     """Return ICMP Destination Unreachable from `source` to the sender of a packet, or None if it must not be sent.
 
-    It embeds the packet as its sender wrote it, up to the bytes that fit. `code` may be any but 4, which needs an
-    MTU.
+    It embeds the packet as its sender wrote it, up to the bytes that fit. With code 4 goes the MTU of the next hop
+    (RFC 1191 section 4).
     """
     # RFC 1812 section 4.3.2.7: not about an error, nor about a later fragment.
     is_error = ip.protocol == Protocol.ICMP and ip.icmp_type in _ERRORS
     if is_error or not ip.has_transport or not _may_be_answered(ip):
         return None
     embedded = ip.frame[ip.start : min(ip.end, ip.start + ICMP_BYTES - _IPV4.size - 8)]
-    message = struct.pack("!BBHI", DESTINATION_UNREACHABLE, code, 0, 0) + embedded
+    message = struct.pack("!BBHI", DESTINATION_UNREACHABLE, code, 0, mtu) + embedded
     return _back(ip, Protocol.ICMP, source, message[:2] + checksum(message) + message[4:])
 
 

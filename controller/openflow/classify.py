@@ -9,7 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.nat.model import Side, TcpFlags
-from controller.openflow.rules import ARP, COPY_THEN, FRESH, IPV4, TCP, Act, Meter, Rule, Table, flags
+from controller.openflow.rules import (
+    ARP,
+    COPY_THEN,
+    FRESH,
+    IPV4,
+    TCP,
+    Act,
+    Action,
+    CheckLarger,
+    Meter,
+    Rule,
+    Table,
+    flags,
+)
 from controller.wiring import ControllerConfiguration
 
 TAGGED = ("vlan_vid", (0x1000, 0x1000))
@@ -42,7 +55,14 @@ def classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
     yield Rule(table, 35, (to_us, *FRAGMENT), COPY_THEN, metered=True, meter=Meter.FRAGMENTS)
     for address in sorted(configuration.own):
         yield Rule(table, 30, (to_us, IPV4, ("ipv4_dst", str(address))), COPY_THEN, metered=True)
+    check = _check_of_size(configuration)
     for flag in (FIN, RST):
-        yield Rule(table, 25, (FRESH, to_us, *TCP, flag), COPY_THEN, Table.OUTBOUND)
-    yield Rule(table, 20, (to_us, IPV4), (), Table.OUTBOUND)
+        yield Rule(table, 25, (FRESH, to_us, *TCP, flag), (*COPY_THEN, *check), Table.OUTBOUND)
+    yield Rule(table, 20, (to_us, IPV4), check, Table.OUTBOUND)
     yield Rule(table, 10, (), (Act.AS_A_LAN_SWITCH,))
+
+
+def _check_of_size(configuration: ControllerConfiguration) -> tuple[Action, ...]:
+    """Return the action that marks what no outside link has room for, if anything can be that large."""
+    most = configuration.largest_outbound
+    return () if most is None else (CheckLarger(most),)

@@ -24,6 +24,7 @@ from controller.openflow.rules import (
     FRESH,
     IPV4,
     TCP,
+    TOO_LARGE,
     Act,
     Action,
     Match,
@@ -52,6 +53,8 @@ def base_rules(configuration: ControllerConfiguration) -> Iterator[Rule]:
 
 
 def _translate(configuration: ControllerConfiguration) -> Iterator[Rule]:
+    if configuration.largest_outbound is not None:
+        yield Rule(Table.OUTBOUND, 40, (TOO_LARGE, IPV4), COPY_THEN, metered=True)
     for network in configuration.inside_networks:
         yield from _misses(Table.OUTBOUND, ("ipv4_src", _masked(network)))
     for address in configuration.settings.external_addresses:

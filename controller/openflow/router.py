@@ -29,8 +29,8 @@ from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Ticket
 from controller.openflow.ageing import Ageing
 from controller.openflow.answers import reset, unreachable
-from controller.openflow.fragmenting import Sender
-from controller.openflow.frames import ICMP_ECHO_REQUEST, Arp, Ipv4, common
+from controller.openflow.fragmenting import MOST_BYTES, Sender
+from controller.openflow.frames import ETHERNET_BYTES, ICMP_ECHO_REQUEST, Arp, Ipv4, common
 from controller.openflow.icmp import IcmpError
 from controller.openflow.neighbours import Neighbours
 from controller.openflow.pipeline import base_rules
@@ -45,6 +45,8 @@ from controller.wiring import ControllerConfiguration, Interface
 INSIDE, ICMP, CLASSIFY, FORWARD = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.FORWARD
 NO_CAUSES: dict[Flow, Arrival] = {}
 
+FRAGMENTATION_NEEDED = 4
+"""The code of Destination Unreachable for a packet that is too large."""
 ICMP_BURST = 65_536
 """ICMP errors that may be sent at once: one for each refused packet, when a whole pool is asked for again."""
 
@@ -62,6 +64,8 @@ class Router:
         self.packet_ins_known_mappings = 0
         self.reassembly = Reassembly(settings.fragments_limit, settings.in_force("fragment_min_timeout"))
         self._sender = Sender(configuration, switch)
+        self._room = configuration.largest_outbound or MOST_BYTES
+        self._usual = self._room + ETHERNET_BYTES
         self._icmp_tokens = TokenBucket(settings.icmp_rate, max(ICMP_BURST, settings.icmp_rate), now=0.0)
         self._neighbours = Neighbours(configuration, switch)
         self._ageing = Ageing()
@@ -85,7 +89,13 @@ class Router:
     def packet_in(self, table: Table, in_port: int, frame: bytes, now: float) -> None:
         """Decide on a frame that the rules of `table` sent to the controller."""
         packet, side = common(frame), self._sides.get(in_port)
-        if packet is None or side is None or table is FORWARD or packet.destination >> 16 in self._own:
+        if (
+            packet is None
+            or side is None
+            or table is FORWARD
+            or packet.destination >> 16 in self._own
+            or len(frame) > self._usual
+        ):
             self._uncommon(table, in_port, frame, now)
         else:
             self._translate(table, side, Arrival(frame, in_port, packet), now)
@@ -120,10 +130,15 @@ class Router:
     ) -> None:
         """Decide on a whole packet. `came_as` is how it came, if it came in fragments."""
         side, most = interface.side, None if came_as is None else came_as.most
+        is_too_large = side is INSIDE and (most or ip.size) > self._room and ip.destination not in self._ours
         if ip.destination in self._own:
             self._answer(ip, interface, most)
+        elif is_too_large and table is CLASSIFY:
+            return  # the copy of a segment that comes again, since its link has no room for it
+        elif is_too_large and ip.dont_fragment:
+            self._tell_size(ip if came_as is None else came_as.first, now)
         elif (packet := ip.packet()) is not None:
-            if packet.protocol is not ICMP and came_as is None:
+            if packet.protocol is not ICMP and came_as is None and not is_too_large:
                 self._translate(table, side, Arrival(ip.frame, interface.port, packet), now)
             # Queries are asked from inside, and answered from outside.
             elif packet.protocol is not ICMP or (ip.icmp_type == ICMP_ECHO_REQUEST) == (side is INSIDE):
@@ -131,6 +146,15 @@ class Router:
                 self._decide(side, Datagram(ip.frame, interface.port, packet, first, most), now)
         elif (error := IcmpError.parse(ip)) is not None:
             self._translate_error(side, error, most)
+
+    def _tell_size(self, ip: Ipv4, now: float) -> None:
+        """Tell an inside host how large a packet may be (RFC 4787 REQ-13, RFC 1191 section 4)."""
+        own = int(self._configuration.inside.address.ip)
+        if ip.protocol in self.nat.counters and self._icmp_tokens.take(now):
+            frame = unreachable(ip, code=FRAGMENTATION_NEEDED, source=own, mtu=self._room)
+            if frame is not None:
+                self.nat.counters[Protocol(ip.protocol)].icmp_sent += 1
+                self._switch.forward(frame)
 
     def _answer(self, ip: Ipv4, interface: Interface, most: int | None) -> None:
         """Answer a ping to the gateway itself, for hosts of the network that it comes from."""

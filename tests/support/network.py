@@ -77,9 +77,10 @@ class Network:
         seed: int = 1,
         topology: type[Topology] = Home,
         addresses_per_client: int = 1,
+        outside_mtu: int = 1500,
         **settings: object,
     ) -> None:
-        home = topology(clients=clients, addresses_per_client=addresses_per_client)
+        home = topology(clients=clients, addresses_per_client=addresses_per_client, outside_mtu=outside_mtu)
         addresses = {name: home.addresses[name] for name in home.clients}
         for interface in home.wiring["gateway"]:
             if interface.next_hop:
