@@ -89,6 +89,11 @@ class ControllerConfiguration(BaseModel):
         """The networks whose hosts are inside: the LAN, and those behind its hosts."""
         return [self.inside.address.network, *routed(self.interfaces)]
 
+    @property
+    def external_networks(self) -> list[ipaddress.IPv4Network]:
+        """The external addresses as networks, as few as possible."""
+        return list(ipaddress.collapse_addresses(map(ipaddress.IPv4Network, self.settings.external_addresses)))
+
     def external_on(self, interface: Interface) -> list[ipaddress.IPv4Address]:
         """Return the external addresses that are on the network of an interface."""
         external = self.settings.external_addresses

@@ -54,13 +54,23 @@ class Ports:
         self._held_down: deque[Freed] = deque()
         self.allocated = 0
 
-    def allocate(self, address: int, internal: Endpoint, destination: Endpoint, now: float) -> Endpoint | None:
-        """Take an external endpoint at `address`, or return None if there is none for `internal`."""
+    def allocate(
+        self, address: int, internal: Endpoint, destination: Endpoint, remote: Endpoint, now: float
+    ) -> Endpoint | None:
+        """Take an external endpoint at `address`, or return None if there is none for `internal`.
+
+        Where ports overlap, the remote endpoint may be an external one of the same pool: another host's. It is not
+        given as well then, since nothing would tell the two ends apart.
+        """
         by_destination = self._free[address]
         allocator = by_destination.get(destination)
         if allocator is None:
             allocator = by_destination[destination] = self._settings.allocator(self._plan)
         port = allocator.allocate(internal, now)
+        if port is not None and Endpoint(address, port) == remote:
+            other = allocator.allocate(internal, now)
+            allocator.release(port, now)
+            port = other
         if port is None:
             return None
         self.allocated += 1
@@ -131,7 +141,7 @@ class Pool:
         """Take an external endpoint for packets from `internal` to `remote`, or return None if there is none."""
         ports, destination = self.ports[protocol], self._destination(remote)
         for address in self._pooling.candidates(subscriber):
-            external = ports.allocate(address, internal, destination, now)
+            external = ports.allocate(address, internal, destination, remote, now)
             if external is not None:
                 return external
         return None

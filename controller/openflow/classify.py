@@ -22,6 +22,7 @@ from controller.openflow.rules import (
     Rule,
     Table,
     flags,
+    masked,
 )
 from controller.wiring import ControllerConfiguration
 
@@ -55,11 +56,21 @@ def classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
     yield Rule(table, 35, (to_us, *FRAGMENT), COPY_THEN, metered=True, meter=Meter.FRAGMENTS)
     for address in sorted(configuration.own):
         yield Rule(table, 30, (to_us, IPV4, ("ipv4_dst", str(address))), COPY_THEN, metered=True)
+    yield from _hairpinned(configuration, to_us)
     check = _check_of_size(configuration)
     for flag in (FIN, RST):
         yield Rule(table, 25, (FRESH, to_us, *TCP, flag), (*COPY_THEN, *check), Table.OUTBOUND)
     yield Rule(table, 20, (to_us, IPV4), check, Table.OUTBOUND)
     yield Rule(table, 10, (), (Act.AS_A_LAN_SWITCH,))
+
+
+def _hairpinned(configuration: ControllerConfiguration, to_us: tuple[str, str]) -> Iterator[Rule]:
+    """Yield the rules for what inside hosts send to external addresses. It stays inside, whatever its size."""
+    for network in configuration.external_networks:
+        external = ("ipv4_dst", masked(network))
+        for flag in (FIN, RST):
+            yield Rule(Table.CLASSIFY, 29, (FRESH, to_us, *TCP, external, flag), COPY_THEN, Table.OUTBOUND)
+        yield Rule(Table.CLASSIFY, 28, (to_us, IPV4, external), (), Table.OUTBOUND)
 
 
 def _check_of_size(configuration: ControllerConfiguration) -> tuple[Action, ...]:

@@ -94,6 +94,11 @@ def forwarding(frame: bytes) -> Any:
     return _packet_out(frame, ofproto.OFPP_CONTROLLER, _enter(Table.FORWARD))
 
 
+def delivery(frame: bytes) -> Any:
+    """Return the message that puts a frame with an external source before the inbound rules, marked as decided."""
+    return _packet_out(frame, ofproto.OFPP_CONTROLLER, _enter(Table.INBOUND))
+
+
 def sending(frame: bytes, port: int) -> Any:
     """Return the message that sends a frame out of a port."""
     return _packet_out(frame, ofproto.OFPP_CONTROLLER, [parser.OFPActionOutput(port)])

@@ -14,7 +14,7 @@ from controller.nat.model import Dependence, Flow
 from controller.openflow import messages
 from controller.openflow.rules import Rule
 from controller.openflow.switch import Arrival
-from controller.openflow.templates import additions, forwarding, injection, removals
+from controller.openflow.templates import additions, delivery, forwarding, injection, removals
 
 _MOST_XID = (1 << 32) - 1
 
@@ -67,6 +67,10 @@ class Outbox:
     def inject(self, frame: bytes, in_port: int) -> None:
         """Put a frame back into the pipeline where it came in, marked as decided."""
         self._pieces.append(injection(frame, in_port))
+
+    def deliver(self, frame: bytes) -> None:
+        """Put a frame with an external source before the inbound rules, marked as decided."""
+        self._pieces.append(delivery(frame))
 
     def forward(self, frame: bytes) -> None:
         """Send a frame on to its next hop, whichever port that is on."""

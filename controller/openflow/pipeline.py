@@ -9,6 +9,9 @@ A packet that the controller has decided on is injected again at table 0, with r
 meets the same rules as every later packet, and a rule that the switch refused forwards nothing. FIN and RST are
 forwarded and copied, so that the controller sees connections end. No packet passes tables 1 and 2 untranslated.
 
+A packet from inside to an external address passes both, one after the other (hairpinning, RFC 4787 REQ-9): table 3
+sends it back to table 2. There it is a packet from outside, with port 0 as the port that it came in by.
+
 The rules are written in the words of `rules`. Those of table 0 are in `classify`.
 """
 
@@ -29,11 +32,13 @@ from controller.openflow.rules import (
     Action,
     Match,
     Output,
+    Resubmit,
     Rule,
     SetField,
     Table,
     Value,
     flags,
+    masked,
 )
 from controller.wiring import ControllerConfiguration, routed
 
@@ -56,7 +61,7 @@ def _translate(configuration: ControllerConfiguration) -> Iterator[Rule]:
     if configuration.largest_outbound is not None:
         yield Rule(Table.OUTBOUND, 40, (TOO_LARGE, IPV4), COPY_THEN, metered=True)
     for network in configuration.inside_networks:
-        yield from _misses(Table.OUTBOUND, ("ipv4_src", _masked(network)))
+        yield from _misses(Table.OUTBOUND, ("ipv4_src", masked(network)))
     for address in configuration.settings.external_addresses:
         yield from _misses(Table.INBOUND, ("ipv4_dst", str(address)))
 
@@ -69,15 +74,17 @@ def _misses(table: Table, ours: tuple[str, Value]) -> Iterator[Rule]:
 
 def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:
     networks = {interface.address.network for interface in configuration.interfaces}
-    for network in sorted(map(_masked, networks.union(routed(configuration.interfaces)))):
-        yield Rule(Table.FORWARD, 5, (IPV4, ("ipv4_dst", network)), COPY_THEN, metered=True)
+    for addresses in sorted(map(masked, networks.union(routed(configuration.interfaces)))):
+        yield Rule(Table.FORWARD, 5, (IPV4, ("ipv4_dst", addresses)), COPY_THEN, metered=True)
     for interface in configuration.interfaces:
         if interface.next_hop is not None:
             yield Rule(Table.FORWARD, DEFAULT_ROUTE, (IPV4,), COPY_THEN, metered=True)
-            # What has no next hop must not take that way: multicast and broadcast, and what is ours itself.
+            # What has no next hop must not take that way: multicast and broadcast.
             yield Rule(Table.FORWARD, 10, (IPV4, ("ipv4_dst", _NOT_ONE_HOST)))
-            for address in configuration.external_on(interface):
-                yield Rule(Table.FORWARD, 10, (IPV4, ("ipv4_dst", str(address))))
+    # RFC 4787 REQ-9: what goes to an external address comes in again, with the external source that it has by now.
+    comes_in = (SetField("reg0", 0), Act.MAY_RETURN, Resubmit(Table.INBOUND))
+    for network in configuration.external_networks:
+        yield Rule(Table.FORWARD, 25, (IPV4, ("ipv4_dst", masked(network))), comes_in)
 
 
 def rules_of(flow: Flow, told_apart: Dependence, cookie: int) -> tuple[Rule, ...]:
@@ -120,7 +127,7 @@ def network_rule(
     configuration: ControllerConfiguration, network: ipaddress.IPv4Network, mac: bytes, port: int
 ) -> Rule:
     """Return the rule that forwards to a network behind a host whose MAC address and port are known."""
-    match = (IPV4, ("ipv4_dst", _masked(network)))
+    match = (IPV4, ("ipv4_dst", masked(network)))
     return Rule(Table.FORWARD, 15, match, _by_way_of(configuration, mac, port))
 
 
@@ -136,10 +143,6 @@ def _by_way_of(configuration: ControllerConfiguration, mac: bytes, port: int) ->
         Act.DECREMENT_TTL,
         Output(port),
     )
-
-
-def _masked(network: ipaddress.IPv4Network) -> tuple[str, str]:
-    return (str(network.network_address), str(network.netmask))
 
 
 def _dotted(endpoint: Endpoint) -> str:

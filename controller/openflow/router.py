@@ -22,7 +22,7 @@ from controller.nat.events import (
     Resumed,
     ThresholdReached,
 )
-from controller.nat.model import Answer, Flow, Limit, Protocol, Side
+from controller.nat.model import Answer, Flow, Limit, Packet, Protocol, Side
 from controller.nat.tokens import TokenBucket
 from controller.nat.translator import Nat
 from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
@@ -38,11 +38,12 @@ from controller.openflow.reassembly import Reassembly, Whole
 from controller.openflow.rewriting import translated
 from controller.openflow.rules import Table
 from controller.openflow.statistics import RuleCount
-from controller.openflow.switch import Arrival, Datagram, Switch
+from controller.openflow.switch import NO_PORT, Arrival, Datagram, Switch
 from controller.wiring import ControllerConfiguration, Interface
 
 # By names of their own: looking up an enum's member takes as long as a call.
 INSIDE, ICMP, CLASSIFY, FORWARD = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.FORWARD
+NEITHER_SIDE: tuple[None, set[int]] = (None, set())
 NO_CAUSES: dict[Flow, Arrival] = {}
 
 FRAGMENTATION_NEEDED = 4
@@ -71,9 +72,12 @@ class Router:
         self._ageing = Ageing()
         self._held: dict[Ticket, list[Arrival]] = {}
         self._interfaces = {interface.port: interface for interface in configuration.interfaces}
-        self._sides = {port: interface.side for port, interface in self._interfaces.items()}
         self._own = {int(address) for address in configuration.own}
-        self._ours = self._own | {int(address) for address in settings.external_addresses}
+        self._external = {int(address) for address in settings.external_addresses}
+        self._ours = self._own | self._external
+        # By port, its side, and the destinations there that are not simply beyond the NAT.
+        apart = {Side.INSIDE: self._ours, Side.OUTSIDE: self._own}
+        self._sides = {port: (each.side, apart[each.side]) for port, each in self._interfaces.items()}
 
     def connected(self, now: float) -> None:
         """Fill a switch's tables, whatever it held before."""
@@ -88,12 +92,12 @@ class Router:
 
     def packet_in(self, table: Table, in_port: int, frame: bytes, now: float) -> None:
         """Decide on a frame that the rules of `table` sent to the controller."""
-        packet, side = common(frame), self._sides.get(in_port)
+        packet, (side, apart) = common(frame), self._sides.get(in_port, NEITHER_SIDE)
         if (
             packet is None
             or side is None
             or table is FORWARD
-            or packet.destination >> 16 in self._own
+            or packet.destination >> 16 in apart
             or len(frame) > self._usual
         ):
             self._uncommon(table, in_port, frame, now)
@@ -105,6 +109,8 @@ class Router:
         arp, ip, interface = Arp.parse(frame), Ipv4.parse(frame), self._interfaces.get(in_port)
         if ip is not None and table is Table.FORWARD:
             self._neighbours.resolve(frame, ip.destination, now)
+        elif in_port == NO_PORT and ip is not None:
+            self._hairpinned(ip, now)
         elif interface is None:
             return  # the switch's own port
         elif arp is not None:
@@ -130,22 +136,39 @@ class Router:
     ) -> None:
         """Decide on a whole packet. `came_as` is how it came, if it came in fragments."""
         side, most = interface.side, None if came_as is None else came_as.most
-        is_too_large = side is INSIDE and (most or ip.size) > self._room and ip.destination not in self._ours
-        if ip.destination in self._own:
+        first = ip if came_as is None else came_as.first
+        asks_external = side is INSIDE and ip.destination in self._external and ip.icmp_type == ICMP_ECHO_REQUEST
+        if ip.destination in self._own or asks_external:
             self._answer(ip, interface, most)
-        elif is_too_large and table is CLASSIFY:
-            return  # the copy of a segment that comes again, since its link has no room for it
-        elif is_too_large and ip.dont_fragment:
-            self._tell_size(ip if came_as is None else came_as.first, now)
+        elif side is INSIDE and not self._may_go_on(table, ip, first, most, now):
+            return
         elif (packet := ip.packet()) is not None:
-            if packet.protocol is not ICMP and came_as is None and not is_too_large:
+            is_in_pieces = came_as is not None or (side is INSIDE and self._exceeds(ip, most))
+            if packet.protocol is not ICMP and not is_in_pieces:
                 self._translate(table, side, Arrival(ip.frame, interface.port, packet), now)
             # Queries are asked from inside, and answered from outside.
             elif packet.protocol is not ICMP or (ip.icmp_type == ICMP_ECHO_REQUEST) == (side is INSIDE):
-                first = ip if came_as is None else came_as.first
                 self._decide(side, Datagram(ip.frame, interface.port, packet, first, most), now)
         elif (error := IcmpError.parse(ip)) is not None:
             self._translate_error(side, error, most)
+
+    def _may_go_on(self, table: Table, ip: Ipv4, first: Ipv4, most: int | None, now: float) -> bool:
+        """Whether a packet from inside may get where it is to go. If it may not, it takes no port."""
+        if ip.destination in self._external and table is not CLASSIFY and (packet := ip.packet()) is not None:
+            is_mapped = self.nat.is_mapped(packet.protocol, packet.destination)
+            self.nat.counters[packet.protocol].dropped_unmapped_packets += not is_mapped
+            return is_mapped
+        if not self._exceeds(ip, most):
+            return True
+        if table is CLASSIFY:
+            return False  # the copy of a segment that comes again, since its link has no room for it
+        if ip.dont_fragment:
+            self._tell_size(first, now)
+        return not ip.dont_fragment
+
+    def _exceeds(self, ip: Ipv4, most: int | None) -> bool:
+        """Whether a packet from inside, or its largest fragment, is more than its link has room for."""
+        return (most or ip.size) > self._room and ip.destination not in self._ours
 
     def _tell_size(self, ip: Ipv4, now: float) -> None:
         """Tell an inside host how large a packet may be (RFC 4787 REQ-13, RFC 1191 section 4)."""
@@ -158,7 +181,8 @@ class Router:
 
     def _answer(self, ip: Ipv4, interface: Interface, most: int | None) -> None:
         """Answer a ping to the gateway itself, for hosts of the network that it comes from."""
-        if ip.icmp_type == ICMP_ECHO_REQUEST and ip.comes_from(interface.address.network):
+        is_near = ip.destination in self._external or ip.comes_from(interface.address.network)
+        if ip.icmp_type == ICMP_ECHO_REQUEST and is_near:
             self._sender.forward(ip.echo_reply(), most)
 
     # Packets
@@ -166,8 +190,7 @@ class Router:
     def _translate(self, table: Table, side: Side, arrival: Arrival, now: float) -> None:
         packet = arrival.packet
         if table is CLASSIFY:
-            self.nat.observe(side, packet, now)  # the copy of a segment that passes without us
-            self._follow(now)
+            self._observe(side, packet, now)
             return
         verdict = self.nat.outbound(packet, now) if side is INSIDE else self.nat.inbound(packet, now)
         if type(verdict) is not Translate:
@@ -179,6 +202,21 @@ class Router:
         if not verdict.created:
             self.packet_ins_known_mappings += not packet.opens_connection
         self._switch.inject(arrival.frame, arrival.in_port)
+
+    def _observe(self, side: Side, packet: Packet, now: float) -> None:
+        """Take note of the copy of a segment that passes by rules, through both mappings if it stays inside."""
+        self.nat.observe(side, packet, now)
+        if side is INSIDE and packet.destination.address in self._external:
+            flow = self.nat.outbound_flow(packet.protocol, packet.source, packet.destination)
+            if flow is not None:
+                self.nat.observe(Side.OUTSIDE, packet._replace(source=flow.mapping.external), now)
+        self._follow(now)
+
+    def _hairpinned(self, ip: Ipv4, now: float) -> None:
+        """Let a packet in that an outbound rule has translated, and that no inbound rule takes."""
+        packet = ip.packet()
+        if packet is not None and packet.protocol is not ICMP:
+            self._do(self.nat.inbound(packet, now), Side.OUTSIDE, Arrival(ip.frame, NO_PORT, packet), now)
 
     def _decide(self, side: Side, datagram: Datagram, now: float) -> None:
         """Decide on a packet that no rule forwards."""
@@ -202,24 +240,31 @@ class Router:
         if isinstance(verdict, Translate):
             flow = verdict.flow
             if not isinstance(arrival, Datagram):
+                if arrival.in_port == NO_PORT:
+                    self._switch.deliver(arrival.frame)
+                    return
                 self._switch.inject(arrival.frame, arrival.in_port)
             elif arrival.packet.protocol is ICMP:
-                self._forward(side, flow, arrival)
+                self._forward(side, flow, arrival, now)
             else:
-                self._switch.then(lambda _: self._forward(side, flow, arrival))
+                self._switch.then(lambda later: self._forward(side, flow, arrival, later))
         elif isinstance(verdict, Refuse):
             self._answer_refused(verdict.answer, arrival, now)
 
-    def _forward(self, side: Side, flow: Flow, datagram: Datagram) -> None:
+    def _forward(self, side: Side, flow: Flow, datagram: Datagram, now: float) -> None:
         """Translate a packet here and send it on, unless the switch has refused the rules of its flow."""
         mapping = flow.mapping
         if not flow.is_live:
             return
-        if side is INSIDE:
-            frame = translated(datagram.ip, source=mapping.external)
-        else:
-            frame = translated(datagram.ip, destination=mapping.internal)
-        self._sender.forward(frame, datagram.most)
+        if side is not INSIDE:
+            self._sender.forward(translated(datagram.ip, destination=mapping.internal), datagram.most)
+            return
+        frame, packet = translated(datagram.ip, source=mapping.external), datagram.packet
+        if packet.destination.address not in self._external:
+            self._sender.forward(frame, datagram.most)
+            return
+        packet = packet._replace(source=mapping.external)
+        self._decide(Side.OUTSIDE, Datagram(frame, NO_PORT, packet, datagram.first, datagram.most), now)
 
     def _answer_refused(self, answer: Answer, arrival: Arrival, now: float) -> None:
         """Send an answer to the sender of a refused packet, where it may be sent."""
@@ -251,7 +296,18 @@ class Router:
             if flow is not None:
                 external = flow.mapping.external
                 frame = error.translated(outer_source=external.address, embedded_destination=external)
-                self._sender.forward(frame, most)
+                self._pass_on_error(frame, error, most)
+
+    def _pass_on_error(self, frame: bytes, error: IcmpError, most: int | None) -> None:
+        """Send on an error from inside: to the outside, or to the inside host that its destination stands for.
+
+        Then it is about what that host has sent (RFC 5508 REQ-7).
+        """
+        ip = Ipv4.parse(frame) if error.outer.destination in self._external else None
+        if ip is None:
+            self._sender.forward(frame, most)
+        elif (again := IcmpError.parse(ip)) is not None:
+            self._translate_error(Side.OUTSIDE, again, most)
 
     # Time, and what the switch reports
 

@@ -13,10 +13,16 @@ from controller.nat.model import Flow, Packet
 from controller.openflow.frames import Ipv4
 from controller.openflow.rules import Rule
 
+NO_PORT = 0
+"""The port that the switch gives for a packet that an outbound rule has just translated."""
+
 
 @dataclass(slots=True, eq=False)
 class Arrival:
-    """A packet on its way to the NAT: the frame, the port that it came in by, and what the NAT reads of it."""
+    """A packet on its way to the NAT: the frame, the port that it came in by, and what the NAT reads of it.
+
+    A packet from inside to an external address is translated twice. Then the port is NO_PORT.
+    """
 
     frame: bytes
     in_port: int
@@ -59,6 +65,9 @@ class Switch(Protocol):
 
     def inject(self, frame: bytes, in_port: int) -> None:
         """Put a frame back into the pipeline where it came in, marked as decided."""
+
+    def deliver(self, frame: bytes) -> None:
+        """Put a frame with an external source before the inbound rules, marked as decided."""
 
     def forward(self, frame: bytes) -> None:
         """Send a frame on to its next hop, also by the port that it came in by."""

@@ -250,6 +250,9 @@ class _Switch:
     def inject(self, frame: bytes, in_port: int) -> None:
         self._network._enter(frame, in_port, reg0=INJECTED)
 
+    def deliver(self, frame: bytes) -> None:
+        self._network._enter(frame, FROM_CONTROLLER, table=Table.INBOUND, reg0=INJECTED)
+
     def forward(self, frame: bytes) -> None:
         self._network._enter(frame, FROM_CONTROLLER, table=Table.FORWARD, reg0=INJECTED)
 

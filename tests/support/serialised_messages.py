@@ -92,6 +92,8 @@ def asked(configuration: ControllerConfiguration) -> Iterator[tuple[str, bytes]]
             yield f"remove {flow}", outbox.take()
         outbox.inject(b"frame", 3)
         yield "inject", outbox.take()
+        outbox.deliver(b"frame")
+        yield "deliver", outbox.take()
         outbox.forward(b"frame")
         yield "forward", outbox.take()
         outbox.send(b"frame", 3)

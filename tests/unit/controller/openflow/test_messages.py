@@ -129,11 +129,12 @@ def test_open_vswitch_understands_every_message(as_open_vswitch_reads_it: list[s
         "actions=check_pkt_larger(1214)->NXM_NX_REG1[0],set_field:0->reg0,load:0->NXM_OF_IN_PORT[],resubmit(,2)",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=3 actions=set_field:0x1->reg0,resubmit(,0) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=set_field:0x1->reg0,resubmit(,3) data_len=5",
+        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=set_field:0x1->reg0,resubmit(,2) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=output:3 data_len=5",
     ],
     ids=[
         *("outbound rule", "inbound rule", "removal", "opening", "fragment", "FIN", "neighbour", "Nicira's"),
-        *("injected frame", "forwarded frame", "own frame"),
+        *("injected frame", "forwarded frame", "delivered frame", "own frame"),
     ],
 )
 def test_open_vswitch_reads_what_is_meant(as_open_vswitch_reads_it: list[str], line: str) -> None:
