@@ -67,14 +67,17 @@ class Ports:
         if allocator is None:
             allocator = by_destination[destination] = self._settings.allocator(self._plan)
         port = allocator.allocate(internal, now)
-        if port is not None and Endpoint(address, port) == remote:
-            other = allocator.allocate(internal, now)
-            allocator.release(port, now)
-            port = other
         if port is None:
             return None
+        external = Endpoint(address, port)
+        if external == remote:
+            other = allocator.allocate(internal, now)
+            allocator.release(port, now)
+            if other is None:
+                return None
+            external = Endpoint(address, other)
         self.allocated += 1
-        return Endpoint(address, port)
+        return external
 
     def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> Freed:
         """Take an endpoint back. It can be given again after its rest and, with `hold_down`, its hold-down."""

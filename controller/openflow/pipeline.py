@@ -1,9 +1,10 @@
-"""The four tables of the switch, as data: their rules before there is any mapping, and for each mapping.
+"""The tables of the switch, as data: their rules before there is any mapping, and for each mapping.
 
     0 classify   ARP and packets for the gateway's own addresses -> controller; inside -> 1; outside -> 2
     1 outbound   rewrite the source, -> 3.        TCP SYN, or no rule -> controller
     2 inbound    rewrite the destination, -> 3.   TCP SYN, or no rule -> controller
     3 forward    next hop: MAC addresses, TTL, port; else the default route.  Unknown -> controller, for ARP
+    4 large      -> controller: no outside link has room for the packet
 
 A packet that the controller has decided on is injected again at table 0, with register 0 set to INJECTED. It then
 meets the same rules as every later packet, and a rule that the switch refused forwards nothing. FIN and RST are
@@ -59,7 +60,8 @@ def base_rules(configuration: ControllerConfiguration) -> Iterator[Rule]:
 
 def _translate(configuration: ControllerConfiguration) -> Iterator[Rule]:
     if configuration.largest_outbound is not None:
-        yield Rule(Table.OUTBOUND, 40, (TOO_LARGE, IPV4), COPY_THEN, metered=True)
+        yield Rule(Table.OUTBOUND, 40, (TOO_LARGE, IPV4), (), Table.LARGE)
+        yield Rule(Table.LARGE, 10, (IPV4,), COPY_THEN, metered=True)
     for network in configuration.inside_networks:
         yield from _misses(Table.OUTBOUND, ("ipv4_src", masked(network)))
     for address in configuration.settings.external_addresses:

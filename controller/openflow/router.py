@@ -22,7 +22,7 @@ from controller.nat.events import (
     Resumed,
     ThresholdReached,
 )
-from controller.nat.model import Answer, Flow, Limit, Packet, Protocol, Side
+from controller.nat.model import Answer, Flow, Limit, Protocol, Side
 from controller.nat.tokens import TokenBucket
 from controller.nat.translator import Nat
 from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
@@ -42,7 +42,7 @@ from controller.openflow.switch import NO_PORT, Arrival, Datagram, Switch
 from controller.wiring import ControllerConfiguration, Interface
 
 # By names of their own: looking up an enum's member takes as long as a call.
-INSIDE, ICMP, CLASSIFY, FORWARD = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.FORWARD
+INSIDE, ICMP, CLASSIFY, INBOUND = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.INBOUND
 NEITHER_SIDE: tuple[None, set[int]] = (None, set())
 NO_CAUSES: dict[Flow, Arrival] = {}
 
@@ -93,13 +93,7 @@ class Router:
     def packet_in(self, table: Table, in_port: int, frame: bytes, now: float) -> None:
         """Decide on a frame that the rules of `table` sent to the controller."""
         packet, (side, apart) = common(frame), self._sides.get(in_port, NEITHER_SIDE)
-        if (
-            packet is None
-            or side is None
-            or table is FORWARD
-            or packet.destination >> 16 in apart
-            or len(frame) > self._usual
-        ):
+        if packet is None or side is None or table > INBOUND or packet.destination >> 16 in apart:
             self._uncommon(table, in_port, frame, now)
         else:
             self._translate(table, side, Arrival(frame, in_port, packet), now)
@@ -140,11 +134,10 @@ class Router:
         asks_external = side is INSIDE and ip.destination in self._external and ip.icmp_type == ICMP_ECHO_REQUEST
         if ip.destination in self._own or asks_external:
             self._answer(ip, interface, most)
-        elif side is INSIDE and not self._may_go_on(table, ip, first, most, now):
+        elif side is INSIDE and table is not CLASSIFY and not self._may_go_on(ip, first, most, now):
             return
         elif (packet := ip.packet()) is not None:
-            is_in_pieces = came_as is not None or (side is INSIDE and self._exceeds(ip, most))
-            if packet.protocol is not ICMP and not is_in_pieces:
+            if packet.protocol is not ICMP and came_as is None and table is not Table.LARGE:
                 self._translate(table, side, Arrival(ip.frame, interface.port, packet), now)
             # Queries are asked from inside, and answered from outside.
             elif packet.protocol is not ICMP or (ip.icmp_type == ICMP_ECHO_REQUEST) == (side is INSIDE):
@@ -152,16 +145,14 @@ class Router:
         elif (error := IcmpError.parse(ip)) is not None:
             self._translate_error(side, error, most)
 
-    def _may_go_on(self, table: Table, ip: Ipv4, first: Ipv4, most: int | None, now: float) -> bool:
+    def _may_go_on(self, ip: Ipv4, first: Ipv4, most: int | None, now: float) -> bool:
         """Whether a packet from inside may get where it is to go. If it may not, it takes no port."""
-        if ip.destination in self._external and table is not CLASSIFY and (packet := ip.packet()) is not None:
+        if ip.destination in self._external and (packet := ip.packet()) is not None:
             is_mapped = self.nat.is_mapped(packet.protocol, packet.destination)
             self.nat.counters[packet.protocol].dropped_unmapped_packets += not is_mapped
             return is_mapped
         if not self._exceeds(ip, most):
             return True
-        if table is CLASSIFY:
-            return False  # the copy of a segment that comes again, since its link has no room for it
         if ip.dont_fragment:
             self._tell_size(first, now)
         return not ip.dont_fragment
@@ -190,7 +181,7 @@ class Router:
     def _translate(self, table: Table, side: Side, arrival: Arrival, now: float) -> None:
         packet = arrival.packet
         if table is CLASSIFY:
-            self._observe(side, packet, now)
+            self._observe(side, arrival, now)
             return
         verdict = self.nat.outbound(packet, now) if side is INSIDE else self.nat.inbound(packet, now)
         if type(verdict) is not Translate:
@@ -203,8 +194,14 @@ class Router:
             self.packet_ins_known_mappings += not packet.opens_connection
         self._switch.inject(arrival.frame, arrival.in_port)
 
-    def _observe(self, side: Side, packet: Packet, now: float) -> None:
-        """Take note of the copy of a segment that passes by rules, through both mappings if it stays inside."""
+    def _observe(self, side: Side, arrival: Arrival, now: float) -> None:
+        """Take note of the copy of a segment that passes by rules, through both mappings if it stays inside.
+
+        One that its link has no room for comes again.
+        """
+        packet = arrival.packet
+        if side is INSIDE and len(arrival.frame) > self._usual and self._exceeds(arrival.ip, None):
+            return
         self.nat.observe(side, packet, now)
         if side is INSIDE and packet.destination.address in self._external:
             flow = self.nat.outbound_flow(packet.protocol, packet.source, packet.destination)

@@ -19,6 +19,7 @@ class Table(enum.IntEnum):
     OUTBOUND = 1
     INBOUND = 2
     FORWARD = 3
+    LARGE = 4
 
 
 class Meter(enum.IntEnum):

@@ -174,8 +174,8 @@ def test_without_a_small_link_the_rules_do_not_look_at_sizes() -> None:
     small = list(base_rules(Network(outside_mtu=MTU).configuration))
 
     assert not any(isinstance(action, CheckLarger) for rule in rules for action in rule.actions)
-    assert len(small) == len(rules) + 1
-    assert {rule.table for rule in {*small} - {*rules}} == {Table.CLASSIFY, Table.OUTBOUND}
+    assert len(small) == len(rules) + 2
+    assert {rule.table for rule in {*small} - {*rules}} == {Table.CLASSIFY, Table.OUTBOUND, Table.LARGE}
 
 
 def test_a_link_between_two_gateways_is_small_at_both_ends() -> None:
