@@ -47,6 +47,10 @@ class StockOutbox(Outbox):
         """Put a frame back where it came in."""
         self.append(messages.injection(frame, in_port))
 
+    def deliver(self, frame: bytes) -> None:
+        """Put a frame before the inbound rules."""
+        self.append(messages.delivery(frame))
+
     def forward(self, frame: bytes) -> None:
         """Send a frame on to its next hop."""
         self.append(messages.forwarding(frame))

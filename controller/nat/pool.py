@@ -54,8 +54,14 @@ class Ports:
         self._held_down: deque[Freed] = deque()
         self.allocated = 0
 
-    def allocate(self, address: int, internal: Endpoint, destination: Endpoint, now: float) -> Endpoint | None:
-        """Take an external endpoint at `address`, or return None if there is none for `internal`."""
+    def allocate(
+        self, address: int, internal: Endpoint, destination: Endpoint, remote: Endpoint, now: float
+    ) -> Endpoint | None:
+        """Take an external endpoint at `address`, or return None if there is none for `internal`.
+
+        Where ports overlap, the remote endpoint may be an external one of the same pool: another host's. It is not
+        given as well then, since nothing would tell the two ends apart.
+        """
         by_destination = self._free[address]
         allocator = by_destination.get(destination)
         if allocator is None:
@@ -63,8 +69,15 @@ class Ports:
         port = allocator.allocate(internal, now)
         if port is None:
             return None
+        external = Endpoint(address, port)
+        if external == remote:
+            other = allocator.allocate(internal, now)
+            allocator.release(port, now)
+            if other is None:
+                return None
+            external = Endpoint(address, other)
         self.allocated += 1
-        return Endpoint(address, port)
+        return external
 
     def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> Freed:
         """Take an endpoint back. It can be given again after its rest and, with `hold_down`, its hold-down."""
@@ -131,7 +144,7 @@ class Pool:
         """Take an external endpoint for packets from `internal` to `remote`, or return None if there is none."""
         ports, destination = self.ports[protocol], self._destination(remote)
         for address in self._pooling.candidates(subscriber):
-            external = ports.allocate(address, internal, destination, now)
+            external = ports.allocate(address, internal, destination, remote, now)
             if external is not None:
                 return external
         return None

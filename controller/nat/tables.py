@@ -65,6 +65,10 @@ class Tables:
         flow = self._inbound.get(external)
         return None if flow is None else flow.mapping
 
+    def is_mapped(self, external: Endpoint) -> bool:
+        """Whether an external endpoint belongs to a mapping, whatever remote endpoint may use it."""
+        return external in self._inbound
+
     def lets_in(self, mapping: Mapping, remote: Endpoint) -> bool:
         """Whether a remote endpoint without a flow may send through a mapping (RFC 4787 section 5)."""
         return True
@@ -97,6 +101,9 @@ class PeerTables(Tables):
         self._flow_key, self._address_key = _key(settings.flows), _key(Dependence.ADDRESS)
         self._by_internal: dict[int, Mapping] = {}
         self._by_external: dict[int, Mapping] = {}
+        # Where ports overlap, a mapping is not found by its external endpoint alone.
+        self._overlap = settings.overlapping is not Dependence.INDEPENDENT
+        self._sharers: Counter[Endpoint] = Counter()
         self._filters = settings.filtering is not Dependence.INDEPENDENT
         # Flows differ by ports and the filter does not: it has to count the flows with each address.
         self._counts_permits = (
@@ -120,6 +127,10 @@ class PeerTables(Tables):
         """Return the mapping for packets from `remote` to `external`, whether `remote` may use it or not."""
         return self._by_external.get(self._external_key(external, remote))
 
+    def is_mapped(self, external: Endpoint) -> bool:
+        """Whether an external endpoint belongs to a mapping, whatever remote endpoint may use it."""
+        return external in (self._sharers if self._overlap else self._by_external)
+
     def lets_in(self, mapping: Mapping, remote: Endpoint) -> bool:
         """Whether a remote endpoint without a flow may send through a mapping (RFC 4787 section 5).
 
@@ -134,11 +145,17 @@ class PeerTables(Tables):
         """Enter a mapping, before its first flow."""
         self._by_internal[self._internal_key(mapping.internal, mapping.toward)] = mapping
         self._by_external[self._external_key(mapping.external, mapping.toward)] = mapping
+        if self._overlap:
+            self._sharers[mapping.external] += 1
 
     def remove_mapping(self, mapping: Mapping) -> None:
         """Remove a mapping, after its last flow."""
         del self._by_internal[self._internal_key(mapping.internal, mapping.toward)]
         del self._by_external[self._external_key(mapping.external, mapping.toward)]
+        if self._overlap:
+            self._sharers[mapping.external] -= 1
+            if not self._sharers[mapping.external]:
+                del self._sharers[mapping.external]
 
     def add_flow(self, flow: Flow) -> None:
         """Enter a flow.

@@ -96,6 +96,10 @@ class Nat:
         """Return the flow of packets from `remote` to `external`, if there is one."""
         return self._states[protocol].tables.inbound(external, remote)
 
+    def is_mapped(self, protocol: Protocol, external: Endpoint) -> bool:
+        """Whether an external endpoint belongs to a mapping."""
+        return self._states[protocol].tables.is_mapped(external)
+
     def is_live(self, flow: Flow) -> bool:
         """Whether a flow has not ended."""
         return flow.is_live

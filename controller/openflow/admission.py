@@ -15,8 +15,8 @@ import ipaddress
 from collections.abc import Iterator
 
 from controller.nat.model import Side
-from controller.openflow.rules import ARP, IPV4, Match, Rule, Stopped, Table, joined, masked
-from controller.wiring import ControllerConfiguration, Interface, routed
+from controller.openflow.rules import ARP, IPV4, Match, Rule, Stopped, Table, masked
+from controller.wiring import ControllerConfiguration, Interface, joined, routed
 
 TAGGED = ("vlan_vid", (0x1000, 0x1000))
 MARTIANS = tuple(map(ipaddress.IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")))
@@ -40,8 +40,7 @@ def _from_outside(configuration: ControllerConfiguration, interface: Interface) 
     port, to_us = ("in_port", interface.port), ("eth_dst", configuration.mac)
     for network in (*MARTIANS, *_ends(configuration, Side.OUTSIDE)):
         yield _stop(90, (port, IPV4, ("ipv4_src", masked(network))), Stopped.MARTIAN)
-    inside = [configuration.inside.address.network, *routed(configuration.interfaces)]
-    for network in (*inside, *_ours(configuration)):
+    for network in (*configuration.inside_networks, *_ours(configuration)):
         yield _stop(90, (port, IPV4, ("ipv4_src", masked(network))), Stopped.SPOOFED)
     yield _pass(80, (port, to_us, IPV4))
     yield _pass(80, (port, ARP))
@@ -63,7 +62,7 @@ def _from_inside(configuration: ControllerConfiguration) -> Iterator[Rule]:
         yield _pass(50, (ARP, ("arp_spa", NOBODY)))
         yield _stop(40, (ARP,), Stopped.SPOOFED)
     else:
-        for network in (configuration.inside.address.network, *routed(configuration.interfaces)):
+        for network in configuration.inside_networks:
             yield _pass(50, (to_us, IPV4, ("ipv4_src", masked(network))))
     yield _stop(40, (to_us, IPV4), Stopped.SPOOFED)
     yield _pass(10, ())

@@ -23,12 +23,12 @@ _TCP = struct.Struct("!HHIIBBHHH")
 _DONT_FRAGMENT = 0x4000
 
 
-def unreachable(ip: Ipv4, *, code: int, source: int) -> bytes | None:
+def unreachable(ip: Ipv4, *, code: int, source: int, mtu: int = 0) -> bytes | None:
     """Return ICMP Destination Unreachable from `source` to the sender of a packet, or None if it must not be sent.
 
-    `code` may be any but 4, which needs an MTU.
+    With code 4 goes the MTU of the next hop (RFC 1191 section 4).
     """
-    return _error(ip, DESTINATION_UNREACHABLE, code, source)
+    return _error(ip, DESTINATION_UNREACHABLE, code, source, mtu)
 
 
 def time_exceeded(ip: Ipv4, *, source: int) -> bytes | None:
@@ -36,14 +36,14 @@ def time_exceeded(ip: Ipv4, *, source: int) -> bytes | None:
     return _error(ip, TIME_EXCEEDED, 0, source)
 
 
-def _error(ip: Ipv4, kind: int, code: int, source: int) -> bytes | None:
+def _error(ip: Ipv4, kind: int, code: int, source: int, mtu: int = 0) -> bytes | None:
     """Return an ICMP error that embeds the packet as its sender wrote it, up to the bytes that fit."""
     # RFC 1812 section 4.3.2.7: not about an error, nor about a later fragment.
     is_error = ip.protocol == Protocol.ICMP and ip.icmp_type in _ERRORS
     if is_error or not ip.has_transport or not _may_be_answered(ip):
         return None
     embedded = ip.frame[ip.start : min(ip.end, ip.start + ICMP_BYTES - _IPV4.size - 8)]
-    message = struct.pack("!BBHI", kind, code, 0, 0) + embedded
+    message = struct.pack("!BBHI", kind, code, 0, mtu) + embedded
     return _back(ip, Protocol.ICMP, source, message[:2] + checksum(message) + message[4:])
 
 

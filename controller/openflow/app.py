@@ -98,7 +98,12 @@ class NatApp(App):
     @handler.set_ev_cls(ofp_event.EventOFPBarrierReply, [handler.CONFIG_DISPATCHER, handler.MAIN_DISPATCHER])
     @fatal
     def confirmed(self, event: Any) -> None:
-        """Take note that what was sent before the barrier is in the tables."""
+        """Take note that what was sent before the barrier is in the tables, and do what was to follow."""
+        do = self.outbox.done(event.msg.xid)
+        if do is not None:
+            do(time.monotonic())
+            self.send()
+            return
         self.outbox.confirmed()
         if not self._is_ready:
             self._is_ready = True

@@ -17,20 +17,25 @@ from controller.openflow.rules import (
     NICIRA_IPV4,
     TCP,
     Act,
+    Action,
+    CheckLarger,
     Match,
+    Meter,
     Rule,
     Table,
+    Value,
     flags,
-    joined,
     masked,
 )
-from controller.wiring import ControllerConfiguration, Interface, routed
+from controller.wiring import ControllerConfiguration, Interface
 
 FRAGMENT = (NICIRA_IPV4, ("ip_frag", (1, 1)))
 LAST_HOP = tuple((NICIRA_IPV4, ("nw_ttl", ttl)) for ttl in (0, 1))
 """Packets that may not be forwarded (RFC 1812 section 5.3.1)."""
 FIN = flags(TcpFlags.FIN, TcpFlags.FIN)
 RST = flags(TcpFlags.RST, TcpFlags.RST)
+
+Condition = tuple[str, Value]
 
 
 def classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
@@ -47,12 +52,12 @@ def _from_outside(configuration: ControllerConfiguration, interface: Interface) 
     table, port = Table.CLASSIFY, ("in_port", interface.port)
     for each in configuration.interfaces:
         if each.side is Side.OUTSIDE and each.address.ip in configuration.own:
-            yield Rule(table, 90, (port, IPV4, ("ipv4_dst", str(each.address.ip))), COPY_THEN, metered=True)
-    for network in joined(configuration.settings.external_addresses):
+            yield from _to_controller(90, port, ("ipv4_dst", str(each.address.ip)))
+    for network in configuration.external_networks:
         to_nat = ("ipv4_dst", masked(network))
         for last_hop in LAST_HOP:
             yield Rule(table, 87, (port, *last_hop, to_nat), (), Table.EXPIRED)
-        yield Rule(table, 85, (port, *FRAGMENT, to_nat), COPY_THEN, metered=True)
+        yield _fragments(85, port, to_nat)
         for flag in (FIN, RST):
             yield Rule(table, 80, (FRESH, port, *TCP, to_nat, flag), COPY_THEN, Table.INBOUND)
         yield Rule(table, 75, (port, IPV4, to_nat), (), Table.INBOUND)
@@ -64,13 +69,13 @@ def _from_outside(configuration: ControllerConfiguration, interface: Interface) 
 def _from_inside(configuration: ControllerConfiguration) -> Iterator[Rule]:
     """Yield the rules for what is left. What is not for the gateway crosses the LAN as in any switch."""
     table, to_us = Table.CLASSIFY, ("eth_dst", configuration.mac)
-    inside = configuration.inside.address
-    yield Rule(table, 60, (ARP, ("arp_tpa", str(inside.ip))), COPY_THEN, metered=True)
+    own = str(configuration.inside.address.ip)
+    yield Rule(table, 60, (ARP, ("arp_tpa", own)), COPY_THEN, metered=True)
     for address in sorted(configuration.own):
-        yield Rule(table, 55, (to_us, IPV4, ("ipv4_dst", str(address))), COPY_THEN, metered=True)
+        yield from _to_controller(55, to_us, ("ipv4_dst", str(address)))
     for last_hop in LAST_HOP:
         yield Rule(table, 52, (to_us, *last_hop), (), Table.EXPIRED)
-    for network in (inside.network, *routed(configuration.interfaces)):
+    for network in configuration.inside_networks:
         # RFC 3022 section 2: what stays inside is routed, and not translated.
         stays = (to_us, IPV4, ("ipv4_dst", masked(network)))
         yield Rule(table, 50, stays, (Act.MAY_RETURN,), Table.FORWARD)
@@ -79,15 +84,20 @@ def _from_inside(configuration: ControllerConfiguration) -> Iterator[Rule]:
     yield Rule(table, 10, (), (Act.AS_A_LAN_SWITCH,))
 
 
-def _hairpinned(configuration: ControllerConfiguration, to_us: tuple[str, str]) -> Iterator[Rule]:
-    """Yield the rules for what inside hosts send to external addresses. There is no hairpinning yet."""
-    for address in configuration.settings.external_addresses:
-        yield Rule(Table.CLASSIFY, 48, (to_us, IPV4, ("ipv4_dst", str(address))))
+def _hairpinned(configuration: ControllerConfiguration, to_us: Condition) -> Iterator[Rule]:
+    """Yield the rules for what inside hosts send to external addresses. It stays inside, whatever its size."""
+    for network in configuration.external_networks:
+        external = ("ipv4_dst", masked(network))
+        yield _fragments(49, to_us, external)
+        for flag in (FIN, RST):
+            yield Rule(Table.CLASSIFY, 48, (FRESH, to_us, *TCP, external, flag), COPY_THEN, Table.OUTBOUND)
+        yield Rule(Table.CLASSIFY, 47, (to_us, IPV4, external), (), Table.OUTBOUND)
 
 
-def _outbound(configuration: ControllerConfiguration, to_us: tuple[str, str]) -> Iterator[Rule]:
+def _outbound(configuration: ControllerConfiguration, to_us: Condition) -> Iterator[Rule]:
     """Yield the rules for what has a route outside: to every destination, or to the networks on the links."""
     table, outside = Table.CLASSIFY, [each for each in configuration.interfaces if each.side is Side.OUTSIDE]
+    check = _check_of_size(configuration)
     routes: list[Match] = [()]
     if not any(each.next_hop for each in outside):
         routes = [
@@ -95,7 +105,25 @@ def _outbound(configuration: ControllerConfiguration, to_us: tuple[str, str]) ->
         ]
         yield Rule(table, 15, (to_us, IPV4), (), Table.UNROUTED)
     for route in routes:
-        yield Rule(table, 45, (to_us, *FRAGMENT, *route), COPY_THEN, metered=True)
+        yield _fragments(45, to_us, *route)
         for flag in (FIN, RST):
-            yield Rule(table, 25, (FRESH, to_us, *TCP, *route, flag), COPY_THEN, Table.OUTBOUND)
-        yield Rule(table, 20, (to_us, IPV4, *route), (), Table.OUTBOUND)
+            yield Rule(table, 25, (FRESH, to_us, *TCP, *route, flag), (*COPY_THEN, *check), Table.OUTBOUND)
+        yield Rule(table, 20, (to_us, IPV4, *route), check, Table.OUTBOUND)
+
+
+def _to_controller(priority: int, *those: Condition) -> Iterator[Rule]:
+    """Yield the rules that send packets to the controller, whole ones and fragments."""
+    yield Rule(Table.CLASSIFY, priority, (IPV4, *those), COPY_THEN, metered=True)
+    yield _fragments(priority + 1, *those)
+
+
+def _fragments(priority: int, *those: Condition) -> Rule:
+    """Return the rule that sends fragments to the controller."""
+    match: Match = (*FRAGMENT, *those)
+    return Rule(Table.CLASSIFY, priority, match, COPY_THEN, metered=True, meter=Meter.FRAGMENTS)
+
+
+def _check_of_size(configuration: ControllerConfiguration) -> tuple[Action, ...]:
+    """Return the action that marks what no outside link has room for, if anything can be that large."""
+    most = configuration.largest_outbound
+    return () if most is None else (CheckLarger(most),)

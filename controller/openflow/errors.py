@@ -23,7 +23,8 @@ from controller.wiring import Interface
 BURST = 65_536
 """Refusals that may be sent at once: one for each refused packet, when a whole pool is asked for again."""
 
-_NETWORK, _HOST, _PROTOCOL, _PORT = range(4)  # codes of Destination Unreachable (RFC 792)
+# Codes of Destination Unreachable (RFC 792).
+_NETWORK, _HOST, _PROTOCOL, _PORT, _FRAGMENTATION_NEEDED = range(5)
 _TCP, _UDP, _ICMP = 6, 17, 1
 
 
@@ -52,13 +53,21 @@ class Errors:
         """Answer a packet for which there is no route (RFC 1812 section 4.3.3.1)."""
         self._send(now, lambda: unreachable(ip, code=_NETWORK, source=_own(interface)))
 
-    def not_served(self, ip: Ipv4, now: float) -> None:
-        """Answer a packet to the gateway itself, which serves nobody (RFC 1122 section 3.2.2.1, RFC 9293)."""
+    def too_large(self, ip: Ipv4, interface: Interface, mtu: int, now: float) -> None:
+        """Answer a packet that its link has no room for, which has only `mtu` (RFC 4787 REQ-13, RFC 1191)."""
+        source = _own(interface)
+        self._send(now, lambda: unreachable(ip, code=_FRAGMENTATION_NEEDED, source=source, mtu=mtu))
+
+    def not_served(self, ip: Ipv4, first: Ipv4, now: float) -> None:
+        """Answer a packet to the gateway itself, which serves nobody (RFC 1122 section 3.2.2.1, RFC 9293).
+
+        `first` is its first fragment, or the packet itself: what an error quotes.
+        """
         if ip.protocol == _TCP:
             self._send(now, lambda: reset(ip))
         elif ip.protocol != _ICMP:
             code = _PORT if ip.protocol == _UDP else _PROTOCOL
-            self._send(now, lambda: unreachable(ip, code=code, source=ip.destination))
+            self._send(now, lambda: unreachable(first, code=code, source=ip.destination))
 
     def unresolved(self, ip: Ipv4, interface: Interface, now: float) -> Ipv4 | None:
         """Return the answer to a packet whose next hop is silent (RFC 1812 section 4.3.3.1), or None."""

@@ -18,6 +18,9 @@ ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST = 0, 8
 BROADCAST, NO_MAC = b"\xff" * 6, bytes(6)
 
 ETHERNET_BYTES = 14
+DONT_FRAGMENT = 0x4000
+CHECKSUM_AT = {Protocol.ICMP: 2, Protocol.TCP: 16, Protocol.UDP: 6}
+"""Where the checksum is in a transport header."""
 INTACT = b"\0\0"
 """The Internet checksum of bytes that contain their own, correct checksum."""
 
@@ -149,6 +152,16 @@ class Ipv4:
         )
 
     @property
+    def size(self) -> int:
+        """The bytes of the packet, from its header on."""
+        return self.end - self.start
+
+    @property
+    def dont_fragment(self) -> bool:
+        """Whether no router may send it on in fragments."""
+        return bool(_short(self.frame, self.start + 6) & DONT_FRAGMENT)
+
+    @property
     def is_intact(self) -> bool:
         """Whether the header's checksum is right."""
         return checksum(self.frame[self.start : self.payload]) == INTACT
@@ -199,13 +212,6 @@ class Ipv4:
                 return None
             flags = TcpFlags(self.frame[self.payload + 13] & 0x17)
         return Packet(Protocol(self.protocol), *endpoints, flags)
-
-    def query(self, *, source: int | None = None, destination: int | None = None, identifier: int) -> bytes:
-        """Return the ICMP query with another address and identifier, checksums corrected by the difference."""
-        frame = bytearray(self.frame)
-        self.readdress(frame, source, destination)
-        frame[self.payload + 4 : self.payload + 6] = identifier.to_bytes(2, "big")
-        return self.corrected(frame)
 
     def echo_reply(self) -> bytes:
         """Return the answer to an echo request: addresses swapped, TTL 64."""

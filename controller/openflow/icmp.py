@@ -12,12 +12,10 @@ import struct
 from dataclasses import dataclass
 
 from controller.nat.model import Endpoint, Packet, Protocol
-from controller.openflow.frames import ICMP_ECHO_REQUEST, INTACT, Ipv4, checksum, correct
+from controller.openflow.frames import CHECKSUM_AT, ICMP_ECHO_REQUEST, INTACT, Ipv4, checksum, correct
 
 DESTINATION_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM = 3, 11, 12
 TRANSLATED_ERRORS = (DESTINATION_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM)
-
-_CHECKSUM_AT = {Protocol.ICMP: 2, Protocol.TCP: 16, Protocol.UDP: 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class IcmpError:
 
     def _correct_transport(self, frame: bytearray, before: bytearray) -> None:
         """Correct the embedded transport's checksum by the difference: most of what it covers is not here."""
-        at = self.inner.payload + _CHECKSUM_AT[self.embedded.protocol]
+        at = self.inner.payload + CHECKSUM_AT[self.embedded.protocol]
         is_udp = self.embedded.protocol is Protocol.UDP
         if at + 2 > self.inner.end or (is_udp and frame[at : at + 2] == b"\0\0"):
             return  # cut off, or a datagram without a checksum (RFC 768)

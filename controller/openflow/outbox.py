@@ -7,13 +7,14 @@ the id 0: without what they do there is no gateway.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from controller.nat.model import Dependence, Flow
 from controller.openflow import messages
 from controller.openflow.rules import Rule, Stopped
 from controller.openflow.switch import Arrival
-from controller.openflow.templates import additions, forwarding, injection, removals, sending
+from controller.openflow.templates import additions, delivery, forwarding, injection, removals, sending
 
 _MOST_XID = (1 << 32) - 1
 
@@ -30,6 +31,7 @@ class Outbox:
         self._awaiting_barrier: dict[int, tuple[Flow, Arrival | None]] = {}
         self._polls: dict[int, int] = {}
         self._sums: dict[int, Stopped] = {}
+        self._to_do: dict[int, Callable[[float], None]] = {}
         self._is_asked = False
 
     def take(self) -> bytes:
@@ -41,10 +43,10 @@ class Outbox:
     # The router's orders
 
     def clear(self) -> None:
-        """Remove every rule, and set the meter up anew. Nothing that was sent before will be answered."""
+        """Remove every rule, and set the meters up anew. Nothing that was sent before will be answered."""
         self._pieces.clear()
-        for of_the_last_connection in (self._unconfirmed, self._awaiting_barrier, self._polls, self._sums):
-            of_the_last_connection.clear()
+        for under_way in (self._unconfirmed, self._awaiting_barrier, self._polls, self._sums, self._to_do):
+            under_way.clear()
         self._is_asked = False
         for message in messages.clear():
             self.append(message)
@@ -71,6 +73,10 @@ class Outbox:
         """Put a frame back into the pipeline where it came in, marked as decided."""
         self._pieces.append(injection(frame, in_port))
 
+    def deliver(self, frame: bytes) -> None:
+        """Put a frame with an external source before the inbound rules, marked as decided."""
+        self._pieces.append(delivery(frame))
+
     def forward(self, frame: bytes) -> None:
         """Send a frame on to its next hop, whichever port that is on."""
         self._pieces.append(forwarding(frame))
@@ -78,6 +84,12 @@ class Outbox:
     def send(self, frame: bytes, port: int) -> None:
         """Send a frame of our own out of a port."""
         self._pieces.append(sending(frame, port))
+
+    def then(self, do: Callable[[float], None]) -> None:
+        """Ask for a confirmation of all orders up to now, after which `do` is to be called."""
+        self.xid = xid = self.xid % _MOST_XID + 1
+        self._to_do[xid] = do
+        self.append(messages.barrier(), xid)
 
     def poll(self, cookie: int) -> None:
         """Ask for the packet counts of all rules with this cookie."""
@@ -109,6 +121,10 @@ class Outbox:
         """Take note that the switch has taken what was sent before the barrier."""
         self._is_asked = False
         self._awaiting_barrier.clear()
+
+    def done(self, xid: int) -> Callable[[float], None] | None:
+        """Return what was to be done after the orders that a confirmation is about, if anything."""
+        return self._to_do.pop(xid, None)
 
     def refused(self, xid: int) -> tuple[Flow, Arrival | None] | None:
         """Return the flow whose rule was refused, and the packet that made it; None for any other message."""

@@ -8,10 +8,14 @@
     4 forward    next hop: MAC addresses, TTL, port; else the default route.  Unknown -> controller, for ARP
     5 expired    -> controller, for an ICMP error
     6 unrouted   -> controller, for an ICMP error
+    7 large      -> controller: no outside link has room for the packet
 
 A packet that the controller has decided on is injected again at table 1, with register 0 set to INJECTED. It then
 meets the same rules as every later packet, and a rule that the switch refused forwards nothing. FIN and RST are
 forwarded and copied, so that the controller sees connections end. No packet passes tables 2 and 3 untranslated.
+
+A packet from inside to an external address passes both, one after the other (hairpinning, RFC 4787 REQ-9): table 4
+sends it back to table 3. There it is a packet from outside, with port 0 as the port that it came in by.
 
 The rules are written in the words of `rules`. Those of table 0 are in `admission`, and those of table 1 in
 `classify`.
@@ -30,10 +34,12 @@ from controller.openflow.rules import (
     FRESH,
     IPV4,
     TCP,
+    TOO_LARGE,
     Act,
     Action,
     Match,
     Output,
+    Resubmit,
     Rule,
     SetField,
     Table,
@@ -60,7 +66,10 @@ def base_rules(configuration: ControllerConfiguration) -> Iterator[Rule]:
 
 
 def _translate(configuration: ControllerConfiguration) -> Iterator[Rule]:
-    for network in (configuration.inside.address.network, *routed(configuration.interfaces)):
+    if configuration.largest_outbound is not None:
+        yield Rule(Table.OUTBOUND, 40, (TOO_LARGE, IPV4), (), Table.LARGE)
+        yield Rule(Table.LARGE, 10, (IPV4,), COPY_THEN, metered=True)
+    for network in configuration.inside_networks:
         yield from _misses(Table.OUTBOUND, ("ipv4_src", masked(network)))
     for address in configuration.settings.external_addresses:
         yield from _misses(Table.INBOUND, ("ipv4_dst", str(address)))
@@ -74,15 +83,17 @@ def _misses(table: Table, ours: tuple[str, Value]) -> Iterator[Rule]:
 
 def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:
     networks = {interface.address.network for interface in configuration.interfaces}
-    for network in sorted(map(masked, networks.union(routed(configuration.interfaces)))):
-        yield Rule(Table.FORWARD, 5, (IPV4, ("ipv4_dst", network)), COPY_THEN, metered=True)
+    for addresses in sorted(map(masked, networks.union(routed(configuration.interfaces)))):
+        yield Rule(Table.FORWARD, 5, (IPV4, ("ipv4_dst", addresses)), COPY_THEN, metered=True)
     for interface in configuration.interfaces:
         if interface.next_hop is not None:
             yield Rule(Table.FORWARD, DEFAULT_ROUTE - 1, (IPV4,), COPY_THEN, metered=True)
-            # What has no next hop must not take that way: multicast and broadcast, and what is ours itself.
+            # What has no next hop must not take that way: multicast and broadcast.
             yield Rule(Table.FORWARD, 10, (IPV4, ("ipv4_dst", _NOT_ONE_HOST)))
-            for address in configuration.external_on(interface):
-                yield Rule(Table.FORWARD, 10, (IPV4, ("ipv4_dst", str(address))))
+    # RFC 4787 REQ-9: what goes to an external address comes in again, with the external source that it has by now.
+    comes_in = (SetField("reg0", 0), Act.MAY_RETURN, Resubmit(Table.INBOUND))
+    for network in configuration.external_networks:
+        yield Rule(Table.FORWARD, 25, (IPV4, ("ipv4_dst", masked(network))), comes_in)
 
 
 def rules_of(flow: Flow, told_apart: Dependence, cookie: int) -> tuple[Rule, ...]:

@@ -22,7 +22,7 @@ from controller.nat.events import (
     Resumed,
     ThresholdReached,
 )
-from controller.nat.model import Answer, Flow, Limit, Mapping, Protocol, Side
+from controller.nat.model import Answer, Flow, Limit, Protocol, Side
 from controller.nat.translator import Nat
 from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Ticket
@@ -30,17 +30,21 @@ from controller.openflow.ageing import Ageing
 from controller.openflow.answers import reset
 from controller.openflow.drops import Drops
 from controller.openflow.errors import Errors
-from controller.openflow.frames import ICMP_ECHO_REQUEST, Arp, Ipv4, common
+from controller.openflow.fragmenting import MOST_BYTES, Sender
+from controller.openflow.frames import ETHERNET_BYTES, ICMP_ECHO_REQUEST, Arp, Ipv4, common
 from controller.openflow.icmp import IcmpError
 from controller.openflow.neighbours import Neighbours
 from controller.openflow.pipeline import base_rules
+from controller.openflow.reassembly import Reassembly, Whole
+from controller.openflow.rewriting import translated
 from controller.openflow.rules import Stopped, Table
 from controller.openflow.statistics import RuleCount
-from controller.openflow.switch import Arrival, Switch
-from controller.wiring import ControllerConfiguration
+from controller.openflow.switch import NO_PORT, Arrival, Datagram, Switch
+from controller.wiring import ControllerConfiguration, Interface
 
 # By names of their own: looking up an enum's member takes as long as a call.
 INSIDE, ICMP, CLASSIFY, INBOUND = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.INBOUND
+NEITHER_SIDE: tuple[None, set[int]] = (None, set())
 NO_CAUSES: dict[Flow, Arrival] = {}
 
 
@@ -55,16 +59,23 @@ class Router:
         self.limits_reached: Counter[Limit] = Counter()
         self.thresholds_reached = 0
         self.packet_ins_known_mappings = 0
-        self.dropped_fragments = 0
         self.drops = Drops()
         self.errors = Errors(settings, switch)
         self.neighbours = Neighbours(configuration, switch)
+        self.reassembly = Reassembly(settings.fragments_limit, settings.in_force("fragment_min_timeout"))
+        self._sender = Sender(configuration, self.neighbours.routes, switch)
+        self._room = configuration.largest_outbound or MOST_BYTES
+        self._usual = self._room + ETHERNET_BYTES
         self._ageing = Ageing()
         self._held: dict[Ticket, list[Arrival]] = {}
         self._interfaces = {interface.port: interface for interface in configuration.interfaces}
-        self._sides = {port: interface.side for port, interface in self._interfaces.items()}
         self._own = {int(address) for address in configuration.own}
         self._addresses = {int(interface.address.ip) for interface in configuration.interfaces}
+        self._external = {int(address) for address in settings.external_addresses}
+        self._ours = self._own | self._external
+        # By port, its side, and the destinations there that are not simply beyond the NAT.
+        apart = {Side.INSIDE: self._ours, Side.OUTSIDE: self._own}
+        self._sides = {port: (each.side, apart[each.side]) for port, each in self._interfaces.items()}
 
     def connected(self, now: float) -> None:
         """Fill a switch's tables, whatever it held before."""
@@ -80,8 +91,8 @@ class Router:
 
     def packet_in(self, table: Table, in_port: int, frame: bytes, now: float) -> None:
         """Decide on a frame that the rules of `table` sent to the controller."""
-        packet, side = common(frame), self._sides.get(in_port)
-        if packet is None or side is None or table > INBOUND or packet.destination >> 16 in self._own:
+        packet, (side, apart) = common(frame), self._sides.get(in_port, NEITHER_SIDE)
+        if packet is None or side is None or table > INBOUND or packet.destination >> 16 in apart:
             self._uncommon(table, in_port, frame, now)
         else:
             self._translate(table, side, Arrival(frame, in_port, packet), now)
@@ -91,53 +102,96 @@ class Router:
         arp, ip, interface = Arp.parse(frame), Ipv4.parse(frame), self._interfaces.get(in_port)
         if ip is not None and table is Table.FORWARD:
             self.neighbours.resolve(frame, ip.destination, now)
+        elif in_port == NO_PORT and ip is not None:
+            self._hairpinned(ip, now)
         elif interface is None:
             return  # the switch's own port
         elif arp is not None:
             self.neighbours.arp(arp, interface, now)
         elif ip is None or not ip.is_sound:
             self.drops.invalid += 1
-        elif ip.destination in self._addresses and self._is_for_us(ip):
-            self._answer(ip, now)
-        elif table is Table.EXPIRED:
+        elif table is Table.EXPIRED and not self._is_for_us(ip, interface.side):
             self.drops.expired += 1
             self.errors.expired(ip, interface, now)
         elif table is Table.UNROUTED:
             self.drops.unrouted += 1
             self.errors.unrouted(ip, interface, now)
         elif ip.is_fragment:
-            self.dropped_fragments += 1
-        elif (packet := ip.packet()) is not None:
-            # Queries are asked from inside, and answered from outside.
-            is_query, is_inside = ip.icmp_type == ICMP_ECHO_REQUEST, interface.side is Side.INSIDE
-            if packet.protocol is not Protocol.ICMP or is_query == is_inside:
-                self._translate(table, interface.side, Arrival(frame, in_port, packet), now)
-        elif (error := IcmpError.parse(ip)) is not None:
-            self._translate_error(interface.side, error)
-
-    def _is_for_us(self, ip: Ipv4) -> bool:
-        """Whether a packet to an address of the gateway is for itself, since the NAT may have it as well."""
-        return ip.destination in self._own or (ip.icmp_type == ICMP_ECHO_REQUEST and not ip.is_fragment)
-
-    def _answer(self, ip: Ipv4, now: float) -> None:
-        """Answer a packet to the gateway itself: a ping, at any of its addresses (RFC 1812 section 4.3.3.6)."""
-        if ip.is_fragment:
-            self.dropped_fragments += 1
-        elif ip.icmp_type == ICMP_ECHO_REQUEST:
-            self._switch.forward(ip.echo_reply())
+            self._reassemble(ip, interface, now)
         else:
-            self.errors.not_served(ip, now)
+            self._whole(table, ip, interface, now)
+
+    def _reassemble(self, ip: Ipv4, interface: Interface, now: float) -> None:
+        """Decide on a packet when all its fragments have come."""
+        whole = self.reassembly.add(interface.port, ip, now)
+        if whole is None:
+            return
+        if whole.ip.is_sound:
+            table = Table.OUTBOUND if interface.side is INSIDE else Table.INBOUND
+            self._whole(table, whole.ip, interface, now, whole)
+        else:
+            self.drops.invalid += 1
+
+    def _whole(
+        self, table: Table, ip: Ipv4, interface: Interface, now: float, came_as: Whole | None = None
+    ) -> None:
+        """Decide on a whole packet. `came_as` is how it came, if it came in fragments."""
+        side, most = interface.side, None if came_as is None else came_as.most
+        first = ip if came_as is None else came_as.first
+        if self._is_for_us(ip, side):
+            self._answer(ip, first, most, now)
+        elif side is INSIDE and table is not CLASSIFY and not self._may_go_on(ip, first, most, now):
+            return
+        elif (packet := ip.packet()) is not None:
+            if packet.protocol is not ICMP and came_as is None and table is not Table.LARGE:
+                self._translate(table, side, Arrival(ip.frame, interface.port, packet), now)
+            # Queries are asked from inside, and answered from outside.
+            elif packet.protocol is not ICMP or (ip.icmp_type == ICMP_ECHO_REQUEST) == (side is INSIDE):
+                self._decide(side, Datagram(ip.frame, interface.port, packet, first, most), now)
+        elif (error := IcmpError.parse(ip)) is not None:
+            self._translate_error(side, error, most)
+
+    def _may_go_on(self, ip: Ipv4, first: Ipv4, most: int | None, now: float) -> bool:
+        """Whether a packet from inside may get where it is to go. If it may not, it takes no port."""
+        if ip.destination in self._external and (packet := ip.packet()) is not None:
+            is_mapped = self.nat.is_mapped(packet.protocol, packet.destination)
+            self.nat.counters[packet.protocol].dropped_unmapped_packets += not is_mapped
+            return is_mapped
+        if not self._exceeds(ip, most):
+            return True
+        if ip.dont_fragment:
+            self.errors.too_large(first, self._configuration.inside, self._room, now)
+        return not ip.dont_fragment
+
+    def _exceeds(self, ip: Ipv4, most: int | None) -> bool:
+        """Whether a packet from inside, or its largest fragment, is more than its link has room for."""
+        return (most or ip.size) > self._room and ip.destination not in self._ours
+
+    def _is_for_us(self, ip: Ipv4, side: Side) -> bool:
+        """Whether a packet is for the gateway itself: also a ping to an address that the NAT has as well.
+
+        The outside reaches the addresses of the gateway's links, and the inside all of the NAT's, too.
+        """
+        if ip.is_fragment or ip.icmp_type != ICMP_ECHO_REQUEST:
+            return ip.destination in self._own
+        return ip.destination in (self._ours if side is INSIDE else self._addresses)
+
+    def _answer(self, ip: Ipv4, first: Ipv4, most: int | None, now: float) -> None:
+        """Answer a packet to the gateway itself: a ping, at any of its addresses (RFC 1812 section 4.3.3.6)."""
+        if ip.icmp_type == ICMP_ECHO_REQUEST:
+            self._sender.forward(ip.echo_reply(), most)
+        else:
+            self.errors.not_served(ip, first, now)
 
     # Packets
 
     def _translate(self, table: Table, side: Side, arrival: Arrival, now: float) -> None:
         packet = arrival.packet
         if table is CLASSIFY:
-            self.nat.observe(side, packet, now)  # the copy of a segment that passes without us
-            self._follow(now)
+            self._observe(side, arrival, now)
             return
         verdict = self.nat.outbound(packet, now) if side is INSIDE else self.nat.inbound(packet, now)
-        if type(verdict) is not Translate or packet.protocol is ICMP:
+        if type(verdict) is not Translate:
             self._do(verdict, side, arrival, now)
             return
         # The same as `_do` for nearly all packets, in two calls less.
@@ -146,6 +200,32 @@ class Router:
         if not verdict.created:
             self.packet_ins_known_mappings += not packet.opens_connection
         self._switch.inject(arrival.frame, arrival.in_port)
+
+    def _observe(self, side: Side, arrival: Arrival, now: float) -> None:
+        """Take note of the copy of a segment that passes by rules, through both mappings if it stays inside.
+
+        One that its link has no room for comes again.
+        """
+        packet = arrival.packet
+        if side is INSIDE and len(arrival.frame) > self._usual and self._exceeds(arrival.ip, None):
+            return
+        self.nat.observe(side, packet, now)
+        if side is INSIDE and packet.destination.address in self._external:
+            flow = self.nat.outbound_flow(packet.protocol, packet.source, packet.destination)
+            if flow is not None:
+                self.nat.observe(Side.OUTSIDE, packet._replace(source=flow.mapping.external), now)
+        self._follow(now)
+
+    def _hairpinned(self, ip: Ipv4, now: float) -> None:
+        """Let a packet in that an outbound rule has translated, and that no inbound rule takes."""
+        packet = ip.packet()
+        if packet is not None and packet.protocol is not ICMP:
+            self._do(self.nat.inbound(packet, now), Side.OUTSIDE, Arrival(ip.frame, NO_PORT, packet), now)
+
+    def _decide(self, side: Side, datagram: Datagram, now: float) -> None:
+        """Decide on a packet that no rule forwards."""
+        nat, packet = self.nat, datagram.packet
+        self._do(nat.outbound(packet, now) if side is INSIDE else nat.inbound(packet, now), side, datagram, now)
 
     def _do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Carry out a verdict, after what else happened, so that an injected packet meets the new rules."""
@@ -162,28 +242,40 @@ class Router:
     def _conclude(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Send the packet itself on, or send its sender the answer."""
         if isinstance(verdict, Translate):
-            if arrival.packet.protocol is ICMP:
-                self._forward_query(side, verdict.flow.mapping, arrival.ip)
-            else:
+            flow = verdict.flow
+            if not isinstance(arrival, Datagram):
+                if arrival.in_port == NO_PORT:
+                    self._switch.deliver(arrival.frame)
+                    return
                 self._switch.inject(arrival.frame, arrival.in_port)
+            elif arrival.packet.protocol is ICMP:
+                self._forward(side, flow, arrival, now)
+            else:
+                self._switch.then(lambda later: self._forward(side, flow, arrival, later))
         elif isinstance(verdict, Refuse):
             self._answer_refused(verdict.answer, arrival, now)
 
-    def _forward_query(self, side: Side, mapping: Mapping, ip: Ipv4) -> None:
-        """Translate an ICMP query here: OpenFlow cannot set its identifier."""
-        if side is Side.INSIDE:
-            external = mapping.external
-            self._switch.forward(ip.query(source=external.address, identifier=external.port))
-        else:
-            internal = mapping.internal
-            self._switch.forward(ip.query(destination=internal.address, identifier=internal.port))
+    def _forward(self, side: Side, flow: Flow, datagram: Datagram, now: float) -> None:
+        """Translate a packet here and send it on, unless the switch has refused the rules of its flow."""
+        mapping = flow.mapping
+        if not flow.is_live:
+            return
+        if side is not INSIDE:
+            self._sender.forward(translated(datagram.ip, destination=mapping.internal), datagram.most)
+            return
+        frame, packet = translated(datagram.ip, source=mapping.external), datagram.packet
+        if packet.destination.address not in self._external:
+            self._sender.forward(frame, datagram.most)
+            return
+        packet = packet._replace(source=mapping.external)
+        self._decide(Side.OUTSIDE, Datagram(frame, NO_PORT, packet, datagram.first, datagram.most), now)
 
     def _answer_refused(self, answer: Answer, arrival: Arrival, now: float) -> None:
         """Send an answer to the sender of a refused packet, where it may be sent."""
         counters = self.nat.counters[arrival.packet.protocol]
         if answer is Answer.ICMP:
-            interface = self._interfaces[arrival.in_port]
-            counters.icmp_sent += self.errors.refused(arrival.ip, interface, now)
+            quoted = arrival.first if isinstance(arrival, Datagram) else arrival.ip
+            counters.icmp_sent += self.errors.refused(quoted, self._interfaces[arrival.in_port], now)
         elif answer is Answer.RESET:
             frame = reset(arrival.ip)
             if frame is not None:
@@ -199,25 +291,34 @@ class Router:
         if routes.is_inside(ip.source):
             self._switch.forward(answer.frame)
         elif (error := IcmpError.parse(answer)) is not None:
-            self._translate_error(Side.INSIDE if routes.is_inside(ip.destination) else Side.OUTSIDE, error)
+            self._translate_error(INSIDE if routes.is_inside(ip.destination) else Side.OUTSIDE, error)
 
-    def _translate_error(self, side: Side, error: IcmpError) -> None:
+    def _translate_error(self, side: Side, error: IcmpError, most: int | None = None) -> None:
         """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5). It changes no mapping."""
         about = error.embedded
         if side is Side.OUTSIDE:
             flow = self.nat.inbound_flow(about.protocol, about.source, about.destination)
             if flow is not None:
                 internal = flow.mapping.internal
-                self._switch.forward(
-                    error.translated(outer_destination=internal.address, embedded_source=internal)
-                )
+                frame = error.translated(outer_destination=internal.address, embedded_source=internal)
+                self._sender.forward(frame, most)
         else:
             flow = self.nat.outbound_flow(about.protocol, about.destination, about.source)
             if flow is not None:
                 external = flow.mapping.external
-                self._switch.forward(
-                    error.translated(outer_source=external.address, embedded_destination=external)
-                )
+                frame = error.translated(outer_source=external.address, embedded_destination=external)
+                self._pass_on_error(frame, error, most)
+
+    def _pass_on_error(self, frame: bytes, error: IcmpError, most: int | None) -> None:
+        """Send on an error from inside: to the outside, or to the inside host that its destination stands for.
+
+        Then it is about what that host has sent (RFC 5508 REQ-7).
+        """
+        ip = Ipv4.parse(frame) if error.outer.destination in self._external else None
+        if ip is None:
+            self._sender.forward(frame, most)
+        elif (again := IcmpError.parse(ip)) is not None:
+            self._translate_error(Side.OUTSIDE, again, most)
 
     # Time, and what the switch reports
 
@@ -225,6 +326,7 @@ class Router:
         """End what is over by `now`, and ask for the counts of what may be idle."""
         for frame in self.neighbours.tick(now):
             self._unresolved(frame, now)
+        self.reassembly.tick(now)
         deadline = self.nat.next_deadline
         if deadline is None or deadline > now:
             return

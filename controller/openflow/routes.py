@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from controller.nat.model import Side
 from controller.openflow.pipeline import default_route, neighbour_rule, network_rule
 from controller.openflow.rules import Rule
-from controller.wiring import ControllerConfiguration, Interface, routed
+from controller.wiring import ControllerConfiguration, Interface
 
 
 class Routes:
@@ -33,7 +33,7 @@ class Routes:
             self._next_hops[_key(network)] = next_hop
         self._masks = {mask for _, mask in self._next_hops}
         self._links = list({_key(each.address.network): each for each in interfaces}.values())
-        self._inside = [configuration.inside.address.network, *routed(interfaces)]
+        self._inside = [_key(network) for network in configuration.inside_networks]
         self._ports: dict[tuple[int, int], list[int]] = defaultdict(list)
         for interface in interfaces:
             for hosts in self._may_be_at(interface):
@@ -61,7 +61,7 @@ class Routes:
 
     def is_inside(self, address: int) -> bool:
         """Whether an address belongs to an inside network."""
-        return any(address & int(each.netmask) == int(each.network_address) for each in self._inside)
+        return any(address & mask == network for network, mask in self._inside)
 
     def rules(self, host: int, mac: bytes, port: int) -> Iterator[Rule]:
         """Yield the rules that lead to a host or by way of it."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from controller.nat.model import Protocol, TcpFlags
@@ -23,6 +22,14 @@ class Table(enum.IntEnum):
     FORWARD = 4
     EXPIRED = 5
     UNROUTED = 6
+    LARGE = 7
+
+
+class Meter(enum.IntEnum):
+    """The meters that protect the controller, by what they let pass: one flood does not stop anything else."""
+
+    PACKETS = 1
+    FRAGMENTS = 2
 
 
 class Stopped(enum.IntEnum):
@@ -49,6 +56,20 @@ class Output:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class CheckLarger:
+    """Set register 1 to 1 if the IPv4 packet has more than this number of bytes, else to 0."""
+
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resubmit:
+    """Send the packet through another table, which may be an earlier one."""
+
+    table: Table
+
+
 class Act(enum.Enum):
     """The actions that have no argument."""
 
@@ -59,7 +80,7 @@ class Act(enum.Enum):
     """Let the packet leave also by the port that it came in by."""
 
 
-Action = SetField | Output | Act
+Action = SetField | Output | CheckLarger | Resubmit | Act
 Value = int | str | tuple[int, int] | tuple[str, str]
 Match = tuple[tuple[str, Value], ...]
 
@@ -68,7 +89,7 @@ Match = tuple[tuple[str, Value], ...]
 class Rule:
     """A flow rule. Matched packets take `actions` in order, then go on to the table `goto`.
 
-    `metered` rules pass through the meter that protects the controller.
+    The packets of `metered` rules pass through the `meter`, which protects the controller.
     """
 
     table: Table
@@ -78,23 +99,21 @@ class Rule:
     goto: Table | None = None
     metered: bool = False
     cookie: int = 0
+    meter: Meter = Meter.PACKETS
 
 
 INJECTED = 1
 """Register 0 of a packet that the controller has already decided on."""
 
 FRESH = ("reg0", 0)
+TOO_LARGE = ("reg1", 1)
+"""Of a packet with more bytes than `CheckLarger` allows."""
 ARP = ("eth_type", 0x0806)
 IPV4 = ("eth_type", 0x0800)
 TCP = (IPV4, ("ip_proto", int(Protocol.TCP)))
 COPY_THEN = (Act.TO_CONTROLLER,)
 # The framework puts Nicira's fields first, and what they presuppose must come before them: so Nicira's as well.
 NICIRA_IPV4 = ("eth_type_nxm", 0x0800)
-
-
-def joined(addresses: Iterable[ipaddress.IPv4Address]) -> list[ipaddress.IPv4Network]:
-    """Return the fewest networks that have these addresses and no others."""
-    return list(ipaddress.collapse_addresses(map(ipaddress.IPv4Network, addresses)))
 
 
 def masked(network: ipaddress.IPv4Network) -> tuple[str, str]:

@@ -5,6 +5,7 @@ The controller's own is `outbox.Outbox`, which turns them into bytes. A test's i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,10 +13,16 @@ from controller.nat.model import Flow, Packet
 from controller.openflow.frames import Ipv4
 from controller.openflow.rules import Rule, Stopped
 
+NO_PORT = 0
+"""The port that the switch gives for a packet that an outbound rule has just translated."""
+
 
 @dataclass(slots=True, eq=False)
 class Arrival:
-    """A packet on its way to the NAT: the frame, the port that it came in by, and what the NAT reads of it."""
+    """A packet on its way to the NAT: the frame, the port that it came in by, and what the NAT reads of it.
+
+    A packet from inside to an external address is translated twice. Then the port is NO_PORT.
+    """
 
     frame: bytes
     in_port: int
@@ -29,11 +36,23 @@ class Arrival:
         return ip
 
 
+@dataclass(slots=True, eq=False)
+class Datagram(Arrival):
+    """A packet that the controller translates and forwards itself: a query, or one that no link has room for.
+
+    `most` is the size of the largest of the fragments in which it came, if it did. `first` is the first of them,
+    or the packet itself: what an error about it quotes.
+    """
+
+    first: Ipv4
+    most: int | None
+
+
 class Switch(Protocol):
     """A switch with the tables of `pipeline`."""
 
     def clear(self) -> None:
-        """Remove every rule, and set the meter up anew."""
+        """Remove every rule, and set the meters up anew."""
 
     def install(self, rule: Rule) -> None:
         """Add a rule that belongs to no flow."""
@@ -50,11 +69,17 @@ class Switch(Protocol):
     def inject(self, frame: bytes, in_port: int) -> None:
         """Put a frame back into the pipeline where it came in, marked as decided."""
 
+    def deliver(self, frame: bytes) -> None:
+        """Put a frame with an external source before the inbound rules, marked as decided."""
+
     def forward(self, frame: bytes) -> None:
         """Send a frame on to its next hop, also by the port that it came in by."""
 
     def send(self, frame: bytes, port: int) -> None:
         """Send a frame of our own out of a port."""
+
+    def then(self, do: Callable[[float], None]) -> None:
+        """Call `do` with the time, once the switch has carried out all orders up to now, or refused them."""
 
     def poll(self, cookie: int) -> None:
         """Ask for the packet counts of all rules with this cookie."""

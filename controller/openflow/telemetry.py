@@ -49,7 +49,6 @@ def gauges(router: Router) -> dict[str, Any]:
         "total_sessions": nat.total_sessions,
         "total_active_subscribers": len(nat.limits.subscribers),
         "packet_ins_known_mappings": router.packet_ins_known_mappings,
-        "dropped_fragments": router.dropped_fragments,
         "dropped_martian_packets": drops.by_rules(Stopped.MARTIAN),
         "dropped_spoofed_packets": drops.by_rules(Stopped.SPOOFED),
         "dropped_invalid_packets": drops.invalid,
@@ -59,9 +58,12 @@ def gauges(router: Router) -> dict[str, Any]:
         "ignored_arp_messages": neighbours.ignored,
         "neighbours": len(neighbours),
         "icmp_errors_sent": router.errors.sent,
+        "fragments_waiting": router.reassembly.waiting,
+        "dropped_fragments": router.reassembly.dropped,
         "nat_addresses_exhausted": reached[Limit.POOL],
         "nat_ports_exhausted": reached[Limit.PORTS],
         **{f"quota_exceeded_{limit.name.lower()}": reached[limit] for limit in QUOTAS},
+        "quota_exceeded_fragments": router.reassembly.times_full,
         "threshold_reached": router.thresholds_reached,
     }
 

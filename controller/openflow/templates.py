@@ -104,6 +104,11 @@ def injection(frame: bytes, in_port: int) -> bytes:
     return _head(messages.injection, in_port, len(frame)) + frame
 
 
+def delivery(frame: bytes) -> bytes:
+    """Return the message that puts a frame with an external source before the inbound rules."""
+    return _head(messages.delivery, None, len(frame)) + frame
+
+
 def forwarding(frame: bytes) -> bytes:
     """Return the message that sends a frame on to its next hop."""
     return _head(messages.forwarding, None, len(frame)) + frame

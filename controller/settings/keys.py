@@ -145,6 +145,16 @@ class Keys(BaseModel):
         source="Open vSwitch Flow_Table flow_limit",
         unit="rules",
     )
+    fragments_limit: int = described(
+        4096,
+        "fragments that may wait at once for the rest of their packets; with one more, the packet that has waited "
+        "longest is dropped",
+        source="RFC 8512 fragments-limit, RFC 7659 natv2InstanceLimitPendingFragments",
+        unit="fragments",
+        strict=True,
+        ge=0,
+        le=MOST_HELD_PACKETS,
+    )
     pool_usage_low: float = described(
         60,
         "share of the pool at which its usage counts as low again, after it was high",
@@ -225,6 +235,11 @@ class Keys(BaseModel):
     )
     tcp_rst_timeout: float = seconds(
         240, "time that a TCP connection is kept after a RST", source="RFC 7857 section 2.2"
+    )
+    fragment_min_timeout: float = seconds(
+        15,
+        "time that a packet's fragments wait for the rest",
+        source="RFC 8512 fragment-min-timeout, RFC 791 section 3.2",
     )
     hold_down_timeout: float = described(
         120,

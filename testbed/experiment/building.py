@@ -9,7 +9,7 @@ from typing import Any
 from mininet.log import setLogLevel
 from mininet.net import Mininet
 
-from testbed.experiment.plan import Run, addresses_per_client
+from testbed.experiment.plan import Run, network_of_size
 from testbed.sandbox.mounts import FOLDER
 from testbed.sandbox.supervision import Supervisor
 from testbed.traffic.drive import raise_open_files
@@ -34,7 +34,7 @@ def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: t
     setLogLevel("critical")
     # Otherwise Mininet would set limits of the machine itself, such as fs.file-max.
     Mininet.inited = True
-    size = {"clients": run.parameters["clients"], "addresses_per_client": addresses_per_client(run.parameters)}
+    size = network_of_size(run.parameters)
     options = kind.Options.model_validate(run.options)
     described = topology(**size)
     prepared = {

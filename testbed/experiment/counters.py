@@ -37,7 +37,6 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "dropped_hold_packets": "lastport: packets that could not be held",
         "dropped_unmapped_packets": "lastport: packets that belong to no mapping and may not make one",
         "dropped_filtered_packets": "RFC 4787 REQ-8: packets that the filtering behaviour keeps out",
-        "dropped_fragments": "lastport: fragments",
         "dropped_martian_packets": "RFC 1812 section 5.3.7: packets from or to an address that no host has",
         "dropped_spoofed_packets": "RFC 2827: packets from a source that is not on that side or at that port",
         "dropped_invalid_packets": "RFC 1812 section 5.2.2: packets with a wrong checksum, version or length",
@@ -46,6 +45,8 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "dropped_unresolved_packets": "lastport: packets whose next hop did not answer by ARP",
         "ignored_arp_messages": "lastport: ARP messages that were not believed",
         "neighbours": "lastport: hosts whose MAC address is known",
+        "fragments_waiting": "lastport: fragments that wait for the rest of their packets",
+        "dropped_fragments": "RFC 8512 dropped-fragments, RFC 7659 natv2InstanceFragmentDrops",
         "icmp_sent": "RFC 5508 REQ-8: ICMP errors sent to the senders of refused packets",
         "icmp_errors_sent": "RFC 1812 section 4.3.3: ICMP errors sent about packets that could not be forwarded",
         "resets_sent": "lastport: TCP resets sent to the senders of refused packets",
@@ -59,6 +60,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "quota_exceeded_sessions": "RFC 8158 quota exceeded: sessions",
         "quota_exceeded_flow_table": "RFC 8158 quota exceeded: rules of the switch",
         "quota_exceeded_hold_queue": "RFC 8158 quota exceeded: packets held",
+        "quota_exceeded_fragments": "RFC 8158 quota exceeded: fragments pending reassembly",
         "threshold_reached": "RFC 8512 notify-pool-usage",
     }
 )

@@ -79,9 +79,10 @@ class Network:
         seed: int = 1,
         topology: type[Topology] = Home,
         addresses_per_client: int = 1,
+        outside_mtu: int = 1500,
         **settings: object,
     ) -> None:
-        home = topology(clients=clients, addresses_per_client=addresses_per_client)
+        home = topology(clients=clients, addresses_per_client=addresses_per_client, outside_mtu=outside_mtu)
         addresses = {name: home.addresses[name] for name in home.clients}
         for interface in home.wiring["gateway"]:
             if interface.next_hop:
@@ -259,11 +260,18 @@ class _Switch:
     def inject(self, frame: bytes, in_port: int) -> None:
         self._network._enter(frame, in_port, table=Table.CLASSIFY, reg0=INJECTED)
 
+    def deliver(self, frame: bytes) -> None:
+        self._network._enter(frame, FROM_CONTROLLER, table=Table.INBOUND, reg0=INJECTED)
+
     def forward(self, frame: bytes) -> None:
         self._network._enter(frame, FROM_CONTROLLER, table=Table.FORWARD, reg0=INJECTED)
 
     def send(self, frame: bytes, port: int) -> None:
         self._network._deliver(port, frame)
+
+    def then(self, do: Callable[[float], None]) -> None:
+        network = self._network
+        network._events.append(lambda: do(network.now))
 
     def poll(self, cookie: int) -> None:
         network = self._network

@@ -24,7 +24,7 @@ from controller.openflow import (
 from controller.openflow.framework import ofproto, parser
 from controller.openflow.outbox import Outbox
 from controller.openflow.pipeline import base_rules, rules_of
-from controller.openflow.rules import Act, Output, Rule, SetField, Table
+from controller.openflow.rules import Act, CheckLarger, Output, Resubmit, Rule, SetField, Table
 from controller.wiring import ControllerConfiguration
 
 _REPLY = struct.Struct("!BBHIHH4x")  # struct ofp_multipart_reply
@@ -50,6 +50,13 @@ NEIGHBOUR = Rule(
         Output(1),
     ),
 )
+ROUND = Rule(
+    Table.FORWARD,
+    25,
+    (("eth_type", 0x0800),),
+    (CheckLarger(1200), SetField("reg0", 0), Act.MAY_RETURN, Resubmit(Table.INBOUND)),
+)
+"""It has the actions that are Nicira's."""
 UNUSUAL = Rule(
     Table.OUTBOUND,
     20,
@@ -75,7 +82,7 @@ def asked(configuration: ControllerConfiguration) -> Iterator[tuple[str, bytes]]
         outbox = Outbox(told_apart)
         outbox.clear()
         yield "clear", outbox.take()
-        for rule in (*base_rules(configuration), NEIGHBOUR):
+        for rule in (*base_rules(configuration), NEIGHBOUR, ROUND):
             outbox.install(rule)
             yield repr(rule), outbox.take()
         for flow, _ in (each for each in FLOWS if each[1] is told_apart):
@@ -85,6 +92,8 @@ def asked(configuration: ControllerConfiguration) -> Iterator[tuple[str, bytes]]
             yield f"remove {flow}", outbox.take()
         outbox.inject(b"frame", 3)
         yield "inject", outbox.take()
+        outbox.deliver(b"frame")
+        yield "deliver", outbox.take()
         outbox.forward(b"frame")
         yield "forward", outbox.take()
         outbox.send(b"frame", 3)

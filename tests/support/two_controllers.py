@@ -43,7 +43,7 @@ BEHAVIOURS: list[dict[str, object]] = [
     {"mapping_type": "eim", "filtering_type": "edf", "limit_sessions": 20},
 ]
 STEPS = 300
-PACKET_INS = 6
+PACKET_INS = 8
 """In a step at most."""
 INSIDE = [0x0A000001, 0x0A000002, 0x0A0000FE, 0x0AFF0001]
 OUTSIDE = [0xC6336401, 0xC6336402, 0xCB007101, 0x08080808]

@@ -134,6 +134,7 @@ def _check_range(settings: Settings) -> None:
 class LinuxRouter(LabNode, Switch, Gateway):
     """A router that is a NAT by its nftables rules. A subclass has `rules` and `declare`."""
 
+    fits_packets: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("nft", "nsenter", "netfilter")
     settings: ClassVar[dict[str, Any]] = DEFAULTS
     restrictions: ClassVar[tuple[Restriction, ...]] = RESTRICTIONS

@@ -10,7 +10,7 @@ import pytest
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
-from controller.openflow.rules import Act, Output, Rule, SetField, Table
+from controller.openflow.rules import Act, CheckLarger, Output, Resubmit, Rule, SetField, Table
 from tests.support.flowtable import AmbiguousError, BadRuleError, FlowTable
 
 IPV4 = ("eth_type", 0x0800)
@@ -89,6 +89,42 @@ def test_no_frame_goes_back_by_the_port_it_came_from() -> None:
     table = table_of(Rule(Table.ADMIT, 1, (), (Output(1), Output(2))))
 
     assert [port for port, _ in table.run(bytes(FRAME), 1).outputs] == [2]
+
+
+def test_a_frame_whose_port_is_forgotten_goes_back() -> None:
+    """As Open vSwitch does it when the field in_port is set to 0; the controller then gets 0 as well."""
+    actions = (Act.MAY_RETURN, Output(1), Act.TO_CONTROLLER)
+    outcome = table_of(Rule(Table.ADMIT, 1, (), actions)).run(bytes(FRAME), 1)
+
+    assert [port for port, _ in outcome.outputs] == [1]
+    assert [packet_in.in_port for packet_in in outcome.packet_ins] == [0]
+
+
+def test_a_resubmitted_frame_meets_an_earlier_table_and_comes_back() -> None:
+    """As Open vSwitch does it: what that table rewrites stays, and the actions after it follow."""
+    table = table_of(
+        Rule(Table.ADMIT, 1, (), (), Table.FORWARD),
+        Rule(Table.FORWARD, 1, (), (Resubmit(Table.INBOUND), Output(3))),
+        Rule(Table.INBOUND, 1, TCP_ONLY, (SetField("tcp_dst", 8), Output(2))),
+    )
+
+    outputs = table.run(bytes(FRAME), 1).outputs
+
+    assert [(port, Ether(frame)[TCP].dport) for port, frame in outputs] == [(2, 8), (3, 8)]
+
+
+@pytest.mark.parametrize(("size", "goes_to"), [(1200, 2), (1201, 3)])
+def test_a_frame_is_larger_than_what_is_allowed_or_it_is_not(size: int, goes_to: int) -> None:
+    """The bytes of Ethernet do not count, and as many as are allowed are not too many."""
+    table = table_of(
+        Rule(Table.ADMIT, 1, (), (CheckLarger(1200),), Table.OUTBOUND),
+        Rule(Table.OUTBOUND, 1, (("reg1", 0),), (Output(2),)),
+        Rule(Table.OUTBOUND, 1, (("reg1", 1),), (Output(3),)),
+    )
+
+    outputs = table.run(bytes(ETHERNET / IP() / UDP() / bytes(size - 28)), 1).outputs
+
+    assert [port for port, _ in outputs] == [goes_to]
 
 
 def test_what_is_rewritten_is_what_the_next_table_meets() -> None:

@@ -34,6 +34,7 @@ def table_limits(settings: Settings) -> dict[int, int]:
 class OpenFlowGateway(Bridge, Gateway):
     """Open vSwitch and the project's own controller."""
 
+    fits_packets: ClassVar[bool] = True
     program: ClassVar[str] = "controller"
     """The controller's module."""
 

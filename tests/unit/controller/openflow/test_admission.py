@@ -110,13 +110,6 @@ def test_subscribers_reach_one_another_untranslated() -> None:
     assert len(network.router.nat) == 0
 
 
-def test_an_external_address_takes_no_port() -> None:
-    """There is no hairpinning yet, and so nothing is spent on it."""
-    network = Network(ports=8)
-
-    assert_nobody_noticed(network, network.alice, frames(network, network.alice, dst=EXTERNAL))
-
-
 # Sources
 
 

@@ -130,20 +130,23 @@ def test_open_vswitch_understands_every_message(as_open_vswitch_reads_it: list[s
         "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 priority=50,ip,dl_dst=02:00:0a:00:ff:fe,nw_dst=10.0.0.0/16 "
         "actions=load:0->NXM_OF_IN_PORT[],goto_table:4",
         "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 priority=85,ip,in_port=3,nw_dst=192.0.2.1,nw_frag=yes "
-        "actions=meter:1,CONTROLLER:65535",
+        "actions=meter:2,CONTROLLER:65535",
         "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 "
         "priority=80,tcp,reg0=0,in_port=3,nw_dst=192.0.2.1,tcp_flags=+fin "
         "actions=CONTROLLER:65535,goto_table:3",
         "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:4 priority=20,ip,nw_dst=10.0.0.1 "
         "actions=set_field:02:00:0a:00:ff:fe->eth_src,set_field:02:00:0a:00:00:01->eth_dst,dec_ttl,output:1",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:4 priority=25,ip "
+        "actions=check_pkt_larger(1214)->NXM_NX_REG1[0],set_field:0->reg0,load:0->NXM_OF_IN_PORT[],resubmit(,3)",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=3 actions=set_field:0x1->reg0,resubmit(,1) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=set_field:0x1->reg0,resubmit(,4) data_len=5",
+        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=set_field:0x1->reg0,resubmit(,3) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=output:3 data_len=5",
     ],
     ids=[
         *("outbound rule", "inbound rule", "removal", "opening", "host", "ARP of a host", "martian", "last hop"),
-        *("stays inside", "fragment", "FIN", "neighbour"),
-        *("injected frame", "forwarded frame", "own frame"),
+        *("stays inside", "fragment", "FIN", "neighbour", "Nicira's"),
+        *("injected frame", "forwarded frame", "delivered frame", "own frame"),
     ],
 )
 def test_open_vswitch_reads_what_is_meant(as_open_vswitch_reads_it: list[str], line: str) -> None:
@@ -152,10 +155,11 @@ def test_open_vswitch_reads_what_is_meant(as_open_vswitch_reads_it: list[str], l
 
 
 def test_the_controller_is_protected_from_a_flood(as_open_vswitch_reads_it: list[str]) -> None:
-    """The meter drops what exceeds 100,000 packets a second."""
+    """A meter drops what exceeds 100,000 packets a second, and another what exceeds 10,000 fragments."""
     text = "\n".join(as_open_vswitch_reads_it)
 
     assert "ADD meter=1 pktps burst bands=\ntype=drop rate=100000 burst_size=100000" in text
+    assert "ADD meter=2 pktps burst bands=\ntype=drop rate=10000 burst_size=1000" in text
 
 
 def test_a_poll_asks_for_one_cookie_exactly(outputs: dict[str, Output]) -> None:

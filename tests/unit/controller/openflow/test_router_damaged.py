@@ -7,10 +7,12 @@ from collections.abc import Callable
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
+from scapy.packet import Raw
 
 from controller.nat.model import Protocol
 from controller.openflow.frames import Ipv4, common
 from tests.support.network import EXTERNAL, Network, echo, tcp, udp
+from tests.support.packets import in_fragments
 
 SERVER = "198.51.100.1:7"
 AT_IP, AT_TRANSPORT = 14, 34
@@ -83,6 +85,23 @@ def test_a_damaged_ping_to_the_gateway_is_not_answered(damage: str) -> None:
 
     assert network.feed(network.alice.port, DAMAGE[damage](ping)) == []
     assert len(network.feed(network.alice.port, ping)) == 1
+
+
+def test_damaged_fragments_do_not_wait() -> None:
+    """The checksum of each header counts, and that of the whole message."""
+    network = Network(ports=8)
+    ping = echo(network, network.alice, "198.51.100.1", 5) / Raw(bytes(64))
+    ping[IP].flags = 0
+    frames = [bytes(each) for each in in_fragments(ping, 40)]
+
+    assert network.feed(network.alice.port, DAMAGE["IP checksum"](frames[0])) == []
+    assert network.router.reassembly.waiting == 0
+    assert [network.feed(network.alice.port, each) for each in (DAMAGE["ICMP data"](frames[0]), frames[1])] == [
+        [],
+        [],
+    ]
+    assert (network.router.drops.invalid, len(network.router.nat)) == (2, 0)
+    assert len([arrival for each in frames for arrival in network.feed(network.alice.port, each)]) == 2
 
 
 def test_a_damaged_first_packet_from_outside_opens_no_session() -> None:

@@ -10,6 +10,7 @@ from scapy.packet import Raw
 
 from tests.support.flowtable import with_checksums
 from tests.support.network import EXTERNAL, Arrival, Host, Network, echo, ip, tcp, udp
+from tests.support.packets import in_fragments
 from topologies.multi_address import MultiAddress
 
 SERVER = "198.51.100.1:7"
@@ -63,6 +64,20 @@ def test_traceroute_from_outside_shows_the_gateway(kind: str) -> None:
         (arrival,) = network.send("server", sent)
 
         assert_error(arrival, network.server, sent, "198.51.100.254", (11, 0))
+
+
+@pytest.mark.parametrize("name", ["alice", "server"])
+def test_of_fragments_at_the_end_of_their_way_only_the_first_is_answered(name: str) -> None:
+    """RFC 1812 section 4.3.2.7. None of them waits for the others."""
+    network = Network(ports=8)
+    host, to = network.hosts[name], EXTERNAL if name == "server" else "198.51.100.1"
+    sent = in_fragments(ip(network, host, to, ttl=1, flags=0) / UDP(sport=5, dport=7) / Raw(bytes(64)), 40)
+
+    (arrival,) = [arrival for each in sent for arrival in network.send(name, each)]
+
+    gateway = "198.51.100.254" if name == "server" else "10.0.255.254"
+    assert_error(arrival, host, sent[0], gateway, (11, 0))
+    assert (network.router.drops.expired, network.router.reassembly.waiting) == (2, 0)
 
 
 def test_a_segment_that_is_not_forwarded_ends_no_connection() -> None:

@@ -351,31 +351,6 @@ def test_what_cannot_be_translated_does_not_leave(network: Network, make: type[g
     assert len(network.router.nat) == 0
 
 
-@pytest.mark.parametrize("sender", ["alice", "server"])
-def test_a_dropped_fragment_is_counted(network: Network, sender: str) -> None:
-    """RFC 8512 dropped-fragments."""
-    host = network.hosts[sender]
-    destination = "198.51.100.1" if sender == "alice" else EXTERNAL
-
-    network.send(sender, ip(network, host, destination, frag=100) / Raw(bytes(8)))
-
-    assert network.router.dropped_fragments == 1
-
-
-def test_a_short_last_fragment_is_counted(network: Network) -> None:
-    """The rest of a datagram may be a single byte."""
-    network.send("alice", ip(network, network.alice, "198.51.100.1", flags=0, frag=185) / Raw(b"x"))
-
-    assert network.router.dropped_fragments == 1
-
-
-def test_a_short_packet_is_no_fragment(network: Network) -> None:
-    """A whole datagram of a protocol with little to say is dropped, and counted as what it is."""
-    network.send("alice", ip(network, network.alice, "198.51.100.1", proto=47) / Raw(b"1234"))
-
-    assert network.router.dropped_fragments == 0
-
-
 # Two mappings with one peer
 
 

@@ -51,6 +51,7 @@ def test_the_gauges_describe_each_protocol_and_the_whole() -> None:
         "total_sessions": None,
         "total_active_subscribers": 2,
         "packet_ins_known_mappings": 0,
+        "fragments_waiting": 0,
         "dropped_fragments": 0,
         "dropped_martian_packets": 0,
         "dropped_spoofed_packets": 0,
@@ -70,6 +71,7 @@ def test_the_gauges_describe_each_protocol_and_the_whole() -> None:
         "quota_exceeded_sessions": 0,
         "quota_exceeded_flow_table": 0,
         "quota_exceeded_hold_queue": 0,
+        "quota_exceeded_fragments": 0,
         "threshold_reached": 1,
     }
 
