@@ -6,7 +6,7 @@ import math
 
 from controller.nat.connections import EXAMINATIONS
 from controller.nat.counters import Counters
-from controller.nat.model import Flow, Protocol
+from controller.nat.model import PARTS, Flow, Protocol
 from controller.nat.pool import Ports
 from controller.nat.settings import NatSettings
 from controller.nat.tables import tables_for
@@ -21,14 +21,16 @@ class ProtocolState:
     """The tables, ports, counters, thresholds and idle timers of one protocol.
 
     TCP flows end with their connections, so their idle timeout is infinite. `idle` is the queue of flows whose
-    counts are examined. For TCP there is none, unless mappings are kept in the order of their last use.
+    counts are examined. For TCP there is none, unless mappings are kept in the order of their last use. `peer_of`
+    returns the part of a remote endpoint by which flows differ.
     """
 
-    __slots__ = ("counters", "idle", "idle_timeout", "ports", "protocol", "tables", "thresholds")
+    __slots__ = ("counters", "idle", "idle_timeout", "peer_of", "ports", "protocol", "tables", "thresholds")
 
     def __init__(self, protocol: Protocol, settings: NatSettings, ports: Ports) -> None:
         self.protocol = protocol
-        self.tables = tables_for(settings)
+        self.tables = tables_for(settings, protocol)
+        self.peer_of = PARTS[settings.flows(protocol)]
         self.ports = ports
         self.counters = Counters()
         self.thresholds = Thresholds(protocol, settings)

@@ -68,13 +68,15 @@ class NatSettings:
         """How many ports of all external addresses the allocator gives."""
         return self.capacity_of_address * len(self.external_addresses)
 
-    @property
-    def flows(self) -> Dependence:
-        """The part of the remote endpoint by which the rules of a flow must differ.
+    def flows(self, protocol: Protocol) -> Dependence:
+        """Return the part of the remote endpoint by which the rules of a protocol's flows must differ.
 
         One pair of rules for a whole mapping filters nothing and hides each session, so a mapping has only one
-        pair where both are wanted.
+        pair where both are wanted. It cannot tell what a stranger sends, either. That matters for TCP always, and
+        for other protocols where inbound packets keep a mapping.
         """
-        if self.limit_sessions is not None:
+        inbound_counts = self.refresh_inbound or self.on_exhaustion.evicts
+        hides_strangers = self.filtering is Dependence.INDEPENDENT and inbound_counts
+        if protocol is Protocol.TCP or hides_strangers or self.limit_sessions is not None:
             return Dependence.ADDRESS_AND_PORT
         return max(self.mapping, self.filtering)

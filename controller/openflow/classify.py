@@ -17,6 +17,8 @@ TAGGED = ("vlan_vid", (0x1000, 0x1000))
 FRAGMENT = (("eth_type_nxm", 0x0800), ("ip_frag", (1, 1)))
 FIN = flags(TcpFlags.FIN, TcpFlags.FIN)
 RST = flags(TcpFlags.RST, TcpFlags.RST)
+ANSWER = flags(TcpFlags.SYN | TcpFlags.ACK, TcpFlags.SYN | TcpFlags.ACK)
+"""What an inside host answers to a connection from outside; rare, as connections are mostly opened from inside."""
 
 
 def classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
@@ -42,7 +44,7 @@ def classify(configuration: ControllerConfiguration) -> Iterator[Rule]:
     yield Rule(table, 35, (to_us, *FRAGMENT), COPY_THEN, metered=True)
     for address in sorted(configuration.own):
         yield Rule(table, 30, (to_us, IPV4, ("ipv4_dst", str(address))), COPY_THEN, metered=True)
-    for flag in (FIN, RST):
+    for flag in (FIN, RST, ANSWER):
         yield Rule(table, 25, (FRESH, to_us, *TCP, flag), COPY_THEN, Table.OUTBOUND)
     yield Rule(table, 20, (to_us, IPV4), (), Table.OUTBOUND)
     yield Rule(table, 10, (), (Act.AS_A_LAN_SWITCH,))

@@ -7,7 +7,8 @@
 
 A packet that the controller has decided on is injected again at table 0, with register 0 set to INJECTED. It then
 meets the same rules as every later packet, and a rule that the switch refused forwards nothing. FIN and RST are
-forwarded and copied, so that the controller sees connections end. No packet passes tables 1 and 2 untranslated.
+forwarded and copied, so that the controller sees connections end; a SYN/ACK of the inside, so that it sees one
+that the outside opened be answered. No packet passes tables 1 and 2 untranslated.
 
 The rules are written in the words of `rules`. Those of table 0 are in `classify`.
 """
@@ -15,7 +16,7 @@ The rules are written in the words of `rules`. Those of table 0 are in `classify
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from controller.nat.model import Dependence, Endpoint, Flow, Protocol, TcpFlags
 from controller.openflow.classify import classify
@@ -38,6 +39,9 @@ from controller.wiring import ControllerConfiguration, routed
 
 DEFAULT_ROUTE = 1
 """The priority of the default route. Any other rule of its table is more specific."""
+
+ToldApart = Callable[[Protocol], Dependence]
+"""Returns the part of the remote endpoint by which the flows of a protocol differ."""
 
 _NOT_ONE_HOST = ("224.0.0.0", "224.0.0.0")  # class D, class E, and the broadcast
 _PORT_FIELDS = {Protocol.TCP: "tcp", Protocol.UDP: "udp"}
@@ -77,20 +81,20 @@ def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:
                 yield Rule(Table.FORWARD, 10, (IPV4, ("ipv4_dst", str(address))))
 
 
-def rules_of(flow: Flow, told_apart: Dependence, cookie: int) -> tuple[Rule, ...]:
+def rules_of(flow: Flow, told_apart: ToldApart, cookie: int) -> tuple[Rule, ...]:
     """Return the rules of a TCP or UDP flow: outbound and inbound, or inbound alone.
 
-    They match the part of the remote endpoint by which flows differ.
+    They match the part of the remote endpoint by which flows of the protocol differ.
     """
     mapping = flow.mapping
-    field = _PORT_FIELDS[mapping.protocol]
+    field, part = _PORT_FIELDS[mapping.protocol], told_apart(mapping.protocol)
 
     def rule(table: Table, ours: str, theirs: str, match: Endpoint, rewrite: Endpoint) -> Rule:
         address, port = f"ipv4_{ours}", f"{field}_{ours}"
         peer: Match = ()
-        if told_apart is not Dependence.INDEPENDENT:
+        if part is not Dependence.INDEPENDENT:
             peer += ((f"ipv4_{theirs}", _dotted(flow.peer)),)
-        if told_apart is Dependence.ADDRESS_AND_PORT:
+        if part is Dependence.ADDRESS_AND_PORT:
             peer += ((f"{field}_{theirs}", flow.peer.port),)
         return Rule(
             table,

@@ -238,4 +238,4 @@ def first_packet(protocol: Protocol) -> TcpFlags:
 
 def connections(mapping: Mapping) -> dict[Endpoint, Connection]:
     """Return the TCP connections of all of a mapping's flows."""
-    return {remote: each for flow in mapping.flows for remote, each in (flow.connections or {}).items()}
+    return {flow.peer: flow.connection for flow in mapping.flows if flow.connection is not None}

@@ -424,10 +424,10 @@ def test_what_the_rules_carry_counts_as_use(protocol: Protocol, outbound: int, i
 
 
 def test_what_the_controller_forwards_counts_as_use() -> None:
-    """A stranger's packet refreshes nothing, and yet the mapping is in use."""
+    """A peer's packet refreshes nothing, and yet the mapping is in use."""
     bench = Bench(ports=3, on_exhaustion=EVICTS)
     mappings = aged(bench, UDP, 3)
-    bench.inbound(UDP, MIRROR, mappings[0].external)
+    bench.inbound(UDP, SERVER, mappings[0].external)
     bench.open(mappings[1].internal, MIRROR, UDP)
 
     bench.outbound(UDP, ALICE)

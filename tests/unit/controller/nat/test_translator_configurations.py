@@ -43,7 +43,7 @@ from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.strategies.pooling import POOLINGS
 from controller.nat.verdicts import Drop, DropReason, Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Ticket
-from tests.support.core import FIN, ICMP, REST, RST, SYN, TCP, UDP, Bench
+from tests.support.core import ACK, FIN, ICMP, REST, RST, SYN, TCP, UDP, Bench
 from tests.unit.controller.nat.test_translator_machine import (
     IDLE_TIMEOUTS,
     Expected,
@@ -101,6 +101,9 @@ class Book:
         self.created_at = now
         self.seen = Expected(flow.mapping, flow.mapping.external, now, now)
         self.contacts: set[Endpoint] = set()
+        """The remote endpoints that the inside has surely sent to."""
+        self.may_be_answered = not self.by_stranger
+        """Whether the inside has sent anything but resets."""
         if self.by_stranger and flow.mapping.protocol in IDLE_TIMEOUTS:
             self.seen.last_outbound = -1000.0  # he keeps nothing alive
             self.seen.kept_from = now
@@ -219,13 +222,13 @@ class ConfigurationMachine(RuleBasedStateMachine):
         else:
             self.by_the_rules(flow, Side.OUTSIDE, packet)
 
-    @precondition(lambda self: any(flow.connections for flow in self.books))
+    @precondition(lambda self: any(flow.connection for flow in self.books))
     @rule(which=st.integers(0, 100), flags=st.sampled_from((RST, FIN, FIN)))
     def connection_closes(self, which: int, flags: TcpFlags) -> None:
         """Both sides close, or one resets."""
-        pairs = [(flow, remote) for flow in self.books for remote in flow.connections or ()]
-        flow, remote = pairs[which % len(pairs)]
-        mapping = flow.mapping
+        open_flows = [flow for flow in self.books if flow.connection]
+        flow = open_flows[which % len(open_flows)]
+        mapping, remote = flow.mapping, flow.peer
         outward = Packet(TCP, mapping.internal, remote, flags)
         sent_by = self.bench.nat.outbound_flow(TCP, mapping.internal, remote)
         if sent_by is not None:
@@ -369,12 +372,9 @@ class ConfigurationMachine(RuleBasedStateMachine):
             and self.settings.overlapping.part(mapping.toward) == destination
         ]
         filtering = self.settings.filtering
-        contacts = {
-            filtering.part(remote)
-            for book in self.books.values()
-            if book.flow.mapping in owners
-            for remote in book.contacts
-        }
+        books = [book for book in self.books.values() if book.flow.mapping in owners]
+        contacts = {filtering.part(remote) for book in books for remote in book.contacts}
+        perhaps = {filtering.part(book.flow.peer) for book in books if book.may_be_answered and book.by_stranger}
         is_idle = any(
             mapping.protocol in IDLE_TIMEOUTS and now - mapping.last_use >= IDLE_TIMEOUTS[mapping.protocol]
             for mapping in owners
@@ -387,8 +387,11 @@ class ConfigurationMachine(RuleBasedStateMachine):
             assert verdict == Translate(flow, created=False)
         elif not owners or is_idle:
             assert verdict == Drop(DropReason.NO_MAPPING)
-        elif filtering and filtering.part(source) not in contacts:
-            assert verdict == Drop(DropReason.FILTERED)
+        elif verdict == Drop(DropReason.FILTERED):
+            assert filtering
+            assert filtering.part(source) not in contacts
+        elif filtering and filtering.part(source) not in contacts | perhaps:
+            raise AssertionError(verdict)
         elif packet.protocol is TCP and not packet.opens_connection:
             assert verdict == Drop(DropReason.NOT_A_SYN)
         elif is_full:
@@ -403,17 +406,16 @@ class ConfigurationMachine(RuleBasedStateMachine):
             self.passed(verdict.flow, Side.OUTSIDE, packet, now)
 
     def by_the_rules(self, flow: Flow, side: Side, packet: Packet) -> None:
-        """The switch forwards a packet, and copies it to the controller where it ends a connection."""
+        """The switch forwards a packet, and copies it to the controller where it ends or answers a connection."""
         mapping, outbound = flow.mapping, side is Side.INSIDE
+        is_copied = packet.flags & (FIN | RST) or (outbound and packet.flags & (SYN | ACK) == SYN | ACK)
         for bench in self.twins:
             same = bench.nat.inbound_flow(mapping.protocol, mapping.external, flow.peer)
             assert same is not None
             bench.pass_by_rules(same, outbound=outbound, inbound=not outbound)
-            if packet.flags & (FIN | RST):
+            if is_copied:
                 bench.observe(side, packet)
-        if packet.flags & (FIN | RST):
-            self.used_at[mapping] = self.bench.now
-        self.passed(flow, side, packet, self.bench.now, by_rules=True)
+        self.passed(flow, side, packet, self.bench.now, by_rules=not is_copied)
         assert self.bench.nat.is_live(flow)
 
     def passed(self, flow: Flow, side: Side, packet: Packet, now: float, *, by_rules: bool = False) -> None:
@@ -426,10 +428,16 @@ class ConfigurationMachine(RuleBasedStateMachine):
             assert (found is flow) == (not flow.is_inbound_only)
             assert side is Side.OUTSIDE or found is flow
         book.seen.pass_packet(side, remote, packet.flags, now)
-        if self.settings.refresh_inbound:
+        if side is Side.INSIDE and not packet.flags & RST:
+            book.may_be_answered = True
+            if not by_rules and (mapping.protocol is not TCP or packet.flags & SYN):
+                book.by_stranger = False
+        if self.settings.refresh_inbound and book.may_be_answered:
             book.seen.last_outbound = now
-        book.contacts.add(remote)
-        if not by_rules:
+        if not book.by_stranger:
+            book.contacts.add(remote)
+        waits = flow.connection is not None and flow.connection.awaits_inside
+        if not by_rules and not book.by_stranger and not waits:
             self.used_at[mapping] = now
 
     def note(self, packet: Packet, verdict: Verdict) -> None:
@@ -589,6 +597,8 @@ class ConfigurationMachine(RuleBasedStateMachine):
         for book in self.books.values():
             if book.flow.mapping.protocol in IDLE_TIMEOUTS:
                 assert not book.seen.must_have_ended(self.bench.now)
+        kept = {book.flow.mapping for book in self.books.values() if book.may_be_answered}
+        assert all(mapping in kept for mapping in self.live if mapping.protocol is TCP)
 
     def counts_add_up(self) -> None:
         """Creations, releases, packets, sessions, subscribers."""
