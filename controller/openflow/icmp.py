@@ -12,9 +12,10 @@ import struct
 from dataclasses import dataclass
 
 from controller.nat.model import Endpoint, Packet, Protocol
-from controller.openflow.frames import ICMP_ECHO_REQUEST, INTACT, Ipv4, checksum, write_checksum
+from controller.openflow.frames import ICMP_QUERIES, INTACT, Ipv4, checksum, write_checksum
 
 DESTINATION_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM = 3, 11, 12
+PORT_UNREACHABLE = 3
 TRANSLATED_ERRORS = (DESTINATION_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM)
 
 _CHECKSUM_AT = {Protocol.ICMP: 2, Protocol.TCP: 16, Protocol.UDP: 6}
@@ -74,7 +75,7 @@ class IcmpError:
         if inner.protocol != Protocol.ICMP:
             struct.pack_into("!HH", frame, inner.payload, source.port, destination.port)
         else:
-            identifier = source.port if inner.icmp_type == ICMP_ECHO_REQUEST else destination.port
+            identifier = source.port if inner.icmp_type in ICMP_QUERIES else destination.port
             struct.pack_into("!H", frame, inner.payload + 4, identifier)
         write_checksum(frame, inner.start + 10, inner.start, inner.payload)
         self._adjust(frame, before)

@@ -25,12 +25,13 @@ from controller.nat.events import (
 from controller.nat.model import Answer, Flow, Limit, Mapping, Protocol, Side
 from controller.nat.tokens import TokenBucket
 from controller.nat.translator import Nat
-from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
+from controller.nat.unsolicited import Unsolicited
+from controller.nat.verdicts import Drop, Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Ticket
 from controller.openflow.ageing import Ageing
 from controller.openflow.answers import reset, unreachable
-from controller.openflow.frames import ICMP_ECHO_REQUEST, Arp, Ipv4, common
-from controller.openflow.icmp import IcmpError
+from controller.openflow.frames import ICMP_ECHO_REQUEST, ICMP_QUERIES, Arp, Ipv4, common
+from controller.openflow.icmp import PORT_UNREACHABLE, IcmpError
 from controller.openflow.neighbours import Neighbours
 from controller.openflow.pipeline import base_rules
 from controller.openflow.rules import Table
@@ -41,6 +42,7 @@ from controller.wiring import ControllerConfiguration, Interface
 # By names of their own: looking up an enum's member takes as long as a call.
 INSIDE, ICMP, CLASSIFY, FORWARD = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.FORWARD
 NO_CAUSES: dict[Flow, Arrival] = {}
+TRANSLATED = frozenset(map(int, Protocol))
 
 ICMP_BURST = 65_536
 """ICMP errors that may be sent at once: one for each refused packet, when a whole pool is asked for again."""
@@ -58,6 +60,8 @@ class Router:
         self.thresholds_reached = 0
         self.packet_ins_known_mappings = 0
         self.dropped_fragments = 0
+        self.dropped_protocol_packets = 0
+        self._unsolicited: Unsolicited[Arrival] = Unsolicited(settings.in_force("tcp_in_syn_timeout"))
         self._icmp_tokens = TokenBucket(settings.icmp_rate, max(ICMP_BURST, settings.icmp_rate), now=0.0)
         self._neighbours = Neighbours(configuration, switch)
         self._ageing = Ageing()
@@ -102,11 +106,13 @@ class Router:
             self._answer(ip, interface)
         elif (packet := ip.packet()) is not None:
             # Queries are asked from inside, and answered from outside.
-            is_query, is_inside = ip.icmp_type == ICMP_ECHO_REQUEST, interface.side is Side.INSIDE
+            is_query, is_inside = ip.icmp_type in ICMP_QUERIES, interface.side is Side.INSIDE
             if packet.protocol is not Protocol.ICMP or is_query == is_inside:
                 self._translate(table, interface.side, Arrival(frame, in_port, packet), now)
         elif (error := IcmpError.parse(ip)) is not None:
             self._translate_error(interface.side, error)
+        elif ip.protocol not in TRANSLATED:
+            self.dropped_protocol_packets += 1
 
     def _answer(self, ip: Ipv4, interface: Interface) -> None:
         """Answer a ping to the gateway itself, for hosts of the network that it comes from."""
@@ -153,6 +159,8 @@ class Router:
                 self._switch.inject(arrival.frame, arrival.in_port)
         elif isinstance(verdict, Refuse):
             self._answer_refused(verdict.answer, arrival, now)
+        elif isinstance(verdict, Drop) and side is Side.OUTSIDE and arrival.packet.opens_connection:
+            self._unsolicited.remember(arrival.packet.destination, arrival.packet.source, arrival, now)
 
     def _forward_query(self, side: Side, mapping: Mapping, ip: Ipv4) -> None:
         """Translate an ICMP query here: OpenFlow cannot set its identifier."""
@@ -178,6 +186,15 @@ class Router:
                 counters.resets_sent += 1
                 self._switch.forward(frame)
 
+    def _answer_unsolicited(self, now: float) -> None:
+        """Send an ICMP error about each SYN from outside whose time for a simultaneous open is over."""
+        for arrival in self._unsolicited.due(now):
+            # From the address that it was sent to: only a host says that a port is unreachable (RFC 1122).
+            frame = unreachable(arrival.ip, code=PORT_UNREACHABLE, source=arrival.ip.destination)
+            if frame is not None and self._icmp_tokens.take(now):
+                self.nat.counters[arrival.packet.protocol].icmp_sent += 1
+                self._switch.forward(frame)
+
     def _translate_error(self, side: Side, error: IcmpError) -> None:
         """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5). It changes no mapping."""
         about = error.embedded
@@ -201,6 +218,7 @@ class Router:
     def tick(self, now: float) -> None:
         """End what is over by `now`, and ask for the counts of what may be idle."""
         self._neighbours.tick(now)
+        self._answer_unsolicited(now)
         deadline = self.nat.next_deadline
         if deadline is None or deadline > now:
             return
@@ -253,10 +271,13 @@ class Router:
         events = self.nat.events
         others: list[Arrival] = []
         causes = self._held_causes() if self._held else NO_CAUSES
+        unsolicited = self._unsolicited.remembered
         while events:
             event = events.popleft()
             if type(event) is FlowCreated:
                 flow = event.flow
+                if unsolicited:
+                    self._unsolicited.opened(flow)
                 if flow.mapping.protocol is not ICMP:
                     of_flow = cause if flow is made else causes.get(flow)
                     self._switch.add(flow, self._ageing.add(flow, now), of_flow)

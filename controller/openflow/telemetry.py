@@ -48,6 +48,7 @@ def gauges(router: Router) -> dict[str, Any]:
         "total_active_subscribers": len(nat.limits.subscribers),
         "packet_ins_known_mappings": router.packet_ins_known_mappings,
         "dropped_fragments": router.dropped_fragments,
+        "dropped_protocol_packets": router.dropped_protocol_packets,
         "nat_addresses_exhausted": reached[Limit.POOL],
         "nat_ports_exhausted": reached[Limit.PORTS],
         **{f"quota_exceeded_{limit.name.lower()}": reached[limit] for limit in QUOTAS},

@@ -206,6 +206,15 @@ class Keys(BaseModel):
     tcp_idle_timeout: float = seconds(
         7440, "idle time after which an established TCP connection ends", source="RFC 5382 REQ-5"
     )
+    tcp_in_syn_timeout: float | None = described(
+        6,
+        "time after which a SYN from outside that is not let in is answered by an ICMP error; null: never",
+        source="RFC 5382 REQ-4, RFC 8512 tcp-in-syn-timeout",
+        unit=SECONDS,
+        strict=True,
+        gt=0,
+        le=LONGEST_S,
+    )
     tcp_trans_open_timeout: float = seconds(
         240,
         "time within which a TCP connection must be answered",

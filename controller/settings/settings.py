@@ -86,7 +86,7 @@ class Settings(Keys):
         value = getattr(self, key)
         extra = type(self).model_fields[key].json_schema_extra
         is_time = isinstance(extra, dict) and extra.get("unit") == SECONDS
-        return value * self.time_scale if is_time else value
+        return value * self.time_scale if is_time and value is not None else value
 
     def _looked_up(self) -> dict[str, Any]:
         """Return the core's settings that are classes, enums and tables, or that have another name here."""

@@ -52,6 +52,7 @@ def test_the_gauges_describe_each_protocol_and_the_whole() -> None:
         "total_active_subscribers": 2,
         "packet_ins_known_mappings": 0,
         "dropped_fragments": 0,
+        "dropped_protocol_packets": 0,
         "nat_addresses_exhausted": 0,
         "nat_ports_exhausted": 1,
         "quota_exceeded_subscribers": 0,
