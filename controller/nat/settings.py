@@ -34,6 +34,7 @@ class NatSettings:
     fallback: Answer
     hold_timeout: float
     hold_queue: int
+    evict_only_idle_for: float
     port_quota: int | None
     port_quotas: dict[Protocol, int | None]
     limit_port_mappings: int | None

@@ -118,8 +118,9 @@ class Nat:
             return Translate(flow, created=False)
         if protocol is TCP and flags != SYN:
             state.counters.dropped_unmapped_packets += 1
+            self._scarcity.gave_up(protocol, internal, remote)
             return Drop(DropReason.NOT_A_SYN)
-        verdict = self._scarcity.known(packet)
+        verdict = self._scarcity.known(packet, now)
         if verdict is not None:
             return verdict
         opened = self.open(packet, now)
@@ -183,6 +184,10 @@ class Nat:
         self._connections.track(connection, side, flags, now)
         if not connection.awaits_inside:
             self._refresh(flow, now)
+
+    def gave_up(self, protocol: Protocol, internal: Endpoint, remote: Endpoint) -> None:
+        """Take note that an inside endpoint no longer waits for packets from a remote one."""
+        self._scarcity.gave_up(protocol, internal, remote)
 
     def open(self, packet: Packet, now: float) -> Flow | Scope:
         """Make what an outbound packet without a flow needs, or return the scope in which it ran short."""
@@ -351,7 +356,7 @@ class Nat:
             return None
         if had_waited:
             return self._scarcity.give_up(packet)
-        return self._scarcity.known(packet) or self._scarcity.refuse(Scope(Limit.FLOW_TABLE), packet, now)
+        return self._scarcity.known(packet, now) or self._scarcity.refuse(Scope(Limit.FLOW_TABLE), packet, now)
 
     def end(self, mapping: Mapping, reason: ReleaseReason, now: float) -> None:
         """End a mapping with all its flows."""

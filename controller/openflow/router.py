@@ -17,6 +17,7 @@ from controller.nat.events import (
     Event,
     FlowCreated,
     FlowEnded,
+    GaveUp,
     LimitReached,
     MappingCreated,
     Resumed,
@@ -110,7 +111,7 @@ class Router:
             if packet.protocol is not Protocol.ICMP or is_query == is_inside:
                 self._translate(table, interface.side, Arrival(frame, in_port, packet), now)
         elif (error := IcmpError.parse(ip)) is not None:
-            self._translate_error(interface.side, error)
+            self._translate_error(interface.side, error, now)
         elif ip.protocol not in TRANSLATED:
             self.dropped_protocol_packets += 1
 
@@ -195,8 +196,11 @@ class Router:
                 self.nat.counters[arrival.packet.protocol].icmp_sent += 1
                 self._switch.forward(frame)
 
-    def _translate_error(self, side: Side, error: IcmpError) -> None:
-        """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5). It changes no mapping."""
+    def _translate_error(self, side: Side, error: IcmpError, now: float) -> None:
+        """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5). It changes no mapping.
+
+        An inside host that sends one about what it still waits for has given up.
+        """
         about = error.embedded
         if side is Side.OUTSIDE:
             flow = self.nat.inbound_flow(about.protocol, about.source, about.destination)
@@ -207,7 +211,10 @@ class Router:
                 )
         else:
             flow = self.nat.outbound_flow(about.protocol, about.destination, about.source)
-            if flow is not None:
+            if flow is None:
+                self.nat.gave_up(about.protocol, about.destination, about.source)
+                self._follow(now)
+            else:
                 external = flow.mapping.external
                 self._switch.forward(
                     error.translated(outer_source=external.address, embedded_destination=external)
@@ -289,7 +296,10 @@ class Router:
             self._do(self.nat.outbound(arrival.packet, now), INSIDE, arrival, now)
 
     def _held_causes(self) -> dict[Flow, Arrival]:
-        """Return the held packets that made new flows, by their flows."""
+        """Forget the held packets that are wanted no more. Return those that made new flows, by their flows."""
+        for event in self.nat.events:
+            if isinstance(event, GaveUp):
+                self._let_go(event)
         return {
             event.verdict.flow: self._held[event.ticket][0]
             for event in self.nat.events
@@ -304,6 +314,13 @@ class Router:
         for arrival in arrivals[:decided]:
             self._conclude(event.verdict, Side.INSIDE, arrival, now)
         return arrivals[decided:]
+
+    def _let_go(self, event: GaveUp) -> None:
+        """Forget a packet that was held."""
+        held = self._held[event.ticket]
+        del held[event.place]
+        if not held:
+            del self._held[event.ticket]
 
     def _note(self, event: Event) -> None:
         if isinstance(event, FlowEnded):

@@ -195,6 +195,15 @@ class Keys(BaseModel):
         ge=1,
         le=MOST_HELD_PACKETS,
     )
+    evict_only_idle_for: float = described(
+        0,
+        "idle time before which evict-lru ends no mapping; if it may end none, the fallback applies",
+        source="lastport, RFC 6888 REQ-11D",
+        unit=SECONDS,
+        strict=True,
+        ge=0,
+        le=LONGEST_S,
+    )
     fallback: Literal["drop", "icmp", "reset"] = described(
         "drop", "what becomes of a packet for which holding or evicting did not help", source="lastport"
     )

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from controller.nat.events import (
     FlowCreated,
     FlowEnded,
+    GaveUp,
     LimitReached,
     MappingCreated,
     MappingReleased,
@@ -42,7 +43,7 @@ from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.strategies.pooling import POOLINGS
 from controller.nat.verdicts import Drop, DropReason, Hold, Refuse, Translate, Verdict
-from controller.nat.waiting import Ticket
+from controller.nat.waiting import FIRST_REPETITION_S, Ticket
 from tests.support.core import ACK, FIN, ICMP, REST, RST, SYN, TCP, UDP, Bench
 from tests.unit.controller.nat.test_translator_machine import (
     IDLE_TIMEOUTS,
@@ -82,7 +83,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         "allocator": ALLOCATORS[draw(st.sampled_from(list(ALLOCATORS)))],
         "on_exhaustion": POLICIES[policy],
         "fallback": draw(st.sampled_from(Answer)),
-        "hold_timeout": draw(st.sampled_from((1.0, 3.0))),
+        "hold_timeout": draw(st.sampled_from((1.0, 3.0, 9.0))),
+        "evict_only_idle_for": draw(st.sampled_from((0.0, 0.0, 1.0))),
         "hold_queue": draw(st.sampled_from((0, 2, 4, 4))),
         **{name: draw(st.sampled_from(LIMITS[name])) for name in limits},
         "hold_down": draw(st.sampled_from((0.0, 0.0, 0.25, 3.0))),
@@ -183,6 +185,8 @@ class ConfigurationMachine(RuleBasedStateMachine):
         }
         self.tokens: dict[int, tuple[float, float]] = {}
         self.tickets: dict[int, Waiting] = {}
+        self.asked_at: dict[Packet, float] = {}
+        """When a packet was last sent."""
         self.released: Counter[Protocol] = Counter()
         self.evicted: Counter[Protocol] = Counter()
         self.created: Counter[Protocol] = Counter()
@@ -291,6 +295,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
         is_full = self.packets_waiting() == self.settings.hold_queue
         self.packet = packet
         verdict = self.both("outbound", packet)
+        self.asked_at[packet] = now
         self.listen()
         if flow is not None:
             assert verdict == Translate(flow, created=False)
@@ -470,6 +475,8 @@ class ConfigurationMachine(RuleBasedStateMachine):
                     self.books.pop(flow)
                 case MappingReleased(mapping, reason):
                     self.mapping_released(mapping, reason, at)
+                case GaveUp(ticket, place):
+                    self.gave_up(ticket, place)
                 case Resumed(ticket, decided):
                     self.resumed(ticket, decided, at)
                 case LimitReached():
@@ -527,6 +534,17 @@ class ConfigurationMachine(RuleBasedStateMachine):
         """Return when a packet of a mapping last passed, whoever has seen it."""
         traffic = [book.seen.last_traffic for book in self.books.values() if book.flow.mapping is mapping]
         return max([self.used_at[mapping], *traffic])
+
+    def gave_up(self, ticket: Ticket, place: int) -> None:
+        """A packet waits no more, of which the NAT has seen a sign."""
+        waiting = self.tickets[id(ticket)]
+        packet = waiting.packets.pop(place)
+        self.stopped[packet.protocol, ticket.scope.limit.value] += 1
+        is_its_own = self.packet is not None and self.packet[:3] == packet[:3] and self.packet.flags != SYN
+        assert packet.protocol is TCP
+        assert is_its_own or self.bench.now - self.asked_at[packet] > FIRST_REPETITION_S
+        if not waiting.packets:
+            del self.tickets[id(ticket)]
 
     def resumed(self, ticket: Ticket, verdict: Translate | Refuse, at: float) -> None:
         """Packets that wait are served in order, and within their patience."""

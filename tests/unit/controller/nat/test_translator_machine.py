@@ -112,7 +112,7 @@ class Connection:
         return (
             (self.closed_at is not None and now - self.closed_at >= CLOSING)
             or (self.reset_at is not None and since is not None and now - since >= RESET)
-            or ((self.awaits_inside or not self.answered) and now - self.opened_at >= OPENING)
+            or ((self.is_strangers or self.awaits_inside or not self.answered) and now - self.opened_at >= OPENING)
             or (idle_since is not None and now - idle_since >= ESTABLISHED + RESET)
         )
 

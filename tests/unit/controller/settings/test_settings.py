@@ -214,7 +214,7 @@ def test_a_wrong_list_of_addresses_is_refused(addresses: list[str], told_of: str
     [
         ("prots", "did you mean 'ports'?"),
         ("udp_timout", "did you mean 'udp_timeout'?"),
-        ("zzz", "choose from: address_allocation_type, external_addresses, "),
+        ("zzz", "choose from: address_allocation_type, evict_only_idle_for, "),
     ],
 )
 def test_an_unknown_setting_is_refused_with_what_may_have_been_meant(key: str, hint: str) -> None:
