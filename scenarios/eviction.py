@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from scenarios.shared.filling import QUICK_RELEASE, Filling
+from scenarios.shared.requirements import whole_pool
 from scenarios.shared.watched import Watched
 from testbed.api import (
     Asked,
@@ -79,6 +80,7 @@ class Eviction(Scenario[EvictionParameters]):
     claim = "the least recently used connection is thrown out and its port reused"
     settings = {"ports": 16, "on_exhaustion": "evict-lru", "port_set_size": 2, **QUICK_RELEASE}
     requires = (
+        whole_pool(),
         Requirement(f"room for {FEWEST} connections, busy ones and idle ones", _too_few, Of.SETTINGS),
         Requirement("a NAT that throws the least recently used mapping out", _keeps_all, Of.GATEWAY),
     )

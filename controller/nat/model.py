@@ -141,7 +141,8 @@ class Mapping:
 
     `toward` is the part of the remote endpoint for which the mapping behaviour made it: ANYBODY, an address, or an
     endpoint. `last_use` is when any of its flows was last refreshed. `flows` is never empty while the mapping
-    lives. `kept_by` is the number of them that keep it: all but those of strangers.
+    lives. `kept_by` is the number of them that keep it: all but those of strangers. A static mapping keeps itself,
+    also without flows.
     """
 
     protocol: Protocol
@@ -151,6 +152,15 @@ class Mapping:
     last_use: float
     flows: list[Flow] = field(default_factory=list)
     kept_by: int = 0
+    is_static: bool = False
+
+
+class StaticMapping(NamedTuple):
+    """A mapping that an operator has ordered."""
+
+    protocol: Protocol
+    external: Endpoint
+    internal: Endpoint
 
 
 @dataclass(slots=True, eq=False)

@@ -209,7 +209,7 @@ class Scarcity:
 
     def used(self, mapping: Mapping, at: float) -> None:
         """Take note that a mapping was used in either direction, at `at` or later."""
-        if self._recency is not None:
+        if self._recency is not None and not mapping.is_static:
             self._recency.use(mapping, at)
 
     def forget(self, flow: Flow) -> None:
@@ -223,7 +223,8 @@ class Scarcity:
         self.announced.discard(_SESSIONS)
         if self._limits_rate:
             self.announced.discard(Scope(Limit.RATE, subscriber))
-        if self._nat.limits.subscribers[subscriber].total == 1:
+        counted = self._nat.limits.subscribers.get(subscriber)  # with static mappings alone it is not
+        if counted is not None and counted.total == 1:
             self.announced.discard(_SUBSCRIBERS)
 
     def let_in(self, flow: Flow, now: float) -> None:

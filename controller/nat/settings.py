@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from controller.nat.model import Answer, Dependence, Protocol
+from controller.nat.model import Answer, Dependence, Protocol, StaticMapping
 from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.exhaustion.policy import Policy
 from controller.nat.strategies.pooling.pooling import Pooling
@@ -51,6 +51,7 @@ class NatSettings:
     hold_down_max: int | None
     rest: float
     refresh_inbound: bool
+    static_mappings: tuple[StaticMapping, ...] = ()
 
     def plan(self, rng: random.Random) -> PortPlan:
         """Return the plan for an allocator that draws from this generator."""
@@ -74,10 +75,11 @@ class NatSettings:
 
         One pair of rules for a whole mapping filters nothing and hides each session, so a mapping has only one
         pair where both are wanted. It cannot tell what a stranger sends, either. That matters for TCP always, and
-        for other protocols where inbound packets keep a mapping.
+        for other protocols where inbound packets keep a mapping. A static mapping needs no flow to be found.
         """
         inbound_counts = self.refresh_inbound or self.on_exhaustion.evicts
         hides_strangers = self.filtering is Dependence.INDEPENDENT and inbound_counts
-        if protocol is Protocol.TCP or hides_strangers or self.limit_sessions is not None:
+        has_static = any(static.protocol is protocol for static in self.static_mappings)
+        if protocol is Protocol.TCP or hides_strangers or has_static or self.limit_sessions is not None:
             return Dependence.ADDRESS_AND_PORT
         return max(self.mapping, self.filtering)

@@ -132,9 +132,9 @@ class SessionTables(Tables):
 
     def _with(self, mapping: Mapping, remote: Endpoint) -> Flow | None:
         flows = mapping.flows
-        if len(flows) == 1:
-            return flows[0] if flows[0].peer == remote else None
-        return self._by_peer[mapping].get(remote)
+        if len(flows) > 1:
+            return self._by_peer[mapping].get(remote)
+        return flows[0] if flows and flows[0].peer == remote else None
 
     def by_internal(self, internal: Endpoint, remote: Endpoint) -> Mapping | None:
         """Return the mapping for packets from `internal`."""

@@ -27,6 +27,7 @@ from controller.nat.events import (
 )
 from controller.nat.limits import Limits
 from controller.nat.model import (
+    ANYBODY,
     INSIDE,
     OUTSIDE,
     PARTS,
@@ -42,6 +43,7 @@ from controller.nat.model import (
     Packet,
     Protocol,
     Side,
+    StaticMapping,
     TcpFlags,
 )
 from controller.nat.pool import Pool
@@ -72,6 +74,9 @@ class Nat:
         # Read here, for every packet: a call that finds nothing to do takes as long as a look-up.
         self._is_ordered_by_use = settings.on_exhaustion.evicts
         self._scope_of = PARTS[settings.mapping]
+        self._static = [self._make_static(each) for each in settings.static_mappings]
+        # RFC 4787 REQ-2: what else these subscribers send uses the same external address.
+        self._paired = {mapping.internal.address: mapping.external.address for mapping in reversed(self._static)}
 
     def __len__(self) -> int:
         return self.limits.mappings
@@ -89,7 +94,7 @@ class Nat:
 
     def mappings(self) -> Iterator[Mapping]:
         """Return all live mappings, of every protocol."""
-        return iter(dict.fromkeys(flow.mapping for flow in self.flows()))
+        return iter(dict.fromkeys([*self._static, *(flow.mapping for flow in self.flows())]))
 
     def outbound_flow(self, protocol: Protocol, internal: Endpoint, remote: Endpoint) -> Flow | None:
         """Return the flow of packets from `internal` to `remote`, if there is one."""
@@ -152,10 +157,11 @@ class Nat:
         """Return a new flow for an outside endpoint without one, or the verdict if it may not have one."""
         tables, counters = state.tables, state.counters
         mapping = tables.by_external(packet.destination, packet.source)
-        if mapping is None or now - mapping.last_use >= state.idle_timeout:
+        is_static = mapping is not None and mapping.is_static
+        if mapping is None or (not is_static and now - mapping.last_use >= state.idle_timeout):
             counters.dropped_unmapped_packets += 1
             return Drop(DropReason.NO_MAPPING)
-        if not tables.lets_in(mapping, packet.source):
+        if not is_static and not tables.lets_in(mapping, packet.source):
             counters.dropped_filtered_packets += 1
             return Drop(DropReason.FILTERED)
         if packet.protocol is TCP and not packet.opens_connection:
@@ -213,7 +219,8 @@ class Nat:
         limits = self.limits
         subscriber = limits.subscribers.get(internal.address)
         if subscriber is None:
-            subscriber = Subscriber(internal.address, self._scarcity.paired_with(internal.address))
+            paired = self._paired.get(internal.address) or self._scarcity.paired_with(internal.address)
+            subscriber = Subscriber(internal.address, paired)
         limit = limits.stops_mapping(subscriber, protocol, now)
         if limit is not None:
             return self._scopes.of_shortage(limit, packet, subscriber)
@@ -230,12 +237,19 @@ class Nat:
         self._watch_usage(state)
         return mapping
 
+    def _make_static(self, static: StaticMapping) -> Mapping:
+        """Return a mapping that is made at the start and never ends. Its port is no other's."""
+        protocol, external, internal = static
+        mapping = Mapping(protocol, internal, external, ANYBODY, 0.0, kept_by=1, is_static=True)
+        self._states[protocol].tables.add_mapping(mapping)
+        return mapping
+
     def _add_flow(
         self, state: ProtocolState, mapping: Mapping, remote: Endpoint, now: float, *, is_strangers: bool = False
     ) -> Flow:
         flow = Flow(mapping, state.peer_of(remote), now, now, len(mapping.flows))
         if is_strangers:
-            flow.is_strangers, flow.last_use = True, mapping.last_use
+            flow.is_strangers, flow.last_use = True, now if mapping.is_static else mapping.last_use
         else:
             mapping.kept_by += 1
         state.tables.add_flow(flow)
@@ -381,7 +395,7 @@ class Nat:
             while mapping.flows:  # strangers'
                 self._remove(state, mapping.flows[-1])
                 self._scarcity.flow_ended(reason)
-        if mapping.flows:
+        if mapping.flows or mapping.is_static:
             self._scarcity.flow_ended(reason)
         else:
             self._release(state, mapping, reason, now)

@@ -34,7 +34,9 @@ from controller.openflow.rules import (
     Table,
     Value,
     flags,
+    masked,
 )
+from controller.openflow.untranslated import untranslated
 from controller.wiring import ControllerConfiguration, routed
 
 DEFAULT_ROUTE = 1
@@ -51,13 +53,14 @@ _OPENS_CONNECTION = flags(TcpFlags.SYN, TcpFlags.SYN | TcpFlags.ACK)
 def base_rules(configuration: ControllerConfiguration) -> Iterator[Rule]:
     """Yield the rules that stand before there is any mapping."""
     yield from classify(configuration)
+    yield from untranslated(configuration)
     yield from _translate(configuration)
     yield from _forward(configuration)
 
 
 def _translate(configuration: ControllerConfiguration) -> Iterator[Rule]:
     for network in (configuration.inside.address.network, *routed(configuration.interfaces)):
-        yield from _misses(Table.OUTBOUND, ("ipv4_src", _masked(network)))
+        yield from _misses(Table.OUTBOUND, ("ipv4_src", masked(network)))
     for address in configuration.settings.external_addresses:
         yield from _misses(Table.INBOUND, ("ipv4_dst", str(address)))
 
@@ -70,7 +73,7 @@ def _misses(table: Table, ours: tuple[str, Value]) -> Iterator[Rule]:
 
 def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:
     networks = {interface.address.network for interface in configuration.interfaces}
-    for network in sorted(map(_masked, networks.union(routed(configuration.interfaces)))):
+    for network in sorted(map(masked, networks.union(routed(configuration.interfaces)))):
         yield Rule(Table.FORWARD, 5, (IPV4, ("ipv4_dst", network)), COPY_THEN, metered=True)
     for interface in configuration.interfaces:
         if interface.next_hop is not None:
@@ -121,7 +124,7 @@ def network_rule(
     configuration: ControllerConfiguration, network: ipaddress.IPv4Network, mac: bytes, port: int
 ) -> Rule:
     """Return the rule that forwards to a network behind a host whose MAC address and port are known."""
-    match = (IPV4, ("ipv4_dst", _masked(network)))
+    match = (IPV4, ("ipv4_dst", masked(network)))
     return Rule(Table.FORWARD, 15, match, _by_way_of(configuration, mac, port))
 
 
@@ -137,10 +140,6 @@ def _by_way_of(configuration: ControllerConfiguration, mac: bytes, port: int) ->
         Act.DECREMENT_TTL,
         Output(port),
     )
-
-
-def _masked(network: ipaddress.IPv4Network) -> tuple[str, str]:
-    return (str(network.network_address), str(network.netmask))
 
 
 def _dotted(endpoint: Endpoint) -> str:

@@ -6,6 +6,7 @@ Nothing here knows Ryu or sockets. Matches use OpenFlow's OXM names, as the fram
 from __future__ import annotations
 
 import enum
+import ipaddress
 from dataclasses import dataclass
 
 from controller.nat.model import Protocol, TcpFlags
@@ -72,6 +73,11 @@ ARP = ("eth_type", 0x0806)
 IPV4 = ("eth_type", 0x0800)
 TCP = (IPV4, ("ip_proto", int(Protocol.TCP)))
 COPY_THEN = (Act.TO_CONTROLLER,)
+
+
+def masked(network: ipaddress.IPv4Network) -> tuple[str, str]:
+    """Return the match of a network's addresses."""
+    return (str(network.network_address), str(network.netmask))
 
 
 def flags(value: TcpFlags, mask: TcpFlags) -> tuple[str, tuple[int, int]]:

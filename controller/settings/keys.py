@@ -24,10 +24,12 @@ from controller.settings.values import (
     SECONDS,
     Addresses,
     AllocatorName,
+    Destinations,
     IcmpCode,
     Off,
     PolicyName,
     PoolingName,
+    StaticMappings,
     described,
     limit,
     seconds,
@@ -97,6 +99,20 @@ class Keys(BaseModel):
     )
     port_set_timeout: float = seconds(
         60, "idle time after which a block may be given to another subscriber", source="RFC 8512 port-set-timeout"
+    )
+
+    static_mappings: StaticMappings = described(
+        [],
+        "mappings that are there from the start and never end, such as `tcp 192.0.2.1:8080 10.0.0.1:80`: the "
+        "external endpoint, and the inside one that everybody reaches by it",
+        source="RFC 8512 mapping-entry, type static",
+        allowed="a list of: tcp or udp, external endpoint, internal endpoint",
+    )
+    untranslated_destinations: Destinations = described(
+        [],
+        "networks outside to and from which packets pass untranslated, such as `198.51.100.0/24`",
+        source="RFC 6888 REQ-6",
+        allowed="a list of networks",
     )
 
     # Limits
