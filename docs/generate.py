@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import yaml
 
 from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.exhaustion import POLICIES
@@ -35,8 +36,12 @@ def pages() -> dict[str, str]:
         "allowed": allowed,
         "cell": cell,
         "first_line": first_line,
+        "met": met,
+        "place": place,
+        "code": "`{}`".format,
     }
     facts: dict[str, dict[str, Any]] = {
+        "conformance.md": {"requirements": requirements()},
         "tcp.md": {"states": list(TcpState), "transitions": TRANSITIONS, "timers": TIMERS},
         "scenarios.md": {"scenarios": ours("scenario"), "fields": fields},
         "settings.md": {
@@ -51,6 +56,26 @@ def pages() -> dict[str, str]:
         },
     }
     return {name: environment.get_template(f"{name}.j2").render(known) for name, known in facts.items()}
+
+
+def requirements() -> dict[str, list[dict[str, Any]]]:
+    """Return the requirements of the NAT's RFCs, by RFC."""
+    table: dict[str, list[dict[str, Any]]] = yaml.safe_load((DOCS / "conformance.yaml").read_text())
+    return table
+
+
+def met(row: dict[str, Any]) -> str:
+    """Write whether a requirement is met, and why not, or how."""
+    word, why = row.get("met", "yes"), cell(row.get("why", ""))
+    if word == "deviation":
+        return f"Deviation: {why}"
+    return f"{word}. {why}" if why else word
+
+
+def place(written: str) -> str:
+    """Write a place in the code, `FILE: NAME`, as the name with a link to the file."""
+    file, _, name = written.partition(": ")
+    return f"[`{name}`](../{file})"
 
 
 def value(given: object) -> str:

@@ -11,11 +11,11 @@ import socket
 import sys
 from pathlib import Path
 
-from controller.nat.model import Dependence, Flow
+from controller.nat.model import Flow
 from controller.openflow import framework, messages
 from controller.openflow.app import NatApp
 from controller.openflow.outbox import Outbox
-from controller.openflow.pipeline import rules_of
+from controller.openflow.pipeline import ToldApart, rules_of
 from controller.openflow.router import Router
 from controller.openflow.switch import Arrival
 from controller.openflow.telemetry import Telemetry
@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 class StockOutbox(Outbox):
     """An outbox that makes every message of the framework's classes."""
 
-    def __init__(self, told_apart: Dependence) -> None:
+    def __init__(self, told_apart: ToldApart) -> None:
         super().__init__(told_apart)
         self._told_apart = told_apart
 

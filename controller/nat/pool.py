@@ -52,7 +52,9 @@ class Ports:
         self._free: dict[int, dict[Endpoint, Allocator]] = {address: {} for address in settings.external_addresses}
         self._resting: deque[Freed] = deque()
         self._held_down: deque[Freed] = deque()
-        self.allocated = 0
+        # The endpoints of static mappings that no allocator has given yet: one that comes up stays taken.
+        self._reserved = {each.external for each in settings.static_mappings if each.protocol is protocol}
+        self.allocated = len(self._reserved)
 
     def allocate(
         self, address: int, internal: Endpoint, destination: Endpoint, remote: Endpoint, now: float
@@ -67,6 +69,9 @@ class Ports:
         if allocator is None:
             allocator = by_destination[destination] = self._settings.allocator(self._plan)
         port = allocator.allocate(internal, now)
+        while port is not None and self._reserved and Endpoint(address, port) in self._reserved:
+            self._reserved.remove(Endpoint(address, port))
+            port = allocator.allocate(internal, now)
         if port is None:
             return None
         external = Endpoint(address, port)
@@ -112,7 +117,7 @@ class Ports:
             sum(len(each) for each in by_destination.values()) if by_destination else self._capacity
             for by_destination in self._free.values()
         )
-        return Usage(self.allocated, free, len(self._resting), len(self._held_down))
+        return Usage(self.allocated, free - len(self._reserved), len(self._resting), len(self._held_down))
 
     @property
     def next_deadline(self) -> float | None:

@@ -14,6 +14,7 @@ from controller.openflow.rules import (
     COPY_THEN,
     FRESH,
     IPV4,
+    LAST_HOP,
     NICIRA_IPV4,
     TCP,
     Act,
@@ -30,10 +31,10 @@ from controller.openflow.rules import (
 from controller.wiring import ControllerConfiguration, Interface
 
 FRAGMENT = (NICIRA_IPV4, ("ip_frag", (1, 1)))
-LAST_HOP = tuple((NICIRA_IPV4, ("nw_ttl", ttl)) for ttl in (0, 1))
-"""Packets that may not be forwarded (RFC 1812 section 5.3.1)."""
 FIN = flags(TcpFlags.FIN, TcpFlags.FIN)
 RST = flags(TcpFlags.RST, TcpFlags.RST)
+ANSWER = flags(TcpFlags.SYN | TcpFlags.ACK, TcpFlags.SYN | TcpFlags.ACK)
+"""What an inside host answers to a connection from outside; rare, as connections are mostly opened from inside."""
 
 Condition = tuple[str, Value]
 
@@ -89,7 +90,7 @@ def _hairpinned(configuration: ControllerConfiguration, to_us: Condition) -> Ite
     for network in configuration.external_networks:
         external = ("ipv4_dst", masked(network))
         yield _fragments(49, to_us, external)
-        for flag in (FIN, RST):
+        for flag in (FIN, RST, ANSWER):
             yield Rule(Table.CLASSIFY, 48, (FRESH, to_us, *TCP, external, flag), COPY_THEN, Table.OUTBOUND)
         yield Rule(Table.CLASSIFY, 47, (to_us, IPV4, external), (), Table.OUTBOUND)
 
@@ -106,7 +107,7 @@ def _outbound(configuration: ControllerConfiguration, to_us: Condition) -> Itera
         yield Rule(table, 15, (to_us, IPV4), (), Table.UNROUTED)
     for route in routes:
         yield _fragments(45, to_us, *route)
-        for flag in (FIN, RST):
+        for flag in (FIN, RST, ANSWER):
             yield Rule(table, 25, (FRESH, to_us, *TCP, *route, flag), (*COPY_THEN, *check), Table.OUTBOUND)
         yield Rule(table, 20, (to_us, IPV4, *route), check, Table.OUTBOUND)
 

@@ -69,6 +69,14 @@ class Errors:
             code = _PORT if ip.protocol == _UDP else _PROTOCOL
             self._send(now, lambda: unreachable(first, code=code, source=ip.destination))
 
+    def unsolicited(self, ip: Ipv4, now: float) -> Ipv4 | None:
+        """Return the answer to a SYN from outside that nobody has let in, or None (RFC 5382 REQ-4).
+
+        It comes from the address that the SYN was sent to: only a host says that a port is unreachable (RFC 1122).
+        """
+        frame = _limited(self._of_others, now, lambda: unreachable(ip, code=_PORT, source=ip.destination))
+        return None if frame is None else Ipv4.parse(frame)
+
     def unresolved(self, ip: Ipv4, interface: Interface, now: float) -> Ipv4 | None:
         """Return the answer to a packet whose next hop is silent (RFC 1812 section 4.3.3.1), or None."""
         frame = _limited(self._of_others, now, lambda: unreachable(ip, code=_HOST, source=_own(interface)))

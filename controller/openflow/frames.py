@@ -15,6 +15,10 @@ ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_ARP = 0x0806
 ARP_REQUEST, ARP_REPLY = 1, 2
 ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST = 0, 8
+ICMP_QUERIES = frozenset({ICMP_ECHO_REQUEST, 13, 17})
+"""The types of ICMP queries that are translated: echo, timestamp (RFC 792), address mask (RFC 950)."""
+ICMP_REPLIES = frozenset({ICMP_ECHO_REPLY, 14, 18})
+"""The types of the answers to them."""
 BROADCAST, NO_MAC = b"\xff" * 6, bytes(6)
 
 ETHERNET_BYTES = 14
@@ -191,11 +195,11 @@ class Ipv4:
     def endpoints(self) -> tuple[Endpoint, Endpoint] | None:
         """Return source and destination, or None for what is not translated.
 
-        An echo request has its identifier as the source's port, a reply as the destination's.
+        A query has its identifier as the source's port, a reply as the destination's.
         """
-        if self.icmp_type == ICMP_ECHO_REQUEST:
+        if self.icmp_type in ICMP_QUERIES:
             return Endpoint(self.source, _short(self.frame, self.payload + 4)), Endpoint(self.destination, 0)
-        if self.icmp_type == ICMP_ECHO_REPLY:
+        if self.icmp_type in ICMP_REPLIES:
             return Endpoint(self.source, 0), Endpoint(self.destination, _short(self.frame, self.payload + 4))
         if self.protocol not in (Protocol.TCP, Protocol.UDP) or not self.has_transport:
             return None

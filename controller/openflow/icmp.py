@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 
 from controller.nat.model import Endpoint, Packet, Protocol
-from controller.openflow.frames import CHECKSUM_AT, ICMP_ECHO_REQUEST, INTACT, Ipv4, checksum, correct
+from controller.openflow.frames import CHECKSUM_AT, ICMP_QUERIES, INTACT, Ipv4, checksum, correct
 
 DESTINATION_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM = 3, 11, 12
 TRANSLATED_ERRORS = (DESTINATION_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM)
@@ -72,7 +72,7 @@ class IcmpError:
         if inner.protocol != Protocol.ICMP:
             struct.pack_into("!HH", frame, inner.payload, source.port, destination.port)
         else:
-            identifier = source.port if inner.icmp_type == ICMP_ECHO_REQUEST else destination.port
+            identifier = source.port if inner.icmp_type in ICMP_QUERIES else destination.port
             struct.pack_into("!H", frame, inner.payload + 4, identifier)
         correct(frame, inner.start + 10, header, frame[inner.start : inner.payload])
         self._correct_transport(frame, summed)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from controller.nat.model import Dependence, Flow
+from controller.nat.model import Flow
 from controller.openflow import messages
+from controller.openflow.pipeline import ToldApart
 from controller.openflow.rules import Rule, Stopped
 from controller.openflow.switch import Arrival
 from controller.openflow.templates import additions, delivery, forwarding, injection, removals, sending
@@ -22,7 +23,7 @@ _MOST_XID = (1 << 32) - 1
 class Outbox:
     """A switch that takes orders. `take` returns them as bytes to send."""
 
-    def __init__(self, told_apart: Dependence) -> None:
+    def __init__(self, told_apart: ToldApart) -> None:
         self._addition, self._removal = additions(told_apart), removals(told_apart)
         self._pieces: list[bytes] = []
         self.xid = 0

@@ -12,7 +12,8 @@
 
 A packet that the controller has decided on is injected again at table 1, with register 0 set to INJECTED. It then
 meets the same rules as every later packet, and a rule that the switch refused forwards nothing. FIN and RST are
-forwarded and copied, so that the controller sees connections end. No packet passes tables 2 and 3 untranslated.
+forwarded and copied, so that the controller sees connections end; a SYN/ACK of the inside, so that it sees one
+that the outside opened be answered. No packet passes tables 2 and 3 untranslated.
 
 A packet from inside to an external address passes both, one after the other (hairpinning, RFC 4787 REQ-9): table 4
 sends it back to table 3. There it is a packet from outside, with port 0 as the port that it came in by.
@@ -24,7 +25,7 @@ The rules are written in the words of `rules`. Those of table 0 are in `admissio
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from controller.nat.model import Dependence, Endpoint, Flow, Protocol, TcpFlags
 from controller.openflow.admission import admit
@@ -47,10 +48,14 @@ from controller.openflow.rules import (
     flags,
     masked,
 )
+from controller.openflow.untranslated import untranslated
 from controller.wiring import ControllerConfiguration, routed
 
 DEFAULT_ROUTE = 1
 """The priority of the default route. Any other rule is more specific, but the one for an unknown next hop."""
+
+ToldApart = Callable[[Protocol], Dependence]
+"""Returns the part of the remote endpoint by which the flows of a protocol differ."""
 
 _NOT_ONE_HOST = ("224.0.0.0", "224.0.0.0")  # class D, class E, and the broadcast
 _PORT_FIELDS = {Protocol.TCP: "tcp", Protocol.UDP: "udp"}
@@ -61,6 +66,7 @@ def base_rules(configuration: ControllerConfiguration) -> Iterator[Rule]:
     """Yield the rules that stand before there is any mapping."""
     yield from admit(configuration)
     yield from classify(configuration)
+    yield from untranslated(configuration)
     yield from _translate(configuration)
     yield from _forward(configuration)
 
@@ -90,26 +96,28 @@ def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:
             yield Rule(Table.FORWARD, DEFAULT_ROUTE - 1, (IPV4,), COPY_THEN, metered=True)
             # What has no next hop must not take that way: multicast and broadcast.
             yield Rule(Table.FORWARD, 10, (IPV4, ("ipv4_dst", _NOT_ONE_HOST)))
+    if not any(interface.next_hop for interface in configuration.interfaces):
+        yield Rule(Table.FORWARD, DEFAULT_ROUTE - 1, (IPV4,), (), Table.UNROUTED)
     # RFC 4787 REQ-9: what goes to an external address comes in again, with the external source that it has by now.
     comes_in = (SetField("reg0", 0), Act.MAY_RETURN, Resubmit(Table.INBOUND))
     for network in configuration.external_networks:
         yield Rule(Table.FORWARD, 25, (IPV4, ("ipv4_dst", masked(network))), comes_in)
 
 
-def rules_of(flow: Flow, told_apart: Dependence, cookie: int) -> tuple[Rule, ...]:
+def rules_of(flow: Flow, told_apart: ToldApart, cookie: int) -> tuple[Rule, ...]:
     """Return the rules of a TCP or UDP flow: outbound and inbound, or inbound alone.
 
-    They match the part of the remote endpoint by which flows differ.
+    They match the part of the remote endpoint by which flows of the protocol differ.
     """
     mapping = flow.mapping
-    field = _PORT_FIELDS[mapping.protocol]
+    field, part = _PORT_FIELDS[mapping.protocol], told_apart(mapping.protocol)
 
     def rule(table: Table, ours: str, theirs: str, match: Endpoint, rewrite: Endpoint) -> Rule:
         address, port = f"ipv4_{ours}", f"{field}_{ours}"
         peer: Match = ()
-        if told_apart is not Dependence.INDEPENDENT:
+        if part is not Dependence.INDEPENDENT:
             peer += ((f"ipv4_{theirs}", _dotted(flow.peer)),)
-        if told_apart is Dependence.ADDRESS_AND_PORT:
+        if part is Dependence.ADDRESS_AND_PORT:
             peer += ((f"{field}_{theirs}", flow.peer.port),)
         return Rule(
             table,

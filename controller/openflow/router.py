@@ -17,6 +17,7 @@ from controller.nat.events import (
     Event,
     FlowCreated,
     FlowEnded,
+    GaveUp,
     LimitReached,
     MappingCreated,
     Resumed,
@@ -24,14 +25,15 @@ from controller.nat.events import (
 )
 from controller.nat.model import Answer, Flow, Limit, Protocol, Side
 from controller.nat.translator import Nat
-from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
+from controller.nat.unsolicited import Unsolicited
+from controller.nat.verdicts import Drop, Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Ticket
 from controller.openflow.ageing import Ageing
 from controller.openflow.answers import reset
 from controller.openflow.drops import Drops
 from controller.openflow.errors import Errors
 from controller.openflow.fragmenting import MOST_BYTES, Sender
-from controller.openflow.frames import ETHERNET_BYTES, ICMP_ECHO_REQUEST, Arp, Ipv4, common
+from controller.openflow.frames import ETHERNET_BYTES, ICMP_ECHO_REQUEST, ICMP_QUERIES, Arp, Ipv4, common
 from controller.openflow.icmp import IcmpError
 from controller.openflow.neighbours import Neighbours
 from controller.openflow.pipeline import base_rules
@@ -46,6 +48,7 @@ from controller.wiring import ControllerConfiguration, Interface
 INSIDE, ICMP, CLASSIFY, INBOUND = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.INBOUND
 NEITHER_SIDE: tuple[None, set[int]] = (None, set())
 NO_CAUSES: dict[Flow, Arrival] = {}
+TRANSLATED = frozenset(map(int, Protocol))
 
 
 class Router:
@@ -59,6 +62,7 @@ class Router:
         self.limits_reached: Counter[Limit] = Counter()
         self.thresholds_reached = 0
         self.packet_ins_known_mappings = 0
+        self.dropped_protocol_packets = 0
         self.drops = Drops()
         self.errors = Errors(settings, switch)
         self.neighbours = Neighbours(configuration, switch)
@@ -66,6 +70,7 @@ class Router:
         self._sender = Sender(configuration, self.neighbours.routes, switch)
         self._room = configuration.largest_outbound or MOST_BYTES
         self._usual = self._room + ETHERNET_BYTES
+        self._unsolicited: Unsolicited[Arrival] = Unsolicited(settings.in_force("tcp_in_syn_timeout"))
         self._ageing = Ageing()
         self._held: dict[Ticket, list[Arrival]] = {}
         self._interfaces = {interface.port: interface for interface in configuration.interfaces}
@@ -140,16 +145,18 @@ class Router:
         first = ip if came_as is None else came_as.first
         if self._is_for_us(ip, side):
             self._answer(ip, first, most, now)
+        elif ip.protocol not in TRANSLATED:
+            self.dropped_protocol_packets += 1
         elif side is INSIDE and table is not CLASSIFY and not self._may_go_on(ip, first, most, now):
             return
         elif (packet := ip.packet()) is not None:
             if packet.protocol is not ICMP and came_as is None and table is not Table.LARGE:
                 self._translate(table, side, Arrival(ip.frame, interface.port, packet), now)
             # Queries are asked from inside, and answered from outside.
-            elif packet.protocol is not ICMP or (ip.icmp_type == ICMP_ECHO_REQUEST) == (side is INSIDE):
+            elif packet.protocol is not ICMP or (ip.icmp_type in ICMP_QUERIES) == (side is INSIDE):
                 self._decide(side, Datagram(ip.frame, interface.port, packet, first, most), now)
         elif (error := IcmpError.parse(ip)) is not None:
-            self._translate_error(side, error, most)
+            self._translate_error(side, error, now, most)
 
     def _may_go_on(self, ip: Ipv4, first: Ipv4, most: int | None, now: float) -> bool:
         """Whether a packet from inside may get where it is to go. If it may not, it takes no port."""
@@ -254,6 +261,8 @@ class Router:
                 self._switch.then(lambda later: self._forward(side, flow, arrival, later))
         elif isinstance(verdict, Refuse):
             self._answer_refused(verdict.answer, arrival, now)
+        elif isinstance(verdict, Drop) and side is Side.OUTSIDE and arrival.packet.opens_connection:
+            self._unsolicited.remember(arrival.packet.destination, arrival.packet.source, arrival, now)
 
     def _forward(self, side: Side, flow: Flow, datagram: Datagram, now: float) -> None:
         """Translate a packet here and send it on, unless the switch has refused the rules of its flow."""
@@ -274,8 +283,8 @@ class Router:
         """Send an answer to the sender of a refused packet, where it may be sent."""
         counters = self.nat.counters[arrival.packet.protocol]
         if answer is Answer.ICMP:
-            quoted = arrival.first if isinstance(arrival, Datagram) else arrival.ip
-            counters.icmp_sent += self.errors.refused(quoted, self._interfaces[arrival.in_port], now)
+            interface = self._interfaces[arrival.in_port]
+            counters.icmp_sent += self.errors.refused(arrival.quoted, interface, now)
         elif answer is Answer.RESET:
             frame = reset(arrival.ip)
             if frame is not None:
@@ -291,10 +300,25 @@ class Router:
         if routes.is_inside(ip.source):
             self._switch.forward(answer.frame)
         elif (error := IcmpError.parse(answer)) is not None:
-            self._translate_error(INSIDE if routes.is_inside(ip.destination) else Side.OUTSIDE, error)
+            self._translate_error(INSIDE if routes.is_inside(ip.destination) else Side.OUTSIDE, error, now)
 
-    def _translate_error(self, side: Side, error: IcmpError, most: int | None = None) -> None:
-        """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5). It changes no mapping."""
+    def _answer_unsolicited(self, now: float) -> None:
+        """Send an ICMP error about each SYN from outside whose time for a simultaneous open is over."""
+        for arrival in self._unsolicited.due(now):
+            answer = self.errors.unsolicited(arrival.quoted, now)
+            if answer is None:
+                continue
+            self.nat.counters[arrival.packet.protocol].icmp_sent += 1
+            if arrival.in_port != NO_PORT:
+                self._switch.forward(answer.frame)
+            elif (error := IcmpError.parse(answer)) is not None:
+                self._translate_error(Side.OUTSIDE, error, now)  # to the inside host that has sent it
+
+    def _translate_error(self, side: Side, error: IcmpError, now: float, most: int | None = None) -> None:
+        """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5). It changes no mapping.
+
+        An inside host that sends one about what it still waits for has given up.
+        """
         about = error.embedded
         if side is Side.OUTSIDE:
             flow = self.nat.inbound_flow(about.protocol, about.source, about.destination)
@@ -304,12 +328,15 @@ class Router:
                 self._sender.forward(frame, most)
         else:
             flow = self.nat.outbound_flow(about.protocol, about.destination, about.source)
-            if flow is not None:
+            if flow is None:
+                self.nat.gave_up(about.protocol, about.destination, about.source)
+                self._follow(now)
+            else:
                 external = flow.mapping.external
                 frame = error.translated(outer_source=external.address, embedded_destination=external)
-                self._pass_on_error(frame, error, most)
+                self._pass_on_error(frame, error, now, most)
 
-    def _pass_on_error(self, frame: bytes, error: IcmpError, most: int | None) -> None:
+    def _pass_on_error(self, frame: bytes, error: IcmpError, now: float, most: int | None) -> None:
         """Send on an error from inside: to the outside, or to the inside host that its destination stands for.
 
         Then it is about what that host has sent (RFC 5508 REQ-7).
@@ -318,7 +345,7 @@ class Router:
         if ip is None:
             self._sender.forward(frame, most)
         elif (again := IcmpError.parse(ip)) is not None:
-            self._translate_error(Side.OUTSIDE, again, most)
+            self._translate_error(Side.OUTSIDE, again, now, most)
 
     # Time, and what the switch reports
 
@@ -327,6 +354,7 @@ class Router:
         for frame in self.neighbours.tick(now):
             self._unresolved(frame, now)
         self.reassembly.tick(now)
+        self._answer_unsolicited(now)
         deadline = self.nat.next_deadline
         if deadline is None or deadline > now:
             return
@@ -384,10 +412,13 @@ class Router:
         events = self.nat.events
         others: list[Arrival] = []
         causes = self._held_causes() if self._held else NO_CAUSES
+        unsolicited = self._unsolicited.remembered
         while events:
             event = events.popleft()
             if type(event) is FlowCreated:
                 flow = event.flow
+                if unsolicited:
+                    self._unsolicited.opened(flow)
                 if flow.mapping.protocol is not ICMP:
                     of_flow = cause if flow is made else causes.get(flow)
                     self._switch.add(flow, self._ageing.add(flow, now), of_flow)
@@ -399,7 +430,10 @@ class Router:
             self._do(self.nat.outbound(arrival.packet, now), INSIDE, arrival, now)
 
     def _held_causes(self) -> dict[Flow, Arrival]:
-        """Return the held packets that made new flows, by their flows."""
+        """Forget the held packets that are wanted no more. Return those that made new flows, by their flows."""
+        for event in self.nat.events:
+            if isinstance(event, GaveUp):
+                self._let_go(event)
         return {
             event.verdict.flow: self._held[event.ticket][0]
             for event in self.nat.events
@@ -414,6 +448,13 @@ class Router:
         for arrival in arrivals[:decided]:
             self._conclude(event.verdict, Side.INSIDE, arrival, now)
         return arrivals[decided:]
+
+    def _let_go(self, event: GaveUp) -> None:
+        """Forget a packet that was held."""
+        held = self._held[event.ticket]
+        del held[event.place]
+        if not held:
+            del self._held[event.ticket]
 
     def _note(self, event: Event) -> None:
         if isinstance(event, FlowEnded):

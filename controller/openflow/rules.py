@@ -114,6 +114,8 @@ TCP = (IPV4, ("ip_proto", int(Protocol.TCP)))
 COPY_THEN = (Act.TO_CONTROLLER,)
 # The framework puts Nicira's fields first, and what they presuppose must come before them: so Nicira's as well.
 NICIRA_IPV4 = ("eth_type_nxm", 0x0800)
+LAST_HOP = tuple((NICIRA_IPV4, ("nw_ttl", ttl)) for ttl in (0, 1))
+"""Packets that may not be forwarded (RFC 1812 section 5.3.1)."""
 
 
 def masked(network: ipaddress.IPv4Network) -> tuple[str, str]:

@@ -35,6 +35,11 @@ class Arrival:
         assert ip is not None
         return ip
 
+    @property
+    def quoted(self) -> Ipv4:
+        """What an ICMP error about it quotes."""
+        return self.ip
+
 
 @dataclass(slots=True, eq=False)
 class Datagram(Arrival):
@@ -46,6 +51,11 @@ class Datagram(Arrival):
 
     first: Ipv4
     most: int | None
+
+    @property
+    def quoted(self) -> Ipv4:
+        """What an ICMP error about it quotes: the first fragment."""
+        return self.first
 
 
 class Switch(Protocol):

@@ -17,9 +17,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from controller.nat.model import Dependence, Endpoint, Flow, Mapping, Protocol
+from controller.nat.model import Endpoint, Flow, Mapping, Protocol
 from controller.openflow import messages
-from controller.openflow.pipeline import rules_of
+from controller.openflow.pipeline import ToldApart, rules_of
 from controller.openflow.rules import Rule
 
 ForFlow = Callable[[Flow, int, int], bytes]
@@ -59,17 +59,17 @@ class Template(NamedTuple):
         return cls((*constants, blank[at:]), itemgetter(*order, len(holes)), struct.Struct(form).pack)
 
 
-def additions(told_apart: Dependence) -> ForFlow:
+def additions(told_apart: ToldApart) -> ForFlow:
     """Return the function that makes the messages to add flows' rules; `told_apart` is how flows differ."""
     return _for_flows(messages.addition, told_apart)
 
 
-def removals(told_apart: Dependence) -> ForFlow:
+def removals(told_apart: ToldApart) -> ForFlow:
     """Return the function that makes the messages to remove them."""
     return _for_flows(messages.removal, told_apart)
 
 
-def _for_flows(message: Callable[[Rule], Any], told_apart: Dependence) -> ForFlow:
+def _for_flows(message: Callable[[Rule], Any], told_apart: ToldApart) -> ForFlow:
     """Return the function that makes a message for each rule of a flow, all with the same transaction id."""
     templates = [
         {protocol: _of_flow(message, protocol, one, told_apart) for protocol in (Protocol.TCP, Protocol.UDP)}
@@ -87,7 +87,7 @@ def _for_flows(message: Callable[[Rule], Any], told_apart: Dependence) -> ForFlo
 
 
 def _of_flow(
-    message: Callable[[Rule], Any], protocol: Protocol, is_inbound_only: bool, told_apart: Dependence
+    message: Callable[[Rule], Any], protocol: Protocol, is_inbound_only: bool, told_apart: ToldApart
 ) -> Template:
     def make(xid: int, cookie: int, *ends: int) -> bytes:
         internal, external, peer = (Endpoint(*ends[at : at + 2]) for at in (0, 2, 4))

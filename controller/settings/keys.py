@@ -24,10 +24,12 @@ from controller.settings.values import (
     SECONDS,
     Addresses,
     AllocatorName,
+    Destinations,
     IcmpCode,
     Off,
     PolicyName,
     PoolingName,
+    StaticMappings,
     described,
     limit,
     seconds,
@@ -104,6 +106,20 @@ class Keys(BaseModel):
     )
     port_set_timeout: float = seconds(
         60, "idle time after which a block may be given to another subscriber", source="RFC 8512 port-set-timeout"
+    )
+
+    static_mappings: StaticMappings = described(
+        [],
+        "mappings that are there from the start and never end, such as `tcp 192.0.2.1:8080 10.0.0.1:80`: the "
+        "external endpoint, and the inside one that everybody reaches by it",
+        source="RFC 8512 mapping-entry, type static",
+        allowed="a list of: tcp or udp, external endpoint, internal endpoint",
+    )
+    untranslated_destinations: Destinations = described(
+        [],
+        "networks outside to and from which packets pass untranslated, such as `198.51.100.0/24`",
+        source="RFC 6888 REQ-6",
+        allowed="a list of networks",
     )
 
     # Limits
@@ -212,6 +228,15 @@ class Keys(BaseModel):
         ge=1,
         le=MOST_HELD_PACKETS,
     )
+    evict_only_idle_for: float = described(
+        0,
+        "idle time before which evict-lru ends no mapping; if it may end none, the fallback applies",
+        source="lastport, RFC 6888 REQ-11D",
+        unit=SECONDS,
+        strict=True,
+        ge=0,
+        le=LONGEST_S,
+    )
     fallback: Literal["drop", "icmp", "reset"] = described(
         "drop", "what becomes of a packet for which holding or evicting did not help", source="lastport"
     )
@@ -222,6 +247,15 @@ class Keys(BaseModel):
     icmp_timeout: float = seconds(60, "idle time after which an ICMP query mapping ends", source="RFC 5508 REQ-2")
     tcp_idle_timeout: float = seconds(
         7440, "idle time after which an established TCP connection ends", source="RFC 5382 REQ-5"
+    )
+    tcp_in_syn_timeout: float | None = described(
+        6,
+        "time after which a SYN from outside that is not let in is answered by an ICMP error; null: never",
+        source="RFC 5382 REQ-4, RFC 8512 tcp-in-syn-timeout",
+        unit=SECONDS,
+        strict=True,
+        gt=0,
+        le=LONGEST_S,
     )
     tcp_trans_open_timeout: float = seconds(
         240,

@@ -75,7 +75,7 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
         behaviour = returned_by(gateway, "declare", Behaviour, kind.declare, settings, chosen)
         need(Of.GATEWAY, Asked(cls.name, parameters, settings, behaviour))
         returned_by(scenario, "check", object, cls.check, parameters, settings, behaviour)
-        _require_room(gateway, kind, parameters)
+        _require_room(gateway, kind, parameters, settings)
         if isinstance(parameters, PatientParameters):
             _require_patience(parameters, settings, behaviour)
     except ConfigurationError as error:
@@ -120,13 +120,21 @@ def _of(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key in model.model_fields}
 
 
-def _require_room(gateway: str, kind: type[Gateway], parameters: Parameters) -> None:
+def _require_room(gateway: str, kind: type[Gateway], parameters: Parameters, settings: Settings) -> None:
     """Raise ConfigurationError if a gateway would lose packets that its outside links have no room for."""
-    if parameters.outside_mtu < ETHERNET_MTU and not kind.fits_packets:
+    if parameters.outside_mtu == ETHERNET_MTU:
+        return
+    if not kind.fits_packets:
         raise ConfigurationError(
             f"outside_mtu={parameters.outside_mtu} is not possible with this gateway: {gateway} neither sends "
             f"larger packets on in fragments nor tells their senders; take outside_mtu={ETHERNET_MTU}, or another "
             "--gateway"
+        )
+    if settings.untranslated_destinations:
+        raise ConfigurationError(
+            f"outside_mtu={parameters.outside_mtu} is not possible with untranslated_destinations: packets to "
+            "them pass by rules, which neither fragment nor answer larger ones; take "
+            f"outside_mtu={ETHERNET_MTU}, or no untranslated_destinations"
         )
 
 

@@ -37,7 +37,7 @@ FLOWS = [
     for told_apart in Dependence
     for peer in [told_apart.part(REMOTE)]
 ]
-RULES = [rule for flow, told_apart in FLOWS for rule in rules_of(flow, told_apart, cookie=7)]
+RULES = [rule for flow, told_apart in FLOWS for rule in rules_of(flow, lambda _, part=told_apart: part, cookie=7)]
 
 NEIGHBOUR = Rule(
     Table.FORWARD,
@@ -79,7 +79,7 @@ UNUSUAL = Rule(
 def asked(configuration: ControllerConfiguration) -> Iterator[tuple[str, bytes]]:
     """Yield what the switch is sent for everything that can be asked of it."""
     for told_apart in Dependence:
-        outbox = Outbox(told_apart)
+        outbox = Outbox(lambda _, part=told_apart: part)
         outbox.clear()
         yield "clear", outbox.take()
         for rule in (*base_rules(configuration), NEIGHBOUR, ROUND):

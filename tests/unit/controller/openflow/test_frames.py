@@ -152,13 +152,20 @@ def test_an_echo_reply_has_its_identifier_as_the_destination_port() -> None:
     "payload",
     [
         ADDRESSED / ICMP(type=3) / Raw(bytes(28)),
-        ADDRESSED / ICMP(type=13),
+        ADDRESSED / ICMP(type=15),
         IP(proto=6) / Raw(bytes(12)),
         IP(proto=47) / Raw(bytes(20)),
         IP(proto=17, frag=1) / Raw(bytes(20)),
         IP(proto=17, flags="MF") / Raw(bytes(7)),
     ],
-    ids=["ICMP error", "ICMP timestamp", "half a TCP header", "GRE", "later fragment", "fragment without ports"],
+    ids=[
+        "ICMP error",
+        "ICMP information request",
+        "half a TCP header",
+        "GRE",
+        "later fragment",
+        "fragment without ports",
+    ],
 )
 def test_what_is_not_translated_is_no_packet_for_the_nat(payload: Layer) -> None:
     """Reading returns None, and does not look into the padding for what is missing."""

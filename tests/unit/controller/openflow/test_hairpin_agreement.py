@@ -71,6 +71,7 @@ class Trial:
         behaviour = self.behaviour
         known = behaviour.outbound("udp", internal, remote)
         if known is not None:
+            behaviour.join(known, remote, is_from_inside=True)
             return known
         is_somebodys = remote[0] != EXTERNAL or any(each.external == remote for each in behaviour.mappings)
         if not is_somebodys or not behaviour.has_session_left():
@@ -83,7 +84,7 @@ class Trial:
             mapping = Mapping("udp", internal, remote, self._given(internal, remote))
             assert mapping.external in free
             behaviour.add(mapping)
-        behaviour.join(mapping, remote, opens_connection=False)
+        behaviour.join(mapping, remote, is_from_inside=True)
         return mapping
 
     def _enters(self, external: Endpoint, remote: Endpoint) -> Mapping | None:
@@ -92,10 +93,10 @@ class Trial:
         mapping = behaviour.behind("udp", external, remote)
         if mapping is None:
             return None
-        is_known = part(remote, behaviour.told_apart) in mapping.sessions
+        is_known = part(remote, behaviour.told_apart("udp")) in mapping.sessions
         if not is_known and not (behaviour.lets_in(mapping, remote) and behaviour.has_session_left()):
             return None
-        behaviour.join(mapping, remote, opens_connection=False)
+        behaviour.join(mapping, remote, is_from_inside=False)
         return mapping
 
     def _given(self, internal: Endpoint, remote: Endpoint) -> Endpoint:

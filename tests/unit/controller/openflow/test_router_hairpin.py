@@ -18,6 +18,7 @@ from scapy.packet import Raw
 
 from controller.nat.model import Protocol
 from controller.openflow.rules import Table
+from tests.support.core import connections
 from tests.support.flowtable import with_checksums
 from tests.support.network import EXTERNAL, Arrival, Host, Network, echo, tcp, udp
 from tests.support.packets import in_fragments, put_together
@@ -171,8 +172,7 @@ def test_each_end_of_a_connection_is_seen_twice(network: Network, ends_by: str) 
         connection.state
         for mapping in mappings
         if mapping is not None
-        for flow in mapping.flows
-        for remote, connection in (flow.connections or {}).items()
+        for remote, connection in connections(mapping).items()
         if str(remote) in (alice, bob)
     }
     assert len(states) == 1

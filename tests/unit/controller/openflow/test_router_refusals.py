@@ -225,6 +225,37 @@ def test_held_frames_to_several_servers_leave_each_by_its_own_session() -> None:
     assert {arrival.packet[UDP].sport for arrival in seen} == {1024}
 
 
+@pytest.mark.parametrize(("unwanted", "wanted"), [(SERVER, "mirror"), (MIRROR, "server")])
+def test_a_client_that_reset_what_it_waits_for_is_passed_over(unwanted: str, wanted: str) -> None:
+    """Of two frames of bob's that wait together, the one goes out that is still wanted."""
+    network = full(on_exhaustion="hold", hold_timeout=60)
+    assert network.send("bob", syn(network, network.bob)) == []
+    assert network.send("bob", tcp(network, network.bob, 40000, MIRROR)) == []
+    assert network.send("bob", tcp(network, network.bob, 40000, unwanted, "R")) == []
+
+    close(network)
+    arrivals = network.tick(REST)
+
+    assert [(arrival.host, arrival.packet[IP].src) for arrival in arrivals] == [(wanted, EXTERNAL)]
+    assert len(list(network.router.nat.flows())) == 3  # with a UDP flow and a query of alice's
+
+
+def test_an_icmp_error_of_a_client_ends_its_waiting() -> None:
+    """RFC 5508 REQ-5: it is about no flow, and is dropped; but who sends it waits for nothing."""
+    network = full(on_exhaustion="hold", hold_timeout=60)
+    for name in ("bob", "carol"):
+        assert network.send(name, datagram(network, network.hosts[name])) == []
+    about = IP(src="198.51.100.1", dst=network.bob.address) / UDP(sport=7, dport=40000)
+    header = IP(src=network.bob.address, dst="198.51.100.1") / ICMP(type=3, code=3)
+    error = Ether(dst=network.mac, src=network.bob.mac) / header / Raw(bytes(about))
+    assert network.send("bob", error) == []
+
+    arrivals = [arrival for _ in range(60) for arrival in network.tick(0.25)]
+
+    assert [arrival.host for arrival in arrivals] == ["server"]
+    assert network.mapping(Protocol.UDP, network.carol, 40000) is not None
+
+
 @pytest.mark.parametrize("fallback", ["drop", "icmp", "reset"])
 def test_frames_that_were_held_for_too_long_get_the_fallback(fallback: str) -> None:
     """Each frame gets it at the end of `hold_timeout`."""

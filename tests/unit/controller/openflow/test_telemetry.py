@@ -62,6 +62,7 @@ def test_the_gauges_describe_each_protocol_and_the_whole() -> None:
         "ignored_arp_messages": 0,
         "neighbours": 4,
         "icmp_errors_sent": 0,
+        "dropped_protocol_packets": 0,
         "nat_addresses_exhausted": 0,
         "nat_ports_exhausted": 1,
         "quota_exceeded_subscribers": 0,
@@ -84,6 +85,17 @@ def test_sessions_are_counted_where_the_rules_show_them() -> None:
 
     assert gauges(network.router)["total_sessions"] == 3
     assert gauges(network.router)["udp"]["total_port_mappings"] == 1
+
+
+def test_sessions_of_tcp_are_always_counted() -> None:
+    """Each has rules of its own, so that a stranger's segments can be told from it."""
+    network = Network(ports=2)
+    for server in ("198.51.100.1:7", "198.51.100.1:8"):
+        network.send("alice", tcp(network, network.alice, 1, server))
+
+    assert gauges(network.router)["total_sessions"] == 2
+    network.send("alice", udp(network, network.alice, 1, "198.51.100.1:7"))
+    assert gauges(network.router)["total_sessions"] is None
 
 
 @pytest.mark.parametrize(

@@ -308,6 +308,13 @@ def test_a_small_link_is_for_gateways_that_tell_of_it(gateway: str, is_possible:
     assert resolved(gateway=gateway).parameters["outside_mtu"] == 1500
 
 
+def test_what_passes_untranslated_needs_links_with_room_for_it() -> None:
+    """Rules alone forward it, and nobody would see that it is too large."""
+    told = refusal("outside_mtu=1200", "untranslated_destinations=198.51.100.0/24", scenario="hole-punching")
+
+    assert told.startswith("outside_mtu=1200 is not possible with untranslated_destinations: ")
+
+
 @pytest.mark.parametrize("mtu", [575, 1501])
 def test_a_small_link_has_room_for_what_every_host_takes(mtu: int) -> None:
     """From RFC 791's 576 bytes to Ethernet's 1,500."""
