@@ -9,9 +9,10 @@
     5 expired    -> controller, for an ICMP error
     6 unrouted   -> controller, for an ICMP error
 
-A packet that the controller has decided on is injected again at table 1, with register 0 set to INJECTED. It then
-meets the same rules as every later packet, and a rule that the switch refused forwards nothing. FIN and RST are
-forwarded and copied, so that the controller sees connections end. No packet passes tables 2 and 3 untranslated.
+A packet that the controller has decided on is injected again at table 2 or 3, with register 0 set to INJECTED. It
+then meets the same rules as every later packet, and a rule that the switch refused forwards nothing. FIN and RST
+are forwarded and copied, so that the controller sees connections end. No packet passes tables 2 and 3
+untranslated.
 
 The rules are written in the words of `rules`. Those of table 0 are in `admission`, and those of table 1 in
 `classify`.

@@ -40,7 +40,8 @@ from controller.openflow.switch import Arrival, Switch
 from controller.wiring import ControllerConfiguration
 
 # By names of their own: looking up an enum's member takes as long as a call.
-INSIDE, ICMP, CLASSIFY, INBOUND = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.INBOUND
+INSIDE, ICMP = Side.INSIDE, Protocol.ICMP
+CLASSIFY, OUTBOUND, INBOUND = Table.CLASSIFY, Table.OUTBOUND, Table.INBOUND
 NO_CAUSES: dict[Flow, Arrival] = {}
 
 
@@ -145,7 +146,7 @@ class Router:
             self._follow(now, verdict.flow, arrival if side is INSIDE else None)
         if not verdict.created:
             self.packet_ins_known_mappings += not packet.opens_connection
-        self._switch.inject(arrival.frame, arrival.in_port)
+        self._switch.inject(arrival.frame, arrival.in_port, table)
 
     def _do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Carry out a verdict, after what else happened, so that an injected packet meets the new rules."""
@@ -165,7 +166,7 @@ class Router:
             if arrival.packet.protocol is ICMP:
                 self._forward_query(side, verdict.flow.mapping, arrival.ip)
             else:
-                self._switch.inject(arrival.frame, arrival.in_port)
+                self._switch.inject(arrival.frame, arrival.in_port, OUTBOUND if side is INSIDE else INBOUND)
         elif isinstance(verdict, Refuse):
             self._answer_refused(verdict.answer, arrival, now)
 

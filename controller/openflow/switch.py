@@ -10,7 +10,7 @@ from typing import Protocol
 
 from controller.nat.model import Flow, Packet
 from controller.openflow.frames import Ipv4
-from controller.openflow.rules import Rule, Stopped
+from controller.openflow.rules import Rule, Stopped, Table
 
 
 @dataclass(slots=True, eq=False)
@@ -47,8 +47,8 @@ class Switch(Protocol):
     def remove(self, flow: Flow, cookie: int) -> None:
         """Remove a flow's rules, outbound and inbound."""
 
-    def inject(self, frame: bytes, in_port: int) -> None:
-        """Put a frame back into the pipeline where it came in, marked as decided."""
+    def inject(self, frame: bytes, in_port: int, table: Table) -> None:
+        """Put a frame back into the table that asked for a decision, marked as decided."""
 
     def forward(self, frame: bytes) -> None:
         """Send a frame on to its next hop, also by the port that it came in by."""

@@ -136,7 +136,7 @@ def test_open_vswitch_understands_every_message(as_open_vswitch_reads_it: list[s
         "actions=CONTROLLER:65535,goto_table:3",
         "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:4 priority=20,ip,nw_dst=10.0.0.1 "
         "actions=set_field:02:00:0a:00:ff:fe->eth_src,set_field:02:00:0a:00:00:01->eth_dst,dec_ttl,output:1",
-        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=3 actions=set_field:0x1->reg0,resubmit(,1) data_len=5",
+        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=3 actions=set_field:0x1->reg0,resubmit(,2) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=set_field:0x1->reg0,resubmit(,4) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=output:3 data_len=5",
     ],
