@@ -127,7 +127,7 @@ class Ceiling:
         # Shuffled, as our own NAT gives them: in their order they would cost the switch less.
         shuffled = random.Random(configuration.seed).sample(ports, len(ports))
         self._given = {protocol: itertools.cycle(shuffled) for protocol in self._canned}
-        self._injection = serialised(messages.injection(b"", 0))
+        self._injection = serialised(messages.injection(b"", 0, Table.OUTBOUND))
 
     def greet(self) -> bytes:
         """Return the messages that fill the tables of a switch. The last one asks for a reply."""

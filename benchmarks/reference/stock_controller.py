@@ -17,6 +17,7 @@ from controller.openflow.app import NatApp
 from controller.openflow.outbox import Outbox
 from controller.openflow.pipeline import ToldApart, rules_of
 from controller.openflow.router import Router
+from controller.openflow.rules import Table
 from controller.openflow.switch import Arrival
 from controller.openflow.telemetry import Telemetry
 from controller.wiring import ControllerConfiguration
@@ -43,9 +44,9 @@ class StockOutbox(Outbox):
         for rule in rules_of(flow, self._told_apart, cookie):
             self.append(messages.removal(rule))
 
-    def inject(self, frame: bytes, in_port: int) -> None:
+    def inject(self, frame: bytes, in_port: int, table: Table) -> None:
         """Put a frame back where it came in."""
-        self.append(messages.injection(frame, in_port))
+        self.append(messages.injection(frame, in_port, table))
 
     def deliver(self, frame: bytes) -> None:
         """Put a frame before the inbound rules."""

@@ -84,9 +84,9 @@ def removal(rule: Rule) -> Any:
     return _flow_mod(rule, ofproto.OFPFC_DELETE_STRICT, [])
 
 
-def injection(frame: bytes, in_port: int) -> Any:
-    """Return the message that puts a frame back where it came in, marked as decided."""
-    return _packet_out(frame, in_port, _enter(Table.CLASSIFY))
+def injection(frame: bytes, in_port: int, table: Table) -> Any:
+    """Return the message that puts a frame back into a table, marked as decided."""
+    return _packet_out(frame, in_port, _enter(table))
 
 
 def forwarding(frame: bytes) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from controller.nat.model import Flow
 from controller.openflow import messages
 from controller.openflow.pipeline import ToldApart
-from controller.openflow.rules import Rule, Stopped
+from controller.openflow.rules import Rule, Stopped, Table
 from controller.openflow.switch import Arrival
 from controller.openflow.templates import additions, delivery, forwarding, injection, removals, sending
 
@@ -70,9 +70,9 @@ class Outbox:
         """Remove a flow's rules, those that were not confirmed as well."""
         self._pieces.append(self._removal(flow, cookie, 0))
 
-    def inject(self, frame: bytes, in_port: int) -> None:
-        """Put a frame back into the pipeline where it came in, marked as decided."""
-        self._pieces.append(injection(frame, in_port))
+    def inject(self, frame: bytes, in_port: int, table: Table) -> None:
+        """Put a frame back into the table that asked for a decision, marked as decided."""
+        self._pieces.append(injection(frame, in_port, table))
 
     def deliver(self, frame: bytes) -> None:
         """Put a frame with an external source before the inbound rules, marked as decided."""

@@ -10,9 +10,9 @@
     6 unrouted   -> controller, for an ICMP error
     7 large      -> controller: no outside link has room for the packet
 
-A packet that the controller has decided on is injected again at table 1, with register 0 set to INJECTED. It then
-meets the same rules as every later packet, and a rule that the switch refused forwards nothing. FIN and RST are
-forwarded and copied, so that the controller sees connections end; a SYN/ACK of the inside, so that it sees one
+A packet that the controller has decided on is injected again at table 2 or 3, with register 0 set to INJECTED. It
+then meets the same rules as every later packet, and a rule that the switch refused forwards nothing. FIN and RST
+are forwarded and copied, so that the controller sees connections end; a SYN/ACK of the inside, so that it sees one
 that the outside opened be answered. No packet passes tables 2 and 3 untranslated.
 
 A packet from inside to an external address passes both, one after the other (hairpinning, RFC 4787 REQ-9): table 4

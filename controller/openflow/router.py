@@ -45,7 +45,8 @@ from controller.openflow.switch import NO_PORT, Arrival, Datagram, Switch
 from controller.wiring import ControllerConfiguration, Interface
 
 # By names of their own: looking up an enum's member takes as long as a call.
-INSIDE, ICMP, CLASSIFY, INBOUND = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.INBOUND
+INSIDE, ICMP = Side.INSIDE, Protocol.ICMP
+CLASSIFY, OUTBOUND, INBOUND = Table.CLASSIFY, Table.OUTBOUND, Table.INBOUND
 NEITHER_SIDE: tuple[None, set[int]] = (None, set())
 NO_CAUSES: dict[Flow, Arrival] = {}
 TRANSLATED = frozenset(map(int, Protocol))
@@ -132,7 +133,7 @@ class Router:
         if whole is None:
             return
         if whole.ip.is_sound:
-            table = Table.OUTBOUND if interface.side is INSIDE else Table.INBOUND
+            table = OUTBOUND if interface.side is INSIDE else INBOUND
             self._whole(table, whole.ip, interface, now, whole)
         else:
             self.drops.invalid += 1
@@ -206,7 +207,7 @@ class Router:
             self._follow(now, verdict.flow, arrival if side is INSIDE else None)
         if not verdict.created:
             self.packet_ins_known_mappings += not packet.opens_connection
-        self._switch.inject(arrival.frame, arrival.in_port)
+        self._switch.inject(arrival.frame, arrival.in_port, table)
 
     def _observe(self, side: Side, arrival: Arrival, now: float) -> None:
         """Take note of the copy of a segment that passes by rules, through both mappings if it stays inside.
@@ -251,10 +252,7 @@ class Router:
         if isinstance(verdict, Translate):
             flow = verdict.flow
             if not isinstance(arrival, Datagram):
-                if arrival.in_port == NO_PORT:
-                    self._switch.deliver(arrival.frame)
-                    return
-                self._switch.inject(arrival.frame, arrival.in_port)
+                self._reenter(side, arrival)
             elif arrival.packet.protocol is ICMP:
                 self._forward(side, flow, arrival, now)
             else:
@@ -263,6 +261,13 @@ class Router:
             self._answer_refused(verdict.answer, arrival, now)
         elif isinstance(verdict, Drop) and side is Side.OUTSIDE and arrival.packet.opens_connection:
             self._unsolicited.remember(arrival.packet.destination, arrival.packet.source, arrival, now)
+
+    def _reenter(self, side: Side, arrival: Arrival) -> None:
+        """Put a packet back into the table that has asked for a decision."""
+        if arrival.in_port == NO_PORT:
+            self._switch.deliver(arrival.frame)
+        else:
+            self._switch.inject(arrival.frame, arrival.in_port, OUTBOUND if side is INSIDE else INBOUND)
 
     def _forward(self, side: Side, flow: Flow, datagram: Datagram, now: float) -> None:
         """Translate a packet here and send it on, unless the switch has refused the rules of its flow."""

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from controller.nat.model import Flow, Packet
 from controller.openflow.frames import Ipv4
-from controller.openflow.rules import Rule, Stopped
+from controller.openflow.rules import Rule, Stopped, Table
 
 NO_PORT = 0
 """The port that the switch gives for a packet that an outbound rule has just translated."""
@@ -76,8 +76,8 @@ class Switch(Protocol):
     def remove(self, flow: Flow, cookie: int) -> None:
         """Remove a flow's rules, outbound and inbound."""
 
-    def inject(self, frame: bytes, in_port: int) -> None:
-        """Put a frame back into the pipeline where it came in, marked as decided."""
+    def inject(self, frame: bytes, in_port: int, table: Table) -> None:
+        """Put a frame back into the table that asked for a decision, marked as decided."""
 
     def deliver(self, frame: bytes) -> None:
         """Put a frame with an external source before the inbound rules, marked as decided."""

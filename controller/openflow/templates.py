@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from controller.nat.model import Endpoint, Flow, Mapping, Protocol
 from controller.openflow import messages
 from controller.openflow.pipeline import ToldApart, rules_of
-from controller.openflow.rules import Rule
+from controller.openflow.rules import Rule, Table
 
 ForFlow = Callable[[Flow, int, int], bytes]
 """Makes the messages for a flow, with a cookie and a transaction id."""
@@ -99,31 +99,30 @@ def _of_flow(
     return Template.of(make, (4, 8, 4, 2, 4, 2, 4, 2))
 
 
-def injection(frame: bytes, in_port: int) -> bytes:
-    """Return the message that puts a frame back where it came in."""
-    return _head(messages.injection, in_port, len(frame)) + frame
+def injection(frame: bytes, in_port: int, table: Table) -> bytes:
+    """Return the message that puts a frame back into a table."""
+    return _head(messages.injection, len(frame), in_port, table) + frame
 
 
 def delivery(frame: bytes) -> bytes:
     """Return the message that puts a frame with an external source before the inbound rules."""
-    return _head(messages.delivery, None, len(frame)) + frame
+    return _head(messages.delivery, len(frame)) + frame
 
 
 def forwarding(frame: bytes) -> bytes:
     """Return the message that sends a frame on to its next hop."""
-    return _head(messages.forwarding, None, len(frame)) + frame
+    return _head(messages.forwarding, len(frame)) + frame
 
 
 def sending(frame: bytes, port: int) -> bytes:
     """Return the message that sends a frame out of a port."""
-    return _head(messages.sending, port, len(frame)) + frame
+    return _head(messages.sending, len(frame), port) + frame
 
 
 @lru_cache(maxsize=_HEADS)
-def _head(message: Callable[..., Any], port: int | None, size: int) -> bytes:
+def _head(message: Callable[..., Any], size: int, *where: int) -> bytes:
     """Return a packet-out up to its frame, which is `size` bytes long."""
-    frame = bytes(size)
-    made = messages.serialised(message(frame) if port is None else message(frame, port))
+    made = messages.serialised(message(bytes(size), *where))
     return made[: len(made) - size]
 
 

@@ -257,8 +257,8 @@ class _Switch:
         for rule in rules_of(flow, self._network.router.nat.settings.flows, cookie):
             self._network.table.remove(rule)
 
-    def inject(self, frame: bytes, in_port: int) -> None:
-        self._network._enter(frame, in_port, table=Table.CLASSIFY, reg0=INJECTED)
+    def inject(self, frame: bytes, in_port: int, table: Table) -> None:
+        self._network._enter(frame, in_port, table=table, reg0=INJECTED)
 
     def deliver(self, frame: bytes) -> None:
         self._network._enter(frame, FROM_CONTROLLER, table=Table.INBOUND, reg0=INJECTED)

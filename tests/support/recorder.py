@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.nat.model import Flow
-from controller.openflow.rules import Rule, Stopped
+from controller.openflow.rules import Rule, Stopped, Table
 from controller.openflow.switch import Arrival
 
 
@@ -33,9 +33,9 @@ class Recorder:
         """Remember it."""
         self.asked.append(("remove", flow, cookie))
 
-    def inject(self, frame: bytes, in_port: int) -> None:
+    def inject(self, frame: bytes, in_port: int, table: Table) -> None:
         """Remember it."""
-        self.asked.append(("inject", frame, in_port))
+        self.asked.append(("inject", frame, in_port, table))
 
     def forward(self, frame: bytes) -> None:
         """Remember it."""

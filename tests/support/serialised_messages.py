@@ -90,7 +90,7 @@ def asked(configuration: ControllerConfiguration) -> Iterator[tuple[str, bytes]]
             yield f"add {flow}", outbox.take()
             outbox.remove(flow, 7)
             yield f"remove {flow}", outbox.take()
-        outbox.inject(b"frame", 3)
+        outbox.inject(b"frame", 3, Table.OUTBOUND)
         yield "inject", outbox.take()
         outbox.deliver(b"frame")
         yield "deliver", outbox.take()

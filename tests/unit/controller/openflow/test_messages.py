@@ -138,7 +138,7 @@ def test_open_vswitch_understands_every_message(as_open_vswitch_reads_it: list[s
         "actions=set_field:02:00:0a:00:ff:fe->eth_src,set_field:02:00:0a:00:00:01->eth_dst,dec_ttl,output:1",
         "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:4 priority=25,ip "
         "actions=check_pkt_larger(1214)->NXM_NX_REG1[0],set_field:0->reg0,load:0->NXM_OF_IN_PORT[],resubmit(,3)",
-        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=3 actions=set_field:0x1->reg0,resubmit(,1) data_len=5",
+        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=3 actions=set_field:0x1->reg0,resubmit(,2) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=set_field:0x1->reg0,resubmit(,4) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=set_field:0x1->reg0,resubmit(,3) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=output:3 data_len=5",
