@@ -172,10 +172,8 @@ def _contradicts(
     """Whether a fragment does not fit in with those that are there."""
     start, end, _ = piece
     furthest = pending.pieces[-1][1] if pending.pieces else 0
-    header = pending.first.payload - pending.first.start if pending.first else 20
     return (
         any(start < other_end and other_start < end for other_start, other_end, _ in beside)
-        or header + end > MOST_BYTES
         or (pending.end is not None and (is_last or end > pending.end))
         or (is_last and furthest > end)
     )

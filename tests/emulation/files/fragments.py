@@ -122,11 +122,15 @@ class Fragments(Scenario[FragmentsParameters]):
         passed = 0
         for number in range(100):
             orphans = [
-                ipv4((self._a, self._s), 17, bytes(64), identification=100 * number + each, fragment=0x2000 + 10)
+                ipv4((self._b, self._s), 17, bytes(64), identification=100 * number + each, fragment=0x2000 + 10)
                 for each in range(100)
             ]
-            Wire.of(x, self._alice).send(*orphans)
-            time.sleep(0.01)  # the switch queues some hundred packets for its controller
+            before = fragments(x)
+            Wire.of(x, self._bob).send(*orphans)
+            # The switch queues some hundred packets for its controller, and drops more of them at once.
+            deadline = time.monotonic() + x.parameters.within
+            while fragments(x) < before + len(orphans) and time.monotonic() < deadline:
+                time.sleep(0.001)
             if number % 5 == 4:
                 inside.sendto(DATA, (self._s, PORT))
                 passed += received(outside)[0] == DATA
@@ -159,6 +163,12 @@ class Fragments(Scenario[FragmentsParameters]):
         doubled = [*fragments, chance.choice(fragments[:-1])]
         chance.shuffle(doubled)
         Wire(host, self._mac).send(*doubled)
+
+
+def fragments(x: Experiment[FragmentsParameters]) -> int:
+    """Return how many fragments have come that are of no whole packet."""
+    counters = x.lab.gateway.counters("udp")
+    return (counters.get("fragments_waiting") or 0) + (counters.get("dropped_fragments") or 0)
 
 
 def first(packets: Iterator[bytes], is_meant: Callable[[bytes], bool]) -> list[bytes]:

@@ -76,6 +76,17 @@ def test_the_padding_of_a_short_frame_is_no_part_of_the_packet(kind: str) -> Non
     assert made == translated(read(frame), **side) + b"\xaa" * 20
 
 
+def test_a_checksum_that_comes_to_zero_is_not_none() -> None:
+    """RFC 768: a zero would say that the datagram has no checksum."""
+    without_port = bytes(packet("UDP", Endpoint(ALICE.address, 0), SERVER))
+    source = Endpoint(ALICE.address, int.from_bytes(without_port[26:28], "big"))
+
+    frame = translated(read(ETHERNET / packet("UDP", EXTERNAL, SERVER)), source=source)
+
+    assert frame[40:42] == b"\xff\xff"
+    assert frame == bytes(ETHERNET / packet("UDP", source, SERVER))
+
+
 @given(kind=st.sampled_from(sorted(KINDS)), off=st.integers(1, 0xFFFE), host=endpoints)
 def test_a_wrong_checksum_stays_as_wrong_as_it_was(kind: str, off: int, host: Endpoint) -> None:
     """RFC 1624: a damaged packet is not mended on its way."""

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.inet import IPerror as Quoted
 from scapy.layers.inet import UDPerror as QuotedUdp
 from scapy.layers.l2 import Ether
@@ -17,6 +17,7 @@ from scapy.packet import Packet as Layer
 from scapy.packet import Raw
 
 from controller.nat.model import Protocol
+from controller.nat.tcp import TcpState
 from controller.openflow.rules import Table
 from tests.support.core import connections
 from tests.support.flowtable import with_checksums
@@ -195,7 +196,7 @@ def test_an_endpoint_that_nobody_has_costs_no_port(network: Network, protocol: P
 def test_an_endpoint_that_nobody_has_any_more_costs_no_port(overlapping: str) -> None:
     """Also where several hosts may have had it at once."""
     kinds = {"mapping_type": "edm", "filtering_type": "edf", "port_overlapping": overlapping}
-    network = Network(ports=1, udp_timeout=1, hold_down_timeout=0, **kinds)
+    network = Network(ports=2, udp_timeout=1, hold_down_timeout=0, **kinds)
     bob = opened(network, Protocol.UDP, network.bob, BOB)
     for _ in range(8):
         network.tick(0.5)
@@ -204,6 +205,7 @@ def test_an_endpoint_that_nobody_has_any_more_costs_no_port(overlapping: str) ->
     network.send("alice", udp(network, network.alice, ALICE, bob))
 
     assert len(network.router.nat) == 0
+    assert network.router.nat.counters[Protocol.UDP].dropped_unmapped_packets == 1
 
 
 def test_where_ports_overlap_an_endpoint_is_found() -> None:
@@ -330,17 +332,29 @@ def test_a_datagram_in_fragments_stays_inside(network: Network, order: int) -> N
 
 @PROTOCOLS
 def test_what_stays_inside_may_be_as_large_as_the_lan_allows(protocol: Protocol) -> None:
-    """The link outside has nothing to do with it."""
+    """The link outside has nothing to do with it, and the controller neither."""
     network = Network(ports=8, outside_mtu=1200)
     bob = opened(network, protocol, network.bob, BOB)
-    flags = {"flags": "S"} if protocol is Protocol.TCP else {}
+    flags = {"flags": "A"} if protocol is Protocol.TCP else {}
+    network.send("alice", MAKERS[protocol](network, network.alice, ALICE, bob))
+    seen = len(network.packet_ins)
 
-    (came,) = network.send(
-        "alice", MAKERS[protocol](network, network.alice, ALICE, bob, data=DATA[:1400], **flags)
-    )
-    if protocol is Protocol.TCP:
-        end = tcp(network, network.alice, ALICE, bob, "FA", DATA[:1400])
-        assert [arrival.host for arrival in network.send("alice", end)] == ["bob"]
+    frame = MAKERS[protocol](network, network.alice, ALICE, bob, data=DATA[:1400], **flags)
+    (came,) = network.send("alice", frame)
 
     assert (came.host, bytes(came.packet[Raw])) == ("bob", DATA[:1400])
-    assert TCP in came.packet or UDP in came.packet
+    assert len(network.packet_ins) == seen
+
+
+def test_the_end_of_a_connection_inside_counts_whatever_its_size() -> None:
+    """It is not too large for its way."""
+    network = Network(ports=8, outside_mtu=1200)
+    bob = opened(network, Protocol.TCP, network.bob, BOB)
+    network.send("alice", tcp(network, network.alice, ALICE, bob))
+    mapping = network.mapping(Protocol.TCP, network.alice, ALICE)
+    assert mapping is not None
+
+    network.send("alice", tcp(network, network.alice, ALICE, bob, "FA", DATA[:1400]))
+
+    (connection,) = connections(mapping).values()
+    assert connection.state is not TcpState.INIT
