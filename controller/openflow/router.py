@@ -227,7 +227,9 @@ class Router:
     def _hairpinned(self, ip: Ipv4, now: float) -> None:
         """Let a packet in that an outbound rule has translated, and that no inbound rule takes."""
         packet = ip.packet()
-        if packet is not None and packet.protocol is not ICMP:
+        if not ip.is_sound:
+            self.drops.invalid += 1
+        elif packet is not None and packet.protocol is not ICMP:
             self._do(self.nat.inbound(packet, now), Side.OUTSIDE, Arrival(ip.frame, NO_PORT, packet), now)
 
     def _decide(self, side: Side, datagram: Datagram, now: float) -> None:

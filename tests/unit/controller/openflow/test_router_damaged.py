@@ -11,6 +11,8 @@ from scapy.packet import Raw
 
 from controller.nat.model import Protocol
 from controller.openflow.frames import Ipv4, common
+from controller.openflow.rules import Table
+from controller.openflow.switch import NO_PORT
 from tests.support.network import EXTERNAL, Network, echo, tcp, udp
 from tests.support.packets import in_fragments
 
@@ -102,6 +104,18 @@ def test_damaged_fragments_do_not_wait() -> None:
     ]
     assert (network.router.drops.invalid, len(network.router.nat)) == (2, 0)
     assert len([arrival for each in frames for arrival in network.feed(network.alice.port, each)]) == 2
+
+
+def test_a_damaged_packet_between_inside_hosts_opens_no_session() -> None:
+    """One that an outbound rule has translated, and that no inbound rule takes, is verified as any other."""
+    network = Network(ports=8, limit_sessions=10)
+    (out,) = network.send("alice", udp(network, network.alice, 5, SERVER))
+    header = Ether(dst=network.mac, src=network.bob.mac) / IP(src=EXTERNAL, dst=EXTERNAL)
+    frame = bytes(header / UDP(sport=1500, dport=out.packet[UDP].sport))
+
+    for number, sent in enumerate((DAMAGE["IP checksum"](frame), frame)):
+        network.router.packet_in(Table.INBOUND, NO_PORT, sent, 0.0)
+        assert (network.router.drops.invalid, network.router.nat.total_sessions) == (1, 1 + number)
 
 
 def test_a_damaged_first_packet_from_outside_opens_no_session() -> None:
