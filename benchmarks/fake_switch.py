@@ -29,6 +29,8 @@ import yaml
 
 from benchmarks.processes import processor_s
 from controller.nat.model import Protocol, Side
+from controller.openflow.frames import checksum
+from controller.openflow.rules import Table
 from controller.settings import Settings
 from controller.wiring import ControllerConfiguration
 from topologies.home import Home
@@ -185,17 +187,18 @@ def packet_ins(flows: int, protocol: Protocol, data_bytes: int = 6) -> list[byte
 
 
 def _packet(protocol: Protocol, source: int, port: int, data_bytes: int) -> bytes:
-    """Return an IPv4 packet that opens a flow with 198.51.100.1, port 7. Its checksums are 0, and not checked."""
+    """Return an IPv4 packet that opens a flow with 198.51.100.1, port 7. Its transport's checksum is 0."""
     if protocol is Protocol.TCP:
         transport = struct.pack("!HHIIBBHHH", port, 7, 0, 0, 0x50, 2, 65535, 0, 0) + bytes(data_bytes)
     else:
         transport = struct.pack("!HHHH", port, 7, 8 + data_bytes, 0) + bytes(data_bytes)
-    header = struct.pack("!BBHHHBBHII", 0x45, 0, 20 + len(transport), 0, 0, 64, protocol, 0, source, 0xC6336401)
-    return header + transport
+    fields = (0x45, 0, 20 + len(transport), 0, 0, 64, protocol)
+    header = struct.pack("!BBHHHBBHII", *fields, 0, source, 0xC6336401)
+    return header[:10] + checksum(header) + header[12:] + transport
 
 
 def _packet_in(port: int, frame: bytes) -> bytes:
-    head = struct.pack("!IHBBQHHII4x2x", 0xFFFFFFFF, len(frame), 1, 1, 0, 1, 12, 0x80000004, port)
+    head = struct.pack("!IHBBQHHII4x2x", 0xFFFFFFFF, len(frame), 1, Table.OUTBOUND, 0, 1, 12, 0x80000004, port)
     return message(PACKET_IN, 0, head + frame)
 
 

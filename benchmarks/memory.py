@@ -62,10 +62,10 @@ def rules(mappings: int) -> list[str]:
     for port in range(FIRST_PORT, FIRST_PORT + mappings):
         known = f"cookie={COOKIE},priority=20,udp"
         lines += [
-            f"table=1,{known},nw_src={STRANGER},tp_src={port},actions=set_field:192.0.2.1->ip_src,"
-            f"set_field:{port}->udp_src,goto_table:3\n",
-            f"table=2,{known},nw_dst={STRANGER},tp_dst={port},actions=set_field:10.0.0.1->ip_dst,"
-            f"set_field:{port}->udp_dst,goto_table:3\n",
+            f"table=2,{known},nw_src={STRANGER},tp_src={port},actions=set_field:192.0.2.1->ip_src,"
+            f"set_field:{port}->udp_src,goto_table:4\n",
+            f"table=3,{known},nw_dst={STRANGER},tp_dst={port},actions=set_field:10.0.0.1->ip_dst,"
+            f"set_field:{port}->udp_dst,goto_table:4\n",
         ]
     return lines
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import yaml
 from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -42,8 +43,12 @@ def pages() -> dict[str, str]:
         "allowed": allowed,
         "cell": cell,
         "first_line": first_line,
+        "met": met,
+        "place": place,
+        "code": "`{}`".format,
     }
     facts: dict[str, dict[str, Any]] = {
+        "conformance.md": {"requirements": requirements()},
         "tcp.md": {"states": list(TcpState), "transitions": TRANSITIONS, "timers": TIMERS},
         "scenarios.md": {"scenarios": ours("scenario"), "fields": fields},
         "settings.md": {
@@ -78,6 +83,26 @@ def help_texts() -> str:
         told = CliRunner(env={"COLUMNS": "80"}).invoke(app, [argument], prog_name="lastport").stderr
         texts[wrong] = told.replace("--@@", "@@")
     return "".join(f"== {name} ==\n{text.rstrip()}\n" for name, text in texts.items())
+
+
+def requirements() -> dict[str, list[dict[str, Any]]]:
+    """Return the requirements of the NAT's RFCs, by RFC."""
+    table: dict[str, list[dict[str, Any]]] = yaml.safe_load((DOCS / "conformance.yaml").read_text())
+    return table
+
+
+def met(row: dict[str, Any]) -> str:
+    """Write whether a requirement is met, and why not, or how."""
+    word, why = row.get("met", "yes"), cell(row.get("why", ""))
+    if word == "deviation":
+        return f"Deviation: {why}"
+    return f"{word}. {why}" if why else word
+
+
+def place(written: str) -> str:
+    """Write a place in the code, `FILE: NAME`, as the name with a link to the file."""
+    file, _, name = written.partition(": ")
+    return f"[`{name}`](../{file})"
 
 
 def default_of(field: dict[str, Any]) -> str:

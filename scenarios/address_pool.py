@@ -25,6 +25,7 @@ from scenarios.shared.requirements import (
     ports_run_short,
     several_addresses,
     source_ports_of_one,
+    whole_pool,
 )
 from testbed.api import Experiment, PatientParameters, Scenario, Settings, between, settled
 
@@ -53,6 +54,7 @@ class AddressPool(Scenario[PoolParameters]):
     claim = "more addresses, more ports"
     settings = {"ports": 16, "external_addresses": 4, "port_set_size": 4, "hold_down_timeout": 0}
     requires = (
+        whole_pool(),
         several_addresses("one is compared with several"),
         client_for_each_address(),
         source_ports_of_one(lambda asked: _wanted(asked.settings)[0], "fewer ports, or fewer external_addresses"),

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from scenarios.shared.offers import offer
 from scenarios.shared.rates import SMALL_POOL, Pool, RateParameters, evenly, ports_back_in_time, rate_in_reach
-from scenarios.shared.requirements import one_address, refuses_at_once
+from scenarios.shared.requirements import one_address, refuses_at_once, whole_pool
 from testbed.api import Attempt, Experiment, Scenario, between, unserved
 
 LOADS = {0.7: 0.1, 1.0: 0.3, 1.5: 0.12}
@@ -51,6 +51,7 @@ class Churn(Scenario[ChurnParameters]):
     claim = "connections are short-lived, so it rarely matters"
     settings = SMALL_POOL
     requires = (
+        whole_pool(),
         refuses_at_once("churn counts the clients that are refused at once"),
         one_address("the rate is computed for one pool of ports"),
         ports_back_in_time(),

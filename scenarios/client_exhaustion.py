@@ -16,7 +16,7 @@ from pydantic import Field
 
 from scenarios.shared.clients import Client, connect
 from scenarios.shared.filling import Filling
-from scenarios.shared.requirements import finds_every_port, one_address, ports_run_short, refuses
+from scenarios.shared.requirements import finds_every_port, one_address, ports_run_short, refuses, whole_pool
 from testbed.api import (
     DROPPED,
     Asked,
@@ -73,6 +73,7 @@ class ClientExhaustion(Scenario[ClientParameters]):
     claim = "your own computer can run out of ports in the same way"
     settings = {"ports": 64}
     requires = (
+        whole_pool(),
         one_address("the NAT has to run out of ports for all clients at once"),
         Requirement("more ports than alice and bob take together", _too_few_ports, Of.SETTINGS),
         refuses("its refusal is compared with that of alice's own kernel"),

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from scenarios.shared.filling import QUICK_RELEASE, Filling
-from scenarios.shared.requirements import finds_every_port, one_address, refuses
+from scenarios.shared.requirements import finds_every_port, one_address, refuses, whole_pool
 from testbed.api import Experiment, PatientParameters, Scenario, Settings, at_least
 
 GREEDY = 0
@@ -38,6 +38,7 @@ class Fairness(Scenario[FairnessParameters]):
     claim = "one host can take every port; a quota for each keeps some for the others"
     settings = {"ports": 64, "port_set_size": 8, **QUICK_RELEASE}
     requires = (
+        whole_pool(),
         one_address("a client keeps to one address, so the greedy one could not take them all"),
         refuses("fairness is about the clients that are refused"),
         finds_every_port("fairness counts every port"),

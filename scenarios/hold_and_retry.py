@@ -25,7 +25,7 @@ from scenarios.shared.rates import (
     rate_in_reach,
     short_waits,
 )
-from scenarios.shared.requirements import one_address
+from scenarios.shared.requirements import one_address, whole_pool
 from testbed.api import HELD_S, SYN_TIMER_S, TIMER_SLACK, Experiment, Restriction, Scenario, at_least, at_most
 
 HOMES = ("gateway-a", "gateway-b")
@@ -53,6 +53,7 @@ class HoldAndRetry(Scenario[HoldParameters]):
     gateways = HOMES
     settings = {**SMALL_POOL, "on_exhaustion": "hold"}
     requires = (
+        whole_pool(),
         one_address("the rate is computed for one pool of ports"),
         holds_or_drops("these two are compared"),
         ports_back_in_time(),

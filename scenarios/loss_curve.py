@@ -20,7 +20,14 @@ from scenarios.shared.checks import check_endpoints, check_refused
 from scenarios.shared.filling import outlasting
 from scenarios.shared.models.curve import Prediction, first_refusal, rows
 from scenarios.shared.models.source_ports import read
-from scenarios.shared.requirements import decides_at_once, one_address, ports_run_short, source_ports, unset
+from scenarios.shared.requirements import (
+    decides_at_once,
+    one_address,
+    ports_run_short,
+    source_ports,
+    unset,
+    whole_pool,
+)
 from scenarios.shared.volley import Volley
 from testbed.api import DROPPED, FIRST_PORT, Experiment, PatientParameters, Scenario, Settings, between, derived
 
@@ -61,6 +68,7 @@ class LossCurve(Scenario[CurveParameters]):
         "limit_sessions": None,  # whatever the profile says: the ports are to run short
     }
     requires = (
+        whole_pool(),
         source_ports(lambda asked: asked.parameters.attempts, each=lambda asked: len(asked.parameters.own_ports)),
         one_address("each address would have a curve of its own"),
         unset(

@@ -22,7 +22,7 @@ from scenarios.shared.checks import (
     check_refused_packets,
 )
 from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filled, Filling, outlasting
-from scenarios.shared.requirements import even_addresses, source_ports, translates_identifiers
+from scenarios.shared.requirements import even_addresses, source_ports, translates_identifiers, whole_pool
 from testbed.api import (
     Counters,
     Experiment,
@@ -59,6 +59,7 @@ class PortExhaustion(Scenario[ExhaustionParameters]):
     claim = "a NAT has about 65,000 ports to one service on one server; then it is full"
     settings = {"ports": 256, "port_set_size": 32, **QUICK_RELEASE}
     requires = (
+        whole_pool(),
         even_addresses(),
         source_ports(lambda asked: asked.parameters.attempts),
         translates_identifiers("no pool can run out"),

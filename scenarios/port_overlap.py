@@ -18,7 +18,14 @@ from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_refused, check_refused_packets
 from scenarios.shared.filling import WINDOW, Filling, outlasting
-from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, one_address, ports_run_short, source_ports
+from scenarios.shared.requirements import (
+    REFUSES_NONE,
+    keeps_mappings,
+    one_address,
+    ports_run_short,
+    source_ports,
+    whole_pool,
+)
 from testbed.api import Endpoint, Experiment, PatientParameters, Scenario, Settings, Sighting, between, settled
 
 
@@ -46,6 +53,7 @@ class PortOverlap(Scenario[OverlapParameters]):
         "hold_down_timeout": 0,
     }
     requires = (
+        whole_pool(),
         one_address("the question is about the ports of one address (the scenario address-pool has more)"),
         source_ports(lambda asked: _attempts(asked.parameters, asked.settings)),
         keeps_mappings(REFUSES_NONE),

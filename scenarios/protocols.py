@@ -22,6 +22,7 @@ from scenarios.shared.requirements import (
     one_address,
     ports_run_short,
     source_ports_of_one,
+    whole_pool,
 )
 from testbed.api import (
     DROPPED,
@@ -53,6 +54,7 @@ class Protocols(Scenario[ProtocolsParameters]):
     claim = "TCP, UDP and ICMP run out separately"
     settings = {"ports": 32, "port_set_size": 4, "hold_down_timeout": 0}
     requires = (
+        whole_pool(),
         one_address("the question is about the ports of one address (the scenario address-pool has more)"),
         source_ports_of_one(
             lambda asked: asked.settings.capacity + asked.parameters.beyond, "fewer ports, or less beyond"

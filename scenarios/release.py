@@ -15,7 +15,7 @@ from pydantic import Field
 
 from scenarios.shared.endings import ENDINGS, TCP_ENDINGS, hold
 from scenarios.shared.probing import Probing, probe
-from scenarios.shared.requirements import one_address, ports_between, refuses_at_once
+from scenarios.shared.requirements import one_address, ports_between, refuses_at_once, whole_pool
 from scenarios.shared.servers import Server
 from testbed.api import (
     Asked,
@@ -71,6 +71,7 @@ class Release(Scenario[ReleaseParameters]):
         "hold_down_timeout": 0,
     }
     requires = (
+        whole_pool(),
         one_address("the ports are those of one pool"),
         ports_between(FEWEST_PORTS, MOST_PORTS, "each ending of TCP needs a port, and each port is probed"),
         refuses_at_once("a client that asks for a port has to be refused at once while there is none"),

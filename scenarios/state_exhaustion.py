@@ -21,7 +21,7 @@ from scenarios.shared.checks import check_carrying, check_refused
 from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filling, outlasting
 from scenarios.shared.full_table import check_dropped_for, runs_short_first
 from scenarios.shared.linux_table import Flood, fillable
-from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings
+from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, whole_pool
 from testbed.api import (
     MOST_PORTS,
     Experiment,
@@ -57,7 +57,12 @@ class StateExhaustion(Scenario[StateParameters]):
     name = "state-exhaustion"
     claim = "the connection-state table fills long before the ports do"
     settings = {"ports": 256, "limit_sessions": 64, "port_set_size": 32, **QUICK_RELEASE}
-    requires = (runs_short_first("limit_sessions", or_null=True), keeps_mappings(REFUSES_NONE), fillable())
+    requires = (
+        whole_pool(),
+        runs_short_first("limit_sessions", or_null=True),
+        keeps_mappings(REFUSES_NONE),
+        fillable(),
+    )
     story = """
 {% if settings.limit_sessions is none %}
 This machine's kernel holds {{ flood.size|n }} connections in its table. {{ before|n }} \

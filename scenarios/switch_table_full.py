@@ -18,7 +18,7 @@ from scenarios.shared.checks import check_carrying, check_refused
 from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filling
 from scenarios.shared.full_table import check_dropped_for, runs_short_first
 from scenarios.shared.other_application import OtherApplication
-from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings
+from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, whole_pool
 from testbed.api import Asked, Experiment, Of, PatientParameters, Refusal, Requirement, Scenario, Settings, settled
 
 SPECIFICATION = "ovs-vswitchd.conf.db(5), Flow_Table"
@@ -49,6 +49,7 @@ class SwitchTableFull(Scenario[TableParameters]):
     claim = "the connection-state table fills long before the ports do"
     settings = {"ports": 256, "flow_limit": 64, **QUICK_RELEASE}
     requires = (
+        whole_pool(),
         runs_short_first("flow_limit"),
         keeps_mappings(REFUSES_NONE),
         Requirement("fewer strangers' rules than flow_limit", _no_room, Of.SETTINGS),

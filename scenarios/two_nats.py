@@ -17,7 +17,7 @@ from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_established, check_refused
 from scenarios.shared.filling import QUICK_RELEASE, Filled, Filling
-from scenarios.shared.requirements import keeps_mappings
+from scenarios.shared.requirements import keeps_mappings, whole_pool
 from testbed.api import (
     Asked,
     Experiment,
@@ -61,6 +61,7 @@ class TwoNats(Scenario[TwoNatsParameters]):
     gateways = (CARRIER, *HOMES)
     settings = {"ports": 22, "port_set_size": 4, **QUICK_RELEASE}
     requires = (
+        whole_pool(),
         keeps_mappings("the question is which NAT refuses (eviction is a scenario of its own)"),
         Requirement("a carrier with more ports than one home, and fewer than both", _unfit_carrier, Of.SETTINGS),
     )

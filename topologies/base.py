@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from mininet.topo import Topo
 
 from controller.settings import ConfigurationError, Settings
-from controller.wiring import Interface, Route, Side, routed
+from controller.wiring import ETHERNET_MTU, Interface, Route, Side, routed
 from topologies.addresses import (
     Address,
     AddressPlan,
@@ -67,6 +67,8 @@ class Topology(Topo, abc.ABC):
 
     With `addresses_per_client`, a client has more than the address on its link, from SUBSCRIBERS, and sends from
     those. They are a network behind the client, to which its gateway has a route.
+
+    `outside_mtu` is the most bytes of a packet on each link that leads out of a gateway.
     """
 
     settings: ClassVar[dict[str, Any]] = {}
@@ -79,6 +81,7 @@ class Topology(Topo, abc.ABC):
         clients: int | None = None,
         *,
         addresses_per_client: int = 1,
+        outside_mtu: int = ETHERNET_MTU,
         gateway: type[Gateway] = OpenFlowGateway,
         gateway_params: dict[str, dict[str, Any]] | None = None,
         **params: Any,
@@ -89,6 +92,7 @@ class Topology(Topo, abc.ABC):
         none. Each NAT then prepares itself when the network starts.
         """
         self.addresses_per_client = addresses_per_client
+        self.outside_mtu = outside_mtu
         self.clients: list[str] = []
         self.servers: list[str] = []
         self.addresses: dict[str, list[ipaddress.IPv4Address]] = {}
@@ -149,6 +153,7 @@ class Topology(Topo, abc.ABC):
         self._host(name, [address], gateway, Side.INSIDE, behind, lan=nat, own=own)
         self.clients.append(name)
         self.behind[name] = nat
+        self._add_hosts(nat, port, self.addresses[name])
         if own is not None:
             wiring, route = self.wiring[nat], Route(network=own, next_hop=self.addresses[name][0])
             wiring[port - 1] = wiring[port - 1].model_copy(update={"routes": (*wiring[port - 1].routes, route)})
@@ -187,11 +192,14 @@ class Topology(Topo, abc.ABC):
         for owner, address_of_owner in ((gateway, own.ip), (to, far.ip)):
             self._plan.give(owner, address_of_owner, lan=to if to in self.wiring else None)
         port = self._plug(gateway, Side.OUTSIDE, own, far.ip)
-        here = {"port2": port, "intfName2": self._interface(gateway, port)}
+        here = {"port2": port, "intfName2": self._interface(gateway, port), **self._mtu()}
         if to in self._routers:
             self.addLink(to, gateway, intfName1=self._route(to, far), **here)
         else:
-            theirs = self._plug(to, Side.INSIDE, far)
+            theirs = self._plug(to, Side.INSIDE, far, mtu=self.outside_mtu)
+            # External addresses that come from the settings may be any on the link.
+            known = gateway in self.external
+            self._add_hosts(to, theirs, [own.ip, *self.external[gateway]] if known else [own.network])
             self.addLink(to, gateway, port1=theirs, intfName1=self._interface(to, theirs), **here)
 
     def gateway_mac(self, name: str) -> str:
@@ -292,7 +300,8 @@ class Topology(Topo, abc.ABC):
             self.addLink(name, behind, **here, intfName2=self._route(behind, far))
         else:
             port = self._plug(behind, side, far)
-            self.addLink(name, behind, **here, port2=port, intfName2=self._interface(behind, port))
+            mtu = self._mtu() if side is Side.OUTSIDE else {}
+            self.addLink(name, behind, **here, **mtu, port2=port, intfName2=self._interface(behind, port))
 
     def _plug(
         self,
@@ -300,11 +309,24 @@ class Topology(Topo, abc.ABC):
         side: Side,
         address: ipaddress.IPv4Interface,
         next_hop: ipaddress.IPv4Address | None = None,
+        *,
+        mtu: int | None = None,
     ) -> int:
-        """Take a gateway's next port, and return its number."""
+        """Take a gateway's next port, and return its number. An outside port has `outside_mtu`."""
         port = len(self.wiring[gateway]) + 1
-        self.wiring[gateway].append(Interface(port=port, side=side, address=address, next_hop=next_hop))
+        mtu = mtu or (self.outside_mtu if side is Side.OUTSIDE else ETHERNET_MTU)
+        self.wiring[gateway].append(Interface(port=port, side=side, address=address, next_hop=next_hop, mtu=mtu))
         return port
+
+    def _add_hosts(self, gateway: str, port: int, hosts: Sequence[Any]) -> None:
+        """Note that hosts at a gateway's inside port have these addresses, or any of these networks."""
+        wiring = self.wiring[gateway]
+        added = dict.fromkeys((*wiring[port - 1].hosts, *map(ipaddress.IPv4Network, hosts)))
+        wiring[port - 1] = wiring[port - 1].model_copy(update={"hosts": tuple(added)})
+
+    def _mtu(self) -> dict[str, int]:
+        """Return the option of a link that leads out of a gateway, if it is not as any other."""
+        return {} if self.outside_mtu == ETHERNET_MTU else {"mtu": self.outside_mtu}
 
     def _interface(self, gateway: str, port: int) -> str:
         """Name an interface by its side, and that of any but the first gateway by the gateway: all must differ."""

@@ -25,7 +25,8 @@ from controller.openflow import messages
 from controller.openflow.frames import ARP_REPLY, ARP_REQUEST, Arp
 from controller.openflow.framework import ProtocolDesc, ofproto, original, parser
 from controller.openflow.messages import serialised
-from controller.openflow.pipeline import Rule, SetField, Table, base_rules, neighbour_rule
+from controller.openflow.pipeline import base_rules, neighbour_rule
+from controller.openflow.rules import Match, Rule, SetField, Table
 from controller.wiring import ControllerConfiguration
 
 socket: Any = original("socket")
@@ -42,33 +43,41 @@ PORTS = struct.Struct("!H")
 
 @dataclass(slots=True)
 class Canned:
-    """The two rules of a mapping as bytes, and the offsets of what differs from mapping to mapping."""
+    """The two rules of a flow as bytes, and the offsets of what differs from flow to flow."""
 
     data: bytearray
     addresses: list[int]
     ports: list[int]
     external_ports: list[int]
+    peers: list[int]
+    peer_ports: list[int]
 
-    def patched(self, address: bytes, port: bytes, external: int) -> bytearray:
-        """Return the bytes for one mapping, which are valid until the next call."""
-        data, given = self.data, PORTS.pack(external)
-        for at in self.addresses:
-            data[at : at + 4] = address
-        for at in self.ports:
-            data[at : at + 2] = port
-        for at in self.external_ports:
-            data[at : at + 2] = given
+    def patched(self, frame: bytes, external: int) -> bytearray:
+        """Return the bytes for the flow of an outbound frame, which are valid until the next call."""
+        data = self.data
+        for places, value in (
+            (self.addresses, frame[26:30]),
+            (self.ports, frame[34:36]),
+            (self.external_ports, PORTS.pack(external)),
+            (self.peers, frame[30:34]),
+            (self.peer_ports, frame[36:38]),
+        ):
+            for at in places:
+                data[at : at + len(value)] = value
         return data
 
 
 def canned(protocol: int, external: str) -> Canned:
-    """Return the rules that our own pipeline has for a mapping, with marks in the places of what differs."""
+    """Return the rules that our own pipeline has for a flow, with marks in the places of what differs."""
     field = "udp" if protocol == 17 else "tcp"
     mark, port, given = "10.201.202.203", 0xA1A2, 0xB1B2
+    peer, peer_port = "10.211.212.213", 0xC1C2
 
-    def rule(table: Table, end: str, match: tuple[str, int], rewrite: tuple[str, int]) -> Rule:
+    def rule(table: Table, end: str, other: str, match: tuple[str, int], rewrite: tuple[str, int]) -> Rule:
         address, number = f"ipv4_{end}", f"{field}_{end}"
-        known = (("eth_type", 0x0800), ("ip_proto", protocol), (address, match[0]), (number, match[1]))
+        known: Match = (("eth_type", 0x0800), ("ip_proto", protocol), (address, match[0]), (number, match[1]))
+        if field == "tcp":  # each TCP connection has rules of its own
+            known += ((f"ipv4_{other}", peer), (f"{field}_{other}", peer_port))
         return Rule(
             table,
             20,
@@ -79,9 +88,15 @@ def canned(protocol: int, external: str) -> Canned:
         )
 
     inside, outside = (mark, port), (external, given)
-    data = _addition(rule(Table.OUTBOUND, "src", inside, outside))
-    data += _addition(rule(Table.INBOUND, "dst", outside, inside))
-    marks = bytes([10, 201, 202, 203]), PORTS.pack(port), PORTS.pack(given)
+    data = _addition(rule(Table.OUTBOUND, "src", "dst", inside, outside))
+    data += _addition(rule(Table.INBOUND, "dst", "src", outside, inside))
+    marks = (
+        bytes([10, 201, 202, 203]),
+        PORTS.pack(port),
+        PORTS.pack(given),
+        bytes([10, 211, 212, 213]),
+        PORTS.pack(peer_port),
+    )
     return Canned(bytearray(data), *(list(_places(data, each)) for each in marks))
 
 
@@ -110,7 +125,7 @@ class Ceiling:
         # Shuffled, as our own NAT gives them: in their order they would cost the switch less.
         shuffled = random.Random(configuration.seed).sample(ports, len(ports))
         self._given = {protocol: itertools.cycle(shuffled) for protocol in self._canned}
-        self._injection = serialised(messages.injection(b"", 0))
+        self._injection = serialised(messages.injection(b"", 0, Table.OUTBOUND))
 
     def greet(self) -> bytes:
         """Return the messages that fill the tables of a switch. The last one asks for a reply."""
@@ -140,7 +155,7 @@ class Ceiling:
             self._arp(bytes(frame), in_port, out)
         elif table == Table.OUTBOUND and frame[12:14] == IPV4:
             known, given = self._canned[frame[23]], self._given[frame[23]]
-            out += known.patched(bytes(frame[26:30]), bytes(frame[34:36]), next(given))
+            out += known.patched(bytes(frame[:38]), next(given))
             head = bytearray(self._injection)
             struct.pack_into("!H", head, 2, len(head) + len(frame))
             struct.pack_into("!I", head, 12, in_port)

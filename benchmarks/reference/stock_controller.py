@@ -11,12 +11,13 @@ import socket
 import sys
 from pathlib import Path
 
-from controller.nat.model import Dependence, Flow
+from controller.nat.model import Flow
 from controller.openflow import framework, messages
 from controller.openflow.app import NatApp
 from controller.openflow.outbox import Outbox
-from controller.openflow.pipeline import rules_of
+from controller.openflow.pipeline import ToldApart, rules_of
 from controller.openflow.router import Router
+from controller.openflow.rules import Table
 from controller.openflow.switch import Arrival
 from controller.openflow.telemetry import Telemetry
 from controller.wiring import ControllerConfiguration
@@ -27,7 +28,7 @@ HOST = "127.0.0.1"
 class StockOutbox(Outbox):
     """An outbox that makes every message of the framework's classes."""
 
-    def __init__(self, told_apart: Dependence) -> None:
+    def __init__(self, told_apart: ToldApart) -> None:
         super().__init__(told_apart)
         self._told_apart = told_apart
 
@@ -43,13 +44,21 @@ class StockOutbox(Outbox):
         for rule in rules_of(flow, self._told_apart, cookie):
             self.append(messages.removal(rule))
 
-    def inject(self, frame: bytes, in_port: int) -> None:
+    def inject(self, frame: bytes, in_port: int, table: Table) -> None:
         """Put a frame back where it came in."""
-        self.append(messages.injection(frame, in_port))
+        self.append(messages.injection(frame, in_port, table))
+
+    def deliver(self, frame: bytes) -> None:
+        """Put a frame before the inbound rules."""
+        self.append(messages.delivery(frame))
 
     def forward(self, frame: bytes) -> None:
         """Send a frame on to its next hop."""
         self.append(messages.forwarding(frame))
+
+    def send(self, frame: bytes, port: int) -> None:
+        """Send a frame out of a port."""
+        self.append(messages.sending(frame, port))
 
 
 def main() -> None:

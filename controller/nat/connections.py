@@ -1,16 +1,16 @@
 """The TCP connections, the state of each, and when each is over (RFC 7857 section 2, RFC 5382 REQ-5).
 
-The transitions are in `tcp.py`. Rules forward the packets, so that only some segments are seen here: the first
-SYN, FINs and RSTs. The rest is known by the packet counts of the connection's flow.
+The transitions are in `tcp.py`. Each connection has a flow of its own. Rules forward the packets, so that only
+some segments are seen here: SYNs of either side, the SYN/ACK of the inside, FINs and RSTs. The rest is known by
+the packet counts of the connection's flow.
 
-Deviation: where several connections share a flow, they share its counts. One without an answer may then be taken
-for answered, and lives for the established timeout (RFC 5382 REQ-5 asks for no less). Data after a RST cannot be
-told apart from the other connections' data, so that such a connection ends with its timer.
+A connection that the outside opened waits for the inside. Until the inside answers, nothing that the outside sends
+gives it more time, and neither does the RST of an inside host that does not want it (RFC 7857 sections 7 and 7.1).
 """
 
 from __future__ import annotations
 
-from controller.nat.model import INSIDE, SYN, Connection, Endpoint, Flow, Side, TcpFlags
+from controller.nat.model import OUTSIDE, SYN, Connection, Flow, Side, TcpFlags
 from controller.nat.tcp import TIMERS, TcpEvent, TcpState, TcpTimer, next_state
 from controller.nat.timers import TimerQueue
 
@@ -37,26 +37,24 @@ class Connections:
         }
         self._timer_in = {state: self._timers[timer] for state, timer in TIMERS.items()}
 
-    def track(self, flow: Flow, remote: Endpoint, sender: Side, flags: TcpFlags, now: float) -> None:
-        """Take note of a segment that `sender` sent on a flow."""
-        connection = flow.connections.get(remote) if flow.connections else None
-        if connection is None:
-            if flags == SYN:  # or it is a late segment of a connection that has ended
-                self.open(flow, remote, sender, now)
-            return
+    def track(self, connection: Connection, sender: Side, flags: TcpFlags, now: float) -> None:
+        """Take note of a segment that `sender` sent on a connection."""
         if flags == SYN and connection.state in _ENDED:
             connection.client = sender  # either side may open it again
+            connection.awaits_inside = sender is OUTSIDE
         event = EVENTS[sender is connection.client][flags]
+        if connection.awaits_inside and event is not TcpEvent.RST:
+            if sender is OUTSIDE:
+                return
+            if event is TcpEvent.SERVER_SYN or connection.state is _OPENED:
+                connection.awaits_inside, connection.state = False, _OPENED
         if event is not None:
             self._advance(connection, event, now)
 
-    def open(self, flow: Flow, remote: Endpoint, client: Side, now: float) -> None:
+    def open(self, flow: Flow, client: Side, now: float) -> None:
         """Take note of the first SYN of a connection, which `client` sent."""
-        packets_before = flow.inbound_packets if client is INSIDE else flow.outbound_packets
-        connection = Connection(flow, remote, client, now, packets_before, _OPENED)
-        if flow.connections is None:
-            flow.connections = {}
-        flow.connections[remote] = connection
+        connection = Connection(flow, client, now, 0, _OPENED, client is OUTSIDE)
+        flow.connection = connection
         self._timer_in[_OPENED].arm(connection, now)
 
     def due(self, now: float) -> tuple[list[Connection], list[Flow]]:
@@ -69,23 +67,32 @@ class Connections:
                 examine[connection.flow] = None
         return closed, list(examine)
 
-    def examined(self, flow: Flow, now: float) -> list[Connection]:
-        """Advance a flow's connections by its new counts, and return those that are over."""
-        if not flow.connections:
-            return []
-        return [each for each in flow.connections.values() if self._is_over(each, now)]
+    def examined(self, connection: Connection, now: float) -> bool:
+        """Advance a connection by the new counts of its flow, and return whether it is over."""
+        flow, waited = connection.flow, now - connection.since
+        if connection.state is _OPENED:
+            if flow.packets_from(connection.client.other) > connection.packets_before:
+                connection.awaits_inside = False
+                self._advance(connection, TcpEvent.SERVER_SYN, now)
+                return False
+            return waited >= self._timeouts[TcpTimer.OPENING]
+        if connection.state is _RESET:
+            return not self._goes_on(connection, now) and waited >= self._timeouts[TcpTimer.RESET]
+        is_idle = now - flow.last_use >= self._timeouts[TcpTimer.ESTABLISHED]
+        if connection.state in _ESTABLISHED_PHASE and is_idle:
+            self._advance(connection, TcpEvent.IDLE, now)
+        return False
 
-    def counts_restarted(self, flow: Flow, now: float) -> None:
-        """Take a flow's connections for established: its rules count from zero, and earlier counts are lost."""
-        for connection in (flow.connections or {}).values():
-            connection.packets_before = 0
+    def counts_restarted(self, connection: Connection, now: float) -> None:
+        """Take a connection for established: its rules count from zero, and earlier counts are lost."""
+        connection.packets_before = 0
+        if not connection.awaits_inside:
             self._advance(connection, TcpEvent.SERVER_SYN, now)
 
     def forget(self, connection: Connection) -> None:
-        """Remove a connection, with its timer."""
+        """Remove a connection from its flow, with its timer."""
         self._timer_in[connection.state].disarm(connection)
-        if connection.flow.connections is not None:
-            del connection.flow.connections[connection.remote]
+        connection.flow.connection = None  # they refer to each other, which garbage would be collected for
 
     @property
     def next_deadlines(self) -> list[float | None]:
@@ -96,6 +103,7 @@ class Connections:
         """Enter the next state and start its timer. An event that changes nothing starts the timer again.
 
         The timer after a RST is an exception: another RST is no data, and must not keep what the first one ended.
+        So is what waits for the inside, which has the time since its first SYN.
         """
         before = connection.state
         state = next_state(before, event)
@@ -108,31 +116,21 @@ class Connections:
                 connection.packets_before = connection.flow.packets_from(connection.client.other)
             elif state is _RESET:
                 connection.packets_before = UNKNOWN
-        if state is not before or state is _OPENED:
+        if (state is not before or state is _OPENED) and not connection.awaits_inside:
             connection.since = now
         self._timer_in[state].arm(connection, now)
 
-    def _is_over(self, connection: Connection, now: float) -> bool:
-        flow, waited = connection.flow, now - connection.since
-        if connection.state is _OPENED:
-            if flow.packets_from(connection.client.other) > connection.packets_before:
-                self._advance(connection, TcpEvent.SERVER_SYN, now)
-                return False
-            return waited >= self._timeouts[TcpTimer.OPENING]
-        if connection.state is _RESET:
-            return not self._goes_on(connection, now) and waited >= self._timeouts[TcpTimer.RESET]
-        is_idle = now - flow.last_use >= self._timeouts[TcpTimer.ESTABLISHED]
-        if connection.state in _ESTABLISHED_PHASE and is_idle:
-            self._advance(connection, TcpEvent.IDLE, now)
-        return False
-
     def _goes_on(self, connection: Connection, now: float) -> bool:
-        """Whether data has passed since a RST, or since it seemed idle. The first look only takes the count."""
+        """Whether data has passed since a RST, or since it seemed idle. The first look only takes the count.
+
+        Data of the inside alone counts where the outside waits for it.
+        """
         flow = connection.flow
-        packets = flow.outbound_packets + flow.inbound_packets
+        packets = flow.outbound_packets + (0 if connection.awaits_inside else flow.inbound_packets)
         if connection.packets_before == UNKNOWN:
             connection.packets_before = packets
-        elif packets > connection.packets_before and len(flow.connections or {}) == 1:
+        elif packets > connection.packets_before:
+            connection.awaits_inside = False
             self._advance(connection, TcpEvent.DATA, now)
             return True
         return False

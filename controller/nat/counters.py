@@ -41,6 +41,6 @@ class Counters:
     held_packets: int = 0
     """Packets that were held, whatever became of them (ours)."""
     icmp_sent: int = 0
-    """ICMP errors sent to the senders of refused packets (ours)."""
+    """ICMP errors sent to the senders of refused packets, and of unsolicited SYNs (ours)."""
     resets_sent: int = 0
     """TCP resets sent to the senders of refused packets (ours)."""

@@ -78,4 +78,14 @@ class Resumed:
     verdict: Translate | Refuse
 
 
-Event = MappingCreated | FlowCreated | FlowEnded | MappingReleased | LimitReached | ThresholdReached | Resumed
+@dataclass(slots=True)
+class GaveUp:
+    """The sender of a packet that was held no longer waits. `place` is the packet's among those of the ticket."""
+
+    ticket: Ticket
+    place: int
+
+
+Event = (
+    MappingCreated | FlowCreated | FlowEnded | MappingReleased | LimitReached | ThresholdReached | Resumed | GaveUp
+)

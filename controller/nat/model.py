@@ -141,7 +141,8 @@ class Mapping:
 
     `toward` is the part of the remote endpoint for which the mapping behaviour made it: ANYBODY, an address, or an
     endpoint. `last_use` is when any of its flows was last refreshed. `flows` is never empty while the mapping
-    lives.
+    lives. `kept_by` is the number of them that keep it: all but those of strangers. A static mapping keeps itself,
+    also without flows.
     """
 
     protocol: Protocol
@@ -150,6 +151,16 @@ class Mapping:
     toward: Endpoint
     last_use: float
     flows: list[Flow] = field(default_factory=list)
+    kept_by: int = 0
+    is_static: bool = False
+
+
+class StaticMapping(NamedTuple):
+    """A mapping that an operator has ordered."""
+
+    protocol: Protocol
+    external: Endpoint
+    internal: Endpoint
 
 
 @dataclass(slots=True, eq=False)
@@ -157,8 +168,8 @@ class Flow(Timed):
     """What one pair of rules carries: a mapping's packets to and from all peers, one address, or one endpoint.
 
     `peer` is that part of the remote endpoint. Where it is an endpoint, the flow is a session. Otherwise the rules
-    hide which sessions there are. The packet counts are the rules', as last examined, at `examined_at`.
-    `connections` holds TCP connections by their remote endpoints, each opened by a SYN that the NAT itself saw.
+    hide which sessions there are. A TCP flow is always a session, and has a `connection`, whose SYN the NAT itself
+    saw. The packet counts are the rules', as last examined, at `examined_at`.
     """
 
     mapping: Mapping
@@ -168,9 +179,11 @@ class Flow(Timed):
     place: int
     outbound_packets: int = 0
     inbound_packets: int = 0
-    connections: dict[Endpoint, Connection] | None = None
+    connection: Connection | None = None
     is_inbound_only: bool = False
     """Whether another mapping's flow carries what the internal endpoint sends to this peer."""
+    is_strangers: bool = False
+    """Whether a stranger opened it, to whom the inside has not answered: it keeps no mapping."""
     is_live: bool = True
     """Whether it has not ended."""
 
@@ -186,15 +199,16 @@ class Connection(Timed):
     `client` is the side that opened it. `since` is the time of its last SYN, or the time when it entered its
     state. `packets_before` is a count of its flow's packets. While the connection opens, it counts those from the
     other side, and more of them mean that the other side has answered. After a RST it counts all packets, and more
-    of them mean that the connection goes on.
+    of them mean that the connection goes on. `awaits_inside` is whether the outside opened it, and the inside has
+    not answered.
     """
 
     flow: Flow
-    remote: Endpoint
     client: Side
     since: float
     packets_before: int
     state: TcpState
+    awaits_inside: bool
 
 
 class Limit(enum.Enum):

@@ -52,19 +52,37 @@ class Ports:
         self._free: dict[int, dict[Endpoint, Allocator]] = {address: {} for address in settings.external_addresses}
         self._resting: deque[Freed] = deque()
         self._held_down: deque[Freed] = deque()
-        self.allocated = 0
+        # The endpoints of static mappings that no allocator has given yet: one that comes up stays taken.
+        self._reserved = {each.external for each in settings.static_mappings if each.protocol is protocol}
+        self.allocated = len(self._reserved)
 
-    def allocate(self, address: int, internal: Endpoint, destination: Endpoint, now: float) -> Endpoint | None:
-        """Take an external endpoint at `address`, or return None if there is none for `internal`."""
+    def allocate(
+        self, address: int, internal: Endpoint, destination: Endpoint, remote: Endpoint, now: float
+    ) -> Endpoint | None:
+        """Take an external endpoint at `address`, or return None if there is none for `internal`.
+
+        Where ports overlap, the remote endpoint may be an external one of the same pool: another host's. It is not
+        given as well then, since nothing would tell the two ends apart.
+        """
         by_destination = self._free[address]
         allocator = by_destination.get(destination)
         if allocator is None:
             allocator = by_destination[destination] = self._settings.allocator(self._plan)
         port = allocator.allocate(internal, now)
+        while port is not None and self._reserved and Endpoint(address, port) in self._reserved:
+            self._reserved.remove(Endpoint(address, port))
+            port = allocator.allocate(internal, now)
         if port is None:
             return None
+        external = Endpoint(address, port)
+        if external == remote:
+            other = allocator.allocate(internal, now)
+            allocator.release(port, now)
+            if other is None:
+                return None
+            external = Endpoint(address, other)
         self.allocated += 1
-        return Endpoint(address, port)
+        return external
 
     def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> Freed:
         """Take an endpoint back. It can be given again after its rest and, with `hold_down`, its hold-down."""
@@ -99,7 +117,7 @@ class Ports:
             sum(len(each) for each in by_destination.values()) if by_destination else self._capacity
             for by_destination in self._free.values()
         )
-        return Usage(self.allocated, free, len(self._resting), len(self._held_down))
+        return Usage(self.allocated, free - len(self._reserved), len(self._resting), len(self._held_down))
 
     @property
     def next_deadline(self) -> float | None:
@@ -131,7 +149,7 @@ class Pool:
         """Take an external endpoint for packets from `internal` to `remote`, or return None if there is none."""
         ports, destination = self.ports[protocol], self._destination(remote)
         for address in self._pooling.candidates(subscriber):
-            external = ports.allocate(address, internal, destination, now)
+            external = ports.allocate(address, internal, destination, remote, now)
             if external is not None:
                 return external
         return None

@@ -6,29 +6,29 @@ import math
 
 from controller.nat.connections import EXAMINATIONS
 from controller.nat.counters import Counters
-from controller.nat.model import Flow, Protocol
+from controller.nat.model import PARTS, Flow, Protocol
 from controller.nat.pool import Ports
+from controller.nat.recency import recency_interval
 from controller.nat.settings import NatSettings
 from controller.nat.tables import tables_for
 from controller.nat.thresholds import Thresholds
 from controller.nat.timers import TimerQueue
-
-EXAMINED_FOR_RECENCY_S = 1.0
-RECENCY_S_PER_PORT = 60e-6
 
 
 class ProtocolState:
     """The tables, ports, counters, thresholds and idle timers of one protocol.
 
     TCP flows end with their connections, so their idle timeout is infinite. `idle` is the queue of flows whose
-    counts are examined. For TCP there is none, unless mappings are kept in the order of their last use.
+    counts are examined. For TCP there is none, unless mappings are kept in the order of their last use. `peer_of`
+    returns the part of a remote endpoint by which flows differ.
     """
 
-    __slots__ = ("counters", "idle", "idle_timeout", "ports", "protocol", "tables", "thresholds")
+    __slots__ = ("counters", "idle", "idle_timeout", "peer_of", "ports", "protocol", "tables", "thresholds")
 
     def __init__(self, protocol: Protocol, settings: NatSettings, ports: Ports) -> None:
         self.protocol = protocol
-        self.tables = tables_for(settings)
+        self.tables = tables_for(settings, protocol)
+        self.peer_of = PARTS[settings.flows(protocol)]
         self.ports = ports
         self.counters = Counters()
         self.thresholds = Thresholds(protocol, settings)
@@ -38,11 +38,3 @@ class ProtocolState:
         if settings.on_exhaustion.evicts and protocol is not Protocol.ICMP:
             interval = min(interval, recency_interval(settings))
         self.idle: TimerQueue[Flow] | None = TimerQueue(interval) if interval < math.inf else None
-
-
-def recency_interval(settings: NatSettings) -> float:
-    """Return the seconds between readings of all counts, where mappings are kept in the order of their last use.
-
-    It is a second, and longer for a pool of more than 16,000 ports, so that reading takes a bounded share of time.
-    """
-    return max(EXAMINED_FOR_RECENCY_S, RECENCY_S_PER_PORT * settings.capacity)

@@ -10,14 +10,26 @@ for the logarithm of the number of tenths.
 from __future__ import annotations
 
 import heapq
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from controller.nat.model import Mapping
 from controller.nat.scopes import Scope
+from controller.nat.settings import NatSettings
 
 TENTH_S = 0.1
+EXAMINED_EVERY_S = 1.0
+EXAMINED_S_PER_PORT = 60e-6
+
+
+def recency_interval(settings: NatSettings) -> float:
+    """Return the seconds between readings of all counts, where mappings are kept in the order of their last use.
+
+    It is a second, and longer for a pool of more than 16,000 ports, so that reading takes a bounded share of time.
+    """
+    return max(EXAMINED_EVERY_S, EXAMINED_S_PER_PORT * settings.capacity)
 
 
 class _Order:
@@ -52,11 +64,12 @@ class _Order:
             while self._tenths and self._tenths[0] not in self._by_tenth:
                 heapq.heappop(self._tenths)  # here, since `oldest` may never be called
 
-    def oldest(self) -> Iterator[Mapping]:
-        if self._tenths:
+    def oldest(self, until: float) -> Iterator[Mapping]:
+        if self._tenths and (self._tenths[0] + 1) * TENTH_S <= until:
             yield from self._by_tenth[self._tenths[0]]
             for tenth in sorted(self._by_tenth)[1:]:
-                yield from self._by_tenth[tenth]
+                if (tenth + 1) * TENTH_S <= until:
+                    yield from self._by_tenth[tenth]
 
 
 @dataclass(slots=True, eq=False)
@@ -100,9 +113,9 @@ class Recency:
                 del self._orders[order.scope]
         return [order.scope for order in standing.orders]
 
-    def oldest(self, scope: Scope) -> Iterator[Mapping]:
-        """Yield the mappings of a scope, the least recently used first."""
-        return self._orders[scope].oldest() if scope in self._orders else iter(())
+    def oldest(self, scope: Scope, until: float = math.inf) -> Iterator[Mapping]:
+        """Yield the mappings of a scope whose last use was at `until` or before, the least recently used first."""
+        return self._orders[scope].oldest(until) if scope in self._orders else iter(())
 
     def _order(self, scope: Scope) -> _Order:
         order = self._orders.get(scope)

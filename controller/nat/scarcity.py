@@ -6,16 +6,17 @@ Nothing here makes a mapping or ends one by itself: the NAT does, when it is ask
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from typing import Protocol as Interface
 
 from controller.nat.counters import Counters
-from controller.nat.events import Event, LimitReached, ReleaseReason, Resumed
+from controller.nat.events import Event, GaveUp, LimitReached, ReleaseReason, Resumed
 from controller.nat.limits import Limits
 from controller.nat.model import PARTS, Answer, Endpoint, Flow, Limit, Mapping, Packet, Protocol
 from controller.nat.pool import Freed, Pool
-from controller.nat.recency import Recency
+from controller.nat.recency import Recency, recency_interval
 from controller.nat.scopes import ANY_MAPPING, Scope, Scopes
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.exhaustion.policy import Decision, Evict, Shortage, Wait
@@ -74,6 +75,9 @@ class Scarcity:
             patience = max(patience, RESTS * settings.rest)
         self._waiting = WaitingRoom(settings.hold_queue, patience)
         self._recency = Recency() if self._policy.evicts else None
+        # A use is known a reading of the counts later, and counts as that of the reading before.
+        spared = settings.evict_only_idle_for
+        self._spared_for = spared + 2 * recency_interval(settings) if spared else 0.0
         self.announced: set[Scope] = set()
         """The limits that were reached, and that no packet has passed since."""
         self._freed: deque[Scope] = deque()
@@ -84,7 +88,7 @@ class Scarcity:
 
     # Packets
 
-    def known(self, packet: Packet) -> Verdict | None:
+    def known(self, packet: Packet, now: float) -> Verdict | None:
         """Return the verdict on a packet if others for the same mapping wait already, else None."""
         if not self._waiting.packets:
             return None
@@ -92,17 +96,18 @@ class Scarcity:
         if ticket is None:
             return None
         if packet.protocol is Protocol.TCP and packet in ticket.held:
+            ticket.repeated(packet, now)
             return Hold(ticket, is_new=False)  # the same SYN once more
         if self._waiting.is_full:
             return self._refuse_to_hold(packet)
-        self._waiting.join(ticket, packet)
+        self._waiting.join(ticket, packet, now)
         self._count_held(packet)
         return Hold(ticket, is_new=True)
 
     def refuse(self, scope: Scope, packet: Packet, now: float) -> Verdict:
         """Return the verdict on a packet that was stopped in this scope."""
         self._announce(scope, packet.protocol)
-        decision = self._decide(scope, packet)
+        decision = self._decide(scope, packet, now)
         if isinstance(decision, Answer):
             return self._answer(scope.limit, decision, packet)
         if self._waiting.is_full:
@@ -113,6 +118,17 @@ class Scarcity:
         self._make_room(decision, now)
         self.wake(now)
         return Hold(ticket, is_new=True)
+
+    def gave_up(self, protocol: Protocol, internal: Endpoint, remote: Endpoint) -> None:
+        """Take note that an inside endpoint no longer waits for what it has sent to a remote endpoint."""
+        ticket = self._waiting.find((protocol, internal, self._scope_of(remote))) if self._waiting else None
+        if ticket is not None:
+            self._withdraw(ticket, [packet for packet in ticket.held if packet.destination == remote])
+
+    def _withdraw(self, ticket: Ticket, packets: list[Packet]) -> None:
+        for packet in packets:
+            self._answer(ticket.scope.limit, Answer.NOTHING, packet)
+            self._nat.events.append(GaveUp(ticket, self._waiting.withdraw(ticket, packet)))
 
     def paired_with(self, subscriber: int) -> int | None:
         """Return the external address at which a subscriber waits, and at which its other packets wait as well."""
@@ -134,20 +150,21 @@ class Scarcity:
         self._nat.counters[packet.protocol].held_packets += 1
         self.announced.discard(_HOLD_QUEUE)
 
-    def _decide(self, scope: Scope, packet: Packet) -> Decision:
-        victims = self._victims(scope, packet)
+    def _decide(self, scope: Scope, packet: Packet, now: float) -> Decision:
+        victims = self._victims(scope, packet, now)
         decision = self._policy.decide(Shortage(packet, scope.limit, victims, self._fallback))
         if isinstance(decision, Evict) and self._coming[scope] > self._waiting.tickets(scope):
             return Wait()
         return decision
 
-    def _victims(self, scope: Scope, packet: Packet) -> Iterator[Mapping]:
+    def _victims(self, scope: Scope, packet: Packet, now: float) -> Iterator[Mapping]:
         """Yield the mappings whose end would admit a packet, the least recently used first."""
         if self._recency is None:
             return iter(())
+        until = now - self._spared_for if self._spared_for else math.inf
         if scope.limit not in _ANY_MAPPING_HELPS:
-            return self._recency.oldest(scope)
-        oldest = itertools.islice(self._recency.oldest(ANY_MAPPING), CANDIDATES)
+            return self._recency.oldest(scope, until)
+        oldest = itertools.islice(self._recency.oldest(ANY_MAPPING, until), CANDIDATES)
         return (mapping for mapping in oldest if self._would_help(mapping, scope.limit, packet))
 
     def _would_help(self, mapping: Mapping, limit: Limit, packet: Packet) -> bool:
@@ -192,7 +209,7 @@ class Scarcity:
 
     def used(self, mapping: Mapping, at: float) -> None:
         """Take note that a mapping was used in either direction, at `at` or later."""
-        if self._recency is not None:
+        if self._recency is not None and not mapping.is_static:
             self._recency.use(mapping, at)
 
     def forget(self, flow: Flow) -> None:
@@ -206,7 +223,8 @@ class Scarcity:
         self.announced.discard(_SESSIONS)
         if self._limits_rate:
             self.announced.discard(Scope(Limit.RATE, subscriber))
-        if self._nat.limits.subscribers[subscriber].total == 1:
+        counted = self._nat.limits.subscribers.get(subscriber)  # with static mappings alone it is not
+        if counted is not None and counted.total == 1:
             self.announced.discard(_SUBSCRIBERS)
 
     def let_in(self, flow: Flow, now: float) -> None:
@@ -271,11 +289,20 @@ class Scarcity:
         """Try again with the first that waits in each scope in which something has become free."""
         while self._freed:
             scope = self._freed.popleft()
-            ticket = self._waiting.first(scope)
+            ticket = self._first(scope, now)
             if ticket is not None and self._try_again(ticket, now) and scope == _SUBSCRIBERS:
                 for other in self._waiting.all(scope):  # the same subscriber's are no longer stopped
-                    if other.packet.source.address == ticket.packet.source.address:
+                    self._withdraw(other, other.overdue(now))
+                    if other.held and other.packet.source.address == ticket.packet.source.address:
                         self._try_again(other, now)
+
+    def _first(self, scope: Scope, now: float) -> Ticket | None:
+        """Return the first ticket of a scope, without the packets of those who have given up."""
+        while (ticket := self._waiting.first(scope)) is not None:
+            self._withdraw(ticket, ticket.overdue(now))
+            if ticket.held:
+                return ticket
+        return None
 
     def _try_again(self, ticket: Ticket, now: float) -> bool:
         """Return whether a ticket went on. If it lacks something else now, the next one may use what was free."""
@@ -292,7 +319,7 @@ class Scarcity:
 
     def _decide_again(self, ticket: Ticket, scope: Scope, now: float) -> None:
         self._announce(scope, ticket.packet.protocol)
-        decision = self._decide(scope, ticket.packet)
+        decision = self._decide(scope, ticket.packet, now)
         self._waiting.move(ticket, scope)
         if isinstance(decision, Answer):
             self._waiting.leave(ticket)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from controller.nat.model import Answer, Dependence, Protocol
+from controller.nat.model import Answer, Dependence, Protocol, StaticMapping
 from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.exhaustion.policy import Policy
 from controller.nat.strategies.pooling.pooling import Pooling
@@ -34,6 +34,7 @@ class NatSettings:
     fallback: Answer
     hold_timeout: float
     hold_queue: int
+    evict_only_idle_for: float
     port_quota: int | None
     port_quotas: dict[Protocol, int | None]
     limit_port_mappings: int | None
@@ -50,6 +51,7 @@ class NatSettings:
     hold_down_max: int | None
     rest: float
     refresh_inbound: bool
+    static_mappings: tuple[StaticMapping, ...] = ()
 
     def plan(self, rng: random.Random) -> PortPlan:
         """Return the plan for an allocator that draws from this generator."""
@@ -68,13 +70,16 @@ class NatSettings:
         """How many ports of all external addresses the allocator gives."""
         return self.capacity_of_address * len(self.external_addresses)
 
-    @property
-    def flows(self) -> Dependence:
-        """The part of the remote endpoint by which the rules of a flow must differ.
+    def flows(self, protocol: Protocol) -> Dependence:
+        """Return the part of the remote endpoint by which the rules of a protocol's flows must differ.
 
         One pair of rules for a whole mapping filters nothing and hides each session, so a mapping has only one
-        pair where both are wanted.
+        pair where both are wanted. It cannot tell what a stranger sends, either. That matters for TCP always, and
+        for other protocols where inbound packets keep a mapping. A static mapping needs no flow to be found.
         """
-        if self.limit_sessions is not None:
+        inbound_counts = self.refresh_inbound or self.on_exhaustion.evicts
+        hides_strangers = self.filtering is Dependence.INDEPENDENT and inbound_counts
+        has_static = any(static.protocol is protocol for static in self.static_mappings)
+        if protocol is Protocol.TCP or hides_strangers or has_static or self.limit_sessions is not None:
             return Dependence.ADDRESS_AND_PORT
         return max(self.mapping, self.filtering)

@@ -1,10 +1,11 @@
 """The mapping and the flow that a packet belongs to: the tables of one protocol, by endpoints on both sides.
 
-Where mapping and filtering are endpoint-independent, a mapping has one flow, with all peers. Both are found by our
-own endpoint: `Tables`. Else a mapping may have flows with several peers: `PeerTables`. There a mapping is found by
-the internal endpoint and the part of the remote one that the mapping behaviour depends on, or by the external
-endpoint (and by the destination, where ports overlap). A flow is found in the same way, by the part of the remote
-endpoint that its rules match. Keys are integers made of the endpoints that matter.
+Where a flow carries a mapping's packets to and from all peers, both are found by our own endpoint: `Tables`. Where
+mappings are endpoint-independent, and each session has a flow, the mapping is found so, and the flow among those
+of the mapping: `SessionTables`. All other tables are `PeerTables`. There a mapping is found by the internal
+endpoint and the part of the remote one that the mapping behaviour depends on, or by the external endpoint (and by
+the destination, where ports overlap). A flow is found in the same way, by the part of the remote endpoint that its
+rules match. Keys are integers made of the endpoints that matter.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from controller.nat.model import Dependence, Endpoint, Flow, Mapping
+from controller.nat.model import Dependence, Endpoint, Flow, Mapping, Protocol
 from controller.nat.settings import NatSettings
 
 Key = Callable[[Endpoint, Endpoint], int]
@@ -27,9 +28,16 @@ def _key(dependence: Dependence) -> Key:
     return lambda own, remote: own << 48 | remote
 
 
-def tables_for(settings: NatSettings) -> Tables:
-    """Return the tables that such a NAT needs."""
-    return PeerTables(settings) if settings.flows else Tables()
+def tables_for(settings: NatSettings, protocol: Protocol) -> Tables:
+    """Return the tables that such a NAT needs for a protocol."""
+    told_apart = settings.flows(protocol)
+    if not told_apart:
+        return Tables()
+    # Mappings do not depend on the peer, nor does the filter, or it needs no more than the flow itself.
+    is_simple = not settings.mapping and settings.filtering is not Dependence.ADDRESS
+    if is_simple and told_apart is Dependence.ADDRESS_AND_PORT:
+        return SessionTables(settings.filtering is Dependence.INDEPENDENT)
+    return PeerTables(settings, told_apart)
 
 
 class Tables:
@@ -65,6 +73,10 @@ class Tables:
         flow = self._inbound.get(external)
         return None if flow is None else flow.mapping
 
+    def is_mapped(self, external: Endpoint) -> bool:
+        """Whether an external endpoint belongs to a mapping, whatever remote endpoint may use it."""
+        return external in self._inbound
+
     def lets_in(self, mapping: Mapping, remote: Endpoint) -> bool:
         """Whether a remote endpoint without a flow may send through a mapping (RFC 4787 section 5)."""
         return True
@@ -74,6 +86,9 @@ class Tables:
 
     def remove_mapping(self, mapping: Mapping) -> None:
         """Remove a mapping, after its last flow."""
+
+    def answered(self, flow: Flow) -> None:
+        """Let an answered stranger's flow open the filter, as those of the inside do."""
 
     def add_flow(self, flow: Flow) -> None:
         """Enter the one flow of its mapping."""
@@ -88,19 +103,106 @@ class Tables:
         mapping.flows.clear()
 
 
+class SessionTables(Tables):
+    """The mappings of one protocol by our own endpoint, and a flow for each session."""
+
+    def __init__(self, lets_in: bool) -> None:
+        super().__init__()
+        self._by_internal: dict[int, Mapping] = {}
+        self._by_external: dict[int, Mapping] = {}
+        self._by_peer: dict[Mapping, dict[Endpoint, Flow]] = {}
+        """The flows of mappings with several. Most have one."""
+        self._lets_in = lets_in
+        self._flows = 0
+
+    def __len__(self) -> int:
+        """Return the number of flows."""
+        return self._flows
+
+    def flows(self) -> Iterator[Flow]:
+        """Return all flows, whatever their mapping."""
+        for mapping in self._by_internal.values():
+            yield from mapping.flows
+
+    def outbound(self, internal: Endpoint, remote: Endpoint) -> Flow | None:
+        """Return the flow of packets from `internal` to `remote`."""
+        mapping = self._by_internal.get(internal)
+        return None if mapping is None else self._with(mapping, remote)
+
+    def inbound(self, external: Endpoint, remote: Endpoint) -> Flow | None:
+        """Return the flow of packets from `remote` to `external`."""
+        mapping = self._by_external.get(external)
+        return None if mapping is None else self._with(mapping, remote)
+
+    def _with(self, mapping: Mapping, remote: Endpoint) -> Flow | None:
+        flows = mapping.flows
+        if len(flows) > 1:
+            return self._by_peer[mapping].get(remote)
+        return flows[0] if flows and flows[0].peer == remote else None
+
+    def by_internal(self, internal: Endpoint, remote: Endpoint) -> Mapping | None:
+        """Return the mapping for packets from `internal`."""
+        return self._by_internal.get(internal)
+
+    def by_external(self, external: Endpoint, remote: Endpoint) -> Mapping | None:
+        """Return the mapping for packets to `external`."""
+        return self._by_external.get(external)
+
+    def lets_in(self, mapping: Mapping, remote: Endpoint) -> bool:
+        """Whether a remote endpoint without a flow may send through a mapping (RFC 4787 section 5)."""
+        return self._lets_in
+
+    def is_mapped(self, external: Endpoint) -> bool:
+        """Whether an external endpoint belongs to a mapping."""
+        return external in self._by_external
+
+    def add_mapping(self, mapping: Mapping) -> None:
+        """Enter a mapping, before its first flow."""
+        self._by_internal[mapping.internal] = self._by_external[mapping.external] = mapping
+
+    def remove_mapping(self, mapping: Mapping) -> None:
+        """Remove a mapping, after its last flow."""
+        del self._by_internal[mapping.internal], self._by_external[mapping.external]
+
+    def add_flow(self, flow: Flow) -> None:
+        """Enter a flow."""
+        mapping = flow.mapping
+        self._flows += 1
+        if not mapping.flows:
+            mapping.flows = [flow]  # a list that grows takes half as much again
+            return
+        mapping.flows.append(flow)
+        if mapping not in self._by_peer:
+            self._by_peer[mapping] = {each.peer: each for each in mapping.flows}
+        self._by_peer[mapping][flow.peer] = flow
+
+    def remove_flow(self, flow: Flow) -> None:
+        """Remove one of the flows of its mapping."""
+        mapping = flow.mapping
+        self._flows -= 1
+        _remove_from_mapping(flow)
+        if mapping in self._by_peer:
+            del self._by_peer[mapping][flow.peer]
+            if len(mapping.flows) == 1:
+                del self._by_peer[mapping]
+
+
 class PeerTables(Tables):
     """The mappings of one protocol, and their flows with peers."""
 
-    def __init__(self, settings: NatSettings) -> None:
+    def __init__(self, settings: NatSettings, told_apart: Dependence) -> None:
         super().__init__()
         self._internal_key, self._external_key = _key(settings.mapping), _key(settings.overlapping)
-        self._flow_key, self._address_key = _key(settings.flows), _key(Dependence.ADDRESS)
+        self._flow_key, self._address_key = _key(told_apart), _key(Dependence.ADDRESS)
         self._by_internal: dict[int, Mapping] = {}
         self._by_external: dict[int, Mapping] = {}
+        # Where ports overlap, a mapping is not found by its external endpoint alone.
+        self._overlap = settings.overlapping is not Dependence.INDEPENDENT
+        self._sharers: Counter[Endpoint] = Counter()
         self._filters = settings.filtering is not Dependence.INDEPENDENT
         # Flows differ by ports and the filter does not: it has to count the flows with each address.
         self._counts_permits = (
-            settings.filtering is Dependence.ADDRESS and settings.flows is Dependence.ADDRESS_AND_PORT
+            settings.filtering is Dependence.ADDRESS and told_apart is Dependence.ADDRESS_AND_PORT
         )
         self._permits: Counter[int] = Counter()
 
@@ -120,6 +222,10 @@ class PeerTables(Tables):
         """Return the mapping for packets from `remote` to `external`, whether `remote` may use it or not."""
         return self._by_external.get(self._external_key(external, remote))
 
+    def is_mapped(self, external: Endpoint) -> bool:
+        """Whether an external endpoint belongs to a mapping, whatever remote endpoint may use it."""
+        return external in (self._sharers if self._overlap else self._by_external)
+
     def lets_in(self, mapping: Mapping, remote: Endpoint) -> bool:
         """Whether a remote endpoint without a flow may send through a mapping (RFC 4787 section 5).
 
@@ -127,18 +233,29 @@ class PeerTables(Tables):
         each counts for itself, as in netfilter and in Open vSwitch.
         """
         if self._counts_permits:
-            return self._permits[self._address_key(mapping.external, remote)] > 0
+            return self._address_key(mapping.external, remote) in self._permits
         return not self._filters
 
     def add_mapping(self, mapping: Mapping) -> None:
         """Enter a mapping, before its first flow."""
         self._by_internal[self._internal_key(mapping.internal, mapping.toward)] = mapping
         self._by_external[self._external_key(mapping.external, mapping.toward)] = mapping
+        if self._overlap:
+            self._sharers[mapping.external] += 1
 
     def remove_mapping(self, mapping: Mapping) -> None:
         """Remove a mapping, after its last flow."""
         del self._by_internal[self._internal_key(mapping.internal, mapping.toward)]
         del self._by_external[self._external_key(mapping.external, mapping.toward)]
+        if self._overlap:
+            self._sharers[mapping.external] -= 1
+            if not self._sharers[mapping.external]:
+                del self._sharers[mapping.external]
+
+    def answered(self, flow: Flow) -> None:
+        """Let an answered stranger's flow open the filter, as those of the inside do."""
+        if self._counts_permits:
+            self._permits[self._address_key(flow.mapping.external, flow.peer)] += 1
 
     def add_flow(self, flow: Flow) -> None:
         """Enter a flow.
@@ -154,7 +271,7 @@ class PeerTables(Tables):
             mapping.flows.append(flow)
         else:
             mapping.flows = [flow]  # most never get a second, and a list that grows takes half as much again
-        if self._counts_permits:
+        if self._counts_permits and not flow.is_strangers:
             self._permits[self._address_key(mapping.external, peer)] += 1
 
     def remove_flow(self, flow: Flow) -> None:
@@ -163,11 +280,18 @@ class PeerTables(Tables):
         if not flow.is_inbound_only:
             del self._outbound[self._flow_key(mapping.internal, peer)]
         del self._inbound[self._flow_key(mapping.external, peer)]
-        last = mapping.flows.pop()
-        if last is not flow:
-            mapping.flows[flow.place] = last
-            last.place = flow.place
-        if self._counts_permits:
-            self._permits[self._address_key(mapping.external, peer)] -= 1
-            if not self._permits[self._address_key(mapping.external, peer)]:
-                del self._permits[self._address_key(mapping.external, peer)]
+        _remove_from_mapping(flow)
+        if self._counts_permits and not flow.is_strangers:
+            address = self._address_key(mapping.external, peer)
+            self._permits[address] -= 1
+            if not self._permits[address]:
+                del self._permits[address]
+
+
+def _remove_from_mapping(flow: Flow) -> None:
+    """Remove a flow from those of its mapping, of which the last one takes its place."""
+    flows = flow.mapping.flows
+    last = flows.pop()
+    if last is not flow:
+        flows[flow.place] = last
+        last.place = flow.place

@@ -64,6 +64,12 @@ class TimerQueue(Generic[Item]):
             yield item
 
     @property
+    def oldest(self) -> Item | None:
+        """The item that is due first, or None when there is none."""
+        oldest = self._ends.after
+        return None if oldest is self._ends else oldest
+
+    @property
     def next_deadline(self) -> float | None:
         """When the oldest item is due, or None when there is none."""
         oldest = self._ends.after

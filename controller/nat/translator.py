@@ -27,12 +27,14 @@ from controller.nat.events import (
 )
 from controller.nat.limits import Limits
 from controller.nat.model import (
+    ANYBODY,
     INSIDE,
     OUTSIDE,
     PARTS,
     SYN,
     TCP,
     Answer,
+    Connection,
     Dependence,
     Endpoint,
     Flow,
@@ -41,6 +43,8 @@ from controller.nat.model import (
     Packet,
     Protocol,
     Side,
+    StaticMapping,
+    TcpFlags,
 )
 from controller.nat.pool import Pool
 from controller.nat.protocols import ProtocolState
@@ -69,7 +73,10 @@ class Nat:
         self._refresh_inbound = settings.refresh_inbound
         # Read here, for every packet: a call that finds nothing to do takes as long as a look-up.
         self._is_ordered_by_use = settings.on_exhaustion.evicts
-        self._scope_of, self._peer_of = PARTS[settings.mapping], PARTS[settings.flows]
+        self._scope_of = PARTS[settings.mapping]
+        self._static = [self._make_static(each) for each in settings.static_mappings]
+        # RFC 4787 REQ-2: what else these subscribers send uses the same external address.
+        self._paired = {mapping.internal.address: mapping.external.address for mapping in reversed(self._static)}
 
     def __len__(self) -> int:
         return self.limits.mappings
@@ -77,7 +84,8 @@ class Nat:
     @property
     def total_sessions(self) -> int | None:
         """The number of sessions, or None where the rules hide them."""
-        return self.limits.sessions if self.settings.flows is Dependence.ADDRESS_AND_PORT else None
+        hidden = [each for each in Protocol if self.settings.flows(each) is not Dependence.ADDRESS_AND_PORT]
+        return None if any(len(self._states[each].tables) for each in hidden) else self.limits.sessions
 
     def flows(self) -> Iterator[Flow]:
         """Return all live flows, of every protocol."""
@@ -86,7 +94,7 @@ class Nat:
 
     def mappings(self) -> Iterator[Mapping]:
         """Return all live mappings, of every protocol."""
-        return iter(dict.fromkeys(flow.mapping for flow in self.flows()))
+        return iter(dict.fromkeys([*self._static, *(flow.mapping for flow in self.flows())]))
 
     def outbound_flow(self, protocol: Protocol, internal: Endpoint, remote: Endpoint) -> Flow | None:
         """Return the flow of packets from `internal` to `remote`, if there is one."""
@@ -95,6 +103,10 @@ class Nat:
     def inbound_flow(self, protocol: Protocol, external: Endpoint, remote: Endpoint) -> Flow | None:
         """Return the flow of packets from `remote` to `external`, if there is one."""
         return self._states[protocol].tables.inbound(external, remote)
+
+    def is_mapped(self, protocol: Protocol, external: Endpoint) -> bool:
+        """Whether an external endpoint belongs to a mapping."""
+        return self._states[protocol].tables.is_mapped(external)
 
     def is_live(self, flow: Flow) -> bool:
         """Whether a flow has not ended."""
@@ -108,14 +120,16 @@ class Nat:
         state = self._states[protocol]
         flow = state.tables.outbound(internal, remote)
         if flow is not None:
-            self._refresh(flow, now)  # RFC 4787 REQ-6
-            if protocol is TCP:
-                self._connections.track(flow, remote, INSIDE, flags, now)
+            if flow.connection is not None:
+                self._track(flow, flow.connection, INSIDE, flags, now)
+            else:
+                self._refresh(flow, now)  # RFC 4787 REQ-6
             return Translate(flow, created=False)
         if protocol is TCP and flags != SYN:
             state.counters.dropped_unmapped_packets += 1
+            self._scarcity.gave_up(protocol, internal, remote)
             return Drop(DropReason.NOT_A_SYN)
-        verdict = self._scarcity.known(packet)
+        verdict = self._scarcity.known(packet, now)
         if verdict is not None:
             return verdict
         opened = self.open(packet, now)
@@ -134,23 +148,24 @@ class Nat:
             if not isinstance(stranger, Flow):
                 return stranger
             flow = stranger
-        if protocol is TCP:
-            self._refresh(flow, now)
-            self._connections.track(flow, remote, OUTSIDE, flags, now)
-        elif self._refresh_inbound:
-            self._refresh(flow, now)  # RFC 4787 REQ-6A
-        else:
-            self._scarcity.used(flow.mapping, now)
+        if flow.connection is not None:
+            self._track(flow, flow.connection, OUTSIDE, flags, now)
+        elif not flow.is_strangers:
+            if self._refresh_inbound:
+                self._refresh(flow, now)  # RFC 4787 REQ-6A
+            else:
+                self._scarcity.used(flow.mapping, now)
         return Translate(flow, created)
 
     def _stranger(self, state: ProtocolState, packet: Packet, now: float) -> Flow | Verdict:
         """Return a new flow for an outside endpoint without one, or the verdict if it may not have one."""
         tables, counters = state.tables, state.counters
         mapping = tables.by_external(packet.destination, packet.source)
-        if mapping is None or now - mapping.last_use >= state.idle_timeout:
+        is_static = mapping is not None and mapping.is_static
+        if mapping is None or (not is_static and now - mapping.last_use >= state.idle_timeout):
             counters.dropped_unmapped_packets += 1
             return Drop(DropReason.NO_MAPPING)
-        if not tables.lets_in(mapping, packet.source):
+        if not is_static and not tables.lets_in(mapping, packet.source):
             counters.dropped_filtered_packets += 1
             return Drop(DropReason.FILTERED)
         if packet.protocol is TCP and not packet.opens_connection:
@@ -161,21 +176,28 @@ class Nat:
             counters.dropped_state_limit_packets += 1
             return Refuse(Limit.SESSIONS, Answer.NOTHING)
         # RFC 7857 section 7: a stranger's session keeps no mapping alive, however often it sends.
-        flow = self._add_flow(state, mapping, packet.source, last_use=mapping.last_use, now=now)
+        flow = self._add_flow(state, mapping, packet.source, now, is_strangers=True)
+        if packet.protocol is TCP:
+            self._connections.open(flow, OUTSIDE, now)
         self._scarcity.let_in(flow, now)
         return flow
 
     def observe(self, side: Side, packet: Packet, now: float) -> None:
-        """Take note of a segment that a rule has forwarded: the copy of a FIN or RST."""
+        """Take note of a segment that a rule has forwarded: the copy of a FIN, a RST, or a SYN/ACK from inside."""
         protocol, source, destination, flags = packet
         tables = self._states[protocol].tables
-        if side is INSIDE:
-            remote, flow = destination, tables.outbound(source, destination)
-        else:
-            remote, flow = source, tables.inbound(destination, source)
-        if flow is not None:
+        flow = tables.outbound(source, destination) if side is INSIDE else tables.inbound(destination, source)
+        if flow is not None and flow.connection is not None:
+            self._track(flow, flow.connection, side, flags, now)
+
+    def _track(self, flow: Flow, connection: Connection, side: Side, flags: TcpFlags, now: float) -> None:
+        self._connections.track(connection, side, flags, now)
+        if not connection.awaits_inside:
             self._refresh(flow, now)
-            self._connections.track(flow, remote, side, flags, now)
+
+    def gave_up(self, protocol: Protocol, internal: Endpoint, remote: Endpoint) -> None:
+        """Take note that an inside endpoint no longer waits for packets from a remote one."""
+        self._scarcity.gave_up(protocol, internal, remote)
 
     def open(self, packet: Packet, now: float) -> Flow | Scope:
         """Make what an outbound packet without a flow needs, or return the scope in which it ran short."""
@@ -189,9 +211,9 @@ class Nat:
             mapping = made
         elif self.limits.stops_session():
             return Scope(Limit.SESSIONS)
-        flow = self._add_flow(state, mapping, remote, last_use=now, now=now)
+        flow = self._add_flow(state, mapping, remote, now)
         if protocol is TCP:
-            self._connections.open(flow, remote, INSIDE, now)
+            self._connections.open(flow, INSIDE, now)
         if self._scarcity.announced:
             self._scarcity.admitted(mapping)
         return flow
@@ -201,7 +223,8 @@ class Nat:
         limits = self.limits
         subscriber = limits.subscribers.get(internal.address)
         if subscriber is None:
-            subscriber = Subscriber(internal.address, self._scarcity.paired_with(internal.address))
+            paired = self._paired.get(internal.address) or self._scarcity.paired_with(internal.address)
+            subscriber = Subscriber(internal.address, paired)
         limit = limits.stops_mapping(subscriber, protocol, now)
         if limit is not None:
             return self._scopes.of_shortage(limit, packet, subscriber)
@@ -218,23 +241,43 @@ class Nat:
         self._watch_usage(state)
         return mapping
 
+    def _make_static(self, static: StaticMapping) -> Mapping:
+        """Return a mapping that is made at the start and never ends. Its port is no other's."""
+        protocol, external, internal = static
+        mapping = Mapping(protocol, internal, external, ANYBODY, 0.0, kept_by=1, is_static=True)
+        self._states[protocol].tables.add_mapping(mapping)
+        return mapping
+
     def _add_flow(
-        self, state: ProtocolState, mapping: Mapping, remote: Endpoint, *, last_use: float, now: float
+        self, state: ProtocolState, mapping: Mapping, remote: Endpoint, now: float, *, is_strangers: bool = False
     ) -> Flow:
-        flow = Flow(mapping, self._peer_of(remote), last_use, now, len(mapping.flows))
+        flow = Flow(mapping, state.peer_of(remote), now, now, len(mapping.flows))
+        if is_strangers:
+            flow.is_strangers, flow.last_use = True, now if mapping.is_static else mapping.last_use
+        else:
+            mapping.kept_by += 1
         state.tables.add_flow(flow)
         self.limits.sessions += 1
         if state.idle is not None:
             state.idle.arm(flow, now)
         self.events.append(FlowCreated(flow))
-        if self._is_ordered_by_use:
+        if self._is_ordered_by_use and not is_strangers:
             self._scarcity.used(mapping, now)
         return flow
 
     def _refresh(self, flow: Flow, now: float) -> None:
+        """Take note that a flow is used now. It is the inside's own, or the inside has answered by now."""
+        if flow.is_strangers:
+            self._answered(flow)
         flow.last_use = flow.mapping.last_use = now
         if self._is_ordered_by_use:
             self._scarcity.used(flow.mapping, now)
+
+    def _answered(self, flow: Flow) -> None:
+        """Take note that the inside has answered a stranger, whose flow is one like any other from now on."""
+        flow.is_strangers = False
+        flow.mapping.kept_by += 1
+        self._states[flow.mapping.protocol].tables.answered(flow)
 
     # Time
 
@@ -245,8 +288,7 @@ class Nat:
         self.limits.forget_rates(now)
         closed, examine = self._connections.due(now)
         for connection in closed:
-            self._connections.forget(connection)
-            self._end_if_empty(connection.flow, ReleaseReason.CLOSED, now)
+            self._end_flow(connection.flow, ReleaseReason.CLOSED, now)
         for state, idle in self._idle:
             for flow in list(idle.due(now)):
                 idle.arm(flow, now)
@@ -271,28 +313,37 @@ class Nat:
     def _examine(self, flow: Flow, outbound_packets: int, inbound_packets: int, now: float) -> None:
         state = self._states[flow.mapping.protocol]
         sent, received = outbound_packets != flow.outbound_packets, inbound_packets != flow.inbound_packets
-        is_tcp = flow.mapping.protocol is TCP
-        if sent or received:
-            self._scarcity.used(flow.mapping, flow.examined_at)
-        if sent or (received and (is_tcp or self._refresh_inbound)):
-            flow.last_use = flow.mapping.last_use = now
+        examined_at, connection = flow.examined_at, flow.connection
         flow.outbound_packets, flow.inbound_packets, flow.examined_at = outbound_packets, inbound_packets, now
         if state.idle is not None:
             state.idle.arm(flow, now)  # so that a bucket's flows come due together
-        if not is_tcp:
+        awaited = connection is not None and connection.awaits_inside
+        if connection is None:
+            is_use = sent or (received and not flow.is_strangers)
+            refreshes = sent or (is_use and self._refresh_inbound)
+        else:
+            is_use = refreshes = (sent or received) and not awaited
+        if is_use:
+            self._scarcity.used(flow.mapping, examined_at)
+        if refreshes:
+            if flow.is_strangers:
+                self._answered(flow)
+            flow.last_use = flow.mapping.last_use = now
+        if connection is None:
             self._end_if_idle(state, flow, now)
-            return
-        for connection in self._connections.examined(flow, now):
+        elif self._connections.examined(connection, now):
             unanswered = connection.state is TcpState.INIT
-            self._connections.forget(connection)
-            self._end_if_empty(flow, ReleaseReason.IDLE if unanswered else ReleaseReason.CLOSED, now)
+            self._end_flow(flow, ReleaseReason.IDLE if unanswered else ReleaseReason.CLOSED, now)
+        elif awaited and not connection.awaits_inside:
+            self._refresh(flow, now)
 
     def counts_restarted(self, now: float) -> None:
         """Take all flows for used now: their rules were made anew and count from zero."""
         for flow in self.flows():
             flow.outbound_packets = flow.inbound_packets = 0
             flow.last_use = flow.mapping.last_use = flow.examined_at = now
-            self._connections.counts_restarted(flow, now)
+            if flow.connection is not None:
+                self._connections.counts_restarted(flow.connection, now)
 
     @property
     def next_deadline(self) -> float | None:
@@ -323,12 +374,12 @@ class Nat:
             return None
         if had_waited:
             return self._scarcity.give_up(packet)
-        return self._scarcity.known(packet) or self._scarcity.refuse(Scope(Limit.FLOW_TABLE), packet, now)
+        return self._scarcity.known(packet, now) or self._scarcity.refuse(Scope(Limit.FLOW_TABLE), packet, now)
 
     def end(self, mapping: Mapping, reason: ReleaseReason, now: float) -> None:
         """End a mapping with all its flows."""
-        for flow in list(mapping.flows):
-            self._end_flow(flow, reason, now)
+        while mapping.flows:
+            self._end_flow(mapping.flows[-1], reason, now)
 
     def flush(self, now: float) -> None:
         """End every mapping, as an operator may order it."""
@@ -340,27 +391,30 @@ class Nat:
         if now - flow.last_use >= state.idle_timeout:
             self._end_flow(flow, ReleaseReason.IDLE, now)
 
-    def _end_if_empty(self, flow: Flow, reason: ReleaseReason, now: float) -> None:
-        if not flow.connections:
-            self._end_flow(flow, reason, now)
-
     def _end_flow(self, flow: Flow, reason: ReleaseReason, now: float) -> None:
         mapping = flow.mapping
         state = self._states[mapping.protocol]
-        if flow.connections:
-            for connection in list(flow.connections.values()):
-                self._connections.forget(connection)
+        self._remove(state, flow)
+        if not mapping.kept_by and state.protocol is TCP:
+            while mapping.flows:  # strangers'
+                self._remove(state, mapping.flows[-1])
+                self._scarcity.flow_ended(reason)
+        if mapping.flows or mapping.is_static:
+            self._scarcity.flow_ended(reason)
+        else:
+            self._release(state, mapping, reason, now)
+
+    def _remove(self, state: ProtocolState, flow: Flow) -> None:
+        if flow.connection is not None:
+            self._connections.forget(flow.connection)
         if state.idle is not None:
             state.idle.disarm(flow)
         state.tables.remove_flow(flow)
+        flow.mapping.kept_by -= not flow.is_strangers
         flow.is_live = False
         self._scarcity.forget(flow)
         self.limits.sessions -= 1
         self.events.append(FlowEnded(flow))
-        if mapping.flows:
-            self._scarcity.flow_ended(reason)
-        else:
-            self._release(state, mapping, reason, now)
 
     def _release(self, state: ProtocolState, mapping: Mapping, reason: ReleaseReason, now: float) -> None:
         state.tables.remove_mapping(mapping)

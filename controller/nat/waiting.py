@@ -1,4 +1,10 @@
-"""Packets that wait for something to become free, in the order in which they came."""
+"""Packets that wait for something to become free, in the order in which they came.
+
+A client that has given up must not be served before one that still waits, as far as that can be known. A TCP
+client repeats its SYN: the first time within 3 s (RFC 6298 section 2), and then after at most twice the time
+before. One whose SYN is overdue has given up. So has one that sends any other segment on that connection. A
+datagram or a query is not repeated by any rule, so that it waits for its whole time.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +23,33 @@ Key = tuple[Protocol, Endpoint, Endpoint]
 _Of = TypeVar("_Of")
 
 
+FIRST_REPETITION_S = 3.0
+"""The longest time until a SYN is repeated (RFC 6298 section 2; most systems take 1 s)."""
+LATE_S = 1.0
+"""By this time a repetition may be late."""
+
+
 @dataclass(slots=True, eq=False)
 class Ticket(Timed):
-    """Packets that wait for the same mapping or session. `packet` is the first of them."""
+    """Packets that wait for the same mapping or session. `packet` is the first of them.
+
+    `due` has for each SYN when it came last, and when it must have come again.
+    """
 
     key: Key
     packet: Packet
     scope: Scope
     held: list[Packet] = field(default_factory=list)
+    due: dict[Packet, tuple[float, float]] = field(default_factory=dict)
+
+    def repeated(self, packet: Packet, now: float) -> None:
+        """Take note that a SYN that is held came again."""
+        last, _ = self.due[packet]
+        self.due[packet] = (now, now + max(FIRST_REPETITION_S, 2 * (now - last)) + LATE_S)
+
+    def overdue(self, now: float) -> list[Packet]:
+        """Return the held SYNs whose senders have given up, for all that is known."""
+        return [packet for packet, (_, again_by) in self.due.items() if again_by < now]
 
 
 class WaitingRoom:
@@ -61,12 +86,26 @@ class WaitingRoom:
         _queue(self._by_scope, ticket.scope)[ticket] = None
         _queue(self._by_subscriber, ticket.packet.source.address)[ticket] = None
         self._patience.arm(ticket, now)
-        self.join(ticket, ticket.packet)
+        self.join(ticket, ticket.packet, now)
 
-    def join(self, ticket: Ticket, packet: Packet) -> None:
+    def join(self, ticket: Ticket, packet: Packet, now: float) -> None:
         """Add a packet to those of a ticket."""
         ticket.held.append(packet)
+        if packet.protocol is Protocol.TCP:
+            ticket.due[packet] = (now, now + FIRST_REPETITION_S + LATE_S)
         self.packets += 1
+
+    def withdraw(self, ticket: Ticket, packet: Packet) -> int:
+        """Take a packet out of a ticket, which leaves with its last one. Return the packet's place among them."""
+        place = ticket.held.index(packet)
+        del ticket.held[place]
+        ticket.due.pop(packet, None)
+        self.packets -= 1
+        if ticket.held:
+            ticket.packet = ticket.held[0]
+        else:
+            self.leave(ticket)
+        return place
 
     def leave(self, ticket: Ticket) -> None:
         """Take a ticket out of the queues."""

@@ -1,8 +1,8 @@
-"""What the gateway sends to the sender of a packet that it refuses: an ICMP error, or a TCP reset.
+"""What the gateway sends to the sender of a packet that goes no further: an ICMP error, or a TCP reset.
 
-The NAT decides whether to answer (`controller.nat.model.Answer`), and the caller decides how often. Here is only
-what the standards always forbid, as far as a packet shows it: the broadcast address of a network looks like a
-host's.
+The NAT decides whether to answer a refused packet (`controller.nat.model.Answer`), and `errors` decides how often.
+Here is only what the standards always forbid, as far as a packet shows it: the broadcast address of a network
+looks like a host's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 
 from controller.nat.model import Protocol, TcpFlags
 from controller.openflow.frames import ETHERNET_BYTES, Ipv4, checksum
-from controller.openflow.icmp import DESTINATION_UNREACHABLE, TRANSLATED_ERRORS
+from controller.openflow.icmp import DESTINATION_UNREACHABLE, TIME_EXCEEDED, TRANSLATED_ERRORS
 
 ICMP_BYTES = 576
 """The most bytes of an IPv4 packet with an ICMP error (RFC 1812 section 4.3.2.3)."""
@@ -23,18 +23,27 @@ _TCP = struct.Struct("!HHIIBBHHH")
 _DONT_FRAGMENT = 0x4000
 
 
-def unreachable(ip: Ipv4, *, code: int, source: int) -> bytes | None:
+def unreachable(ip: Ipv4, *, code: int, source: int, mtu: int = 0) -> bytes | None:
     """Return ICMP Destination Unreachable from `source` to the sender of a packet, or None if it must not be sent.
 
-    It embeds the packet as its sender wrote it, up to the bytes that fit. `code` may be any but 4, which needs an
-    MTU.
+    With code 4 goes the MTU of the next hop (RFC 1191 section 4).
     """
+    return _error(ip, DESTINATION_UNREACHABLE, code, source, mtu)
+
+
+def time_exceeded(ip: Ipv4, *, source: int) -> bytes | None:
+    """Return ICMP Time Exceeded, from `source` to a packet's sender, or None if it must not be sent."""
+    return _error(ip, TIME_EXCEEDED, 0, source)
+
+
+def _error(ip: Ipv4, kind: int, code: int, source: int, mtu: int = 0) -> bytes | None:
+    """Return an ICMP error that embeds the packet as its sender wrote it, up to the bytes that fit."""
     # RFC 1812 section 4.3.2.7: not about an error, nor about a later fragment.
     is_error = ip.protocol == Protocol.ICMP and ip.icmp_type in _ERRORS
     if is_error or not ip.has_transport or not _may_be_answered(ip):
         return None
     embedded = ip.frame[ip.start : min(ip.end, ip.start + ICMP_BYTES - _IPV4.size - 8)]
-    message = struct.pack("!BBHI", DESTINATION_UNREACHABLE, code, 0, 0) + embedded
+    message = struct.pack("!BBHI", kind, code, 0, mtu) + embedded
     return _back(ip, Protocol.ICMP, source, message[:2] + checksum(message) + message[4:])
 
 

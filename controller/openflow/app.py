@@ -13,13 +13,15 @@ from controller.openflow.fatal import die, fatal
 from controller.openflow.framework import App, handler, hub, ofp_event, ofproto, version
 from controller.openflow.messages import rule_counts
 from controller.openflow.outbox import Outbox
-from controller.openflow.pipeline import Table
 from controller.openflow.router import Router
+from controller.openflow.rules import Table
 from controller.openflow.statistics import RuleCount
 from controller.openflow.telemetry import GAUGES_EVERY_S, Telemetry, gauges
 
 TICK_S = 0.05
 """The time between two ticks, by which time passes for the NAT: the precision of its timers."""
+SUMS_WITHIN_S = 1.0
+"""The longest wait for the switch's own counts before the gauges are sent without them."""
 
 
 class NatApp(App):
@@ -38,6 +40,7 @@ class NatApp(App):
         super().start()
         self._is_ready = False
         self._counts: dict[int, list[RuleCount]] = {}
+        self._has_sums = hub.Event()
         for loop in (self._tick, self._report, self._answer):
             hub.spawn(fatal(loop))
 
@@ -82,10 +85,25 @@ class NatApp(App):
             self.router.counted(cookie, counts, time.monotonic())
             self.send()
 
+    @handler.set_ev_cls(ofp_event.EventOFPAggregateStatsReply, handler.MAIN_DISPATCHER)
+    @fatal
+    def summed_up(self, event: Any) -> None:
+        """Take note of the sum of some rules' counts."""
+        why = self.outbox.summed_up(event.msg.xid)
+        if why is not None:
+            self.router.drops.summed_up(why, event.msg.body.packet_count)
+        if not self.outbox.is_summing_up:
+            self._has_sums.set()
+
     @handler.set_ev_cls(ofp_event.EventOFPBarrierReply, [handler.CONFIG_DISPATCHER, handler.MAIN_DISPATCHER])
     @fatal
     def confirmed(self, event: Any) -> None:
-        """Take note that what was sent before the barrier is in the tables."""
+        """Take note that what was sent before the barrier is in the tables, and do what was to follow."""
+        do = self.outbox.done(event.msg.xid)
+        if do is not None:
+            do(time.monotonic())
+            self.send()
+            return
         self.outbox.confirmed()
         if not self._is_ready:
             self._is_ready = True
@@ -124,5 +142,14 @@ class NatApp(App):
             if "flush" in request:
                 self.router.flush(time.monotonic())
                 self.send()
+            self._sum_up()
             self.telemetry.send(id=request["id"], gauges=gauges(self.router))
         os._exit(0)  # the process that started the controller is gone
+
+    def _sum_up(self) -> None:
+        """Wait for the switch's own counts, but not long: it may be gone, or busy."""
+        if self._is_ready:
+            self._has_sums.clear()
+            self.router.sum_up()
+            self.send()
+            self._has_sums.wait(SUMS_WITHIN_S)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 
 from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags
 
@@ -16,23 +15,31 @@ ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_ARP = 0x0806
 ARP_REQUEST, ARP_REPLY = 1, 2
 ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST = 0, 8
-BROADCAST = b"\xff" * 6
+ICMP_QUERIES = frozenset({ICMP_ECHO_REQUEST, 13, 17})
+"""The types of ICMP queries that are translated: echo, timestamp (RFC 792), address mask (RFC 950)."""
+ICMP_REPLIES = frozenset({ICMP_ECHO_REPLY, 14, 18})
+"""The types of the answers to them."""
+BROADCAST, NO_MAC = b"\xff" * 6, bytes(6)
 
 ETHERNET_BYTES = 14
+DONT_FRAGMENT = 0x4000
+CHECKSUM_AT = {Protocol.ICMP: 2, Protocol.TCP: 16, Protocol.UDP: 6}
+"""Where the checksum is in a transport header."""
 INTACT = b"\0\0"
 """The Internet checksum of bytes that contain their own, correct checksum."""
 
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
-_COMMON = struct.Struct("!12x3sxH2xHxB2xIIHH")
-"""From Ethernet to the ports: type and first byte of IPv4, total length, fragment, protocol, both ends."""
+_COMMON = struct.Struct("!12x3sxH2xHxB2xIIHHH")
+"""From Ethernet to UDP's length: type and first byte of IPv4, total length, fragment, protocol, both ends."""
 _IPV4_WITHOUT_OPTIONS = b"\x08\x00\x45"
-_FLAGS_AT = ETHERNET_BYTES + 20 + 13
+_TRANSPORT_AT = ETHERNET_BYTES + 20
+_OFFSET_AT, _FLAGS_AT = _TRANSPORT_AT + 12, _TRANSPORT_AT + 13
 _FLAGS = [TcpFlags(bits & 0x17) for bits in range(256)]
 _NO_FLAGS = TcpFlags.NONE
 # By names of their own: looking up an enum's member takes as long as a call.
 _TCP, _UDP = Protocol.TCP, Protocol.UDP
 _PROTOCOLS = {int(protocol): protocol for protocol in Protocol}
-_new = int.__new__
+_new, _number = int.__new__, int.from_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +63,8 @@ class Arp:
         return cls(operation, sha, int.from_bytes(spa, "big"), tha, int.from_bytes(tpa, "big"))
 
     def frame(self) -> bytes:
-        """Return it as an Ethernet frame: a request to all, a reply to its target."""
-        destination = BROADCAST if self.operation == ARP_REQUEST else self.target_mac
+        """Return it as an Ethernet frame: to its target, or to all if that is not known."""
+        destination = BROADCAST if self.target_mac == NO_MAC else self.target_mac
         head = destination + self.sender_mac + ETHERTYPE_ARP.to_bytes(2, "big")
         return head + _ARP.pack(
             1,
@@ -73,19 +80,21 @@ class Arp:
 
 
 def common(frame: bytes) -> Packet | None:
-    """Return what the NAT reads of a common frame: TCP or UDP, whole, without IPv4 options.
+    """Return what the NAT reads of a common frame: TCP or UDP, whole and sound, without IPv4 options.
 
     It returns the same as `Ipv4.parse(frame).packet()`, in a fraction of the time, or None for any other frame.
     """
     size = len(frame)
     if size < _COMMON.size:
         return None
-    kind, length, fragment, protocol, source, destination, sport, dport = _COMMON.unpack_from(frame)
+    kind, length, fragment, protocol, source, destination, sport, dport, udp_length = _COMMON.unpack_from(frame)
     if kind != _IPV4_WITHOUT_OPTIONS or fragment & 0x3FFF or length + ETHERNET_BYTES > size:
         return None
-    if protocol == _TCP and length >= 40:
+    if _number(frame[ETHERNET_BYTES:_TRANSPORT_AT], "big") % 0xFFFF:  # see `checksum`
+        return None
+    if protocol == _TCP and length >= 40 and 20 <= frame[_OFFSET_AT] >> 4 << 2 <= length - 20:
         flags = _FLAGS[frame[_FLAGS_AT]]
-    elif protocol == _UDP and length >= 28:
+    elif protocol == _UDP and 8 <= udp_length <= length - 20:
         flags = _NO_FLAGS
     else:
         return None
@@ -146,14 +155,37 @@ class Ipv4:
             has_transport=not fragment & 0x1FFF and payload + 8 <= end,
         )
 
-    def comes_from(self, network: IPv4Network) -> bool:
-        """Whether the source belongs to a network."""
-        return self.source & int(network.netmask) == int(network.network_address)
+    @property
+    def size(self) -> int:
+        """The bytes of the packet, from its header on."""
+        return self.end - self.start
+
+    @property
+    def dont_fragment(self) -> bool:
+        """Whether no router may send it on in fragments."""
+        return bool(_short(self.frame, self.start + 6) & DONT_FRAGMENT)
 
     @property
     def is_intact(self) -> bool:
         """Whether the header's checksum is right."""
         return checksum(self.frame[self.start : self.payload]) == INTACT
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether checksums and lengths are right, as far as the gateway looks at them (RFC 1812 section 5.2.2).
+
+        The checksums of TCP and UDP are left to the hosts.
+        """
+        if not self.is_intact:
+            return False
+        available = self.end - self.payload
+        if self.is_fragment:
+            return True  # its transport header is not whole
+        if self.protocol == Protocol.ICMP:
+            return checksum(self.frame[self.payload : self.end]) == INTACT
+        if self.protocol == Protocol.TCP:
+            return available >= 20 and 20 <= self.frame[self.payload + 12] >> 4 << 2 <= available
+        return self.protocol != Protocol.UDP or 8 <= _short(self.frame, self.payload + 4) <= available
 
     @property
     def icmp_type(self) -> int | None:
@@ -163,11 +195,11 @@ class Ipv4:
     def endpoints(self) -> tuple[Endpoint, Endpoint] | None:
         """Return source and destination, or None for what is not translated.
 
-        An echo request has its identifier as the source's port, a reply as the destination's.
+        A query has its identifier as the source's port, a reply as the destination's.
         """
-        if self.icmp_type == ICMP_ECHO_REQUEST:
+        if self.icmp_type in ICMP_QUERIES:
             return Endpoint(self.source, _short(self.frame, self.payload + 4)), Endpoint(self.destination, 0)
-        if self.icmp_type == ICMP_ECHO_REPLY:
+        if self.icmp_type in ICMP_REPLIES:
             return Endpoint(self.source, 0), Endpoint(self.destination, _short(self.frame, self.payload + 4))
         if self.protocol not in (Protocol.TCP, Protocol.UDP) or not self.has_transport:
             return None
@@ -185,13 +217,6 @@ class Ipv4:
             flags = TcpFlags(self.frame[self.payload + 13] & 0x17)
         return Packet(Protocol(self.protocol), *endpoints, flags)
 
-    def query(self, *, source: int | None = None, destination: int | None = None, identifier: int) -> bytes:
-        """Return the ICMP query with another address and identifier, checksums mended."""
-        frame = bytearray(self.frame)
-        self.readdress(frame, source, destination)
-        frame[self.payload + 4 : self.payload + 6] = identifier.to_bytes(2, "big")
-        return self.mended(frame)
-
     def echo_reply(self) -> bytes:
         """Return the answer to an echo request: addresses swapped, TTL 64."""
         frame = bytearray(self.frame)
@@ -199,7 +224,7 @@ class Ipv4:
         frame[self.start + 8] = 64
         self.readdress(frame, self.destination, self.source)
         frame[self.payload] = ICMP_ECHO_REPLY
-        return self.mended(frame)
+        return self.corrected(frame)
 
     def readdress(self, frame: bytearray, source: int | None, destination: int | None) -> None:
         """Write addresses into a copy of the frame; None keeps what is there."""
@@ -207,32 +232,43 @@ class Ipv4:
         destination = self.destination if destination is None else destination
         struct.pack_into("!II", frame, self.start + 12, source, destination)
 
-    def mended(self, frame: bytearray) -> bytes:
-        """Write the checksums of the IPv4 header and the ICMP message into a copy of the frame, and return it."""
-        write_checksum(frame, self.start + 10, self.start, self.payload)
-        write_checksum(frame, self.payload + 2, self.payload, self.end)
+    def corrected(self, frame: bytearray) -> bytes:
+        """Correct the checksums of the IPv4 header and the ICMP message in a changed copy of the frame."""
+        for at, start, end in (
+            (self.start + 10, self.start, self.payload),
+            (self.payload + 2, self.payload, self.end),
+        ):
+            correct(frame, at, self.frame[start:end], frame[start:end])
         return bytes(frame)
 
 
-def write_checksum(frame: bytearray, at: int, start: int, end: int) -> None:
-    """Write the checksum of the bytes from `start` to `end` to `at`, which is among them."""
-    frame[at : at + 2] = b"\0\0"
-    frame[at : at + 2] = checksum(frame[start:end])
+def correct(frame: bytearray, at: int, before: bytes | bytearray, after: bytes | bytearray) -> None:
+    """Correct the checksum at `at` by the difference between what it covered and what it covers (RFC 1624).
+
+    Both may contain the old checksum itself. A checksum that was wrong stays wrong.
+    """
+    # Equation 3 of RFC 1624, ~(~HC + ~m + m'), in numbers modulo 65,535: see `checksum`.
+    difference = _number(_even(after), "big") - _number(_even(before), "big")
+    total = (difference - _short(frame, at)) % 0xFFFF or 0xFFFF
+    frame[at : at + 2] = (total ^ 0xFFFF).to_bytes(2, "big")
 
 
 def checksum(data: bytes | bytearray) -> bytes:
     """Return the Internet checksum (RFC 1071) of `data`."""
-    if len(data) % 2:
-        data = data + b"\0"
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return (~total & 0xFFFF).to_bytes(2, "big")
+    # 65,536 is 1 modulo 65,535: so a number is the sum of its 16-bit digits there. Only zeros have the sum 0.
+    number = _number(_even(data), "big")
+    total = number % 0xFFFF or (0xFFFF if number else 0)
+    return (total ^ 0xFFFF).to_bytes(2, "big")
+
+
+def _even(data: bytes | bytearray) -> bytes | bytearray:
+    """Return `data` with a zero after an odd number of bytes."""
+    return data + b"\0" if len(data) % 2 else data
 
 
 def _ethertype(frame: bytes) -> int:
     return _short(frame, 12)
 
 
-def _short(frame: bytes, at: int) -> int:
+def _short(frame: bytes | bytearray, at: int) -> int:
     return int.from_bytes(frame[at : at + 2], "big")

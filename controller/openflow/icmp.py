@@ -12,12 +12,10 @@ import struct
 from dataclasses import dataclass
 
 from controller.nat.model import Endpoint, Packet, Protocol
-from controller.openflow.frames import ICMP_ECHO_REQUEST, INTACT, Ipv4, checksum, write_checksum
+from controller.openflow.frames import CHECKSUM_AT, ICMP_QUERIES, INTACT, Ipv4, checksum, correct
 
 DESTINATION_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM = 3, 11, 12
 TRANSLATED_ERRORS = (DESTINATION_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM)
-
-_CHECKSUM_AT = {Protocol.ICMP: 2, Protocol.TCP: 16, Protocol.UDP: 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +63,19 @@ class IcmpError:
         destination = self.embedded.destination if embedded_destination is None else embedded_destination
         self._replace(frame, source, destination)
         self.outer.readdress(frame, outer_source, outer_destination)
-        return self.outer.mended(frame)
+        return self.outer.corrected(frame)
 
     def _replace(self, frame: bytearray, source: Endpoint, destination: Endpoint) -> None:
         inner = self.inner
-        before = self._summed(frame)
+        header, summed = frame[inner.start : inner.payload], self._summed(frame)
         inner.readdress(frame, source.address, destination.address)
         if inner.protocol != Protocol.ICMP:
             struct.pack_into("!HH", frame, inner.payload, source.port, destination.port)
         else:
-            identifier = source.port if inner.icmp_type == ICMP_ECHO_REQUEST else destination.port
+            identifier = source.port if inner.icmp_type in ICMP_QUERIES else destination.port
             struct.pack_into("!H", frame, inner.payload + 4, identifier)
-        write_checksum(frame, inner.start + 10, inner.start, inner.payload)
-        self._adjust(frame, before)
+        correct(frame, inner.start + 10, header, frame[inner.start : inner.payload])
+        self._correct_transport(frame, summed)
 
     def _summed(self, frame: bytearray) -> bytearray:
         """Return the bytes that a translation changes and that the embedded transport's checksum covers."""
@@ -86,13 +84,12 @@ class IcmpError:
             return frame[inner.payload + 4 : inner.payload + 6]
         return frame[inner.start + 12 : inner.start + 20] + frame[inner.payload : inner.payload + 4]
 
-    def _adjust(self, frame: bytearray, before: bytearray) -> None:
+    def _correct_transport(self, frame: bytearray, before: bytearray) -> None:
         """Correct the embedded transport's checksum by the difference: most of what it covers is not here."""
-        at = self.inner.payload + _CHECKSUM_AT[self.embedded.protocol]
+        at = self.inner.payload + CHECKSUM_AT[self.embedded.protocol]
         is_udp = self.embedded.protocol is Protocol.UDP
-        old = frame[at : at + 2]
-        if at + 2 > self.inner.end or (is_udp and old == b"\0\0"):
+        if at + 2 > self.inner.end or (is_udp and frame[at : at + 2] == b"\0\0"):
             return  # cut off, or a datagram without a checksum (RFC 768)
-        # RFC 1624 equation 3: the complements of what goes, and what comes.
-        new = checksum(bytes(byte ^ 0xFF for byte in old + before) + self._summed(frame))
-        frame[at : at + 2] = b"\xff\xff" if is_udp and new == b"\0\0" else new
+        correct(frame, at, before, self._summed(frame))
+        if is_udp and frame[at : at + 2] == b"\0\0":
+            frame[at : at + 2] = b"\xff\xff"

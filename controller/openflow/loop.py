@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from controller.openflow.fatal import fatal
 from controller.openflow.framework import Datapath, dispatch, handler, hub, ofproto
-from controller.openflow.pipeline import Table
+from controller.openflow.rules import Table
 
 READ_BYTES = 256 * 1024
 """The most bytes that are read at once: some 2,500 packet-ins."""

@@ -5,19 +5,44 @@ Messages that are sent often are filled in from `templates` instead, which are m
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
+from controller.openflow.frames import ETHERNET_BYTES
 from controller.openflow.framework import ProtocolDesc, ofproto, parser
-from controller.openflow.pipeline import INJECTED, Act, Action, Output, Rule, SetField, Table
+from controller.openflow.rules import (
+    INJECTED,
+    TOO_LARGE,
+    Act,
+    Action,
+    CheckLarger,
+    Meter,
+    Output,
+    Resubmit,
+    Rule,
+    SetField,
+    Table,
+)
 from controller.openflow.statistics import FlowStatistics, RuleCount
 
-METER = 1
-METER_RATE_PACKETS_S = 100_000
-"""The rate beyond which packets to the controller are dropped: a flood that it cannot answer, never a fill."""
+METERS = {Meter.PACKETS: (100_000, 100_000), Meter.FRAGMENTS: (10_000, 1_000)}
+"""The packets to the controller in a second, and those at once, beyond which they are dropped.
+
+Packets may come as fast as a fill brings them, and are dropped only in a flood that the controller cannot answer.
+A flood of fragments must not take more than a fraction of its time.
+"""
 
 _ALL_COOKIE_BITS = (1 << 64) - 1
 _VERSION = ProtocolDesc(ofproto.OFP_VERSION)
+
+_WHOLE_PORT = 15
+"""Of a field of 16 bits, all (ovs-actions(7), load: the offset, and one less than the number of bits)."""
+_CHECK_PKT_LARGER = 49
+"""Nicira's number of an action that neither framework has: ovs-actions(7), check_pkt_larger."""
+_CHECK = struct.Struct("!HHI6x")
+_LARGE_BIT = 1 << 16 | int(TOO_LARGE[0].removeprefix("reg")) << 9 | 4
+"""NXM's header of the register: class 1, its number, 4 bytes."""
 
 parser.OFPFlowStatsReply.cls_stats_body_cls = FlowStatistics
 
@@ -30,7 +55,7 @@ def serialised(message: Any, xid: int = 0) -> bytes:
 
 
 def clear() -> Iterator[Any]:
-    """Yield the messages that remove every rule, and set the meter up anew."""
+    """Yield the messages that remove every rule, and set the meters up anew."""
     yield parser.OFPFlowMod(
         _VERSION,
         command=ofproto.OFPFC_DELETE,
@@ -39,13 +64,14 @@ def clear() -> Iterator[Any]:
         out_group=ofproto.OFPG_ANY,
     )
     yield parser.OFPMeterMod(_VERSION, command=ofproto.OFPMC_DELETE, meter_id=ofproto.OFPM_ALL)
-    yield parser.OFPMeterMod(
-        _VERSION,
-        command=ofproto.OFPMC_ADD,
-        flags=ofproto.OFPMF_PKTPS | ofproto.OFPMF_BURST,
-        meter_id=METER,
-        bands=[parser.OFPMeterBandDrop(rate=METER_RATE_PACKETS_S, burst_size=METER_RATE_PACKETS_S)],
-    )
+    for meter, (rate, burst) in METERS.items():
+        yield parser.OFPMeterMod(
+            _VERSION,
+            command=ofproto.OFPMC_ADD,
+            flags=ofproto.OFPMF_PKTPS | ofproto.OFPMF_BURST,
+            meter_id=meter,
+            bands=[parser.OFPMeterBandDrop(rate=rate, burst_size=burst)],
+        )
 
 
 def addition(rule: Rule) -> Any:
@@ -58,14 +84,19 @@ def removal(rule: Rule) -> Any:
     return _flow_mod(rule, ofproto.OFPFC_DELETE_STRICT, [])
 
 
-def injection(frame: bytes, in_port: int) -> Any:
-    """Return the message that puts a frame back where it came in, marked as decided."""
-    return _packet_out(frame, in_port, _enter(Table.CLASSIFY))
+def injection(frame: bytes, in_port: int, table: Table) -> Any:
+    """Return the message that puts a frame back into a table, marked as decided."""
+    return _packet_out(frame, in_port, _enter(table))
 
 
 def forwarding(frame: bytes) -> Any:
     """Return the message that sends a frame on to its next hop."""
     return _packet_out(frame, ofproto.OFPP_CONTROLLER, _enter(Table.FORWARD))
+
+
+def delivery(frame: bytes) -> Any:
+    """Return the message that puts a frame with an external source before the inbound rules, marked as decided."""
+    return _packet_out(frame, ofproto.OFPP_CONTROLLER, _enter(Table.INBOUND))
 
 
 def sending(frame: bytes, port: int) -> Any:
@@ -76,6 +107,20 @@ def sending(frame: bytes, port: int) -> Any:
 def poll(cookie: int) -> Any:
     """Return the message that asks for the packet counts of all rules with a cookie."""
     return parser.OFPFlowStatsRequest(_VERSION, 0, ofproto.OFPTT_ALL, cookie=cookie, cookie_mask=_ALL_COOKIE_BITS)
+
+
+def total(cookie: int) -> Any:
+    """Return the message that asks for the number of packets of all rules with a cookie, in one sum."""
+    return parser.OFPAggregateStatsRequest(
+        _VERSION,
+        0,
+        ofproto.OFPTT_ALL,
+        ofproto.OFPP_ANY,
+        ofproto.OFPG_ANY,
+        cookie,
+        _ALL_COOKIE_BITS,
+        parser.OFPMatch(),
+    )
 
 
 def barrier() -> Any:
@@ -107,7 +152,7 @@ def _flow_mod(rule: Rule, command: int, instructions: list[Any]) -> Any:
 def _instructions(rule: Rule) -> list[Any]:
     instructions = []
     if rule.metered:
-        instructions.append(parser.OFPInstructionMeter(METER))
+        instructions.append(parser.OFPInstructionMeter(rule.meter))
     if rule.actions:
         actions = [_action(action) for action in rule.actions]
         instructions.append(parser.OFPInstructionActions(ofproto.OFPIT_APPLY_ACTIONS, actions))
@@ -122,6 +167,12 @@ def _action(action: Action) -> Any:
             return parser.OFPActionSetField(**{name: value})
         case Output(port):
             return parser.OFPActionOutput(port)
+        case CheckLarger(most):
+            return parser.NXActionUnknown(_CHECK_PKT_LARGER, _CHECK.pack(most + ETHERNET_BYTES, 0, _LARGE_BIT))
+        case Resubmit(table):
+            return parser.NXActionResubmitTable(table_id=table)
+        case Act.MAY_RETURN:
+            return parser.NXActionRegLoad(_WHOLE_PORT, "in_port_nxm", 0)
         case Act.TO_CONTROLLER:
             return parser.OFPActionOutput(ofproto.OFPP_CONTROLLER, ofproto.OFPCML_NO_BUFFER)
         case Act.DECREMENT_TTL:

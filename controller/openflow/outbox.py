@@ -7,13 +7,15 @@ the id 0: without what they do there is no gateway.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from controller.nat.model import Dependence, Flow
+from controller.nat.model import Flow
 from controller.openflow import messages
-from controller.openflow.pipeline import Rule
+from controller.openflow.pipeline import ToldApart
+from controller.openflow.rules import Rule, Stopped, Table
 from controller.openflow.switch import Arrival
-from controller.openflow.templates import additions, forwarding, injection, removals
+from controller.openflow.templates import additions, delivery, forwarding, injection, removals, sending
 
 _MOST_XID = (1 << 32) - 1
 
@@ -21,7 +23,7 @@ _MOST_XID = (1 << 32) - 1
 class Outbox:
     """A switch that takes orders. `take` returns them as bytes to send."""
 
-    def __init__(self, told_apart: Dependence) -> None:
+    def __init__(self, told_apart: ToldApart) -> None:
         self._addition, self._removal = additions(told_apart), removals(told_apart)
         self._pieces: list[bytes] = []
         self.xid = 0
@@ -29,6 +31,8 @@ class Outbox:
         self._unconfirmed: dict[int, tuple[Flow, Arrival | None]] = {}
         self._awaiting_barrier: dict[int, tuple[Flow, Arrival | None]] = {}
         self._polls: dict[int, int] = {}
+        self._sums: dict[int, Stopped] = {}
+        self._to_do: dict[int, Callable[[float], None]] = {}
         self._is_asked = False
 
     def take(self) -> bytes:
@@ -40,10 +44,10 @@ class Outbox:
     # The router's orders
 
     def clear(self) -> None:
-        """Remove every rule, and set the meter up anew. Nothing that was sent before will be answered."""
+        """Remove every rule, and set the meters up anew. Nothing that was sent before will be answered."""
         self._pieces.clear()
-        for of_the_last_connection in (self._unconfirmed, self._awaiting_barrier, self._polls):
-            of_the_last_connection.clear()
+        for under_way in (self._unconfirmed, self._awaiting_barrier, self._polls, self._sums, self._to_do):
+            under_way.clear()
         self._is_asked = False
         for message in messages.clear():
             self.append(message)
@@ -51,6 +55,10 @@ class Outbox:
     def install(self, rule: Rule) -> None:
         """Add a rule that belongs to no flow."""
         self.append(messages.addition(rule))
+
+    def withdraw(self, rule: Rule) -> None:
+        """Remove a rule that belongs to no flow."""
+        self.append(messages.removal(rule))
 
     def add(self, flow: Flow, cookie: int, cause: Arrival | None) -> None:
         """Add a flow's rules, and remember the flow until they are confirmed."""
@@ -62,9 +70,13 @@ class Outbox:
         """Remove a flow's rules, those that were not confirmed as well."""
         self._pieces.append(self._removal(flow, cookie, 0))
 
-    def inject(self, frame: bytes, in_port: int) -> None:
-        """Put a frame back into the pipeline where it came in, marked as decided."""
-        self._pieces.append(injection(frame, in_port))
+    def inject(self, frame: bytes, in_port: int, table: Table) -> None:
+        """Put a frame back into the table that asked for a decision, marked as decided."""
+        self._pieces.append(injection(frame, in_port, table))
+
+    def deliver(self, frame: bytes) -> None:
+        """Put a frame with an external source before the inbound rules, marked as decided."""
+        self._pieces.append(delivery(frame))
 
     def forward(self, frame: bytes) -> None:
         """Send a frame on to its next hop, whichever port that is on."""
@@ -72,13 +84,25 @@ class Outbox:
 
     def send(self, frame: bytes, port: int) -> None:
         """Send a frame of our own out of a port."""
-        self.append(messages.sending(frame, port))
+        self._pieces.append(sending(frame, port))
+
+    def then(self, do: Callable[[float], None]) -> None:
+        """Ask for a confirmation of all orders up to now, after which `do` is to be called."""
+        self.xid = xid = self.xid % _MOST_XID + 1
+        self._to_do[xid] = do
+        self.append(messages.barrier(), xid)
 
     def poll(self, cookie: int) -> None:
         """Ask for the packet counts of all rules with this cookie."""
         self.xid = xid = self.xid % _MOST_XID + 1
         self._polls[xid] = cookie
         self.append(messages.poll(cookie), xid)
+
+    def sum_up(self, why: Stopped) -> None:
+        """Ask how many packets all rules with this cookie have dropped."""
+        self.xid = xid = self.xid % _MOST_XID + 1
+        self._sums[xid] = why
+        self.append(messages.total(why), xid)
 
     # The switch's answers
 
@@ -99,6 +123,10 @@ class Outbox:
         self._is_asked = False
         self._awaiting_barrier.clear()
 
+    def done(self, xid: int) -> Callable[[float], None] | None:
+        """Return what was to be done after the orders that a confirmation is about, if anything."""
+        return self._to_do.pop(xid, None)
+
     def refused(self, xid: int) -> tuple[Flow, Arrival | None] | None:
         """Return the flow whose rule was refused, and the packet that made it; None for any other message."""
         return self._awaiting_barrier.get(xid) or self._unconfirmed.get(xid)
@@ -106,6 +134,15 @@ class Outbox:
     def polled(self, xid: int) -> int | None:
         """Return the cookie whose counts were asked for by this id, which has been answered in full."""
         return self._polls.pop(xid, None)
+
+    def summed_up(self, xid: int) -> Stopped | None:
+        """Return the reason that was asked for by this id."""
+        return self._sums.pop(xid, None)
+
+    @property
+    def is_summing_up(self) -> bool:
+        """Whether a sum that was asked for has not come yet."""
+        return bool(self._sums)
 
     def append(self, message: Any, xid: int = 0) -> None:
         """Add a message of the framework's to what is to be sent."""

@@ -17,32 +17,39 @@ from controller.nat.events import (
     Event,
     FlowCreated,
     FlowEnded,
+    GaveUp,
     LimitReached,
     MappingCreated,
     Resumed,
     ThresholdReached,
 )
-from controller.nat.model import Answer, Flow, Limit, Mapping, Protocol, Side
-from controller.nat.tokens import TokenBucket
+from controller.nat.model import Answer, Flow, Limit, Protocol, Side
 from controller.nat.translator import Nat
-from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
+from controller.nat.unsolicited import Unsolicited
+from controller.nat.verdicts import Drop, Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Ticket
 from controller.openflow.ageing import Ageing
-from controller.openflow.answers import reset, unreachable
-from controller.openflow.frames import ICMP_ECHO_REQUEST, Arp, Ipv4, common
+from controller.openflow.answers import reset
+from controller.openflow.drops import Drops
+from controller.openflow.errors import Errors
+from controller.openflow.fragmenting import MOST_BYTES, Sender
+from controller.openflow.frames import ETHERNET_BYTES, ICMP_ECHO_REQUEST, ICMP_QUERIES, Arp, Ipv4, common
 from controller.openflow.icmp import IcmpError
 from controller.openflow.neighbours import Neighbours
-from controller.openflow.pipeline import Table, base_rules
+from controller.openflow.pipeline import base_rules
+from controller.openflow.reassembly import Reassembly, Whole
+from controller.openflow.rewriting import translated
+from controller.openflow.rules import Stopped, Table
 from controller.openflow.statistics import RuleCount
-from controller.openflow.switch import Arrival, Switch
+from controller.openflow.switch import NO_PORT, Arrival, Datagram, Switch
 from controller.wiring import ControllerConfiguration, Interface
 
 # By names of their own: looking up an enum's member takes as long as a call.
-INSIDE, ICMP, CLASSIFY, FORWARD = Side.INSIDE, Protocol.ICMP, Table.CLASSIFY, Table.FORWARD
+INSIDE, ICMP = Side.INSIDE, Protocol.ICMP
+CLASSIFY, OUTBOUND, INBOUND = Table.CLASSIFY, Table.OUTBOUND, Table.INBOUND
+NEITHER_SIDE: tuple[None, set[int]] = (None, set())
 NO_CAUSES: dict[Flow, Arrival] = {}
-
-ICMP_BURST = 65_536
-"""ICMP errors that may be sent at once: one for each refused packet, when a whole pool is asked for again."""
+TRANSLATED = frozenset(map(int, Protocol))
 
 
 class Router:
@@ -56,30 +63,42 @@ class Router:
         self.limits_reached: Counter[Limit] = Counter()
         self.thresholds_reached = 0
         self.packet_ins_known_mappings = 0
-        self.dropped_fragments = 0
-        self._icmp_tokens = TokenBucket(settings.icmp_rate, max(ICMP_BURST, settings.icmp_rate), now=0.0)
-        self._neighbours = Neighbours(configuration, switch)
+        self.dropped_protocol_packets = 0
+        self.drops = Drops()
+        self.errors = Errors(settings, switch)
+        self.neighbours = Neighbours(configuration, switch)
+        self.reassembly = Reassembly(settings.fragments_limit, settings.in_force("fragment_min_timeout"))
+        self._sender = Sender(configuration, self.neighbours.routes, switch)
+        self._room = configuration.largest_outbound or MOST_BYTES
+        self._usual = self._room + ETHERNET_BYTES
+        self._unsolicited: Unsolicited[Arrival] = Unsolicited(settings.in_force("tcp_in_syn_timeout"))
         self._ageing = Ageing()
         self._held: dict[Ticket, list[Arrival]] = {}
         self._interfaces = {interface.port: interface for interface in configuration.interfaces}
-        self._sides = {port: interface.side for port, interface in self._interfaces.items()}
         self._own = {int(address) for address in configuration.own}
+        self._addresses = {int(interface.address.ip) for interface in configuration.interfaces}
+        self._external = {int(address) for address in settings.external_addresses}
+        self._ours = self._own | self._external
+        # By port, its side, and the destinations there that are not simply beyond the NAT.
+        apart = {Side.INSIDE: self._ours, Side.OUTSIDE: self._own}
+        self._sides = {port: (each.side, apart[each.side]) for port, each in self._interfaces.items()}
 
     def connected(self, now: float) -> None:
         """Fill a switch's tables, whatever it held before."""
         self.nat.counts_restarted(now)
         self._switch.clear()
+        self.drops.restarted()
         for rule in base_rules(self._configuration):
             self._switch.install(rule)
-        self._neighbours.install()
+        self.neighbours.install()
         for flow in self.nat.flows():
             if flow.mapping.protocol is not Protocol.ICMP:
                 self._switch.add(flow, self._ageing.cookie(flow), None)
 
     def packet_in(self, table: Table, in_port: int, frame: bytes, now: float) -> None:
         """Decide on a frame that the rules of `table` sent to the controller."""
-        packet, side = common(frame), self._sides.get(in_port)
-        if packet is None or side is None or table is FORWARD or packet.destination >> 16 in self._own:
+        packet, (side, apart) = common(frame), self._sides.get(in_port, NEITHER_SIDE)
+        if packet is None or side is None or table > INBOUND or packet.destination >> 16 in apart:
             self._uncommon(table, in_port, frame, now)
         else:
             self._translate(table, side, Arrival(frame, in_port, packet), now)
@@ -88,40 +107,99 @@ class Router:
         """Decide on anything that is not simply a packet to be translated."""
         arp, ip, interface = Arp.parse(frame), Ipv4.parse(frame), self._interfaces.get(in_port)
         if ip is not None and table is Table.FORWARD:
-            self._neighbours.resolve(frame, ip.destination, now)
+            self.neighbours.resolve(frame, ip.destination, now)
+        elif in_port == NO_PORT and ip is not None:
+            self._hairpinned(ip, now)
         elif interface is None:
             return  # the switch's own port
         elif arp is not None:
-            self._neighbours.arp(arp, interface)
-        elif ip is None:
-            return  # too short to be anything
+            self.neighbours.arp(arp, interface, now)
+        elif ip is None or not ip.is_sound:
+            self.drops.invalid += 1
+        elif table is Table.EXPIRED and not self._is_for_us(ip, interface.side):
+            self.drops.expired += 1
+            self.errors.expired(ip, interface, now)
+        elif table is Table.UNROUTED:
+            self.drops.unrouted += 1
+            self.errors.unrouted(ip, interface, now)
         elif ip.is_fragment:
-            self.dropped_fragments += 1
-        elif ip.destination in self._own:
-            self._answer(ip, interface)
-        elif (packet := ip.packet()) is not None:
-            # Queries are asked from inside, and answered from outside.
-            is_query, is_inside = ip.icmp_type == ICMP_ECHO_REQUEST, interface.side is Side.INSIDE
-            if packet.protocol is not Protocol.ICMP or is_query == is_inside:
-                self._translate(table, interface.side, Arrival(frame, in_port, packet), now)
-        elif (error := IcmpError.parse(ip)) is not None:
-            self._translate_error(interface.side, error)
+            self._reassemble(ip, interface, now)
+        else:
+            self._whole(table, ip, interface, now)
 
-    def _answer(self, ip: Ipv4, interface: Interface) -> None:
-        """Answer a ping to the gateway itself, for hosts of the network that it comes from."""
-        if ip.icmp_type == ICMP_ECHO_REQUEST and ip.comes_from(interface.address.network):
-            self._switch.forward(ip.echo_reply())
+    def _reassemble(self, ip: Ipv4, interface: Interface, now: float) -> None:
+        """Decide on a packet when all its fragments have come."""
+        whole = self.reassembly.add(interface.port, ip, now)
+        if whole is None:
+            return
+        if whole.ip.is_sound:
+            table = OUTBOUND if interface.side is INSIDE else INBOUND
+            self._whole(table, whole.ip, interface, now, whole)
+        else:
+            self.drops.invalid += 1
+
+    def _whole(
+        self, table: Table, ip: Ipv4, interface: Interface, now: float, came_as: Whole | None = None
+    ) -> None:
+        """Decide on a whole packet. `came_as` is how it came, if it came in fragments."""
+        side, most = interface.side, None if came_as is None else came_as.most
+        first = ip if came_as is None else came_as.first
+        if self._is_for_us(ip, side):
+            self._answer(ip, first, most, now)
+        elif ip.protocol not in TRANSLATED:
+            self.dropped_protocol_packets += 1
+        elif side is INSIDE and table is not CLASSIFY and not self._may_go_on(ip, first, most, now):
+            return
+        elif (packet := ip.packet()) is not None:
+            if packet.protocol is not ICMP and came_as is None and table is not Table.LARGE:
+                self._translate(table, side, Arrival(ip.frame, interface.port, packet), now)
+            # Queries are asked from inside, and answered from outside.
+            elif packet.protocol is not ICMP or (ip.icmp_type in ICMP_QUERIES) == (side is INSIDE):
+                self._decide(side, Datagram(ip.frame, interface.port, packet, first, most), now)
+        elif (error := IcmpError.parse(ip)) is not None:
+            self._translate_error(side, error, now, most)
+
+    def _may_go_on(self, ip: Ipv4, first: Ipv4, most: int | None, now: float) -> bool:
+        """Whether a packet from inside may get where it is to go. If it may not, it takes no port."""
+        if ip.destination in self._external and (packet := ip.packet()) is not None:
+            is_mapped = self.nat.is_mapped(packet.protocol, packet.destination)
+            self.nat.counters[packet.protocol].dropped_unmapped_packets += not is_mapped
+            return is_mapped
+        if not self._exceeds(ip, most):
+            return True
+        if ip.dont_fragment:
+            self.errors.too_large(first, self._configuration.inside, self._room, now)
+        return not ip.dont_fragment
+
+    def _exceeds(self, ip: Ipv4, most: int | None) -> bool:
+        """Whether a packet from inside, or its largest fragment, is more than its link has room for."""
+        return (most or ip.size) > self._room and ip.destination not in self._ours
+
+    def _is_for_us(self, ip: Ipv4, side: Side) -> bool:
+        """Whether a packet is for the gateway itself: also a ping to an address that the NAT has as well.
+
+        The outside reaches the addresses of the gateway's links, and the inside all of the NAT's, too.
+        """
+        if ip.is_fragment or ip.icmp_type != ICMP_ECHO_REQUEST:
+            return ip.destination in self._own
+        return ip.destination in (self._ours if side is INSIDE else self._addresses)
+
+    def _answer(self, ip: Ipv4, first: Ipv4, most: int | None, now: float) -> None:
+        """Answer a packet to the gateway itself: a ping, at any of its addresses (RFC 1812 section 4.3.3.6)."""
+        if ip.icmp_type == ICMP_ECHO_REQUEST:
+            self._sender.forward(ip.echo_reply(), most)
+        else:
+            self.errors.not_served(ip, first, now)
 
     # Packets
 
     def _translate(self, table: Table, side: Side, arrival: Arrival, now: float) -> None:
         packet = arrival.packet
         if table is CLASSIFY:
-            self.nat.observe(side, packet, now)  # the copy of a segment that passes without us
-            self._follow(now)
+            self._observe(side, arrival, now)
             return
         verdict = self.nat.outbound(packet, now) if side is INSIDE else self.nat.inbound(packet, now)
-        if type(verdict) is not Translate or packet.protocol is ICMP:
+        if type(verdict) is not Translate:
             self._do(verdict, side, arrival, now)
             return
         # The same as `_do` for nearly all packets, in two calls less.
@@ -129,7 +207,35 @@ class Router:
             self._follow(now, verdict.flow, arrival if side is INSIDE else None)
         if not verdict.created:
             self.packet_ins_known_mappings += not packet.opens_connection
-        self._switch.inject(arrival.frame, arrival.in_port)
+        self._switch.inject(arrival.frame, arrival.in_port, table)
+
+    def _observe(self, side: Side, arrival: Arrival, now: float) -> None:
+        """Take note of the copy of a segment that passes by rules, through both mappings if it stays inside.
+
+        One that its link has no room for comes again.
+        """
+        packet = arrival.packet
+        if side is INSIDE and len(arrival.frame) > self._usual and self._exceeds(arrival.ip, None):
+            return
+        self.nat.observe(side, packet, now)
+        if side is INSIDE and packet.destination.address in self._external:
+            flow = self.nat.outbound_flow(packet.protocol, packet.source, packet.destination)
+            if flow is not None:
+                self.nat.observe(Side.OUTSIDE, packet._replace(source=flow.mapping.external), now)
+        self._follow(now)
+
+    def _hairpinned(self, ip: Ipv4, now: float) -> None:
+        """Let a packet in that an outbound rule has translated, and that no inbound rule takes."""
+        packet = ip.packet()
+        if not ip.is_sound:
+            self.drops.invalid += 1
+        elif packet is not None and packet.protocol is not ICMP:
+            self._do(self.nat.inbound(packet, now), Side.OUTSIDE, Arrival(ip.frame, NO_PORT, packet), now)
+
+    def _decide(self, side: Side, datagram: Datagram, now: float) -> None:
+        """Decide on a packet that no rule forwards."""
+        nat, packet = self.nat, datagram.packet
+        self._do(nat.outbound(packet, now) if side is INSIDE else nat.inbound(packet, now), side, datagram, now)
 
     def _do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Carry out a verdict, after what else happened, so that an injected packet meets the new rules."""
@@ -146,60 +252,116 @@ class Router:
     def _conclude(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Send the packet itself on, or send its sender the answer."""
         if isinstance(verdict, Translate):
-            if arrival.packet.protocol is ICMP:
-                self._forward_query(side, verdict.flow.mapping, arrival.ip)
+            flow = verdict.flow
+            if not isinstance(arrival, Datagram):
+                self._reenter(side, arrival)
+            elif arrival.packet.protocol is ICMP:
+                self._forward(side, flow, arrival, now)
             else:
-                self._switch.inject(arrival.frame, arrival.in_port)
+                self._switch.then(lambda later: self._forward(side, flow, arrival, later))
         elif isinstance(verdict, Refuse):
             self._answer_refused(verdict.answer, arrival, now)
+        elif isinstance(verdict, Drop) and side is Side.OUTSIDE and arrival.packet.opens_connection:
+            self._unsolicited.remember(arrival.packet.destination, arrival.packet.source, arrival, now)
 
-    def _forward_query(self, side: Side, mapping: Mapping, ip: Ipv4) -> None:
-        """Translate an ICMP query here: OpenFlow cannot set its identifier."""
-        if side is Side.INSIDE:
-            external = mapping.external
-            self._switch.forward(ip.query(source=external.address, identifier=external.port))
+    def _reenter(self, side: Side, arrival: Arrival) -> None:
+        """Put a packet back into the table that has asked for a decision."""
+        if arrival.in_port == NO_PORT:
+            self._switch.deliver(arrival.frame)
         else:
-            internal = mapping.internal
-            self._switch.forward(ip.query(destination=internal.address, identifier=internal.port))
+            self._switch.inject(arrival.frame, arrival.in_port, OUTBOUND if side is INSIDE else INBOUND)
+
+    def _forward(self, side: Side, flow: Flow, datagram: Datagram, now: float) -> None:
+        """Translate a packet here and send it on, unless the switch has refused the rules of its flow."""
+        mapping = flow.mapping
+        if not flow.is_live:
+            return
+        if side is not INSIDE:
+            self._sender.forward(translated(datagram.ip, destination=mapping.internal), datagram.most)
+            return
+        frame, packet = translated(datagram.ip, source=mapping.external), datagram.packet
+        if packet.destination.address not in self._external:
+            self._sender.forward(frame, datagram.most)
+            return
+        packet = packet._replace(source=mapping.external)
+        self._decide(Side.OUTSIDE, Datagram(frame, NO_PORT, packet, datagram.first, datagram.most), now)
 
     def _answer_refused(self, answer: Answer, arrival: Arrival, now: float) -> None:
         """Send an answer to the sender of a refused packet, where it may be sent."""
         counters = self.nat.counters[arrival.packet.protocol]
-        if answer is Answer.ICMP and self._icmp_tokens.take(now):
-            own = int(self._interfaces[arrival.in_port].address.ip)
-            frame = unreachable(arrival.ip, code=self._configuration.settings.icmp_code, source=own)
-            if frame is not None:
-                counters.icmp_sent += 1
-                self._switch.forward(frame)
+        if answer is Answer.ICMP:
+            interface = self._interfaces[arrival.in_port]
+            counters.icmp_sent += self.errors.refused(arrival.quoted, interface, now)
         elif answer is Answer.RESET:
             frame = reset(arrival.ip)
             if frame is not None:
                 counters.resets_sent += 1
                 self._switch.forward(frame)
 
-    def _translate_error(self, side: Side, error: IcmpError) -> None:
-        """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5). It changes no mapping."""
+    def _unresolved(self, frame: bytes, now: float) -> None:
+        """Answer a packet whose next hop is silent. The NAT translates the answer back, if it must."""
+        ip, routes = Ipv4.parse(frame), self.neighbours.routes
+        answer = None if ip is None else self.errors.unresolved(ip, self._configuration.inside, now)
+        if ip is None or answer is None:
+            return
+        if routes.is_inside(ip.source):
+            self._switch.forward(answer.frame)
+        elif (error := IcmpError.parse(answer)) is not None:
+            self._translate_error(INSIDE if routes.is_inside(ip.destination) else Side.OUTSIDE, error, now)
+
+    def _answer_unsolicited(self, now: float) -> None:
+        """Send an ICMP error about each SYN from outside whose time for a simultaneous open is over."""
+        for arrival in self._unsolicited.due(now):
+            answer = self.errors.unsolicited(arrival.quoted, now)
+            if answer is None:
+                continue
+            self.nat.counters[arrival.packet.protocol].icmp_sent += 1
+            if arrival.in_port != NO_PORT:
+                self._switch.forward(answer.frame)
+            elif (error := IcmpError.parse(answer)) is not None:
+                self._translate_error(Side.OUTSIDE, error, now)  # to the inside host that has sent it
+
+    def _translate_error(self, side: Side, error: IcmpError, now: float, most: int | None = None) -> None:
+        """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5). It changes no mapping.
+
+        An inside host that sends one about what it still waits for has given up.
+        """
         about = error.embedded
         if side is Side.OUTSIDE:
             flow = self.nat.inbound_flow(about.protocol, about.source, about.destination)
             if flow is not None:
                 internal = flow.mapping.internal
-                self._switch.forward(
-                    error.translated(outer_destination=internal.address, embedded_source=internal)
-                )
+                frame = error.translated(outer_destination=internal.address, embedded_source=internal)
+                self._sender.forward(frame, most)
         else:
             flow = self.nat.outbound_flow(about.protocol, about.destination, about.source)
-            if flow is not None:
+            if flow is None:
+                self.nat.gave_up(about.protocol, about.destination, about.source)
+                self._follow(now)
+            else:
                 external = flow.mapping.external
-                self._switch.forward(
-                    error.translated(outer_source=external.address, embedded_destination=external)
-                )
+                frame = error.translated(outer_source=external.address, embedded_destination=external)
+                self._pass_on_error(frame, error, now, most)
+
+    def _pass_on_error(self, frame: bytes, error: IcmpError, now: float, most: int | None) -> None:
+        """Send on an error from inside: to the outside, or to the inside host that its destination stands for.
+
+        Then it is about what that host has sent (RFC 5508 REQ-7).
+        """
+        ip = Ipv4.parse(frame) if error.outer.destination in self._external else None
+        if ip is None:
+            self._sender.forward(frame, most)
+        elif (again := IcmpError.parse(ip)) is not None:
+            self._translate_error(Side.OUTSIDE, again, now, most)
 
     # Time, and what the switch reports
 
     def tick(self, now: float) -> None:
         """End what is over by `now`, and ask for the counts of what may be idle."""
-        self._neighbours.tick(now)
+        for frame in self.neighbours.tick(now):
+            self._unresolved(frame, now)
+        self.reassembly.tick(now)
+        self._answer_unsolicited(now)
         deadline = self.nat.next_deadline
         if deadline is None or deadline > now:
             return
@@ -229,6 +391,11 @@ class Router:
         )
         self._follow(now)
 
+    def sum_up(self) -> None:
+        """Ask for the counts of what rules drop before the NAT sees it."""
+        for why in Stopped:
+            self._switch.sum_up(why)
+
     def flush(self, now: float) -> None:
         """End every mapping, after which packets that wait go on."""
         self.nat.flush(now)
@@ -252,10 +419,13 @@ class Router:
         events = self.nat.events
         others: list[Arrival] = []
         causes = self._held_causes() if self._held else NO_CAUSES
+        unsolicited = self._unsolicited.remembered
         while events:
             event = events.popleft()
             if type(event) is FlowCreated:
                 flow = event.flow
+                if unsolicited:
+                    self._unsolicited.opened(flow)
                 if flow.mapping.protocol is not ICMP:
                     of_flow = cause if flow is made else causes.get(flow)
                     self._switch.add(flow, self._ageing.add(flow, now), of_flow)
@@ -267,7 +437,10 @@ class Router:
             self._do(self.nat.outbound(arrival.packet, now), INSIDE, arrival, now)
 
     def _held_causes(self) -> dict[Flow, Arrival]:
-        """Return the held packets that made new flows, by their flows."""
+        """Forget the held packets that are wanted no more. Return those that made new flows, by their flows."""
+        for event in self.nat.events:
+            if isinstance(event, GaveUp):
+                self._let_go(event)
         return {
             event.verdict.flow: self._held[event.ticket][0]
             for event in self.nat.events
@@ -282,6 +455,13 @@ class Router:
         for arrival in arrivals[:decided]:
             self._conclude(event.verdict, Side.INSIDE, arrival, now)
         return arrivals[decided:]
+
+    def _let_go(self, event: GaveUp) -> None:
+        """Forget a packet that was held."""
+        held = self._held[event.ticket]
+        del held[event.place]
+        if not held:
+            del self._held[event.ticket]
 
     def _note(self, event: Event) -> None:
         if isinstance(event, FlowEnded):

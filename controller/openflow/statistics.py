@@ -11,7 +11,7 @@ import struct
 from typing import NamedTuple
 
 from controller.nat.model import Endpoint, Protocol
-from controller.openflow.pipeline import Table
+from controller.openflow.rules import Table
 
 _ENTRY = struct.Struct("!HB29xQ")
 """Of an ofp_flow_stats: length, table, then the packet count."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from controller.nat.model import Limit, Protocol
 from controller.openflow.router import Router
+from controller.openflow.rules import Stopped
 
 GAUGES_EVERY_S = 0.1
 QUOTAS = [limit for limit in Limit if limit not in (Limit.PORTS, Limit.POOL)]
@@ -42,15 +43,28 @@ class Telemetry:
 def gauges(router: Router) -> dict[str, Any]:
     """Return a router's gauges now: a table for each protocol, and what concerns all protocols."""
     nat, reached = router.nat, router.limits_reached
+    drops, neighbours = router.drops, router.neighbours
     return {
         **{protocol.name.lower(): _of_protocol(router, protocol) for protocol in Protocol},
         "total_sessions": nat.total_sessions,
         "total_active_subscribers": len(nat.limits.subscribers),
         "packet_ins_known_mappings": router.packet_ins_known_mappings,
-        "dropped_fragments": router.dropped_fragments,
+        "dropped_martian_packets": drops.by_rules(Stopped.MARTIAN),
+        "dropped_spoofed_packets": drops.by_rules(Stopped.SPOOFED),
+        "dropped_invalid_packets": drops.invalid,
+        "dropped_expired_packets": drops.expired,
+        "dropped_unrouted_packets": drops.unrouted,
+        "dropped_unresolved_packets": neighbours.dropped,
+        "ignored_arp_messages": neighbours.ignored,
+        "neighbours": len(neighbours),
+        "icmp_errors_sent": router.errors.sent,
+        "fragments_waiting": router.reassembly.waiting,
+        "dropped_fragments": router.reassembly.dropped,
+        "dropped_protocol_packets": router.dropped_protocol_packets,
         "nat_addresses_exhausted": reached[Limit.POOL],
         "nat_ports_exhausted": reached[Limit.PORTS],
         **{f"quota_exceeded_{limit.name.lower()}": reached[limit] for limit in QUOTAS},
+        "quota_exceeded_fragments": router.reassembly.times_full,
         "threshold_reached": router.thresholds_reached,
     }
 

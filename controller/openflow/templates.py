@@ -17,9 +17,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from controller.nat.model import Dependence, Endpoint, Flow, Mapping, Protocol
+from controller.nat.model import Endpoint, Flow, Mapping, Protocol
 from controller.openflow import messages
-from controller.openflow.pipeline import Rule, rules_of
+from controller.openflow.pipeline import ToldApart, rules_of
+from controller.openflow.rules import Rule, Table
 
 ForFlow = Callable[[Flow, int, int], bytes]
 """Makes the messages for a flow, with a cookie and a transaction id."""
@@ -58,17 +59,17 @@ class Template(NamedTuple):
         return cls((*constants, blank[at:]), itemgetter(*order, len(holes)), struct.Struct(form).pack)
 
 
-def additions(told_apart: Dependence) -> ForFlow:
+def additions(told_apart: ToldApart) -> ForFlow:
     """Return the function that makes the messages to add flows' rules; `told_apart` is how flows differ."""
     return _for_flows(messages.addition, told_apart)
 
 
-def removals(told_apart: Dependence) -> ForFlow:
+def removals(told_apart: ToldApart) -> ForFlow:
     """Return the function that makes the messages to remove them."""
     return _for_flows(messages.removal, told_apart)
 
 
-def _for_flows(message: Callable[[Rule], Any], told_apart: Dependence) -> ForFlow:
+def _for_flows(message: Callable[[Rule], Any], told_apart: ToldApart) -> ForFlow:
     """Return the function that makes a message for each rule of a flow, all with the same transaction id."""
     templates = [
         {protocol: _of_flow(message, protocol, one, told_apart) for protocol in (Protocol.TCP, Protocol.UDP)}
@@ -86,7 +87,7 @@ def _for_flows(message: Callable[[Rule], Any], told_apart: Dependence) -> ForFlo
 
 
 def _of_flow(
-    message: Callable[[Rule], Any], protocol: Protocol, is_inbound_only: bool, told_apart: Dependence
+    message: Callable[[Rule], Any], protocol: Protocol, is_inbound_only: bool, told_apart: ToldApart
 ) -> Template:
     def make(xid: int, cookie: int, *ends: int) -> bytes:
         internal, external, peer = (Endpoint(*ends[at : at + 2]) for at in (0, 2, 4))
@@ -98,21 +99,30 @@ def _of_flow(
     return Template.of(make, (4, 8, 4, 2, 4, 2, 4, 2))
 
 
-def injection(frame: bytes, in_port: int) -> bytes:
-    """Return the message that puts a frame back where it came in."""
-    return _head(messages.injection, in_port, len(frame)) + frame
+def injection(frame: bytes, in_port: int, table: Table) -> bytes:
+    """Return the message that puts a frame back into a table."""
+    return _head(messages.injection, len(frame), in_port, table) + frame
+
+
+def delivery(frame: bytes) -> bytes:
+    """Return the message that puts a frame with an external source before the inbound rules."""
+    return _head(messages.delivery, len(frame)) + frame
 
 
 def forwarding(frame: bytes) -> bytes:
     """Return the message that sends a frame on to its next hop."""
-    return _head(messages.forwarding, None, len(frame)) + frame
+    return _head(messages.forwarding, len(frame)) + frame
+
+
+def sending(frame: bytes, port: int) -> bytes:
+    """Return the message that sends a frame out of a port."""
+    return _head(messages.sending, len(frame), port) + frame
 
 
 @lru_cache(maxsize=_HEADS)
-def _head(message: Callable[..., Any], in_port: int | None, size: int) -> bytes:
+def _head(message: Callable[..., Any], size: int, *where: int) -> bytes:
     """Return a packet-out up to its frame, which is `size` bytes long."""
-    frame = bytes(size)
-    made = messages.serialised(message(frame) if in_port is None else message(frame, in_port))
+    made = messages.serialised(message(bytes(size), *where))
     return made[: len(made) - size]
 
 

@@ -24,10 +24,12 @@ from controller.settings.values import (
     SECONDS,
     Addresses,
     AllocatorName,
+    Destinations,
     IcmpCode,
     Off,
     PolicyName,
     PoolingName,
+    StaticMappings,
     described,
     limit,
     seconds,
@@ -55,6 +57,13 @@ class Keys(BaseModel):
         "off",
         "when mappings may share an external port: never, toward different addresses, or different endpoints",
         source="RFC 7857 section 3",
+    )
+
+    source_validation: bool = described(
+        True,
+        "whether an inside host may send only from its own addresses, at its own port of the LAN",
+        source="RFC 2827, RFC 7513",
+        strict=True,
     )
 
     # The pool
@@ -99,6 +108,20 @@ class Keys(BaseModel):
         60, "idle time after which a block may be given to another subscriber", source="RFC 8512 port-set-timeout"
     )
 
+    static_mappings: StaticMappings = described(
+        [],
+        "mappings that are there from the start and never end, such as `tcp 192.0.2.1:8080 10.0.0.1:80`: the "
+        "external endpoint, and the inside one that everybody reaches by it",
+        source="RFC 8512 mapping-entry, type static",
+        allowed="a list of: tcp or udp, external endpoint, internal endpoint",
+    )
+    untranslated_destinations: Destinations = described(
+        [],
+        "networks outside to and from which packets pass untranslated, such as `198.51.100.0/24`",
+        source="RFC 6888 REQ-6",
+        allowed="a list of networks",
+    )
+
     # Limits
 
     port_quota: int | None = limit(
@@ -137,6 +160,16 @@ class Keys(BaseModel):
         "rules for mappings that each NAT table of the switch may hold",
         source="Open vSwitch Flow_Table flow_limit",
         unit="rules",
+    )
+    fragments_limit: int = described(
+        4096,
+        "fragments that may wait at once for the rest of their packets; with one more, the packet that has waited "
+        "longest is dropped",
+        source="RFC 8512 fragments-limit, RFC 7659 natv2InstanceLimitPendingFragments",
+        unit="fragments",
+        strict=True,
+        ge=0,
+        le=MOST_HELD_PACKETS,
     )
     pool_usage_low: float = described(
         60,
@@ -195,6 +228,15 @@ class Keys(BaseModel):
         ge=1,
         le=MOST_HELD_PACKETS,
     )
+    evict_only_idle_for: float = described(
+        0,
+        "idle time before which evict-lru ends no mapping; if it may end none, the fallback applies",
+        source="lastport, RFC 6888 REQ-11D",
+        unit=SECONDS,
+        strict=True,
+        ge=0,
+        le=LONGEST_S,
+    )
     fallback: Literal["drop", "icmp", "reset"] = described(
         "drop", "what becomes of a packet for which holding or evicting did not help", source="lastport"
     )
@@ -205,6 +247,15 @@ class Keys(BaseModel):
     icmp_timeout: float = seconds(60, "idle time after which an ICMP query mapping ends", source="RFC 5508 REQ-2")
     tcp_idle_timeout: float = seconds(
         7440, "idle time after which an established TCP connection ends", source="RFC 5382 REQ-5"
+    )
+    tcp_in_syn_timeout: float | None = described(
+        6,
+        "time after which a SYN from outside that is not let in is answered by an ICMP error; null: never",
+        source="RFC 5382 REQ-4, RFC 8512 tcp-in-syn-timeout",
+        unit=SECONDS,
+        strict=True,
+        gt=0,
+        le=LONGEST_S,
     )
     tcp_trans_open_timeout: float = seconds(
         240,
@@ -218,6 +269,11 @@ class Keys(BaseModel):
     )
     tcp_rst_timeout: float = seconds(
         240, "time that a TCP connection is kept after a RST", source="RFC 7857 section 2.2"
+    )
+    fragment_min_timeout: float = seconds(
+        15,
+        "time that a packet's fragments wait for the rest",
+        source="RFC 8512 fragment-min-timeout, RFC 791 section 3.2",
     )
     hold_down_timeout: float = described(
         120,

@@ -10,18 +10,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address
 from typing import Any
 
 from pydantic import model_validator
 
-from controller.nat.model import Answer, Dependence, Protocol
+from controller.nat.model import Answer, Dependence, Endpoint, Protocol
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.pooling import POOLINGS
 from controller.nat.tcp import TcpTimer
 from controller.settings import strategies
 from controller.settings.keys import Keys
 from controller.settings.profiles import EXPLAINED
-from controller.settings.values import FIRST_PORT, SECONDS
+from controller.settings.values import FIRST_PORT, SECONDS, static_mapping
 
 PORT_REST_S = 0.5
 """The time for which a freed port rests: a switch's cache outlives its rules by some tens of milliseconds."""
@@ -65,11 +66,42 @@ class Settings(Keys):
                 "port_allocation_type='blocks': there would be no whole block; "
                 f"take at most {self.ports}, such as port_set_size={max(1, self.ports // 8)}"
             )
+        yield from self._static_contradictions()
+        for network in self.untranslated_destinations:
+            inner = [str(address) for address in self.external_addresses if address in network]
+            if inner:
+                yield (
+                    f"setting untranslated_destinations=[{network}] is not possible with the external address "
+                    f"{inner[0]}, which is in it; take networks of outside hosts"
+                )
         if self.pool_usage_low >= self.pool_usage_high:
             yield (
                 f"setting pool_usage_low={self.pool_usage_low:g} is not possible with "
                 f"pool_usage_high={self.pool_usage_high:g}: usage would be low and high at once; "
                 "take a pool_usage_low below pool_usage_high"
+            )
+
+    def _static_contradictions(self) -> Iterator[str]:
+        taken: set[tuple[Protocol, Endpoint]] = set()
+        for text in self.static_mappings:
+            protocol, external, internal = static_mapping(text)
+            setting = f"setting static_mappings=[{text}] is not possible"
+            if IPv4Address(external.address) not in self.external_addresses:
+                addresses = ", ".join(map(str, self.external_addresses))
+                yield f"{setting}: {external} is at no external address; take one of {addresses}"
+            if not FIRST_PORT <= external.port < FIRST_PORT + self.ports:
+                last = FIRST_PORT + self.ports - 1
+                yield f"{setting} with ports={self.ports}: take an external port from {FIRST_PORT} to {last}"
+            if IPv4Address(internal.address) in self.external_addresses:
+                yield f"{setting}: {internal} is at an external address; take an inside host's"
+            for endpoint in (external, internal):
+                if (protocol, endpoint) in taken:
+                    yield f"{setting}: {endpoint} has another static mapping; take one for each endpoint"
+                taken.add((protocol, endpoint))
+        if self.static_mappings and self.mapping_type != "eim":
+            yield (
+                f"setting static_mappings is not possible with mapping_type={self.mapping_type!r}: a static "
+                "mapping serves its inside endpoint toward every destination; take mapping_type=eim"
             )
 
     def for_nat(self) -> NatSettings:
@@ -86,7 +118,7 @@ class Settings(Keys):
         value = getattr(self, key)
         extra = type(self).model_fields[key].json_schema_extra
         is_time = isinstance(extra, dict) and extra.get("unit") == SECONDS
-        return value * self.time_scale if is_time else value
+        return value * self.time_scale if is_time and value is not None else value
 
     def _looked_up(self) -> dict[str, Any]:
         """Return the core's settings that are classes, enums and tables, or that have another name here."""
@@ -109,6 +141,7 @@ class Settings(Keys):
             "port_quotas": {each: getattr(self, f"port_quota_{each.name.lower()}") for each in Protocol},
             "tcp_timeouts": {timer: self.in_force(timer.value) for timer in TcpTimer},
             "rest": PORT_REST_S,
+            "static_mappings": tuple(map(static_mapping, self.static_mappings)),
         }
 
     @functools.cached_property

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from controller.nat.model import Endpoint, Protocol, StaticMapping
 from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.strategies.pooling import POOLINGS
@@ -21,6 +22,9 @@ FIRST_PORT = 1024
 MOST_PORTS = 65536 - FIRST_PORT
 FIRST_EXTERNAL_ADDRESS = ipaddress.IPv4Address("192.0.2.1")
 MOST_EXTERNAL_ADDRESSES = 254
+MOST_PORT = 65535
+MOST_STATIC_MAPPINGS = 1024
+MOST_DESTINATIONS = 16
 
 SECONDS = "s"
 """The unit of a time, which `time_scale` multiplies."""
@@ -108,6 +112,40 @@ def _of_a_host(address: ipaddress.IPv4Address) -> ipaddress.IPv4Address:
     return address
 
 
+def _listed(value: object) -> object:
+    """Return a list of the one value that was given, or any other value as it is."""
+    return [value] if isinstance(value, str) else value
+
+
+def static_mapping(text: str) -> StaticMapping:
+    """Read `tcp 192.0.2.1:8080 10.0.0.1:80`. Raises ValueError for anything else."""
+    words = text.split()
+    if len(words) != 3 or words[0] not in ("tcp", "udp"):
+        raise ValueError(f"{text!r} is none; write tcp or udp, the external endpoint, and the internal one")
+    ends = []
+    for word in words[1:]:
+        address, _, port = word.partition(":")
+        if not port.isdecimal() or not 1 <= int(port) <= MOST_PORT:
+            raise ValueError(f"{word!r} is no endpoint; write an address and a port from 1 to {MOST_PORT}")
+        ends.append(Endpoint(int(_of_a_host(ipaddress.IPv4Address(address))), int(port)))
+    return StaticMapping(Protocol[words[0].upper()], *ends)
+
+
+def _written_static(text: str) -> str:
+    protocol, external, internal = static_mapping(text)
+    return f"{protocol.name.lower()} {external} {internal}"
+
+
+def _destination(written: object) -> ipaddress.IPv4Network:
+    try:
+        network = ipaddress.IPv4Network(str(written))
+    except ValueError as error:
+        raise ValueError(f"{error}; write a network, such as 198.51.100.0/24") from None
+    if network.prefixlen == 0 or network.is_multicast or network.is_loopback or network.is_reserved:
+        raise ValueError(f"{network} is no network of hosts outside; choose one, such as 198.51.100.0/24")
+    return network
+
+
 def _icmp_code(value: int) -> int:
     if value not in ICMP_CODES:
         raise ValueError(f"choose from: {', '.join(map(str, ICMP_CODES))}")
@@ -128,4 +166,14 @@ AllocatorName = Annotated[str, _named(ALLOCATORS, or_file=True)]
 PolicyName = Annotated[str, _named(POLICIES, or_file=True)]
 PoolingName = Annotated[str, _named(POOLINGS, or_file=False)]
 Off = BeforeValidator(_word)
+StaticMappings = Annotated[
+    list[Annotated[str, AfterValidator(_written_static)]],
+    BeforeValidator(_listed),
+    Field(max_length=MOST_STATIC_MAPPINGS),
+]
+Destinations = Annotated[
+    list[Annotated[ipaddress.IPv4Network, BeforeValidator(_destination)]],
+    BeforeValidator(_listed),
+    Field(max_length=MOST_DESTINATIONS),
+]
 IcmpCode = Annotated[int, AfterValidator(_icmp_code)]

@@ -126,6 +126,20 @@ def unset(*keys: str, why: str) -> Requirement:
     return Requirement(f"no {' and no '.join(keys)}: {why}", unmet, Of.SETTINGS)
 
 
+def whole_pool() -> Requirement:
+    """Need a NAT that translates everything, and whose ports are all for those who ask."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        for key in ("static_mappings", "untranslated_destinations"):
+            if value := getattr(asked.settings, key):
+                shown = f"[{', '.join(map(str, value))}]"
+                return Refusal(key, shown, "every port of the pool and every connection counts", f"{key}=[]")
+        return None
+
+    keys = "no static_mappings and no untranslated_destinations"
+    return Requirement(f"{keys}: every port of the pool and every connection counts", unmet, Of.SETTINGS)
+
+
 def decides_at_once(why: str) -> Requirement:
     """Need a NAT that neither holds nor evicts when its ports have run out, because `why`."""
 

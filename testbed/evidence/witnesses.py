@@ -47,13 +47,20 @@ class LeakWitness:
     """Counts frames with an inside source address that arrive at an outside host, or pass a gateway's uplink.
 
     The kernel counts every frame that passes its packet filter, whether it is read or not, so the number is right
-    at any rate. The frames that are read show whose they are.
+    at any rate. The frames that are read show whose they are. Frames to the networks `but_to` do not count.
     """
 
     def __init__(
-        self, netns: str, interface: str, inside: Collection[ipaddress.IPv4Network], *, leaving: bool = False
+        self,
+        netns: str,
+        interface: str,
+        inside: Collection[ipaddress.IPv4Network],
+        *,
+        but_to: Collection[ipaddress.IPv4Network] = (),
+        leaving: bool = False,
     ) -> None:
-        self._socket = _listening(netns, interface, _from(inside), _ETH_P_ALL if leaving else _ETH_P_IP)
+        program = _from(inside, but_to=but_to)
+        self._socket = _listening(netns, interface, program, _ETH_P_ALL if leaving else _ETH_P_IP)
         self.frames = 0
         self.sources: set[Endpoint] = set()
 
@@ -235,15 +242,15 @@ def _listening(netns: str, interface: str, program: Program, kind: int = _ETH_P_
         return made
 
 
-def _from(networks: Collection[ipaddress.IPv4Network]) -> Program:
-    """Return a filter that passes IPv4 packets from these networks."""
+def _from(networks: Collection[ipaddress.IPv4Network], *, but_to: Collection[ipaddress.IPv4Network]) -> Program:
+    """Return a filter that passes IPv4 packets from these networks, but not those to some others."""
     program: Program = []
-    for network in networks:
+    for at, network, given in [(30, each, 0) for each in but_to] + [(26, each, _SNAP) for each in networks]:
         program += [
-            (_LOAD_WORD, 0, 0, 26),
+            (_LOAD_WORD, 0, 0, at),
             (_MASK, 0, 0, int(network.netmask)),
             (_EQUAL, 0, 1, int(network.network_address)),
-            (_GIVE, 0, 0, _SNAP),
+            (_GIVE, 0, 0, given),
         ]
     is_ipv4: Program = [(_LOAD_HALF, 0, 0, 12), (_EQUAL, 0, len(program), _ETH_P_IP)]
     return [*is_ipv4, *program, (_GIVE, 0, 0, 0)]

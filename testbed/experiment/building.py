@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 from mininet.log import setLogLevel
 from mininet.net import Mininet
 
-from testbed.experiment.plan import Run, addresses_per_client
+from testbed.experiment.plan import Run, network_of_size
 from testbed.sandbox.mounts import FOLDER
 from testbed.sandbox.supervision import Supervisor
 from testbed.traffic.drive import raise_open_files
@@ -21,12 +22,16 @@ from topologies.network.nodes import LabLink, LabNode
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A running network: its topology, its nodes by their names, its gateways, and what each of these declares."""
+    """A running network: its topology, its nodes by their names, its gateways, and what each of these declares.
+
+    `untranslated` has the networks to which each gateway lets packets pass untranslated, by its settings.
+    """
 
     topology: Topology
     nodes: Any
     gateways: dict[str, Gateway]
     behaviours: dict[str, Behaviour]
+    untranslated: dict[str, list[IPv4Network]]
 
 
 def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: type[Gateway]) -> Network:
@@ -34,7 +39,7 @@ def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: t
     setLogLevel("critical")
     # Otherwise Mininet would set limits of the machine itself, such as fs.file-max.
     Mininet.inited = True
-    size = {"clients": run.parameters["clients"], "addresses_per_client": addresses_per_client(run.parameters)}
+    size = network_of_size(run.parameters)
     options = kind.Options.model_validate(run.options)
     described = topology(**size)
     prepared = {
@@ -63,6 +68,7 @@ def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: t
         nodes=net,
         gateways=gateways,
         behaviours={name: kind.declare(settings, options) for name, settings in run.gateways.items()},
+        untranslated={name: settings.untranslated_destinations for name, settings in run.gateways.items()},
     )
 
 

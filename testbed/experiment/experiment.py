@@ -204,12 +204,14 @@ class Experiment(Generic[P]):
                 observed=False,
                 source="end `run` with x.tell(name=value, ...), for each name in `story`",
             )
+        exempt = ", ".join(map(str, self.lab.untranslated))
         self._check(
-            "no packet left untranslated",
+            f"no packet left untranslated, but to {exempt}" if exempt else "no packet left untranslated",
             key="leaks",
             expected=0,
             observed=self.judge.leaks()[0],
-            source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts, and on the uplinks of NATs",
+            source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts, and on the uplinks of NATs"
+            + ("; RFC 6888 REQ-6, the setting untranslated_destinations" if exempt else ""),
         )
         if not self.judge.sees_sharing:
             return

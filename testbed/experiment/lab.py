@@ -59,9 +59,20 @@ class Lab:
         self.behaviour = next(iter(network.behaviours.values()))
         self.clients = [network.nodes[name] for name in self.topology.clients]
         self.servers = [network.nodes[name] for name in self.topology.servers]
-        leaks = [LeakWitness(host.netns, "eth0", self.topology.inside) for host in self.servers]
+        self.untranslated = sorted(set().union(*network.untranslated.values()))
+        """The networks to which packets may leave untranslated, as the settings have it (RFC 6888 REQ-6)."""
+        leaks = [
+            LeakWitness(host.netns, "eth0", self.topology.inside, but_to=self.untranslated)
+            for host in self.servers
+        ]
         leaks += [
-            LeakWitness(getattr(self.gateways[name], "netns", OWN_NETNS), interface, behind, leaving=True)
+            LeakWitness(
+                getattr(self.gateways[name], "netns", OWN_NETNS),
+                interface,
+                behind,
+                but_to=network.untranslated[name],
+                leaving=True,
+            )
             for name, interface, behind in self.topology.uplinks
         ]
         read = [host.netns for host in self.servers if wire_is_read]

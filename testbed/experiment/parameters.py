@@ -6,6 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from controller.wiring import ETHERNET_MTU
+
+LEAST_MTU = 576
+"""The bytes of a packet that every host takes (RFC 791 section 3.1), and of the longest ICMP error."""
+
 
 class Parameters(BaseModel):
     """The parameters of every scenario, which a user may choose besides the gateway's settings."""
@@ -13,6 +18,13 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     clients: int = Field(8, strict=True, ge=1, description="inside hosts")
+    outside_mtu: int = Field(
+        ETHERNET_MTU,
+        strict=True,
+        ge=LEAST_MTU,
+        le=ETHERNET_MTU,
+        description="the most bytes of a packet on each link that leads out of a gateway",
+    )
 
     @property
     def subscribers(self) -> int:

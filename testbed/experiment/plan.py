@@ -10,10 +10,13 @@ from pydantic import BaseModel, ConfigDict
 from controller.settings import Settings
 
 
-def addresses_per_client(parameters: Mapping[str, Any]) -> int:
-    """Return the addresses of each client, by the parameters of any scenario. It is one if there is no choice."""
-    addresses: int = parameters.get("addresses_per_client", 1)
-    return addresses
+def network_of_size(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a topology, by the parameters of any scenario."""
+    return {
+        "clients": parameters["clients"],
+        "outside_mtu": parameters["outside_mtu"],
+        "addresses_per_client": parameters.get("addresses_per_client", 1),
+    }
 
 
 class Run(BaseModel):

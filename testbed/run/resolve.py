@@ -18,14 +18,16 @@ from pydantic import BaseModel
 
 from controller.settings import PROFILES, ConfigurationError, Settings, checked, unknown_key
 from controller.settings.extensions import absolute
+from controller.wiring import ETHERNET_MTU
 from testbed.experiment.parameters import Parameters, PatientParameters
-from testbed.experiment.plan import Run, addresses_per_client
+from testbed.experiment.plan import Run, network_of_size
 from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Scenario
 from testbed.registry import load, ours
 from testbed.run.choices import Choices
 from testbed.run.own_classes import require_contract, require_known, require_own_keys, returned_by
 from topologies.base import Topology
+from topologies.gateways.base import Gateway
 from topologies.gateways.behaviour import Behaviour
 
 ALLOCATOR_KEY = "port_allocation_type"
@@ -100,6 +102,7 @@ def _decided(
         behaviour = returned_by(gateway, "declare", Behaviour, kind.declare, settings, chosen)
         need(Of.GATEWAY, Asked(cls.name, parameters, settings, behaviour))
         returned_by(scenario, "check", object, cls.check, parameters, settings, behaviour)
+        _require_room(gateway, kind, parameters, settings)
         if isinstance(parameters, PatientParameters):
             _require_patience(parameters, settings, behaviour)
     except ConfigurationError as error:
@@ -142,6 +145,24 @@ def _sorted(given: dict[str, Any], others: Collection[str], *models: type[BaseMo
 def _of(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
     """Return those of the values whose keys are the model's."""
     return {key: value for key, value in values.items() if key in model.model_fields}
+
+
+def _require_room(gateway: str, kind: type[Gateway], parameters: Parameters, settings: Settings) -> None:
+    """Raise ConfigurationError if a gateway would lose packets that its outside links have no room for."""
+    if parameters.outside_mtu == ETHERNET_MTU:
+        return
+    if not kind.fits_packets:
+        raise ConfigurationError(
+            f"outside_mtu={parameters.outside_mtu} is not possible with this gateway: {gateway} neither sends "
+            f"larger packets on in fragments nor tells their senders; take outside_mtu={ETHERNET_MTU}, or another "
+            "--gateway"
+        )
+    if settings.untranslated_destinations:
+        raise ConfigurationError(
+            f"outside_mtu={parameters.outside_mtu} is not possible with untranslated_destinations: packets to "
+            "them pass by rules, which neither fragment nor answer larger ones; take "
+            f"outside_mtu={ETHERNET_MTU}, or no untranslated_destinations"
+        )
 
 
 def _require_patience(parameters: PatientParameters, settings: Settings, behaviour: Behaviour) -> None:
@@ -187,8 +208,7 @@ def _built(topology: str, parameters: Parameters) -> Topology:
     """Return the network's topology, to see that it can be built. A user's own topology may fail in any way."""
     clients = parameters.clients
     try:
-        addresses = addresses_per_client(parameters.model_dump())
-        built: Topology = load("topology", topology)(clients=clients, addresses_per_client=addresses)
+        built: Topology = load("topology", topology)(**network_of_size(parameters.model_dump()))
     except ConfigurationError:
         raise
     except Exception as error:

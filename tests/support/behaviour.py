@@ -20,11 +20,12 @@ def part(remote: Endpoint, rank: int) -> Part:
 
 @dataclass(eq=False)
 class Session:
-    """What a pair of rules serves; the remote endpoints of the TCP connections in it."""
+    """What a pair of rules serves: for TCP always one connection."""
 
     is_outbound: bool
     """Whether it is also what its internal endpoint uses toward that peer."""
-    connections: set[Endpoint] = field(default_factory=set)
+    is_strangers: bool
+    """Whether the outside opened it, and the inside has not answered."""
 
 
 @dataclass(eq=False)
@@ -51,14 +52,14 @@ class Behaviour:
     mappings: list[Mapping] = field(default_factory=list)
     resting: list[tuple[float, Mapping]] = field(default_factory=list)
 
-    @property
-    def told_apart(self) -> int:
-        """How much of a remote endpoint rules match."""
-        return 2 if self.limit_sessions is not None else max(self.mapping, self.filtering)
+    def told_apart(self, protocol: str) -> int:
+        """Return how much of a remote endpoint the rules of a protocol match."""
+        is_each_session = protocol == "tcp" or self.limit_sessions is not None
+        return 2 if is_each_session else max(self.mapping, self.filtering)
 
     def outbound(self, protocol: str, internal: Endpoint, remote: Endpoint) -> Mapping | None:
         """Return the mapping that already serves packets from `internal` to `remote`, with a session for them."""
-        key = part(remote, self.told_apart)
+        key = part(remote, self.told_apart(protocol))
         own = [each for each in self.mappings if (each.protocol, each.internal) == (protocol, internal)]
         found = [each for each in own if key in each.sessions and each.sessions[key].is_outbound]
         assert len(found) <= 1
@@ -83,7 +84,8 @@ class Behaviour:
     def lets_in(self, mapping: Mapping, remote: Endpoint) -> bool:
         """Whether a remote endpoint without a session may send to a mapping (RFC 4787 section 5)."""
         if self.filtering == 1:
-            return any(isinstance(peer, tuple) and peer[0] == remote[0] for peer in mapping.sessions)
+            own = [peer for peer, session in mapping.sessions.items() if not session.is_strangers]
+            return any(isinstance(peer, tuple) and peer[0] == remote[0] for peer in own)
         return self.filtering == 0
 
     def has_session_left(self) -> bool:
@@ -104,22 +106,19 @@ class Behaviour:
         """Take note of a mapping; its first session follows."""
         self.mappings.append(mapping)
 
-    def join(self, mapping: Mapping, remote: Endpoint, *, opens_connection: bool) -> None:
-        """Take note that a packet passed between a mapping and a remote endpoint."""
-        key = part(remote, self.told_apart)
+    def join(self, mapping: Mapping, remote: Endpoint, *, is_from_inside: bool) -> None:
+        """Take note that a packet passed between a mapping and a remote endpoint; not a reset from inside."""
+        key = part(remote, self.told_apart(mapping.protocol))
         if key not in mapping.sessions:
             is_outbound = self.outbound(mapping.protocol, mapping.internal, remote) is None
-            mapping.sessions[key] = Session(is_outbound)
-        if opens_connection:
-            mapping.sessions[key].connections.add(remote)
+            mapping.sessions[key] = Session(is_outbound, is_strangers=True)
+        if is_from_inside:
+            mapping.sessions[key].is_strangers = False
 
     def closed(self, mapping: Mapping, remote: Endpoint, now: float) -> None:
-        """Take note that a connection ended: with the last one of its session that, and so on."""
-        session = mapping.sessions[part(remote, self.told_apart)]
-        session.connections.remove(remote)
-        if not session.connections:
-            del mapping.sessions[part(remote, self.told_apart)]
-        if not mapping.sessions:
+        """Take note that a connection ended. With the inside's last one the mapping ends."""
+        del mapping.sessions[remote]
+        if all(session.is_strangers for session in mapping.sessions.values()):
             self.mappings.remove(mapping)
             self.resting.append((now + self.rest, mapping))
 
@@ -129,7 +128,7 @@ class Behaviour:
         for mapping in kept if but else ():
             assert but is not None
             if mapping is but[0]:
-                key = part(but[1], self.told_apart)
+                key = part(but[1], self.told_apart(mapping.protocol))
                 mapping.sessions = {key: mapping.sessions[key]}
                 self.mappings = [mapping]
 
@@ -140,8 +139,8 @@ class Behaviour:
     def _rules(self, mapping: Mapping) -> list[tuple[object, ...]]:
         rules = []
         for peer, session in mapping.sessions.items():
-            outbound = (1, self._match(mapping, mapping.internal, peer, "src", "dst"), mapping.external)
-            inbound = (2, self._match(mapping, mapping.external, peer, "dst", "src"), mapping.internal)
+            outbound = (2, self._match(mapping, mapping.internal, peer, "src", "dst"), mapping.external)
+            inbound = (3, self._match(mapping, mapping.external, peer, "dst", "src"), mapping.internal)
             rules += [outbound, inbound] if session.is_outbound else [inbound]
         return rules
 

@@ -63,6 +63,7 @@ def nat_settings(*, ports: int = 4, addresses: int = 1, hold_down: float = 0.0, 
         "fallback": Answer.NOTHING,
         "hold_timeout": HOLD,
         "hold_queue": 100,
+        "evict_only_idle_for": 0.0,
         "port_quota": None,
         "port_quotas": dict.fromkeys(Protocol),
         "limit_port_mappings": None,
@@ -238,4 +239,4 @@ def first_packet(protocol: Protocol) -> TcpFlags:
 
 def connections(mapping: Mapping) -> dict[Endpoint, Connection]:
     """Return the TCP connections of all of a mapping's flows."""
-    return {remote: each for flow in mapping.flows for remote, each in (flow.connections or {}).items()}
+    return {flow.peer: flow.connection for flow in mapping.flows if flow.connection is not None}

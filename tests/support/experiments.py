@@ -70,6 +70,7 @@ def experiment(
     )
     lab = SimpleNamespace(
         judge=judge,
+        untranslated=[],
         behaviour=OpenFlowGateway.declare(chosen, OpenFlowGateway.Options()),
         gateway=SimpleNamespace(counters=lambda protocol: counters or {}),
         clients=["alice", "bob"],

@@ -1,8 +1,9 @@
 """An OpenFlow switch in memory: it holds rules, and tells what happens to a frame.
 
 It knows the part of OpenFlow 1.3 that our rules use, as Open vSwitch does it: masks, registers, fragments (whose
-ports are all 0), goto, rewriting with checksums, and no output to the port by which a frame came. Where OpenFlow
-leaves the result open (two different rules of one priority match) it raises an error. Meters pass everything.
+ports are all 0), goto and resubmit, rewriting with checksums, the check of a frame's size. A frame does not leave
+by the port by which it came, unless that is forgotten. Where OpenFlow leaves the result open (two different rules
+of one priority match) it raises an error. Meters pass everything.
 
 Frames are read and written with Scapy, so that the project's own reader of frames is not its own judge.
 """
@@ -17,8 +18,20 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet as Layer
 
-from controller.openflow.pipeline import Act, Action, Output, Rule, SetField, Table, Value
+from controller.openflow.rules import (
+    TOO_LARGE,
+    Act,
+    Action,
+    CheckLarger,
+    Output,
+    Resubmit,
+    Rule,
+    SetField,
+    Table,
+    Value,
+)
 
+ETHERNET_BYTES = 14
 IPV4, ARP_TYPE, TCP_NUMBER, UDP_NUMBER = 0x0800, 0x0806, 6, 17
 ANY_FRAGMENT, LATER_FRAGMENT = 1, 2
 """The bits of the field `ip_frag`."""
@@ -28,6 +41,8 @@ _PREREQUISITES: dict[str, dict[str, int]] = {
     "ipv4_src": {"eth_type": IPV4},
     "ipv4_dst": {"eth_type": IPV4},
     "ip_frag": {"eth_type_nxm": IPV4},
+    "nw_ttl": {"eth_type_nxm": IPV4},
+    "arp_spa": {"eth_type": ARP_TYPE},
     "arp_tpa": {"eth_type": ARP_TYPE},
     "tcp_src": {"eth_type": IPV4, "ip_proto": TCP_NUMBER},
     "tcp_dst": {"eth_type": IPV4, "ip_proto": TCP_NUMBER},
@@ -111,20 +126,25 @@ class FlowTable:
         """Remove the rule with this table, match and priority; none is no error."""
         self._tables[rule.table].pop(_key(rule), None)
 
-    def run(self, data: bytes, in_port: int, *, table: Table = Table.CLASSIFY, reg0: int = 0) -> Outcome:
+    def run(self, data: bytes, in_port: int, *, table: Table = Table.ADMIT, reg0: int = 0) -> Outcome:
         """Send a frame through the tables, from `table` on, and say what became of it."""
-        outcome, frame = Outcome(), Frame(data, in_port, reg0)
+        outcome = Outcome()
+        self._run(Frame(data, in_port, reg0), table, outcome)
+        return outcome
+
+    def _run(self, frame: Frame, table: Table, outcome: Outcome) -> None:
         at: Table | None = table
         while at is not None:
             entry = self._lookup(at, frame)
             if entry is None:
-                break
+                return
             entry.packets += 1
             for action in entry.rule.actions:
-                if not _apply(action, frame, at, outcome):
-                    return outcome
+                if isinstance(action, Resubmit):
+                    self._run(frame, action.table, outcome)
+                elif not _apply(action, frame, at, outcome):
+                    return
             at = entry.rule.goto
-        return outcome
 
     def _lookup(self, table: Table, frame: Frame) -> Entry | None:
         matching = [entry for entry in self._tables[table].values() if frame.matches(entry.rule)]
@@ -144,11 +164,11 @@ class Frame:
     def __init__(self, data: bytes, in_port: int, reg0: int) -> None:
         self._written: bytes | None = data
         self._stale: set[type[Layer]] = set()
-        self.in_port = in_port
         self.packet = packet = Ether(data)
         self.fields = {
             "in_port": in_port,
             "reg0": reg0,
+            TOO_LARGE[0]: 0,
             "eth_src": _number(packet.src),
             "eth_dst": _number(packet.dst),
             "vlan_vid": 0x1000 | packet[Dot1Q].vlan if Dot1Q in packet else 0,
@@ -165,8 +185,16 @@ class Frame:
                 return False
         return True
 
+    @property
+    def in_port(self) -> int:
+        """The port that it came in by, or 0 if that is to be forgotten."""
+        return self.fields["in_port"]
+
     def set(self, name: str, value: int | str) -> None:
-        """Rewrite a field."""
+        """Rewrite a field or a register."""
+        if name not in _ATTRIBUTES:
+            self.fields[name] = _number(value)
+            return
         self._written = None
         layer, attribute = _ATTRIBUTES[name]
         setattr(self.packet[layer], attribute, value)
@@ -194,7 +222,7 @@ def _network_fields(packet: Layer, data: bytes) -> dict[str, int]:
     ethertype = packet[Dot1Q].type if Dot1Q in packet else getattr(packet, "type", 0)
     fields = {"eth_type": ethertype, "eth_type_nxm": ethertype}
     if ethertype == ARP_TYPE and ARP in packet:
-        fields["arp_tpa"] = _number(packet[ARP].pdst)
+        fields["arp_spa"], fields["arp_tpa"] = _number(packet[ARP].psrc), _number(packet[ARP].pdst)
     if ethertype == IPV4:
         available = len(data) - (18 if Dot1Q in packet else 14)
         fields |= _ipv4_fields(packet.getlayer(IP), available)
@@ -203,12 +231,15 @@ def _network_fields(packet: Layer, data: bytes) -> dict[str, int]:
 
 def _ipv4_fields(ip: Layer | None, available: int) -> dict[str, int]:
     if ip is None or ip.version != 4 or ip.ihl < 5 or not ip.ihl * 4 <= ip.len <= available:
-        return dict.fromkeys(("ip_proto", "ipv4_src", "ipv4_dst", "ip_frag"), 0)  # a header that makes no sense
+        return dict.fromkeys(
+            ("ip_proto", "ipv4_src", "ipv4_dst", "ip_frag", "nw_ttl"), 0
+        )  # a header that makes no sense
     is_fragment = bool(ip.frag or "MF" in ip.flags)
     fields = {
         "ip_proto": ip.proto,
         "ipv4_src": _number(ip.src),
         "ipv4_dst": _number(ip.dst),
+        "nw_ttl": ip.ttl,
         "ip_frag": is_fragment * ANY_FRAGMENT | bool(ip.frag) * LATER_FRAGMENT,
     }
     length = 0 if is_fragment else ip.len - ip.ihl * 4
@@ -229,11 +260,17 @@ def _apply(action: Action, frame: Frame, table: Table, outcome: Outcome) -> bool
             frame.set(name, value)
         case Act.DECREMENT_TTL:
             return frame.decrement_ttl()  # the switch could tell its controller, but ours does not ask for it
+        case CheckLarger(most):
+            frame.set(TOO_LARGE[0], int(len(frame.data()) > most + ETHERNET_BYTES))
+        case Act.MAY_RETURN:
+            frame.set("in_port", 0)
         case Output(port):
             if port != frame.in_port:
                 outcome.outputs.append((port, frame.data()))
         case Act.TO_CONTROLLER:
             outcome.packet_ins.append(PacketIn(table, frame.in_port, frame.data()))
+        case Act.MAY_RETURN:
+            frame.in_port = 0
         case Act.AS_A_LAN_SWITCH:
             outcome.normal.append(frame.data())
     return True

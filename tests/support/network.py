@@ -18,8 +18,9 @@ from scapy.packet import Raw
 
 from controller.nat.model import Endpoint, Flow, Mapping, Protocol, Side
 from controller.openflow import switch
-from controller.openflow.pipeline import INJECTED, Rule, Table, Value, rules_of
+from controller.openflow.pipeline import rules_of
 from controller.openflow.router import Router
+from controller.openflow.rules import INJECTED, Rule, Stopped, Table, Value
 from controller.openflow.statistics import RuleCount
 from controller.settings import Settings
 from controller.wiring import ControllerConfiguration
@@ -34,6 +35,8 @@ INSIDE = ipaddress.IPv4Network("10.0.0.0/16")
 EXTERNAL = "192.0.2.1"
 MOST_EVENTS = 10_000
 """After one frame or tick; a handful is usual."""
+FIRST_REASON = min(Stopped)
+"""The cookies of rules that drop are above those of mappings' buckets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,10 @@ class Network:
         seed: int = 1,
         topology: type[Topology] = Home,
         addresses_per_client: int = 1,
+        outside_mtu: int = 1500,
         **settings: object,
     ) -> None:
-        home = topology(clients=clients, addresses_per_client=addresses_per_client)
+        home = topology(clients=clients, addresses_per_client=addresses_per_client, outside_mtu=outside_mtu)
         addresses = {name: home.addresses[name] for name in home.clients}
         for interface in home.wiring["gateway"]:
             if interface.next_hop:
@@ -129,6 +133,10 @@ class Network:
 
     # What happens
 
+    def replace(self, host: Host) -> None:
+        """Put another host in the place of the one with its name."""
+        self.hosts[host.name] = self._by_port[host.port] = host
+
     def connect(self) -> None:
         """Let the switch connect to its controller."""
         self.router.connected(self.now)
@@ -163,7 +171,7 @@ class Network:
 
     def mapping_rules(self) -> set[Rule]:
         """Return the rules that serve a mapping, as they stand in the switch."""
-        return {entry.rule for entry in self.table if entry.rule.cookie}
+        return {entry.rule for entry in self.table if 0 < entry.rule.cookie < FIRST_REASON}
 
     # The machinery
 
@@ -174,7 +182,7 @@ class Network:
             self._events.popleft()()
         raise AssertionError("frames go round in circles between the switch and its controller")
 
-    def _enter(self, frame: bytes, port: int, table: Table = Table.CLASSIFY, reg0: int = 0) -> None:
+    def _enter(self, frame: bytes, port: int, table: Table = Table.ADMIT, reg0: int = 0) -> None:
         """Send a frame through the switch's tables."""
         outcome = self.table.run(frame, port, table=table, reg0=reg0)
         for output in outcome.outputs:
@@ -213,6 +221,7 @@ class Network:
             host.name not in self.silent
             and ARP in packet
             and packet[ARP].op == 1
+            and packet.dst in (host.mac, BROADCAST)
             and packet[ARP].pdst in host.addresses
         ):
             answer = Ether(dst=packet.src, src=host.mac) / ARP(
@@ -233,6 +242,9 @@ class _Switch:
     def install(self, rule: Rule) -> None:
         self._network.table.install(rule)
 
+    def withdraw(self, rule: Rule) -> None:
+        self._network.table.remove(rule)
+
     def add(self, flow: Flow, cookie: int, cause: switch.Arrival | None) -> None:
         network = self._network
         for rule in rules_of(flow, network.router.nat.settings.flows, cookie):
@@ -245,8 +257,11 @@ class _Switch:
         for rule in rules_of(flow, self._network.router.nat.settings.flows, cookie):
             self._network.table.remove(rule)
 
-    def inject(self, frame: bytes, in_port: int) -> None:
-        self._network._enter(frame, in_port, reg0=INJECTED)
+    def inject(self, frame: bytes, in_port: int, table: Table) -> None:
+        self._network._enter(frame, in_port, table=table, reg0=INJECTED)
+
+    def deliver(self, frame: bytes) -> None:
+        self._network._enter(frame, FROM_CONTROLLER, table=Table.INBOUND, reg0=INJECTED)
 
     def forward(self, frame: bytes) -> None:
         self._network._enter(frame, FROM_CONTROLLER, table=Table.FORWARD, reg0=INJECTED)
@@ -254,11 +269,19 @@ class _Switch:
     def send(self, frame: bytes, port: int) -> None:
         self._network._deliver(port, frame)
 
+    def then(self, do: Callable[[float], None]) -> None:
+        network = self._network
+        network._events.append(lambda: do(network.now))
+
     def poll(self, cookie: int) -> None:
         network = self._network
         network.polls.append(cookie)
         if network.reports:
             network._events.append(lambda: network._count(cookie))
+
+    def sum_up(self, why: Stopped) -> None:
+        dropped = sum(entry.packets for entry in self._network.table if entry.rule.cookie == why)
+        self._network.router.drops.summed_up(why, dropped)
 
 
 def rule_owner(rule: Rule) -> tuple[Protocol, Endpoint, Endpoint]:

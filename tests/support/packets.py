@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from hypothesis import strategies as st
-from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP, defragment, fragment
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet as Layer
 from scapy.packet import Raw
@@ -63,6 +63,17 @@ def about(
     icmp = bytes([icmp_type, 4, 0, 0, 0, 0, 5, 0xDC]) + bytes(embedded)
     message = icmp[:2] + checksum(icmp).to_bytes(2, "big") + icmp[4:]
     return ETHERNET / IP(src=text(source), dst=text(destination), proto=1, **fields) / Raw(message)
+
+
+def in_fragments(frame: Layer, size: int) -> list[Layer]:
+    """Return the frames of a packet's fragments with `size` bytes of data each, as Scapy makes them."""
+    return [Ether(bytes(each)) for each in fragment(Ether(bytes(frame)), fragsize=size)]
+
+
+def put_together(fragments: list[Layer]) -> Layer:
+    """Return the frame that Scapy makes of fragments, all of which have to be those of one packet."""
+    (whole,) = defragment(fragments)
+    return Ether(bytes(whole))
 
 
 def corrupted(frame: Layer, offset: int) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.nat.model import Flow
-from controller.openflow.pipeline import Rule
+from controller.openflow.rules import Rule, Stopped, Table
 from controller.openflow.switch import Arrival
 
 
@@ -21,6 +21,10 @@ class Recorder:
         """Remember it."""
         self.asked.append(("install", rule))
 
+    def withdraw(self, rule: Rule) -> None:
+        """Remember it."""
+        self.asked.append(("withdraw", rule))
+
     def add(self, flow: Flow, cookie: int, cause: Arrival | None) -> None:
         """Remember it."""
         self.asked.append(("add", flow, cookie, cause))
@@ -29,9 +33,9 @@ class Recorder:
         """Remember it."""
         self.asked.append(("remove", flow, cookie))
 
-    def inject(self, frame: bytes, in_port: int) -> None:
+    def inject(self, frame: bytes, in_port: int, table: Table) -> None:
         """Remember it."""
-        self.asked.append(("inject", frame, in_port))
+        self.asked.append(("inject", frame, in_port, table))
 
     def forward(self, frame: bytes) -> None:
         """Remember it."""
@@ -44,3 +48,7 @@ class Recorder:
     def poll(self, cookie: int) -> None:
         """Remember it."""
         self.asked.append(("poll", cookie))
+
+    def sum_up(self, why: Stopped) -> None:
+        """Remember it."""
+        self.asked.append(("sum_up", why))

@@ -23,7 +23,8 @@ from controller.openflow import (
 )
 from controller.openflow.framework import ofproto, parser
 from controller.openflow.outbox import Outbox
-from controller.openflow.pipeline import Act, Output, Rule, SetField, Table, base_rules, rules_of
+from controller.openflow.pipeline import base_rules, rules_of
+from controller.openflow.rules import Act, CheckLarger, Output, Resubmit, Rule, SetField, Table
 from controller.wiring import ControllerConfiguration
 
 _REPLY = struct.Struct("!BBHIHH4x")  # struct ofp_multipart_reply
@@ -36,7 +37,7 @@ FLOWS = [
     for told_apart in Dependence
     for peer in [told_apart.part(REMOTE)]
 ]
-RULES = [rule for flow, told_apart in FLOWS for rule in rules_of(flow, told_apart, cookie=7)]
+RULES = [rule for flow, told_apart in FLOWS for rule in rules_of(flow, lambda _, part=told_apart: part, cookie=7)]
 
 NEIGHBOUR = Rule(
     Table.FORWARD,
@@ -49,6 +50,13 @@ NEIGHBOUR = Rule(
         Output(1),
     ),
 )
+ROUND = Rule(
+    Table.FORWARD,
+    25,
+    (("eth_type", 0x0800),),
+    (CheckLarger(1200), SetField("reg0", 0), Act.MAY_RETURN, Resubmit(Table.INBOUND)),
+)
+"""It has the actions that are Nicira's."""
 UNUSUAL = Rule(
     Table.OUTBOUND,
     20,
@@ -71,10 +79,10 @@ UNUSUAL = Rule(
 def asked(configuration: ControllerConfiguration) -> Iterator[tuple[str, bytes]]:
     """Yield what the switch is sent for everything that can be asked of it."""
     for told_apart in Dependence:
-        outbox = Outbox(told_apart)
+        outbox = Outbox(lambda _, part=told_apart: part)
         outbox.clear()
         yield "clear", outbox.take()
-        for rule in (*base_rules(configuration), NEIGHBOUR):
+        for rule in (*base_rules(configuration), NEIGHBOUR, ROUND):
             outbox.install(rule)
             yield repr(rule), outbox.take()
         for flow, _ in (each for each in FLOWS if each[1] is told_apart):
@@ -82,8 +90,10 @@ def asked(configuration: ControllerConfiguration) -> Iterator[tuple[str, bytes]]
             yield f"add {flow}", outbox.take()
             outbox.remove(flow, 7)
             yield f"remove {flow}", outbox.take()
-        outbox.inject(b"frame", 3)
+        outbox.inject(b"frame", 3, Table.OUTBOUND)
         yield "inject", outbox.take()
+        outbox.deliver(b"frame")
+        yield "deliver", outbox.take()
         outbox.forward(b"frame")
         yield "forward", outbox.take()
         outbox.send(b"frame", 3)

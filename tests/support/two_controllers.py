@@ -23,10 +23,11 @@ from controller.openflow import (
     framework,  # the first to be imported, as in the controller: it patches the others
     loop,
 )
+from controller.openflow.frames import checksum
 from controller.openflow.framework import handler, ofproto, parser
 from controller.openflow.outbox import Outbox
-from controller.openflow.pipeline import Table
 from controller.openflow.router import Router
+from controller.openflow.rules import Table
 from controller.settings import Settings
 from controller.wiring import ControllerConfiguration
 
@@ -42,7 +43,7 @@ BEHAVIOURS: list[dict[str, object]] = [
     {"mapping_type": "eim", "filtering_type": "edf", "limit_sessions": 20},
 ]
 STEPS = 300
-PACKET_INS = 6
+PACKET_INS = 8
 """In a step at most."""
 INSIDE = [0x0A000001, 0x0A000002, 0x0A0000FE, 0x0AFF0001]
 OUTSIDE = [0xC6336401, 0xC6336402, 0xCB007101, 0x08080808]
@@ -67,11 +68,13 @@ def frames(chance: random.Random) -> Iterator[bytes]:
             transport = struct.pack("!HHHH", *ends, 8, 0)
         else:
             transport = struct.pack("!BBHHH", chance.choice([0, 8, 3, 11]), 0, 0, *ends)
+            transport = transport[:2] + checksum(transport) + transport[4:]
         options = bytes(4 * chance.choice([0] * 12 + [1, 10]))
         fragment = chance.choice([0] * 10 + [0x4000] * 5 + [0x2000, 7])
         length = 20 + len(options) + len(transport) + chance.choice([0] * 20 + [-1, 1, 40])
         first = 0x45 + len(options) // 4
         header = struct.pack("!BBHHHBBHII", first, 0, length, 1, fragment, 64, protocol, 0, *pair)
+        header = header[:10] + checksum(header + options)[: chance.choice([2] * 20 + [0])].ljust(2) + header[12:]
         kind = chance.choice([b"\x08\x00"] * 20 + [b"\x08\x06", b"\x81\x00", b"\x86\xdd"])
         frame = bytes(range(12)) + kind + header + options + transport + bytes(chance.choice([0, 0, 4, 18]))
         yield frame[: chance.choice([len(frame)] * 20 + [chance.randrange(len(frame))])]
@@ -79,7 +82,7 @@ def frames(chance: random.Random) -> Iterator[bytes]:
 
 def packet_in(chance: random.Random, frame: bytes) -> bytes:
     """Return a switch's message with a frame; sometimes its match has more than the port."""
-    table = chance.choice([0, 1, 1, 1, 2, 2, 3])
+    table = chance.choice([1, 2, 2, 2, 3, 3, 4, 5, 6])
     match = struct.pack("!II", 0x80000004, chance.randrange(7))
     if chance.random() < 0.1:
         match += struct.pack("!II", 0x00010004, 1)  # reg0

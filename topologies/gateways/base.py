@@ -78,6 +78,8 @@ class Gateway(abc.ABC):
     followed: ClassVar[Collection[str] | None] = None
     """The settings that it follows, and those that change nothing here: any other, without a restriction, must
     keep its default. None: it follows all."""
+    fits_packets: ClassVar[bool] = False
+    """Whether it handles packets that an outside link has no room for (RFC 4787 REQ-13)."""
     needs: ClassVar[tuple[str, ...]] = ()
     """What only this gateway needs of the machine, by the names that `lastport doctor` gives it."""
 

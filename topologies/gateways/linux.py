@@ -47,6 +47,7 @@ DEFAULTS: dict[str, Any] = {
     "address_allocation_type": "arbitrary",
     "hold_down_timeout": 0,
     "refresh_inbound": True,
+    "source_validation": False,
 }
 """What Linux does unless a rule says otherwise."""
 
@@ -61,6 +62,7 @@ RESTRICTIONS = (
     Restriction("flow_limit", (None,), "it limits a switch's flow table, and here is none"),
     Restriction("on_exhaustion", ("drop",), "Linux sends no refusal, holds nothing and evicts no live connection"),
     Restriction("hold_down_timeout", (0,), "Linux gives a freed port again at once"),
+    Restriction("source_validation", (False,), "a Linux bridge takes any source at any of its ports"),
     Restriction("refresh_inbound", (True,), "conntrack refreshes an entry by packets of both directions"),
 )
 """The settings that Linux follows in part, whatever the rules are."""
@@ -132,6 +134,7 @@ def _check_range(settings: Settings) -> None:
 class LinuxRouter(LabNode, Switch, Gateway):
     """A router that is a NAT by its nftables rules. A subclass has `rules` and `declare`."""
 
+    fits_packets: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("nft", "nsenter", "netfilter")
     settings: ClassVar[dict[str, Any]] = DEFAULTS
     restrictions: ClassVar[tuple[Restriction, ...]] = RESTRICTIONS

@@ -28,7 +28,7 @@ _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
 _ADD = _CREATE | _EXCL
 _ERROR = 2
 _NESTED = 0x8000
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 10, 18, 28
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 4, 10, 18, 28
 _IFLA_NUM_TX_QUEUES, _IFLA_NUM_RX_QUEUES = 31, 32
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
@@ -87,6 +87,11 @@ class Kernel:
         """Set an interface up, so that it carries packets. Raises OSError."""
         body = _LINK.pack(0, 0, self.index(interface), _UP, _UP)
         self._ask(_NEWLINK, 0, body, f"interface {interface}")
+
+    def set_mtu(self, interface: str, mtu: int) -> None:
+        """Set the most bytes of a packet that an interface sends. Raises OSError."""
+        body = _LINK.pack(0, 0, self.index(interface), 0, 0) + _number(_IFLA_MTU, mtu)
+        self._ask(_NEWLINK, 0, body, f"MTU {mtu} of {interface}")
 
     def delete(self, interface: str) -> None:
         """Remove an interface, and with a cable's end the other. Raises OSError."""

@@ -109,6 +109,11 @@ class LabIntf(Intf):
                 kernel.set_up(self.name)
             return kernel.is_up(self.name)
 
+    def set_mtu(self, mtu: int) -> None:
+        """Set the most bytes of a packet that the interface sends."""
+        with self.node.kernel() as kernel:
+            kernel.set_mtu(self.name, mtu)
+
     def delete(self) -> None:
         """Remove the interface, unless it went with the other end of its link."""
         if not isinstance(self.node, LabNode):
@@ -121,11 +126,22 @@ class LabIntf(Intf):
 
 
 class LabLink(Link):
-    """A cable between two nodes, of whatever classes they are."""
+    """A cable between two nodes, of whatever classes they are; `mtu` is the most bytes of a packet on it."""
 
-    def __init__(self, node1: Any, node2: Any, *args: Any, intf: type[Intf] = LabIntf, **params: Any) -> None:
+    def __init__(
+        self,
+        node1: Any,
+        node2: Any,
+        *args: Any,
+        intf: type[Intf] = LabIntf,
+        mtu: int | None = None,
+        **params: Any,
+    ) -> None:
         # Mininet always names a class of interfaces, its own unless it is told another.
         super().__init__(node1, node2, *args, intf=LabIntf if intf is Intf else intf, **params)
+        if mtu is not None:
+            for end in (self.intf1, self.intf2):
+                end.set_mtu(mtu)
 
     @classmethod
     def makeIntfPair(  # noqa: N802 (Mininet's name)

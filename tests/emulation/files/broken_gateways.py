@@ -61,8 +61,8 @@ def _add_flow(bridge: str, flow: str) -> None:
 
 def _passes(*packets: str) -> tuple[str, ...]:
     """Return rules that forward a connection's first packets untranslated, and to the controller as well."""
-    first = "table=1,priority=31,reg0=0"
-    return tuple(f"{first},{each},actions=controller,goto_table:3" for each in packets)
+    first = "table=2,priority=31,reg0=0"
+    return tuple(f"{first},{each},actions=controller,goto_table:4" for each in packets)
 
 
 def _first_packets(source: str) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def _first_packets(source: str) -> tuple[str, ...]:
 
 
 def _loses_inbound_rules(self: OpenFlowGateway, protocol: str) -> dict[str, int | None]:
-    _add_flow(self.name, "table=2,priority=99,ip,actions=drop")
+    _add_flow(self.name, "table=3,priority=99,ip,actions=drop")
     return OpenFlowGateway.counters(self, protocol)
 
 

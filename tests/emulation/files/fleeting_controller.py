@@ -8,9 +8,9 @@ from __future__ import annotations
 import runpy
 from typing import Any
 
-from controller.nat.model import Dependence
 from controller.openflow import messages, outbox, templates
-from controller.openflow.pipeline import Rule
+from controller.openflow.pipeline import ToldApart
+from controller.openflow.rules import Rule
 
 
 def fleeting(rule: Rule) -> Any:
@@ -20,7 +20,7 @@ def fleeting(rule: Rule) -> Any:
     return message
 
 
-def additions(told_apart: Dependence) -> templates.ForFlow:
+def additions(told_apart: ToldApart) -> templates.ForFlow:
     """Return the object that makes the messages that add the rules of flows."""
     return templates._for_flows(fleeting, told_apart)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import runpy
 
-from controller.openflow import answers, router
+from controller.openflow import answers, errors
 from controller.openflow.frames import Ipv4
 
 SOMEBODY_ELSE = int(ipaddress.IPv4Address("192.0.2.99"))
@@ -19,5 +19,5 @@ def unreachable(ip: Ipv4, *, code: int, source: int) -> bytes | None:
     return answers.unreachable(ip, code=code, source=SOMEBODY_ELSE)
 
 
-router.unreachable = unreachable  # type: ignore[attr-defined]
+errors.unreachable = unreachable  # type: ignore[attr-defined]
 runpy.run_module("controller", run_name="__main__")

@@ -9,7 +9,7 @@ import pytest
 from scapy.layers.inet import IP
 from scapy.layers.l2 import ARP
 
-from controller.openflow.pipeline import Table
+from controller.openflow.rules import Table
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Route, Side, routed
 from testbed.run.choices import Choices

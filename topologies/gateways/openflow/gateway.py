@@ -13,7 +13,7 @@ from topologies.gateways.base import Gateway, GatewayPlan, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import Bridge
 from topologies.gateways.openflow import facts
-from topologies.gateways.openflow.process import HOST, ControllerProcess
+from topologies.gateways.openflow.process import HOST, ControllerProcess, configuration
 
 CONTROLLER_QUEUE = 512
 """Packets that the switch keeps for a busy controller; 512 is the most that Open vSwitch allows."""
@@ -21,19 +21,24 @@ CONTROLLER_QUEUE = 512
 _Address = namedtuple("_Address", "name protocol IP port")
 
 
-def table_limits(settings: Settings) -> dict[int, int]:
+def table_limits(plan: GatewayPlan) -> dict[int, int]:
     """Return how many rules each NAT table may have: what `flow_limit` grants, besides those that always stand."""
-    if settings.flow_limit is None:
+    limit = plan.settings.flow_limit
+    if limit is None:
         return {}
+    gateway = configuration(plan)
+    looks_at_sizes = gateway.largest_outbound is not None
     return {
-        1: settings.flow_limit + 2,  # outbound: a connection's first packet, and any other without a rule
-        2: settings.flow_limit + 2 * len(settings.external_addresses),  # inbound: the same for each address
+        # A connection's first packet, and any other without a rule: from each network, and to each address.
+        2: limit + 2 * len(gateway.inside_networks) + looks_at_sizes,
+        3: limit + 2 * len(plan.settings.external_addresses),
     }
 
 
 class OpenFlowGateway(Bridge, Gateway):
     """Open vSwitch and the project's own controller."""
 
+    fits_packets: ClassVar[bool] = True
     program: ClassVar[str] = "controller"
     """The controller's module."""
 
@@ -54,7 +59,7 @@ class OpenFlowGateway(Bridge, Gateway):
 
     def __init__(self, name: str, plan: GatewayPlan, controller: ControllerProcess, **params: Any) -> None:
         super().__init__(name, plan, **params)
-        self._table_limits = table_limits(plan.settings)
+        self._table_limits = table_limits(plan)
         self.controller = controller
 
     def start(self, controllers: list[Any]) -> None:

@@ -24,16 +24,20 @@ HOST = "127.0.0.1"
 ANSWER_WITHIN_S = 30.0
 
 
+def configuration(plan: GatewayPlan) -> ControllerConfiguration:
+    """Return what a gateway's controller needs to know."""
+    return ControllerConfiguration(
+        settings=plan.settings, interfaces=plan.interfaces, mac=plan.mac, seed=plan.seed
+    )
+
+
 class ControllerProcess:
     """A running controller, and our end of its telemetry."""
 
     def __init__(self, plan: GatewayPlan, program: str = "controller") -> None:
         """Start a program: a module of that name, with the arguments of the project's own controller."""
-        configuration = ControllerConfiguration(
-            settings=plan.settings, interfaces=plan.interfaces, mac=plan.mac, seed=plan.seed
-        )
         path = plan.folder / "controller.yaml"
-        configuration.save(path)
+        configuration(plan).save(path)
         self.log = plan.folder / "controller.log"
         # A port that the machine has free, kept so by a socket that never listens: there may be other controllers.
         self._reserved = socket.socket()

@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "address_allocation_type": "paired",
     "hold_down_timeout": 0,
     "refresh_inbound": True,
+    "source_validation": False,
 }
 """What Open vSwitch does unless it is told otherwise."""
 
@@ -59,6 +60,7 @@ RESTRICTIONS = (
         "on_exhaustion", ("drop",), "a rule can drop what was not translated, and do nothing else with it"
     ),
     Restriction("hold_down_timeout", (0,), "Open vSwitch knows no hold-down"),
+    Restriction("source_validation", (False,), "its rules take any source at any inside port"),
     Restriction("refresh_inbound", (True,), "packets of both directions refresh a connection"),
 )
 """The settings that Open vSwitch follows in part."""

@@ -63,13 +63,13 @@ def test_a_rst_again_neither_prolongs_nor_brings_back(every: float) -> None:
     assert bench.releases() == [(5.0, "CLOSED")]
 
 
-def test_of_several_connections_of_a_flow_none_comes_back() -> None:
-    """Deviation: they share the counts, so the others' data would keep the reset connection for ever."""
+def test_another_connections_data_does_not_bring_a_reset_one_back() -> None:
+    """Each connection of a mapping has rules, and counts, of its own."""
     bench = Bench()
     mapping = reset(bench)
     bench.open(ALICE, MIRROR)
     for _ in range(8):
-        bench.forward(mapping, outbound=1, inbound=1)
+        bench.forward(mapping, outbound=1, inbound=1, remote=MIRROR)
         bench.sleep(0.25)
 
     assert list(connections(mapping)) == [MIRROR]

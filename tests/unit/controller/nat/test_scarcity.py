@@ -424,15 +424,75 @@ def test_what_the_rules_carry_counts_as_use(protocol: Protocol, outbound: int, i
 
 
 def test_what_the_controller_forwards_counts_as_use() -> None:
-    """A stranger's packet refreshes nothing, and yet the mapping is in use."""
+    """A peer's packet refreshes nothing, and yet the mapping is in use."""
     bench = Bench(ports=3, on_exhaustion=EVICTS)
     mappings = aged(bench, UDP, 3)
-    bench.inbound(UDP, MIRROR, mappings[0].external)
+    bench.inbound(UDP, SERVER, mappings[0].external)
     bench.open(mappings[1].internal, MIRROR, UDP)
 
     bench.outbound(UDP, ALICE)
 
     assert evicted(bench) == [mappings[2].internal]
+
+
+@transports
+def test_no_mapping_in_use_is_evicted_where_only_idle_ones_may_be(protocol: Protocol) -> None:
+    """RFC 6888 REQ-11D in spirit: with every flow busy, the newcomer is refused; an idle one would go."""
+    bench = Bench(ports=3, on_exhaustion=EVICTS, evict_only_idle_for=3.0, fallback=Answer.ICMP)
+    mappings = aged(bench, protocol, 3)
+    for _ in range(8):
+        for mapping in mappings:
+            bench.forward(mapping, outbound=1)
+        bench.sleep(0.5)
+    verdict = bench.outbound(protocol, ALICE, SERVER, first_packet(protocol))
+    assert verdict == Refuse(Limit.PORTS, Answer.ICMP)
+
+    for _ in range(12):
+        for mapping in (mappings[0], mappings[2]):
+            bench.forward(mapping, outbound=1)
+        bench.sleep(0.5)
+    held(bench.outbound(protocol, ALICE, SERVER, first_packet(protocol)))
+
+    assert evicted(bench) == [mappings[1].internal]
+
+
+@pytest.mark.parametrize("every", [0.25, 1.0, 2.75])
+def test_a_mapping_that_is_used_often_enough_is_never_evicted(every: float) -> None:
+    """Whenever the newcomer comes: counts are read once a second, and a use is never older than they show."""
+    bench = Bench(ports=1, on_exhaustion=EVICTS, evict_only_idle_for=3.0)
+    mapping = bench.open(BOB, SERVER, UDP)
+    for number in range(80):
+        bench.forward(mapping, outbound=(number * 0.25) % every == 0)
+        assert isinstance(bench.outbound(UDP, ALICE), Refuse)
+        bench.sleep(0.25)
+
+    bench.sleep(5.5)
+
+    assert isinstance(bench.outbound(UDP, ALICE), Hold)
+
+
+def test_a_mapping_in_use_is_spared_behind_an_idle_one_that_does_not_help() -> None:
+    """The end of one of two mappings frees no place for a subscriber."""
+    bench = Bench(on_exhaustion=EVICTS, evict_only_idle_for=4.0, limit_subscribers=2)
+    for port in (1, 2):
+        bench.open(of(BOB, port), SERVER, UDP)
+    bench.sleep(7.0)
+    bench.open(CAROL, SERVER, UDP)
+
+    assert isinstance(bench.outbound(UDP, ALICE), Refuse)
+
+
+def test_idleness_decides_for_every_limit() -> None:
+    """Where any mapping would do, the least recently used one decides as well."""
+    bench = Bench(on_exhaustion=EVICTS, evict_only_idle_for=4.0, limit_port_mappings=2)
+    mappings = aged(bench, UDP, 2)
+
+    assert isinstance(bench.outbound(UDP, ALICE), Refuse)
+    bench.sleep(5.0)
+    bench.forward(mappings[0], outbound=1)
+    bench.sleep(1.0)
+    assert isinstance(bench.outbound(UDP, ALICE), Hold)
+    assert evicted(bench) == [mappings[1].internal]
 
 
 @pytest.mark.parametrize(

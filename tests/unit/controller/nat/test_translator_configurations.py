@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from controller.nat.events import (
     FlowCreated,
     FlowEnded,
+    GaveUp,
     LimitReached,
     MappingCreated,
     MappingReleased,
@@ -42,8 +43,8 @@ from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.strategies.pooling import POOLINGS
 from controller.nat.verdicts import Drop, DropReason, Hold, Refuse, Translate, Verdict
-from controller.nat.waiting import Ticket
-from tests.support.core import FIN, ICMP, REST, RST, SYN, TCP, UDP, Bench
+from controller.nat.waiting import FIRST_REPETITION_S, Ticket
+from tests.support.core import ACK, FIN, ICMP, REST, RST, SYN, TCP, UDP, Bench
 from tests.unit.controller.nat.test_translator_machine import (
     IDLE_TIMEOUTS,
     Expected,
@@ -82,7 +83,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         "allocator": ALLOCATORS[draw(st.sampled_from(list(ALLOCATORS)))],
         "on_exhaustion": POLICIES[policy],
         "fallback": draw(st.sampled_from(Answer)),
-        "hold_timeout": draw(st.sampled_from((1.0, 3.0))),
+        "hold_timeout": draw(st.sampled_from((1.0, 3.0, 9.0))),
+        "evict_only_idle_for": draw(st.sampled_from((0.0, 0.0, 1.0))),
         "hold_queue": draw(st.sampled_from((0, 2, 4, 4))),
         **{name: draw(st.sampled_from(LIMITS[name])) for name in limits},
         "hold_down": draw(st.sampled_from((0.0, 0.0, 0.25, 3.0))),
@@ -101,6 +103,9 @@ class Book:
         self.created_at = now
         self.seen = Expected(flow.mapping, flow.mapping.external, now, now)
         self.contacts: set[Endpoint] = set()
+        """The remote endpoints that the inside has surely sent to."""
+        self.may_be_answered = not self.by_stranger
+        """Whether the inside has sent anything but resets."""
         if self.by_stranger and flow.mapping.protocol in IDLE_TIMEOUTS:
             self.seen.last_outbound = -1000.0  # he keeps nothing alive
             self.seen.kept_from = now
@@ -180,6 +185,8 @@ class ConfigurationMachine(RuleBasedStateMachine):
         }
         self.tokens: dict[int, tuple[float, float]] = {}
         self.tickets: dict[int, Waiting] = {}
+        self.asked_at: dict[Packet, float] = {}
+        """When a packet was last sent."""
         self.released: Counter[Protocol] = Counter()
         self.evicted: Counter[Protocol] = Counter()
         self.created: Counter[Protocol] = Counter()
@@ -219,13 +226,13 @@ class ConfigurationMachine(RuleBasedStateMachine):
         else:
             self.by_the_rules(flow, Side.OUTSIDE, packet)
 
-    @precondition(lambda self: any(flow.connections for flow in self.books))
+    @precondition(lambda self: any(flow.connection for flow in self.books))
     @rule(which=st.integers(0, 100), flags=st.sampled_from((RST, FIN, FIN)))
     def connection_closes(self, which: int, flags: TcpFlags) -> None:
         """Both sides close, or one resets."""
-        pairs = [(flow, remote) for flow in self.books for remote in flow.connections or ()]
-        flow, remote = pairs[which % len(pairs)]
-        mapping = flow.mapping
+        open_flows = [flow for flow in self.books if flow.connection]
+        flow = open_flows[which % len(open_flows)]
+        mapping, remote = flow.mapping, flow.peer
         outward = Packet(TCP, mapping.internal, remote, flags)
         sent_by = self.bench.nat.outbound_flow(TCP, mapping.internal, remote)
         if sent_by is not None:
@@ -288,6 +295,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
         is_full = self.packets_waiting() == self.settings.hold_queue
         self.packet = packet
         verdict = self.both("outbound", packet)
+        self.asked_at[packet] = now
         self.listen()
         if flow is not None:
             assert verdict == Translate(flow, created=False)
@@ -369,12 +377,9 @@ class ConfigurationMachine(RuleBasedStateMachine):
             and self.settings.overlapping.part(mapping.toward) == destination
         ]
         filtering = self.settings.filtering
-        contacts = {
-            filtering.part(remote)
-            for book in self.books.values()
-            if book.flow.mapping in owners
-            for remote in book.contacts
-        }
+        books = [book for book in self.books.values() if book.flow.mapping in owners]
+        contacts = {filtering.part(remote) for book in books for remote in book.contacts}
+        perhaps = {filtering.part(book.flow.peer) for book in books if book.may_be_answered and book.by_stranger}
         is_idle = any(
             mapping.protocol in IDLE_TIMEOUTS and now - mapping.last_use >= IDLE_TIMEOUTS[mapping.protocol]
             for mapping in owners
@@ -387,8 +392,11 @@ class ConfigurationMachine(RuleBasedStateMachine):
             assert verdict == Translate(flow, created=False)
         elif not owners or is_idle:
             assert verdict == Drop(DropReason.NO_MAPPING)
-        elif filtering and filtering.part(source) not in contacts:
-            assert verdict == Drop(DropReason.FILTERED)
+        elif verdict == Drop(DropReason.FILTERED):
+            assert filtering
+            assert filtering.part(source) not in contacts
+        elif filtering and filtering.part(source) not in contacts | perhaps:
+            raise AssertionError(verdict)
         elif packet.protocol is TCP and not packet.opens_connection:
             assert verdict == Drop(DropReason.NOT_A_SYN)
         elif is_full:
@@ -403,17 +411,16 @@ class ConfigurationMachine(RuleBasedStateMachine):
             self.passed(verdict.flow, Side.OUTSIDE, packet, now)
 
     def by_the_rules(self, flow: Flow, side: Side, packet: Packet) -> None:
-        """The switch forwards a packet, and copies it to the controller where it ends a connection."""
+        """The switch forwards a packet, and copies it to the controller where it ends or answers a connection."""
         mapping, outbound = flow.mapping, side is Side.INSIDE
+        is_copied = packet.flags & (FIN | RST) or (outbound and packet.flags & (SYN | ACK) == SYN | ACK)
         for bench in self.twins:
             same = bench.nat.inbound_flow(mapping.protocol, mapping.external, flow.peer)
             assert same is not None
             bench.pass_by_rules(same, outbound=outbound, inbound=not outbound)
-            if packet.flags & (FIN | RST):
+            if is_copied:
                 bench.observe(side, packet)
-        if packet.flags & (FIN | RST):
-            self.used_at[mapping] = self.bench.now
-        self.passed(flow, side, packet, self.bench.now, by_rules=True)
+        self.passed(flow, side, packet, self.bench.now, by_rules=not is_copied)
         assert self.bench.nat.is_live(flow)
 
     def passed(self, flow: Flow, side: Side, packet: Packet, now: float, *, by_rules: bool = False) -> None:
@@ -426,10 +433,16 @@ class ConfigurationMachine(RuleBasedStateMachine):
             assert (found is flow) == (not flow.is_inbound_only)
             assert side is Side.OUTSIDE or found is flow
         book.seen.pass_packet(side, remote, packet.flags, now)
-        if self.settings.refresh_inbound:
+        if side is Side.INSIDE and not packet.flags & RST:
+            book.may_be_answered = True
+            if not by_rules and (mapping.protocol is not TCP or packet.flags & SYN):
+                book.by_stranger = False
+        if self.settings.refresh_inbound and book.may_be_answered:
             book.seen.last_outbound = now
-        book.contacts.add(remote)
-        if not by_rules:
+        if not book.by_stranger:
+            book.contacts.add(remote)
+        waits = flow.connection is not None and flow.connection.awaits_inside
+        if not by_rules and not book.by_stranger and not waits:
             self.used_at[mapping] = now
 
     def note(self, packet: Packet, verdict: Verdict) -> None:
@@ -462,6 +475,8 @@ class ConfigurationMachine(RuleBasedStateMachine):
                     self.books.pop(flow)
                 case MappingReleased(mapping, reason):
                     self.mapping_released(mapping, reason, at)
+                case GaveUp(ticket, place):
+                    self.gave_up(ticket, place)
                 case Resumed(ticket, decided):
                     self.resumed(ticket, decided, at)
                 case LimitReached():
@@ -519,6 +534,17 @@ class ConfigurationMachine(RuleBasedStateMachine):
         """Return when a packet of a mapping last passed, whoever has seen it."""
         traffic = [book.seen.last_traffic for book in self.books.values() if book.flow.mapping is mapping]
         return max([self.used_at[mapping], *traffic])
+
+    def gave_up(self, ticket: Ticket, place: int) -> None:
+        """A packet waits no more, of which the NAT has seen a sign."""
+        waiting = self.tickets[id(ticket)]
+        packet = waiting.packets.pop(place)
+        self.stopped[packet.protocol, ticket.scope.limit.value] += 1
+        is_its_own = self.packet is not None and self.packet[:3] == packet[:3] and self.packet.flags != SYN
+        assert packet.protocol is TCP
+        assert is_its_own or self.bench.now - self.asked_at[packet] > FIRST_REPETITION_S
+        if not waiting.packets:
+            del self.tickets[id(ticket)]
 
     def resumed(self, ticket: Ticket, verdict: Translate | Refuse, at: float) -> None:
         """Packets that wait are served in order, and within their patience."""
@@ -589,6 +615,8 @@ class ConfigurationMachine(RuleBasedStateMachine):
         for book in self.books.values():
             if book.flow.mapping.protocol in IDLE_TIMEOUTS:
                 assert not book.seen.must_have_ended(self.bench.now)
+        kept = {book.flow.mapping for book in self.books.values() if book.may_be_answered}
+        assert all(mapping in kept for mapping in self.live if mapping.protocol is TCP)
 
     def counts_add_up(self) -> None:
         """Creations, releases, packets, sessions, subscribers."""

@@ -15,8 +15,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from controller.nat.events import LimitReached, MappingCreated, MappingReleased, ReleaseReason
-from controller.nat.model import Answer, Endpoint, Limit, Mapping, Protocol, Side, TcpFlags
+from controller.nat.events import FlowEnded, LimitReached, MappingCreated, MappingReleased, ReleaseReason
+from controller.nat.model import Answer, Endpoint, Flow, Limit, Mapping, Protocol, Side, TcpFlags
 from controller.nat.verdicts import Drop, DropReason, Refuse, Translate, Verdict
 from tests.support.core import (
     ACK,
@@ -39,7 +39,7 @@ from tests.support.core import (
 
 HOSTS = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
 REMOTES = tuple(Endpoint.parse(text) for text in ("198.51.100.1:7", "198.51.100.1:8", "203.0.113.1:7"))
-FLAGS = (SYN, SYN, SYN, SYN | ACK, ACK, TcpFlags.NONE, FIN, FIN | ACK, RST, RST | ACK, SYN | FIN, SYN | RST)
+FLAGS = (*[SYN] * 9, SYN | ACK, ACK, TcpFlags.NONE, FIN, FIN | ACK, RST, RST | ACK, SYN | FIN, SYN | RST)
 FOREVER = OPENING + 2 * ESTABLISHED + RESET
 """Longer than any TCP mapping without traffic may live."""
 IDLE_TIMEOUTS = {UDP: UDP_TIMEOUT, ICMP: ICMP_TIMEOUT}
@@ -47,48 +47,82 @@ IDLE_TIMEOUTS = {UDP: UDP_TIMEOUT, ICMP: ICMP_TIMEOUT}
 internal_endpoints = st.sampled_from([Endpoint.parse(f"{host}:{port}") for host in HOSTS for port in (5, 6)])
 remotes = st.sampled_from(REMOTES)
 flags_sent = st.sampled_from(FLAGS)
+protocols = st.sampled_from((TCP, TCP, UDP, ICMP))
 Key = tuple[Protocol, Endpoint]
 
 
 @dataclass
 class Connection:
-    """What a bystander sees of a TCP connection."""
+    """What a bystander sees of a TCP connection. One that a stranger opened waits for the inside."""
 
     client: Side
     opened_at: float
+    last_traffic: float
+    awaits_inside: bool
+    is_strangers: bool
+    may_be_answered: bool = False
+    """Whether the inside has sent what no host begins an answer with. The NAT may notice it, or not in time."""
     answered: bool = False
     fins: set[Side] = field(default_factory=set)
     closed_at: float | None = None
     reset_at: float | None = None
+    idle_since: float | None = None
     goes_on: bool = False
-    was_idle: bool = False
 
     def see(self, sender: Side, flags: TcpFlags, now: float) -> None:
         """Take note of a segment."""
-        is_over = self.closed_at is not None or self.reset_at is not None
+        opens = flags & (SYN | ACK | FIN | RST) == SYN
+        if opens and sender is Side.OUTSIDE and self.is_over:
+            self.client, self.awaits_inside = sender, True
+        if self.awaits_inside and sender is Side.OUTSIDE and not flags & RST:
+            return
+        if sender is Side.INSIDE and not flags & RST:
+            self.awaits_inside, self.may_be_answered = False, True
+            self.is_strangers = self.is_strangers and not flags & SYN
+        self.pass_time(now)
+        self.answered |= sender is not self.client
         if flags & RST:
             self.reset_at = now if self.reset_at is None else self.reset_at
-        elif flags & FIN:
-            self.fins.add(sender)
-            if len(self.fins) == 2:
-                self.closed_at = now  # again, if one is sent again: the timer is one of idleness
-        elif flags & (SYN | ACK) == SYN and sender is self.client and is_over:
-            self.opened_at, self.answered, self.fins = now, False, set()
-            self.closed_at = self.reset_at = None
-            self.was_idle = self.goes_on = False
+        elif opens and self.is_over:
+            self.client, self.opened_at, self.answered, self.fins = sender, now, False, set()
+            self.closed_at = self.reset_at = self.idle_since = None
+            self.goes_on = False
+        else:
+            self.goes_on |= self.is_over or self.idle_since is not None  # RFC 7857 section 2.2
+            if flags & FIN:
+                self.fins.add(sender)
+                if len(self.fins) == 2:
+                    self.closed_at = now  # again, if one is sent again: the timer is one of idleness
 
-    def may_be_over(self, now: float, idle_since: float | None) -> bool:
+    @property
+    def is_over(self) -> bool:
+        """Whether it was closed or reset."""
+        return self.closed_at is not None or self.reset_at is not None
+
+    def pass_time(self, now: float) -> None:
+        """Take note that it is used."""
+        if now - self.last_traffic >= ESTABLISHED:
+            self.idle_since = self.last_traffic
+        self.last_traffic = now
+
+    def may_be_over(self, now: float) -> bool:
         """Whether a NAT may have forgotten it."""
+        idle_since = self.last_traffic if now - self.last_traffic >= ESTABLISHED else self.idle_since
+        since = self.opened_at if self.awaits_inside else self.reset_at
         return (
             (self.closed_at is not None and now - self.closed_at >= CLOSING)
-            or (self.reset_at is not None and now - self.reset_at >= RESET)
-            or (not self.answered and now - self.opened_at >= OPENING)
+            or (self.reset_at is not None and since is not None and now - since >= RESET)
+            or ((self.is_strangers or self.awaits_inside or not self.answered) and now - self.opened_at >= OPENING)
             or (idle_since is not None and now - idle_since >= ESTABLISHED + RESET)
         )
 
-    def must_be_over(self, now: float) -> bool:
+    def must_be_over(self, now: float, kept_from: float) -> bool:
         """Whether a NAT must have forgotten it, wherever traffic can no longer blur that."""
-        if self.was_idle or self.goes_on:
+        if now - max(self.last_traffic, kept_from) > FOREVER:
+            return True
+        if self.is_strangers and not self.may_be_answered:
+            return now - self.opened_at > OPENING + RESET
+        if self.idle_since is not None or self.goes_on:
             return False
         if self.reset_at is not None:
             return self.closed_at is None and now - self.reset_at >= RESET
@@ -104,29 +138,20 @@ class Expected:
     last_outbound: float
     last_traffic: float
     kept_from: float = 0.0
-    idle_since: float | None = None
     connections: dict[Endpoint, Connection] = field(default_factory=dict)
 
     def pass_packet(self, side: Side, remote: Endpoint, flags: TcpFlags, now: float) -> None:
         """Take note of a packet that the mapping let through."""
-        if now - self.last_traffic >= ESTABLISHED:
-            self.idle_since = self.last_traffic
-            for connection in self.connections.values():
-                connection.was_idle = True
         self.last_traffic = now
-        for connection in self.connections.values():
-            if connection.reset_at is not None and not flags & RST:
-                connection.goes_on = True  # RFC 7857 section 2.2
         if side is Side.INSIDE:
             self.last_outbound = now
+        if self.mapping.protocol is not TCP:
+            return
+        if remote in self.connections:
+            self.connections[remote].see(side, flags, now)
         else:
-            for connection in self.connections.values():
-                connection.answered = True
-        if self.mapping.protocol is TCP:
-            if remote not in self.connections and flags & (SYN | ACK | FIN | RST) == SYN:
-                self.connections[remote] = Connection(side, now)
-            elif remote in self.connections:
-                self.connections[remote].see(side, flags, now)
+            is_strangers = side is Side.OUTSIDE
+            self.connections[remote] = Connection(side, now, now, is_strangers, is_strangers)
 
     def forget_the_counts(self, now: float) -> None:
         """Take note that nobody can tell any more what was idle or unanswered until now."""
@@ -138,16 +163,21 @@ class Expected:
         """Whether nothing needs it any more."""
         if self.mapping.protocol in IDLE_TIMEOUTS:
             return now - self.last_outbound >= IDLE_TIMEOUTS[self.mapping.protocol]
-        idle_since = self.last_traffic if now - self.last_traffic >= ESTABLISHED else self.idle_since
-        return all(connection.may_be_over(now, idle_since) for connection in self.connections.values())
+        return not self.connections
+
+    def may_lose(self, remote: Endpoint, now: float) -> bool:
+        """Whether a connection may end: it is over, or no other one keeps the mapping for a stranger's."""
+        connection = self.connections[remote]
+        is_kept = any(not each.is_strangers for each in self.connections.values())
+        return connection.may_be_over(now) or (connection.is_strangers and not is_kept)
 
     def must_have_ended(self, now: float) -> bool:
         """Whether it is kept although nothing can need it."""
         if self.mapping.protocol in IDLE_TIMEOUTS:
             last = max(self.last_outbound, self.kept_from)
             return now - last > IDLE_TIMEOUTS[self.mapping.protocol] * 1.25
-        silent = now - max(self.last_traffic, self.kept_from) > FOREVER
-        return silent or all(connection.must_be_over(now) for connection in self.connections.values())
+        own = [each for each in self.connections.values() if not each.is_strangers or each.may_be_answered]
+        return all(connection.must_be_over(now, self.kept_from) for connection in own)
 
 
 class NatMachine(RuleBasedStateMachine):
@@ -176,16 +206,18 @@ class NatMachine(RuleBasedStateMachine):
 
     # What happens
 
-    @rule(protocol=st.sampled_from(Protocol), source=internal_endpoints, to=remotes, flags=flags_sent)
+    @rule(protocol=protocols, source=internal_endpoints, to=remotes, flags=flags_sent)
     def packet_from_inside(self, protocol: Protocol, source: Endpoint, to: Endpoint, flags: TcpFlags) -> None:
         """A packet goes out, by the switch's rules where they take it, else by way of the controller."""
         flags = flags if protocol is TCP else TcpFlags.NONE
         expected = self.live.get((protocol, source))
         if expected is None:
             self.new_flow(protocol, source, to, flags)
+        elif protocol is TCP and to not in expected.connections:
+            self.new_connection(expected, Side.INSIDE, to, flags)
         elif protocol is ICMP or flags & (SYN | ACK) == SYN:
             verdict = self.both("outbound", protocol, source, to, flags)
-            assert verdict == Translate(expected.mapping.flows[0], created=False)
+            assert verdict == Translate(self.flow_of(expected, to), created=False)
             expected.pass_packet(Side.INSIDE, to, flags, self.bench.now)
         else:
             self.by_the_rules(expected, Side.INSIDE, to, flags)
@@ -209,36 +241,81 @@ class NatMachine(RuleBasedStateMachine):
         else:
             assert verdict == Refuse(Limit.PORTS, Answer.NOTHING)
 
+    def new_connection(self, expected: Expected, side: Side, remote: Endpoint, flags: TcpFlags) -> None:
+        """A segment of a mapping's endpoint comes, to or from a peer without a connection: only SYNs pass."""
+        method = "outbound" if side is Side.INSIDE else "inbound"
+        ends = (expected.mapping.internal, remote) if side is Side.INSIDE else (remote, expected.external)
+        verdict = self.both(method, TCP, *ends, flags)
+        if flags != SYN:
+            assert verdict == Drop(DropReason.NOT_A_SYN)
+        else:
+            assert isinstance(verdict, Translate)
+            assert verdict.created
+            assert verdict.mapping is expected.mapping
+            expected.pass_packet(side, remote, flags, self.bench.now)
+
     @rule(
-        protocol=st.sampled_from(Protocol),
+        protocol=protocols,
         which=st.integers(0, 23),
         source=remotes,
         flags=flags_sent,
     )
     def packet_from_outside(self, protocol: Protocol, which: int, source: Endpoint, flags: TcpFlags) -> None:
-        """A packet comes in to one of the pool's endpoints, whoever sends it."""
+        """A packet comes in to an endpoint in use, or to any of the pool's, whoever sends it."""
         flags = flags if protocol is TCP else TcpFlags.NONE
+        in_use = [each.external for (p, _), each in self.live.items() if p is protocol]
         pool = [Endpoint(address, port) for address in self.addresses for port in self.ports]
-        to = pool[which % len(pool)]
+        pool = in_use if in_use and which % 4 else pool
+        self.send_in(protocol, source, pool[which % len(pool)], flags)
+
+    def send_in(self, protocol: Protocol, source: Endpoint, to: Endpoint, flags: TcpFlags) -> None:
+        """Let a packet come in."""
         expected = next((e for (p, _), e in self.live.items() if p is protocol and e.external == to), None)
         if expected is None:
             assert self.both("inbound", protocol, source, to, flags) == Drop(DropReason.NO_MAPPING)
+        elif protocol is TCP and source not in expected.connections:
+            self.new_connection(expected, Side.OUTSIDE, source, flags)
         elif protocol is ICMP or flags & (SYN | ACK) == SYN:
             verdict = self.both("inbound", protocol, source, to, flags)
-            assert verdict == Translate(expected.mapping.flows[0], created=False)
+            assert verdict == Translate(self.flow_of(expected, source), created=False)
             expected.pass_packet(Side.OUTSIDE, source, flags, self.bench.now)
         else:
             self.by_the_rules(expected, Side.OUTSIDE, source, flags)
 
+    @precondition(lambda self: any(protocol is TCP for protocol, _ in self.live))
+    @rule(which=st.integers(0, 100), source=remotes, flags=st.sampled_from((SYN, SYN, SYN, ACK, FIN, RST)))
+    def segment_for_a_mapping(self, which: int, source: Endpoint, flags: TcpFlags) -> None:
+        """A server, or a stranger, sends to a TCP mapping."""
+        externals = [expected.external for (protocol, _), expected in self.live.items() if protocol is TCP]
+        self.send_in(TCP, source, externals[which % len(externals)], flags)
+
+    @precondition(lambda self: self.opened_from_outside())
+    @rule(which=st.integers(0, 100), flags=st.sampled_from((SYN | ACK, RST, RST | ACK, ACK, SYN)))
+    def reply_to_the_outside(self, which: int, flags: TcpFlags) -> None:
+        """An inside host replies to a connection from outside: it may be answered, or reset."""
+        internal, remote = self.opened_from_outside()[which % len(self.opened_from_outside())]
+        self.packet_from_inside(TCP, internal, remote, flags)
+
+    def opened_from_outside(self) -> list[tuple[Endpoint, Endpoint]]:
+        """Return the internal endpoint and the peer of each connection that the outside opened."""
+        return [
+            (internal, remote)
+            for (_, internal), expected in self.live.items()
+            for remote, connection in expected.connections.items()
+            if connection.client is Side.OUTSIDE
+        ]
+
     def by_the_rules(self, expected: Expected, side: Side, remote: Endpoint, flags: TcpFlags) -> None:
-        """The switch forwards a packet, and copies it to the controller where it ends a connection."""
+        """The switch forwards a packet, and copies it to the controller where it ends or answers a connection."""
+        is_answer = side is Side.INSIDE and flags & (SYN | ACK) == SYN | ACK
         for bench in self.twins:
-            mapping = bench.mapping(expected.mapping.protocol, expected.mapping.internal)
+            mapping = bench.mapping(expected.mapping.protocol, expected.mapping.internal, remote)
             assert mapping is not None
-            if flags & (FIN | RST):
+            if flags & (FIN | RST) or is_answer:
                 bench.copy(mapping, side, flags, remote)
             else:
-                bench.forward(mapping, outbound=side is Side.INSIDE, inbound=side is Side.OUTSIDE)
+                is_outbound = side is Side.INSIDE
+                bench.forward(mapping, outbound=is_outbound, inbound=not is_outbound, remote=remote)
         expected.pass_packet(side, remote, flags, self.bench.now)
 
     @precondition(lambda self: self.live)
@@ -246,11 +323,12 @@ class NatMachine(RuleBasedStateMachine):
     def straggler(self, which: int, to: Endpoint) -> None:
         """A packet of a known mapping comes to the controller all the same: the switch had not its rules yet."""
         expected = self.choose(which)
+        to = list(expected.connections or [to])[which % len(expected.connections or [to])]
         verdict = self.both("outbound", expected.mapping.protocol, expected.mapping.internal, to, TcpFlags.NONE)
-        assert verdict == Translate(expected.mapping.flows[0], created=False)
+        assert verdict == Translate(self.flow_of(expected, to), created=False)
         expected.pass_packet(Side.INSIDE, to, TcpFlags.NONE, self.bench.now)
 
-    @rule(seconds=st.sampled_from((0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 9.0, 20.0, 60.0)))
+    @rule(seconds=st.sampled_from((0.25, 0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 5.0, 9.0, 20.0)))
     def time_passes(self, seconds: float) -> None:
         """The bench meets each deadline when it comes, and sees to it that nothing is due before."""
         for bench in self.twins:
@@ -263,7 +341,8 @@ class NatMachine(RuleBasedStateMachine):
         expected = self.choose(which)
         self.rolling_back = True
         for bench in self.twins:
-            mapping = bench.mapping(expected.mapping.protocol, expected.mapping.internal)
+            peer = next(iter(expected.connections), REMOTES[0])
+            mapping = bench.mapping(expected.mapping.protocol, expected.mapping.internal, peer)
             assert mapping is not None
             bench.roll_back(mapping)
         assert not self.bench.is_live(expected.mapping)
@@ -296,6 +375,10 @@ class NatMachine(RuleBasedStateMachine):
             match event:
                 case MappingCreated(mapping):
                     assert self.live[mapping.protocol, mapping.internal].mapping is mapping
+                case FlowEnded(flow) if flow.mapping.protocol is TCP:
+                    expected = self.live[TCP, flow.mapping.internal]
+                    assert self.rolling_back or expected.may_lose(flow.peer, at), (at, expected)
+                    del expected.connections[flow.peer]
                 case MappingReleased(mapping, reason):
                     expected = self.live.pop((mapping.protocol, mapping.internal))
                     assert expected.mapping is mapping
@@ -316,9 +399,12 @@ class NatMachine(RuleBasedStateMachine):
         assert len(nat) == len(self.live)
         assert len({(p, e.external) for (p, _), e in self.live.items()}) == len(self.live)
         for (protocol, internal), expected in self.live.items():
-            (flow,) = expected.mapping.flows
-            assert nat.outbound_flow(protocol, internal, REMOTES[0]) is flow
-            assert nat.inbound_flow(protocol, expected.external, REMOTES[0]) is flow
+            flows = expected.mapping.flows
+            assert len(flows) == (len(expected.connections) if protocol is TCP else 1)
+            for remote in expected.connections or REMOTES:
+                flow = nat.outbound_flow(protocol, internal, remote)
+                assert flow in flows
+                assert nat.inbound_flow(protocol, expected.external, remote) is flow
 
     def no_mapping_outlives_its_use(self) -> None:
         """What nothing needs is released in time."""
@@ -371,6 +457,12 @@ class NatMachine(RuleBasedStateMachine):
         """Return one of the live mappings."""
         return list(self.live.values())[which % len(self.live)]
 
+    @staticmethod
+    def flow_of(expected: Expected, remote: Endpoint) -> Flow:
+        """Return the flow of a mapping's packets to and from a remote endpoint."""
+        flows = expected.mapping.flows
+        return next(flow for flow in flows if flow.peer == remote) if expected.connections else flows[0]
+
     def is_held(self, protocol: Protocol, external: Endpoint) -> bool:
         """Whether a live mapping has this external endpoint."""
         return any(p is protocol and expected.external == external for (p, _), expected in self.live.items())
@@ -390,4 +482,4 @@ class NatMachine(RuleBasedStateMachine):
 
 
 TestNat = NatMachine.TestCase
-TestNat.settings = settings(max_examples=100, stateful_step_count=40)
+TestNat.settings = settings(max_examples=300, stateful_step_count=50)

@@ -78,7 +78,7 @@ NOT_READ = {
     "seven bytes embedded": about(bytes(UDP_PACKET)[:27]),
     "seven bytes sent": about(IP(src="192.0.2.1", dst="198.51.100.1", len=27) / UDP()),
     "an error embedded": about(IP() / ICMP(type=11) / UDP_PACKET),
-    "a timestamp embedded": about(IP() / ICMP(type=13)),
+    "an information request embedded": about(IP() / ICMP(type=15)),
     "a later fragment embedded": about(IP(proto=17, frag=1) / Raw(bytes(16))),
     "GRE embedded": about(IP(proto=47) / Raw(bytes(16))),
     "IPv6 embedded": about(IP(version=6) / UDP() / Raw(bytes(16))),

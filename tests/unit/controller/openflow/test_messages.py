@@ -112,26 +112,41 @@ def test_open_vswitch_understands_every_message(as_open_vswitch_reads_it: list[s
 @pytest.mark.parametrize(
     "line",
     [
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 priority=20,tcp,nw_src=10.0.0.1,tp_src=40000 cookie:0x7 "
-        "actions=set_field:192.0.2.1->ip_src,set_field:1024->tcp_src,goto_table:3",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:2 priority=20,udp,nw_dst=192.0.2.1,tp_dst=1024 cookie:0x7 "
-        "actions=set_field:10.0.0.1->ip_dst,set_field:40000->udp_dst,goto_table:3",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): DEL_STRICT table:1 priority=20,tcp,nw_src=10.0.0.1,tp_src=40000 "
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:2 priority=20,tcp,nw_src=10.0.0.1,tp_src=40000 cookie:0x7 "
+        "actions=set_field:192.0.2.1->ip_src,set_field:1024->tcp_src,goto_table:4",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:3 priority=20,udp,nw_dst=192.0.2.1,tp_dst=1024 cookie:0x7 "
+        "actions=set_field:10.0.0.1->ip_dst,set_field:40000->udp_dst,goto_table:4",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): DEL_STRICT table:2 priority=20,tcp,nw_src=10.0.0.1,tp_src=40000 "
         "actions=drop",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 "
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:2 "
         "priority=30,tcp,reg0=0,nw_src=10.0.0.0/16,tcp_flags=+syn-ack actions=meter:1,CONTROLLER:65535",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=90,ip,in_port=3,nw_frag=yes actions=meter:1,CONTROLLER:65535",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=80,tcp,reg0=0,in_port=3,tcp_flags=+fin "
-        "actions=CONTROLLER:65535,goto_table:2",
-        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:3 priority=20,ip,nw_dst=10.0.0.1 "
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=50,ip,in_port=1,dl_dst=02:00:0a:00:ff:fe,nw_src=10.0.0.1 "
+        "actions=goto_table:1",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=50,arp,in_port=1,arp_spa=10.0.0.1 actions=goto_table:1",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD priority=60,ip,dl_dst=02:00:0a:00:ff:fe,nw_dst=224.0.0.0/3 "
+        "cookie:0x8000000000000001 actions=drop",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 priority=87,ip,in_port=3,nw_dst=192.0.2.1,nw_ttl=1 "
+        "actions=goto_table:5",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 priority=50,ip,dl_dst=02:00:0a:00:ff:fe,nw_dst=10.0.0.0/16 "
+        "actions=load:0->NXM_OF_IN_PORT[],goto_table:4",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 priority=85,ip,in_port=3,nw_dst=192.0.2.1,nw_frag=yes "
+        "actions=meter:2,CONTROLLER:65535",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:1 "
+        "priority=80,tcp,reg0=0,in_port=3,nw_dst=192.0.2.1,tcp_flags=+fin "
+        "actions=CONTROLLER:65535,goto_table:3",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:4 priority=20,ip,nw_dst=10.0.0.1 "
         "actions=set_field:02:00:0a:00:ff:fe->eth_src,set_field:02:00:0a:00:00:01->eth_dst,dec_ttl,output:1",
-        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=3 actions=set_field:0x1->reg0,resubmit(,0) data_len=5",
+        "OFPT_FLOW_MOD (OF1.3) (xid=): ADD table:4 priority=25,ip "
+        "actions=check_pkt_larger(1214)->NXM_NX_REG1[0],set_field:0->reg0,load:0->NXM_OF_IN_PORT[],resubmit(,3)",
+        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=3 actions=set_field:0x1->reg0,resubmit(,2) data_len=5",
+        "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=set_field:0x1->reg0,resubmit(,4) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=set_field:0x1->reg0,resubmit(,3) data_len=5",
         "OFPT_PACKET_OUT (OF1.3) (xid=): in_port=CONTROLLER actions=output:3 data_len=5",
     ],
     ids=[
-        *("outbound rule", "inbound rule", "removal", "opening", "fragment", "FIN", "neighbour"),
-        *("injected frame", "forwarded frame", "own frame"),
+        *("outbound rule", "inbound rule", "removal", "opening", "host", "ARP of a host", "martian", "last hop"),
+        *("stays inside", "fragment", "FIN", "neighbour", "Nicira's"),
+        *("injected frame", "forwarded frame", "delivered frame", "own frame"),
     ],
 )
 def test_open_vswitch_reads_what_is_meant(as_open_vswitch_reads_it: list[str], line: str) -> None:
@@ -140,10 +155,11 @@ def test_open_vswitch_reads_what_is_meant(as_open_vswitch_reads_it: list[str], l
 
 
 def test_the_controller_is_protected_from_a_flood(as_open_vswitch_reads_it: list[str]) -> None:
-    """The meter drops what exceeds 100,000 packets a second."""
+    """A meter drops what exceeds 100,000 packets a second, and another what exceeds 10,000 fragments."""
     text = "\n".join(as_open_vswitch_reads_it)
 
     assert "ADD meter=1 pktps burst bands=\ntype=drop rate=100000 burst_size=100000" in text
+    assert "ADD meter=2 pktps burst bands=\ntype=drop rate=10000 burst_size=1000" in text
 
 
 def test_a_poll_asks_for_one_cookie_exactly(outputs: dict[str, Output]) -> None:

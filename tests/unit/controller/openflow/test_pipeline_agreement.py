@@ -17,7 +17,7 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet as Layer
 from scapy.packet import Raw
 
-from controller.openflow.pipeline import SetField, Table
+from controller.openflow.rules import SetField, Table
 from tests.support.behaviour import RANKS, Behaviour, Endpoint, Mapping, part
 from tests.support.flowtable import FlowTable, with_checksums
 from tests.support.network import EXTERNAL, Arrival, Host, Network
@@ -159,6 +159,8 @@ class Trial:
         is_syn = protocol == "tcp" and flags == "S"
         mapping = behaviour.outbound(protocol, internal, remote)
         is_known = mapping is not None
+        if mapping is not None and mapping.sessions[part(remote, behaviour.told_apart(protocol))].is_strangers:
+            flags = "SA" if flags in ("A", "PA") else flags  # so an inside host begins to answer
         may_open = is_known or ((protocol != "tcp" or is_syn) and behaviour.has_session_left())
         mapping = mapping or behaviour.mapping_for(protocol, internal, remote)
         free = behaviour.free_ports(protocol, remote, self.network.now)
@@ -176,7 +178,8 @@ class Trial:
             assert source[1] in free
             mapping = Mapping(protocol, internal, remote, source)
             behaviour.add(mapping)
-        behaviour.join(mapping, remote, opens_connection=is_syn)
+        if flags != "R":
+            behaviour.join(mapping, remote, is_from_inside=True)
         assert (arrival.host, source, destination) == (server, mapping.external, remote)
         self._check_contents(arrival)
 
@@ -186,7 +189,7 @@ class Trial:
         remote = _remote(protocol, address, port)
         is_syn = protocol == "tcp" and flags == "S"
         mapping = behaviour.behind(protocol, external, remote)
-        is_known = mapping is not None and part(remote, behaviour.told_apart) in mapping.sessions
+        is_known = mapping is not None and part(remote, behaviour.told_apart(protocol)) in mapping.sessions
         may_open = protocol != "tcp" or is_syn
         passes = is_known or (
             mapping is not None
@@ -212,7 +215,7 @@ class Trial:
             return
         assert mapping is not None
         (arrival,) = arrivals
-        behaviour.join(mapping, remote, opens_connection=is_syn)
+        behaviour.join(mapping, remote, is_from_inside=False)
         host = next(host.name for host in self.network.hosts.values() if host.address == mapping.internal[0])
         assert _ends(arrival, protocol, is_query=False) == (host, remote, mapping.internal)
         self._check_contents(arrival)
@@ -226,7 +229,8 @@ class Trial:
             for each in self.network.packet_ins[seen:]
             if each.table is not Table.FORWARD and ARP not in Ether(each.frame)
         ]
-        copies = [Table.CLASSIFY] if TCP in frame and frame[TCP].flags & "FR" else []
+        is_answer = table is Table.OUTBOUND and TCP in frame and frame[TCP].flags == "SA"
+        copies = [Table.CLASSIFY] if is_answer or (TCP in frame and frame[TCP].flags & "FR") else []
         decides = expects_packet_in or ICMP in frame
         assert tables == copies + [table] * decides
         return arrivals
@@ -248,9 +252,8 @@ class Trial:
         connections = [
             (mapping, remote)
             for mapping in behaviour.mappings
-            for session in mapping.sessions.values()
-            for remote in sorted(session.connections)
-            if session.is_outbound
+            for remote, session in mapping.sessions.items()
+            if mapping.protocol == "tcp" and session.is_outbound and isinstance(remote, tuple)
         ]
         if not connections:
             return

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.nat.model import Protocol
-from controller.openflow.pipeline import Rule, rules_of
+from controller.openflow.pipeline import rules_of
+from controller.openflow.rules import Rule
 from tests.support.any_frames import frames
 from tests.support.network import Network
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
-from scapy.packet import Raw
 
 from controller.nat.model import Protocol, Side
-from controller.openflow.pipeline import Table
 from controller.openflow.router import Router
+from controller.openflow.rules import Table
 from tests.support.any_frames import frames
-from tests.support.network import BROADCAST, EXTERNAL, INSIDE, Arrival, Network, echo, ip, tcp, udp
+from tests.support.network import BROADCAST, EXTERNAL, INSIDE, Arrival, Network, echo, tcp, udp
 from tests.support.recorder import Recorder
 from topologies.gateways.bridge import OUTSIDE_VLAN
 
@@ -134,28 +133,6 @@ def test_a_tag_opens_no_way_out() -> None:
     frame = Ether(dst=BROADCAST, src=network.alice.mac) / Dot1Q(vlan=OUTSIDE_VLAN) / IP(src="10.0.0.1") / UDP()
 
     assert [a.host for a in network.send("alice", frame) if a.host in ("server", "mirror")] == []
-
-
-def test_a_fragment_of_a_mapped_flow_does_not_slip_through() -> None:
-    """A later fragment shows no ports, so no rule may take it."""
-    network = network_in_use()
-    first = ip(network, network.alice, "198.51.100.1", flags="MF") / TCP(sport=40000, dport=7, flags="A")
-    last = ip(network, network.alice, "198.51.100.1", frag=3, proto=6) / Raw(bytes(16))
-
-    assert network.send("alice", first) == []
-    assert network.send("alice", last) == []
-
-
-def test_a_fragment_does_not_pass_for_port_0() -> None:
-    """To the switch every fragment has port 0, and a host may have a mapping of its port 0."""
-    network = Network(ports=8)
-    network.send("alice", udp(network, network.alice, 0, "198.51.100.1:7"))
-    first = ip(network, network.alice, "198.51.100.1", flags="MF") / UDP(sport=5, dport=7) / Raw(bytes(8))
-    last = ip(network, network.alice, "198.51.100.1", frag=2, proto=17) / Raw(bytes(16))
-
-    assert network.send("alice", first) == []
-    assert network.send("alice", last) == []
-    assert network.router.dropped_fragments == 2
 
 
 def test_the_inside_network_is_the_one_that_leaks_are_judged_by() -> None:

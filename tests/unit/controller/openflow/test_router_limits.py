@@ -9,7 +9,7 @@ from scapy.layers.inet import IP, TCP
 
 from controller.nat.model import Limit, Protocol, Side
 from controller.nat.tcp import TcpState
-from controller.openflow.pipeline import Rule, Table
+from controller.openflow.rules import Rule, Table
 from tests.support.core import connections
 from tests.support.flowtable import FlowTable
 from tests.support.network import EXTERNAL, Network, echo, tcp, udp
@@ -202,7 +202,7 @@ def test_an_idle_udp_mapping_ends_and_one_in_use_stays() -> None:
 
     assert network.mapping(Protocol.UDP, network.alice, 5) is None
     assert network.mapping(Protocol.UDP, network.bob, 5) is not None
-    assert {entry.rule.table for entry in network.table if entry.rule.cookie} == {Table.OUTBOUND, Table.INBOUND}
+    assert {rule.table for rule in network.mapping_rules()} == {Table.OUTBOUND, Table.INBOUND}
     assert len(network.polls) == 6
 
 

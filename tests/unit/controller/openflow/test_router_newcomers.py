@@ -211,10 +211,9 @@ def happen(trial: Trial, step: Step) -> None:
                 host = next(
                     h for h in trial.network.hosts.values() if _number(h.address) == mapping.internal.address
                 )
-                for flow in list(mapping.flows):
-                    for remote in list(flow.connections or ()):
-                        server = next(s for s in SERVERS if (_number(s[1]), s[2]) == (remote.address, remote.port))
-                        trial.send("tcp", host.name, mapping.internal.port, server, "R")
+                for remote in [flow.peer for flow in mapping.flows]:
+                    server = next(s for s in SERVERS if (_number(s[1]), s[2]) == (remote.address, remote.port))
+                    trial.send("tcp", host.name, mapping.internal.port, server, "R")
 
 
 def _number(address: str) -> int:

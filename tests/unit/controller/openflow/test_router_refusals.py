@@ -11,8 +11,8 @@ from scapy.packet import Packet as Layer
 from scapy.packet import Raw
 
 from controller.nat.model import Protocol
-from controller.openflow import router
-from controller.openflow.pipeline import Rule
+from controller.openflow import errors
+from controller.openflow.rules import Rule, Table
 from tests.support.flowtable import with_checksums
 from tests.support.network import EXTERNAL, Arrival, Host, Network, echo, tcp, udp
 
@@ -112,7 +112,7 @@ def test_icmp_sends_the_sender_an_error_about_its_own_packet(make: Make, code: i
 
 def test_icmp_errors_are_limited_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 1812 section 4.3.2.8: a burst, then `icmp_rate` in a second; what is not sent is not counted as sent."""
-    monkeypatch.setattr(router, "ICMP_BURST", 3)
+    monkeypatch.setattr(errors, "BURST", 3)
     network = full(on_exhaustion="icmp", icmp_rate=2)
 
     def refused(attempts: int) -> int:
@@ -132,7 +132,7 @@ def test_icmp_errors_are_limited_in_number(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_whole_pool_of_attempts_may_be_refused_at_once() -> None:
     """The burst is above any scenario's refusals."""
-    assert router.ICMP_BURST >= 65_536
+    assert errors.BURST >= 65_536
 
 
 # reset
@@ -223,6 +223,37 @@ def test_held_frames_to_several_servers_leave_each_by_its_own_session() -> None:
 
     assert data(seen) == [("server", b"0"), ("mirror", b"1"), ("server", b"2"), ("server", b"3")]
     assert {arrival.packet[UDP].sport for arrival in seen} == {1024}
+
+
+@pytest.mark.parametrize(("unwanted", "wanted"), [(SERVER, "mirror"), (MIRROR, "server")])
+def test_a_client_that_reset_what_it_waits_for_is_passed_over(unwanted: str, wanted: str) -> None:
+    """Of two frames of bob's that wait together, the one goes out that is still wanted."""
+    network = full(on_exhaustion="hold", hold_timeout=60)
+    assert network.send("bob", syn(network, network.bob)) == []
+    assert network.send("bob", tcp(network, network.bob, 40000, MIRROR)) == []
+    assert network.send("bob", tcp(network, network.bob, 40000, unwanted, "R")) == []
+
+    close(network)
+    arrivals = network.tick(REST)
+
+    assert [(arrival.host, arrival.packet[IP].src) for arrival in arrivals] == [(wanted, EXTERNAL)]
+    assert len(list(network.router.nat.flows())) == 3  # with a UDP flow and a query of alice's
+
+
+def test_an_icmp_error_of_a_client_ends_its_waiting() -> None:
+    """RFC 5508 REQ-5: it is about no flow, and is dropped; but who sends it waits for nothing."""
+    network = full(on_exhaustion="hold", hold_timeout=60)
+    for name in ("bob", "carol"):
+        assert network.send(name, datagram(network, network.hosts[name])) == []
+    about = IP(src="198.51.100.1", dst=network.bob.address) / UDP(sport=7, dport=40000)
+    header = IP(src=network.bob.address, dst="198.51.100.1") / ICMP(type=3, code=3)
+    error = Ether(dst=network.mac, src=network.bob.mac) / header / Raw(bytes(about))
+    assert network.send("bob", error) == []
+
+    arrivals = [arrival for _ in range(60) for arrival in network.tick(0.25)]
+
+    assert [arrival.host for arrival in arrivals] == ["server"]
+    assert network.mapping(Protocol.UDP, network.carol, 40000) is not None
 
 
 @pytest.mark.parametrize("fallback", ["drop", "icmp", "reset"])
@@ -370,11 +401,13 @@ def only(network: Network, rules: int) -> Callable[[Rule], bool]:
     return lambda rule: len(network.mapping_rules()) >= rules
 
 
-@pytest.mark.parametrize("tables", [(1, 2), (1,)], ids=["both rules", "the outbound rule"])
+@pytest.mark.parametrize(
+    "tables", [(Table.OUTBOUND, Table.INBOUND), (Table.OUTBOUND,)], ids=["both rules", "the outbound rule"]
+)
 @pytest.mark.parametrize("make", [syn, datagram])
 @pytest.mark.parametrize("policy", ["drop", "icmp", "reset", "hold", "evict-lru"])
 def test_a_switch_without_room_is_a_limit_like_the_others(
-    policy: str, make: Make, tables: tuple[int, ...]
+    policy: str, make: Make, tables: tuple[Table, ...]
 ) -> None:
     """Nothing leaves and nothing stays behind; the sender gets the policy's answer."""
     network = Network(ports=4, on_exhaustion=policy, hold_timeout=2, fallback="icmp", **TIMERS)

@@ -51,7 +51,18 @@ def test_the_gauges_describe_each_protocol_and_the_whole() -> None:
         "total_sessions": None,
         "total_active_subscribers": 2,
         "packet_ins_known_mappings": 0,
+        "fragments_waiting": 0,
         "dropped_fragments": 0,
+        "dropped_martian_packets": 0,
+        "dropped_spoofed_packets": 0,
+        "dropped_invalid_packets": 0,
+        "dropped_expired_packets": 0,
+        "dropped_unrouted_packets": 0,
+        "dropped_unresolved_packets": 0,
+        "ignored_arp_messages": 0,
+        "neighbours": 4,
+        "icmp_errors_sent": 0,
+        "dropped_protocol_packets": 0,
         "nat_addresses_exhausted": 0,
         "nat_ports_exhausted": 1,
         "quota_exceeded_subscribers": 0,
@@ -61,6 +72,7 @@ def test_the_gauges_describe_each_protocol_and_the_whole() -> None:
         "quota_exceeded_sessions": 0,
         "quota_exceeded_flow_table": 0,
         "quota_exceeded_hold_queue": 0,
+        "quota_exceeded_fragments": 0,
         "threshold_reached": 1,
     }
 
@@ -73,6 +85,17 @@ def test_sessions_are_counted_where_the_rules_show_them() -> None:
 
     assert gauges(network.router)["total_sessions"] == 3
     assert gauges(network.router)["udp"]["total_port_mappings"] == 1
+
+
+def test_sessions_of_tcp_are_always_counted() -> None:
+    """Each has rules of its own, so that a stranger's segments can be told from it."""
+    network = Network(ports=2)
+    for server in ("198.51.100.1:7", "198.51.100.1:8"):
+        network.send("alice", tcp(network, network.alice, 1, server))
+
+    assert gauges(network.router)["total_sessions"] == 2
+    network.send("alice", udp(network, network.alice, 1, "198.51.100.1:7"))
+    assert gauges(network.router)["total_sessions"] is None
 
 
 @pytest.mark.parametrize(

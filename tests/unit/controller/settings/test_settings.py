@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.nat.model import Answer, Dependence, Protocol
+from controller.nat.model import Answer, Dependence, Endpoint, Protocol, StaticMapping
 from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.allocators.linux_like import LinuxLikeAllocator
 from controller.nat.strategies.allocators.random_ import RandomAllocator
@@ -214,7 +214,7 @@ def test_a_wrong_list_of_addresses_is_refused(addresses: list[str], told_of: str
     [
         ("prots", "did you mean 'ports'?"),
         ("udp_timout", "did you mean 'udp_timeout'?"),
-        ("zzz", "choose from: address_allocation_type, external_addresses, "),
+        ("zzz", "choose from: address_allocation_type, evict_only_idle_for, "),
     ],
 )
 def test_an_unknown_setting_is_refused_with_what_may_have_been_meant(key: str, hint: str) -> None:
@@ -344,6 +344,73 @@ def test_a_capacity_that_was_asked_changes_nothing_else() -> None:
     assert settings == Settings(ports=8)
     assert settings.model_dump() == Settings(ports=8).model_dump()
     assert settings.model_copy(update={"ports": 4}).capacity == 4
+
+
+# Static mappings and untranslated destinations
+
+STATIC = "tcp 192.0.2.1:1080 10.0.0.1:80"
+
+
+def test_static_mappings_are_read_for_the_core_and_written_as_they_were() -> None:
+    """Spaces do not matter, and one needs no list."""
+    settings = Settings.model_validate({"static_mappings": "udp   192.0.2.1:1080 10.0.0.1:53", "ports": 100})
+
+    assert settings.static_mappings == ["udp 192.0.2.1:1080 10.0.0.1:53"]
+    assert settings.for_nat().static_mappings == (
+        StaticMapping(Protocol.UDP, Endpoint.parse("192.0.2.1:1080"), Endpoint.parse("10.0.0.1:53")),
+    )
+    assert Settings.model_validate(settings.model_dump(mode="json")) == settings
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["icmp 192.0.2.1:1080 10.0.0.1:80"], "write tcp or udp, the external endpoint, and the internal one"),
+        (["tcp 192.0.2.1:1080"], "write tcp or udp, the external endpoint, and the internal one"),
+        (["tcp 192.0.2.1 10.0.0.1:80"], "'192.0.2.1' is no endpoint; write an address and a port from 1 to 65535"),
+        (["tcp 192.0.2.1:1080 10.0.0.1:+80"], "'10.0.0.1:+80' is no endpoint"),
+        (["tcp 192.0.2.1:1080 10.0.0.1:65536"], "'10.0.0.1:65536' is no endpoint"),
+        (["tcp 192.0.2.1:1080 127.0.0.1:80"], "127.0.0.1 is loopback"),
+        (["tcp 192.0.2.2:1080 10.0.0.1:80"], "192.0.2.2:1080 is at no external address; take one of 192.0.2.1"),
+        (["tcp 192.0.2.1:1023 10.0.0.1:80"], "with ports=100: take an external port from 1024 to 1123"),
+        (["tcp 192.0.2.1:1124 10.0.0.1:80"], "with ports=100: take an external port from 1024 to 1123"),
+        (["tcp 192.0.2.1:1080 192.0.2.1:80"], "192.0.2.1:80 is at an external address; take an inside host's"),
+        ([STATIC, "tcp 192.0.2.1:1081 10.0.0.1:80"], "10.0.0.1:80 has another static mapping"),
+        ([STATIC, "tcp 192.0.2.1:1080 10.0.0.2:80"], "192.0.2.1:1080 has another static mapping"),
+    ],
+)
+def test_a_static_mapping_that_cannot_be_is_refused(given: list[str], words: str) -> None:
+    """The refusal names the key, the value and the way out."""
+    told = refusal(static_mappings=given, ports=100)
+
+    assert told.startswith("setting static_mappings=")
+    assert words in told
+
+
+def test_two_protocols_may_have_the_same_endpoints() -> None:
+    """Their ports are different things with the same numbers."""
+    assert len(Settings(static_mappings=[STATIC, STATIC.replace("tcp", "udp")]).static_mappings) == 2
+
+
+def test_static_mappings_need_mappings_that_do_not_depend_on_the_destination() -> None:
+    """Such a mapping is endpoint-independent by its nature."""
+    assert "take mapping_type=eim" in refusal(static_mappings=[STATIC], mapping_type="adm")
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "224.0.0.0/8", "127.0.0.0/8", "240.0.0.0/4"])
+def test_untranslated_destinations_are_networks_of_hosts(network: str) -> None:
+    """Whatever else is sent there leaves nobody's network."""
+    assert "is no network of hosts outside; choose one" in refusal(untranslated_destinations=[network])
+
+
+def test_an_external_address_cannot_be_an_untranslated_destination() -> None:
+    """Packets to it are translated by their very meaning."""
+    assert "the external address 192.0.2.1, which is in it" in refusal(untranslated_destinations="192.0.2.0/24")
+
+
+def test_a_host_s_bits_are_refused_in_a_network() -> None:
+    """It may be a mistake."""
+    assert "has host bits set; write a network, such as" in refusal(untranslated_destinations=["198.51.100.1/24"])
 
 
 ON_NOTHING, ON_ADDRESS, ON_BOTH = Dependence.INDEPENDENT, Dependence.ADDRESS, Dependence.ADDRESS_AND_PORT

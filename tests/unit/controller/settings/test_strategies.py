@@ -10,7 +10,7 @@ import pytest
 
 from controller.nat.events import ThresholdReached
 from controller.nat.model import Answer, Endpoint, Flow, Limit, Packet, Protocol
-from controller.nat.protocols import recency_interval
+from controller.nat.recency import recency_interval
 from controller.nat.strategies.allocators import ALLOCATORS, PortPlan
 from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.strategies.exhaustion.policy import Shortage, Wait

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +280,18 @@ def test_an_expectation_of_several_parts_is_met_part_by_part(expected: object, o
 
     assert told.check["ok"] is ok
     json.dumps(told.check)
+
+
+def test_a_network_to_which_packets_may_leave_untranslated_is_named_by_the_check() -> None:
+    """RFC 6888 REQ-6: an exception is never silent."""
+    x, told = experiment()
+    x.lab.untranslated = [IPv4Network("198.51.100.0/24")]
+    x.account()
+    x.conclude()
+
+    (check,) = [each for each in told.checks if each["key"] == "leaks"]
+    assert check["claim"] == "no packet left untranslated, but to 198.51.100.0/24"
+    assert "RFC 6888 REQ-6, the setting untranslated_destinations" in check["source"]
 
 
 def test_a_story_that_is_never_told_fails() -> None:

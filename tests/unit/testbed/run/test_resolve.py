@@ -298,6 +298,29 @@ def test_clients_do_not_give_up_before_a_held_packet_is_refused(scenario: str) -
     assert resolved("hold_timeout=3", scenario=scenario).settings.hold_timeout == 3, "nothing is held"
 
 
+@pytest.mark.parametrize(("gateway", "is_possible"), [("openflow", True), ("netfilter", True), ("ovs-ct", False)])
+def test_a_small_link_is_for_gateways_that_tell_of_it(gateway: str, is_possible: bool) -> None:
+    """Any other would lose packets without a word (RFC 4787 REQ-13)."""
+    if is_possible:
+        assert resolved("outside_mtu=1200", gateway=gateway).parameters["outside_mtu"] == 1200
+    else:
+        assert refusal("outside_mtu=1200", gateway=gateway).startswith("outside_mtu=1200 is not possible with")
+    assert resolved(gateway=gateway).parameters["outside_mtu"] == 1500
+
+
+def test_what_passes_untranslated_needs_links_with_room_for_it() -> None:
+    """Rules alone forward it, and nobody would see that it is too large."""
+    told = refusal("outside_mtu=1200", "untranslated_destinations=198.51.100.0/24", scenario="hole-punching")
+
+    assert told.startswith("outside_mtu=1200 is not possible with untranslated_destinations: ")
+
+
+@pytest.mark.parametrize("mtu", [575, 1501])
+def test_a_small_link_has_room_for_what_every_host_takes(mtu: int) -> None:
+    """From RFC 791's 576 bytes to Ethernet's 1,500."""
+    assert f"outside_mtu={mtu} is not possible" in refusal(f"outside_mtu={mtu}")
+
+
 def test_an_allocator_given_by_option_and_setting_must_be_the_same() -> None:
     """Neither `--allocator` nor `--set` is later than the other."""
     told = refusal("port_allocation_type=preserving", allocator="sequential")
