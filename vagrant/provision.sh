@@ -55,6 +55,7 @@ stop_system_part() {
 make_system_part() {
     set +m
     trap 'exit 130' INT
+    trap forget_quick_apt EXIT
     step packages "installing ${packages[*]}" install_packages "${packages[@]}"
 }
 
@@ -113,6 +114,7 @@ find_packages
 new_packages=() system_download=0 system_disk=0
 if ((${#packages[@]})); then
     refuse_packages
+    quicken_apt
     plan_packages
 fi
 tell_costs
