@@ -39,7 +39,7 @@ join() {
 
 # Time as measured on two cores; a download of 10 Mbit/s besides.
 cost() {
-    local kilobytes=$((system_download + python_download)) seconds=$((5 + ${#new_packages[@]} / 10 + python_count / 6))
+    local kilobytes=$((system_download + python_download)) seconds=$((1 + ${#new_packages[@]} / 10 + python_count / 6))
     echo "$(size $kilobytes) to download, $(size $((system_disk + python_disk))) on disk;" \
         "about $seconds s, and the download ($((kilobytes / 1250 + 1)) s at 10 Mbit/s)"
 }

@@ -8,6 +8,7 @@
 #   /var/lib/lastport/             root's; of any other user: ~/.local/share/lastport/ (or under $XDG_DATA_HOME)
 #     lock                         held by whoever is provisioning
 #     installing                   there while apt's part is not complete; not empty while dpkg is at work
+#     apt.conf, lists.bin          apt's, until its part is complete
 #     turn                         with its name in it, and held as well, for other users to wait
 #     logs/                        what the last provisioning did
 #     wheels/                      Ryu, built once

@@ -288,6 +288,35 @@ def test_apt_leaves_no_caches_of_its_own(checkout: Checkout, apt: Path) -> None:
     told = {line.split(":")[0] for line in (apt / "asked").read_text().splitlines()}
     assert told == {f"{checkout.folder}/vagrant/apt.conf"}
     assert 'Dir::Cache::pkgcache "";\nDir::Cache::srcpkgcache "";\n' in Path(*told).read_text()
+    assert not {"lists.bin", "apt.conf"} & {file.name for file in checkout.store.iterdir()}
+
+
+def test_python_comes_first(checkout: Checkout, apt: Path) -> None:
+    """The Python part goes on beside the rest. What is asked for only to be early counts as a dependency."""
+    checkout.program("apt-get", f"#!/bin/sh\necho \"$@\" >>'{apt}/asked'\necho dlstatus >&7\n")
+    new = "mininet libpython3.13-stdlib socat python3-minimal python3-pip-whl python3"
+    scripts = "for each in environment progress packages; do . vagrant/$each.sh; done"
+    ready = f"locate_environment; new_packages=({new}); show() {{ :; }}; install_packages mininet python3-pip-whl"
+    done = checkout.run("bash", "-c", f"checkout=$PWD; {scripts}; {ready}")
+
+    first, rest = (line.split(" install ")[1] for line in (apt / "asked").read_text().splitlines())
+    assert done.returncode == 0, done.stderr
+    assert first == "--mark-auto libpython3.13-stdlib python3-minimal python3-pip-whl"
+    assert rest == "mininet python3-pip-whl"
+
+
+def test_apt_asks_debconf_nothing_beforehand(checkout: Checkout, tmp_path: Path) -> None:
+    """All other commands that the user has apt call are called."""
+    users = tmp_path / "apt.conf"
+    hooks = ["/usr/sbin/dpkg-preconfigure --apt || true", "the-users-own --command || exit 10"]
+    users.write_text("".join(f'DPkg::Pre-Install-Pkgs {{"{hook}";}};\n' for hook in hooks))
+    scripts = "for each in environment progress packages; do . vagrant/$each.sh; done"
+    ready = 'locate_environment; mkdir -p "$store"; quicken_apt'
+    asking = f'{ready}; apt-config -c "$quick" dump DPkg::Pre-Install-Pkgs'
+    done = checkout.run("bash", "-c", f"export APT_CONFIG='{users}'; checkout=$PWD; {scripts}; {asking}")
+
+    assert hooks[1] in done.stdout
+    assert "dpkg-preconfigure" not in done.stdout
 
 
 def test_the_files_of_several_downloads_are_counted_together(checkout: Checkout, apt: Path) -> None:
