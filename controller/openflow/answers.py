@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 
 from controller.nat.model import Protocol, TcpFlags
-from controller.openflow.frames import ETHERNET_BYTES, Ipv4, checksum
+from controller.openflow.frames import ETHERNET_BYTES, OWN_TTL, Ipv4, checksum
 from controller.openflow.icmp import DESTINATION_UNREACHABLE, TIME_EXCEEDED, TRANSLATED_ERRORS
 
 ICMP_BYTES = 576
@@ -82,6 +82,6 @@ def _may_be_answered(ip: Ipv4) -> bool:
 def _back(ip: Ipv4, protocol: Protocol, source: int, payload: bytes) -> bytes:
     """Return a frame to a packet's sender, with the packet's DSCP (RFC 5508 REQ-10D) and no ECN (RFC 3168)."""
     dscp, length = ip.frame[ip.start + 1] & 0xFC, _IPV4.size + len(payload)
-    header = _IPV4.pack(0x45, dscp, length, 0, _DONT_FRAGMENT, 64, protocol, 0, source, ip.source)
+    header = _IPV4.pack(0x45, dscp, length, 0, _DONT_FRAGMENT, OWN_TTL, protocol, 0, source, ip.source)
     ethernet = ip.frame[6:12] + ip.frame[0:6] + ip.frame[12:ETHERNET_BYTES]
     return ethernet + header[:10] + checksum(header) + header[12:] + payload

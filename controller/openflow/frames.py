@@ -22,6 +22,8 @@ ICMP_REPLIES = frozenset({ICMP_ECHO_REPLY, 14, 18})
 BROADCAST, NO_MAC = b"\xff" * 6, bytes(6)
 
 ETHERNET_BYTES = 14
+OWN_TTL = 65
+"""The TTL of what the gateway itself sends (RFC 1122 section 3.2.1.7). The rule that forwards it takes one."""
 DONT_FRAGMENT = 0x4000
 CHECKSUM_AT = {Protocol.ICMP: 2, Protocol.TCP: 16, Protocol.UDP: 6}
 """Where the checksum is in a transport header."""
@@ -218,10 +220,10 @@ class Ipv4:
         return Packet(Protocol(self.protocol), *endpoints, flags)
 
     def echo_reply(self) -> bytes:
-        """Return the answer to an echo request: addresses swapped, TTL 64."""
+        """Return the answer to an echo request: addresses swapped, and a TTL of its own."""
         frame = bytearray(self.frame)
         frame[0:6], frame[6:12] = self.frame[6:12], self.frame[0:6]
-        frame[self.start + 8] = 64
+        frame[self.start + 8] = OWN_TTL
         self.readdress(frame, self.destination, self.source)
         frame[self.payload] = ICMP_ECHO_REPLY
         return self.corrected(frame)

@@ -55,7 +55,7 @@ def test_an_error_embeds_the_packet_up_to_576_bytes(
 
     told = answer(bytes(ETHERNET / refused) + padding, code)
 
-    header = IP(src=text(GATEWAY), dst=text(ALICE), ttl=64, id=0, flags="DF", tos=0xB8, proto=1)
+    header = IP(src=text(GATEWAY), dst=text(ALICE), ttl=65, id=0, flags="DF", tos=0xB8, proto=1)
     embedded = bytes(refused)[:548]
     message = bytes([3, code, 0, 0, 0, 0, 0, 0]) + embedded
     message = message[:2] + checksum(message).to_bytes(2, "big") + message[4:]
@@ -141,7 +141,7 @@ def test_a_reset_is_one_that_the_sender_accepts(
     header = IP(src="10.0.0.1", dst="198.51.100.1", options=OPTIONS if options else [])
     frame = ETHERNET / header / TCP(sport=40000, dport=7, options=options, **sent)
 
-    expected = IP(src="198.51.100.1", dst="10.0.0.1", ttl=64, id=0, flags="DF")
+    expected = IP(src="198.51.100.1", dst="10.0.0.1", ttl=65, id=0, flags="DF")
     assert reset(read(frame)) == bytes(BACK / expected / TCP(sport=7, dport=40000, window=0, **answered))
 
 

@@ -248,7 +248,7 @@ def test_an_echo_request_is_answered_with_its_own_data(data: bytes) -> None:
 
     expected = (
         Ether(src=ETHERNET.dst, dst=ETHERNET.src)
-        / IP(src="10.0.255.254", dst="10.0.0.1", ttl=64, id=5)
+        / IP(src="10.0.255.254", dst="10.0.0.1", ttl=65, id=5)
         / ICMP(type=0, id=77, seq=3)
         / Raw(data)
     )

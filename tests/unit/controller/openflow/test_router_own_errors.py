@@ -102,7 +102,7 @@ def test_what_is_for_the_gateway_itself_needs_no_ttl() -> None:
 
     (arrival,) = network.send("alice", ping)
 
-    assert (arrival.packet[ICMP].type, arrival.packet[IP].ttl) == (0, 63)
+    assert (arrival.packet[ICMP].type, arrival.packet[IP].ttl) == (0, 64)
 
 
 @pytest.mark.parametrize("kind", TRACES)
