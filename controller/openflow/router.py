@@ -38,6 +38,7 @@ from controller.openflow.icmp import IcmpError
 from controller.openflow.neighbours import Neighbours
 from controller.openflow.pipeline import base_rules
 from controller.openflow.reassembly import Reassembly, Whole
+from controller.openflow.relay import ErrorRelay
 from controller.openflow.rewriting import translated
 from controller.openflow.rules import Stopped, Table
 from controller.openflow.statistics import RuleCount
@@ -68,7 +69,9 @@ class Router:
         self.errors = Errors(settings, switch)
         self.neighbours = Neighbours(configuration, switch)
         self.reassembly = Reassembly(settings.fragments_limit, settings.in_force("fragment_min_timeout"))
-        self._sender = Sender(configuration, self.neighbours.routes, switch)
+        routes = self.neighbours.routes
+        self._sender = Sender(configuration, routes, switch)
+        self._relay = ErrorRelay(configuration, self.nat, self.errors, self._sender, routes, switch)
         self._room = configuration.largest_outbound or MOST_BYTES
         self._usual = self._room + ETHERNET_BYTES
         self._unsolicited: Unsolicited[Arrival] = Unsolicited(settings.in_force("tcp_in_syn_timeout"))
@@ -157,7 +160,8 @@ class Router:
             elif packet.protocol is not ICMP or (ip.icmp_type in ICMP_QUERIES) == (side is INSIDE):
                 self._decide(side, Datagram(ip.frame, interface.port, packet, first, most), now)
         elif (error := IcmpError.parse(ip)) is not None:
-            self._translate_error(side, error, now, most)
+            self._relay.relay(side, error, now, most)
+            self._follow(now)
 
     def _may_go_on(self, ip: Ipv4, first: Ipv4, most: int | None, now: float) -> bool:
         """Whether a packet from inside may get where it is to go. If it may not, it takes no port."""
@@ -298,70 +302,16 @@ class Router:
                 counters.resets_sent += 1
                 self._switch.forward(frame)
 
-    def _unresolved(self, frame: bytes, now: float) -> None:
-        """Answer a packet whose next hop is silent. The NAT translates the answer back, if it must."""
-        ip, routes = Ipv4.parse(frame), self.neighbours.routes
-        answer = None if ip is None else self.errors.unresolved(ip, self._configuration.inside, now)
-        if ip is None or answer is None:
-            return
-        if routes.is_inside(ip.source):
-            self._switch.forward(answer.frame)
-        elif (error := IcmpError.parse(answer)) is not None:
-            self._translate_error(INSIDE if routes.is_inside(ip.destination) else Side.OUTSIDE, error, now)
-
-    def _answer_unsolicited(self, now: float) -> None:
-        """Send an ICMP error about each SYN from outside whose time for a simultaneous open is over."""
-        for arrival in self._unsolicited.due(now):
-            answer = self.errors.unsolicited(arrival.quoted, now)
-            if answer is None:
-                continue
-            self.nat.counters[arrival.packet.protocol].icmp_sent += 1
-            if arrival.in_port != NO_PORT:
-                self._switch.forward(answer.frame)
-            elif (error := IcmpError.parse(answer)) is not None:
-                self._translate_error(Side.OUTSIDE, error, now)  # to the inside host that has sent it
-
-    def _translate_error(self, side: Side, error: IcmpError, now: float, most: int | None = None) -> None:
-        """Pass on an ICMP error about a packet of a known flow (RFC 5508 REQ-4, REQ-5). It changes no mapping.
-
-        An inside host that sends one about what it still waits for has given up.
-        """
-        about = error.embedded
-        if side is Side.OUTSIDE:
-            flow = self.nat.inbound_flow(about.protocol, about.source, about.destination)
-            if flow is not None:
-                internal = flow.mapping.internal
-                frame = error.translated(outer_destination=internal.address, embedded_source=internal)
-                self._sender.forward(frame, most)
-        else:
-            flow = self.nat.outbound_flow(about.protocol, about.destination, about.source)
-            if flow is None:
-                self.nat.gave_up(about.protocol, about.destination, about.source)
-                self._follow(now)
-            else:
-                external = flow.mapping.external
-                frame = error.translated(outer_source=external.address, embedded_destination=external)
-                self._pass_on_error(frame, error, now, most)
-
-    def _pass_on_error(self, frame: bytes, error: IcmpError, now: float, most: int | None) -> None:
-        """Send on an error from inside: to the outside, or to the inside host that its destination stands for.
-
-        Then it is about what that host has sent (RFC 5508 REQ-7).
-        """
-        ip = Ipv4.parse(frame) if error.outer.destination in self._external else None
-        if ip is None:
-            self._sender.forward(frame, most)
-        elif (again := IcmpError.parse(ip)) is not None:
-            self._translate_error(Side.OUTSIDE, again, now, most)
-
     # Time, and what the switch reports
 
     def tick(self, now: float) -> None:
         """End what is over by `now`, and ask for the counts of what may be idle."""
         for frame in self.neighbours.tick(now):
-            self._unresolved(frame, now)
+            self._relay.answer_unresolved(frame, now)
         self.reassembly.tick(now)
-        self._answer_unsolicited(now)
+        for arrival in self._unsolicited.due(now):
+            self._relay.answer_unsolicited(arrival, now)
+        self._follow(now)
         deadline = self.nat.next_deadline
         if deadline is None or deadline > now:
             return
