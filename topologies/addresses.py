@@ -70,6 +70,31 @@ def require_on_link(
         )
 
 
+def require_inside(text: str, address: ipaddress.IPv4Address, hosts: Collection[ipaddress.IPv4Network]) -> None:
+    """Raise ConfigurationError for a static mapping whose internal address no inside host has."""
+    if not any(address in each for each in hosts):
+        first = min(hosts).network_address
+        raise ConfigurationError(
+            f"setting static_mappings=[{text}] is not possible with this topology: no inside host has the address "
+            f"{address}; take an inside host's, such as {first}"
+        )
+
+
+def require_outside(
+    network: ipaddress.IPv4Network,
+    inside: Collection[ipaddress.IPv4Network],
+    own: Collection[ipaddress.IPv4Address],
+) -> None:
+    """Raise ConfigurationError for untranslated destinations among which are inside hosts, or a gateway."""
+    here = [f"the inside network {each}" for each in inside if network.overlaps(each)]
+    here += [f"the gateway's address {each}" for each in own if each in network]
+    if here:
+        raise ConfigurationError(
+            f"setting untranslated_destinations=[{network}] is not possible with this topology: {here[0]} is in "
+            "it; take networks of outside hosts alone, such as a server's address with /32"
+        )
+
+
 class AddressPlan:
     """The addresses and their owners. Every method raises ConfigurationError where the plan is wrong.
 

@@ -15,14 +15,16 @@ from typing import Any, ClassVar
 
 from mininet.topo import Topo
 
-from controller.settings import ConfigurationError, Settings
+from controller.settings import ConfigurationError, Settings, static_mapping
 from controller.wiring import ETHERNET_MTU, Interface, Route, Side, routed
 from topologies.addresses import (
     Address,
     AddressPlan,
     LinkAddress,
     mac_of,
+    require_inside,
     require_on_link,
+    require_outside,
     require_routed,
     subscribers,
 )
@@ -235,6 +237,12 @@ class Topology(Topo, abc.ABC):
                     require_routed(address, {each.address.network for each in everywhere} | self.inside)
                 else:
                     require_on_link(address, uplink, {each.address.ip for each in everywhere})
+        inside = [each for each in everywhere if each.side is Side.INSIDE]
+        hosts = [*(network for each in inside for network in each.hosts), *routed(inside)]
+        for text in settings.static_mappings:
+            require_inside(text, ipaddress.IPv4Address(static_mapping(text).internal.address), hosts)
+        for network in settings.untranslated_destinations:
+            require_outside(network, self.inside, [each.address.ip for each in everywhere])
 
     def _require_new(self, name: str) -> None:
         if name in self.g.nodes():

@@ -19,8 +19,8 @@ from controller.openflow.rules import ARP, IPV4, Match, Rule, Stopped, Table, ma
 from controller.wiring import ControllerConfiguration, Interface, joined, routed
 
 TAGGED = ("vlan_vid", (0x1000, 0x1000))
-MARTIANS = tuple(map(ipaddress.IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")))
-"""This network, loopback, and classes D and E with the broadcast: neither a source nor a destination here."""
+MARTIANS = tuple(map(ipaddress.IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")))
+"""Neither a source nor a destination here: this network, loopback, a link's own (RFC 3927), classes D and E."""
 NOBODY = "0.0.0.0"
 """The sender of an ARP message that asks whether an address is free (RFC 5227)."""
 

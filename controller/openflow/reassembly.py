@@ -101,11 +101,6 @@ class Reassembly:
         for pending in self._oldest.due(now):
             self._drop(pending)
 
-    @property
-    def next_deadline(self) -> float | None:
-        """When `tick` has something to do next, or None."""
-        return self._oldest.next_deadline
-
     def _put(self, pending: _Pending, ip: Ipv4) -> None:
         bits = int.from_bytes(ip.frame[ip.start + 6 : ip.start + 8], "big")
         data = ip.frame[ip.payload : ip.end]

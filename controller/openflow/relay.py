@@ -15,7 +15,7 @@ from controller.openflow.frames import Ipv4
 from controller.openflow.icmp import IcmpError
 from controller.openflow.routes import Routes
 from controller.openflow.switch import NO_PORT, Arrival, Switch
-from controller.wiring import ControllerConfiguration
+from controller.wiring import ControllerConfiguration, routed
 
 
 class ErrorRelay:
@@ -31,6 +31,9 @@ class ErrorRelay:
         switch: Switch,
     ) -> None:
         self._inside = configuration.inside
+        self._validates = configuration.settings.source_validation
+        behind = routed(each for each in configuration.interfaces if each.side is Side.INSIDE)
+        self._routed = [(int(each.network_address), int(each.netmask)) for each in behind]
         self._external = {int(address) for address in configuration.settings.external_addresses}
         self._nat, self._errors, self._sender, self._routes, self._switch = nat, errors, sender, routes, switch
 
@@ -40,6 +43,10 @@ class ErrorRelay:
         `most` is the size of the largest of the fragments in which it came, if it did. An inside host that sends
         one about what it still waits for has given up.
         """
+        if side is Side.OUTSIDE or self._is_of_receiver(error):
+            self._translate(side, error, now, most)
+
+    def _translate(self, side: Side, error: IcmpError, now: float, most: int | None = None) -> None:
         about = error.embedded
         if side is Side.OUTSIDE:
             flow = self._nat.inbound_flow(about.protocol, about.source, about.destination)
@@ -56,6 +63,12 @@ class ErrorRelay:
             frame = error.translated(outer_source=external.address, embedded_destination=external)
             self._from_inside(frame, error, now, most)
 
+    def _is_of_receiver(self, error: IcmpError) -> bool:
+        """Whether an error from inside is of the host that got the packet, or may be of a router before it."""
+        receiver = error.embedded.destination.address
+        is_behind = any(receiver & mask == network for network, mask in self._routed)
+        return is_behind or not self._validates or error.outer.source == receiver
+
     def _from_inside(self, frame: bytes, error: IcmpError, now: float, most: int | None) -> None:
         """Send on an error from inside: to the outside, or to the inside host that its destination stands for.
 
@@ -65,7 +78,7 @@ class ErrorRelay:
         if ip is None:
             self._sender.forward(frame, most)
         elif (again := IcmpError.parse(ip)) is not None:
-            self.relay(Side.OUTSIDE, again, now, most)
+            self._translate(Side.OUTSIDE, again, now, most)
 
     def answer_unresolved(self, frame: bytes, now: float) -> None:
         """Answer a packet whose next hop is silent."""
@@ -76,7 +89,7 @@ class ErrorRelay:
         if routes.is_inside(ip.source):
             self._switch.forward(answer.frame)
         elif (error := IcmpError.parse(answer)) is not None:
-            self.relay(Side.INSIDE if routes.is_inside(ip.destination) else Side.OUTSIDE, error, now)
+            self._translate(Side.INSIDE if routes.is_inside(ip.destination) else Side.OUTSIDE, error, now)
 
     def answer_unsolicited(self, arrival: Arrival, now: float) -> None:
         """Answer a SYN from outside that nothing has let in: also one that an inside host has sent."""
@@ -87,4 +100,4 @@ class ErrorRelay:
         if arrival.in_port != NO_PORT:
             self._switch.forward(answer.frame)
         elif (error := IcmpError.parse(answer)) is not None:
-            self.relay(Side.OUTSIDE, error, now)
+            self._translate(Side.OUTSIDE, error, now)

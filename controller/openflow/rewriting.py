@@ -21,8 +21,8 @@ _NO_CHECKSUM, _ZERO = b"\0\0", b"\xff\xff"
 def translated(ip: Ipv4, *, source: Endpoint | None = None, destination: Endpoint | None = None) -> bytes:
     """Return the frame with another source or another destination.
 
-    It has to be a whole TCP segment, UDP datagram or ICMP query. A query has one identifier, which is the port of
-    whichever endpoint is given.
+    It has to be a TCP segment, a UDP datagram or an ICMP query, or the first fragment of one. A query has one
+    identifier, which is the port of whichever endpoint is given.
     """
     frame, is_query = bytearray(ip.frame), ip.protocol == Protocol.ICMP
     addresses = slice(ip.start + 12, ip.start + 20)

@@ -288,7 +288,9 @@ class Router:
             self._sender.forward(frame, datagram.most)
             return
         packet = packet._replace(source=mapping.external)
-        self._decide(Side.OUTSIDE, Datagram(frame, NO_PORT, packet, datagram.first, datagram.most), now)
+        first = Ipv4.parse(translated(datagram.first, source=mapping.external))
+        assert first is not None
+        self._decide(Side.OUTSIDE, Datagram(frame, NO_PORT, packet, first, datagram.most), now)
 
     def _answer_refused(self, answer: Answer, arrival: Arrival, now: float) -> None:
         """Send an answer to the sender of a refused packet, where it may be sent."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from controller.settings.checking import ConfigurationError, checked, unknown_key
 from controller.settings.settings import PORT_REST_S, PROFILES, Settings
-from controller.settings.values import FIRST_PORT, MOST_PORTS
+from controller.settings.values import FIRST_PORT, MOST_PORTS, static_mapping
 
 __all__ = [
     "FIRST_PORT",
@@ -21,5 +21,6 @@ __all__ = [
     "ConfigurationError",
     "Settings",
     "checked",
+    "static_mapping",
     "unknown_key",
 ]

@@ -141,7 +141,13 @@ def _destination(written: object) -> ipaddress.IPv4Network:
         network = ipaddress.IPv4Network(str(written))
     except ValueError as error:
         raise ValueError(f"{error}; write a network, such as 198.51.100.0/24") from None
-    if network.prefixlen == 0 or network.is_multicast or network.is_loopback or network.is_reserved:
+    if (
+        network.prefixlen == 0
+        or network.is_multicast
+        or network.is_loopback
+        or network.is_reserved
+        or network.is_link_local
+    ):
         raise ValueError(f"{network} is no network of hosts outside; choose one, such as 198.51.100.0/24")
     return network
 

@@ -13,7 +13,7 @@ def test_packets_pass_in_fragments_whatever_their_order(run: Run) -> None:
 
     assert finished.status == 0, finished.output + finished.complaints
     assert len(finished.result["checks"]) == 13
-    assert finished.result["counters"]["quota_exceeded_fragments"] == 1
+    assert finished.result["counters"]["dropped_fragments"] > 0
 
 
 def test_without_room_for_fragments_none_passes(run: Run) -> None:

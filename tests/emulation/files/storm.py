@@ -30,8 +30,8 @@ PROTOCOLS = (1, 1, 6, 6, 6, 17, 17, 17, 0, 2, 33, 41, 47, 50, 58, 132, 136, 255)
 PACE_EVERY = 200
 """Frames after which the storm waits until a burst of that size can have been taken."""
 PACE_S = 0.02
-MOST_GROWTH_KIB = 64 * 1024
-MOST_RULES = 12_000
+MOST_GROWTH_KIB = 8 * 1024
+MOST_RULES = 1_000
 GROWS = re.compile("port_mapping_creations|packet_ins_|dropped_|evicted_")
 
 

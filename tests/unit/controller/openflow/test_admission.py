@@ -15,9 +15,9 @@ from topologies.campus import Campus
 from topologies.carrier import Carrier
 from topologies.multi_address import MultiAddress
 
-NOT_A_DESTINATION = ["0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255"]
+NOT_A_SOURCE = ["0.0.0.0", "0.1.2.3", "127.0.0.1", "169.254.1.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"]
+NOT_A_DESTINATION = [*NOT_A_SOURCE, "239.1.1.1"]
 ENDS_OF_LINKS = ["10.0.0.0", "10.0.255.255", "198.51.100.0", "198.51.100.255", "203.0.113.255"]
-NOT_A_SOURCE = ["0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"]
 
 
 def dropped(network: Network, why: Stopped) -> int:

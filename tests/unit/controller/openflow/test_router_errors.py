@@ -104,6 +104,44 @@ def test_an_error_from_a_router_inside_leaves_as_if_from_the_external_address(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_neighbour_tells_nothing_in_another_s_name(kind: str) -> None:
+    """With source validation an error from inside is of the host that got the packet, or of a router before it."""
+    network = Network(ports=8)
+    _, seen = sent(network, kind, network.alice)
+    _, received = answered(network, kind, seen)
+
+    assert error(network, network.bob, network.bob.address, received) == []
+    (arrival,) = error(network, network.alice, network.alice.address, received)
+    assert arrival.host == "server"
+
+
+def test_a_router_behind_a_port_tells_of_its_own_hosts() -> None:
+    """Networks that are routed by way of a host may have routers in between."""
+    network = Network(ports=8, addresses_per_client=4)
+    frame = udp(network, network.alice, 5, SERVER)
+    frame[IP].src = "10.64.0.1"
+    (arrival,) = network.send("alice", frame)
+    answer = udp(network, network.server, 7, f"{EXTERNAL}:{arrival.packet[UDP].sport}")
+    (received,) = network.send("server", answer)
+
+    (told,) = error(network, network.alice, "10.64.0.2", received.packet[IP])
+    assert (told.host, told.packet[IP].src) == ("server", EXTERNAL)
+
+
+def test_a_neighbour_gives_up_for_nobody_else() -> None:
+    """What a held packet waits for is its sender's to give up."""
+    network = Network(ports=1, hold_down_timeout=0, on_exhaustion="hold", hold_timeout=50, udp_timeout=1)
+    network.send("alice", udp(network, network.alice, 5, SERVER))
+    assert network.send("bob", udp(network, network.bob, 5, SERVER)) == []
+    answer = IP(src="198.51.100.1", dst=network.bob.address) / UDP(sport=7, dport=5) / Raw(b"x")
+
+    error(network, network.alice, network.alice.address, answer)
+
+    arrivals = [each for _ in range(12) for each in network.tick(0.5) if UDP in each.packet]
+    assert [each.host for each in arrivals] == ["server"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_eight_bytes_of_the_embedded_transport_are_enough(kind: str) -> None:
     """RFC 792 asks for no more, and many routers give no more."""
     network = Network(ports=8)

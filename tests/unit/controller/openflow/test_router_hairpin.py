@@ -330,6 +330,22 @@ def test_a_datagram_in_fragments_stays_inside(network: Network, order: int) -> N
     assert bytes(with_checksums(whole)) == bytes(whole)
 
 
+def test_a_syn_in_fragments_that_nobody_takes_is_answered() -> None:
+    """RFC 5382 REQ-4: as a whole one. The error is about the SYN as its sender wrote it."""
+    network = Network(ports=64, filtering_type="edf")
+    bob = opened(network, Protocol.TCP, network.bob, BOB)
+    syn = tcp(network, network.alice, ALICE, bob, data=DATA)
+    syn[IP].flags = 0
+    for fragment in in_fragments(syn, 800):
+        network.send("alice", fragment)
+
+    (answer,) = [each for _ in range(7) for each in network.tick(1.0) if ICMP in each.packet]
+
+    quoted = answer.packet[Quoted]
+    assert (answer.host, answer.packet[ICMP].type, answer.packet[ICMP].code) == ("alice", 3, 3)
+    assert (quoted.src, f"{quoted.dst}:{quoted.dport}") == ("10.0.0.1", bob)
+
+
 @PROTOCOLS
 def test_what_stays_inside_may_be_as_large_as_the_lan_allows(protocol: Protocol) -> None:
     """The link outside has nothing to do with it, and the controller neither."""

@@ -397,7 +397,7 @@ def test_static_mappings_need_mappings_that_do_not_depend_on_the_destination() -
     assert "take mapping_type=eim" in refusal(static_mappings=[STATIC], mapping_type="adm")
 
 
-@pytest.mark.parametrize("network", ["0.0.0.0/0", "224.0.0.0/8", "127.0.0.0/8", "240.0.0.0/4"])
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "224.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "240.0.0.0/4"])
 def test_untranslated_destinations_are_networks_of_hosts(network: str) -> None:
     """Whatever else is sent there leaves nobody's network."""
     assert "is no network of hosts outside; choose one" in refusal(untranslated_destinations=[network])

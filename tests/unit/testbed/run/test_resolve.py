@@ -315,6 +315,34 @@ def test_what_passes_untranslated_needs_links_with_room_for_it() -> None:
     assert told.startswith("outside_mtu=1200 is not possible with untranslated_destinations: ")
 
 
+NOBODYS = ["10.0.255.254", "10.0.255.255", "10.9.9.9", "8.8.8.8", "203.0.113.1"]
+"""The gateway's, the LAN's broadcast address, one that nobody has, and two outside."""
+
+
+@pytest.mark.parametrize("address", NOBODYS)
+def test_a_static_mapping_is_for_an_inside_host(address: str) -> None:
+    """Otherwise the gateway would send packets from outside back to the outside, or to nobody."""
+    told = refusal(f"static_mappings=udp 192.0.2.1:1030 {address}:53", scenario="hole-punching", topology="home")
+
+    assert told.startswith(f"setting static_mappings=[udp 192.0.2.1:1030 {address}:53] is not possible with this")
+    assert "take an inside host's, such as 10.0.0.1" in told
+
+
+@pytest.mark.parametrize(
+    ("network", "why"),
+    [
+        ("10.0.0.0/16", "the inside network 10.0.0.0/16"),
+        ("0.0.0.0/1", "the inside network 10.0.0.0/16"),
+        ("198.51.100.254/32", "the gateway's address 198.51.100.254"),
+    ],
+)
+def test_what_passes_untranslated_is_outside(network: str, why: str) -> None:
+    """Inside hosts reach one another without the NAT, and the gateway is no host."""
+    told = refusal(f"untranslated_destinations={network}", scenario="hole-punching", topology="home")
+
+    assert f"untranslated_destinations=[{network}] is not possible with this topology: {why} is in it" in told
+
+
 @pytest.mark.parametrize("mtu", [575, 1501])
 def test_a_small_link_has_room_for_what_every_host_takes(mtu: int) -> None:
     """From RFC 791's 576 bytes to Ethernet's 1,500."""
