@@ -14,7 +14,7 @@ from testbed.traffic.kernel import (
     queued_error,
     retransmissions,
 )
-from testbed.traffic.wire import ANSWER, HELLO, PING, Endpoint, token_of
+from testbed.traffic.wire import ANSWER, HELLO, PING, Endpoint
 
 KINDS = {
     "tcp": (socket.SOCK_STREAM, 0),
@@ -47,7 +47,7 @@ class LiveAttempt:
         self.waiting = False
         self.counted = False
         self.buffer = b""
-        self.token = token_of(target, 0)
+        self.token = 0
         self.outcome = ""
         self.detail = ""
         self.source = ("", 0)
