@@ -18,7 +18,7 @@ ALICE, BOB = 1, 2
 def test_a_late_answer_comes_to_the_next_user_of_its_endpoint(
     bob_at: float, came_at: float, excused: bool
 ) -> None:
-    """Bob has had alice's external endpoint since `bob_at`, and the server's answer to alice comes at `came_at`."""
+    """Bob has had her endpoint since `bob_at`, and the server's answer to alice comes at `came_at`."""
     sightings = [seen(ALICE, 10.0, 11.0, protocol="udp"), seen(BOB, bob_at, 30.0, protocol="udp")]
     answer = Read(ALICE, ("udp", EXTERNAL, SERVER), came_at)
 
