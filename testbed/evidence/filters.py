@@ -104,7 +104,7 @@ def foreign(right: Networks, inside: Networks, *, leaving: bool) -> Program:
 
 
 def astray(own: Collection[ipaddress.IPv4Network], *, answers_to: int | None = None) -> Program:
-    """Return a filter that passes IPv4 which arrives at a host, and is for another by MAC or IPv4 address.
+    """Return a filter, for IPv4 that arrives at a host, which passes what is for another by MAC or IPv4 address.
 
     What is right by its addresses passes if its content is another's. At a client, with the mark `answers_to`,
     that is an answer to a nonce with another mark. At a server it is a hello to an address that is not its own.

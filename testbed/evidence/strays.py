@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from testbed.evidence.filters import Networks, Program, astray, foreign
-from testbed.evidence.witnesses import ETH_P_ALL, Syns, listening, statistics, taken
+from testbed.evidence.witnesses import ETH_P_ALL, ETH_P_IP, Syns, listening, statistics, taken
 from testbed.traffic.records import Sighting
 from testbed.traffic.wire import ANSWER, Endpoint, mark_of
 
@@ -37,8 +37,8 @@ class Read(NamedTuple):
 class Caught:
     """A packet socket behind a filter, the number of frames that passed it, and those that were read."""
 
-    def __init__(self, netns: str, interface: str, program: Program, *, arriving: bool = True) -> None:
-        self._socket = listening(netns, interface, program, ETH_P_ALL, arriving=arriving)
+    def __init__(self, packets: socket.socket) -> None:
+        self._socket = packets
         self.count = 0
         self.frames: list[tuple[bytes, float]] = []
 
@@ -78,14 +78,19 @@ class Strays:
     def __init__(self, exits: Iterable[Exit], stations: Iterable[Station]) -> None:
         self._foreign = [
             Caught(
-                each.netns,
-                each.interface,
-                foreign(each.right, each.inside, leaving=each.leaving),
-                arriving=not each.leaving,
+                listening(
+                    each.netns,
+                    each.interface,
+                    foreign(each.right, each.inside, leaving=each.leaving),
+                    ETH_P_ALL,
+                    arriving=not each.leaving,
+                )
             )
             for each in exits
         ]
-        self._stations = [(each, Caught(each.netns, each.interface, _program(each))) for each in stations]
+        self._stations = [
+            (each, Caught(listening(each.netns, each.interface, _program(each), ETH_P_IP))) for each in stations
+        ]
 
     def foreign(self) -> int:
         """Return the number of frames that left a NAT from a source which is neither its own nor inside."""

@@ -17,7 +17,7 @@ from testbed.traffic.wire import HELLO, Endpoint
 
 _SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
 _SOL_PACKET, _PACKET_STATISTICS, _PACKET_IGNORE_OUTGOING = 263, 6, 23
-ETH_P_ALL, _ETH_P_IP = 0x0003, 0x0800
+ETH_P_ALL, ETH_P_IP = 0x0003, 0x0800
 """Protocols of a packet socket. Only ETH_P_ALL gets the frames that the host itself sends."""
 _SNAP = 128
 _BUFFER = 16 << 20
@@ -60,7 +60,7 @@ class LeakWitness:
         leaving: bool = False,
     ) -> None:
         program = _from(inside, but_to=but_to)
-        self._socket = listening(netns, interface, program, ETH_P_ALL if leaving else _ETH_P_IP)
+        self._socket = listening(netns, interface, program, ETH_P_ALL if leaving else ETH_P_IP)
         self.frames = 0
         self.sources: set[Endpoint] = set()
 
@@ -238,7 +238,7 @@ def statistics(packet_socket: socket.socket) -> tuple[int, int]:
 
 
 def listening(
-    netns: str, interface: str, program: Program, kind: int = _ETH_P_IP, *, arriving: bool = False
+    netns: str, interface: str, program: Program, kind: int = ETH_P_IP, *, arriving: bool = False
 ) -> socket.socket:
     """Return a packet socket in a host's network namespace that gets the frames that pass the filter.
 
@@ -271,7 +271,7 @@ def _from(networks: Collection[ipaddress.IPv4Network], *, but_to: Collection[ipa
             (_EQUAL, 0, 1, int(network.network_address)),
             (_GIVE, 0, 0, given),
         ]
-    is_ipv4: Program = [(_LOAD_HALF, 0, 0, 12), (_EQUAL, 0, len(program), _ETH_P_IP)]
+    is_ipv4: Program = [(_LOAD_HALF, 0, 0, 12), (_EQUAL, 0, len(program), ETH_P_IP)]
     return [*is_ipv4, *program, (_GIVE, 0, 0, 0)]
 
 
@@ -279,7 +279,7 @@ _FLAG_FIN, _FLAG_SYN, _FLAG_RST, _FLAG_PUSH, _FLAG_ACK = 0x01, 0x02, 0x04, 0x08,
 _FLAGS_END = _FLAG_FIN | _FLAG_RST
 _SYN: Program = [
     (_LOAD_HALF, 0, 0, 12),
-    (_EQUAL, 0, 7, _ETH_P_IP),
+    (_EQUAL, 0, 7, ETH_P_IP),
     (_LOAD_BYTE, 0, 0, 23),
     (_EQUAL, 0, 5, socket.IPPROTO_TCP),
     (_HEADER_LENGTH, 0, 0, 14),

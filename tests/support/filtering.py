@@ -19,12 +19,14 @@ def passed(program: Program, frames: Iterable[bytes]) -> list[bytes]:
     with ours, theirs:
         attached = struct.pack("HL", len(program), ctypes.addressof(code))
         theirs.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, attached)
-        return [frame for frame in frames if _passes(ours, frame)]
+        theirs.setblocking(False)
+        return [frame for frame in frames if _passes(ours, theirs, frame)]
 
 
-def _passes(ours: socket.socket, frame: bytes) -> bool:
+def _passes(ours: socket.socket, theirs: socket.socket, frame: bytes) -> bool:
+    ours.send(frame)
     try:
-        ours.send(frame)
-    except PermissionError:  # what the filter drops
+        theirs.recv(len(frame))
+    except BlockingIOError:  # what the filter drops leaves nothing
         return False
     return True

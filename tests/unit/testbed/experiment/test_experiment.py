@@ -198,6 +198,7 @@ def test_leaks_and_sharing_turn_any_run_red(leaks: int, shared: tuple[int, ...],
 def test_what_no_run_may_have_turns_any_run_red(key: str) -> None:
     """The check has the finding's key, and its number."""
     x, told = checked(findings=dict.fromkeys(CLAIMS, 0) | {key: 2})
+    x.account()
     x.conclude()
 
     assert [(check["key"], check["observed"]) for check in told.checks if not check["ok"]] == [(key, 2)]
