@@ -24,8 +24,8 @@ from topologies.network.nodes import LabNode
 
 BRIDGE = "br0"
 NEVER_FORGETS = 8_640_000
-"""Hundredths of a second for which the bridge knows where a silent host is: a day. After that it floods what is for the
-host to all hosts, as any switch does, and the witnesses would see a packet at the wrong host."""
+"""Hundredths of a second for which the bridge knows where a silent host is: a day. After that it would flood what
+is for this host to all hosts, as any switch does, and the witnesses would see a packet at the wrong host."""
 ANSWER_WITHIN_S = 30.0
 LONGEST_TIMEOUT_S = 2_000_000
 """The kernel counts in ticks of up to a thousandth of a second, with 31 bits."""
