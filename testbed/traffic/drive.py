@@ -36,9 +36,10 @@ _attempts = itertools.count(1)
 _numbers = itertools.count(1)
 
 
-def next_nonce(netns: str) -> int:
-    """Return a nonce of a client that no other attempt of this run has."""
-    return nonce_of(netns, next(_attempts))
+def next_nonce(netns: str | None = None) -> int:
+    """Return a nonce that no other attempt of this run has. It names a client by its network namespace, if given."""
+    number = next(_attempts)
+    return number if netns is None else nonce_of(netns, number)
 
 
 class TrafficError(Exception):
