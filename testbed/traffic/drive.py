@@ -37,7 +37,7 @@ _numbers = itertools.count(1)
 
 
 def next_nonce(netns: str | None = None) -> int:
-    """Return a nonce that no other attempt of this run has. It names a client by its network namespace, if given."""
+    """Return a nonce that no other attempt of this run has. With `netns` it names a client."""
     number = next(_attempts)
     return number if netns is None else nonce_of(netns, number)
 
