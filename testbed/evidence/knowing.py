@@ -34,7 +34,7 @@ class Knowing:
         self._sightings = sightings
         self._addresses = addresses
         self._served = served
-        self._answered: set[int] = set()
+        self._answered: set[tuple[int, Endpoint]] = set()
         self._unanswered: set[int] = set()
 
     def settle(self, attempts: Iterable[Attempt]) -> list[Attempt]:
@@ -47,13 +47,16 @@ class Knowing:
             ]
             self._unanswered |= lost
         self._answered |= {
-            each.nonce for each in settled if each.outcome == "established" and each.target in self._served
+            (each.nonce, each.target)
+            for each in settled
+            if each.outcome == "established" and each.target in self._served
         }
         return settled
 
     def unanswered(self) -> set[int]:
-        """Return the nonces of attempts that had a connection, or an answer, of which no server knows."""
-        return self._unanswered | (self._answered - {seen.nonce for seen in self._sightings()})
+        """Return the nonces of attempts that had a connection, or an answer, of which their server does not know."""
+        known = {(seen.nonce, seen.target) for seen in self._sightings()}
+        return self._unanswered | {nonce for nonce, _ in self._answered - known}
 
 
 def unknown(attempts: Iterable[Attempt], syns: Syns, addresses: Collection[str]) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.emulation.conftest import FILES, Run
+from tests.emulation.conftest import FILES, SMALL, Run
 
 CHEATS = str(FILES / "wire_cheats.py")
 
@@ -27,3 +27,13 @@ def test_each_deceit_on_the_wire_moves_the_one_finding_that_is_about_it(run: Run
     }
     red = {check["key"] for check in finished.result["checks"] if not check["ok"]}
     assert red == {"sources", "astray-outside", "astray-inside", "unanswered"}
+
+
+def test_connections_in_the_server_s_name_are_unanswered(run: Run) -> None:
+    """Each attempt without a port has a connection that the server never knew of: no timeout, as it was before."""
+    finished = run("run", "port-exhaustion", *SMALL, "--gateway", f"{CHEATS}:Forger", "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    counts = {outcome: count for outcome, count in finished.result["outcomes"].items() if count}
+    assert counts == {"established": 16, "unanswered": 8}
+    assert not finished.check("in the name of a server that never knew of it")["ok"]

@@ -161,6 +161,12 @@ class Rogue(NetfilterGateway):
                     self._wire.sendto(bytes(frame), (leaves_by, 0))
 
 
+class Forger(Rogue):
+    """A NAT that accepts in the server's name what it has no port for."""
+
+    deceit = "accepts_in_the_server_s_name"
+
+
 class CheatParameters(Parameters):
     """The hosts: alice and bob."""
 

@@ -40,14 +40,15 @@ def test_a_connection_whose_syn_never_came_is_unknown(
 
 
 def test_an_answer_of_which_the_server_knows_nothing_is_unanswered() -> None:
-    """The gateway gave it. Attempts elsewhere, or without an answer, are not the server's to know."""
-    knowing = Knowing(TcpWitness([], "eth0"), lambda: [seen(1, 0.0, 1.0)], WATCHED, {SERVER})
-    elsewhere = dataclasses.replace(attempt(3), target=MIRROR)
+    """The gateway gave it, or had another server give it. Attempts elsewhere are not the server's to know."""
+    sightings = [seen(1, 0.0, 1.0), seen(5, 0.0, 1.0, target=MIRROR)]
+    knowing = Knowing(TcpWitness([], "eth0"), lambda: sightings, WATCHED, {SERVER})
+    elsewhere = dataclasses.replace(attempt(3), target=("198.51.100.2", 9))
 
-    settled = knowing.settle([attempt(1), attempt(2), elsewhere, attempt(4, "timeout")])
+    settled = knowing.settle([attempt(1), attempt(2), elsewhere, attempt(4, "timeout"), attempt(5)])
 
-    assert [each.outcome for each in settled] == ["established", "established", "established", "timeout"]
-    assert knowing.unanswered() == {2}
+    assert settled == [attempt(1), attempt(2), elsewhere, attempt(4, "timeout"), attempt(5)]
+    assert knowing.unanswered() == {2, 5}
 
 
 def test_without_a_wire_to_read_a_silent_connection_is_as_its_host_saw_it() -> None:
