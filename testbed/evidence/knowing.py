@@ -54,7 +54,7 @@ class Knowing:
         return settled
 
     def unanswered(self) -> set[int]:
-        """Return the nonces of attempts that had a connection, or an answer, of which their server does not know."""
+        """Return the nonces of attempts that had a connection or an answer of which their server does not know."""
         known = {(seen.nonce, seen.target) for seen in self._sightings()}
         return self._unanswered | {nonce for nonce, _ in self._answered - known}
 

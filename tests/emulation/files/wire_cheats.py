@@ -28,7 +28,7 @@ OUTGOING = 4
 EVERY_PROTOCOL = 0x0003
 ALICE, BOB, SERVER, MIRROR = "10.0.0.1", "10.0.0.2", "198.51.100.1", "203.0.113.1"
 TO_BOB, TO_SERVER, TO_MIRROR = "inside2", "outside3", "outside4"
-NOBODY = "10.0.0.77"
+NOBODY, EXTERNAL, ECHO = "10.0.0.77", "192.0.2.1", 7
 AT_THE_LIMIT = ("accepts_in_the_server_s_name", "accepts_and_resets", "answers_in_the_server_s_name")
 """The deceits about attempts for which the NAT has no port."""
 PORTS = 4
@@ -57,7 +57,8 @@ class Deceits:
     """One method for each deceit. It gets each frame, with `inside` or `outside`, and whether it leaves there."""
 
     def __init__(self) -> None:
-        self.asked: Counter[Any] = Counter()
+        self.seen: Counter[Any] = Counter()
+        self.fooled: set[tuple[str, int]] = set()
 
     def spoofs_sources(self, frame: Any, side: str, leaves: bool) -> Sent:
         """Send each SYN a second time, from an address that is nobody's."""
@@ -95,43 +96,43 @@ class Deceits:
             yield TO_BOB, frame
 
     def accepts_in_the_server_s_name(self, frame: Any, side: str, leaves: bool) -> Sent:
-        """Answer a SYN that comes a second time, so that its client has a connection."""
-        if side == "inside" and not leaves and TCP in frame and frame[TCP].flags == "S":
-            yield from self._accepted(frame)
+        """Answer a SYN that comes a second time and never left, so that its client has a connection."""
+        if TCP in frame and frame[TCP].flags == "S" and self._is_refused(frame[TCP].seq, side, leaves):
+            self.fooled.add((frame[IP].src, frame[TCP].sport))
+            yield _port_of(frame), _back(frame) / _segment(frame, flags="SA", seq=1, ack=frame[TCP].seq + 1)
 
     def accepts_and_resets(self, frame: Any, side: str, leaves: bool) -> Sent:
         """Answer such a SYN, and reset the connection when the client sends on it."""
-        if side == "inside" and not leaves and TCP in frame:
-            if frame[TCP].flags == "S":
-                yield from self._accepted(frame)
-            elif Raw in frame and self.asked[frame[IP].src, frame[TCP].sport] > 1:
-                yield (
-                    _port_of(frame),
-                    _back(frame)
-                    / TCP(sport=frame[TCP].dport, dport=frame[TCP].sport, flags="R", seq=frame[TCP].ack),
-                )
+        yield from self.accepts_in_the_server_s_name(frame, side, leaves)
+        if Raw in frame and TCP in frame and (frame[IP].src, frame[TCP].sport) in self.fooled:
+            yield _port_of(frame), _back(frame) / _segment(frame, flags="R", seq=frame[TCP].ack)
 
     def answers_in_the_server_s_name(self, frame: Any, side: str, leaves: bool) -> Sent:
-        """Answer a datagram that comes a second time as the server would."""
-        if side == "inside" and not leaves and UDP in frame and frame[UDP].dport == 7:
-            self.asked[frame[IP].src, frame[UDP].sport] += 1
-            if self.asked[frame[IP].src, frame[UDP].sport] > 1:
-                nonce, token = HELLO.unpack(bytes(frame[UDP].payload)[: HELLO.size])
-                answer = ANSWER.pack(nonce, token, socket.inet_aton("192.0.2.1"), 1024)
-                yield _port_of(frame), _back(frame) / UDP(sport=7, dport=frame[UDP].sport) / Raw(answer)
+        """Answer a datagram that comes a second time and never left, as the server would."""
+        if UDP in frame and frame[UDP].dport == ECHO:
+            hello = bytes(frame[UDP].payload)[: HELLO.size]
+            if self._is_refused(hello, side, leaves):
+                answer = ANSWER.pack(*HELLO.unpack(hello), socket.inet_aton(EXTERNAL), 1024)
+                yield _port_of(frame), _back(frame) / UDP(sport=ECHO, dport=frame[UDP].sport) / Raw(answer)
 
-    def _accepted(self, frame: Any) -> Sent:
-        self.asked[frame[IP].src, frame[TCP].sport] += 1
-        if self.asked[frame[IP].src, frame[TCP].sport] > 1:
-            yield (
-                _port_of(frame),
-                _back(frame)
-                / TCP(sport=frame[TCP].dport, dport=frame[TCP].sport, flags="SA", seq=1, ack=frame[TCP].seq + 1),
-            )
+    def _is_refused(self, asked: Any, side: str, leaves: bool) -> bool:
+        """Return whether a request comes again from inside, and has never left."""
+        self.seen[asked, side, leaves] += 1
+        return (
+            side == "inside"
+            and not leaves
+            and self.seen[asked, side, leaves] > 1
+            and not self.seen[asked, "outside", True]
+        )
+
+
+def _segment(frame: Any, **fields: Any) -> Any:
+    return TCP(sport=frame[TCP].dport, dport=frame[TCP].sport, **fields)
 
 
 def _port_of(frame: Any) -> str:
-    return "inside1" if frame[IP].src == ALICE else TO_BOB
+    """Return the interface of the client that sent a frame: that of its number, as its address has it."""
+    return f"inside{frame[IP].src.rpartition('.')[2]}"
 
 
 def _back(frame: Any) -> Any:
