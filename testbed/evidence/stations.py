@@ -50,7 +50,7 @@ def _seen_by(topology: Topology, pools: Pools, server: str) -> Collection[IPv4Ad
     """Return the sources that a server may see."""
     own = topology.addresses[server]
     for name, interfaces in topology.wiring.items():
-        if any(own[0] in each.address.network for each in interfaces if _leads_to_hosts(each)):
+        if any(own[0] in each.address.network for each in interfaces if each.side is Side.OUTSIDE):
             return _of_gateway(topology, pools, name)
     nats = [_of_gateway(topology, pools, name) for name in topology.wiring]
     hosts = [topology.addresses[name] for name in topology.servers]
@@ -60,10 +60,6 @@ def _seen_by(topology: Topology, pools: Pools, server: str) -> Collection[IPv4Ad
 def _of_gateway(topology: Topology, pools: Pools, name: str) -> list[IPv4Address]:
     own = [each.address.ip for each in topology.wiring[name] if each.side is Side.OUTSIDE]
     return [*pools[name], *own]
-
-
-def _leads_to_hosts(interface: Interface) -> bool:
-    return interface.side is Side.OUTSIDE and interface.next_hop is None
 
 
 def _interfaces(topology: Topology) -> list[Interface]:

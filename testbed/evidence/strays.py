@@ -123,8 +123,7 @@ def inherited(answers: Iterable[Read], sightings: Iterable[Sighting], syns: Syns
     taken_over: dict[Use, list[float]] = defaultdict(list)
     for seen in sightings:
         first[seen.nonce] = min(seen.first, first.get(seen.nonce, seen.first))
-        if seen.protocol != "tcp":
-            taken_over[_use(seen.protocol, seen.external, seen.target)].append(seen.first)
+        taken_over[_use(seen.protocol, seen.external, seen.target)].append(seen.first)
     for (external, target), sent in syns.items():
         taken_over["tcp", external, target] += [at for _, at in sent]
     return [

@@ -12,6 +12,7 @@ import pytest
 
 from testbed.traffic.kernel import IcmpError, first_sequence, outcome_of
 
+REPAIR = 19
 MESSAGE = IcmpError(3, 13, "10.0.255.254")
 
 
@@ -63,6 +64,7 @@ def test_the_number_of_a_connection_s_syn_is_known_as_long_as_its_socket(end: st
 
         assert first is not None
         assert first_sequence(client, sent=16) == first
+        assert client.getsockopt(socket.IPPROTO_TCP, REPAIR) == 0
         if end == "none":
             client.send(b"on")
             assert server.recv(32) == b"on"
