@@ -227,6 +227,18 @@ class Topology(Topo, abc.ABC):
             if uplink.next_hop is not None
         ]
 
+    @property
+    def outside_addresses(self) -> set[str]:
+        """The addresses of all servers."""
+        return {str(address) for name in self.servers for address in self.addresses[name]}
+
+    @property
+    def router_addresses(self) -> list[ipaddress.IPv4Address]:
+        """The addresses of all plain routers."""
+        return [
+            ipaddress.IPv4Interface(own).ip for interfaces in self._routers.values() for own in interfaces.values()
+        ]
+
     def check(self, settings: Settings) -> None:
         """Raise ConfigurationError if the settings and the address plan contradict each other."""
         everywhere = self._interfaces()

@@ -19,15 +19,15 @@ from typing import Any, Protocol
 
 from testbed.api import Attempt, Endpoint, network_of
 from testbed.traffic.attempt import KINDS
-from testbed.traffic.kernel import IP_RECVERR, IcmpError, outcome_of, queued_error, retransmissions
-from testbed.traffic.wire import ANSWER, HELLO, PING
+from testbed.traffic.kernel import IP_RECVERR, IcmpError, first_sequence, outcome_of, queued_error, retransmissions
+from testbed.traffic.wire import ANSWER, HELLO, PING, nonce_of, token_of
 
 UNDER_WAY = (0, errno.EINPROGRESS)
 TCP_REPAIR = 19
 NO_LINGERING = struct.pack("ii", 1, 0)
 
-_nonces = itertools.count(1 << 32)
-"""Nonces of these clients. The traffic's workers have lower ones."""
+_attempts = itertools.count(1 << 31)
+"""Numbers of these clients' attempts. The traffic's workers have lower ones."""
 
 
 class Listener(Protocol):
@@ -77,9 +77,10 @@ class Client:
         self.protocol = protocol
         self.target = target
         self.queue = queue
-        self.nonce = next(_nonces)
+        self.nonce = nonce_of(netns, next(_attempts))
         self.told: Told | None = None
         self.retransmissions = 0
+        self.sequence: int | None = None
         kind, number = KINDS[protocol]
         with network_of(netns):
             self.socket = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK, number)
@@ -134,6 +135,7 @@ class Client:
     def attempt(self, number: int) -> Attempt:
         """Return what became of this client, as an attempt with a number."""
         told = self.told
+        self._note_silence()
         return Attempt(
             number=number,
             nonce=self.nonce,
@@ -145,10 +147,12 @@ class Client:
             sent_at=self.asked_at,
             done_at=self.asked_at + told.seconds if told else time.monotonic(),
             retransmissions=self.retransmissions,
+            sequence=self.sequence,
         )
 
     def close(self) -> None:
         """Close the socket: give up, or end the connection in an orderly way."""
+        self._note_silence()
         self.awaits = 0
         self.socket.close()
 
@@ -167,9 +171,10 @@ class Client:
         self.awaits = 0
 
     def _say(self) -> None:
-        hello = HELLO.pack(self.nonce, 0)
+        hello = HELLO.pack(self.nonce, token_of(self.target, 0))
         result = _sent(self.socket, PING + hello if self.protocol == "icmp" else hello)
         if result:
+            self.awaits = 0
             self._be_told(error=errno.errorcode[result])
 
     def _take(self) -> None:
@@ -187,9 +192,16 @@ class Client:
 
     def _be_told(self, **what: Any) -> None:
         self.told = Told(time.monotonic() - self.asked_at, **what)
+        if self.told.error:
+            self._note_silence()
         self.awaits = 0
         if self.is_stream:
             self.retransmissions = retransmissions(self.socket)
+
+    def _note_silence(self) -> None:
+        """Note the sequence number of the SYN of a connection that was made, and on which no answer came."""
+        if self.is_stream and self.awaits == select.POLLIN:
+            self.sequence = first_sequence(self.socket, sent=HELLO.size)
 
     def _outcome(self) -> str:
         if self.told is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from testbed.evidence import judging
+from testbed.evidence.knowing import Knowing
+from testbed.evidence.strays import Strays
 from testbed.evidence.witnesses import LeakWitness, TcpWitness
 from testbed.traffic.records import Attempt, Sighting
 from testbed.traffic.wire import Endpoint
@@ -23,8 +25,13 @@ class Judge:
         tcp: TcpWitness,
         sightings: Callable[[], list[Sighting]],
         keeps: Mapping[str, float],
+        *,
+        strays: Strays,
+        knowing: Knowing,
     ) -> None:
         """`sightings` asks all servers. `keeps` has the seconds for which a silent client keeps its endpoint."""
+        self._strays = strays
+        self._knowing = knowing
         self._leaks = list(leaks)
         self._tcp = tcp
         self._sightings = sightings
@@ -53,6 +60,23 @@ class Judge:
             self._shared = judging.shared(sightings) | judging.intruded(sightings, self._tcp.syns())
             self._judged = evidence
         return self._shared
+
+    def settle(self, attempts: Iterable[Attempt]) -> list[Attempt]:
+        """Return the attempts, with the outcome `unanswered` for each connection that no server knows of."""
+        return self._knowing.settle(attempts)
+
+    def unanswered(self) -> set[int]:
+        """Return the nonces of attempts that had a connection, or an answer, of which no server knows."""
+        return self._knowing.unanswered()
+
+    def findings(self) -> dict[str, int]:
+        """Return how often this run had what no run may have, by the keys in `findings.CLAIMS`."""
+        found = {"sources": self._strays.foreign()}
+        if self._tcp.is_there:
+            found["astray-outside"] = self._strays.at_servers()
+            found["astray-inside"] = self._strays.at_clients(self._sightings(), self._tcp.syns())
+            found["unanswered"] = len(self.unanswered())
+        return found
 
     def held(self, attempts: Collection[Attempt]) -> set[int]:
         """Return the numbers of attempts whose SYN the NAT held, and then let through."""

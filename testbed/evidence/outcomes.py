@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from testbed.traffic.records import Attempt
 from testbed.traffic.wire import Endpoint
 
-OUTCOMES = ("leaked", "shared", "evicted", "held", "established", "timeout", "icmp", "reset")
+OUTCOMES = ("leaked", "shared", "unanswered", "evicted", "held", "established", "timeout", "icmp", "reset")
 """Every outcome, the gravest first."""
 
 
@@ -22,25 +22,33 @@ def outcomes(
     echoed: set[int],
     leaked: set[Endpoint],
     held: Collection[int] = (),
+    unanswered: Collection[int] = (),
 ) -> Counter[str]:
     """Count the attempts by their final outcome.
 
     `echoed` are the numbers of attempts that still carried data in the end. `held` are the numbers of those that
-    the NAT held, and then let through.
+    the NAT held, and then let through. `unanswered` are the nonces of those that no server knows of.
     """
     counts = Counter(dict.fromkeys(OUTCOMES, 0))
     for attempt in attempts:
-        counts[_outcome(attempt, shared, echoed, leaked, held)] += 1
+        counts[_outcome(attempt, shared, echoed, leaked, held, unanswered)] += 1
     return counts
 
 
 def _outcome(
-    attempt: Attempt, shared: set[int], echoed: set[int], leaked: set[Endpoint], held: Collection[int]
+    attempt: Attempt,
+    shared: set[int],
+    echoed: set[int],
+    leaked: set[Endpoint],
+    held: Collection[int],
+    unanswered: Collection[int],
 ) -> str:
     if attempt.source in leaked:
         return "leaked"
     if attempt.nonce in shared:
         return "shared"
+    if attempt.nonce in unanswered:
+        return "unanswered"
     if attempt.outcome == "established" and attempt.number not in echoed:
         return "evicted"
     if attempt.outcome == "established" and attempt.number in held:

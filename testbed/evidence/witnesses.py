@@ -10,15 +10,15 @@ import struct
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from testbed.sandbox.linux import network_of
 from testbed.traffic.wire import HELLO, Endpoint
 
 _SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
-_SOL_PACKET, _PACKET_STATISTICS = 263, 6
-_ETH_P_ALL, _ETH_P_IP = 0x0003, 0x0800
-"""Protocols of a packet socket. Only _ETH_P_ALL gets the frames that the host itself sends."""
+_SOL_PACKET, _PACKET_STATISTICS, _PACKET_IGNORE_OUTGOING = 263, 6, 23
+ETH_P_ALL, ETH_P_IP = 0x0003, 0x0800
+"""Protocols of a packet socket. Only ETH_P_ALL gets the frames that the host itself sends."""
 _SNAP = 128
 _BUFFER = 16 << 20
 _GATHER_S = 0.02
@@ -60,13 +60,13 @@ class LeakWitness:
         leaving: bool = False,
     ) -> None:
         program = _from(inside, but_to=but_to)
-        self._socket = _listening(netns, interface, program, _ETH_P_ALL if leaving else _ETH_P_IP)
+        self._socket = listening(netns, interface, program, ETH_P_ALL if leaving else ETH_P_IP)
         self.frames = 0
         self.sources: set[Endpoint] = set()
 
     def look(self) -> None:
         """Count and read the frames that have arrived so far."""
-        self.frames += _statistics(self._socket)[0]
+        self.frames += statistics(self._socket)[0]
         while True:
             try:
                 frame = self._socket.recv(_SNAP)
@@ -85,7 +85,7 @@ class TcpWitness:
     """
 
     def __init__(self, netns: Collection[str], interface: str) -> None:
-        self._sockets = [_listening(each, interface, _SYN_DATA_OR_END) for each in netns]
+        self._sockets = [listening(each, interface, _SYN_DATA_OR_END) for each in netns]
         self._syns: list[tuple[bytes, float]] = []
         self._speakers: dict[bytes, float] = {}
         self._ends: list[tuple[bytes, float]] = []
@@ -109,7 +109,7 @@ class TcpWitness:
     def missed(self) -> int:
         """The number of frames that the kernel could not hand over in time."""
         with self._lock:
-            self._missed += sum(_statistics(each)[1] for each in self._sockets)
+            self._missed += sum(statistics(each)[1] for each in self._sockets)
             return self._missed
 
     def syns(self) -> Syns:
@@ -179,16 +179,28 @@ class TcpWitness:
                 self._speakers[frame[26:34] + frame[transport : transport + 4] + hello[:_NONCE]] = at
 
 
+def taken(packets: socket.socket) -> Iterator[tuple[bytes, float]]:
+    """Yield the frames that a packet socket has, each with its time (monotonic clock)."""
+    offset = _since_epoch()
+    while True:
+        try:
+            frame, ancillary, _, _ = packets.recvmsg(_SNAP, _ANCILLARY)
+        except BlockingIOError:
+            return
+        seconds, nanoseconds = _TIME.unpack(ancillary[0][2])
+        yield frame, seconds + nanoseconds / 1e9 - offset
+
+
 class SynCounter:
     """Counts the SYNs that a host sends and gets, as its kernel shows them on the interface."""
 
     def __init__(self, netns: str, interface: str) -> None:
-        self._socket = _listening(netns, interface, _SYN, _ETH_P_ALL)
+        self._socket = listening(netns, interface, _SYN, ETH_P_ALL)
         self._count = 0
 
     def count(self) -> int:
         """Return the number of SYNs so far."""
-        self._count += _statistics(self._socket)[0]
+        self._count += statistics(self._socket)[0]
         return self._count
 
 
@@ -219,14 +231,19 @@ def _source(frame: bytes) -> Endpoint:
     return socket.inet_ntoa(frame[26:30]), int.from_bytes(frame[at : at + 2], "big")
 
 
-def _statistics(packet_socket: socket.socket) -> tuple[int, int]:
+def statistics(packet_socket: socket.socket) -> tuple[int, int]:
     """Return the number of frames that passed the filter since the last call, and of those that were dropped."""
     passed, dropped = struct.unpack("II", packet_socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
     return passed, dropped
 
 
-def _listening(netns: str, interface: str, program: Program, kind: int = _ETH_P_IP) -> socket.socket:
-    """Return a packet socket in a host's network namespace that gets the frames that pass the filter."""
+def listening(
+    netns: str, interface: str, program: Program, kind: int = ETH_P_IP, *, arriving: bool = False
+) -> socket.socket:
+    """Return a packet socket in a host's network namespace that gets the frames that pass the filter.
+
+    If it gets all protocols, it gets what the host sends as well, unless it is for what is `arriving`.
+    """
     with network_of(netns):
         made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
@@ -238,6 +255,8 @@ def _listening(netns: str, interface: str, program: Program, kind: int = _ETH_P_
         except PermissionError:  # without root on the machine, the kernel limits the buffer
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        if arriving:
+            made.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
         made.bind((interface, kind))
         return made
 
@@ -252,7 +271,7 @@ def _from(networks: Collection[ipaddress.IPv4Network], *, but_to: Collection[ipa
             (_EQUAL, 0, 1, int(network.network_address)),
             (_GIVE, 0, 0, given),
         ]
-    is_ipv4: Program = [(_LOAD_HALF, 0, 0, 12), (_EQUAL, 0, len(program), _ETH_P_IP)]
+    is_ipv4: Program = [(_LOAD_HALF, 0, 0, 12), (_EQUAL, 0, len(program), ETH_P_IP)]
     return [*is_ipv4, *program, (_GIVE, 0, 0, 0)]
 
 
@@ -260,7 +279,7 @@ _FLAG_FIN, _FLAG_SYN, _FLAG_RST, _FLAG_PUSH, _FLAG_ACK = 0x01, 0x02, 0x04, 0x08,
 _FLAGS_END = _FLAG_FIN | _FLAG_RST
 _SYN: Program = [
     (_LOAD_HALF, 0, 0, 12),
-    (_EQUAL, 0, 7, _ETH_P_IP),
+    (_EQUAL, 0, 7, ETH_P_IP),
     (_LOAD_BYTE, 0, 0, 23),
     (_EQUAL, 0, 5, socket.IPPROTO_TCP),
     (_HEADER_LENGTH, 0, 0, 14),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from topologies.network.nodes import LabLink, LabNode
 class Network:
     """A running network: its topology, its nodes by their names, its gateways, and what each of these declares.
 
-    `untranslated` has the networks to which each gateway lets packets pass untranslated, by its settings.
+    By each gateway's settings, `untranslated` has the networks to which it lets packets pass untranslated, and
+    `external` has its external addresses.
     """
 
     topology: Topology
@@ -32,6 +33,7 @@ class Network:
     gateways: dict[str, Gateway]
     behaviours: dict[str, Behaviour]
     untranslated: dict[str, list[IPv4Network]]
+    external: dict[str, list[IPv4Address]]
 
 
 def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: type[Gateway]) -> Network:
@@ -69,6 +71,7 @@ def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: t
         gateways=gateways,
         behaviours={name: kind.declare(settings, options) for name, settings in run.gateways.items()},
         untranslated={name: settings.untranslated_destinations for name, settings in run.gateways.items()},
+        external={name: settings.external_addresses for name, settings in run.gateways.items()},
     )
 
 

@@ -6,7 +6,8 @@
     x.account(...)    what became of the attempts; every scenario must call it
     x.tell(...)       the story, for a reader who sees nothing else
 
-After every scenario two checks follow: that no packet leaked, and that no clients shared an external endpoint.
+After every scenario more checks follow: that no packet leaked, went astray, or came in another's name, and that no
+clients shared an external endpoint.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from controller.settings import Settings, unknown_key
+from testbed.evidence.findings import CLAIMS
 from testbed.evidence.outcomes import OUTCOMES, outcomes
 from testbed.experiment.counters import AGREES, SOURCES, Counters
 from testbed.experiment.expectations import met, shown
@@ -34,7 +36,7 @@ P = TypeVar("P", bound=Parameters)
 
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
-JUDGED = ("checked", "accounted", "told", "leaks", "sharing")
+JUDGED = ("checked", "accounted", "told", "leaks", "sharing", *CLAIMS)
 """The keys of the checks that follow every scenario."""
 
 
@@ -161,7 +163,10 @@ class Experiment(Generic[P]):
         """
         _, leaked = self.judge.leaks()
         shared = self.judge.shared()
-        counts = outcomes(attempts, shared=shared, echoed=set(echoed), leaked=leaked, held=held)
+        settled, unanswered = self.judge.settle(attempts), self.judge.unanswered()
+        counts = outcomes(
+            settled, shared=shared, echoed=set(echoed), leaked=leaked, held=held, unanswered=unanswered
+        )
         self._outcomes = (self._outcomes or Counter()) + counts
         self._report.outcomes({outcome: self._outcomes[outcome] for outcome in OUTCOMES})
         self._report.counters(dict(self.counters() if counters is None else counters))
@@ -213,6 +218,9 @@ class Experiment(Generic[P]):
             source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts, and on the uplinks of NATs"
             + ("; RFC 6888 REQ-6, the setting untranslated_destinations" if exempt else ""),
         )
+        for key, count in self.judge.findings().items():
+            claim, source = CLAIMS[key]
+            self._check(claim, key=key, expected=0, observed=count, source=source)
         if not self.judge.sees_sharing:
             return
         self._check(

@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 from testbed.evidence.judge import Judge
 from testbed.evidence.judging import keeps
+from testbed.evidence.knowing import Knowing
+from testbed.evidence.stations import exits, stations
+from testbed.evidence.strays import Strays
 from testbed.evidence.witnesses import LeakWitness, TcpWitness
 from testbed.experiment.building import Network
 from testbed.sandbox.linux import network_of
@@ -58,6 +61,7 @@ class Lab:
         self.behaviours = network.behaviours
         self.behaviour = next(iter(network.behaviours.values()))
         self.clients = [network.nodes[name] for name in self.topology.clients]
+        self._nodes = network.nodes
         self.servers = [network.nodes[name] for name in self.topology.servers]
         self.untranslated = sorted(set().union(*network.untranslated.values()))
         """The networks to which packets may leave untranslated, as the settings have it (RFC 6888 REQ-6)."""
@@ -67,7 +71,7 @@ class Lab:
         ]
         leaks += [
             LeakWitness(
-                getattr(self.gateways[name], "netns", OWN_NETNS),
+                self._netns(name),
                 interface,
                 behind,
                 but_to=network.untranslated[name],
@@ -76,9 +80,23 @@ class Lab:
             for name, interface, behind in self.topology.uplinks
         ]
         read = [host.netns for host in self.servers if wire_is_read]
-        self.judge = Judge(leaks, TcpWitness(read, "eth0"), self.sightings, keeps(self.behaviours.values()))
+        pools, tcp = network.external, TcpWitness(read, "eth0")
+        self._served: set[Endpoint] = set()
+        self.judge = Judge(
+            leaks,
+            tcp,
+            self.sightings,
+            keeps(self.behaviours.values()),
+            strays=Strays(
+                exits(self.topology, pools, self._netns), stations(self.topology, self._netns) if read else ()
+            ),
+            knowing=Knowing(tcp, self.sightings, self.topology.outside_addresses, self._served),
+        )
         for gateway in self.gateways.values():
             gateway.wait_ready()
+
+    def _netns(self, name: str) -> str:
+        return getattr(self._nodes[name], "netns", OWN_NETNS)
 
     def behind(self, gateway: str) -> list[int]:
         """Return the places of the clients that are behind a gateway."""
@@ -108,12 +126,13 @@ class Lab:
             targets[address, PORT + number // len(hosts)] = netns
         servers = Servers(self._supervisor, FOLDER, protocol, targets, capacity)
         self._servers.append(servers)
+        self._served.update(servers.targets)
         return servers
 
     def drive(self, protocol: str, *, attempts: int) -> Clients:
         """Start clients that can make `attempts` attempts at once."""
         hosts = {host.netns: self.topology.sources(place) for place, host in enumerate(self.clients)}
-        clients = Clients(self._supervisor, FOLDER, protocol, hosts, attempts)
+        clients = Clients(self._supervisor, FOLDER, protocol, hosts, attempts, self.judge.settle)
         self._drivers.append(clients)
         return clients
 

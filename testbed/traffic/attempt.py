@@ -6,7 +6,14 @@ import errno
 import socket
 from typing import Any
 
-from testbed.traffic.kernel import IP_BIND_ADDRESS_NO_PORT, IP_RECVERR, outcome_of, queued_error, retransmissions
+from testbed.traffic.kernel import (
+    IP_BIND_ADDRESS_NO_PORT,
+    IP_RECVERR,
+    first_sequence,
+    outcome_of,
+    queued_error,
+    retransmissions,
+)
 from testbed.traffic.wire import ANSWER, HELLO, PING, Endpoint
 
 KINDS = {
@@ -22,8 +29,8 @@ class LiveAttempt:
 
     __slots__ = (
         "buffer", "connecting", "counted", "detail", "done_at", "netns", "nonce", "number", "outcome",
-        "retransmissions", "seen", "sent_at", "socket", "source", "source_address", "source_port", "target",
-        "token", "waiting",
+        "retransmissions", "seen", "sent_at", "sequence", "socket", "source", "source_address", "source_port",
+        "target", "token", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +55,7 @@ class LiveAttempt:
         self.sent_at = 0.0
         self.done_at = 0.0
         self.retransmissions = 0
+        self.sequence: int | None = None
 
     def row(self) -> tuple[Any, ...]:
         """Return it for the scenario, in the order of `records.Attempt`. Times are of the monotonic clock."""
@@ -62,6 +70,7 @@ class LiveAttempt:
             self.sent_at,
             self.done_at,
             self.retransmissions,
+            self.sequence,
         )
 
     def connect(self, protocol: str) -> socket.socket:
@@ -110,6 +119,17 @@ class LiveAttempt:
         icmp = queued_error(self.socket)[1] if self.socket else None
         self.outcome = outcome_of(error.errno or errno.EIO, icmp)
         self.detail = str(icmp) if icmp else errno.errorcode.get(error.errno or 0, str(error))
+
+    def note_silence(self) -> None:
+        """Note the sequence number of its SYN, if a connection was made, and no server has answered on it."""
+        if self.is_connected and not self.outcome:
+            assert self.socket is not None
+            self.sequence = first_sequence(self.socket, sent=0 if self.detail else HELLO.size)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it is a TCP connection that somebody has accepted."""
+        return self.socket is not None and self.socket.type == socket.SOCK_STREAM and not self.connecting
 
     def note_retransmissions(self) -> None:
         """Note the number of segments that its kernel has sent again (tcp(7), TCP_INFO)."""

@@ -21,7 +21,7 @@ from testbed.traffic.attempt import LiveAttempt
 from testbed.traffic.pending import Pending
 from testbed.traffic.rounds import Closing, Round
 from testbed.traffic.timetable import Timetable
-from testbed.traffic.wire import Endpoint, Hosts, Orders
+from testbed.traffic.wire import Endpoint, Hosts, Orders, token_of
 
 WATCHED = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 """The events of a TCP socket, registered once for all its life: edge-triggered epoll(7) reports each change."""
@@ -115,7 +115,7 @@ class Client:
 
     def exchange(self, attempt: LiveAttempt) -> None:
         """Send a hello with a new token."""
-        attempt.token = self._random.getrandbits(64)
+        attempt.token = token_of(attempt.target, self._random.getrandbits(32))
         self.say(attempt)
 
     def say(self, attempt: LiveAttempt) -> None:
@@ -170,6 +170,7 @@ class Client:
     def give_up(self, attempt: LiveAttempt) -> None:
         """Note that no answer came in time, and close the socket: its kernel could still take a port with it."""
         if not attempt.outcome:
+            attempt.note_silence()
             attempt.outcome = "timeout"
             attempt.note_retransmissions()
             self.forget(attempt)
@@ -177,6 +178,7 @@ class Client:
     def fail(self, attempt: LiveAttempt, error: OSError) -> None:
         """Note the outcome of an attempt that an error has ended, and close its socket."""
         if not attempt.outcome:
+            attempt.note_silence()
             attempt.end(error)
         self.forget(attempt)
 

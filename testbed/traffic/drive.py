@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from testbed.sandbox.supervision import Supervisor
 from testbed.traffic.records import Attempt, Opening, Served, Sighting
-from testbed.traffic.wire import Endpoint
+from testbed.traffic.wire import Endpoint, nonce_of
 
 MOST_WORKERS = 32
 FILES_TO_SPARE = 512
@@ -32,13 +32,14 @@ LONGEST_ROUND_S = 600.0
 
 Progress = Callable[[int], None]
 
-_nonces = itertools.count(1)
+_attempts = itertools.count(1)
 _numbers = itertools.count(1)
 
 
-def next_nonce() -> int:
-    """Return a number that no other attempt of this run has."""
-    return next(_nonces)
+def next_nonce(netns: str | None = None) -> int:
+    """Return a nonce that no other attempt of this run has. With `netns` it names a client."""
+    number = next(_attempts)
+    return number if netns is None else nonce_of(netns, number)
 
 
 class TrafficError(Exception):
@@ -144,10 +145,20 @@ class Clients:
     """
 
     def __init__(
-        self, supervisor: Supervisor, folder: Path, protocol: str, hosts: Mapping[str, list[str]], attempts: int
+        self,
+        supervisor: Supervisor,
+        folder: Path,
+        protocol: str,
+        hosts: Mapping[str, list[str]],
+        attempts: int,
+        settled: Callable[[list[Attempt]], list[Attempt]] = list,
     ) -> None:
-        """Start as many workers as it takes for `attempts` attempts at once."""
+        """Start as many workers as it takes for `attempts` attempts at once.
+
+        `settled` returns attempts with what others know of their outcome.
+        """
         raise_open_files()
+        self._settled = settled
         self._hosts = list(hosts.items())
         number = next(_numbers)
         self._clients = [
@@ -225,7 +236,7 @@ class Clients:
         netns, sources = self._hosts[opening.client]
         turn = (opening.number - 1) // len(self._hosts)
         source = sources[turn % len(sources)] if len(sources) > 1 else ""
-        return (opening.number, next_nonce(), netns, opening.target, source, opening.source_port)
+        return (opening.number, next_nonce(netns), netns, opening.target, source, opening.source_port)
 
     def _spread(self, items: Sequence[Any]) -> list[Sequence[Any]]:
         """Deal items out to the workers in turn."""
@@ -233,7 +244,7 @@ class Clients:
 
     def _attempts(self, orders: list[dict[str, Any]], within: float, progress: Progress) -> list[Attempt]:
         rows = self._ask(orders, within, progress)
-        return sorted((Attempt.from_row(row) for row in rows), key=lambda attempt: attempt.number)
+        return self._settled(sorted((Attempt.from_row(row) for row in rows), key=lambda attempt: attempt.number))
 
     def _share(self, window: int) -> int:
         return max(1, window // len(self._clients))

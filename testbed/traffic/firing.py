@@ -42,8 +42,9 @@ class Volleys:
         An attempt is established if the server saw it. Its `seen` is the endpoint that the server saw.
         """
         planned = [
-            (each.number, next_nonce(), self._hosts[each.client], each.target, each.source_port)
+            (each.number, next_nonce(netns), netns, each.target, each.source_port)
             for each in openings
+            for netns in [self._hosts[each.client]]
         ]
         rows = self._ask(
             {"do": "fire", "attempts": planned, "patience": patience, "window": window},

@@ -14,6 +14,8 @@ _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 _ORIGIN_ICMP = 2
 _TCP_INFO_LENGTH, _TOTAL_RETRANSMISSIONS = 104, 100
 _FIN_WAIT_2 = 5
+_REPAIR, _REPAIR_QUEUE, _QUEUE_SEQUENCE = 19, 20, 21
+_ON, _OFF_WITHOUT_PROBE, _SEND_QUEUE = 1, -1, 2
 
 
 class IcmpError(NamedTuple):
@@ -71,6 +73,24 @@ def retransmissions(stream: socket.socket) -> int:
     """Return the number of segments that a TCP socket's kernel has sent again (tcp(7), TCP_INFO)."""
     info = stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_LENGTH)
     return int.from_bytes(info[_TOTAL_RETRANSMISSIONS:_TCP_INFO_LENGTH], "little")
+
+
+def first_sequence(stream: socket.socket, *, sent: int) -> int | None:
+    """Return the sequence number of the SYN of a TCP socket that has sent `sent` bytes since, or None.
+
+    The kernel shows a connection's numbers to those who move it to another machine (TCP_REPAIR). It sends nothing
+    while they do. Older kernels do not show them once the other side has ended the connection.
+    """
+    try:
+        stream.setsockopt(socket.IPPROTO_TCP, _REPAIR, _ON)
+    except PermissionError:
+        return None
+    try:
+        stream.setsockopt(socket.IPPROTO_TCP, _REPAIR_QUEUE, _SEND_QUEUE)
+        following = stream.getsockopt(socket.IPPROTO_TCP, _QUEUE_SEQUENCE)
+    finally:
+        stream.setsockopt(socket.IPPROTO_TCP, _REPAIR, _OFF_WITHOUT_PROBE)
+    return (following - sent - 1) & 0xFFFFFFFF
 
 
 def is_half_closed(stream: socket.socket) -> bool:

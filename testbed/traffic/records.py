@@ -10,7 +10,10 @@ from testbed.traffic.wire import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of an attempt, as its own host saw it. Times are of the monotonic clock."""
+    """What became of an attempt, as its own host saw it. Times are of the monotonic clock.
+
+    `sequence` is the number of its SYN, if a TCP connection was made and no answer came on it.
+    """
 
     number: int
     nonce: int
@@ -22,6 +25,7 @@ class Attempt:
     sent_at: float
     done_at: float
     retransmissions: int
+    sequence: int | None = None
 
     @classmethod
     def from_row(cls, row: list[Any]) -> Attempt:

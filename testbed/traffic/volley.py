@@ -18,7 +18,7 @@ import time
 from typing import Any
 
 from testbed.traffic.attempt import LiveAttempt
-from testbed.traffic.wire import HELLO, Endpoint, Hosts, Orders
+from testbed.traffic.wire import HELLO, Endpoint, Hosts, Orders, token_of
 
 SILENCE_S = 0.05
 SILENCE_LATENCIES = 4
@@ -95,6 +95,7 @@ class Volley:
         self._in_window += 1
         self._aging.append(attempt)
         self._unseen.append(attempt)
+        attempt.token = token_of(attempt.target, 0)
         attempt.say("udp")
 
     def _watch(self, pause: float) -> None:

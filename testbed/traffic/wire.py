@@ -2,6 +2,9 @@
 
 The client sends its nonce and a token that it has just drawn. The server answers with both, and with the endpoint
 from which it saw the client come: on the far side of a NAT, the external endpoint.
+
+A nonce names its client, and a token the server's address. So the kernel of any host can count, by a filter, the
+answers that belong to another client, and the hellos that were sent to another server.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import json
 import os
 import socket
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,10 +24,27 @@ Endpoint = tuple[str, int]
 
 HELLO = struct.Struct("!QQ")
 """What a client sends: nonce and token."""
+MARK = 0x4C50
+"""The first two bytes of a nonce that names its client."""
 PING = b"\x08\0\0\0\0\0\0\0"
 """The header of an echo request (RFC 792) before a hello over ICMP; the kernel sets checksum and identifier."""
 ANSWER = struct.Struct("!QQ4sH")
 """What a server sends: nonce, token, and the client's address and port as the server sees them."""
+
+
+def mark_of(netns: str) -> int:
+    """Return the 16 bits by which a nonce names a client, made from its network namespace's path."""
+    return zlib.crc32(netns.encode()) & 0xFFFF
+
+
+def nonce_of(netns: str, number: int) -> int:
+    """Return the nonce of a client's attempt. `number` has 32 bits, and no other attempt of this run has it."""
+    return MARK << 48 | mark_of(netns) << 32 | number
+
+
+def token_of(target: Endpoint, drawn: int) -> int:
+    """Return a token that names the server's address, with 32 bits that were drawn."""
+    return int.from_bytes(socket.inet_aton(target[0]), "big") << 32 | drawn
 
 
 class Orders:

@@ -59,6 +59,7 @@ def experiment(
     story: str | Path = "",
     leaks: int = 0,
     shared: tuple[int, ...] = (),
+    findings: dict[str, int] | None = None,
     parameters: Parameters | None = None,
     **settings: Any,
 ) -> tuple[Experiment[Any], Told]:
@@ -66,7 +67,13 @@ def experiment(
     chosen = Settings(**settings)
     ours, theirs = socket.socketpair()
     judge = SimpleNamespace(
-        leaks=lambda: (leaks, set()), shared=lambda: set(shared), sees_sharing=True, require_complete=lambda: None
+        leaks=lambda: (leaks, set()),
+        shared=lambda: set(shared),
+        settle=list,
+        unanswered=set,
+        findings=lambda: dict(findings or {}),
+        sees_sharing=True,
+        require_complete=lambda: None,
     )
     lab = SimpleNamespace(
         judge=judge,

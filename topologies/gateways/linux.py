@@ -23,6 +23,9 @@ from topologies.gateways.tracking import HARMLESS, whole_seconds
 from topologies.network.nodes import LabNode
 
 BRIDGE = "br0"
+NEVER_FORGETS = 8_640_000
+"""Hundredths of a second for which the bridge knows where a silent host is: a day. After that it would flood what
+is for this host to all hosts, as any switch does, and the witnesses would see a packet at the wrong host."""
 ANSWER_WITHIN_S = 30.0
 LONGEST_TIMEOUT_S = 2_000_000
 """The kernel counts in ticks of up to a thousandth of a second, with 31 bits."""
@@ -96,7 +99,7 @@ FOLLOWED = frozenset({"ports", "external_addresses", "time_scale", *TIMEOUTS.val
 
 def links(plan: GatewayPlan, names: Mapping[int, str]) -> str:
     """Return the lines for `ip -batch` that make a router of the namespace; `names` are the ports' interfaces."""
-    lines = [f"link add {BRIDGE} address {plan.mac} type bridge", "link set lo up"]
+    lines = [f"link add {BRIDGE} address {plan.mac} type bridge ageing_time {NEVER_FORGETS}", "link set lo up"]
     inside = [interface for interface in plan.interfaces if interface.side is Side.INSIDE]
     lines += [f"link set {names[interface.port]} master {BRIDGE} up" for interface in inside]
     lines += [f"address add {address} dev {BRIDGE}" for address in dict.fromkeys(i.address for i in inside)]

@@ -30,7 +30,9 @@ _ERROR = 2
 _NESTED = 0x8000
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 4, 10, 18, 28
 _IFLA_NUM_TX_QUEUES, _IFLA_NUM_RX_QUEUES = 31, 32
-_INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
+_INFO_KIND, _INFO_DATA, _VETH_PEER, _BRIDGE_AGEING_TIME = 1, 2, 1, 4
+_A_DAY = 8_640_000
+"""In hundredths of a second."""
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 _TABLE_MAIN, _TABLE_LOCAL, _PROTOCOL_BOOT = 254, 255, 3
@@ -74,8 +76,9 @@ class Kernel:
         self._ask(_NEWLINK, _ADD, body, f"the link between {one.interface} and {other.interface}")
 
     def add_bridge(self, interface: str) -> None:
-        """Make a bridge, which switches frames as any switch does. Raises OSError."""
-        kind = _attribute(_IFLA_LINKINFO | _NESTED, _attribute(_INFO_KIND, b"bridge"))
+        """Make a bridge, which switches frames as any switch does, and knows hosts for a day. Raises OSError."""
+        data = _attribute(_INFO_DATA | _NESTED, _number(_BRIDGE_AGEING_TIME, _A_DAY))
+        kind = _attribute(_IFLA_LINKINFO | _NESTED, _attribute(_INFO_KIND, b"bridge") + data)
         self._ask(_NEWLINK, _ADD, _LINK.pack(0, 0, 0, 0, 0) + _named(interface) + kind, f"bridge {interface}")
 
     def join(self, interface: str, bridge: str) -> None:

@@ -14,7 +14,9 @@ from tests.support.evidence import attempt
 
 def test_every_outcome_is_counted_also_without_attempts() -> None:
     """The outcomes are the words of the contract, the gravest first."""
-    assert OUTCOMES == ("leaked", "shared", "evicted", "held", "established", "timeout", "icmp", "reset")
+    assert OUTCOMES == (
+        "leaked", "shared", "unanswered", "evicted", "held", "established", "timeout", "icmp", "reset",
+    )  # fmt: skip
     assert outcomes([], shared=set(), echoed=set(), leaked=set()) == dict.fromkeys(OUTCOMES, 0)
 
 
@@ -66,6 +68,16 @@ def test_outcomes_add_up_to_attempts(kinds: list[str], marks: tuple[set[int], se
     assert isinstance(counts, Counter)
     assert sum(counts.values()) == len(attempts)
     assert set(counts) == set(OUTCOMES)
+
+
+@pytest.mark.parametrize("outcome", ["established", "unanswered", "timeout"])
+def test_a_connection_that_no_server_knows_of_is_unanswered(outcome: str) -> None:
+    """Whatever its own host saw: somebody answered in the server's name. Only leaked and shared are graver."""
+    attempts = [attempt(1, outcome), attempt(2, outcome), attempt(3, outcome)]
+
+    counts = outcomes(attempts, shared={2}, echoed={1, 2, 3}, leaked={("10.0.0.1", 3)}, unanswered={1, 2, 3})
+
+    assert (counts["unanswered"], counts["shared"], counts["leaked"]) == (1, 1, 1)
 
 
 def test_held_counts_before_established_and_after_the_graver() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 import pytest
 
+from testbed.evidence.findings import CLAIMS
 from testbed.experiment.expectations import at_least
 from testbed.experiment.experiment import Experiment, key_of
 from tests.support.experiments import Told, attempt, experiment
@@ -193,6 +194,17 @@ def test_leaks_and_sharing_turn_any_run_red(leaks: int, shared: tuple[int, ...],
     assert [check["key"] for check in told.checks if not check["ok"]] == red
 
 
+@pytest.mark.parametrize("key", ["sources", "astray-outside", "astray-inside", "unanswered"])
+def test_what_no_run_may_have_turns_any_run_red(key: str) -> None:
+    """The check has the finding's key, and its number."""
+    x, told = checked(findings=dict.fromkeys(CLAIMS, 0) | {key: 2})
+    x.account()
+    x.conclude()
+
+    assert [(check["key"], check["observed"]) for check in told.checks if not check["ok"]] == [(key, 2)]
+    assert {*CLAIMS} <= {check["key"] for check in told.checks}
+
+
 def test_a_story_is_filled_with_facts_parameters_and_settings() -> None:
     """It stands in the scenario's file; the filter n writes a number with commas."""
     x, told = experiment(
@@ -230,7 +242,7 @@ def test_a_counter_that_is_misspelled_is_an_error_though_no_gateway_knows_it() -
         x.agrees("ports", 1, "ports_alocated")
 
 
-@pytest.mark.parametrize("key", ["leaks", "sharing", "accounted"])
+@pytest.mark.parametrize("key", ["leaks", "sharing", "accounted", "sources"])
 def test_the_keys_of_what_follows_every_scenario_are_taken(key: str) -> None:
     """A scenario's own check must not stand in for the judge's."""
     x, _ = experiment()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
+import select
+import socket
+import struct
 
 import pytest
 
-from testbed.traffic.kernel import IcmpError, outcome_of
+from testbed.traffic.kernel import IcmpError, first_sequence, outcome_of
 
+REPAIR = 19
 MESSAGE = IcmpError(3, 13, "10.0.255.254")
 
 
@@ -37,3 +42,30 @@ def test_what_our_own_end_lacks_is_no_outcome(error: int) -> None:
         outcome_of(error, None)
 
     assert raised.value.errno == error
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the kernel shows sequence numbers to root alone")
+@pytest.mark.parametrize("end", ["none", "orderly", "reset"])
+def test_the_number_of_a_connection_s_syn_is_known_as_long_as_its_socket(end: str) -> None:
+    """It is the same before and after data, and the connection goes on as if nobody had looked."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as client,
+    ):
+        server, _ = listener.accept()
+        first = first_sequence(client, sent=0)
+        client.send(bytes(16))
+        assert server.recv(32) == bytes(16)
+        if end == "reset":
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if end != "none":
+            server.close()
+            select.select([client], [], [])
+
+        assert first is not None
+        assert first_sequence(client, sent=16) == first
+        assert client.getsockopt(socket.IPPROTO_TCP, REPAIR) == 0
+        if end == "none":
+            client.send(b"on")
+            assert server.recv(32) == b"on"
+            server.close()
