@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from controller.settings import Settings, unknown_key
+from testbed.evidence.judge import WitnessError
 from testbed.evidence.outcomes import OUTCOMES, outcomes
 from testbed.experiment.counters import AGREES, SOURCES, Counters
 from testbed.experiment.expectations import met, shown
+from testbed.experiment.frames import checks, examine
 from testbed.experiment.lab import Lab
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.promise import Promise
@@ -34,7 +36,10 @@ P = TypeVar("P", bound=Parameters)
 
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
-JUDGED = ("checked", "accounted", "told", "leaks", "sharing")
+JUDGED = (
+    *("checked", "accounted", "told", "leaks", "sharing"),
+    *(f"frames-{what}" for what in ("lost", "doubled", "delayed", "reordered", "damaged", "rewritten")),
+)
 """The keys of the checks that follow every scenario."""
 
 
@@ -213,8 +218,11 @@ class Experiment(Generic[P]):
             source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts, and on the uplinks of NATs"
             + ("; RFC 6888 REQ-6, the setting untranslated_destinations" if exempt else ""),
         )
-        if not self.judge.sees_sharing:
-            return
+        if self.judge.sees_sharing:
+            self._conclude_sharing()
+        self._conclude_frames()
+
+    def _conclude_sharing(self) -> None:
         self._check(
             "no two clients ever shared an external endpoint toward one destination",
             key="sharing",
@@ -223,3 +231,12 @@ class Experiment(Generic[P]):
             source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
         )
         self.judge.require_complete()
+
+    def _conclude_frames(self) -> None:
+        """Check what became of single packets: `frames`."""
+        found = examine(self.lab)
+        self.series(frames=found.series)
+        for check in checks(found):
+            self._check(**check)
+        if found.too_busy:
+            raise WitnessError(found.too_busy)

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import itertools
 import subprocess
+from collections.abc import Iterator
+from functools import partial
 from typing import Any, Protocol
 
 from testbed.evidence.judge import Judge
 from testbed.evidence.judging import keeps
+from testbed.evidence.taps import Sample
+from testbed.evidence.train import Flow
 from testbed.evidence.witnesses import LeakWitness, TcpWitness
 from testbed.experiment.building import Network
+from testbed.experiment.own_flow import own_flow
 from testbed.sandbox.linux import network_of
 from testbed.sandbox.mounts import FOLDER
 from testbed.sandbox.supervision import Supervisor
@@ -27,6 +32,8 @@ from topologies.addresses import mac_of
 
 PORT = 7
 """The port at which servers listen: that of the echo service (RFC 862)."""
+OWN_PORT = 9
+"""The port for a flow of the judge's own: that of the discard service (RFC 863)."""
 OWN_NETNS = "/proc/self/ns/net"
 """The network namespace of the bridges, which is this process's own."""
 
@@ -77,6 +84,9 @@ class Lab:
         ]
         read = [host.netns for host in self.servers if wire_is_read]
         self.judge = Judge(leaks, TcpWitness(read, "eth0"), self.sightings, keeps(self.behaviours.values()))
+        hosts = [host.netns for host in (*self.clients, *self.servers)]
+        self.sample = Sample(hosts) if wire_is_read else None
+        """A share of all packets of the run, at both ends."""
         for gateway in self.gateways.values():
             gateway.wait_ready()
 
@@ -145,6 +155,20 @@ class Lab:
         raw = RawTraffic(self._supervisor, FOLDER, plan)
         self._raw.append(raw)
         return raw
+
+    def flows(self) -> Iterator[tuple[Flow, str, str]]:
+        """Yield flows that may still live, each with its client's and its server's name, and then a new one."""
+        by_netns = {host.netns: host.name for host in self.clients}
+        by_address = {
+            str(address): server for server in self.servers for address in self.topology.addresses[server.name]
+        }
+        for driver in reversed(self._drivers):
+            for attempt, netns in driver.latest():
+                server, use = by_address[attempt.target[0]], partial(driver.exchange, attempt.number)
+                yield Flow(attempt.nonce, netns, server.netns, use), by_netns[netns], server.name
+        client, server = self.clients[0], self.servers[0]
+        with own_flow(client.netns, server.netns, self.endpoint(port=OWN_PORT)) as flow:
+            yield flow, client.name, server.name
 
     def sightings(self) -> list[Sighting]:
         """Return the clients that the servers have seen so far."""
