@@ -6,16 +6,17 @@
     x.account(...)    what became of the attempts; every scenario must call it
     x.tell(...)       the story, for a reader who sees nothing else
 
-After every scenario two checks follow: that no packet leaked, and that no clients shared an external endpoint.
+After every scenario checks follow: that no packet leaked, that no clients shared an external endpoint, and what became
+of single packets (`frames`).
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -64,6 +65,7 @@ class Experiment(Generic[P]):
         self._keys: set[str] = set()
         self._told = not story
         self._outcomes: Counter[str] | None = None
+        self._accounts: list[tuple[list[Attempt], Callable[..., Counter[str]]]] = []
 
     @property
     def protocol(self) -> str:
@@ -166,11 +168,19 @@ class Experiment(Generic[P]):
         """
         _, leaked = self.judge.leaks()
         shared = self.judge.shared()
-        counts = outcomes(attempts, shared=shared, echoed=set(echoed), leaked=leaked, held=held)
+        attempts = list(attempts)
+        count = partial(outcomes, attempts, shared=shared, echoed=set(echoed), leaked=leaked)
+        self._accounts.append((attempts, count))
+        counts = count(held=held)
         self._outcomes = (self._outcomes or Counter()) + counts
         self._report.outcomes({outcome: self._outcomes[outcome] for outcome in OUTCOMES})
         self._report.counters(dict(self.counters() if counters is None else counters))
         return counts
+
+    def _account_again(self) -> None:
+        """Count all attempts once more: the NAT was found to delay packets, so it held each whose SYN was late."""
+        counts = sum((count(held=self.judge.held(attempts)) for attempts, count in self._accounts), Counter[str]())
+        self._report.outcomes({outcome: counts[outcome] for outcome in OUTCOMES})
 
     def series(self, **series: Any) -> None:
         """Keep measurements with the results, as rows by the name of the series."""
@@ -218,11 +228,8 @@ class Experiment(Generic[P]):
             source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts, and on the uplinks of NATs"
             + ("; RFC 6888 REQ-6, the setting untranslated_destinations" if exempt else ""),
         )
-        if self.judge.sees_sharing:
-            self._conclude_sharing()
-        self._conclude_frames()
-
-    def _conclude_sharing(self) -> None:
+        if not self.judge.sees_sharing:
+            return
         self._check(
             "no two clients ever shared an external endpoint toward one destination",
             key="sharing",
@@ -231,6 +238,7 @@ class Experiment(Generic[P]):
             source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
         )
         self.judge.require_complete()
+        self._conclude_frames()
 
     def _conclude_frames(self) -> None:
         """Check what became of single packets: `frames`."""
@@ -238,5 +246,7 @@ class Experiment(Generic[P]):
         self.series(frames=found.series)
         for check in checks(found):
             self._check(**check)
+        if found.delayed and not found.too_busy:
+            self._account_again()
         if found.too_busy:
             raise WitnessError(found.too_busy)

@@ -28,14 +28,16 @@ def own_flow(inside: str, outside: str, target: Endpoint) -> Iterator[Flow]:
     nonce = next_nonce()
     with server, client:
         server.bind(target)
-        client.connect(target)
-        yield Flow(nonce, inside, outside, lambda: any(_asked(client, server, nonce) for _ in range(TRIES)))
+        yield Flow(
+            nonce, inside, outside, lambda: any(_asked(client, server, target, nonce) for _ in range(TRIES))
+        )
 
 
-def _asked(client: socket.socket, server: socket.socket, nonce: int) -> bool:
+def _asked(client: socket.socket, server: socket.socket, target: Endpoint, nonce: int) -> bool:
     """Return whether a hello was answered, and the answer came."""
     hello = HELLO.pack(nonce, secrets.randbits(64))
-    with contextlib.suppress(OSError):  # an error of the kernel, by ICMP, is no answer
+    with contextlib.suppress(OSError):  # an error of the kernel, by ICMP or for want of a route, is no answer
+        client.connect(target)
         client.send(hello)
     for receiver, answers in ((server, True), (client, False)):
         data, peer = _received(receiver, hello)
