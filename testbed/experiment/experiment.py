@@ -6,8 +6,8 @@
     x.account(...)    what became of the attempts; every scenario must call it
     x.tell(...)       the story, for a reader who sees nothing else
 
-After every scenario checks follow: that no packet leaked, that no clients shared an external endpoint, and what became
-of single packets (`frames`).
+After every scenario checks follow: that no packet leaked, that no clients shared an external endpoint, and that
+single packets arrived as they were sent (`frames`).
 """
 
 from __future__ import annotations

@@ -26,11 +26,13 @@ def own_flow(inside: str, outside: str, target: Endpoint) -> Iterator[Flow]:
     with network_of(inside):
         client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     nonce = next_nonce()
+
+    def exchange() -> bool:
+        return any(_asked(client, server, target, nonce) for _ in range(TRIES))
+
     with server, client:
         server.bind(target)
-        yield Flow(
-            nonce, inside, outside, lambda: any(_asked(client, server, target, nonce) for _ in range(TRIES))
-        )
+        yield Flow(nonce, inside, outside, exchange)
 
 
 def _asked(client: socket.socket, server: socket.socket, target: Endpoint, nonce: int) -> bool:
