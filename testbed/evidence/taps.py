@@ -14,7 +14,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from testbed.evidence.packets import Packet, packet
 from testbed.sandbox.linux import network_of
@@ -189,7 +189,7 @@ class Sample:
         """
         until = time.time()
         with self._lock:
-            self._take_all()
+            self._take(range(len(self._taps)))
             self._is_over = True
             self.dropped = sum(tap.dropped() for tap in self._taps)
             for tap in self._taps:
@@ -206,19 +206,20 @@ class Sample:
         return sent, arrived
 
     def _read(self) -> None:
-        poll = select.epoll()
-        for tap in self._taps:
-            poll.register(tap.fileno(), select.EPOLLIN)
+        poll, places = select.epoll(), {tap.fileno(): place for place, tap in enumerate(self._taps)}
+        for descriptor in places:
+            poll.register(descriptor, select.EPOLLIN)
         while not self._is_over:
             poll.poll()
             time.sleep(GATHER_S)
             with self._lock:
                 if not self._is_over:
-                    self._take_all()
+                    self._take(places[descriptor] for descriptor, _ in poll.poll(0))
 
-    def _take_all(self) -> None:
-        for host, tap in enumerate(self._taps):
-            self._taken += [(host, each) for each in tap.take()]
+    def _take(self, places: Iterable[int]) -> None:
+        """Read the frames that are there, and take a smaller share of all if there are too many."""
+        for host in places:
+            self._taken += [(host, each) for each in self._taps[host].take()]
         while len(self._taken) > MOST_FRAMES:
             self._halvings += 1
             for tap in self._taps:

@@ -80,8 +80,7 @@ class Track:
 
     def run(self, models: list[bytes], *, largest: int, chance: random.Random) -> Passage:
         """Send a train each way, and return when each frame has come or is lost."""
-        nonce = self._flow.nonce
-        trains = [train(model, nonce=nonce, frames=FRAMES, largest=largest, chance=chance) for model in models]
+        trains = [train(model, frames=FRAMES, largest=largest, chance=chance) for model in models]
         self._lateness = 0.0
         seen: list[tuple[int, tuple[float, bool, bytes]]] = []
         under_way: list[dict[object, float]] = [{}, {}]

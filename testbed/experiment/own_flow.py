@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from testbed.evidence.train import Flow
 from testbed.sandbox.linux import network_of
-from testbed.traffic.drive import next_nonce
 from testbed.traffic.wire import HELLO, Endpoint
 
+OWN_BITS = 31
+"""The bits of the nonce of such a flow."""
 TRIES = 3
 PATIENCE_S = 0.5
 """Seconds for which each try waits, both ways."""
@@ -25,7 +26,7 @@ def own_flow(inside: str, outside: str, target: Endpoint) -> Iterator[Flow]:
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with network_of(inside):
         client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    nonce = next_nonce()
+    nonce = secrets.randbits(OWN_BITS)
 
     def exchange() -> bool:
         return any(_asked(client, server, target, nonce) for _ in range(TRIES))

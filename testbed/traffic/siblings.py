@@ -1,7 +1,7 @@
 """Frames made after the model of one that a host's kernel has sent: of the same flow, of any size, and with marks.
 
-A sibling has the addresses, ports and next hop of its model. Its data begin as a hello of the same client, and go
-on at random. Server and client ignore it: over UDP and ICMP by its size, over TCP since its data are older than
+A sibling has the addresses, ports and next hop of its model, which has a hello or an answer. Its data begin as
+those, with nonce and token, and go on at random. Server and client ignore it: over UDP and ICMP by its size, over TCP since its data are older than
 what the other kernel has read. That kernel acknowledges what it has (RFC 9293 section 3.10.7.4), and no more.
 """
 
@@ -11,6 +11,8 @@ import random
 import socket
 import struct
 from dataclasses import dataclass
+
+from testbed.traffic.wire import HELLO
 
 SIZES = (80, 128, 200, 256, 576, 1024, 1280)
 """Bytes of the packets, besides the largest that fits. The smallest has room for every option and a hello."""
@@ -38,7 +40,7 @@ class Marks:
     atomic: bool
 
 
-def train(model: bytes, *, nonce: int, frames: int, largest: int, chance: random.Random) -> list[bytes]:
+def train(model: bytes, *, frames: int, largest: int, chance: random.Random) -> list[bytes]:
     """Return `frames` siblings of a frame with IPv4 and no IP options, of all sizes up to `largest`, and marks."""
     sizes = [size for size in SIZES if size < largest] + [largest]
     numbers = chance.sample(range(1, 1 << 16), frames)
@@ -52,7 +54,6 @@ def train(model: bytes, *, nonce: int, frames: int, largest: int, chance: random
                 identification=numbers[position],
                 atomic=position // 4 % 2 == 0,
             ),
-            nonce=nonce,
             number=position,
             chance=chance,
         )
@@ -60,20 +61,22 @@ def train(model: bytes, *, nonce: int, frames: int, largest: int, chance: random
     ]
 
 
-def sibling(model: bytes, marks: Marks, *, nonce: int, number: int, chance: random.Random) -> bytes:
+def sibling(model: bytes, marks: Marks, *, number: int, chance: random.Random) -> bytes:
     """Return one sibling of a frame. Over ICMP its sequence number is `number`."""
     protocol, addresses = model[_IP_HEADER + 9], model[26:34]
     space = marks.size - (_TRANSPORT - _IP_HEADER)
     if protocol == socket.IPPROTO_TCP:
-        transport = _segment(model, space, nonce, chance)
+        transport = _segment(model, space, chance)
         place = 16
     elif protocol == socket.IPPROTO_UDP:
         ports = model[_TRANSPORT : _TRANSPORT + 4]
-        transport = ports + struct.pack("!HH", space, 0) + _data(nonce, space - 8, chance)
+        transport = ports + struct.pack("!HH", space, 0) + _data(model, _TRANSPORT + 8, space - 8, chance)
         place = 6
     else:
         kind, identifier = model[_TRANSPORT : _TRANSPORT + 2], model[_TRANSPORT + 4 : _TRANSPORT + 6]
-        transport = kind + b"\0\0" + identifier + _WORD.pack(number) + _data(nonce, space - 8, chance)
+        transport = (
+            kind + b"\0\0" + identifier + _WORD.pack(number) + _data(model, _TRANSPORT + 8, space - 8, chance)
+        )
         place = 2
     pseudo = b"" if protocol == socket.IPPROTO_ICMP else addresses + struct.pack("!HH", protocol, space)
     checksum = _checksum(pseudo + transport) or 0xFFFF
@@ -84,13 +87,13 @@ def sibling(model: bytes, marks: Marks, *, nonce: int, number: int, chance: rand
     return model[:_IP_HEADER] + header + transport
 
 
-def _segment(model: bytes, space: int, nonce: int, chance: random.Random) -> bytes:
+def _segment(model: bytes, space: int, chance: random.Random) -> bytes:
     """Return a segment that ends where the model's data begin, with timestamps and an option for experiments."""
     source, target, sequence, acknowledged, offset, _, window, _, _ = _TCP.unpack_from(model, _TRANSPORT)
     end = _TRANSPORT + (offset >> 4) * 4
     times = _timestamps(model[_TRANSPORT + _TCP.size : end])
     options = times + struct.pack("!BBHI", _EXPERIMENTAL, 8, chance.getrandbits(16), chance.getrandbits(32))
-    data = _data(nonce, space - _TCP.size - len(options), chance)
+    data = _data(model, end, space - _TCP.size - len(options), chance)
     length = (_TCP.size + len(options)) // 4 << 4
     begin = (sequence - len(data)) & 0xFFFFFFFF
     return _TCP.pack(source, target, begin, acknowledged, length, _ACK, window, 0, 0) + options + data
@@ -106,8 +109,8 @@ def _timestamps(options: bytes) -> bytes:
     return bytes([_NOP]) * 12
 
 
-def _data(nonce: int, length: int, chance: random.Random) -> bytes:
-    return nonce.to_bytes(8, "big") + chance.randbytes(length - 8)
+def _data(model: bytes, begin: int, length: int, chance: random.Random) -> bytes:
+    return model[begin : begin + HELLO.size] + chance.randbytes(length - HELLO.size)
 
 
 def _checksum(data: bytes) -> int:
