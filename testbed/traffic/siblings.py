@@ -1,8 +1,9 @@
 """Frames made after the model of one that a host's kernel has sent: of the same flow, of any size, and with marks.
 
 A sibling has the addresses, ports and next hop of its model, which has a hello or an answer. Its data begin as
-those, with nonce and token, and go on at random. Server and client ignore it: over UDP and ICMP by its size, over TCP since its data are older than
-what the other kernel has read. That kernel acknowledges what it has (RFC 9293 section 3.10.7.4), and no more.
+those, with nonce and token, and go on at random. Server and client ignore it: over UDP and ICMP by its size, over
+TCP since its data are older than what the other kernel has read. That kernel acknowledges what it has (RFC 9293
+section 3.10.7.4), and no more.
 """
 
 from __future__ import annotations

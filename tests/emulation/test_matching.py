@@ -47,6 +47,50 @@ def test_each_deceit_turns_the_check_red_that_is_named_for_it(
     assert {deceit: each["red"] for deceit, each in found.items()} == red, found
 
 
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("gateway", "key"),
+    [
+        ("Doubling", "doubled"),
+        ("Reordering", "reordered"),
+        ("Delaying", "delayed"),
+        ("DelayingSyns", "delayed"),
+        ("Losing", "lost"),
+        ("Small", "lost"),
+        ("Flipping", "damaged"),
+        ("Spoiling", "damaged"),
+        ("OneTtl", "rewritten"),
+        ("NoHop", "rewritten"),
+        ("NoTos", "rewritten"),
+        ("Congesting", "rewritten"),
+        ("Fragmenting", "rewritten"),
+        ("OneNumber", "rewritten"),
+        ("NoOptions", "rewritten"),
+        ("Narrowing", "rewritten"),
+    ],
+)
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_each_deceit_turns_a_run_red(run: Run, gateway: str, key: str, protocol: str) -> None:
+    """The check that is named for it fails, and no other of single packets."""
+    if protocol == "udp" and gateway in ("DelayingSyns", "NoOptions", "Narrowing"):
+        pytest.skip("it treats TCP only")
+    lying = ("--gateway", f"{FILES}/lying_cables.py:{gateway}", "--set", f"protocol={protocol}")
+    finished = run("run", "port-exhaustion", *SMALL, *lying, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    red = {check["key"] for check in finished.result["checks"] if not check["ok"]}
+    assert {each for each in red if each.startswith("frames-")} == {f"frames-{key}"}
+
+
+def test_a_nat_that_delays_holds_what_it_should_not(run: Run) -> None:
+    """The attempts count as held, whatever the scenario asks for."""
+    lying = ("--gateway", f"{FILES}/lying_cables.py:DelayingSyns")
+    finished = run("run", "port-exhaustion", *SMALL, *lying, "--json")
+
+    assert finished.result["outcomes"]["held"] == 16, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 0
+
+
 def test_a_run_of_any_scenario_finds_all_deceits_out(run: Run) -> None:
     """Whatever else the scenario sees, each fault has its own check."""
     finished = run("run", "port-exhaustion", *SMALL, "--gateway", f"{FILES}/lying_cables.py:Everything", "--json")
