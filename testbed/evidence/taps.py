@@ -26,6 +26,7 @@ LARGEST_FRAME = 1514
 """Ethernet's. A larger one is of the kernel's own making: several segments put together."""
 MOST_FRAMES = 8192
 """Frames that a sample has at most. It takes 0.1 s to read and match them."""
+MOST_HALVINGS = 24
 GATHER_S = 0.1
 """Seconds for which frames gather in the kernel's buffers, which have room for many times more."""
 BUFFER = 4 << 20
@@ -220,7 +221,7 @@ class Sample:
         """Read the frames that are there, and take a smaller share of all if there are too many."""
         for host in places:
             self._taken += [(host, each) for each in self._taps[host].take()]
-        while len(self._taken) > MOST_FRAMES:
+        while len(self._taken) > MOST_FRAMES and self._halvings < MOST_HALVINGS:
             self._halvings += 1
             for tap in self._taps:
                 tap.choose(sampling(self._halvings))
