@@ -18,12 +18,13 @@ Hops = Callable[[int, int], int]
 
 @dataclass(slots=True)
 class Matched:
-    """What became of the packets that were `sent`. `waits` has the seconds that each of the others was under way.
+    """What became of the packets that were `sent`.
 
     `lost` are packets that did not arrive in any form. `doubled` arrived more often than they were sent.
     `reordered` came after a packet that was sent later. `damaged` have a content that was not sent, or a wrong
     checksum. `rewritten` has the number of packets by the field that a NAT must leave. `renumbered` have another
-    identification than they were sent with, which by itself is allowed.
+    identification than they were sent with, which by itself is allowed. `waits` has the seconds that each packet
+    was under way, and `openings` those of SYNs alone.
     """
 
     sent: int = 0
@@ -35,6 +36,7 @@ class Matched:
     renumbered: int = 0
     rewritten: Counter[str] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)
+    openings: list[float] = field(default_factory=list)
 
     def delayed(self, limit: float) -> int:
         """Return the number of packets that were under way for `limit` seconds or more."""
@@ -72,6 +74,8 @@ def match(sent: Sequence[Packet], arrived: Iterable[Packet], hops: Hops) -> Matc
         found.damaged += not one.intact
         position, origin = _origin(candidates, one)
         found.waits.append(one.at - origin.at)
+        if one.opens:
+            found.openings.append(one.at - origin.at)
         found.reordered += position < newest.get(one.host, -1)
         newest[one.host] = max(position, newest.get(one.host, -1))
         found.rewritten.update(_rewritten(candidates, one, hops))

@@ -11,22 +11,24 @@ import random
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from testbed.evidence.packets import Packet, packet
-from testbed.evidence.taps import INTERFACE, WORD_OF_NONCE, Tap, carrying
+from testbed.evidence.taps import INTERFACE, WORD_OF_NONCE, Taken, Tap, carrying
 from testbed.sandbox.linux import network_of
 from testbed.traffic.siblings import train
 
 FRAMES = 256
 """Frames each way. Of NATs that lose one frame in fifty, all but 1 in 30,000 lose one of these."""
-ALONE, WINDOW = 8, 16
-"""The number of first frames that go alone, and of later ones that are under way at once each way."""
+ALONE, WINDOW = 4, 16
+"""The number of first frames of a class that go alone, and of later ones that are under way at once each way."""
 PATIENCE_S = 1.0
 """Seconds after which a frame is lost: by then TCP sends again what it has sent (RFC 6298 section 2)."""
 ENOUGH_LOST = 32
 """The number of lost frames after which a train ends, since each keeps others waiting."""
+Seen = tuple[int, Taken]
+"""A frame, and the end at which it was seen."""
 PAUSE_S = 0.001
 LINGER_PAUSES = 20
 """Pauses after the last frame has come: for copies, and to see how late this process is woken."""
@@ -66,7 +68,8 @@ class Track:
         chosen = carrying(WORD_OF_NONCE, flow.nonce)
         self._taps = [Tap(netns, chosen) for netns in (flow.inside, flow.outside)]
         self._wires = [_wire(netns) for netns in (flow.inside, flow.outside)]
-        self._lateness = 0.0
+        self._lateness, self._lost = 0.0, 0
+        self._seen: list[Seen] = []
         self._poll = select.poll()
         for tap in self._taps:
             self._poll.register(tap.fileno(), select.POLLIN)
@@ -80,33 +83,39 @@ class Track:
 
     def run(self, models: list[bytes], *, largest: int, chance: random.Random) -> Passage:
         """Send a train each way, and return when each frame has come or is lost."""
+        self._lateness, self._lost, self._seen = 0.0, 0, []
         trains = [train(model, frames=FRAMES, largest=largest, chance=chance) for model in models]
-        self._lateness = 0.0
-        seen: list[tuple[int, tuple[float, bool, bytes]]] = []
-        under_way: list[dict[object, float]] = [{}, {}]
-        position, lost = [0, 0], 0
-        while lost < ENOUGH_LOST and (any(under_way) or position != [FRAMES, FRAMES]):
-            for way, frames in enumerate(trains):
-                window = 1 if position[way] < ALONE else WINDOW
-                while position[way] < FRAMES and len(under_way[way]) < window:
-                    frame = frames[position[way]]
-                    under_way[way][packet(frame, at=0.0, host=way).content] = time.monotonic()
-                    self._wires[way].send(frame)
-                    position[way] += 1
-            for end, taken in self._pause():
-                seen.append((end, taken))
-                if not taken[1]:
-                    under_way[1 - end].pop(packet(taken[2], at=0.0, host=end).content, None)
-            lost += _forget_lost(under_way)
+        for part in zip(*trains, strict=True):
+            self._run_part(part)
         for _ in range(LINGER_PAUSES):
-            seen += self._pause()
-        packets = [(is_own, packet(frame, at=at, host=end)) for end, (at, is_own, frame) in seen]
+            self._pause()
+        packets = [(is_own, packet(frame, at=at, host=end)) for end, (at, is_own, frame) in self._seen]
         return Passage(
             sent=[one for is_own, one in packets if is_own],
             arrived=[one for is_own, one in packets if not is_own],
             dropped=sum(tap.dropped() for tap in self._taps),
             lateness=self._lateness,
         )
+
+    def _run_part(self, ways: Sequence[list[bytes]]) -> None:
+        """Send frames of one class each way. The next class begins when all of these have come, or are lost.
+
+        A switch may treat each class by itself, and handle packets that come together class by class.
+        """
+        under_way: list[dict[object, float]] = [{} for _ in ways]
+        position = [0] * len(ways)
+        while self._lost < ENOUGH_LOST and (any(under_way) or position != [len(frames) for frames in ways]):
+            for way, frames in enumerate(ways):
+                window = 1 if position[way] < ALONE else WINDOW
+                while position[way] < len(frames) and len(under_way[way]) < window:
+                    frame = frames[position[way]]
+                    under_way[way][packet(frame, at=0.0, host=way).content] = time.monotonic()
+                    self._wires[way].send(frame)
+                    position[way] += 1
+            for end, (_, is_own, frame) in self._pause():
+                if not is_own:
+                    under_way[1 - end].pop(packet(frame, at=0.0, host=end).content, None)
+            self._lost += _forget_lost(under_way)
 
     def close(self) -> None:
         """End taps and sockets."""
@@ -115,12 +124,14 @@ class Track:
         for wire in self._wires:
             wire.close()
 
-    def _pause(self) -> list[tuple[int, tuple[float, bool, bytes]]]:
-        """Wait for frames for a moment, and return those that have come, each with its end's place."""
+    def _pause(self) -> list[Seen]:
+        """Wait for frames for a moment, and return those that have come."""
         before = time.monotonic()
         if not self._poll.poll(PAUSE_S * 1000):
             self._lateness = max(self._lateness, time.monotonic() - before - PAUSE_S)
-        return [(end, taken) for end, tap in enumerate(self._taps) for taken in tap.take()]
+        came = [(end, taken) for end, tap in enumerate(self._taps) for taken in tap.take()]
+        self._seen += came
+        return came
 
 
 def _forget_lost(under_way: list[dict[object, float]]) -> int:

@@ -17,10 +17,9 @@ from testbed.traffic.wire import HELLO
 
 SIZES = (80, 128, 200, 256, 576, 1024, 1280)
 """Bytes of the packets, besides the largest that fits. The smallest has room for every option and a hello."""
-TTLS = (64, 57)
-"""Two values, so that a NAT that writes one of its own is seen."""
-TOS = (0x00, 0x28, 0xB8, 0x02)
-"""Best effort, AF11, EF, and best effort with ECT(0) (RFC 2474, RFC 2597, RFC 3246, RFC 3168)."""
+CLASSES = ((64, 0x00), (57, 0x28), (64, 0xB8), (57, 0x02))
+"""TTL and TOS of each part of a train, in turn. There are two TTLs, so that a NAT that writes one of its own is
+seen. The classes are best effort, AF11, EF, and best effort with ECT(0) (RFC 2474, 2597, 3246, 3168)."""
 _IP_HEADER, _TRANSPORT = 14, 34
 _DONT_FRAGMENT = 0x4000
 _IP = struct.Struct("!BBHHHBBH8s")
@@ -41,24 +40,30 @@ class Marks:
     atomic: bool
 
 
-def train(model: bytes, *, frames: int, largest: int, chance: random.Random) -> list[bytes]:
-    """Return `frames` siblings of a frame with IPv4 and no IP options, of all sizes up to `largest`, and marks."""
+def train(model: bytes, *, frames: int, largest: int, chance: random.Random) -> list[list[bytes]]:
+    """Return the parts of a train of siblings, one of each class, with all sizes up to `largest` in each.
+
+    `frames` is the number of all. The model is a frame with IPv4 and no IP options.
+    """
     sizes = [size for size in SIZES if size < largest] + [largest]
     numbers = chance.sample(range(1, 1 << 16), frames)
-    return [
+    made = [
         sibling(
             model,
             Marks(
                 size=sizes[position % len(sizes)],
-                ttl=TTLS[position % len(TTLS)],
-                tos=TOS[position // 2 % len(TOS)],
+                ttl=CLASSES[position * len(CLASSES) // frames][0],
+                tos=CLASSES[position * len(CLASSES) // frames][1],
                 identification=numbers[position],
-                atomic=position // 4 % 2 == 0,
+                atomic=position // len(sizes) % 2 == 0,
             ),
             number=position,
             chance=chance,
         )
         for position in range(frames)
+    ]
+    return [
+        made[frames * part // len(CLASSES) : frames * (part + 1) // len(CLASSES)] for part in range(len(CLASSES))
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from testbed.api import Experiment, Opening, Parameters, Scenario
+from testbed.evidence import train
 from testbed.evidence.taps import Sample
 from testbed.experiment import frames
 from testbed.experiment.expectations import met
@@ -30,8 +31,8 @@ class Deceits(Scenario[DeceitParameters]):
         """For each deceit make a few connections, and examine the packets; then be honest again."""
         gateway: Any = x.lab.gateway
         hosts = [host.netns for host in (*x.lab.clients, *x.lab.servers)]
-        servers, clients = x.lab.serve(x.protocol), x.lab.drive(x.protocol, attempts=1024)
-        found, first, frames.TRAINS = {}, 1, 1
+        servers, clients = x.lab.serve(x.protocol, capacity=1024), x.lab.drive(x.protocol, attempts=1024)
+        found, first, frames.TRAINS, train.FRAMES = {}, 1, 1, 64
         for deceit in x.parameters.deceits.split():
             gateway.lie(deceit)
             x.lab.sample = Sample(hosts)

@@ -98,7 +98,7 @@ DECEITS = {
     "OneNumber": "identification",
     "NoOptions": "options",
     "Narrowing": "window",
-    "Everything": "double+reorder+lose+flip+ttl",
+    "Everything": "double+reorder+delay-syns+ttl",
 }
 """The deceits of `relay.py` by the names of our own NATs that have them."""
 

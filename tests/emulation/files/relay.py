@@ -60,19 +60,19 @@ def changed(at: int, value: Callable[[int], int]) -> Callable[[bytes], Later]:
 
 
 def flip(frame: bytes) -> Later:
-    """Flip a bit of the data of one packet in twenty."""
+    """Flip a bit of the data of every twentieth packet."""
     begin = data_begin(frame)
     copy = bytearray(frame)
-    if begin < len(copy) and chance.random() < 0.05:
+    if begin < len(copy) and next(turns) % 20 == 0:
         copy[chance.randrange(begin, len(copy))] ^= 1 << chance.randrange(8)
     return [(0.0, repaired(copy))]
 
 
 def spoil(frame: bytes) -> Later:
-    """Leave a wrong checksum in one packet in twenty."""
+    """Leave a wrong checksum in every twentieth packet."""
     copy = bytearray(frame)
     place = 14 + (copy[14] & 15) * 4 + {6: 16, 17: 6, 1: 2}[copy[23]]
-    copy[place] ^= 0x5A if chance.random() < 0.05 else 0
+    copy[place] ^= 0x5A if next(turns) % 20 == 0 else 0
     return [(0.0, bytes(copy))]
 
 
@@ -113,7 +113,7 @@ DECEITS: dict[str, Callable[[bytes], Later]] = {
     "reorder": lambda frame: [(SWAPPED_WITHIN_S if next(turns) % 7 == 0 else 0.0, frame)],
     "delay": lambda frame: [(DELAY_S, frame)],
     "delay-syns": lambda frame: [(DELAY_S if is_syn(frame) else 0.0, frame)],
-    "lose": lambda frame: [] if chance.random() < 0.03 else [(0.0, frame)],
+    "lose": lambda frame: [] if next(turns) % 33 == 0 else [(0.0, frame)],
     "small": lambda frame: [] if len(frame) > 200 else [(0.0, frame)],
     "flip": flip,
     "spoil": spoil,

@@ -9,8 +9,9 @@ import pytest
 
 from testbed.evidence.judging import HELD_S
 from testbed.evidence.matching import Matched
+from testbed.evidence.train import PATIENCE_S
 from testbed.experiment.expectations import met
-from testbed.experiment.frames import FEWEST, Findings, checks
+from testbed.experiment.frames import FEWEST, LATER, Findings, _is_excused, checks
 
 ALL = {"frames-doubled", "frames-damaged", "frames-rewritten", "frames-lost", "frames-reordered", "frames-delayed"}
 QUICK = [0.001] * 20
@@ -70,6 +71,26 @@ def test_of_what_a_machine_can_cause_the_best_train_counts(figures: dict[str, An
     assert {each["key"] for each in checks(busy)} == {"frames-doubled", "frames-damaged", "frames-rewritten"}
 
 
+@pytest.mark.parametrize(
+    ("figures", "lateness", "expected"),
+    [
+        ({"lost": 1}, PATIENCE_S / LATER, True),
+        ({"lost": 1}, PATIENCE_S / LATER - 0.001, False),
+        ({"reordered": 1}, HELD_S / LATER, True),
+        ({"reordered": 1}, HELD_S / LATER - 0.001, False),
+        ({"waits": [*QUICK, HELD_S]}, HELD_S / LATER, True),
+        ({"waits": [*QUICK, HELD_S]}, HELD_S / LATER - 0.001, False),
+        ({"waits": LATE}, PATIENCE_S, False),
+        ({"lost": 1, "reordered": 1}, HELD_S / LATER, False),
+    ],
+)
+def test_a_machine_excuses_what_its_own_lateness_can_cause(
+    figures: dict[str, Any], lateness: float, expected: bool
+) -> None:
+    """A lost packet takes a longer standstill than a late one, and none delays every packet alike."""
+    assert _is_excused(body(**figures), lateness) == expected
+
+
 @pytest.mark.parametrize("figures", [{"doubled": 1}, {"damaged": 1}, {"rewritten": Counter(TTL=1)}])
 @pytest.mark.parametrize("where", ["sample", "an earlier train"])
 def test_of_what_no_machine_can_cause_the_worst_counts(figures: dict[str, Any], where: str) -> None:
@@ -93,6 +114,7 @@ def test_of_what_no_machine_can_cause_the_worst_counts(figures: dict[str, Any], 
 def test_a_sample_shows_delay_if_its_quickest_packet_was_late(waits: list[float], expected: set[str]) -> None:
     """Others may have waited for the controller on a busy machine."""
     assert red(Findings(sample=body(waits=waits), trains=[body()])) == expected
+    assert red(Findings(sample=body(waits=[*waits, *QUICK], openings=waits), trains=[body()])) == expected
 
 
 def test_the_fields_that_were_rewritten_are_named() -> None:
