@@ -26,8 +26,8 @@ from topologies.hops import hops
 TRAINS = 3
 """The most trains. If the machine stands still for a moment, one fails and not the next. A NAT's faults stay."""
 LATER = 5
-"""What a frame may be late by at most, in terms of how late this process is woken: a frame may pass three processes,
-and of each only this one's lateness is known."""
+"""What a frame may be late by, in terms of how late this process is woken: a frame may pass three processes, and
+only this one's lateness is known."""
 MATCHED = "packets matched one to one by their content, at the hosts' ends"
 TRAIN = f"{FRAMES} frames of all sizes each way, few under way at once; the best of up to {TRAINS} such trains"
 FEWEST = 8
