@@ -2,7 +2,7 @@
 
 A filter in the kernel chooses the packets, by what a NAT leaves as it is. So the same packets are chosen at both
 ends. `Tap` is one such socket. `Sample` has one at each host, and takes a share of everything that passes: SYNs by
-their sequence number, hellos and answers by their token, both of which are random. The share is halved whenever
+their sequence number, hellos and answers by nonce and token. The share is halved whenever
 there is too much to read, at any rate.
 """
 
@@ -39,6 +39,7 @@ _TIME = struct.Struct("ll")
 _ANCILLARY = socket.CMSG_SPACE(_TIME.size)
 _LOAD_BYTE, _LOAD_HALF, _HEADER_LENGTH = 0x30, 0x28, 0xB1
 _LOAD_WORD_AFTER, _LOAD_BYTE_AFTER, _TO_INDEX = 0x40, 0x50, 0x07
+_STORE, _RESTORE_INDEX, _XOR_INDEX = 0x02, 0x61, 0xAC
 _AND, _SHIFT_RIGHT, _MINUS, _PLUS_INDEX = 0x54, 0x74, 0x14, 0x0C
 _EQUAL, _ANY_BIT, _GIVE = 0x15, 0x45, 0x06
 """Instructions of classic BPF (linux/filter.h). A load beyond the end of a frame ends a program: no match."""
@@ -53,16 +54,17 @@ Taken = tuple[float, bool, bytes]
 def carrying(offset: int, value: int, *, mask: int = 0xFFFFFFFF) -> Program:
     """Return a filter for TCP, UDP and pings whose data have a word, by its `offset`, that has this value."""
     chosen: Program = [(_AND, 0, 0, mask), (_EQUAL, 0, 1, value & mask), (_GIVE, 0, 0, SNAP), (_GIVE, 0, 0, 0)]
-    return _by_protocol([*_data_of_tcp(offset), *chosen], [(_LOAD_WORD_AFTER, 0, 0, _IP + 8 + offset), *chosen])
+    of_tcp = [*_data_of_tcp(), (_LOAD_WORD_AFTER, 0, 0, _IP + offset), *chosen]
+    return _by_protocol(of_tcp, [(_LOAD_WORD_AFTER, 0, 0, _IP + 8 + offset), *chosen])
 
 
 def sampling(halvings: int) -> Program:
-    """Return a filter for one of 2 ** `halvings` SYNs, and of hellos and answers, by their random parts."""
+    """Return a filter for one of 2 ** `halvings` SYNs, and of hellos and answers, by parts that differ."""
     mask = (1 << halvings) - 1
     chosen: Program = [(_AND, 0, 0, mask), (_EQUAL, 0, 1, 0), (_GIVE, 0, 0, SNAP), (_GIVE, 0, 0, 0)]
     of_syn = [(_LOAD_WORD_AFTER, 0, 0, _IP + 4), *chosen]
     of_answer = [(_LOAD_WORD_AFTER, 0, 0, _IP + 8), (_MINUS, 0, 0, 1), *chosen]
-    of_data = [*_data_of_tcp(WORD_OF_TOKEN), *chosen]
+    of_data = [*_data_of_tcp(), *_random_word(_IP), *chosen]
     flags = (_LOAD_BYTE_AFTER, 0, 0, _IP + 13)
     tcp: Program = [
         flags,
@@ -72,18 +74,28 @@ def sampling(halvings: int) -> Program:
         *of_answer,
         *of_data,
     ]
-    return _by_protocol(tcp, [(_LOAD_WORD_AFTER, 0, 0, _IP + 8 + WORD_OF_TOKEN), *chosen])
+    return _by_protocol(tcp, [*_random_word(_IP + 8), *chosen])
 
 
-def _data_of_tcp(offset: int) -> Program:
-    """Load a word of a segment's data, which begin where its header says."""
+def _random_word(data: int) -> Program:
+    """Load the parts of nonce and token together, of data that begin at an offset. One of the two may be constant."""
+    return [
+        (_LOAD_WORD_AFTER, 0, 0, data + WORD_OF_NONCE),
+        (_STORE, 0, 0, 0),
+        (_LOAD_WORD_AFTER, 0, 0, data + WORD_OF_TOKEN),
+        (_RESTORE_INDEX, 0, 0, 0),
+        (_XOR_INDEX, 0, 0, 0),
+    ]
+
+
+def _data_of_tcp() -> Program:
+    """Have loads count from where a segment's data begin, by its header."""
     return [
         (_LOAD_BYTE_AFTER, 0, 0, _IP + 12),
         (_AND, 0, 0, 0xF0),
         (_SHIFT_RIGHT, 0, 0, 2),
         (_PLUS_INDEX, 0, 0, 0),
         (_TO_INDEX, 0, 0, 0),
-        (_LOAD_WORD_AFTER, 0, 0, _IP + offset),
     ]
 
 
@@ -242,4 +254,5 @@ def _random_part(one: Packet) -> int:
         acknowledgement = one.kept[3] - 1 if one.kept[4] & _ACK else one.content[1]
         return int(acknowledgement)
     data: bytes = one.content[-1]
-    return int.from_bytes(data[WORD_OF_TOKEN : WORD_OF_TOKEN + 4], "big")
+    nonce, token = (int.from_bytes(data[at : at + 4], "big") for at in (WORD_OF_NONCE, WORD_OF_TOKEN))
+    return nonce ^ token

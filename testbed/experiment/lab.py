@@ -6,6 +6,7 @@ Nothing stops the lab. It ends with its sandbox.
 from __future__ import annotations
 
 import itertools
+import socket
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -17,7 +18,7 @@ from testbed.evidence.taps import Sample
 from testbed.evidence.train import Flow
 from testbed.evidence.witnesses import LeakWitness, TcpWitness
 from testbed.experiment.building import Network
-from testbed.experiment.own_flow import own_flow
+from testbed.experiment.own_flow import over, own_connection, own_datagrams
 from testbed.sandbox.linux import network_of
 from testbed.sandbox.mounts import FOLDER
 from testbed.sandbox.supervision import Supervisor
@@ -57,6 +58,8 @@ class Lab:
         self._supervisor = supervisor
         self._servers: list[Seer] = []  # workers live as long as the lab
         self._drivers: list[Clients] = []
+        self.pairs: list[tuple[socket.socket, socket.socket]] = []
+        """TCP connections that a scenario has made by itself: the client's end and the server's."""
         self._raw: list[RawTraffic] = []
         self.seed = seed
         self.topology = network.topology
@@ -166,9 +169,17 @@ class Lab:
             for attempt, netns in driver.latest():
                 server, use = by_address[attempt.target[0]], partial(driver.exchange, attempt.number)
                 yield Flow(attempt.nonce, netns, server.netns, use), by_netns[netns], server.name
+        by_source = {
+            source: host for place, host in enumerate(self.clients) for source in self.topology.sources(place)
+        }
+        for ours, theirs in self.pairs:
+            client, server = by_source[ours.getsockname()[0]], by_address[theirs.getsockname()[0]]
+            yield over(ours, theirs, client.netns, server.netns), client.name, server.name
         client, server = self.clients[0], self.servers[0]
-        with own_flow(client.netns, server.netns, self.endpoint(port=OWN_PORT)) as flow:
-            yield flow, client.name, server.name
+        for make in (own_datagrams, own_connection):
+            with make(client.netns, server.netns, self.endpoint(port=OWN_PORT)) as flow:
+                if flow is not None:
+                    yield flow, client.name, server.name
 
     def sightings(self) -> list[Sighting]:
         """Return the clients that the servers have seen so far."""

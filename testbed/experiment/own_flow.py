@@ -1,4 +1,4 @@
-"""A flow of the judge's own, from a client to a server over UDP, for runs that leave none of theirs."""
+"""Flows of the judge's own making, where a run leaves none with a worker: over sockets that are there, or new."""
 
 from __future__ import annotations
 
@@ -14,50 +14,72 @@ from testbed.traffic.wire import HELLO, Endpoint
 
 OWN_BITS = 31
 """The bits of the nonce of such a flow."""
-TRIES = 3
+TRIES = 2
 PATIENCE_S = 0.5
-"""Seconds for which each try waits, both ways."""
+"""Seconds for which each try waits, each way."""
 
 
-@contextlib.contextmanager
-def own_flow(inside: str, outside: str, target: Endpoint) -> Iterator[Flow]:
-    """Give a flow between two hosts, by their network namespaces, which begins when it is used."""
-    with network_of(outside):
-        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with network_of(inside):
-        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def over(client: socket.socket, server: socket.socket, inside: str, outside: str) -> Flow:
+    """Return the flow over connected sockets of two hosts, given the hosts' network namespaces.
+
+    A socket for datagrams at the server is connected by the first hello.
+    """
     nonce = secrets.randbits(OWN_BITS)
 
     def exchange() -> bool:
-        return any(_asked(client, server, target, nonce) for _ in range(TRIES))
+        hello = HELLO.pack(nonce, secrets.randbits(64))
+        return _passes(hello, client, server) and _passes(hello, server, client)
 
-    with server, client:
+    return Flow(nonce, inside, outside, lambda: any(exchange() for _ in range(TRIES)))
+
+
+@contextlib.contextmanager
+def own_datagrams(inside: str, outside: str, target: Endpoint) -> Iterator[Flow]:
+    """Give a flow over UDP between two hosts, by their network namespaces."""
+    with _socket(outside, socket.SOCK_DGRAM) as server, _socket(inside, socket.SOCK_DGRAM) as client:
         server.bind(target)
-        yield Flow(nonce, inside, outside, exchange)
+        with contextlib.suppress(OSError):  # there may be no route
+            client.connect(target)
+        yield over(client, server, inside, outside)
 
 
-def _asked(client: socket.socket, server: socket.socket, target: Endpoint, nonce: int) -> bool:
-    """Return whether a hello was answered, and the answer came."""
-    hello = HELLO.pack(nonce, secrets.randbits(64))
-    with contextlib.suppress(OSError):  # an error of the kernel, by ICMP or for want of a route, is no answer
-        client.connect(target)
-        client.send(hello)
-    for receiver, answers in ((server, True), (client, False)):
-        data, peer = _received(receiver, hello)
-        if not data:
-            return False
-        if answers:
-            server.sendto(hello, peer)
-    return True
+@contextlib.contextmanager
+def own_connection(inside: str, outside: str, target: Endpoint) -> Iterator[Flow | None]:
+    """Give a flow over TCP between two hosts, by their network namespaces, or None if there is no connection."""
+    with _socket(outside, socket.SOCK_STREAM) as listener, _socket(inside, socket.SOCK_STREAM) as client:
+        listener.bind(target)
+        listener.listen()
+        try:
+            client.connect(target)
+            server, _ = listener.accept()
+        except OSError:
+            yield None
+            return
+        with server:
+            yield over(client, server, inside, outside)
 
 
-def _received(receiver: socket.socket, hello: bytes) -> tuple[bytes, Endpoint]:
-    """Return the hello and its sender, or nothing if it does not come in time."""
+def _socket(netns: str, kind: int) -> socket.socket:
+    with network_of(netns):
+        made = socket.socket(socket.AF_INET, kind)
+    made.settimeout(PATIENCE_S)
+    return made
+
+
+def _passes(hello: bytes, sender: socket.socket, receiver: socket.socket) -> bool:
+    """Send a hello, and return whether it comes in time. Its receiver sends to where it came from after that."""
     deadline = time.monotonic() + PATIENCE_S
+    with contextlib.suppress(OSError):  # an error of the kernel, by ICMP, is no answer
+        sender.settimeout(PATIENCE_S)
+        sender.send(hello)
     while (left := deadline - time.monotonic()) > 0:
         receiver.settimeout(left)
         with contextlib.suppress(OSError):
-            data, peer = receiver.recvfrom(2048)
-            if data == hello:
-                return data, peer
-    return b"", ("", 0)
+            data, peer = receiver.recvfrom(1 << 16)
+            if data.endswith(hello):
+                if peer:
+                    receiver.connect(peer)
+                return True
+            if not data:
+                return False
+    return False

@@ -36,7 +36,7 @@ def tried(run: Run, gateway: str, protocol: str, deceits: Iterable[str]) -> dict
     chosen = ("--gateway", f"{FILES}/lying_cables.py:{gateway}", "--set", f"protocol={protocol}")
     finished = run("run", f"{FILES}/deceits.py", *chosen, "--set", f"deceits={' '.join(deceits)}", "--json")
 
-    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.status == 0, [finished.failed, finished.output + finished.complaints]
     return {deceit: each["red"] for deceit, each in finished.result["series"]["deceits"].items()}
 
 

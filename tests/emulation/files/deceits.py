@@ -32,9 +32,10 @@ class Deceits(Scenario[DeceitParameters]):
         gateway: Any = x.lab.gateway
         hosts = [host.netns for host in (*x.lab.clients, *x.lab.servers)]
         servers, clients = x.lab.serve(x.protocol, capacity=1024), x.lab.drive(x.protocol, attempts=1024)
-        found, first, frames.TRAINS, train.FRAMES = {}, 1, 1, 64
+        found, first, several, train.FRAMES = {}, 1, frames.TRAINS, 64
         for deceit in x.parameters.deceits.split():
             gateway.lie(deceit)
+            frames.TRAINS = several if deceit == "honest" else 1
             x.lab.sample = Sample(hosts)
             openings = [
                 Opening(number, number % len(x.lab.clients), servers.targets[0])
@@ -48,6 +49,7 @@ class Deceits(Scenario[DeceitParameters]):
                 "too_busy": seen.too_busy,
                 **seen.series,
             }
+        frames.TRAINS = several
         gateway.lie("honest")
         x.lab.sample = Sample(hosts)
         x.series(deceits=found)
