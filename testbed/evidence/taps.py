@@ -78,7 +78,7 @@ def sampling(halvings: int) -> Program:
 
 
 def _random_word(data: int) -> Program:
-    """Load the parts of nonce and token together, of data that begin at an offset. One of the two may be constant."""
+    """Load the parts of nonce and token, of data that begin at an offset, as one. Either may be constant."""
     return [
         (_LOAD_WORD_AFTER, 0, 0, data + WORD_OF_NONCE),
         (_STORE, 0, 0, 0),
