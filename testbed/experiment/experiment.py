@@ -6,25 +6,27 @@
     x.account(...)    what became of the attempts; every scenario must call it
     x.tell(...)       the story, for a reader who sees nothing else
 
-After every scenario more checks follow: that no packet leaked, went astray, or came in another's name, and that no
-clients shared an external endpoint.
+After every scenario more checks follow: that no packet leaked, went astray, or came in another's name, that no
+clients shared an external endpoint, and that single packets arrived as they were sent (`frames`).
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from controller.settings import Settings, unknown_key
 from testbed.evidence.findings import CLAIMS
+from testbed.evidence.judge import WitnessError
 from testbed.evidence.outcomes import OUTCOMES, outcomes
 from testbed.experiment.counters import AGREES, SOURCES, Counters
 from testbed.experiment.expectations import met, shown
+from testbed.experiment.frames import checks, examine
 from testbed.experiment.lab import Lab
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.promise import Promise
@@ -36,7 +38,10 @@ P = TypeVar("P", bound=Parameters)
 
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
-JUDGED = ("checked", "accounted", "told", "leaks", "sharing", *CLAIMS)
+JUDGED = (
+    *("checked", "accounted", "told", "leaks", "sharing", *CLAIMS),
+    *(f"frames-{what}" for what in ("lost", "doubled", "delayed", "reordered", "damaged", "rewritten")),
+)
 """The keys of the checks that follow every scenario."""
 
 
@@ -61,6 +66,7 @@ class Experiment(Generic[P]):
         self._keys: set[str] = set()
         self._told = not story
         self._outcomes: Counter[str] | None = None
+        self._accounts: list[tuple[list[Attempt], Callable[..., Counter[str]]]] = []
 
     @property
     def protocol(self) -> str:
@@ -163,14 +169,19 @@ class Experiment(Generic[P]):
         """
         _, leaked = self.judge.leaks()
         shared = self.judge.shared()
-        settled, unanswered = self.judge.settle(attempts), self.judge.unanswered()
-        counts = outcomes(
-            settled, shared=shared, echoed=set(echoed), leaked=leaked, held=held, unanswered=unanswered
-        )
+        settled, unanswered = list(self.judge.settle(attempts)), self.judge.unanswered()
+        count = partial(outcomes, settled, shared=shared, echoed=set(echoed), leaked=leaked, unanswered=unanswered)
+        self._accounts.append((settled, count))
+        counts = count(held=held)
         self._outcomes = (self._outcomes or Counter()) + counts
         self._report.outcomes({outcome: self._outcomes[outcome] for outcome in OUTCOMES})
         self._report.counters(dict(self.counters() if counters is None else counters))
         return counts
+
+    def _account_again(self) -> None:
+        """Count all attempts once more: the NAT was found to delay packets, so it held each whose SYN was late."""
+        counts = sum((count(held=self.judge.held(attempts)) for attempts, count in self._accounts), Counter[str]())
+        self._report.outcomes({outcome: counts[outcome] for outcome in OUTCOMES})
 
     def series(self, **series: Any) -> None:
         """Keep measurements with the results, as rows by the name of the series."""
@@ -231,3 +242,15 @@ class Experiment(Generic[P]):
             source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
         )
         self.judge.require_complete()
+        self._conclude_frames()
+
+    def _conclude_frames(self) -> None:
+        """Check what became of single packets: `frames`."""
+        found = examine(self.lab)
+        self.series(frames=found.series)
+        for check in checks(found):
+            self._check(**check)
+        if found.delayed and not found.too_busy:
+            self._account_again()
+        if found.too_busy:
+            raise WitnessError(found.too_busy)

@@ -6,7 +6,10 @@ Nothing stops the lab. It ends with its sandbox.
 from __future__ import annotations
 
 import itertools
+import socket
 import subprocess
+from collections.abc import Iterator
+from functools import partial
 from typing import Any, Protocol
 
 from testbed.evidence.judge import Judge
@@ -14,8 +17,11 @@ from testbed.evidence.judging import keeps
 from testbed.evidence.knowing import Knowing
 from testbed.evidence.stations import exits, stations
 from testbed.evidence.strays import Strays
+from testbed.evidence.taps import Sample
+from testbed.evidence.train import Flow
 from testbed.evidence.witnesses import LeakWitness, TcpWitness
 from testbed.experiment.building import Network
+from testbed.experiment.own_flow import over, own_connection, own_datagrams
 from testbed.sandbox.linux import network_of
 from testbed.sandbox.mounts import FOLDER
 from testbed.sandbox.supervision import Supervisor
@@ -30,6 +36,8 @@ from topologies.addresses import mac_of
 
 PORT = 7
 """The port at which servers listen: that of the echo service (RFC 862)."""
+OWN_PORT = 9
+"""The port for a flow of the judge's own: that of the discard service (RFC 863)."""
 OWN_NETNS = "/proc/self/ns/net"
 """The network namespace of the bridges, which is this process's own."""
 
@@ -53,6 +61,8 @@ class Lab:
         self._supervisor = supervisor
         self._servers: list[Seer] = []  # workers live as long as the lab
         self._drivers: list[Clients] = []
+        self.pairs: list[tuple[socket.socket, socket.socket]] = []
+        """TCP connections that a scenario has made by itself: the client's end and the server's."""
         self._raw: list[RawTraffic] = []
         self.seed = seed
         self.topology = network.topology
@@ -92,6 +102,9 @@ class Lab:
             ),
             knowing=Knowing(tcp, self.sightings, self.topology.outside_addresses, self._served),
         )
+        hosts = [host.netns for host in (*self.clients, *self.servers)]
+        self.sample = Sample(hosts) if wire_is_read else None
+        """A share of all packets of the run, at both ends."""
         for gateway in self.gateways.values():
             gateway.wait_ready()
 
@@ -164,6 +177,28 @@ class Lab:
         raw = RawTraffic(self._supervisor, FOLDER, plan)
         self._raw.append(raw)
         return raw
+
+    def flows(self) -> Iterator[tuple[Flow, str, str]]:
+        """Yield flows that may still live, each with its client's and its server's name, and then a new one."""
+        by_netns = {host.netns: host.name for host in self.clients}
+        by_address = {
+            str(address): server for server in self.servers for address in self.topology.addresses[server.name]
+        }
+        for driver in reversed(self._drivers):
+            for attempt, netns in driver.latest():
+                server, use = by_address[attempt.target[0]], partial(driver.exchange, attempt.number)
+                yield Flow(attempt.nonce, netns, server.netns, use), by_netns[netns], server.name
+        by_source = {
+            source: host for place, host in enumerate(self.clients) for source in self.topology.sources(place)
+        }
+        for ours, theirs in self.pairs:
+            client, server = by_source[ours.getsockname()[0]], by_address[theirs.getsockname()[0]]
+            yield over(ours, theirs, client.netns, server.netns), client.name, server.name
+        client, server = self.clients[0], self.servers[0]
+        for make in (own_datagrams, own_connection):
+            with make(client.netns, server.netns, self.endpoint(port=OWN_PORT)) as flow:
+                if flow is not None:
+                    yield flow, client.name, server.name
 
     def sightings(self) -> list[Sighting]:
         """Return the clients that the servers have seen so far."""

@@ -27,6 +27,8 @@ PID_1_ACTS_WITHIN_S = 5.0
 WORST_RATE_S = 100.0
 """Attempts a second on the slowest machine, by which deadlines are set."""
 CLOSE_PATIENCE_S = 10.0
+LATEST = 4
+EXCHANGE_PATIENCE_S = 1.0
 LONGEST_ROUND_S = 600.0
 """Seconds within which any machine has gone through all connections once."""
 
@@ -160,6 +162,7 @@ class Clients:
         raise_open_files()
         self._settled = settled
         self._hosts = list(hosts.items())
+        self._open: dict[int, tuple[Attempt, str]] = {}
         number = next(_numbers)
         self._clients = [
             Worker(supervisor, f"{protocol}-client-{number}-{n}", "client", folder, protocol)
@@ -193,7 +196,12 @@ class Clients:
             }
             for plan in self._spread(openings)
         ]
-        return self._attempts(orders, len(openings) / WORST_RATE_S + 2 * patience, progress)
+        opened = self._attempts(orders, len(openings) / WORST_RATE_S + 2 * patience, progress)
+        netns = {opening.number: self._hosts[opening.client][0] for opening in openings}
+        self._open.update(
+            (each.number, (each, netns[each.number])) for each in opened if each.outcome == "established"
+        )
+        return opened
 
     def serve(self, plan: Sequence[Served], *, patience: float, progress: Progress) -> list[Attempt]:
         """Make these attempts by the clock, in the order of their start, and close each after its holding time."""
@@ -220,7 +228,19 @@ class Clients:
             "patience": patience,
             "window": self._share(window),
         }
-        return set(self._ask([order] * len(self._clients), LONGEST_ROUND_S + patience, progress))
+        answered = set(self._ask([order] * len(self._clients), LONGEST_ROUND_S + patience, progress))
+        for number in [number for number in self._open if number in numbers and number not in answered]:
+            del self._open[number]
+        return answered
+
+    def latest(self) -> list[tuple[Attempt, str]]:
+        """Return the latest attempts that may still be open, each with its host's network namespace."""
+        return list(itertools.islice(reversed(self._open.values()), LATEST))
+
+    def exchange(self, number: int) -> bool:
+        """Exchange data on one attempt, and return whether it was answered."""
+        numbers = range(number, number + 1)
+        return number in self.echo(numbers, patience=EXCHANGE_PATIENCE_S, window=1, progress=lambda done: None)
 
     def close(self, numbers: range, *, window: int, progress: Progress) -> None:
         """Close the open connections among these numbers in an orderly way, `window` of them at once."""
@@ -231,6 +251,7 @@ class Clients:
             "window": self._share(window),
         }
         self._ask([order] * len(self._clients), LONGEST_ROUND_S + CLOSE_PATIENCE_S, progress)
+        self._open = {number: each for number, each in self._open.items() if number not in numbers}
 
     def _planned(self, opening: Opening) -> tuple[Any, ...]:
         netns, sources = self._hosts[opening.client]

@@ -77,6 +77,9 @@ def experiment(
     )
     lab = SimpleNamespace(
         judge=judge,
+        sample=None,
+        flows=lambda: iter(()),
+        seed=1,
         untranslated=[],
         behaviour=OpenFlowGateway.declare(chosen, OpenFlowGateway.Options()),
         gateway=SimpleNamespace(counters=lambda protocol: counters or {}),

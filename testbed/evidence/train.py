@@ -1,0 +1,151 @@
+"""A train of frames over one flow through the NAT, both ways at once, each seen when it is sent and when it comes.
+
+It shows what single packets of a scenario cannot: every frame has to arrive, in order, at once, and at any size.
+Few frames are under way at a time, so that none is lost for want of room in a switch. The first ones go alone, so
+that a switch that learns a flow from its first packets has learned it.
+"""
+
+from __future__ import annotations
+
+import random
+import select
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from testbed.evidence.packets import Packet, packet
+from testbed.evidence.taps import INTERFACE, WORD_OF_NONCE, Taken, Tap, carrying
+from testbed.sandbox.linux import network_of
+from testbed.traffic.siblings import train
+
+FRAMES = 256
+"""Frames each way. Of NATs that lose one frame in fifty, all but 1 in 30,000 lose one of these."""
+ALONE, WINDOW = 4, 16
+"""The number of first frames of a class that go alone, and of later ones that are under way at once each way."""
+PATIENCE_S = 1.0
+"""Seconds after which a frame is lost: by then TCP sends again what it has sent (RFC 6298 section 2)."""
+ENOUGH_LOST = 32
+"""The number of lost frames after which a train ends, since each keeps others waiting."""
+Seen = tuple[int, Taken]
+"""A frame, and the end at which it was seen."""
+PAUSE_S = 0.001
+LINGER_PAUSES = 20
+"""Pauses after the last frame has come: for copies, and to see how late this process is woken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A flow that is there: its client's `nonce`, the network namespaces of both ends, and how to use it once.
+
+    `exchange` returns whether a hello was answered.
+    """
+
+    nonce: int
+    inside: str
+    outside: str
+    exchange: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What was sent and what arrived, and the most seconds by which this process was woken late meanwhile.
+
+    The places of the ends are 0 (inside) and 1 (outside).
+    """
+
+    sent: list[Packet]
+    arrived: list[Packet]
+    dropped: int
+    lateness: float
+
+
+class Track:
+    """Both ends of a flow: taps, and sockets that send frames as they are."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        chosen = carrying(WORD_OF_NONCE, flow.nonce)
+        self._taps = [Tap(netns, chosen) for netns in (flow.inside, flow.outside)]
+        self._wires = [_wire(netns) for netns in (flow.inside, flow.outside)]
+        self._lateness, self._lost = 0.0, 0
+        self._seen: list[Seen] = []
+        self._poll = select.poll()
+        for tap in self._taps:
+            self._poll.register(tap.fileno(), select.POLLIN)
+
+    def models(self) -> list[bytes] | None:
+        """Use the flow, and return the frames with the hello and the answer as they were sent, or None."""
+        if not self._flow.exchange():
+            return None
+        sent = [[frame for _, is_own, frame in tap.take() if is_own] for tap in self._taps]
+        return [frames[-1] for frames in sent] if all(sent) else None
+
+    def run(self, models: list[bytes], *, largest: int, chance: random.Random) -> Passage:
+        """Send a train each way, and return when each frame has come or is lost."""
+        self._lateness, self._lost, self._seen = 0.0, 0, []
+        trains = [train(model, frames=FRAMES, largest=largest, chance=chance) for model in models]
+        for part in zip(*trains, strict=True):
+            self._run_part(part)
+        for _ in range(LINGER_PAUSES):
+            self._pause()
+        packets = [(is_own, packet(frame, at=at, host=end)) for end, (at, is_own, frame) in self._seen]
+        return Passage(
+            sent=[one for is_own, one in packets if is_own],
+            arrived=[one for is_own, one in packets if not is_own],
+            dropped=sum(tap.dropped() for tap in self._taps),
+            lateness=self._lateness,
+        )
+
+    def _run_part(self, ways: Sequence[list[bytes]]) -> None:
+        """Send frames of one class each way. The next class begins when all of these have come, or are lost.
+
+        A switch may treat each class by itself, and handle packets that come together class by class.
+        """
+        under_way: list[dict[object, float]] = [{} for _ in ways]
+        position = [0] * len(ways)
+        while self._lost < ENOUGH_LOST and (any(under_way) or position != [len(frames) for frames in ways]):
+            for way, frames in enumerate(ways):
+                window = 1 if position[way] < ALONE else WINDOW
+                while position[way] < len(frames) and len(under_way[way]) < window:
+                    frame = frames[position[way]]
+                    under_way[way][packet(frame, at=0.0, host=way).content] = time.monotonic()
+                    self._wires[way].send(frame)
+                    position[way] += 1
+            for end, (_, is_own, frame) in self._pause():
+                if not is_own:
+                    under_way[1 - end].pop(packet(frame, at=0.0, host=end).content, None)
+            self._lost += _forget_lost(under_way)
+
+    def close(self) -> None:
+        """End taps and sockets."""
+        for tap in self._taps:
+            tap.close()
+        for wire in self._wires:
+            wire.close()
+
+    def _pause(self) -> list[Seen]:
+        """Wait for frames for a moment, and return those that have come."""
+        before = time.monotonic()
+        if not self._poll.poll(PAUSE_S * 1000):
+            self._lateness = max(self._lateness, time.monotonic() - before - PAUSE_S)
+        came = [(end, taken) for end, tap in enumerate(self._taps) for taken in tap.take()]
+        self._seen += came
+        return came
+
+
+def _forget_lost(under_way: list[dict[object, float]]) -> int:
+    """Take frames that are lost from those that are under way, and return their number."""
+    given_up = time.monotonic() - PATIENCE_S
+    lost = [(each, content) for each in under_way for content, sent_at in each.items() if sent_at < given_up]
+    for each, content in lost:
+        del each[content]
+    return len(lost)
+
+
+def _wire(netns: str) -> socket.socket:
+    """Return a socket that sends frames from a host's end of its link."""
+    with network_of(netns):
+        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        made.bind((INTERFACE, 0))
+        return made

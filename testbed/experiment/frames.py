@@ -1,0 +1,216 @@
+"""What every run checks of single packets: none lost, doubled, delayed, reordered, damaged or rewritten.
+
+There are two bodies of evidence. A *sample* is of the scenario's own packets: all of them, or a share. It shows
+what was doubled, damaged and rewritten, and whether every packet was delayed. A NAT may rightly refuse or hold
+packets of a scenario. So a *train* over a flow that still lives follows in the end. It shows what was lost,
+reordered and delayed, and packets of every size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import statistics
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from testbed.evidence.judging import HELD_S
+from testbed.evidence.matching import Matched, match
+from testbed.evidence.train import FRAMES, PATIENCE_S, Track
+from testbed.experiment.lab import Lab
+from topologies.hops import hops
+
+TRAINS = 3
+"""The most trains. If the machine stands still for a moment, one fails and not the next. A NAT's faults stay."""
+LATER = 5
+"""What a frame may be late by, in terms of how late this process is woken: a frame may pass three processes, and
+only this one's lateness is known."""
+MATCHED = "packets matched one to one by their content, at the hosts' ends"
+TRAIN = f"{FRAMES} frames of all sizes each way, few under way at once; the best of up to {TRAINS} such trains"
+FEWEST = 8
+"""The number of packets of which the quickest shows whether all are delayed."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found in both bodies of evidence, and the series for the results."""
+
+    sample: Matched | None = None
+    trains: list[Matched] = field(default_factory=list)
+    series: dict[str, Any] = field(default_factory=dict)
+    too_busy: str = ""
+    """Why a machine that was too busy leaves it open what was lost, reordered and delayed."""
+
+    def worst(self, figure: str) -> int:
+        """Return a figure that no busy machine can cause: the sample's, and the highest of a train."""
+        own = getattr(self.sample, figure) if self.sample else 0
+        return int(own + max((getattr(each, figure) for each in self.trains), default=0))
+
+    def best(self, figure: str) -> int:
+        """Return a figure that a busy machine may cause as well: the lowest of a train."""
+        return min(int(getattr(each, figure)) for each in self.trains)
+
+    @property
+    def delayed(self) -> int:
+        """The number of packets of a train that were delayed, and of the sample if its quickest was.
+
+        SYNs count by themselves as well: they begin connections, on which all else may be quick.
+        """
+        least = min((each.delayed(HELD_S) for each in self.trains), default=0)
+        waits = [self.sample.waits, self.sample.openings] if self.sample else []
+        return least + max((len(each) for each in waits if len(each) >= FEWEST and min(each) >= HELD_S), default=0)
+
+    @property
+    def rewritten(self) -> str:
+        """The fields that were rewritten, each with the number of packets, or `nothing`."""
+        fields = sum((each.rewritten for each in (*self.trains, *filter(None, [self.sample]))), Counter[str]())
+        return ", ".join(f"{name} ({count:,})" for name, count in sorted(fields.items())) or "nothing"
+
+
+def examine(lab: Lab) -> Findings:
+    """Close the sample, run trains, and match."""
+    found = Findings()
+    if lab.sample is not None:
+        found.series["sample"] = _sampled(lab, found)
+    found.series["trains"] = (
+        _trains(lab, found) or "not looked at: no flow through the NAT was left, or could begin"
+    )
+    return found
+
+
+def checks(found: Findings) -> Iterator[dict[str, Any]]:
+    """Yield the checks for which there is evidence. `series.frames` tells what nobody looked at."""
+    if found.trains or (found.sample and found.sample.arrived):
+        yield {
+            "key": "frames-doubled",
+            "claim": "no packet arrived more often than it was sent",
+            "expected": 0,
+            "observed": found.worst("doubled"),
+            "source": f"RFC 5560: duplication; {MATCHED}",
+        }
+        yield {
+            "key": "frames-damaged",
+            "claim": "every packet arrived with the content that was sent, and with a right checksum",
+            "expected": 0,
+            "observed": found.worst("damaged"),
+            "source": f"RFC 3022 section 4.1: a NAT changes addresses, ports and checksums; {MATCHED}",
+        }
+        yield {
+            "key": "frames-rewritten",
+            "claim": "the NAT rewrote nothing but addresses, ports, checksums, and the TTL by one a hop",
+            "expected": "nothing",
+            "observed": found.rewritten,
+            "source": f"RFC 3022 section 4.1; TTL: RFC 1812 section 5.3.1; identification: RFC 6864; {MATCHED}",
+        }
+    if found.trains and not found.too_busy:
+        yield {
+            "key": "frames-lost",
+            "claim": "no packet was lost on a mapping that exists",
+            "expected": 0,
+            "observed": found.best("lost"),
+            "source": f"RFC 7680: loss; {TRAIN}",
+        }
+        yield {
+            "key": "frames-reordered",
+            "claim": "no packet overtook another of its flow",
+            "expected": 0,
+            "observed": found.best("reordered"),
+            "source": f"RFC 4737: reordering; {TRAIN}",
+        }
+        yield {
+            "key": "frames-delayed",
+            "claim": f"no packet took {HELD_S} s or more on a mapping that exists",
+            "expected": 0,
+            "observed": found.delayed,
+            "source": f"RFC 7679: delay, by the kernels' times; {TRAIN}",
+        }
+
+
+def _sampled(lab: Lab, found: Findings) -> Any:
+    """Match the sample, and return its figures, or why there are none."""
+    assert lab.sample is not None
+    hosts = [*lab.clients, *lab.servers]
+    addresses = {address.packed for server in lab.servers for address in lab.topology.addresses[server.name]}
+    sent, arrived = lab.sample.close(addresses, range(len(lab.clients), len(hosts)))
+    if lab.sample.dropped:
+        return f"not looked at: the kernel had no room for {lab.sample.dropped:,} packets of the sample"
+    known: dict[tuple[int, int], int] = {}
+
+    def between(one: int, other: int) -> int:
+        if (one, other) not in known:
+            known[one, other] = hops(lab.topology, hosts[one].name, hosts[other].name)
+        return known[one, other]
+
+    found.sample = matched = match(sent, arrived, between)
+    figures = {**_figures(matched), "one_of": lab.sample.share}
+    return {name: figure for name, figure in figures.items() if name not in ("lost", "reordered")}
+
+
+def _trains(lab: Lab, found: Findings) -> list[dict[str, Any]]:
+    """Run a train over the first flow that lives, or up to TRAINS if something is amiss. Return their figures."""
+    told: list[dict[str, Any]] = []
+    chance = random.Random(lab.seed)
+    for flow, one, other in lab.flows():
+        with contextlib.closing(Track(flow)) as track:
+            models = track.models()
+            if models is None:
+                continue
+            distance = partial(_distance, hops(lab.topology, one, other))
+            excused = True
+            while len(told) < TRAINS:
+                passage = track.run(models, largest=lab.topology.outside_mtu, chance=chance)
+                if passage.dropped:
+                    told.append({"dropped": passage.dropped})
+                    continue
+                matched = match(passage.sent, passage.arrived, distance)
+                found.trains.append(matched)
+                told.append({**_figures(matched), "lateness_s": round(passage.lateness, 4)})
+                if not (matched.lost or matched.reordered or matched.delayed(HELD_S)):
+                    return told
+                excused = excused and _is_excused(matched, passage.lateness)
+            if excused:
+                found.too_busy = (
+                    f"of {TRAINS} trains of frames none arrived whole, in order and at once: {told}; but this "
+                    "process was itself woken late each time (lateness_s): this machine was too busy to tell "
+                    "whether the NAT is to blame; run it again with less other load"
+                )
+            return told
+    return told
+
+
+def _is_excused(matched: Matched, lateness: float) -> bool:
+    """Return whether a busy machine may have caused all that is amiss, by how late this process was woken.
+
+    If the quickest packet is delayed, all are, and no machine is as regular.
+    """
+    late = LATER * lateness
+    return (
+        (not matched.lost or late >= PATIENCE_S)
+        and (not matched.reordered or late >= HELD_S)
+        and (not matched.delayed(HELD_S) or (late >= HELD_S and min(matched.waits) < HELD_S))
+    )
+
+
+def _distance(between: int, _one: int, _other: int) -> int:
+    return between
+
+
+def _figures(matched: Matched) -> dict[str, Any]:
+    """Return the figures of one body of evidence, for the results."""
+    waits = matched.waits or [0.0]
+    return {
+        "sent": matched.sent,
+        "arrived": matched.arrived,
+        "lost": matched.lost,
+        "doubled": matched.doubled,
+        "reordered": matched.reordered,
+        "damaged": matched.damaged,
+        "rewritten": dict(matched.rewritten),
+        "renumbered": matched.renumbered,
+        "delayed": matched.delayed(HELD_S),
+        "median_s": round(statistics.median(waits), 6),
+        "slowest_s": round(max(waits), 6),
+    }
