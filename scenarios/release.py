@@ -130,6 +130,7 @@ NAT can only wait: with the RFCs' timers two hours.
         for ending, seconds in back.items():
             _check_back(x, ending, seconds)
         attempts = probing.attempts()
+        x.lab.pairs += probing.pair(server)
         x.account(attempts, {attempt.number for attempt in attempts if attempt.outcome == "established"})
         x.series(port_back=[{"ending": ending, "seconds": seconds} for ending, seconds in back.items()])
         x.tell(back=back, endings=ENDINGS, declared=declared.value, pause=pause)

@@ -6,6 +6,7 @@ contains the external endpoint, and so the port.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,6 +53,15 @@ class Probing:
     def attempts(self) -> list[Attempt]:
         """Return all probes so far as a scenario's attempts."""
         return [probe.attempt(number) for number, probe in enumerate([*self._ended, *self.under_way], start=1)]
+
+    def pair(self, server: Server) -> list[tuple[socket.socket, socket.socket]]:
+        """Return the two ends of the TCP connection that it got last, or nothing if it got none."""
+        living = [
+            (probe.socket, server.connections[probe.nonce].socket)
+            for probe in self._ended
+            if probe.told and probe.told.seen and probe.nonce in server.connections
+        ]
+        return living[-1:]
 
     def given_after(self, holder: Holder) -> float | None:
         """Return the seconds from a holder's end until its port was given again; None if it was not."""

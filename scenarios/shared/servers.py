@@ -19,36 +19,36 @@ class Connection:
 
     def __init__(self, server: Server, accepted: socket.socket, peer: Endpoint) -> None:
         self._server = server
-        self._socket = accepted
+        self.socket = accepted
         self._peer = peer
         self.awaits = select.POLLIN
         self.other_side_closed = False
 
     def fileno(self) -> int:
         """The descriptor of its socket."""
-        return self._socket.fileno()
+        return self.socket.fileno()
 
     def hear(self) -> None:
         """Answer a hello, or note that the other side has closed."""
         try:
-            data = self._socket.recv(512)
+            data = self.socket.recv(512)
         except OSError:  # a reset
             self.close()
             return
         if data:
-            self._socket.send(self._server.answer(data, self._peer, self))
+            self.socket.send(self._server.answer(data, self._peer, self))
         else:
             self.awaits, self.other_side_closed = 0, True
 
     def close(self) -> None:
         """Close the connection in an orderly way."""
         self.awaits = 0
-        self._socket.close()
+        self.socket.close()
 
     def vanish(self) -> None:
         """End the connection without a packet, as in a power failure."""
         self.awaits = 0
-        vanish(self._socket)
+        vanish(self.socket)
 
 
 class Server:

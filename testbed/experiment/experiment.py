@@ -6,7 +6,8 @@
     x.account(...)    what became of the attempts; every scenario must call it
     x.tell(...)       the story, for a reader who sees nothing else
 
-After every scenario two checks follow: that no packet leaked, and that no clients shared an external endpoint.
+After every scenario more checks follow: that no packet leaked, that no clients shared an external endpoint, that a
+transfer arrives byte by byte, that counters are in their bounds, and that ports come in the order that is declared.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from typing import Any, Generic, TypeVar
 
 from controller.settings import Settings, unknown_key
 from testbed.evidence.outcomes import OUTCOMES, outcomes
+from testbed.experiment import bounds, port_orders, transfers
 from testbed.experiment.counters import AGREES, SOURCES, Counters
-from testbed.experiment.expectations import met, shown
+from testbed.experiment.expectations import Expectation, met, shown
+from testbed.experiment.judgement import Finding, Unseen
 from testbed.experiment.lab import Lab
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.promise import Promise
@@ -34,7 +37,7 @@ P = TypeVar("P", bound=Parameters)
 
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
-JUDGED = ("checked", "accounted", "told", "leaks", "sharing")
+JUDGED = ("checked", "accounted", "told", "leaks", "sharing", transfers.KEY, bounds.KEY, port_orders.KEY)
 """The keys of the checks that follow every scenario."""
 
 
@@ -59,6 +62,10 @@ class Experiment(Generic[P]):
         self._keys: set[str] = set()
         self._told = not story
         self._outcomes: Counter[str] | None = None
+        self._attempts: list[Attempt] = []
+        self._counters: dict[str, int | None] = {}
+        self._read: set[str] = set()
+        self._unseen: dict[str, str] = {}
 
     @property
     def protocol(self) -> str:
@@ -136,13 +143,17 @@ class Experiment(Generic[P]):
         asked = of if isinstance(of, Sequence) else [self.counters() if of is None else of]
         if any(each.get(name) is None for each in asked):
             return
+        self._read |= set(names)
+        beyond = ""
+        if isinstance(expected, Expectation):
+            expected, beyond = bounds.bounded(expected, names, self.lab.tally, self.settings)
         sums = [sum(each.get(one) or 0 for one in names) for each in asked]
         self.check(
             f"{AGREES}{what}",
             key=key or f"gateway-{key_of(what)}",
             expected=expected,
             observed=sums if sequence else sums[0],
-            source=SOURCES[name] + " and its like" * bool(others),
+            source=SOURCES[name] + " and its like" * bool(others) + beyond,
         )
 
     def account(
@@ -161,10 +172,13 @@ class Experiment(Generic[P]):
         """
         _, leaked = self.judge.leaks()
         shared = self.judge.shared()
+        attempts = list(attempts)
+        self._attempts += attempts
+        self._counters = dict(self.counters() if counters is None else counters)
         counts = outcomes(attempts, shared=shared, echoed=set(echoed), leaked=leaked, held=held)
         self._outcomes = (self._outcomes or Counter()) + counts
         self._report.outcomes({outcome: self._outcomes[outcome] for outcome in OUTCOMES})
-        self._report.counters(dict(self.counters() if counters is None else counters))
+        self._report.counters(self._counters)
         return counts
 
     def series(self, **series: Any) -> None:
@@ -177,6 +191,19 @@ class Experiment(Generic[P]):
         self._report.story(
             told(self._story, **{"parameters": self.parameters, "settings": self.settings, **facts})
         )
+
+    def _find(self, found: Finding | Unseen) -> None:
+        """Report what a judge has found, as a check, or keep what it could not look at."""
+        if isinstance(found, Finding):
+            self._check(
+                found.claim,
+                key=found.key,
+                expected=found.expected,
+                observed=found.observed,
+                source=found.source,
+            )
+        else:
+            self._unseen[found.key] = found.why
 
     def conclude(self) -> None:
         """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets."""
@@ -204,6 +231,14 @@ class Experiment(Generic[P]):
                 observed=False,
                 source="end `run` with x.tell(name=value, ...), for each name in `story`",
             )
+        shared = len(self.judge.shared()) if self.judge.sees_sharing else None
+        self._find(port_orders.judged(self.lab.sightings(), self._attempts, self.behaviour, self.settings))
+        self._find(bounds.judged(self._counters, self.lab.tally, self.settings))
+        carried = transfers.carried(self.lab, self.parameters.outside_mtu)
+        self._report.series(transfers=[each.row() for each in carried])
+        self._find(transfers.judged(carried))
+        unread = bounds.unread(self._counters, self._read)
+        self._report.series(not_looked_at=self._unseen, counters_not_checked=unread)
         exempt = ", ".join(map(str, self.lab.untranslated))
         self._check(
             f"no packet left untranslated, but to {exempt}" if exempt else "no packet left untranslated",
@@ -213,13 +248,13 @@ class Experiment(Generic[P]):
             source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts, and on the uplinks of NATs"
             + ("; RFC 6888 REQ-6, the setting untranslated_destinations" if exempt else ""),
         )
-        if not self.judge.sees_sharing:
+        if shared is None:
             return
         self._check(
             "no two clients ever shared an external endpoint toward one destination",
             key="sharing",
             expected=0,
-            observed=len(self.judge.shared()),
+            observed=shared,
             source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
         )
         self.judge.require_complete()

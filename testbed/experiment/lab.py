@@ -6,11 +6,13 @@ Nothing stops the lab. It ends with its sandbox.
 from __future__ import annotations
 
 import itertools
+import socket
 import subprocess
 from typing import Any, Protocol
 
 from testbed.evidence.judge import Judge
 from testbed.evidence.judging import keeps
+from testbed.evidence.tallies import Tally
 from testbed.evidence.witnesses import LeakWitness, TcpWitness
 from testbed.experiment.building import Network
 from testbed.sandbox.linux import network_of
@@ -21,7 +23,7 @@ from testbed.traffic.firing import Volleys
 from testbed.traffic.generator import Host as RawHost
 from testbed.traffic.generator import Plan
 from testbed.traffic.raw import RawTraffic
-from testbed.traffic.records import Sighting
+from testbed.traffic.records import Sent, Sighting
 from testbed.traffic.wire import Endpoint
 from topologies.addresses import mac_of
 
@@ -38,6 +40,20 @@ class Seer(Protocol):
         """Return the clients that it has seen so far."""
 
 
+class Sender(Protocol):
+    """Clients that can carry out a transfer on what they have open."""
+
+    def transfer(self, *, size: int) -> list[Sent]:
+        """Carry out a transfer, in datagrams of `size` bytes, and return it as the clients saw it."""
+
+
+class Receiver(Protocol):
+    """Servers that compare what arrives of a transfer."""
+
+    def arrived(self) -> dict[int, int]:
+        """Return the bytes that arrived as they were sent, by the client's nonce."""
+
+
 class Lab:
     """The network of one run, with `clients` inside, `servers` outside, and the `gateway` under test between them.
 
@@ -49,7 +65,10 @@ class Lab:
         """Start the witnesses, and wait until the gateways translate."""
         self._supervisor = supervisor
         self._servers: list[Seer] = []  # workers live as long as the lab
-        self._drivers: list[Clients] = []
+        self.senders: list[Sender] = []
+        self.receivers: list[Receiver] = []
+        self.pairs: list[tuple[socket.socket, socket.socket]] = []
+        """TCP connections that a scenario has made by itself: the client's end and the server's."""
         self._raw: list[RawTraffic] = []
         self.seed = seed
         self.topology = network.topology
@@ -77,6 +96,7 @@ class Lab:
         ]
         read = [host.netns for host in self.servers if wire_is_read]
         self.judge = Judge(leaks, TcpWitness(read, "eth0"), self.sightings, keeps(self.behaviours.values()))
+        self.tally = Tally([host.netns for host in self.clients], [host.netns for host in self.servers])
         for gateway in self.gateways.values():
             gateway.wait_ready()
 
@@ -108,13 +128,14 @@ class Lab:
             targets[address, PORT + number // len(hosts)] = netns
         servers = Servers(self._supervisor, FOLDER, protocol, targets, capacity)
         self._servers.append(servers)
+        self.receivers.append(servers)
         return servers
 
     def drive(self, protocol: str, *, attempts: int) -> Clients:
         """Start clients that can make `attempts` attempts at once."""
         hosts = {host.netns: self.topology.sources(place) for place, host in enumerate(self.clients)}
         clients = Clients(self._supervisor, FOLDER, protocol, hosts, attempts)
-        self._drivers.append(clients)
+        self.senders.append(clients)
         return clients
 
     def ask_as_well(self, servers: Seer) -> None:
@@ -126,6 +147,8 @@ class Lab:
         hosts = [host.netns for host in self.clients]
         volleys = Volleys(self._supervisor, FOLDER, hosts, self.endpoint(), self.servers[0].netns)
         self._servers.append(volleys)
+        self.senders.append(volleys)
+        self.receivers.append(volleys)
         return volleys
 
     def raw(self, protocol: str, *, flows: int) -> RawTraffic:

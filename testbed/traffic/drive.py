@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from testbed.sandbox.supervision import Supervisor
-from testbed.traffic.records import Attempt, Opening, Served, Sighting
+from testbed.traffic.records import Attempt, Opening, Sent, Served, Sighting
 from testbed.traffic.wire import Endpoint
 
 MOST_WORKERS = 32
@@ -27,6 +27,8 @@ PID_1_ACTS_WITHIN_S = 5.0
 WORST_RATE_S = 100.0
 """Attempts a second on the slowest machine, by which deadlines are set."""
 CLOSE_PATIENCE_S = 10.0
+LIVING_WITHIN_S = 2.0
+"""Seconds within which a connection that is to carry a transfer answers first."""
 LONGEST_ROUND_S = 600.0
 """Seconds within which any machine has gone through all connections once."""
 
@@ -136,6 +138,15 @@ class Servers:
                 self._told[worker] = told["answers"], seen
         return [sighting for _, seen in self._told.values() for sighting in seen]
 
+    def arrived(self) -> dict[int, int]:
+        """Return the bytes of each transfer that arrived as they were sent, by the client's nonce."""
+        right: dict[int, int] = {}
+        for worker in self._workers:
+            worker.order(do="arrived")
+            (told,) = worker.read()
+            right.update(told["arrived"])
+        return right
+
 
 class Clients:
     """Attempts from inside hosts, each by its network namespace, to any servers of one protocol.
@@ -148,6 +159,7 @@ class Clients:
     ) -> None:
         """Start as many workers as it takes for `attempts` attempts at once."""
         raise_open_files()
+        self.protocol = protocol
         self._hosts = list(hosts.items())
         number = next(_numbers)
         self._clients = [
@@ -220,6 +232,15 @@ class Clients:
             "window": self._share(window),
         }
         self._ask([order] * len(self._clients), LONGEST_ROUND_S + CLOSE_PATIENCE_S, progress)
+
+    def transfer(self, *, size: int) -> list[Sent]:
+        """Carry out a transfer on a connection of each worker that is still open, in datagrams of `size` bytes.
+
+        There is none of a worker whose newest connections no longer answer.
+        """
+        order = {"do": "transfer", "size": size, "patience": LIVING_WITHIN_S}
+        rows = self._ask([order] * len(self._clients), LONGEST_ROUND_S, lambda done: None)
+        return [Sent(self.protocol, Attempt.from_row(row), wrong, seconds) for row, wrong, seconds in rows]
 
     def _planned(self, opening: Opening) -> tuple[Any, ...]:
         netns, sources = self._hosts[opening.client]

@@ -45,6 +45,7 @@ ALIKE = {
     "ports_exhausted": Trial("port-overlap", "all the other attempts end by icmp", FEW),
     "state_exhausted": Trial("state-exhaustion", "all the other attempts end by icmp"),
     "icmp_identifiers": Trial("protocols", "ICMP: all 16 attempts are established", FEW),
+    "port_order": Trial("port-exhaustion", "external ports come in sequence", ("ports=64", "patience=1.0")),
     "port_back": Trial("release", tuple(f"after {words}" for words in ENDINGS.values())),
 }
 """The trial of each fact, where all gateways need the same."""

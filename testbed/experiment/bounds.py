@@ -1,0 +1,85 @@
+"""Upper bounds of a gateway's counters, each with its reason: what the hosts sent, or what the pool has.
+
+Every run checks all counters of which there is a bound. A check of one counter that expects "at least" gets the
+bound as well. What no check of a run has read is named in the results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from controller.settings import Settings
+from testbed.evidence.tallies import Tally
+from testbed.experiment.counters import DROPPED, Counters
+from testbed.experiment.expectations import Expectation
+from testbed.experiment.judgement import Finding, Unseen
+
+KEY = "counters"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The most that counters can be, together, and why."""
+
+    reason: str
+    most: Callable[[Tally, Settings], int]
+
+
+LOST = Bound("packets that left the inside hosts and did not come outside", lambda tally, _: tally.lost())
+SENT = Bound("packets that left the inside hosts", lambda tally, _: tally.sent())
+POOL = Bound("ports of the pool", lambda _, settings: settings.ports * len(settings.external_addresses))
+BOUNDS: Mapping[tuple[str, ...], Bound] = MappingProxyType(
+    {
+        DROPPED: LOST,
+        ("held_packets",): SENT,
+        ("evicted_mappings",): SENT,
+        ("port_mapping_creations",): SENT,
+        ("ports_allocated", "ports_free", "ports_resting", "ports_in_hold_down"): POOL,
+    }
+)
+"""The bound of each group of counters together, and of any part of it. Packets are those that may begin a
+connection."""
+
+
+def bounded(
+    expected: Expectation, names: Collection[str], tally: Tally, settings: Settings
+) -> tuple[Expectation, str]:
+    """Return an expectation without an upper bound with that of these counters, and the words for its source.
+
+    What the hosts' own kernels say of their attempts is evidence too, so the bound is never below that.
+    """
+    if expected.most is not None or expected.least is None:
+        return expected, ""
+    for group, bound in BOUNDS.items():
+        if set(names) <= set(group):
+            most = max(expected.least, bound.most(tally, settings))
+            return Expectation(expected.least, most), f"; at most the {bound.reason}, by the hosts' kernels"
+    return expected, ""
+
+
+def judged(counters: Counters, tally: Tally, settings: Settings) -> Finding | Unseen:
+    """Return the counters that are beyond their bounds."""
+    beyond, looked = [], 0
+    for group, bound in BOUNDS.items():
+        known = {name: value for name in group if (value := counters.get(name)) is not None}
+        looked += len(known)
+        if sum(known.values()) > (most := bound.most(tally, settings)):
+            largest = max(known, key=lambda name: known[name])
+            beyond.append(f"{largest}={known[largest]:,}, of at most {most:,} {bound.reason}")
+        beyond += [f"{name}={value:,}" for name, value in known.items() if value < 0]
+    if not looked:
+        return Unseen(KEY, "the gateway knows no counter that has a bound")
+    return Finding(
+        KEY,
+        "the gateway's own counters that are beyond what the hosts sent and the pool has",
+        expected=[],
+        observed=beyond,
+        source=f"{SENT.reason}, and {LOST.reason}, by the hosts' kernels; {POOL.reason}",
+    )
+
+
+def unread(counters: Counters, read: Collection[str]) -> list[str]:
+    """Return the counters that the gateway knows, and that no check has read by name."""
+    return sorted(name for name, value in counters.items() if value is not None and name not in read)
