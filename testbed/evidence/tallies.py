@@ -54,6 +54,8 @@ class Tally:
         self._inside = [_counting(netns, interface, _LEAVING, _ETH_P_ALL) for netns in inside]
         self._outside = [_counting(netns, interface, _BEGINNING, _ETH_P_IP) for netns in outside]
         self._sent = self._arrived = 0
+        self.is_whole = True
+        """Whether every packet of the hosts passed their kernels. Others leave where nothing is counted."""
 
     def sent(self) -> int:
         """Return the number of packets that left the inside hosts."""

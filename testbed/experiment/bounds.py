@@ -50,7 +50,7 @@ def bounded(
 
     What the hosts' own kernels say of their attempts is evidence too, so the bound is never below that.
     """
-    if expected.most is not None or expected.least is None:
+    if expected.most is not None or expected.least is None or not tally.is_whole:
         return expected, ""
     for group, bound in BOUNDS.items():
         if set(names) <= set(group):
@@ -61,6 +61,8 @@ def bounded(
 
 def judged(counters: Counters, tally: Tally, settings: Settings) -> Finding | Unseen:
     """Return the counters that are beyond their bounds."""
+    if not tally.is_whole:
+        return Unseen(KEY, "frames were sent past the hosts' kernels, which count what may begin a connection")
     beyond, looked = [], 0
     for group, bound in BOUNDS.items():
         known = {name: value for name in group if (value := counters.get(name)) is not None}

@@ -6,8 +6,8 @@
     x.account(...)    what became of the attempts; every scenario must call it
     x.tell(...)       the story, for a reader who sees nothing else
 
-After every scenario more checks follow: that no packet leaked, that no clients shared an external endpoint, that a
-transfer arrives byte by byte, that counters are in their bounds, and that ports come in the order that is declared.
+After every scenario more checks follow: no packet leaked, no clients shared an external endpoint, a transfer
+arrives byte by byte, counters are in their bounds, and ports come in the order that is declared.
 """
 
 from __future__ import annotations

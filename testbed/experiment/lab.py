@@ -153,6 +153,7 @@ class Lab:
 
     def raw(self, protocol: str, *, flows: int) -> RawTraffic:
         """Start a worker for raw flows from the clients to the first server. Their kernels no longer answer."""
+        self.tally.is_whole = False
         if not self._raw:
             for host in (*self.clients, *self.servers):
                 with network_of(host.netns):

@@ -21,6 +21,8 @@ from testbed.traffic.wire import ANSWER, HELLO, PING, Endpoint, Hosts, Orders
 
 BACKLOG = 4096
 DATAGRAMS_AT_ONCE = 256
+AT_FIRST = 4096
+"""Bytes that are read of a connection at once, unless it has begun a transfer."""
 CONNECTIONS_AT_ONCE = 64
 ECHO_REQUEST = 8
 IGNORE_PINGS = Path("/proc/sys/net/ipv4/icmp_echo_ignore_all")
@@ -111,7 +113,7 @@ class Server:
 
     def _read(self, connection: Connection) -> None:
         try:
-            data = connection.socket.recv(AT_ONCE, socket.MSG_DONTWAIT)
+            data = connection.socket.recv(AT_ONCE if connection.buffer else AT_FIRST, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:

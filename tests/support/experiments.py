@@ -83,7 +83,7 @@ def experiment(
         gateway=SimpleNamespace(counters=lambda protocol: counters or {}),
         clients=["alice", "bob"],
         topology=SimpleNamespace(clients=[], behind={}),
-        tally=SimpleNamespace(sent=lambda: sent, lost=lambda: lost),
+        tally=SimpleNamespace(is_whole=True, sent=lambda: sent, lost=lambda: lost),
         sightings=lambda: list(sightings),
         senders=[],
         receivers=[],
