@@ -23,6 +23,7 @@ FEW = ("--set", "ports=64", "--set", "attempts=72", "--set", "patience=1.0")
             SMALL,
             ["the gateway agrees: packets dropped at any limit", "the gateway's own counters that are beyond"],
             id="counts drops that were not",
+            marks=pytest.mark.deep,
         ),
         pytest.param(
             f"{LINUX}:SmallOnly",

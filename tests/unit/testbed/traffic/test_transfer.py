@@ -116,7 +116,7 @@ def test_both_ends_of_a_stream_may_be_in_one_process(streams: tuple[socket.socke
     """It returns the bytes of each way that were wrong."""
     assert between(*streams, NONCE, patience=PATIENCE_S) == (0, 0)
 
-    streams[1].close()
+    streams[1].shutdown(socket.SHUT_RDWR)
     assert between(*streams, NONCE, patience=PATIENCE_S) == (STREAM_BYTES, STREAM_BYTES)
 
 
