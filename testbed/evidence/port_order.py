@@ -18,13 +18,13 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MOST = 2048
 """The most ports that are looked at. An order that is not seen in these is none."""
 POOL_SHARE = 0.5
 HIDDEN = 2
-"""Ports that may be taken without being seen: by an attempt that was not answered, or is under way."""
+"""Ports that may be taken at any time without being seen: by an attempt that is under way."""
 SHARES = (0.9, 0.5)
 """Shares of the stake that are bet: the first wins fastest if all bets are won, the second if some are."""
 RULES = ("next", "soon", "before", "same step")
@@ -45,6 +45,8 @@ class Given:
     host: str
     is_free_choice: bool = True
     """False if the host asked for this very port, or may have."""
+    hidden: int = HIDDEN
+    """The most ports that were taken then without being seen: for attempts that failed, or were under way."""
 
 
 class Taken:
@@ -71,12 +73,12 @@ class Taken:
         links.update(dict.fromkeys(passed, place))
         return place
 
-    def chance(self, place: int, order: str) -> float:
-        """Return how likely a free place is to be next, at most."""
+    def chance(self, place: int, order: str, hidden: int) -> float:
+        """Return how likely a free place is to be next, at most, if `hidden` others are taken as well."""
         if order == "random":
-            return 1 / max(1, self.size - len(self.places) - HIDDEN)
+            return 1 / max(1, self.size - len(self.places) - hidden)
         row_before = (place - 1 - self.free_from(place - 1, -1)) % self.size
-        return (row_before + 1 + HIDDEN) * (1 / self.size + 1 / DRAWS)
+        return (row_before + 1 + hidden) * (1 / self.size + 1 / DRAWS)
 
 
 def first_uses(given: Iterable[Given], size: int) -> list[Given]:
@@ -85,7 +87,7 @@ def first_uses(given: Iterable[Given], size: int) -> list[Given]:
     first: list[Given] = []
     for each in given:
         places = used.setdefault(each.address, set())
-        if each.place in places or len(places) >= size * POOL_SHARE or len(first) == MOST:
+        if each.place in places or len(places) + each.hidden - HIDDEN >= size * POOL_SHARE or len(first) == MOST:
             break
         places.add(each.place)
         first.append(each)
@@ -102,7 +104,7 @@ def gain(given: Iterable[Given], size: int, order: str) -> float:
         for among, host in (("all", ""), ("each", each.host)):
             before = seen.setdefault((each.address, host), [])
             for rule, places in _bets(before, pool).items() if before and each.is_free_choice else ():
-                chance = sum(pool.chance(place, order) for place in places)
+                chance = sum(pool.chance(place, order, each.hidden) for place in places)
                 for share in SHARES if 0 < chance < 1 else ():
                     paid = share / chance if each.place in places else 0.0
                     won[among, rule, share] += math.log10(1 - share + paid)
@@ -114,8 +116,12 @@ def gain(given: Iterable[Given], size: int, order: str) -> float:
 
 def reach(given: Sequence[Given], size: int, order: str) -> float:
     """Return what the bets would win if as many ports came one after the other, as a power of ten."""
-    chosen = Counter(each.address for each in given if each.is_free_choice)
-    in_a_row = (Given(address, place, "") for address, count in chosen.items() for place in range(count))
+    seen: Counter[str] = Counter()
+    in_a_row = []
+    for each in given:
+        if each.is_free_choice:
+            in_a_row.append(replace(each, place=seen[each.address], host=""))
+            seen[each.address] += 1
     return gain(in_a_row, size, order)
 
 

@@ -29,7 +29,7 @@ class Bound:
 
 LOST = Bound("packets that left the inside hosts and did not come outside", lambda tally, _: tally.lost())
 SENT = Bound("packets that left the inside hosts", lambda tally, _: tally.sent())
-POOL = Bound("ports of the pool", lambda _, settings: settings.ports * len(settings.external_addresses))
+POOL = Bound("ports of the pool", lambda tally, settings: _ports(tally, settings))
 BOUNDS: Mapping[tuple[str, ...], Bound] = MappingProxyType(
     {
         DROPPED: LOST,
@@ -41,6 +41,12 @@ BOUNDS: Mapping[tuple[str, ...], Bound] = MappingProxyType(
 )
 """The bound of each group of counters together, and of any part of it. Packets are those that may begin a
 connection."""
+
+
+def _ports(tally: Tally, settings: Settings) -> int:
+    """Return the most ports that a gateway may count: where they overlap, one for each destination in use."""
+    ports = settings.ports * len(settings.external_addresses)
+    return ports if settings.port_overlapping == "off" else max(ports, tally.sent())
 
 
 def bounded(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from bisect import bisect
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from controller.settings import FIRST_PORT, Settings
 from testbed.evidence.port_order import (
@@ -59,25 +58,23 @@ def judged(
 
 
 def _given(
-    seen: Sequence[Sighting], attempts: Iterable[Attempt], behaviour: Behaviour, settings: Settings
+    seen: Sequence[Sighting], attempts: Collection[Attempt], behaviour: Behaviour, settings: Settings
 ) -> Iterator[Given]:
     """Yield the ports that came from one pool, in the order in which servers saw them.
 
-    They end with the first attempt that failed: what the NAT had taken for it, nobody has seen.
+    An attempt that failed may have taken a port that nobody has seen.
     """
-    until, sources = math.inf, {}
-    for attempt in attempts:
-        sources[attempt.nonce] = attempt.source
-        if attempt.outcome != "established":
-            until = min(until, attempt.sent_at)
+    sources = {attempt.nonce: attempt.source for attempt in attempts}
+    failed = sorted(attempt.sent_at for attempt in attempts if attempt.outcome != "established")
     pool_of = POOL_OF[behaviour.overlapping.value]
     addresses = {str(address) for address in settings.external_addresses}
     ports = range(FIRST_PORT, FIRST_PORT + settings.ports)
-    for each in itertools.takewhile(lambda each: each.first < until, seen):
+    for each in seen:
         if each.address in addresses and each.port in ports and pool_of(each.target) == pool_of(seen[0].target):
             host, own = sources.get(each.nonce, ("", 0))
             is_free_choice = not behaviour.keeps_source_port.value or (own > 0 and own not in ports)
-            yield Given(each.address, each.port - FIRST_PORT, host, is_free_choice)
+            hidden = HIDDEN + bisect(failed, each.first)
+            yield Given(each.address, each.port - FIRST_PORT, host, is_free_choice, hidden)
 
 
 def _found(given: list[Given], behaviour: Behaviour, settings: Settings) -> Finding | None:
