@@ -1,7 +1,7 @@
-"""Packets that may begin a connection, as the kernels of the hosts count them: sent inside, and arrived outside.
+"""Packets that may begin a connection, as the kernels of all hosts count them: those sent, and those that arrived.
 
-A NAT can have dropped no more of them than left the inside hosts and did not arrive outside. That is an upper
-bound of what it may count as dropped. Nothing is read: the kernel counts every frame that passes a filter.
+A NAT can have dropped no more of them than left a host and did not arrive at any. That is an upper bound of what
+it may count as dropped. Nothing is read: the kernel counts every frame that passes a filter.
 """
 
 from __future__ import annotations
@@ -47,25 +47,25 @@ _LEAVING: Program = [(_LOAD_WORD, 0, 0, _KIND_OF_PACKET), (_EQUAL, 0, len(_BEGIN
 
 
 class Tally:
-    """The packets that hosts inside have sent so far, and those that hosts outside have got."""
+    """The packets that hosts have sent so far, and those that they have got, whichever hosts these were."""
 
-    def __init__(self, inside: Collection[str], outside: Collection[str], *, interface: str = "eth0") -> None:
+    def __init__(self, hosts: Collection[str], *, interface: str = "eth0") -> None:
         """Begin to count in these network namespaces."""
-        self._inside = [_counting(netns, interface, _LEAVING, _ETH_P_ALL) for netns in inside]
-        self._outside = [_counting(netns, interface, _BEGINNING, _ETH_P_IP) for netns in outside]
+        self._leaving = [_counting(netns, interface, _LEAVING, _ETH_P_ALL) for netns in hosts]
+        self._arriving = [_counting(netns, interface, _BEGINNING, _ETH_P_IP) for netns in hosts]
         self._sent = self._arrived = 0
         self.is_whole = True
         """Whether every packet of the hosts passed their kernels. Others leave where nothing is counted."""
 
     def sent(self) -> int:
-        """Return the number of packets that left the inside hosts."""
-        self._sent += sum(map(_passed, self._inside))
+        """Return the number of packets that left a host."""
+        self._sent += sum(map(_passed, self._leaving))
         return self._sent
 
     def lost(self) -> int:
-        """Return the number of packets that left the inside hosts and did not arrive outside, for any reason."""
-        self._arrived += sum(map(_passed, self._outside))
-        return self.sent() - self._arrived
+        """Return the number of packets that left a host and did not arrive at any, whatever the reason."""
+        self._arrived += sum(map(_passed, self._arriving))
+        return max(0, self.sent() - self._arrived)
 
 
 def _passed(counting: socket.socket) -> int:

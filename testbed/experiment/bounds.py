@@ -27,12 +27,12 @@ class Bound:
     most: Callable[[Tally, Settings], int]
 
 
-LOST = Bound("packets that left the inside hosts and did not come outside", lambda tally, _: tally.lost())
-SENT = Bound("packets that left the inside hosts", lambda tally, _: tally.sent())
+LOST = Bound("packets that left a host and did not arrive at any", lambda tally, _: tally.lost())
+SENT = Bound("packets that left a host", lambda tally, _: tally.sent())
 POOL = Bound("ports of the pool", lambda tally, settings: _ports(tally, settings))
 BOUNDS: Mapping[tuple[str, ...], Bound] = MappingProxyType(
     {
-        DROPPED: LOST,
+        DROPPED: SENT,
         ("held_packets",): SENT,
         ("evicted_mappings",): SENT,
         ("port_mapping_creations",): SENT,
@@ -54,14 +54,16 @@ def bounded(
 ) -> tuple[Expectation, str]:
     """Return an expectation without an upper bound with that of these counters, and the words for its source.
 
-    What the hosts' own kernels say of their attempts is evidence too, so the bound is never below that.
+    What was dropped did not arrive, so that is the bound here, unless copies of other packets did. What the hosts'
+    kernels know of their own attempts is evidence too: the bound is never below that.
     """
     if expected.most is not None or expected.least is None or not tally.is_whole:
         return expected, ""
     for group, bound in BOUNDS.items():
         if set(names) <= set(group):
-            most = max(expected.least, bound.most(tally, settings))
-            return Expectation(expected.least, most), f"; at most the {bound.reason}, by the hosts' kernels"
+            sharper = LOST if group is DROPPED else bound
+            most = max(expected.least, sharper.most(tally, settings))
+            return Expectation(expected.least, most), f"; at most the {sharper.reason}, by the hosts' kernels"
     return expected, ""
 
 
@@ -84,7 +86,7 @@ def judged(counters: Counters, tally: Tally, settings: Settings) -> Finding | Un
         "the gateway's own counters that are beyond what the hosts sent and the pool has",
         expected=[],
         observed=beyond,
-        source=f"{SENT.reason}, and {LOST.reason}, by the hosts' kernels; {POOL.reason}",
+        source=f"{SENT.reason}, by the hosts' kernels; {POOL.reason}",
     )
 
 

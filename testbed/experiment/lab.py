@@ -96,7 +96,7 @@ class Lab:
         ]
         read = [host.netns for host in self.servers if wire_is_read]
         self.judge = Judge(leaks, TcpWitness(read, "eth0"), self.sightings, keeps(self.behaviours.values()))
-        self.tally = Tally([host.netns for host in self.clients], [host.netns for host in self.servers])
+        self.tally = Tally([host.netns for host in (*self.clients, *self.servers)])
         for gateway in self.gateways.values():
             gateway.wait_ready()
 

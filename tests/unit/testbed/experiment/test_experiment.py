@@ -321,7 +321,7 @@ def test_a_counter_of_which_a_check_expects_at_least_some_has_a_bound_by_what_wa
 
     assert (told.check["expected"], told.check["ok"]) == ("20 to 30", True)
     assert (also_told.check["expected"], also_told.check["ok"]) == ("20 to 30", False)
-    assert "did not come outside" in told.check["source"]
+    assert "did not arrive at any" in told.check["source"]
 
 
 def test_what_the_hosts_know_of_their_attempts_is_never_beyond_the_bound() -> None:
@@ -335,14 +335,14 @@ def test_what_the_hosts_know_of_their_attempts_is_never_beyond_the_bound() -> No
 
 def test_every_run_bounds_the_counters_though_no_check_reads_them() -> None:
     """The most that the hosts sent, and the most that the pool has."""
-    x, told = checked(counters={"dropped_port_packets": 1_000_009, "ports_free": 65}, lost=9, ports=64)
+    x, told = checked(counters={"dropped_port_packets": 1_000_009, "ports_free": 65}, sent=9, ports=64)
     x.account()
     x.conclude()
 
     (red,) = [check for check in told.checks if not check["ok"]]
     assert red["key"] == "counters"
     assert red["observed"] == [
-        "dropped_port_packets=1,000,009, of at most 9 packets that left the inside hosts and did not come outside",
+        "dropped_port_packets=1,000,009, of at most 9 packets that left a host",
         "ports_free=65, of at most 64 ports of the pool",
     ]
 
