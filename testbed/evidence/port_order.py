@@ -45,6 +45,8 @@ class Given:
     host: str
     is_free_choice: bool = True
     """False if the host asked for this very port, or may have."""
+    asked: int | None = None
+    """The place of the host's own port, if that is in the range."""
     hidden: int = HIDDEN
     """The most ports that were taken then without being seen: for attempts that failed, or were under way."""
 
@@ -134,6 +136,17 @@ def followed(given: Sequence[Given]) -> float:
         near += before is not None and abs(each.place - before - 1) <= WIDE
         highest[each.address] = each.place if before is None else max(before, each.place)
     return near / (len(given) - len(highest)) if len(given) > len(highest) else 0.0
+
+
+def kept(given: Iterable[Given]) -> list[bool]:
+    """Return for each host's own port that was in the range and free whether the host was given it."""
+    taken: set[tuple[str, int]] = set()
+    found = []
+    for each in given:
+        if each.asked is not None and (each.address, each.asked) not in taken:
+            found.append(each.place == each.asked)
+        taken.add((each.address, each.place))
+    return found
 
 
 def blocks(given: Sequence[Given], size: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from testbed.evidence.port_order import (
     first_uses,
     followed,
     gain,
+    kept,
     reach,
 )
 from testbed.experiment.expectations import at_least, at_most, between, met
@@ -72,9 +73,14 @@ def _given(
     for each in seen:
         if each.address in addresses and each.port in ports and pool_of(each.target) == pool_of(seen[0].target):
             host, own = sources.get(each.nonce, ("", 0))
-            is_free_choice = not behaviour.keeps_source_port.value or (own > 0 and own not in ports)
-            hidden = HIDDEN + bisect(failed, each.first)
-            yield Given(each.address, each.port - FIRST_PORT, host, is_free_choice, hidden)
+            yield Given(
+                address=each.address,
+                place=each.port - FIRST_PORT,
+                host=host,
+                is_free_choice=not behaviour.keeps_source_port.value or (own > 0 and own not in ports),
+                asked=own - FIRST_PORT if own in ports else None,
+                hidden=HIDDEN + bisect(failed, each.first),
+            )
 
 
 def _found(given: list[Given], behaviour: Behaviour, settings: Settings) -> Finding | None:
@@ -106,4 +112,12 @@ def _found(given: list[Given], behaviour: Behaviour, settings: Settings) -> Find
                 observed=round(max(0.0, gain(given, size, order.value)), 1),
                 source=f"RFC 6056, RFC 6888 REQ-15; {order}; random ports exceed it once in 10^{MOST_GAIN:g} runs",
             )
+    if behaviour.keeps_source_port.value and len(own := kept(given)) >= FEWEST:
+        return Finding(
+            KEY,
+            "external ports are those that hosts asked for, as declared: share of them where that port was free",
+            expected=at_least(1 - MOST_OVERTAKEN),
+            observed=round(own.count(True) / len(own), 3),
+            source=str(behaviour.keeps_source_port),
+        )
     return None

@@ -9,10 +9,10 @@ import pytest
 
 from controller.nat.model import Endpoint
 from controller.nat.strategies.allocators import ALLOCATORS, PortPlan
-from testbed.evidence.port_order import MOST, MOST_GAIN, Given, blocks, first_uses, followed, gain, reach
+from testbed.evidence.port_order import MOST, MOST_GAIN, Given, blocks, first_uses, followed, gain, kept, reach
 
 HOSTS = 8
-RUNS = 300
+RUNS = 100
 
 
 def given(places: Sequence[int]) -> list[Given]:
@@ -120,6 +120,13 @@ def test_a_sequence_follows_and_others_do_not(seed: int) -> None:
     assert followed(given(allocated("sequential", 256, seed))) == 1.0
     assert followed(given(list(overtaking(256)))) == 1.0
     assert followed(given(allocated("random", 256, seed))) < 0.5
+
+
+def test_a_port_is_kept_if_it_was_free_and_is_given() -> None:
+    """Where another host has it, none can be kept; where it is in no range, none was asked for."""
+    asked = [(5, 5), (6, 5), (8, 7), (9, None)]
+
+    assert kept([Given("192.0.2.1", place, "10.0.0.1", asked=own) for place, own in asked]) == [True, False]
 
 
 def test_blocks_are_those_that_hosts_need() -> None:

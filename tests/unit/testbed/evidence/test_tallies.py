@@ -65,5 +65,5 @@ def test_nothing_else_counts(packet: Packet) -> None:
 
 
 def test_what_a_host_gets_is_not_what_it_sends() -> None:
-    """This pair of sockets delivers as a network does."""
+    """On a pair of sockets every frame comes as one for the host itself."""
     assert not passes(tallies._LEAVING, COUNTED["a SYN"])

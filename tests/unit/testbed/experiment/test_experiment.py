@@ -6,6 +6,7 @@ import json
 import random
 import socket
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -405,3 +406,16 @@ def test_ports_have_to_come_in_the_order_that_is_declared(
 
     checks = [check["ok"] for check in told.checks if check["key"] == "port-order"]
     assert checks == ([] if ok is None else [ok])
+
+
+@pytest.mark.parametrize(("given", "ok"), [(range(100, 132), True), (range(200, 232), False)])
+def test_ports_that_hosts_asked_for_are_given_where_that_is_declared(given: range, ok: bool) -> None:
+    """Those ports come in the order in which hosts choose them, and show no other."""
+    x, told = checked(ports=1024, port_allocation_type="preserving", sightings=seen_in(given))
+    x.account(
+        replace(attempt("established"), nonce=nonce, source=("10.0.0.1", 1024 + 100 + nonce))
+        for nonce in range(32)
+    )
+    x.conclude()
+
+    assert [check["ok"] for check in told.checks if check["key"] == "port-order"] == [ok]
