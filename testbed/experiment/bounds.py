@@ -52,12 +52,14 @@ def _ports(tally: Tally, settings: Settings) -> int:
 def bounded(
     expected: Expectation, names: Collection[str], tally: Tally, settings: Settings
 ) -> tuple[Expectation, str]:
-    """Return an expectation without an upper bound with that of these counters, and the words for its source.
+    """Return the expectation of these counters with the bounds that it lacks, and the words for its source.
 
     What was dropped did not arrive, so that is the bound here, unless copies of other packets did. What the hosts'
     kernels know of their own attempts is evidence too: the bound is never below that.
     """
-    if expected.most is not None or expected.least is None or not tally.is_whole:
+    if expected.least is None:
+        return Expectation(0, expected.most), ""
+    if expected.most is not None or not tally.is_whole:
         return expected, ""
     for group, bound in BOUNDS.items():
         if set(names) <= set(group):

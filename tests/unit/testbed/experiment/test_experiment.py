@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from testbed.experiment.expectations import at_least
+from testbed.experiment.expectations import at_least, at_most
 from testbed.experiment.experiment import Experiment, key_of
 from testbed.traffic.records import Sighting
 from tests.support.experiments import Told, attempt, experiment
@@ -419,3 +419,12 @@ def test_ports_that_hosts_asked_for_are_given_where_that_is_declared(given: rang
     x.conclude()
 
     assert [check["ok"] for check in told.checks if check["key"] == "port-order"] == [ok]
+
+
+def test_a_counter_is_never_below_nothing() -> None:
+    """A check that expects at most some has a lower bound too."""
+    x, told = experiment(counters={"packet_ins_known_mappings": -1})
+
+    x.agrees("packets of known mappings", at_most(16), "packet_ins_known_mappings")
+
+    assert (told.check["expected"], told.check["ok"]) == ("0 to 16", False)
