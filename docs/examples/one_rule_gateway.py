@@ -69,5 +69,6 @@ class OneRule(LinuxRouter):
             ports_exhausted=fact(Exhaustion(silent), f"{table}: __nf_conntrack_confirm drops the packet"),
             state_exhausted=fact(Exhaustion(silent, evicts="unassured"), f"{table}: early_drop"),
             icmp_identifiers=fact("pool", f"{nat}: nf_nat_l4proto_unique_tuple, IPPROTO_ICMP"),
+            port_order=fact("search", f"{nat}: nf_nat_l4proto_unique_tuple, get_random_u16"),
             port_back=fact(back, f"{nat}: nf_nat_used_tuple_harder; nf_conntrack_proto_tcp.c: tcp_conntracks"),
         )

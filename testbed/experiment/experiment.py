@@ -6,8 +6,9 @@
     x.account(...)    what became of the attempts; every scenario must call it
     x.tell(...)       the story, for a reader who sees nothing else
 
-After every scenario more checks follow: that no packet leaked, went astray, or came in another's name, that no
-clients shared an external endpoint, and that single packets arrived as they were sent (`frames`).
+After every scenario more checks follow: no packet leaked, went astray, or came in another's name, no clients
+shared an external endpoint, single packets arrived as they were sent (`frames`), a transfer arrived byte by byte,
+counters are in their bounds, and ports came in the order that is declared.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from controller.settings import Settings, unknown_key
 from testbed.evidence.findings import CLAIMS
 from testbed.evidence.judge import WitnessError
 from testbed.evidence.outcomes import OUTCOMES, outcomes
+from testbed.experiment import bounds, port_orders, transfers
 from testbed.experiment.counters import AGREES, SOURCES, Counters
-from testbed.experiment.expectations import met, shown
+from testbed.experiment.expectations import Expectation, met, shown
 from testbed.experiment.frames import checks, examine
+from testbed.experiment.judgement import Finding, Unseen
 from testbed.experiment.lab import Lab
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.promise import Promise
@@ -39,7 +42,7 @@ P = TypeVar("P", bound=Parameters)
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
 JUDGED = (
-    *("checked", "accounted", "told", "leaks", "sharing", *CLAIMS),
+    *("checked", "accounted", "told", "leaks", "sharing", *CLAIMS, transfers.KEY, bounds.KEY, port_orders.KEY),
     *(f"frames-{what}" for what in ("lost", "doubled", "delayed", "reordered", "damaged", "rewritten")),
 )
 """The keys of the checks that follow every scenario."""
@@ -67,6 +70,10 @@ class Experiment(Generic[P]):
         self._told = not story
         self._outcomes: Counter[str] | None = None
         self._accounts: list[tuple[list[Attempt], Callable[..., Counter[str]]]] = []
+        self._attempts: list[Attempt] = []
+        self._counters: dict[str, int | None] = {}
+        self._read: set[str] = set()
+        self._unseen: dict[str, str] = {}
 
     @property
     def protocol(self) -> str:
@@ -144,13 +151,17 @@ class Experiment(Generic[P]):
         asked = of if isinstance(of, Sequence) else [self.counters() if of is None else of]
         if any(each.get(name) is None for each in asked):
             return
+        self._read |= set(names)
+        beyond = ""
+        if isinstance(expected, Expectation):
+            expected, beyond = bounds.bounded(expected, names, self.lab.tally, self.settings)
         sums = [sum(each.get(one) or 0 for one in names) for each in asked]
         self.check(
             f"{AGREES}{what}",
             key=key or f"gateway-{key_of(what)}",
             expected=expected,
             observed=sums if sequence else sums[0],
-            source=SOURCES[name] + " and its like" * bool(others),
+            source=SOURCES[name] + " and its like" * bool(others) + beyond,
         )
 
     def account(
@@ -172,10 +183,12 @@ class Experiment(Generic[P]):
         settled, unanswered = list(self.judge.settle(attempts)), self.judge.unanswered()
         count = partial(outcomes, settled, shared=shared, echoed=set(echoed), leaked=leaked, unanswered=unanswered)
         self._accounts.append((settled, count))
+        self._attempts += settled
+        self._counters = dict(self.counters() if counters is None else counters)
         counts = count(held=held)
         self._outcomes = (self._outcomes or Counter()) + counts
         self._report.outcomes({outcome: self._outcomes[outcome] for outcome in OUTCOMES})
-        self._report.counters(dict(self.counters() if counters is None else counters))
+        self._report.counters(self._counters)
         return counts
 
     def _account_again(self) -> None:
@@ -193,6 +206,19 @@ class Experiment(Generic[P]):
         self._report.story(
             told(self._story, **{"parameters": self.parameters, "settings": self.settings, **facts})
         )
+
+    def _find(self, found: Finding | Unseen) -> None:
+        """Report what a judge has found, as a check, or keep what it could not look at."""
+        if isinstance(found, Finding):
+            self._check(
+                found.claim,
+                key=found.key,
+                expected=found.expected,
+                observed=found.observed,
+                source=found.source,
+            )
+        else:
+            self._unseen[found.key] = found.why
 
     def conclude(self) -> None:
         """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets."""
@@ -220,6 +246,14 @@ class Experiment(Generic[P]):
                 observed=False,
                 source="end `run` with x.tell(name=value, ...), for each name in `story`",
             )
+        shared = len(self.judge.shared()) if self.judge.sees_sharing else None
+        self._find(port_orders.judged(self.lab.sightings(), self._attempts, self.behaviour, self.settings))
+        self._find(bounds.judged(self._counters, self.lab.tally, self.settings))
+        carried = transfers.carried(self.lab, self.parameters.outside_mtu)
+        self._report.series(transfers=[each.row() for each in carried])
+        self._find(transfers.judged(carried))
+        unread = bounds.unread(self._counters, self._read)
+        self._report.series(not_looked_at=self._unseen, counters_not_checked=unread)
         exempt = ", ".join(map(str, self.lab.untranslated))
         self._check(
             f"no packet left untranslated, but to {exempt}" if exempt else "no packet left untranslated",
@@ -232,13 +266,13 @@ class Experiment(Generic[P]):
         for key, count in self.judge.findings().items():
             claim, source = CLAIMS[key]
             self._check(claim, key=key, expected=0, observed=count, source=source)
-        if not self.judge.sees_sharing:
+        if shared is None:
             return
         self._check(
             "no two clients ever shared an external endpoint toward one destination",
             key="sharing",
             expected=0,
-            observed=len(self.judge.shared()),
+            observed=shared,
             source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
         )
         self.judge.require_complete()

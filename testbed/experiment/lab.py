@@ -17,6 +17,7 @@ from testbed.evidence.judging import keeps
 from testbed.evidence.knowing import Knowing
 from testbed.evidence.stations import exits, stations
 from testbed.evidence.strays import Strays
+from testbed.evidence.tallies import Tally
 from testbed.evidence.taps import Sample
 from testbed.evidence.train import Flow
 from testbed.evidence.witnesses import LeakWitness, TcpWitness
@@ -30,7 +31,7 @@ from testbed.traffic.firing import Volleys
 from testbed.traffic.generator import Host as RawHost
 from testbed.traffic.generator import Plan
 from testbed.traffic.raw import RawTraffic
-from testbed.traffic.records import Sighting
+from testbed.traffic.records import Sent, Sighting
 from testbed.traffic.wire import Endpoint
 from topologies.addresses import mac_of
 
@@ -49,6 +50,20 @@ class Seer(Protocol):
         """Return the clients that it has seen so far."""
 
 
+class Sender(Protocol):
+    """Clients that can carry out a transfer on what they have open."""
+
+    def transfer(self, *, size: int) -> list[Sent]:
+        """Carry out a transfer, in datagrams of `size` bytes, and return it as the clients saw it."""
+
+
+class Receiver(Protocol):
+    """Servers that compare what arrives of a transfer."""
+
+    def arrived(self) -> dict[int, int]:
+        """Return the bytes that arrived as they were sent, by the client's nonce."""
+
+
 class Lab:
     """The network of one run, with `clients` inside, `servers` outside, and the `gateway` under test between them.
 
@@ -60,7 +75,8 @@ class Lab:
         """Start the witnesses, and wait until the gateways translate."""
         self._supervisor = supervisor
         self._servers: list[Seer] = []  # workers live as long as the lab
-        self._drivers: list[Clients] = []
+        self.senders: list[Sender] = []
+        self.receivers: list[Receiver] = []
         self.pairs: list[tuple[socket.socket, socket.socket]] = []
         """TCP connections that a scenario has made by itself: the client's end and the server's."""
         self._raw: list[RawTraffic] = []
@@ -105,6 +121,7 @@ class Lab:
         hosts = [host.netns for host in (*self.clients, *self.servers)]
         self.sample = Sample(hosts) if wire_is_read else None
         """A share of all packets of the run, at both ends."""
+        self.tally = Tally(hosts)
         for gateway in self.gateways.values():
             gateway.wait_ready()
 
@@ -140,13 +157,14 @@ class Lab:
         servers = Servers(self._supervisor, FOLDER, protocol, targets, capacity)
         self._servers.append(servers)
         self._served.update(servers.targets)
+        self.receivers.append(servers)
         return servers
 
     def drive(self, protocol: str, *, attempts: int) -> Clients:
         """Start clients that can make `attempts` attempts at once."""
         hosts = {host.netns: self.topology.sources(place) for place, host in enumerate(self.clients)}
         clients = Clients(self._supervisor, FOLDER, protocol, hosts, attempts, self.judge.settle)
-        self._drivers.append(clients)
+        self.senders.append(clients)
         return clients
 
     def ask_as_well(self, servers: Seer) -> None:
@@ -158,10 +176,13 @@ class Lab:
         hosts = [host.netns for host in self.clients]
         volleys = Volleys(self._supervisor, FOLDER, hosts, self.endpoint(), self.servers[0].netns)
         self._servers.append(volleys)
+        self.senders.append(volleys)
+        self.receivers.append(volleys)
         return volleys
 
     def raw(self, protocol: str, *, flows: int) -> RawTraffic:
         """Start a worker for raw flows from the clients to the first server. Their kernels no longer answer."""
+        self.tally.is_whole = False
         if not self._raw:
             for host in (*self.clients, *self.servers):
                 with network_of(host.netns):
@@ -184,7 +205,8 @@ class Lab:
         by_address = {
             str(address): server for server in self.servers for address in self.topology.addresses[server.name]
         }
-        for driver in reversed(self._drivers):
+        drivers = [each for each in self.senders if isinstance(each, Clients)]
+        for driver in reversed(drivers):
             for attempt, netns in driver.latest():
                 server, use = by_address[attempt.target[0]], partial(driver.exchange, attempt.number)
                 yield Flow(attempt.nonce, netns, server.netns, use), by_netns[netns], server.name

@@ -70,6 +70,8 @@ def conclude(console: Console, result: Result, folder: str) -> None:
         console.print(_table(result.checks) if console.width >= NARROW else _one_by_one(result.checks))
     for sentence in lacking(result.series):
         console.print(Text(sentence, style="yellow"))
+    for sentence in unseen(result.series):
+        console.print(Text(sentence, style="dim"))
     if result.error:
         console.print(Text(f"The run broke: {result.error}", style="yellow"), soft_wrap=True)
         if result.last_words:
@@ -87,6 +89,11 @@ def lacking(series: dict[str, Any]) -> list[str]:
         for side, lost in series.get("capture", {}).items()
         if lost["dropped"]
     ]
+
+
+def unseen(series: dict[str, Any]) -> list[str]:
+    """Return a sentence for each thing that every run is to show, and that nobody could look at in this one."""
+    return [f"Not looked at: {key} ({why})." for key, why in series.get("not_looked_at", {}).items()]
 
 
 def _table(checks: list[dict[str, Any]]) -> Table:

@@ -15,16 +15,21 @@ import random
 import select
 import socket
 import sys
+import time
 from typing import Any
 
 from testbed.traffic.attempt import LiveAttempt
 from testbed.traffic.pending import Pending
 from testbed.traffic.rounds import Closing, Round
 from testbed.traffic.timetable import Timetable
+from testbed.traffic.transfer import stream, train
 from testbed.traffic.wire import Endpoint, Hosts, Orders, token_of
 
 WATCHED = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 """The events of a TCP socket, registered once for all its life: edge-triggered epoll(7) reports each change."""
+
+CANDIDATES = 4
+"""The newest connections, of which one is taken for a transfer: a NAT that evicts has evicted older ones."""
 
 Planned = tuple[int, int, str, Endpoint, str, int]
 """An attempt to make: number, nonce, the host's network namespace, target, source address (or "" for any), and
@@ -95,6 +100,26 @@ class Client:
         for attempt in opened:
             self.forget(attempt)
         return []
+
+    def _transfer(self, size: int, patience: float) -> list[tuple[Any, ...]]:
+        """Carry out a transfer on the newest connection that answers, in datagrams of `size` bytes over UDP.
+
+        Return its row, the number of bytes that came back wrong, and the seconds; nothing if none answers.
+        """
+        opened = [attempt for attempt in self._attempts if attempt.socket is not None]
+        asked = [each for each in opened if each.number in self._echoed] or opened
+        self._echoed = set()
+        Round(self, patience, CANDIDATES, CANDIDATES).run(asked[-CANDIDATES:], self.exchange)
+        living = [attempt for attempt in asked if attempt.number in self._echoed and attempt.socket is not None]
+        if not living:
+            return []
+        started, attempt = time.monotonic(), living[-1]
+        assert attempt.socket is not None
+        if self.is_stream:
+            wrong = stream(attempt.socket, attempt.nonce)
+        else:
+            wrong = train(attempt.socket, attempt.nonce, size, ping=self.protocol == "icmp")
+        return [(attempt.row(), wrong, time.monotonic() - started)]
 
     def _opened(self, numbers: tuple[int, int]) -> list[LiveAttempt]:
         first, last = numbers

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from testbed.sandbox.supervision import Supervisor
-from testbed.traffic.records import Attempt, Opening, Served, Sighting
+from testbed.traffic.records import Attempt, Opening, Sent, Served, Sighting
 from testbed.traffic.wire import Endpoint, nonce_of
 
 MOST_WORKERS = 32
@@ -29,6 +29,8 @@ WORST_RATE_S = 100.0
 CLOSE_PATIENCE_S = 10.0
 LATEST = 4
 EXCHANGE_PATIENCE_S = 1.0
+LIVING_WITHIN_S = 2.0
+"""Seconds within which a connection that is to carry a transfer answers first."""
 LONGEST_ROUND_S = 600.0
 """Seconds within which any machine has gone through all connections once."""
 
@@ -139,6 +141,15 @@ class Servers:
                 self._told[worker] = told["answers"], seen
         return [sighting for _, seen in self._told.values() for sighting in seen]
 
+    def arrived(self) -> dict[int, int]:
+        """Return the bytes of each transfer that arrived as they were sent, by the client's nonce."""
+        right: dict[int, int] = {}
+        for worker in self._workers:
+            worker.order(do="arrived")
+            (told,) = worker.read()
+            right.update(told["arrived"])
+        return right
+
 
 class Clients:
     """Attempts from inside hosts, each by its network namespace, to any servers of one protocol.
@@ -161,6 +172,7 @@ class Clients:
         """
         raise_open_files()
         self._settled = settled
+        self.protocol = protocol
         self._hosts = list(hosts.items())
         self._open: dict[int, tuple[Attempt, str]] = {}
         number = next(_numbers)
@@ -252,6 +264,15 @@ class Clients:
         }
         self._ask([order] * len(self._clients), LONGEST_ROUND_S + CLOSE_PATIENCE_S, progress)
         self._open = {number: each for number, each in self._open.items() if number not in numbers}
+
+    def transfer(self, *, size: int) -> list[Sent]:
+        """Carry out a transfer on a connection of each worker that is still open, in datagrams of `size` bytes.
+
+        There is none of a worker whose newest connections no longer answer.
+        """
+        order = {"do": "transfer", "size": size, "patience": LIVING_WITHIN_S}
+        rows = self._ask([order] * len(self._clients), LONGEST_ROUND_S, lambda done: None)
+        return [Sent(self.protocol, Attempt.from_row(row), wrong, seconds) for row, wrong, seconds in rows]
 
     def _planned(self, opening: Opening) -> tuple[Any, ...]:
         netns, sources = self._hosts[opening.client]

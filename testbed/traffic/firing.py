@@ -10,6 +10,7 @@ from typing import Any
 from testbed.sandbox.supervision import Supervisor
 from testbed.traffic.drive import (
     ANSWER_WITHIN_S,
+    LONGEST_ROUND_S,
     WORST_RATE_S,
     Progress,
     TrafficError,
@@ -17,7 +18,7 @@ from testbed.traffic.drive import (
     next_nonce,
     raise_open_files,
 )
-from testbed.traffic.records import Attempt, Opening, Sighting
+from testbed.traffic.records import Attempt, Opening, Sent, Sighting
 from testbed.traffic.wire import Endpoint
 
 
@@ -52,6 +53,15 @@ class Volleys:
             progress,
         )
         return [Attempt.from_row(row) for row in rows]
+
+    def transfer(self, *, size: int) -> list[Sent]:
+        """Carry out a transfer on the flow of the last attempt that came, in datagrams of `size` bytes."""
+        rows = self._ask({"do": "transfer", "size": size}, LONGEST_ROUND_S, lambda done: None)
+        return [Sent("udp", Attempt.from_row(row), wrong, seconds) for row, wrong, seconds in rows]
+
+    def arrived(self) -> dict[int, int]:
+        """Return the bytes of each transfer that arrived as they were sent, by the client's nonce."""
+        return dict(self._ask({"do": "arrived"}, 0.0, lambda done: None))
 
     def sightings(self) -> list[Sighting]:
         """Return the clients that the server has seen.

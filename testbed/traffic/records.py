@@ -80,3 +80,13 @@ class Sighting:
     def external(self) -> Endpoint:
         """The external endpoint that the client came from."""
         return self.address, self.port
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transfer on an attempt's connection as its client saw it: the bytes that came back wrong, or did not."""
+
+    protocol: str
+    attempt: Attempt
+    wrong_back: int
+    seconds: float

@@ -16,10 +16,13 @@ import sys
 import time
 from pathlib import Path
 
+from testbed.traffic.transfer import AT_ONCE, Arrived, read_head
 from testbed.traffic.wire import ANSWER, HELLO, PING, Endpoint, Hosts, Orders
 
 BACKLOG = 4096
 DATAGRAMS_AT_ONCE = 256
+AT_FIRST = 4096
+"""Bytes that are read of a connection at once, unless it has begun a transfer."""
 CONNECTIONS_AT_ONCE = 64
 ECHO_REQUEST = 8
 IGNORE_PINGS = Path("/proc/sys/net/ipv4/icmp_echo_ignore_all")
@@ -28,13 +31,15 @@ IGNORE_PINGS = Path("/proc/sys/net/ipv4/icmp_echo_ignore_all")
 class Connection:
     """An accepted TCP connection: its socket, the client's endpoint, and the endpoint that accepted it."""
 
-    __slots__ = ("buffer", "peer", "socket", "target")
+    __slots__ = ("buffer", "leaving", "peer", "socket", "target")
 
     def __init__(self, connection: socket.socket, peer: Endpoint, target: Endpoint) -> None:
         self.socket = connection
         self.peer = peer
         self.target = target
         self.buffer = b""
+        self.leaving = b""
+        """What is left to send of a transfer."""
 
 
 class Server:
@@ -47,6 +52,7 @@ class Server:
         self._connections: dict[int, Connection] = {}
         self._seen: dict[tuple[int, Endpoint, Endpoint], list[float]] = {}
         self._answers = 0
+        self._arrived = Arrived()
         self._poll = select.epoll()
         self._poll.register(orders.fileno(), select.EPOLLIN)
 
@@ -61,16 +67,26 @@ class Server:
         """Serve clients until the orders end."""
         orders = iter(self._orders)
         while True:
-            for descriptor, _ in self._poll.poll():
+            for descriptor, event in self._poll.poll():
                 connection = self._connections.get(descriptor)
                 if connection is not None:
+                    if event & select.EPOLLOUT:
+                        self._send(connection)
                     self._read(connection)
                 elif descriptor in self._listeners:
                     self._welcome(*self._listeners[descriptor])
                 elif (order := next(orders, None)) is None:
                     return
+                elif order["do"] == "arrived":
+                    self._orders.tell(arrived=self._right())
                 else:
                     self._report(order["answers"])
+
+    def _right(self) -> list[tuple[int, int]]:
+        """Return the bytes of each transfer that arrived as they were sent, by the client's nonce."""
+        for connection in self._connections.values():
+            self._arrived.broken_off(connection.buffer)
+        return self._arrived.right()
 
     def _report(self, known: int) -> None:
         """Send the clients seen so far. Send none if the number of answers is still `known`."""
@@ -97,21 +113,41 @@ class Server:
 
     def _read(self, connection: Connection) -> None:
         try:
-            data = connection.socket.recv(4096, socket.MSG_DONTWAIT)
+            data = connection.socket.recv(AT_ONCE if connection.buffer else AT_FIRST, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:
             data = b""
         if not data:
+            self._arrived.broken_off(connection.buffer)
             del self._connections[connection.socket.fileno()]
             connection.socket.close()  # which leaves the poll as well
             return
         connection.buffer += data
         while len(connection.buffer) >= HELLO.size:
+            if read_head(connection.buffer):
+                if not self._returned(connection):
+                    return
+                continue
             hello, connection.buffer = connection.buffer[: HELLO.size], connection.buffer[HELLO.size :]
             with contextlib.suppress(OSError):  # a reset, which the next read will raise
                 answer = self._answer(hello, connection.peer, connection.target)
                 connection.socket.send(answer, socket.MSG_DONTWAIT)
+
+    def _returned(self, connection: Connection) -> bool:
+        """Return whether a transfer has come as a whole; then begin to send its answer."""
+        if (whole := self._arrived.stream(connection.buffer)) is None:
+            return False
+        connection.leaving, connection.buffer = whole
+        self._send(connection)
+        return True
+
+    def _send(self, connection: Connection) -> None:
+        with contextlib.suppress(OSError):  # a full buffer, or a reset, which the next read will raise
+            sent = connection.socket.send(connection.leaving, socket.MSG_DONTWAIT)
+            connection.leaving = connection.leaving[sent:]
+        more = select.EPOLLOUT if connection.leaving else 0
+        self._poll.modify(connection.socket.fileno(), select.EPOLLIN | more)
 
     def _answer_datagrams(self, listener: socket.socket, target: Endpoint) -> None:
         for _ in range(DATAGRAMS_AT_ONCE):
@@ -121,14 +157,19 @@ class Server:
                 return
             if self._protocol == "icmp":
                 self._answer_ping(listener, data[(data[0] & 0x0F) * 4 :], peer[0], target)
+            elif (carried := self._arrived.datagram(data)) is not None:
+                listener.sendto(carried, peer)
             elif len(data) == HELLO.size:
                 listener.sendto(self._answer(data, peer, target), peer)
 
     def _answer_ping(self, listener: socket.socket, query: bytes, address: str, target: Endpoint) -> None:
-        if len(query) != len(PING) + HELLO.size or query[0] != ECHO_REQUEST:
+        if len(query) < len(PING) + HELLO.size or query[0] != ECHO_REQUEST:
             return
-        identifier, rest = query[4:6], query[6:8]
-        answer = self._answer(query[len(PING) :], (address, int.from_bytes(identifier, "big")), target)
+        identifier, rest, hello = query[4:6], query[6:8], query[len(PING) :]
+        if (answer := self._arrived.datagram(hello)) is None:
+            if len(hello) != HELLO.size:
+                return
+            answer = self._answer(hello, (address, int.from_bytes(identifier, "big")), target)
         reply = bytes(4) + identifier + rest + answer
         listener.sendto(reply[:2] + _checksum(reply) + reply[4:], (address, 0))
 

@@ -18,6 +18,7 @@ import time
 from typing import Any
 
 from testbed.traffic.attempt import LiveAttempt
+from testbed.traffic.transfer import Arrived, train
 from testbed.traffic.wire import HELLO, Endpoint, Hosts, Orders, token_of
 
 SILENCE_S = 0.05
@@ -50,6 +51,7 @@ class Volley:
         self._in_window = 0
         self._latency: float | None = None
         self._seen: list[tuple[int, str, int, float]] = []
+        self._carried = Arrived()
         self._poll = select.epoll()
         self._poll.register(receiver.fileno(), select.EPOLLIN)
 
@@ -76,6 +78,25 @@ class Volley:
                 tell_at = now + TELL_EVERY_S
                 self._orders.tell(done=len(planned) - len(pending))
         return [attempt.row() for attempt in planned]
+
+    def _transfer(self, size: int) -> list[tuple[Any, ...]]:
+        """Carry out a transfer on the flow of the last attempt that came.
+
+        Return its row, the number of bytes that came back wrong, and the seconds.
+        """
+        came = [attempt for attempt in self._attempts.values() if attempt.outcome == "established"]
+        if not came:
+            return []
+        last, started = came[-1], time.monotonic()
+        again = LiveAttempt(last.number, last.nonce, last.netns, last.target, *last.source)
+        self._hosts.enter(again.netns)
+        with again.connect("udp") as opened:
+            wrong = train(opened, again.nonce, size, meanwhile=self._receive)
+        return [(last.row(), wrong, time.monotonic() - started)]
+
+    def _arrived(self) -> list[tuple[int, int]]:
+        """Return the bytes of each transfer that arrived as they were sent, by the client's nonce."""
+        return self._carried.right()
 
     def _has_room(self, window: int) -> bool:
         return self._in_window < window and len(self._by_descriptor) < MOST_OPEN
@@ -114,6 +135,9 @@ class Volley:
                 data, peer = self._receiver.recvfrom(2048)
             except BlockingIOError:
                 return
+            if (carried := self._carried.datagram(data)) is not None:
+                self._receiver.sendto(carried, peer)
+                continue
             if len(data) != HELLO.size:
                 continue
             nonce, _ = HELLO.unpack(data)

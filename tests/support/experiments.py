@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from testbed.experiment.experiment import Experiment
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.report import Report
 from testbed.sandbox.records import Channel
-from testbed.traffic.records import Attempt
+from testbed.traffic.records import Attempt, Sighting
 from topologies.gateways.openflow.gateway import OpenFlowGateway
 
 NOWHERE = ("", 0)
@@ -60,10 +61,17 @@ def experiment(
     leaks: int = 0,
     shared: tuple[int, ...] = (),
     findings: dict[str, int] | None = None,
+    sent: int = 1000,
+    lost: int = 1000,
+    sightings: Sequence[Sighting] = (),
+    pairs: Sequence[tuple[socket.socket, socket.socket]] = (),
     parameters: Parameters | None = None,
     **settings: Any,
 ) -> tuple[Experiment[Any], Told]:
-    """Return an experiment with our gateway's behaviour under these settings, and what it tells."""
+    """Return an experiment with our gateway's behaviour under these settings, and what it tells.
+
+    `sent` packets left the inside hosts, and `lost` of them did not come outside.
+    """
     chosen = Settings(**settings)
     ours, theirs = socket.socketpair()
     judge = SimpleNamespace(
@@ -84,6 +92,12 @@ def experiment(
         behaviour=OpenFlowGateway.declare(chosen, OpenFlowGateway.Options()),
         gateway=SimpleNamespace(counters=lambda protocol: counters or {}),
         clients=["alice", "bob"],
+        topology=SimpleNamespace(clients=[], behind={}),
+        tally=SimpleNamespace(is_whole=True, sent=lambda: sent, lost=lambda: lost),
+        sightings=lambda: list(sightings),
+        senders=[],
+        receivers=[],
+        pairs=list(pairs),
     )
     x: Experiment[Any] = Experiment(
         lab,  # type: ignore[arg-type] # a network takes root

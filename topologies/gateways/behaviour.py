@@ -44,6 +44,7 @@ class Exhaustion:
     after: float = 0.0
 
 
+UNDECLARED: Entry[str] = Entry("undeclared", "it declares nothing", "any version")
 ENDINGS = ("close", "late close", "half-close", "reset", "silence", "udp")
 """How a connection may end, for the time after which its port is back."""
 WORDS: dict[str, tuple[Any, ...]] = {
@@ -54,6 +55,7 @@ WORDS: dict[str, tuple[Any, ...]] = {
     "fills_every_address": (True, False),
     "keeps_source_port": (True, False),
     "icmp_identifiers": ("pool", "kept"),
+    "port_order": ("random", "search", "sequential", "blocks", "undeclared"),
 }
 """The values that may be declared of a fact, if they are words."""
 
@@ -92,6 +94,14 @@ class Behaviour:
     """
     icmp_identifiers: Entry[str]
     """`pool`: from the ports' range. `kept`: as the host chose it; of two hosts with one, one is refused."""
+
+    port_order: Entry[str] = UNDECLARED
+    """The order in which it gives ports that no host has asked for, as far as a fresh pool shows it.
+
+    `random`: each free port is equally likely. `search`: the first free one from a random port on. `sequential`:
+    the next one. `blocks`: a host has no more blocks of `port_set_size` ports than it needs. `undeclared`: nobody
+    can judge it.
+    """
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError if a value is not one that can be declared of its fact."""

@@ -79,6 +79,11 @@ def _counts_one_too_many(self: OpenFlowGateway, protocol: str) -> dict[str, int 
     return {**counters, "ports_allocated": (counters["ports_allocated"] or 0) + 1}
 
 
+def _counts_a_million_drops(self: OpenFlowGateway, protocol: str) -> dict[str, int | None]:
+    counters = OpenFlowGateway.counters(self, protocol)
+    return {**counters, "dropped_port_packets": (counters["dropped_port_packets"] or 0) + 1_000_000}
+
+
 def _evicts_from_the_start(self: OpenFlowGateway) -> str:
     return OpenFlowGateway.bridgeOpts(self).replace("overflow_policy=refuse", "overflow_policy=evict")
 
@@ -128,6 +133,9 @@ FAULTS: dict[str, tuple[tuple[type, ...], dict[str, Any]]] = {
     "Fleeting": ((Misguided, *OURS), {"program": "fleeting_controller"}),
     # Its ICMP errors come from another address than its own.
     "Signing": ((Misguided, *OURS), {"program": "signing_controller"}),
+    # It declares random ports, and gives them in sequence.
+    "Predictable": ((Otherwise, *OURS), {"really": lambda _: {"port_allocation_type": "sequential"}}),
+    "Exaggerating": (OURS, {"counters": _counts_a_million_drops}),
     # It declares that it evicts the least recently used mapping, whatever its policy is.
     "Perjured": (OURS, {"declare": classmethod(_swears_to_evict)}),
     "Lavish": ((Otherwise, *OURS), {"really": lambda _: {"limit_sessions": None}}),

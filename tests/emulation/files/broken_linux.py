@@ -24,6 +24,24 @@ class Bare(NetfilterGateway):
         self.run("nft", "flush", "chain", "ip", TABLE, "leaving")
 
 
+class SmallOnly(NetfilterGateway):
+    """A gateway that drops every packet of more than 200 bytes."""
+
+    def wait_ready(self) -> None:
+        """Add the rule before all others."""
+        super().wait_ready()
+        self.run("nft", f"insert rule ip {TABLE} passing meta length > 200 drop")
+
+
+class Scribbling(NetfilterGateway):
+    """A gateway that overwrites a byte of each long datagram, both ways alike, and removes the checksum."""
+
+    def wait_ready(self) -> None:
+        """Add the rule before all others."""
+        super().wait_ready()
+        self.run("nft", f"insert rule ip {TABLE} passing udp length > 200 @th,1200,8 set 0 udp checksum set 0")
+
+
 class Telling(NetfilterGateway):
     """A gateway that sends an ICMP error when its ports are used up."""
 

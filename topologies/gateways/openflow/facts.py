@@ -9,7 +9,7 @@ from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.tcp import TcpTimer
 from controller.settings import PORT_REST_S, Settings
-from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
+from topologies.gateways.behaviour import UNDECLARED, Behaviour, Entry, Exhaustion
 
 TOLD = {
     "drop": {"tcp": "timeout", "udp": "timeout", "icmp": "timeout"},
@@ -17,6 +17,14 @@ TOLD = {
     "reset": {"tcp": "reset", "udp": "icmp", "icmp": "icmp"},
 }
 """The outcome of a refused attempt, by the answer to its sender, and by protocol."""
+ORDERS = {
+    "random": "random",
+    "preserving": "random",  # of ports that no host has asked for
+    "blocks": "blocks",
+    "linux-like": "search",
+    "sequential": "sequential",
+}
+"""The order of ports, by our own allocators. Another one's is not known."""
 _PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
 VERSION = f"{_PROJECT['name']} {_PROJECT['version']}"
 COUNTED_LATE = 1.5
@@ -45,6 +53,11 @@ def behaviour(settings: Settings) -> Behaviour:
         state_exhausted=_shortage(settings),
         port_back=_port_back(settings),
         icmp_identifiers=Entry("pool", "RFC 5508 REQ-1: mapped as ports are", VERSION),
+        port_order=Entry(
+            ORDERS.get(settings.port_allocation_type, UNDECLARED.value),
+            "RFC 6056, RFC 6888 REQ-15; the setting port_allocation_type",
+            VERSION,
+        ),
     )
 
 

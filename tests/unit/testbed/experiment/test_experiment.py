@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -11,8 +15,9 @@ import jinja2
 import pytest
 
 from testbed.evidence.findings import CLAIMS
-from testbed.experiment.expectations import at_least
+from testbed.experiment.expectations import at_least, at_most
 from testbed.experiment.experiment import Experiment, key_of
+from testbed.traffic.records import Sighting
 from tests.support.experiments import Told, attempt, experiment
 
 
@@ -242,7 +247,7 @@ def test_a_counter_that_is_misspelled_is_an_error_though_no_gateway_knows_it() -
         x.agrees("ports", 1, "ports_alocated")
 
 
-@pytest.mark.parametrize("key", ["leaks", "sharing", "accounted", "sources"])
+@pytest.mark.parametrize("key", ["leaks", "sharing", "accounted", "sources", "transfer", "counters", "port-order"])
 def test_the_keys_of_what_follows_every_scenario_are_taken(key: str) -> None:
     """A scenario's own check must not stand in for the judge's."""
     x, _ = experiment()
@@ -318,3 +323,120 @@ def test_a_story_that_is_never_told_fails() -> None:
 
     assert [check["key"] for check in told.checks if not check["ok"]] == ["told"]
     assert [check["key"] for check in also_told.checks if not check["ok"]] == []
+
+
+def test_a_counter_of_which_a_check_expects_at_least_some_has_a_bound_by_what_was_sent() -> None:
+    """A NAT cannot have dropped what reached the servers, nor what nobody sent."""
+    honest, told = experiment(counters={"dropped_port_packets": 30}, sent=100, lost=30)
+    honest.agrees("packets dropped", at_least(20), "dropped_port_packets")
+    boastful, also_told = experiment(counters={"dropped_port_packets": 31}, sent=100, lost=30)
+    boastful.agrees("packets dropped", at_least(20), "dropped_port_packets")
+
+    assert (told.check["expected"], told.check["ok"]) == ("20 to 30", True)
+    assert (also_told.check["expected"], also_told.check["ok"]) == ("20 to 30", False)
+    assert "did not arrive at any" in told.check["source"]
+
+
+def test_what_the_hosts_know_of_their_attempts_is_never_beyond_the_bound() -> None:
+    """Both are evidence: a packet that a host sent and that no tally has seen was sent all the same."""
+    x, told = experiment(counters={"dropped_port_packets": 20}, lost=10)
+
+    x.agrees("packets dropped", at_least(20), "dropped_port_packets")
+
+    assert told.check["ok"]
+
+
+def test_every_run_bounds_the_counters_though_no_check_reads_them() -> None:
+    """The most that the hosts sent, and the most that the pool has."""
+    x, told = checked(counters={"dropped_port_packets": 1_000_009, "ports_free": 65}, sent=9, ports=64)
+    x.account()
+    x.conclude()
+
+    (red,) = [check for check in told.checks if not check["ok"]]
+    assert red["key"] == "counters"
+    assert red["observed"] == [
+        "dropped_port_packets=1,000,009, of at most 9 packets that left a host",
+        "ports_free=65, of at most 64 ports of the pool",
+    ]
+
+
+def test_what_nobody_looked_at_is_said() -> None:
+    """Counters that no check has read, an order that too few ports show, a transfer without a connection."""
+    x, told = checked(counters={"ports_allocated": 1, "resets_sent": 0, "held_packets": None})
+    x.agrees("ports", 1, "ports_allocated")
+    x.account()
+    x.conclude()
+
+    series: dict[str, Any] = {}
+    for record in told.records("series"):
+        series |= record["series"]
+    assert series["counters_not_checked"] == ["resets_sent"]
+    assert set(series["not_looked_at"]) == {"port-order", "transfer"}
+
+
+def test_every_run_has_a_transfer_over_a_connection_of_the_scenario() -> None:
+    """Both ends may be the scenario's own."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        with socket.create_connection(listener.getsockname()) as client, listener.accept()[0] as server:
+            x, told = checked(pairs=[(client, server)])
+            x.account()
+            x.conclude()
+
+    (check,) = [check for check in told.checks if check["key"] == "transfer"]
+    assert (check["observed"], check["ok"]) == (0, True)
+    assert "262,144 each way" in check["claim"]
+
+
+def seen_in(ports: Iterable[int]) -> list[Sighting]:
+    """Return clients that came from these ports, one after another."""
+    return [
+        Sighting(nonce, "192.0.2.1", 1024 + place, float(nonce), float(nonce), ("198.51.100.1", 7))
+        for nonce, place in enumerate(ports)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("allocator", "ports", "ok"),
+    [
+        ("random", range(64), False),
+        ("random", random.Random(1).sample(range(64), 64), True),
+        ("sequential", range(64), True),
+        ("sequential", random.Random(1).sample(range(64), 64), False),
+        ("preserving", range(64), None),
+        ("random", range(8), None),
+    ],
+)
+def test_ports_have_to_come_in_the_order_that_is_declared(
+    allocator: str, ports: Sequence[int], ok: bool | None
+) -> None:
+    """Where nothing is declared, or nothing can be seen, there is no check."""
+    x, told = checked(ports=64, port_allocation_type=allocator, sightings=seen_in(ports))
+    x.account()
+    x.conclude()
+
+    checks = [check["ok"] for check in told.checks if check["key"] == "port-order"]
+    assert checks == ([] if ok is None else [ok])
+
+
+@pytest.mark.parametrize(("given", "ok"), [(range(100, 132), True), (range(200, 232), False)])
+def test_ports_that_hosts_asked_for_are_given_where_that_is_declared(given: range, ok: bool) -> None:
+    """Those ports come in the order in which hosts choose them, and show no other."""
+    x, told = checked(ports=1024, port_allocation_type="preserving", sightings=seen_in(given))
+    x.account(
+        replace(attempt("established"), nonce=nonce, source=("10.0.0.1", 1024 + 100 + nonce))
+        for nonce in range(32)
+    )
+    x.conclude()
+
+    assert [check["ok"] for check in told.checks if check["key"] == "port-order"] == [ok]
+
+
+def test_a_counter_is_never_below_nothing() -> None:
+    """A check that expects at most some has a lower bound too."""
+    x, told = experiment(counters={"packet_ins_known_mappings": -1})
+
+    x.agrees("packets of known mappings", at_most(16), "packet_ins_known_mappings")
+
+    assert (told.check["expected"], told.check["ok"]) == ("0 to 16", False)

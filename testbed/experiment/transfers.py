@@ -1,0 +1,127 @@
+"""The transfer in every run: some hundred kilobytes each way, over a connection that the scenario has counted.
+
+It comes when the scenario is over. So no timer that a scenario watches is disturbed, no order of use is changed,
+and every counter has been read. Each group of clients takes its newest connection that still answers. Only where a
+scenario has left no connection open, each NAT with clients is asked for one new one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import time
+
+from testbed.experiment.judgement import Finding, Unseen
+from testbed.experiment.lab import Lab
+from testbed.sandbox.linux import network_of
+from testbed.traffic.records import Sent
+from testbed.traffic.transfer import DATAGRAMS, PATIENCE_S, STREAM_BYTES, Carried, between, payload_of
+from testbed.traffic.wire import Endpoint
+
+KEY = "transfer"
+NEW_PORT = 4001
+"""The port at which a server listens for a new connection: not that of any other server."""
+TRIES_S = (0.3, 0.6, 1.2, 2.4)
+"""Seconds that each try to make a new connection may take. A NAT may still keep the ports of those before."""
+_nonces = itertools.count(1)
+SOURCE = (
+    "RFC 3022 section 4.1: a NAT changes headers, and nothing else; "
+    f"both ends compare each byte, and wait up to {PATIENCE_S:g} s for the next"
+)
+
+
+def carried(lab: Lab, mtu: int) -> list[Carried]:
+    """Carry out the transfers of a run, with datagrams that just fit into packets of `mtu` bytes."""
+    size = payload_of(mtu)
+    sent = [each for sender in lab.senders for each in sender.transfer(size=size)]
+    right: dict[int, int] = {}
+    for receiver in lab.receivers:
+        right |= receiver.arrived() if sent else {}
+    done = [_carried(each, right, STREAM_BYTES if each.protocol == "tcp" else DATAGRAMS * size) for each in sent]
+    done += [_own(*pair) for pair in lab.pairs]
+    return done or _on_new_connections(lab)
+
+
+def judged(done: list[Carried]) -> Finding | Unseen:
+    """Return what the transfers of a run show."""
+    if not done:
+        why = "no connection was open when the scenario was over, and no NAT took a new one"
+        return Unseen(KEY, why)
+    moved = " + ".join(dict.fromkeys(f"{each.size:,}" for each in done))
+    ways = " over each of the protocols" if len({each.protocol for each in done}) > 1 else ""
+    return Finding(
+        KEY,
+        f"bytes of a transfer ({moved} each way{ways}) that did not arrive as they were sent",
+        expected=0,
+        observed=sum(each.wrong for each in done),
+        source=SOURCE,
+    )
+
+
+def _carried(sent: Sent, right: dict[int, int], size: int) -> Carried:
+    attempt = sent.attempt
+    return Carried(
+        protocol=sent.protocol,
+        source=_shown(attempt.source),
+        seen=_shown(attempt.seen),
+        target=_shown(attempt.target),
+        size=size,
+        wrong_out=size - right.get(attempt.nonce, 0),
+        wrong_back=sent.wrong_back,
+        seconds=round(sent.seconds, 3),
+    )
+
+
+def _own(client: socket.socket, server: socket.socket) -> Carried:
+    """Carry out a transfer over a TCP connection with both ends in this process."""
+    started = time.monotonic()
+    wrong_out, wrong_back = between(client, server, next(_nonces), patience=PATIENCE_S)
+    return Carried(
+        protocol="tcp",
+        source=_shown(client.getsockname()),
+        seen=_shown(server.getpeername()),
+        target=_shown(client.getpeername()),
+        size=STREAM_BYTES,
+        wrong_out=wrong_out,
+        wrong_back=wrong_back,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _on_new_connections(lab: Lab) -> list[Carried]:
+    """Carry out a transfer over a new connection of the first client behind each NAT, if it takes one."""
+    clients = list(enumerate(lab.topology.clients))
+    first = {lab.topology.behind[name]: place for place, name in reversed(clients)}
+    ports = itertools.count(NEW_PORT)
+    done = []
+    for place in first.values():
+        targets = [lab.endpoint(port=next(ports)) for _ in TRIES_S]
+        if pair := _connected(lab.clients[place].netns, lab.servers[0].netns, targets):
+            done.append(_own(*pair))
+            for each in pair:
+                each.close()
+    return done
+
+
+def _connected(netns: str, server: str, targets: list[Endpoint]) -> tuple[socket.socket, socket.socket] | None:
+    """Return both ends of a new connection, or None if no try succeeds. Each has a target of its own."""
+    for target, seconds in zip(targets, TRIES_S, strict=True):
+        give_up_at = time.monotonic() + seconds
+        with network_of(server):
+            listener = socket.create_server(target)
+        with network_of(netns):
+            client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        with listener:
+            listener.settimeout(seconds)
+            client.settimeout(seconds)
+            try:
+                client.connect(target)
+                return client, listener.accept()[0]
+            except OSError:
+                client.close()
+        time.sleep(max(0.0, give_up_at - time.monotonic()))
+    return None
+
+
+def _shown(endpoint: Endpoint) -> str:
+    return f"{endpoint[0]}:{endpoint[1]}"

@@ -1,0 +1,52 @@
+"""Gateways that deceive every check but one: what they do to long packets, counters, and the order of ports."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.emulation.conftest import BROKEN, FILES, SMALL, Run
+
+LINUX = FILES / "broken_linux.py"
+TRANSFER = "did not arrive as they were sent"
+FEW = ("--set", "ports=64", "--set", "attempts=72", "--set", "patience=1.0")
+
+
+@pytest.mark.parametrize(
+    ("gateway", "arguments", "red"),
+    [
+        pytest.param(f"{LINUX}:SmallOnly", SMALL, [TRANSFER], id="drops long packets"),
+        pytest.param(
+            f"{BROKEN}:Predictable", FEW, ["external ports cannot be guessed"], id="gives random ports in sequence"
+        ),
+        pytest.param(
+            f"{BROKEN}:Exaggerating",
+            SMALL,
+            ["the gateway agrees: packets dropped at any limit", "the gateway's own counters that are beyond"],
+            id="counts drops that were not",
+            marks=pytest.mark.deep,
+        ),
+        pytest.param(
+            f"{LINUX}:SmallOnly",
+            (*SMALL, "--set", "protocol=udp"),
+            [TRANSFER],
+            id="drops long datagrams",
+            marks=pytest.mark.deep,
+        ),
+        pytest.param(
+            f"{LINUX}:Scribbling",
+            (*SMALL, "--set", "protocol=udp"),
+            [TRANSFER],
+            id="changes long datagrams both ways alike",
+            marks=pytest.mark.deep,
+        ),
+    ],
+)
+def test_a_deceit_turns_its_own_check_red(
+    run: Run, gateway: str, arguments: tuple[str, ...], red: list[str]
+) -> None:
+    """And no other."""
+    finished = run("run", "port-exhaustion", *arguments, "--gateway", gateway, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert len(finished.failed) == len(red), finished.failed
+    assert all(words in claim for words, claim in zip(red, finished.failed, strict=True)), finished.failed
