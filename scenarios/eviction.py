@@ -10,15 +10,15 @@ Expectation   the idle ones go, although they are younger, and the busy ones sta
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from scenarios.shared.filling import QUICK_RELEASE, Filling
-from scenarios.shared.requirements import whole_pool
 from scenarios.shared.watched import Watched
 from testbed.api import (
     Asked,
+    Demand,
     Experiment,
     Of,
     Parameters,
@@ -26,6 +26,7 @@ from testbed.api import (
     Requirement,
     Scenario,
     Settings,
+    in_turn,
     room,
     set_limits,
 )
@@ -81,7 +82,6 @@ class Eviction(Scenario[EvictionParameters]):
     claim = "the least recently used connection is thrown out and its port reused"
     settings = {"ports": 16, "on_exhaustion": "evict-lru", "port_set_size": 2, **QUICK_RELEASE}
     requires = (
-        whole_pool(),
         Requirement(f"room for {FEWEST} connections, busy ones and idle ones", _too_few, Of.SETTINGS),
         Requirement("a NAT that throws the least recently used mapping out", _keeps_all, Of.GATEWAY),
     )
@@ -154,9 +154,11 @@ rejected it: {{ server }}.
         x.tell(busy=len(busy), idle=idle, gone=gone, seen=watched.seen, client=client, server=server)
 
     @classmethod
-    def complete(cls, parameters: EvictionParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in an idle timer that is longer than the run."""
-        return {"udp_timeout": (20 + parameters.busy + 2 * parameters.patience) / settings.time_scale}
+    def demand(cls, parameters: EvictionParameters, settings: Settings) -> Demand:
+        """Return a full pool and half as many newcomers, in turn, and one more of whom is watched."""
+        shares = in_turn(settings.capacity + settings.capacity // 2, parameters.clients)
+        lasts = 20 + parameters.busy + 2 * parameters.patience
+        return Demand((shares[0] + 1, *shares[1:]), (parameters.protocol,), lasts=lasts)
 
 
 def _check_ends(client: str, server: str, x: Experiment[EvictionParameters]) -> None:

@@ -21,12 +21,15 @@ from scenarios.shared.checks import (
     check_refused,
     check_refused_packets,
 )
-from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filled, Filling, outlasting
-from scenarios.shared.requirements import even_addresses, source_ports, translates_identifiers, whole_pool
+from scenarios.shared.filling import BACK_IN_TIME, QUICK_RELEASE, WINDOW, Filled, Filling, outlasting
+from scenarios.shared.requirements import even_addresses, source_ports, translates_identifiers
 from testbed.api import (
+    PROMISED,
     Counters,
+    Demand,
     Experiment,
     PatientParameters,
+    Return,
     Scenario,
     Settings,
     SubscriberParameters,
@@ -34,6 +37,7 @@ from testbed.api import (
     at_most,
     between,
     derived,
+    in_turn,
     room,
     settled,
 )
@@ -59,11 +63,11 @@ class PortExhaustion(Scenario[ExhaustionParameters]):
     claim = "a NAT has about 65,000 ports to one service on one server; then it is full"
     settings = {"ports": 256, "port_set_size": 32, **QUICK_RELEASE}
     requires = (
-        whole_pool(),
         even_addresses(),
         source_ports(lambda asked: asked.parameters.attempts),
         translates_identifiers("no pool can run out"),
     )
+    reckons_with = (*PROMISED, *BACK_IN_TIME, "hold_down_timeout", "hold_down_max")
     cached_flows = 0
     story = """
 {% set failed = first.first_failure %}
@@ -135,11 +139,20 @@ A second fill established {{ second.established|length|n }} connections.
 
     @classmethod
     def complete(cls, parameters: ExhaustionParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in the number of attempts, and idle timers that are longer than the fill and the echoes."""
+        """Fill in the number of attempts."""
         fits = room(settings, parameters.protocol, parameters.subscribers)
-        attempts = parameters.attempts or math.ceil(fits * 1.25)
-        idle = outlasting(attempts, settings, besides=6 + parameters.patience)
-        return {"attempts": attempts, "udp_timeout": idle, "icmp_timeout": idle}
+        return {"attempts": parameters.attempts or math.ceil(fits * 1.25)}
+
+    @classmethod
+    def demand(cls, parameters: ExhaustionParameters, settings: Settings) -> Demand:
+        """Return two fills by the same clients, in which connections are unused during the fill and the echoes."""
+        return Demand(
+            in_turn(parameters.attempts, parameters.subscribers),
+            (parameters.protocol,),
+            lasts=outlasting(parameters.attempts, besides=6 + parameters.patience),
+            fills=2,
+            returns=Return.SAME,
+        )
 
 
 def _in_order(settings: Settings) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -22,11 +22,20 @@ from scenarios.shared.requirements import (
     REFUSES_NONE,
     keeps_mappings,
     one_address,
-    ports_run_short,
     source_ports,
-    whole_pool,
 )
-from testbed.api import Endpoint, Experiment, PatientParameters, Scenario, Settings, Sighting, between, settled
+from testbed.api import (
+    Demand,
+    Endpoint,
+    Experiment,
+    PatientParameters,
+    Scenario,
+    Settings,
+    Sighting,
+    between,
+    in_turn,
+    settled,
+)
 
 
 class OverlapParameters(PatientParameters):
@@ -53,15 +62,9 @@ class PortOverlap(Scenario[OverlapParameters]):
         "hold_down_timeout": 0,
     }
     requires = (
-        whole_pool(),
         one_address("the question is about the ports of one address (the scenario address-pool has more)"),
         source_ports(lambda asked: _attempts(asked.parameters, asked.settings)),
         keeps_mappings(REFUSES_NONE),
-        ports_run_short(
-            lambda asked: (asked.parameters.protocol,),
-            lambda asked: asked.settings.capacity_of_address * asked.parameters.destinations,
-            "the question is about ports",
-        ),
     )
     cached_flows = 0
     story = """
@@ -131,11 +134,16 @@ Attempt {{ failed.number|n }} was the first to fail: {{ failed.outcome }}\
         )
 
     @classmethod
-    def complete(cls, parameters: OverlapParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in an idle timer that is longer than the fill and the echoes."""
-        # Refused datagrams widen the window only after a moment, and the echoes come after all attempts.
-        idle = outlasting(_attempts(parameters, settings), settings, besides=20 + 2 * parameters.patience)
-        return {"udp_timeout": idle}
+    def demand(cls, parameters: OverlapParameters, settings: Settings) -> Demand:
+        """Return the attempts to all services. Each service may have all ports."""
+        attempts = _attempts(parameters, settings)
+        return Demand(
+            in_turn(attempts, parameters.clients),
+            (parameters.protocol,),
+            # Refused datagrams widen the window only after a moment, and the echoes come after all attempts.
+            lasts=outlasting(attempts, besides=20 + 2 * parameters.patience),
+            fits=settings.capacity * parameters.destinations,
+        )
 
     @classmethod
     def open_sockets(cls, parameters: OverlapParameters, settings: Settings) -> int:

@@ -7,6 +7,7 @@ of c ports that are occupied for D seconds each serves c / D connections a secon
 from __future__ import annotations
 
 import collections
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +19,11 @@ from testbed.api import (
     SYN_TIMER_S,
     Asked,
     Behaviour,
+    Demand,
     Of,
     Refusal,
     Requirement,
+    Return,
     Settings,
     SubscriberParameters,
     room,
@@ -30,6 +33,8 @@ MOST_PER_SECOND = 800.0
 """Connections a second that every machine can open, so that only the NAT refuses."""
 MOST_SPREAD_S = 2.0
 """The most seconds between the earliest and the latest return of a port, where a rate is to be computed."""
+BUSY_S = 10.0
+"""Seconds for which a busy machine may keep a connection longer than it is used."""
 SMALL_POOL: dict[str, Any] = {
     **QUICK_RELEASE,
     "ports": 32,
@@ -108,6 +113,32 @@ class Pool:
 def pool_of(asked: Asked) -> Pool:
     """Return the pool of a run that is being decided."""
     return Pool.of(asked.declared, asked.settings, asked.parameters)
+
+
+def at_a_rate(parameters: RateParameters, settings: Settings, load: float, *, subscribers: int) -> Demand:
+    """Return what a NAT has to bear of connections by the clock, at `load` times what its pool can bear."""
+    share = load * settings.capacity / subscribers
+    most = min(settings.capacity, math.ceil(share) + 1)
+    lasts = parameters.holding + BUSY_S
+    return Demand((most,) * subscribers, lasts=lasts, returns=Return.SAME, each_s=share / parameters.holding)
+
+
+def even_blocks(*, share: float = 1.0) -> Requirement:
+    """Need blocks of ports, if the allocator gives them, as many for each subscriber that is behind one NAT.
+
+    `share` is the part of the subscribers that is behind it.
+    """
+
+    def unmet(asked: Asked) -> Refusal | None:
+        settings, subscribers = asked.settings, math.ceil(asked.parameters.subscribers * share)
+        blocks = settings.capacity // settings.port_set_size
+        if settings.port_allocation_type != "blocks" or (blocks >= subscribers and blocks % subscribers == 0):
+            return None
+        why = f"{blocks} blocks of ports cannot be the same number for each of {subscribers} subscribers"
+        way_out = "port_set_size=1, or port_allocation_type=random"
+        return Refusal("port_set_size", settings.port_set_size, why, way_out)
+
+    return Requirement("as many blocks for each subscriber, if ports are given in blocks", unmet, Of.SETTINGS)
 
 
 def ports_back_in_time() -> Requirement:
