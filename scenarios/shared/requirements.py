@@ -47,7 +47,8 @@ def even_addresses() -> Requirement:
         if asked.parameters.subscribers % addresses == 0:
             return None
         why = f"each keeps to one of external_addresses={addresses}"
-        return Refusal("clients", asked.parameters.clients, why, f"a multiple of {addresses}", kind="parameter")
+        way_out = f"clients={addresses}, or a multiple of it"
+        return Refusal("clients", asked.parameters.clients, why, way_out, kind="parameter")
 
     return Requirement("as many clients at each external address", unmet, Of.SETTINGS)
 
