@@ -17,16 +17,7 @@ from pydantic import Field
 
 from scenarios.shared.filling import BACK_IN_TIME
 from scenarios.shared.offers import offer
-from scenarios.shared.rates import (
-    SMALL_POOL,
-    Pool,
-    RateParameters,
-    at_a_rate,
-    even_blocks,
-    evenly,
-    ports_back_in_time,
-    rate_in_reach,
-)
+from scenarios.shared.rates import SMALL_POOL, Pool, RateParameters, at_a_rate, evenly, steady_pool
 from scenarios.shared.requirements import one_address, refuses_at_once
 from testbed.api import Attempt, Demand, Experiment, Scenario, Settings, between, unserved
 
@@ -63,9 +54,7 @@ class Churn(Scenario[ChurnParameters]):
     requires = (
         refuses_at_once("churn counts the clients that are refused at once"),
         one_address("the rate is computed for one pool of ports"),
-        ports_back_in_time(),
-        rate_in_reach(lambda _: max(LOADS)),
-        even_blocks(),
+        *steady_pool(lambda _: max(LOADS)),
     )
     reckons_with = BACK_IN_TIME
     story = """

@@ -27,8 +27,6 @@ from testbed.api import (
     Scenario,
     Settings,
     in_turn,
-    room,
-    set_limits,
 )
 
 FEWEST = 4
@@ -58,14 +56,10 @@ class EvictionParameters(Parameters):
 
 
 def _too_few(asked: Asked) -> Refusal | None:
-    settings, protocol = asked.settings, asked.parameters.protocol
-    fits = room(settings, protocol, asked.parameters.subscribers)
-    if fits >= FEWEST:
+    if (fits := asked.settings.capacity) >= FEWEST:
         return None
-    limits = set_limits(settings, protocol) if fits < settings.ports * len(settings.external_addresses) else []
-    key = limits[0] if limits else "ports"
     why = f"only {fits} connections fit, and the question needs {FEWEST}, busy ones and idle ones"
-    return Refusal(key, getattr(settings, key), why, "more ports, or a higher limit")
+    return Refusal("ports", asked.settings.ports, why, f"ports={FEWEST} or more")
 
 
 def _keeps_all(asked: Asked) -> Refusal | None:

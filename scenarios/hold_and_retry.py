@@ -20,16 +20,7 @@ from pydantic import Field
 from scenarios.shared.filling import BACK_IN_TIME
 from scenarios.shared.offers import Offer, offer
 from scenarios.shared.policies import holds_or_drops
-from scenarios.shared.rates import (
-    SMALL_POOL,
-    BurstParameters,
-    Pool,
-    at_a_rate,
-    even_blocks,
-    ports_back_in_time,
-    rate_in_reach,
-    short_waits,
-)
+from scenarios.shared.rates import SMALL_POOL, BurstParameters, Pool, at_a_rate, short_waits, steady_pool
 from scenarios.shared.requirements import one_address
 from testbed.api import (
     HELD_S,
@@ -71,10 +62,8 @@ class HoldAndRetry(Scenario[HoldParameters]):
     requires = (
         one_address("the rate is computed for one pool of ports"),
         holds_or_drops("these two are compared"),
-        ports_back_in_time(),
-        rate_in_reach(lambda asked: asked.parameters.load),
+        *steady_pool(lambda asked: asked.parameters.load, share=1 / len(HOMES)),
         short_waits(spare=SPARE_S),
-        even_blocks(share=1 / len(HOMES)),
     )
     reckons_with = BACK_IN_TIME
     story = """

@@ -20,24 +20,9 @@ from scenarios.shared.checks import check_endpoints, check_refused
 from scenarios.shared.filling import outlasting
 from scenarios.shared.models.curve import Prediction, first_refusal, rows
 from scenarios.shared.models.source_ports import read
-from scenarios.shared.requirements import (
-    decides_at_once,
-    one_address,
-    source_ports,
-)
+from scenarios.shared.requirements import decides_at_once, one_address, source_ports
 from scenarios.shared.volley import Volley
-from testbed.api import (
-    DROPPED,
-    FIRST_PORT,
-    Demand,
-    Experiment,
-    PatientParameters,
-    Scenario,
-    Settings,
-    between,
-    derived,
-    in_turn,
-)
+from testbed.api import DROPPED, FIRST_PORT, Experiment, PatientParameters, Scenario, Settings, between, derived
 
 
 class CurveParameters(PatientParameters):
@@ -154,10 +139,9 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
         return {"attempts": parameters.attempts or math.ceil(settings.capacity * 1.1)}
 
     @classmethod
-    def demand(cls, parameters: CurveParameters, settings: Settings) -> Demand:
-        """Return the datagrams, which clients send in turn."""
-        lasts = outlasting(parameters.attempts, besides=10 + 2 * parameters.patience)
-        return Demand(in_turn(parameters.attempts, parameters.clients), ("udp",), lasts=lasts)
+    def lasts(cls, parameters: CurveParameters, settings: Settings) -> float:
+        """Return a time that is longer than the run."""
+        return outlasting(parameters.attempts, besides=10 + 2 * parameters.patience)
 
 
 def _check_own_ports(kept: list[bool], x: Experiment[CurveParameters]) -> None:

@@ -26,10 +26,8 @@ from scenarios.shared.requirements import even_addresses, source_ports, translat
 from testbed.api import (
     PROMISED,
     Counters,
-    Demand,
     Experiment,
     PatientParameters,
-    Return,
     Scenario,
     Settings,
     SubscriberParameters,
@@ -37,7 +35,6 @@ from testbed.api import (
     at_most,
     between,
     derived,
-    in_turn,
     room,
     settled,
 )
@@ -114,7 +111,6 @@ A second fill established {{ second.established|length|n }} connections.
         check_endpoints(filling.seen(first), distinct, x)
         echoed = _use(filling, attempts - kept, x)
         _check_kept(first, echoed, x)
-
         drained = filling.drain(first)
         if drained.is_known:
             x.check(
@@ -144,15 +140,9 @@ A second fill established {{ second.established|length|n }} connections.
         return {"attempts": parameters.attempts or math.ceil(fits * 1.25)}
 
     @classmethod
-    def demand(cls, parameters: ExhaustionParameters, settings: Settings) -> Demand:
-        """Return two fills by the same clients, in which connections are unused during the fill and the echoes."""
-        return Demand(
-            in_turn(parameters.attempts, parameters.subscribers),
-            (parameters.protocol,),
-            lasts=outlasting(parameters.attempts, besides=6 + parameters.patience),
-            fills=2,
-            returns=Return.SAME,
-        )
+    def lasts(cls, parameters: ExhaustionParameters, settings: Settings) -> float:
+        """Return a time that is longer than the fill and the echoes."""
+        return outlasting(parameters.attempts, besides=6 + parameters.patience)
 
 
 def _in_order(settings: Settings) -> int:

@@ -12,18 +12,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_refused, check_refused_packets
 from scenarios.shared.filling import WINDOW, Filling, outlasting
-from scenarios.shared.requirements import (
-    REFUSES_NONE,
-    keeps_mappings,
-    one_address,
-    source_ports,
-)
+from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, one_address, source_ports
 from testbed.api import (
     Demand,
     Endpoint,
@@ -33,7 +29,6 @@ from testbed.api import (
     Settings,
     Sighting,
     between,
-    in_turn,
     settled,
 )
 
@@ -135,15 +130,13 @@ Attempt {{ failed.number|n }} was the first to fail: {{ failed.outcome }}\
 
     @classmethod
     def demand(cls, parameters: OverlapParameters, settings: Settings) -> Demand:
-        """Return the attempts to all services. Each service may have all ports."""
-        attempts = _attempts(parameters, settings)
-        return Demand(
-            in_turn(attempts, parameters.clients),
-            (parameters.protocol,),
-            # Refused datagrams widen the window only after a moment, and the echoes come after all attempts.
-            lasts=outlasting(attempts, besides=20 + 2 * parameters.patience),
-            fits=settings.capacity * parameters.destinations,
-        )
+        """Return the attempts to all services, each of which may have all ports."""
+        return replace(super().demand(parameters, settings), fits=settings.capacity * parameters.destinations)
+
+    @classmethod
+    def lasts(cls, parameters: OverlapParameters, settings: Settings) -> float:
+        """Return a time that is longer than the fill, with refused datagrams last, and the echoes."""
+        return outlasting(_attempts(parameters, settings), besides=20 + 2 * parameters.patience)
 
     @classmethod
     def open_sockets(cls, parameters: OverlapParameters, settings: Settings) -> int:

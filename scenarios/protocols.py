@@ -16,12 +16,7 @@ from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_established, check_refused
 from scenarios.shared.filling import Filled, Filling, outlasting
-from scenarios.shared.requirements import (
-    REFUSES_NONE,
-    keeps_mappings,
-    one_address,
-    source_ports_of_one,
-)
+from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, one_address, source_ports_of_one
 from testbed.api import (
     DROPPED,
     Counters,

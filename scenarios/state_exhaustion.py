@@ -24,7 +24,6 @@ from scenarios.shared.linux_table import Flood, fillable
 from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings
 from testbed.api import (
     MOST_PORTS,
-    Demand,
     Experiment,
     PatientParameters,
     Scenario,
@@ -32,7 +31,6 @@ from testbed.api import (
     at_least,
     between,
     derived,
-    in_turn,
     room,
     settled,
 )
@@ -111,11 +109,10 @@ port. The client alone cannot tell the two apart.
         return {"attempts": parameters.attempts or math.ceil(fits * 1.25)}
 
     @classmethod
-    def demand(cls, parameters: StateParameters, settings: Settings) -> Demand:
-        """Return the attempts, which clients make in turn."""
+    def lasts(cls, parameters: StateParameters, settings: Settings) -> float:
+        """Return a time that is longer than the run."""
         fill = outlasting(parameters.attempts, besides=8 + 2 * parameters.patience)
-        lasts = LONGER_THAN_ANY_FLOOD_S if settings.limit_sessions is None else fill
-        return Demand(in_turn(parameters.attempts, parameters.clients), (parameters.protocol,), lasts=lasts)
+        return LONGER_THAN_ANY_FLOOD_S if settings.limit_sessions is None else fill
 
 
 def _fill(filling: Filling, x: Experiment[StateParameters]) -> None:

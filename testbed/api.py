@@ -16,7 +16,7 @@ from testbed.experiment.expectations import at_least, at_most, between
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.lab import PORT, Lab
 from testbed.experiment.parameters import Parameters, PatientParameters, SubscriberParameters, derived
-from testbed.experiment.promise import PROMISED, Promise, room, set_limits, unserved
+from testbed.experiment.promise import PROMISED, Promise, room, unserved
 from testbed.experiment.requirements import Asked, Of, Refusal, Requirement
 from testbed.experiment.scenario import Scenario
 from testbed.sandbox.linux import network_of
@@ -78,7 +78,6 @@ __all__ = [
     "in_turn",
     "network_of",
     "room",
-    "set_limits",
     "settled",
     "unserved",
 ]

@@ -123,7 +123,12 @@ def at_a_rate(parameters: RateParameters, settings: Settings, load: float, *, su
     return Demand((most,) * subscribers, lasts=lasts, returns=Return.SAME, each_s=share / parameters.holding)
 
 
-def even_blocks(*, share: float = 1.0) -> Requirement:
+def steady_pool(load: Callable[[Asked], float], *, share: float = 1.0) -> tuple[Requirement, ...]:
+    """Need a pool whose rate is known and can be offered `load` times. `share` of the subscribers use it."""
+    return ports_back_in_time(), rate_in_reach(load), even_blocks(share)
+
+
+def even_blocks(share: float) -> Requirement:
     """Need blocks of ports, if the allocator gives them, as many for each subscriber that is behind one NAT.
 
     `share` is the part of the subscribers that is behind it.

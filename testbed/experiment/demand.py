@@ -6,7 +6,7 @@ It is what the NAT's limits and timers have to bear, unless the scenario reckons
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 class Return(enum.Enum):
@@ -30,9 +30,7 @@ class Demand:
     """Seconds for which a connection may stay unused, and has to live. None: the question has no such time."""
     fits: int | None = None
     """The number for which there are ports, if it is not that of the pool."""
-    fills: int = 1
-    """How many times all this is tried."""
-    returns: Return = field(default=Return.NEVER)
+    returns: Return = Return.NEVER
     waiting: int | None = None
     """Packets that wait for a port at once, where the NAT holds them. None: as many as there is no room for."""
     each_s: float | None = None
@@ -42,6 +40,11 @@ class Demand:
     def attempts(self) -> int:
         """The connections that all subscribers try, of each protocol."""
         return sum(self.shares)
+
+    @property
+    def fills(self) -> int:
+        """How many times all this is tried."""
+        return 1 if self.returns is Return.NEVER else 2
 
     @property
     def of_one(self) -> int:

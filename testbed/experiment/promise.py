@@ -103,9 +103,3 @@ def _found(behaviour: Behaviour, settings: Settings, capacity: int) -> int:
         addresses = 1
     # In the worst case all hosts have the same external address.
     return capacity if certain else math.floor(capacity / addresses * FOUND_SHARE)
-
-
-def set_limits(settings: Settings, protocol: str) -> list[str]:
-    """Return the keys of the limits that are set for a protocol."""
-    keys = (*LIMITED_BY, "port_quota", f"port_quota_{protocol}")
-    return [key for key in keys if getattr(settings, key) is not None]

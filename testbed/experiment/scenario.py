@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
-from controller.settings import Settings
-from testbed.experiment.demand import MODEST, Demand, in_turn
+from controller.settings import MARKS, Bites, Settings
+from testbed.experiment.demand import MODEST, Demand, Return, in_turn
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.requirements import Requirement
 from topologies.gateways.base import Restriction
@@ -93,8 +93,15 @@ class Scenario(ABC, Generic[P]):
         attempts = cls.open_sockets(parameters, settings)
         if not attempts:
             return MODEST
-        protocol = getattr(parameters, "protocol", "tcp")
-        return Demand(in_turn(attempts, parameters.subscribers), (protocol,))
+        protocols, lasts = (getattr(parameters, "protocol", "tcp"),), cls.lasts(parameters, settings)
+        comes_back = any(MARKS.get(key) is Bites.RETURN for key in cls.reckons_with)
+        returns = Return.SAME if comes_back else Return.NEVER
+        return Demand(in_turn(attempts, parameters.subscribers), protocols, lasts=lasts, returns=returns)
+
+    @classmethod
+    def lasts(cls, parameters: P, settings: Settings) -> float | None:
+        """Return the seconds for which a connection may stay unused, and has to live; None if it is not known."""
+        return None
 
     @classmethod
     def defaults(cls, restrictions: Iterable[Restriction]) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def _blamed(
             "the scenario sets": cls.settings,
             "the profile sets": PROFILES.get(choices.profile, {}),
             "the gateway sets": load("gateway", gateway).settings,
+            "the topology sets": load("topology", choices.topology or cls.topology).settings,
         }
         return next((owner for owner, values in owners.items() if key in values), "the default is")
 

@@ -34,7 +34,14 @@ OWN: dict[str, tuple[Any, ...]] = {
     "outside_mtu": (576, 1200, 1500),
 }
 """The values of keys whose type does not tell them."""
-SLOW = ("tcp_syn_retries", "measured", "strangers", "time_scale", "holding", "rounds", "busy")
+SIZES: dict[str, dict[str, Any]] = {
+    "client-exhaustion": {"clients": 3, "client_ports": 4},
+    "state-exhaustion": {"limit_sessions": 6},
+    "switch-table-full": {"flow_limit": 6, "strangers": 2, "beyond": 3},
+    "two-nats": {"ports": 22, "home_ports": 16},
+}
+"""Sizes at which scenarios with more parameters than the others make sense."""
+SLOW = ("tcp_syn_retries", "measured", "time_scale", "holding", "rounds", "busy")
 """The keys that would make a small run long."""
 
 
@@ -79,13 +86,18 @@ def chosen(pick: Pick, *, small: bool = False) -> Chosen:
     fields = {**Settings.model_fields, **load("scenario", scenario).Parameters.model_fields}
     values: dict[str, Any] = {}
     if small:
-        values = {"ports": pick([5, 8, 16, 22]), "clients": pick([2, 3, 4, 8]), "patience": 2}
-        values = {key: value for key, value in values.items() if key in fields}
-    for _ in range(pick([0, 1, 1, 2, 2, 3])):
+        sizes = {
+            "ports": pick([8, 16, 22]),
+            "clients": pick([2, 3, 4, 8]),
+            "patience": 2,
+            **SIZES.get(scenario, {}),
+        }
+        values = {key: value for key, value in sizes.items() if key in fields}
+    for _ in range(pick([0, 1, 1, 2, 2] if small else [0, 1, 1, 2, 2, 3])):
         key = pick(sorted(fields.keys() - set(SLOW if small else ())))
         if possible := list(_values(key, fields[key], small=small)):
             values[key] = pick(possible)
-    network = pick([None, None, None, None, None, *sorted(ours("topology"))])
+    network = pick([None] * (20 if small else 5) + sorted(ours("topology")))
     if network == "campus":
         values.setdefault("clients", 8)
     profile = pick(["plain", "plain", "plain", *sorted(PROFILES)])
