@@ -51,7 +51,7 @@ def _no_room(asked: Asked) -> Refusal | None:
     if limit is None or strangers < limit:
         return None
     why = f"with flow_limit={limit} no rule of the NAT would fit"
-    return Refusal("strangers", strangers, why, "fewer strangers", kind="parameter")
+    return Refusal("strangers", strangers, why, f"flow_limit={strangers + 1} or more", kind="parameter")
 
 
 class SwitchTableFull(Scenario[TableParameters]):

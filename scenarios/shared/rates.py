@@ -140,7 +140,7 @@ def even_blocks(share: float) -> Requirement:
         if settings.port_allocation_type != "blocks" or (blocks >= subscribers and blocks % subscribers == 0):
             return None
         why = f"{blocks} blocks of ports cannot be the same number for each of {subscribers} subscribers"
-        way_out = "port_set_size=1, or port_allocation_type=random"
+        way_out = f"port_allocation_type=random, or clients that share {blocks} evenly"
         return Refusal("port_set_size", settings.port_set_size, why, way_out)
 
     return Requirement("as many blocks for each subscriber, if ports are given in blocks", unmet, Of.SETTINGS)

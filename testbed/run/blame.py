@@ -24,14 +24,15 @@ Decide = Callable[[Chosen], object]
 
 
 def fewest(chosen: Chosen, error: ConfigurationError, decide: Decide) -> tuple[Chosen, ConfigurationError]:
-    """Return a smallest part of what was chosen for which `decide` raises ConfigurationError, and that error."""
-    kept = dict(chosen)
+    """Return a smallest part of what was chosen with which the same keys are refused, and the error of that."""
+    kept, keys = dict(chosen), _keys(error)
     for name in chosen:
         fewer = {key: value for key, value in kept.items() if key != name}
         try:
             decide(fewer)
         except ConfigurationError as raised:
-            kept, error = fewer, raised
+            if _keys(raised) == keys:
+                kept, error = fewer, raised
     return kept, error
 
 

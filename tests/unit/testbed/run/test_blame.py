@@ -21,16 +21,17 @@ def refusal(scenario: str, *sets: str, gateway: str = "openflow", **choices: Any
 
 
 def test_the_fewest_choices_that_are_refused_are_found() -> None:
-    """Each of them alone is possible, and the others have no part in it."""
+    """The others have no part in it, though without them something else may be refused."""
 
     def decide(chosen: Mapping[str, Any]) -> None:
         if {"b", "d"} <= chosen.keys():
-            raise ConfigurationError(f"of {len(chosen)}")
+            raise ConfigurationError(f"setting x=1 is not possible: of {len(chosen)}")
+        raise ConfigurationError("setting y=1 is not possible: of another reason")
 
-    guilty, error = fewest(dict.fromkeys("abcde"), ConfigurationError("of 5"), decide)
+    guilty, error = fewest(dict.fromkeys("abcde"), ConfigurationError("setting x=1 is not possible: of 5"), decide)
 
     assert [*guilty] == ["b", "d"]
-    assert str(error) == "of 2"
+    assert str(error) == "setting x=1 is not possible: of 2"
 
 
 @pytest.mark.parametrize(
