@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import Field
 
 from scenarios.shared.filling import QUICK_RELEASE, Filling
+from scenarios.shared.requirements import one_address
 from scenarios.shared.watched import Watched
 from testbed.api import (
     Asked,
@@ -76,6 +77,7 @@ class Eviction(Scenario[EvictionParameters]):
     claim = "the least recently used connection is thrown out and its port reused"
     settings = {"ports": 16, "on_exhaustion": "evict-lru", "port_set_size": 2, **QUICK_RELEASE}
     requires = (
+        one_address("for a newcomer a mapping goes at the newcomer's own address"),
         Requirement(f"room for {FEWEST} connections, busy ones and idle ones", _too_few, Of.SETTINGS),
         Requirement("a NAT that throws the least recently used mapping out", _keeps_all, Of.GATEWAY),
     )

@@ -32,6 +32,7 @@ def checks(counters: dict[str, int | None]) -> list[tuple[str, bool]]:
         ("switch-table-full", "flow_limit=null", "take a flow_limit below 256"),
         ("switch-table-full", "flow_limit=16", "the default is strangers=16: .* take flow_limit=17 or more"),
         ("switch-table-full", "on_exhaustion=evict-lru", "take on_exhaustion=drop, icmp, reset or hold"),
+        ("eviction", "external_addresses=2", "take external_addresses=1"),
         ("eviction", "ports=3", "ports=3 is not possible with eviction: only 3 connections fit"),
         ("eviction", "limit_port_mappings=2", "limit_port_mappings=2 is not possible with eviction"),
     ],
