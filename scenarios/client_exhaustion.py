@@ -150,7 +150,8 @@ other hosts behind the same NAT are refused as well.
     def demand(cls, parameters: ClientParameters, settings: Settings) -> Demand:
         """Return the shares of alice, of bob, who takes what is left and one more, and of carol."""
         shares = (parameters.client_ports, settings.capacity - parameters.client_ports + 1, 1)
-        return Demand(shares, lasts=outlasting(settings.capacity, besides=30 + parameters.patience))
+        lasts = outlasting(settings.capacity, besides=30 + parameters.patience)
+        return Demand(shares, lasts=lasts, in_turn=False)
 
     @classmethod
     def open_sockets(cls, parameters: ClientParameters, settings: Settings) -> int:

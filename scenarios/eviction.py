@@ -154,7 +154,7 @@ rejected it: {{ server }}.
         """Return a full pool and half as many newcomers, in turn, and one more of whom is watched."""
         shares = in_turn(settings.capacity + settings.capacity // 2, parameters.clients)
         lasts = 20 + parameters.busy + 2 * parameters.patience
-        return Demand((shares[0] + 1, *shares[1:]), (parameters.protocol,), lasts=lasts)
+        return Demand((shares[0] + 1, *shares[1:]), (parameters.protocol,), lasts=lasts, in_turn=False)
 
 
 def _check_ends(client: str, server: str, x: Experiment[EvictionParameters]) -> None:

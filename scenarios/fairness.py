@@ -106,7 +106,7 @@ Try the same with --set port_quota={{ [settings.capacity // rows|length, 1]|max 
     def demand(cls, parameters: FairnessParameters, settings: Settings) -> Demand:
         """Return the shares of the greedy client and of the modest ones."""
         shares = (settings.capacity, *[parameters.modest] * (parameters.clients - 1))
-        return Demand(shares, (parameters.protocol,), lasts=20 + 4 * parameters.patience)
+        return Demand(shares, (parameters.protocol,), lasts=20 + 4 * parameters.patience, in_turn=False)
 
 
 def allotted(asked: Sequence[int], ports: int, quota: int | None) -> list[int]:

@@ -22,6 +22,7 @@ from scenarios.shared.checks import (
     check_refused_packets,
 )
 from scenarios.shared.filling import BACK_IN_TIME, QUICK_RELEASE, WINDOW, Filled, Filling, outlasting
+from scenarios.shared.policies import each_newcomer_evicts
 from scenarios.shared.requirements import even_addresses, source_ports, translates_identifiers
 from testbed.api import (
     PROMISED,
@@ -39,10 +40,8 @@ from testbed.api import (
     settled,
 )
 
-EVICTIONS = 64
-"""Attempts under way at once, each of which waits until its port has rested."""
-CACHED_PACKETS = 4
-"""Packets of a connection for which the switch's cache may still have the rules of its port's last owner."""
+EVICTIONS, CACHED_PACKETS = 64, 4
+"""Attempts under way that wait for a port to rest; packets that may still meet the rules of a port's last owner."""
 KEPT = "RFC 6888 REQ-11D, RFC 4787 REQ-5: existing mappings are kept; or on_exhaustion=evict-lru"
 
 
@@ -63,6 +62,7 @@ class PortExhaustion(Scenario[ExhaustionParameters]):
         even_addresses(),
         source_ports(lambda asked: asked.parameters.attempts),
         translates_identifiers("no pool can run out"),
+        each_newcomer_evicts(),
     )
     reckons_with = (*PROMISED, *BACK_IN_TIME, "hold_down_timeout", "hold_down_max")
     cached_flows = 0

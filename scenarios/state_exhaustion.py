@@ -21,7 +21,7 @@ from scenarios.shared.checks import check_carrying, check_refused
 from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filling, outlasting
 from scenarios.shared.full_table import check_dropped_for, runs_short_first
 from scenarios.shared.linux_table import Flood, fillable
-from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings
+from scenarios.shared.requirements import REFUSES_NONE, even_addresses, keeps_mappings
 from testbed.api import (
     MOST_PORTS,
     Experiment,
@@ -58,6 +58,7 @@ class StateExhaustion(Scenario[StateParameters]):
     claim = "the connection-state table fills long before the ports do"
     settings = {"ports": 256, "limit_sessions": 64, "port_set_size": 32, **QUICK_RELEASE}
     requires = (
+        even_addresses(),
         runs_short_first("limit_sessions", or_null=True),
         keeps_mappings(REFUSES_NONE),
         fillable(),

@@ -18,7 +18,7 @@ from scenarios.shared.checks import check_carrying, check_refused
 from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filling
 from scenarios.shared.full_table import check_dropped_for, runs_short_first
 from scenarios.shared.other_application import OtherApplication
-from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings
+from scenarios.shared.requirements import REFUSES_NONE, even_addresses, keeps_mappings
 from testbed.api import (
     Asked,
     Demand,
@@ -61,6 +61,7 @@ class SwitchTableFull(Scenario[TableParameters]):
     claim = "the connection-state table fills long before the ports do"
     settings = {"ports": 256, "flow_limit": 64, **QUICK_RELEASE}
     requires = (
+        even_addresses(),
         runs_short_first("flow_limit"),
         keeps_mappings(REFUSES_NONE),
         Requirement("fewer strangers' rules than flow_limit", _no_room, Of.SETTINGS),

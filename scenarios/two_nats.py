@@ -17,7 +17,7 @@ from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_established, check_refused
 from scenarios.shared.filling import QUICK_RELEASE, Filled, Filling
-from scenarios.shared.requirements import keeps_mappings
+from scenarios.shared.requirements import keeps_mappings, one_address
 from testbed.api import (
     Asked,
     Demand,
@@ -62,6 +62,7 @@ class TwoNats(Scenario[TwoNatsParameters]):
     gateways = (CARRIER, *HOMES)
     settings = {"ports": 22, "port_set_size": 4, **QUICK_RELEASE}
     requires = (
+        one_address("one home could not use the ports of another address"),
         keeps_mappings("the question is which NAT refuses (eviction is a scenario of its own)"),
         Requirement("a carrier with more ports than one home, and fewer than both", _unfit_carrier, Of.SETTINGS),
     )
@@ -116,7 +117,8 @@ neighbour. (The sender of an ICMP error shows which NAT refused.)
         """Return the shares of both homes, in each of which as many clients may be subscribers as it has."""
         beyond, clients = parameters.beyond, parameters.clients // len(HOMES)
         homes = (parameters.home_ports + beyond, settings.capacity - parameters.home_ports + beyond)
-        return Demand((*homes, *[1] * (clients - 1)), (parameters.protocol,), lasts=12 + 3 * parameters.patience)
+        shares, lasts = (*homes, *[1] * (clients - 1)), 12 + 3 * parameters.patience
+        return Demand(shares, (parameters.protocol,), lasts=lasts, in_turn=False)
 
     @classmethod
     def of_each_gateway(cls, parameters: TwoNatsParameters) -> dict[str, dict[str, Any]]:

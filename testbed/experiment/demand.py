@@ -30,6 +30,8 @@ class Demand:
     """Seconds for which a connection may stay unused, and has to live. None: the question has no such time."""
     fits: int | None = None
     """The number for which there are ports, if it is not that of the pool."""
+    in_turn: bool = True
+    """Whether subscribers take turns at their attempts, so that all of them get on alike."""
     returns: Return = Return.NEVER
     waiting: int | None = None
     """Packets that wait for a port at once, where the NAT holds them. None: as many as there is no room for."""

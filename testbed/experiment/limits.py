@@ -7,6 +7,7 @@ refused, but only where the setting could bite at the size of the question (`Dem
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -55,6 +56,12 @@ class Load:
     @property
     def _shortages(self) -> tuple[Entry[Exhaustion], Entry[Exhaustion]]:
         return self.behaviour.ports_exhausted, self.behaviour.state_exhausted
+
+    @property
+    def one_takes_all(self) -> bool:
+        """Whether the first subscriber alone takes every port before any other comes."""
+        one = dataclasses.replace(self.demand, shares=self.demand.shares[:1])
+        return min(one.attempts, room(self.settings, one.protocols[0], 1)) >= self.settings.capacity
 
     @property
     def tries(self) -> int:
@@ -141,13 +148,16 @@ def _blocks_suffice(load: Load) -> bool:
     settings, size, addresses = load.settings, load.settings.port_set_size, len(load.settings.external_addresses)
     suffixes = ("", *(f"_{each}" for each in load.demand.protocols))
     quotas = [getattr(settings, f"port_quota{suffix}") for suffix in suffixes]
-    quota = min((each for each in quotas if each is not None), default=load.fits)
-    shares = [min(share, quota) for share in load.demand.shares if share]
+    most = min([settings.capacity_of_address, *(each for each in quotas if each is not None)])
+    shares = [min(share, most) for share in load.demand.shares if share]
     blocks, together = settings.capacity_of_address // size, math.ceil(len(shares) / addresses)
     wanted = sum(math.ceil(share / size) for share in shares)
     all_fit = wanted <= blocks * addresses and together * math.ceil(max(shares) / size) <= blocks
-    all_filled = min(shares) >= size * math.ceil(blocks / together) or shares[0] >= settings.capacity
-    return all_fit or all_filled
+    are_even = load.demand.in_turn and max(shares) - min(shares) <= 1
+    if load.evicts and not are_even:
+        return False  # for a newcomer one of its own subscriber's has to go
+    all_filled = are_even and min(shares) >= size * math.ceil(blocks / together)
+    return all_fit or all_filled or all(share % size == 0 for share in shares) or load.one_takes_all
 
 
 def _waiting(key: str, load: Load) -> Bite | None:
