@@ -41,7 +41,7 @@ from testbed.api import (
 )
 
 EVICTIONS, CACHED_PACKETS = 64, 4
-"""Attempts under way that wait for a port to rest; packets that may still meet the rules of a port's last owner."""
+"""Attempts under way that wait for a port to rest; packets that may meet the rules of a port's last owner."""
 KEPT = "RFC 6888 REQ-11D, RFC 4787 REQ-5: existing mappings are kept; or on_exhaustion=evict-lru"
 
 
