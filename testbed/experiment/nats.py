@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from controller.settings import MARKS, Bites, ConfigurationError, Settings
-from testbed.experiment.demand import Demand
+from testbed.experiment.demand import MODEST, Demand
 from testbed.experiment.limits import Load, bites
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.requirements import Refusal
@@ -56,7 +56,7 @@ def require_bearable(
     for load in loads.values():
         for refusal in bites(load, reckoned=reckoned):
             raise ConfigurationError(refusal.sentence(scenario.name))
-    for name in fronts:
+    for name in fronts if demand is not MODEST else ():
         _require_room(scenario, name, loads[name], loads[under_test])
 
 
@@ -65,8 +65,12 @@ def _own(scenario: type[Scenario[Any]], settings: Settings) -> Collection[str]:
     return {
         key
         for key, value in scenario.settings.items()
-        if key in MARKS and MARKS[key] is not Bites.BLOCKS and getattr(settings, key) == value
+        if key in MARKS and MARKS[key] is not Bites.BLOCKS and _written(getattr(settings, key)) == _written(value)
     }
+
+
+def _written(value: Any) -> Any:
+    return [*map(str, value)] if isinstance(value, list) else value
 
 
 def _fronts(topology: Topology, under_test: str) -> list[str]:
