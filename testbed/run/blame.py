@@ -16,6 +16,7 @@ from controller.settings import ConfigurationError
 BLAMED = re.compile(r"(?:[a-z]+ )?(\w+)=(.*?) is not possible(?: with [^:]*)?: (.*)", re.DOTALL)
 """A sentence that refuses a value: its key, the value, and the reason with the way out."""
 ANOTHER_GATEWAY = "another --gateway"
+QUOTES = "'"
 NAMES = ("profile", "topology", "gateway")
 """The choices that are names. Every other is a key with a value."""
 
@@ -67,9 +68,8 @@ def _restated(line: str, scenario: str, guilty: Chosen, origin: Callable[[str], 
         way_out = ANOTHER_GATEWAY
     way_out = way_out or f"another value of {next(iter(guilty))}"
     verb = "is" if len(guilty) == 1 else "are"
-    return (
-        f"{subject} {verb} not possible with {scenario}, where {origin(key)} {key}={value}: {why}; take {way_out}"
-    )
+    conflict = f"{scenario}, where {origin(key)} {key}={value.strip(QUOTES)}"
+    return f"{subject} {verb} not possible with {conflict}: {why}; take {way_out}"
 
 
 def shown(value: Any) -> str:
