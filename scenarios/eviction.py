@@ -63,6 +63,13 @@ def _too_few(asked: Asked) -> Refusal | None:
     return Refusal("ports", asked.settings.ports, why, f"ports={FEWEST} or more")
 
 
+def _apart(asked: Asked) -> Refusal | None:
+    if asked.settings.port_overlapping != "endpoint":
+        return None
+    why = "the connection that is watched, to another port of the server, would be in nobody's way"
+    return Refusal("port_overlapping", "endpoint", why, "port_overlapping=off or address")
+
+
 def _keeps_all(asked: Asked) -> Refusal | None:
     if asked.declared.ports_exhausted.value.evicts == "lru":
         return None
@@ -75,9 +82,10 @@ class Eviction(Scenario[EvictionParameters]):
 
     name = "eviction"
     claim = "the least recently used connection is thrown out and its port reused"
-    settings = {"ports": 16, "on_exhaustion": "evict-lru", "port_set_size": 2, **QUICK_RELEASE}
+    settings = {"ports": 16, "on_exhaustion": "evict-lru", "port_overlapping": "off", **QUICK_RELEASE}
     requires = (
         one_address("for a newcomer a mapping goes at the newcomer's own address"),
+        Requirement("connections to one server that want the same ports", _apart, Of.SETTINGS),
         Requirement(f"room for {FEWEST} connections, busy ones and idle ones", _too_few, Of.SETTINGS),
         Requirement("a NAT that throws the least recently used mapping out", _keeps_all, Of.GATEWAY),
     )

@@ -39,6 +39,8 @@ SOCKETS = 8
 """Where ports may be the same by chance, this number of a peer's sockets show how its NAT maps."""
 OVERLAPPING_PORTS = 2 * SOCKETS
 """The fewest ports there: all sockets then find the same by chance less often than once in 100,000 runs."""
+RANDOM = ("random", "preserving", "linux-like")
+"""The allocators that draw a port for each mapping, if they cannot keep the source port."""
 NAMES = ("alice", "bob")
 
 
@@ -67,6 +69,14 @@ def by_chance(behaviour: Behaviour) -> bool:
     return behaviour.mapping.value != "eim" and behaviour.overlapping.value != "off"
 
 
+def _same_in_order(asked: Asked) -> Refusal | None:
+    allocator = asked.settings.port_allocation_type
+    if not by_chance(asked.declared) or allocator in RANDOM:
+        return None
+    why = "where ports overlap, it may give the same port toward each destination, as if they did not matter"
+    return Refusal("port_allocation_type", allocator, why, f"port_allocation_type={' or '.join(RANDOM)}")
+
+
 def _few_ports(asked: Asked) -> Refusal | None:
     ports, needed = asked.settings.ports, OVERLAPPING_PORTS if by_chance(asked.declared) else PORTS
     if ports >= needed:
@@ -85,7 +95,10 @@ class HolePunching(Scenario[PunchingParameters]):
     topology = "two-homes"
     gateways = ("gateway-a", "gateway-b")
     settings = {"hold_down_timeout": 0}
-    requires = (Requirement("ports enough for one peer", _few_ports, Of.GATEWAY),)
+    requires = (
+        Requirement("ports enough for one peer", _few_ports, Of.GATEWAY),
+        Requirement("where ports overlap, ports that are drawn for each destination", _same_in_order, Of.GATEWAY),
+    )
     story = """
 {% set alice, bob = peers %}
 {{ alice.name }} and {{ bob.name }} are each behind a NAT ({{ mapping }}, {{ filtering }}). A server sends \
