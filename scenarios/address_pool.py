@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -22,12 +22,10 @@ from scenarios.shared.requirements import (
     client_for_each_address,
     finds_every_port,
     keeps_mappings,
-    ports_run_short,
     several_addresses,
     source_ports_of_one,
-    whole_pool,
 )
-from testbed.api import Experiment, PatientParameters, Scenario, Settings, between, settled
+from testbed.api import Demand, Experiment, PatientParameters, Scenario, Settings, between, settled
 
 TOO_MANY = 1.25
 """The factor by which connections exceed the ports."""
@@ -54,17 +52,10 @@ class AddressPool(Scenario[PoolParameters]):
     claim = "more addresses, more ports"
     settings = {"ports": 16, "external_addresses": 4, "port_set_size": 4, "hold_down_timeout": 0}
     requires = (
-        whole_pool(),
         several_addresses("one is compared with several"),
         client_for_each_address(),
         source_ports_of_one(lambda asked: _wanted(asked.settings)[0], "fewer ports, or fewer external_addresses"),
         keeps_mappings(REFUSES_NONE),
-        ports_run_short(
-            lambda asked: (asked.parameters.protocol,),
-            lambda asked: asked.settings.capacity,
-            "one client may have to take all ports",
-            clients=1,
-        ),
         finds_every_port("here every port counts"),
     )
     story = """
@@ -126,16 +117,17 @@ Nothing was left for {{ starved|join(", ") }}{{ ", whose addresses others had us
         x.tell(pooling=pooling.value, heavy=heavy, given=given, everyone=everyone, used=used, served=served)
 
     @classmethod
-    def complete(cls, parameters: PoolParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in an idle timer that is longer than the run."""
-        attempts = cls.open_sockets(parameters, settings)
-        return {"udp_timeout": outlasting(attempts, settings, besides=20 + 3 * parameters.patience)}
+    def demand(cls, parameters: PoolParameters, settings: Settings) -> Demand:
+        """Return the heavy client's share, and those of the others."""
+        alone, each = _wanted(settings)
+        shares = (alone, *[each] * (parameters.clients - 1))
+        lasts = outlasting(sum(shares), besides=20 + 3 * parameters.patience)
+        return Demand(shares, (parameters.protocol,), lasts=lasts)
 
     @classmethod
     def open_sockets(cls, parameters: PoolParameters, settings: Settings) -> int:
         """Return the number of all attempts: each is a socket."""
-        alone, each = _wanted(settings)
-        return alone + (parameters.clients - 1) * each
+        return cls.demand(parameters, settings).attempts
 
 
 def _addresses(filled: Filled) -> set[str]:

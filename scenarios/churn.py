@@ -15,10 +15,11 @@ from typing import Any
 
 from pydantic import Field
 
+from scenarios.shared.filling import BACK_IN_TIME
 from scenarios.shared.offers import offer
-from scenarios.shared.rates import SMALL_POOL, Pool, RateParameters, evenly, ports_back_in_time, rate_in_reach
-from scenarios.shared.requirements import one_address, refuses_at_once, whole_pool
-from testbed.api import Attempt, Experiment, Scenario, between, unserved
+from scenarios.shared.rates import SMALL_POOL, Pool, RateParameters, at_a_rate, evenly, steady_pool
+from scenarios.shared.requirements import one_address, refuses_at_once
+from testbed.api import Attempt, Demand, Experiment, Scenario, Settings, between, unserved
 
 LOADS = {0.7: 0.1, 1.0: 0.3, 1.5: 0.12}
 """Multiples of capacity, and by how much the share that is refused there may be off.
@@ -51,12 +52,11 @@ class Churn(Scenario[ChurnParameters]):
     claim = "connections are short-lived, so it rarely matters"
     settings = SMALL_POOL
     requires = (
-        whole_pool(),
         refuses_at_once("churn counts the clients that are refused at once"),
         one_address("the rate is computed for one pool of ports"),
-        ports_back_in_time(),
-        rate_in_reach(lambda _: max(LOADS)),
+        *steady_pool(lambda _: max(LOADS)),
     )
+    reckons_with = BACK_IN_TIME
     story = """
 {% set rest = pool.occupied - parameters.holding %}
 The NAT has {{ pool.ports|n }} ports. Each connection is used for {{ parameters.holding }} s only\
@@ -106,6 +106,11 @@ With 64,512 ports and the RFC's 240 s after a close, the same calculation gives 
         x.account(attempts, offered.served, counters=offered.counters)
         x.series(churn=rows, capacity_per_second=round(pool.rate, 2))
         x.tell(rows=rows, pool=pool)
+
+    @classmethod
+    def demand(cls, parameters: ChurnParameters, settings: Settings) -> Demand:
+        """Return that of the highest load."""
+        return at_a_rate(parameters, settings, max(LOADS), subscribers=parameters.subscribers)
 
 
 @dataclass(frozen=True, slots=True)

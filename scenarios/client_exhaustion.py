@@ -15,11 +15,12 @@ from typing import Any
 from pydantic import Field
 
 from scenarios.shared.clients import Client, connect
-from scenarios.shared.filling import Filling
-from scenarios.shared.requirements import finds_every_port, one_address, ports_run_short, refuses, whole_pool
+from scenarios.shared.filling import Filling, outlasting
+from scenarios.shared.requirements import finds_every_port, one_address, refuses
 from testbed.api import (
     DROPPED,
     Asked,
+    Demand,
     Endpoint,
     Experiment,
     Of,
@@ -73,11 +74,9 @@ class ClientExhaustion(Scenario[ClientParameters]):
     claim = "your own computer can run out of ports in the same way"
     settings = {"ports": 64}
     requires = (
-        whole_pool(),
         one_address("the NAT has to run out of ports for all clients at once"),
         Requirement("more ports than alice and bob take together", _too_few_ports, Of.SETTINGS),
         refuses("its refusal is compared with that of alice's own kernel"),
-        ports_run_short(lambda _: ("tcp",), lambda asked: asked.settings.capacity, "the NAT has to be full"),
         finds_every_port("bob has to take the last one"),
     )
     story = """
@@ -146,6 +145,13 @@ other hosts behind the same NAT are refused as well.
         refusals = [("alice's kernel", each) for each in own] + [("NAT", each) for each in refused]
         x.series(refusals=[{"by": by, "told": each.words, "seconds": each.seconds} for by, each in refusals])
         x.tell(own=own, sent=sent, refused=refused, sent_at_full=sent_at_full, passed=passed)
+
+    @classmethod
+    def demand(cls, parameters: ClientParameters, settings: Settings) -> Demand:
+        """Return the shares of alice, of bob, who takes what is left and one more, and of carol."""
+        shares = (parameters.client_ports, settings.capacity - parameters.client_ports + 1, 1)
+        lasts = outlasting(settings.capacity, besides=30 + parameters.patience)
+        return Demand(shares, lasts=lasts, in_turn=False)
 
     @classmethod
     def open_sockets(cls, parameters: ClientParameters, settings: Settings) -> int:

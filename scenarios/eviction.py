@@ -10,15 +10,16 @@ Expectation   the idle ones go, although they are younger, and the busy ones sta
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from scenarios.shared.filling import QUICK_RELEASE, Filling
-from scenarios.shared.requirements import whole_pool
+from scenarios.shared.requirements import one_address
 from scenarios.shared.watched import Watched
 from testbed.api import (
     Asked,
+    Demand,
     Experiment,
     Of,
     Parameters,
@@ -26,8 +27,7 @@ from testbed.api import (
     Requirement,
     Scenario,
     Settings,
-    room,
-    set_limits,
+    in_turn,
 )
 
 FEWEST = 4
@@ -57,14 +57,17 @@ class EvictionParameters(Parameters):
 
 
 def _too_few(asked: Asked) -> Refusal | None:
-    settings, protocol = asked.settings, asked.parameters.protocol
-    fits = room(settings, protocol, asked.parameters.subscribers)
-    if fits >= FEWEST:
+    if (fits := asked.settings.capacity) >= FEWEST:
         return None
-    limits = set_limits(settings, protocol) if fits < settings.ports * len(settings.external_addresses) else []
-    key = limits[0] if limits else "ports"
     why = f"only {fits} connections fit, and the question needs {FEWEST}, busy ones and idle ones"
-    return Refusal(key, getattr(settings, key), why, "more ports, or a higher limit")
+    return Refusal("ports", asked.settings.ports, why, f"ports={FEWEST} or more")
+
+
+def _apart(asked: Asked) -> Refusal | None:
+    if asked.settings.port_overlapping != "endpoint":
+        return None
+    why = "the connection that is watched, to another port of the server, would be in nobody's way"
+    return Refusal("port_overlapping", "endpoint", why, "port_overlapping=off or address")
 
 
 def _keeps_all(asked: Asked) -> Refusal | None:
@@ -79,9 +82,10 @@ class Eviction(Scenario[EvictionParameters]):
 
     name = "eviction"
     claim = "the least recently used connection is thrown out and its port reused"
-    settings = {"ports": 16, "on_exhaustion": "evict-lru", "port_set_size": 2, **QUICK_RELEASE}
+    settings = {"ports": 16, "on_exhaustion": "evict-lru", "port_overlapping": "off", **QUICK_RELEASE}
     requires = (
-        whole_pool(),
+        one_address("for a newcomer a mapping goes at the newcomer's own address"),
+        Requirement("connections to one server that want the same ports", _apart, Of.SETTINGS),
         Requirement(f"room for {FEWEST} connections, busy ones and idle ones", _too_few, Of.SETTINGS),
         Requirement("a NAT that throws the least recently used mapping out", _keeps_all, Of.GATEWAY),
     )
@@ -154,9 +158,11 @@ rejected it: {{ server }}.
         x.tell(busy=len(busy), idle=idle, gone=gone, seen=watched.seen, client=client, server=server)
 
     @classmethod
-    def complete(cls, parameters: EvictionParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in an idle timer that is longer than the run."""
-        return {"udp_timeout": (20 + parameters.busy + 2 * parameters.patience) / settings.time_scale}
+    def demand(cls, parameters: EvictionParameters, settings: Settings) -> Demand:
+        """Return a full pool and half as many newcomers, in turn, and one more of whom is watched."""
+        shares = in_turn(settings.capacity + settings.capacity // 2, parameters.clients)
+        lasts = 20 + parameters.busy + 2 * parameters.patience
+        return Demand((shares[0] + 1, *shares[1:]), (parameters.protocol,), lasts=lasts, in_turn=False)
 
 
 def _check_ends(client: str, server: str, x: Experiment[EvictionParameters]) -> None:

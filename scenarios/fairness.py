@@ -9,13 +9,13 @@ Expectation   without a quota the greedy client gets all, and the others get not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from scenarios.shared.filling import QUICK_RELEASE, Filling
-from scenarios.shared.requirements import finds_every_port, one_address, refuses, whole_pool
-from testbed.api import Experiment, PatientParameters, Scenario, Settings, at_least
+from scenarios.shared.requirements import finds_every_port, one_address, refuses
+from testbed.api import Demand, Experiment, PatientParameters, Scenario, Settings, at_least
 
 GREEDY = 0
 """The place of the greedy client."""
@@ -38,11 +38,11 @@ class Fairness(Scenario[FairnessParameters]):
     claim = "one host can take every port; a quota for each keeps some for the others"
     settings = {"ports": 64, "port_set_size": 8, **QUICK_RELEASE}
     requires = (
-        whole_pool(),
         one_address("a client keeps to one address, so the greedy one could not take them all"),
         refuses("fairness is about the clients that are refused"),
         finds_every_port("fairness counts every port"),
     )
+    reckons_with = ("port_quota", "port_quota_tcp", "port_quota_udp")
     story = """
 {% set greedy, modest = rows[0], rows[1:] %}
 {% set hungry = modest|selectattr("share", "lt", 1)|list %}
@@ -68,7 +68,7 @@ Try the same with --set port_quota={{ [settings.capacity // rows|length, 1]|max 
 
     def run(self, x: Experiment[FairnessParameters]) -> None:
         """Fill from the greedy client first, then from the others, and count what each keeps."""
-        asked = [x.settings.capacity, *[x.parameters.modest] * (x.parameters.clients - 1)]
+        asked = self.demand(x.parameters, x.settings).shares
         quota = _quota(x.settings, x.protocol)
         expected = allotted(asked, x.settings.capacity, quota)
         filling = Filling(x, attempts=sum(asked), capacity=x.settings.capacity)
@@ -103,9 +103,10 @@ Try the same with --set port_quota={{ [settings.capacity // rows|length, 1]|max 
         x.tell(rows=rows, index=jain(shares), quota=quota)
 
     @classmethod
-    def complete(cls, parameters: FairnessParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in an idle timer that is longer than the run."""
-        return {"udp_timeout": (20 + 4 * parameters.patience) / settings.time_scale}
+    def demand(cls, parameters: FairnessParameters, settings: Settings) -> Demand:
+        """Return the shares of the greedy client and of the modest ones."""
+        shares = (settings.capacity, *[parameters.modest] * (parameters.clients - 1))
+        return Demand(shares, (parameters.protocol,), lasts=20 + 4 * parameters.patience, in_turn=False)
 
 
 def allotted(asked: Sequence[int], ports: int, quota: int | None) -> list[int]:

@@ -10,23 +10,30 @@ Expectation   where the NAT holds, each waits until a port is back, as long as c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
 
+from scenarios.shared.filling import BACK_IN_TIME
 from scenarios.shared.offers import Offer, offer
 from scenarios.shared.policies import holds_or_drops
-from scenarios.shared.rates import (
-    SMALL_POOL,
-    BurstParameters,
-    Pool,
-    ports_back_in_time,
-    rate_in_reach,
-    short_waits,
+from scenarios.shared.rates import SMALL_POOL, BurstParameters, Pool, at_a_rate, short_waits, steady_pool
+from scenarios.shared.requirements import one_address
+from testbed.api import (
+    HELD_S,
+    SYN_TIMER_S,
+    TIMER_SLACK,
+    Demand,
+    Experiment,
+    Restriction,
+    Scenario,
+    Settings,
+    at_least,
+    at_most,
 )
-from scenarios.shared.requirements import one_address, whole_pool
-from testbed.api import HELD_S, SYN_TIMER_S, TIMER_SLACK, Experiment, Restriction, Scenario, at_least, at_most
 
 HOMES = ("gateway-a", "gateway-b")
 DROPPING = HOMES[1]
@@ -53,13 +60,12 @@ class HoldAndRetry(Scenario[HoldParameters]):
     gateways = HOMES
     settings = {**SMALL_POOL, "on_exhaustion": "hold"}
     requires = (
-        whole_pool(),
         one_address("the rate is computed for one pool of ports"),
         holds_or_drops("these two are compared"),
-        ports_back_in_time(),
-        rate_in_reach(lambda asked: asked.parameters.load),
+        *steady_pool(lambda asked: asked.parameters.load, share=1 / len(HOMES)),
         short_waits(spare=SPARE_S),
     )
+    reckons_with = BACK_IN_TIME
     story = """
 Each NAT has {{ pool.ports|n }} ports. A connection is used for {{ parameters.holding }} s, and its port is free \
 again {{ "%.1f"|format(pool.occupied - parameters.holding) }} s after the close. So the pool can bear \
@@ -99,6 +105,13 @@ In a queue the last one would have waited for {{ computed }} s. (Where the gatew
         facts = {policy: home.facts() for policy, home in homes.items()}
         x.series(hold_and_retry=facts)
         x.tell(facts=facts, pool=pool, offered=len(arrivals), computed=round(max(pool.waits(arrivals)), 3))
+
+    @classmethod
+    def demand(cls, parameters: HoldParameters, settings: Settings) -> Demand:
+        """Return that of one home, in which all wait that come beyond what the pool can bear."""
+        load, behind = parameters.load, math.ceil(parameters.subscribers / len(HOMES))
+        waiting = math.ceil(settings.capacity * parameters.rounds * (1 - 1 / load)) + 1
+        return replace(at_a_rate(parameters, settings, load, subscribers=behind), waiting=waiting)
 
     @classmethod
     def defaults(cls, restrictions: Iterable[Restriction]) -> dict[str, Any]:

@@ -10,12 +10,24 @@ Expectation   whether the peers meet follows from how the NATs declare to map an
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import itertools
+from typing import ClassVar
 
 from pydantic import Field
 
 from scenarios.shared.rendezvous import ANSWERED_WITHIN_S, ENDPOINTS, Peer, Server, punch
-from testbed.api import Asked, Experiment, Of, Parameters, Refusal, Requirement, Scenario, Settings
+from testbed.api import (
+    Asked,
+    Behaviour,
+    Demand,
+    Experiment,
+    Of,
+    Parameters,
+    Refusal,
+    Requirement,
+    Scenario,
+    Settings,
+)
 
 SHARED_BY = {"eim": 3, "adm": 2, "edm": 1}
 """The number of server endpoints that see one external endpoint, of three with two on one address, by mapping."""
@@ -23,6 +35,13 @@ LET_IN = {"eif": 3, "adf": 2, "edf": 1}
 """The number of ENDPOINTS that the NAT lets in to a socket that has asked at the first of them, by filtering."""
 PORTS = len(ENDPOINTS) + 2
 """The ports that a peer may need: one for each server endpoint, for the other peer, and for its second socket."""
+SOCKETS = 8
+"""Where ports may be the same by chance, this number of a peer's sockets show how its NAT maps."""
+OVERLAPPING_PORTS = 2 * SOCKETS
+"""The fewest ports there: all sockets then find the same by chance less often than once in 100,000 runs."""
+RANDOM = ("random", "preserving", "linux-like")
+"""The allocators that draw a port for each mapping, if they cannot keep the source port."""
+NAMES = ("alice", "bob")
 
 
 class PunchingParameters(Parameters):
@@ -45,11 +64,27 @@ def meets(mapping: str, filtering: str) -> bool:
     return mapping == "eim" or filtering == "eif"
 
 
+def by_chance(behaviour: Behaviour) -> bool:
+    """Return whether mappings of one socket may get one port by chance, since their destinations differ."""
+    return behaviour.mapping.value != "eim" and behaviour.overlapping.value != "off"
+
+
+def _same_in_order(asked: Asked) -> Refusal | None:
+    allocator = asked.settings.port_allocation_type
+    if not by_chance(asked.declared) or allocator in RANDOM:
+        return None
+    why = "where ports overlap, it may give the same port toward each destination, as if they did not matter"
+    return Refusal("port_allocation_type", allocator, why, f"port_allocation_type={' or '.join(RANDOM)}")
+
+
 def _few_ports(asked: Asked) -> Refusal | None:
-    if (ports := asked.settings.ports) >= PORTS:
+    ports, needed = asked.settings.ports, OVERLAPPING_PORTS if by_chance(asked.declared) else PORTS
+    if ports >= needed:
         return None
     why = "a peer may take one for each server endpoint, one for the other peer, and one for its second socket"
-    return Refusal("ports", ports, why, f"ports={PORTS} or more")
+    if needed == OVERLAPPING_PORTS:
+        why = "these may too often be the same by chance"
+    return Refusal("ports", ports, why, f"ports={needed} or more")
 
 
 class HolePunching(Scenario[PunchingParameters]):
@@ -60,7 +95,10 @@ class HolePunching(Scenario[PunchingParameters]):
     topology = "two-homes"
     gateways = ("gateway-a", "gateway-b")
     settings = {"hold_down_timeout": 0}
-    requires = (Requirement("ports enough for one peer", _few_ports, Of.SETTINGS),)
+    requires = (
+        Requirement("ports enough for one peer", _few_ports, Of.GATEWAY),
+        Requirement("where ports overlap, ports that are drawn for each destination", _same_in_order, Of.GATEWAY),
+    )
     story = """
 {% set alice, bob = peers %}
 {{ alice.name }} and {{ bob.name }} are each behind a NAT ({{ mapping }}, {{ filtering }}). A server sends \
@@ -82,14 +120,19 @@ this port has sent to. They have to go on through the server.
     def run(self, x: Experiment[PunchingParameters]) -> None:
         """Introduce the peers to each other, and see whether they meet."""
         server, mapping, filtering = Server(x.lab), x.behaviour.mapping, x.behaviour.filtering
-        peers = [Peer(x.lab, host, name) for host, name in zip(x.lab.clients[:2], ("alice", "bob"), strict=True)]
+        hosts = [*zip(x.lab.clients[:2], NAMES, strict=True)]
+        sockets = range(SOCKETS if by_chance(x.behaviour) else 1)
+        peers, *others = ([Peer(x.lab, host, name) for host, name in hosts] for _ in sockets)
         with x.phase("introduce"):
             seen = {peer.name: server.see(peer) for peer in peers}
-        for name, endpoints in seen.items():
+            every = {name: [seen[name]] for name in seen}
+            for peer in itertools.chain(*others):
+                every[peer.name].append(server.see(peer))
+        for name in NAMES:
             x.check(
                 f"{name}'s NAT maps as declared: server endpoints that see one external endpoint",
                 expected=SHARED_BY[mapping.value],
-                observed=max(endpoints.count(endpoint) for endpoint in endpoints),
+                observed=min(max(map(endpoints.count, endpoints)) for endpoints in every[name]),
                 source=f"RFC 4787 REQ-1; {mapping}",
             )
         with x.phase("knock"):
@@ -100,12 +143,15 @@ this port has sent to. They have to go on through the server.
                     observed=server.reach(Peer(x.lab, peer.host, f"{peer.name}'s second socket")),
                     source=f"RFC 4787 REQ-8; {filtering}",
                 )
-        alice, bob = peers
-        with x.phase("punch"):
-            server.introduce(alice, bob)
-            server.introduce(bob, alice)
-            punch(peers, x.parameters.patience)
         expected = meets(mapping.value, filtering.value)
+        with x.phase("punch"):
+            for alice, bob in [peers, *others]:
+                server.introduce(alice, bob)
+                server.introduce(bob, alice)
+                punch([alice, bob], x.parameters.patience)
+                if expected or not (alice.met or bob.met):
+                    break  # else they may have met by chance
+        peers = [alice, bob]
         x.check(
             "the peers reach each other directly" if expected else "the peers do not reach each other directly",
             key="peers-meet",
@@ -124,7 +170,8 @@ this port has sent to. They have to go on through the server.
         x.tell(peers=peers, mapping=mapping.value, filtering=filtering.value)
 
     @classmethod
-    def complete(cls, parameters: PunchingParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in an idle timer that is longer than the run."""
-        longest = 2 * ANSWERED_WITHIN_S + 2 * parameters.patience
-        return {"udp_timeout": round(longest / settings.time_scale) or 1}
+    def demand(cls, parameters: PunchingParameters, settings: Settings) -> Demand:
+        """Return what one peer may take of its own NAT: each socket a mapping for each destination."""
+        mappings = PORTS if settings.port_overlapping == "off" else (len(ENDPOINTS) + 1) * (SOCKETS + 1)
+        lasts = 2 * ANSWERED_WITHIN_S + (1 + SOCKETS) * parameters.patience
+        return Demand((mappings,), ("udp",), lasts=lasts, fits=mappings)

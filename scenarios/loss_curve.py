@@ -20,14 +20,7 @@ from scenarios.shared.checks import check_endpoints, check_refused
 from scenarios.shared.filling import outlasting
 from scenarios.shared.models.curve import Prediction, first_refusal, rows
 from scenarios.shared.models.source_ports import read
-from scenarios.shared.requirements import (
-    decides_at_once,
-    one_address,
-    ports_run_short,
-    source_ports,
-    unset,
-    whole_pool,
-)
+from scenarios.shared.requirements import decides_at_once, one_address, source_ports
 from scenarios.shared.volley import Volley
 from testbed.api import DROPPED, FIRST_PORT, Experiment, PatientParameters, Scenario, Settings, between, derived
 
@@ -68,13 +61,8 @@ class LossCurve(Scenario[CurveParameters]):
         "limit_sessions": None,  # whatever the profile says: the ports are to run short
     }
     requires = (
-        whole_pool(),
         source_ports(lambda asked: asked.parameters.attempts, each=lambda asked: len(asked.parameters.own_ports)),
         one_address("each address would have a curve of its own"),
-        unset(
-            "limit_subscribers", "new_mapping_rate_per_subscriber", why="it would refuse whatever ports are free"
-        ),
-        ports_run_short(lambda _: ("udp",), lambda asked: asked.settings.capacity, "the ports have to run short"),
         decides_at_once("the question is when a packet is refused"),
     )
     story = """
@@ -147,10 +135,13 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
 
     @classmethod
     def complete(cls, parameters: CurveParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in the number of attempts, and idle timers that are longer than the run."""
-        attempts = parameters.attempts or math.ceil(settings.capacity * 1.1)
-        idle = outlasting(attempts, settings, besides=10 + 2 * parameters.patience)
-        return {"attempts": attempts, "udp_timeout": idle}
+        """Fill in the number of attempts."""
+        return {"attempts": parameters.attempts or math.ceil(settings.capacity * 1.1)}
+
+    @classmethod
+    def lasts(cls, parameters: CurveParameters, settings: Settings) -> float:
+        """Return a time that is longer than the run."""
+        return outlasting(parameters.attempts, besides=10 + 2 * parameters.patience)
 
 
 def _check_own_ports(kept: list[bool], x: Experiment[CurveParameters]) -> None:

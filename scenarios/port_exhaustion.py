@@ -21,9 +21,11 @@ from scenarios.shared.checks import (
     check_refused,
     check_refused_packets,
 )
-from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filled, Filling, outlasting
-from scenarios.shared.requirements import even_addresses, source_ports, translates_identifiers, whole_pool
+from scenarios.shared.filling import BACK_IN_TIME, QUICK_RELEASE, WINDOW, Filled, Filling, outlasting
+from scenarios.shared.policies import each_newcomer_evicts
+from scenarios.shared.requirements import even_addresses, source_ports, translates_identifiers
 from testbed.api import (
+    PROMISED,
     Counters,
     Experiment,
     PatientParameters,
@@ -38,10 +40,8 @@ from testbed.api import (
     settled,
 )
 
-EVICTIONS = 64
-"""Attempts under way at once, each of which waits until its port has rested."""
-CACHED_PACKETS = 4
-"""Packets of a connection for which the switch's cache may still have the rules of its port's last owner."""
+EVICTIONS, CACHED_PACKETS = 64, 4
+"""Attempts under way that wait for a port to rest; packets that may meet the rules of a port's last owner."""
 KEPT = "RFC 6888 REQ-11D, RFC 4787 REQ-5: existing mappings are kept; or on_exhaustion=evict-lru"
 
 
@@ -59,11 +59,12 @@ class PortExhaustion(Scenario[ExhaustionParameters]):
     claim = "a NAT has about 65,000 ports to one service on one server; then it is full"
     settings = {"ports": 256, "port_set_size": 32, **QUICK_RELEASE}
     requires = (
-        whole_pool(),
         even_addresses(),
         source_ports(lambda asked: asked.parameters.attempts),
         translates_identifiers("no pool can run out"),
+        each_newcomer_evicts(),
     )
+    reckons_with = (*PROMISED, *BACK_IN_TIME, "hold_down_timeout", "hold_down_max")
     cached_flows = 0
     story = """
 {% set failed = first.first_failure %}
@@ -110,7 +111,6 @@ A second fill established {{ second.established|length|n }} connections.
         check_endpoints(filling.seen(first), distinct, x)
         echoed = _use(filling, attempts - kept, x)
         _check_kept(first, echoed, x)
-
         drained = filling.drain(first)
         if drained.is_known:
             x.check(
@@ -135,11 +135,14 @@ A second fill established {{ second.established|length|n }} connections.
 
     @classmethod
     def complete(cls, parameters: ExhaustionParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in the number of attempts, and idle timers that are longer than the fill and the echoes."""
+        """Fill in the number of attempts."""
         fits = room(settings, parameters.protocol, parameters.subscribers)
-        attempts = parameters.attempts or math.ceil(fits * 1.25)
-        idle = outlasting(attempts, settings, besides=6 + parameters.patience)
-        return {"attempts": attempts, "udp_timeout": idle, "icmp_timeout": idle}
+        return {"attempts": parameters.attempts or math.ceil(fits * 1.25)}
+
+    @classmethod
+    def lasts(cls, parameters: ExhaustionParameters, settings: Settings) -> float:
+        """Return a time that is longer than the fill and the echoes."""
+        return outlasting(parameters.attempts, besides=6 + parameters.patience)
 
 
 def _in_order(settings: Settings) -> int:

@@ -12,21 +12,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Literal
 
 from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_refused, check_refused_packets
 from scenarios.shared.filling import WINDOW, Filling, outlasting
-from scenarios.shared.requirements import (
-    REFUSES_NONE,
-    keeps_mappings,
-    one_address,
-    ports_run_short,
-    source_ports,
-    whole_pool,
+from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, one_address, source_ports
+from testbed.api import (
+    Demand,
+    Endpoint,
+    Experiment,
+    PatientParameters,
+    Scenario,
+    Settings,
+    Sighting,
+    between,
+    settled,
 )
-from testbed.api import Endpoint, Experiment, PatientParameters, Scenario, Settings, Sighting, between, settled
 
 
 class OverlapParameters(PatientParameters):
@@ -53,15 +57,9 @@ class PortOverlap(Scenario[OverlapParameters]):
         "hold_down_timeout": 0,
     }
     requires = (
-        whole_pool(),
         one_address("the question is about the ports of one address (the scenario address-pool has more)"),
         source_ports(lambda asked: _attempts(asked.parameters, asked.settings)),
         keeps_mappings(REFUSES_NONE),
-        ports_run_short(
-            lambda asked: (asked.parameters.protocol,),
-            lambda asked: asked.settings.capacity_of_address * asked.parameters.destinations,
-            "the question is about ports",
-        ),
     )
     cached_flows = 0
     story = """
@@ -131,11 +129,14 @@ Attempt {{ failed.number|n }} was the first to fail: {{ failed.outcome }}\
         )
 
     @classmethod
-    def complete(cls, parameters: OverlapParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in an idle timer that is longer than the fill and the echoes."""
-        # Refused datagrams widen the window only after a moment, and the echoes come after all attempts.
-        idle = outlasting(_attempts(parameters, settings), settings, besides=20 + 2 * parameters.patience)
-        return {"udp_timeout": idle}
+    def demand(cls, parameters: OverlapParameters, settings: Settings) -> Demand:
+        """Return the attempts to all services, each of which may have all ports."""
+        return replace(super().demand(parameters, settings), fits=settings.capacity * parameters.destinations)
+
+    @classmethod
+    def lasts(cls, parameters: OverlapParameters, settings: Settings) -> float:
+        """Return a time that is longer than the fill, with refused datagrams last, and the echoes."""
+        return outlasting(_attempts(parameters, settings), besides=20 + 2 * parameters.patience)
 
     @classmethod
     def open_sockets(cls, parameters: OverlapParameters, settings: Settings) -> int:

@@ -16,17 +16,11 @@ from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_established, check_refused
 from scenarios.shared.filling import Filled, Filling, outlasting
-from scenarios.shared.requirements import (
-    REFUSES_NONE,
-    keeps_mappings,
-    one_address,
-    ports_run_short,
-    source_ports_of_one,
-    whole_pool,
-)
+from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, one_address, source_ports_of_one
 from testbed.api import (
     DROPPED,
     Counters,
+    Demand,
     Experiment,
     PatientParameters,
     Promise,
@@ -34,6 +28,7 @@ from testbed.api import (
     Settings,
     at_least,
     dropped,
+    in_turn,
     settled,
 )
 
@@ -54,17 +49,11 @@ class Protocols(Scenario[ProtocolsParameters]):
     claim = "TCP, UDP and ICMP run out separately"
     settings = {"ports": 32, "port_set_size": 4, "hold_down_timeout": 0}
     requires = (
-        whole_pool(),
         one_address("the question is about the ports of one address (the scenario address-pool has more)"),
         source_ports_of_one(
             lambda asked: asked.settings.capacity + asked.parameters.beyond, "fewer ports, or less beyond"
         ),
         keeps_mappings(REFUSES_NONE),
-        ports_run_short(
-            lambda asked: PROTOCOLS,
-            lambda asked: len(PROTOCOLS) * asked.settings.capacity,
-            "the question is about the ports of three protocols",
-        ),
     )
     story = """
 A NAT with {{ settings.capacity|n }} port{{ "s" if settings.capacity > 1 }} was asked for {{ attempts|n }} \
@@ -134,11 +123,11 @@ the same way.
         x.tell(filled=filled, echoed=echoed, attempts=attempts, identifiers=x.behaviour.icmp_identifiers.value)
 
     @classmethod
-    def complete(cls, parameters: ProtocolsParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in idle timers that are longer than the run."""
-        attempts = len(PROTOCOLS) * (settings.capacity + parameters.beyond)
-        idle = outlasting(attempts, settings, besides=30 + 3 * parameters.patience)
-        return {"udp_timeout": idle, "icmp_timeout": idle}
+    def demand(cls, parameters: ProtocolsParameters, settings: Settings) -> Demand:
+        """Return the attempts of each protocol, which clients make in turn."""
+        attempts = settings.capacity + parameters.beyond
+        lasts = outlasting(len(PROTOCOLS) * attempts, besides=30 + 3 * parameters.patience)
+        return Demand(in_turn(attempts, parameters.clients), PROTOCOLS, lasts=lasts)
 
     @classmethod
     def open_sockets(cls, parameters: ProtocolsParameters, settings: Settings) -> int:

@@ -9,7 +9,7 @@ Expectation   errno, ICMP type, code and sender, and the time, are those of what
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 from pydantic import Field
 
@@ -19,9 +19,9 @@ from scenarios.shared.models.kernel_errors import GIVEN_UP, NOTHING, returned
 from scenarios.shared.models.syn_retries import GivingUp
 from scenarios.shared.policies import declares_its_signal, ports_to_evict
 from scenarios.shared.programs import NAMES, row, title, wait_for
-from scenarios.shared.requirements import finds_every_port, whole_pool
+from scenarios.shared.requirements import finds_every_port, one_address
 from scenarios.shared.sysctls import linear_timeouts, set_syn_retries
-from testbed.api import Endpoint, Experiment, PatientParameters, Scenario, Settings, between
+from testbed.api import Demand, Endpoint, Experiment, PatientParameters, Scenario, Settings, between
 
 IN_TIME_S = 0.9
 """What a busy machine is granted; where nothing has to be waited for, it takes milliseconds."""
@@ -48,8 +48,9 @@ class RefusalSignals(Scenario[SignalParameters]):
     name = "refusal-signals"
     claim = "the packet is silently dropped / an ICMP error comes back / the client never learns why"
     settings = {"ports": 2, "hold_down_timeout": 0}
+    nats_beside = True
     requires = (
-        whole_pool(),
+        one_address("every port has to be taken first"),
         declares_its_signal("that is the question"),
         finds_every_port("every port has to be taken first", most=MOST_TO_FILL),
         ports_to_evict("of two programs that ask at once one would evict the other"),
@@ -110,11 +111,12 @@ Before that it held the packets for {{ settings.hold_timeout * settings.time_sca
         x.tell(programs=programs, waited=waited, linear=linear, **facts)
 
     @classmethod
-    def complete(cls, parameters: SignalParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in idle timers that are longer than the longest wait."""
-        given_up = GivingUp.computed(parameters.tcp_syn_retries, linear_timeouts())
-        idle = (given_up.latest + parameters.patience + FILL_S) / settings.time_scale
-        return {"udp_timeout": round(idle, 3), "icmp_timeout": round(idle, 3)}
+    def demand(cls, parameters: SignalParameters, settings: Settings) -> Demand:
+        """Return every port for the clients, or for those of one home out of two, and alice's programs."""
+        longest = GivingUp.computed(parameters.tcp_syn_retries, linear_timeouts()).latest
+        share = math.ceil(settings.capacity / max(1, parameters.clients // 2))
+        shares = (share + 2, *[share] * (parameters.clients - 1))
+        return Demand(shares, tuple(NAMES), lasts=longest + parameters.patience + FILL_S)
 
 
 def _take_every_port(x: Experiment[SignalParameters], protocol: str) -> Endpoint:

@@ -14,17 +14,20 @@ import math
 from pydantic import Field
 
 from scenarios.shared.endings import ENDINGS, TCP_ENDINGS, hold
-from scenarios.shared.probing import Probing, probe
-from scenarios.shared.requirements import one_address, ports_between, refuses_at_once, whole_pool
+from scenarios.shared.filling import BACK_IN_TIME
+from scenarios.shared.probing import PROBE_EVERY_S, Probing, probe
+from scenarios.shared.requirements import one_address, ports_between, refuses_at_once
 from scenarios.shared.servers import Server
 from testbed.api import (
     Asked,
     Behaviour,
+    Demand,
     Experiment,
     Of,
     Parameters,
     Refusal,
     Requirement,
+    Return,
     Scenario,
     Settings,
     between,
@@ -38,6 +41,7 @@ FULL_FOR_S = 0.5
 """Seconds before anything ends, in which no probe may get through."""
 ROOM_S = 0.5
 """What must lie between the end of a closed connection's timer, the late close, and the idle timer's end."""
+PROTOCOLS = ("tcp", "udp")
 FEWEST_PORTS, MOST_PORTS = len(TCP_ENDINGS), 50
 
 
@@ -71,12 +75,12 @@ class Release(Scenario[ReleaseParameters]):
         "hold_down_timeout": 0,
     }
     requires = (
-        whole_pool(),
         one_address("the ports are those of one pool"),
         ports_between(FEWEST_PORTS, MOST_PORTS, "each ending of TCP needs a port, and each port is probed"),
         refuses_at_once("a client that asks for a port has to be refused at once while there is none"),
         Requirement("an idle timer longer than that of closed connections", _idle_too_soon, Of.GATEWAY),
     )
+    reckons_with = (*BACK_IN_TIME, "tcp_idle_timeout", "udp_timeout", "hold_down_timeout")
     story = """
 One client held all {{ settings.capacity|n }} ports for TCP and as many for UDP. Then every connection ended, \
 each in its way, while another client asked for a port again and again. These are the seconds from the end of a \
@@ -134,6 +138,12 @@ NAT can only wait: with the RFCs' timers two hours.
         x.account(attempts, {attempt.number for attempt in attempts if attempt.outcome == "established"})
         x.series(port_back=[{"ending": ending, "seconds": seconds} for ending, seconds in back.items()])
         x.tell(back=back, endings=ENDINGS, declared=declared.value, pause=pause)
+
+    @classmethod
+    def demand(cls, parameters: ReleaseParameters, settings: Settings) -> Demand:
+        """Return all ports for one client and then for another, which asks for each again and again."""
+        each_s = len(PROTOCOLS) * settings.capacity / PROBE_EVERY_S
+        return Demand((settings.capacity,) * 2, PROTOCOLS, returns=Return.OTHERS, each_s=each_s)
 
 
 def _closed_and_idle(settings: Settings, behaviour: Behaviour) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from scenarios.shared.checks import check_carrying, check_refused
 from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filling, outlasting
 from scenarios.shared.full_table import check_dropped_for, runs_short_first
 from scenarios.shared.linux_table import Flood, fillable
-from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, whole_pool
+from scenarios.shared.requirements import REFUSES_NONE, even_addresses, keeps_mappings
 from testbed.api import (
     MOST_PORTS,
     Experiment,
@@ -58,11 +58,12 @@ class StateExhaustion(Scenario[StateParameters]):
     claim = "the connection-state table fills long before the ports do"
     settings = {"ports": 256, "limit_sessions": 64, "port_set_size": 32, **QUICK_RELEASE}
     requires = (
-        whole_pool(),
+        even_addresses(),
         runs_short_first("limit_sessions", or_null=True),
         keeps_mappings(REFUSES_NONE),
         fillable(),
     )
+    reckons_with = ("limit_sessions",)
     story = """
 {% if settings.limit_sessions is none %}
 This machine's kernel holds {{ flood.size|n }} connections in its table. {{ before|n }} \
@@ -102,17 +103,17 @@ port. The client alone cannot tell the two apart.
 
     @classmethod
     def complete(cls, parameters: StateParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in the number of attempts, enough ports for the table, and idle timers longer than the run."""
+        """Fill in the number of attempts, and enough ports for Linux's own table."""
         if settings.limit_sessions is None:
-            attempts = parameters.attempts or UNLIMITED_ATTEMPTS
-            longest = math.ceil(LONGER_THAN_ANY_FLOOD_S / settings.time_scale)
-            defaults: dict[str, Any] = {"ports": MOST_PORTS, "udp_timeout": longest}
-        else:
-            fits = room(settings, parameters.protocol, parameters.clients)
-            attempts = parameters.attempts or math.ceil(fits * 1.25)
-            idle = outlasting(attempts, settings, besides=8 + 2 * parameters.patience)
-            defaults = {"udp_timeout": idle, "icmp_timeout": idle}
-        return {"attempts": attempts, **defaults}
+            return {"attempts": parameters.attempts or UNLIMITED_ATTEMPTS, "ports": MOST_PORTS}
+        fits = room(settings, parameters.protocol, parameters.clients)
+        return {"attempts": parameters.attempts or math.ceil(fits * 1.25)}
+
+    @classmethod
+    def lasts(cls, parameters: StateParameters, settings: Settings) -> float:
+        """Return a time that is longer than the run."""
+        fill = outlasting(parameters.attempts, besides=8 + 2 * parameters.patience)
+        return LONGER_THAN_ANY_FLOOD_S if settings.limit_sessions is None else fill
 
 
 def _fill(filling: Filling, x: Experiment[StateParameters]) -> None:

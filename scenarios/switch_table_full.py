@@ -10,7 +10,7 @@ Expectation   the switch refuses each rule beyond the limit (TABLE_FULL), and th
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -18,8 +18,20 @@ from scenarios.shared.checks import check_carrying, check_refused
 from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filling
 from scenarios.shared.full_table import check_dropped_for, runs_short_first
 from scenarios.shared.other_application import OtherApplication
-from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, whole_pool
-from testbed.api import Asked, Experiment, Of, PatientParameters, Refusal, Requirement, Scenario, Settings, settled
+from scenarios.shared.requirements import REFUSES_NONE, even_addresses, keeps_mappings
+from testbed.api import (
+    Asked,
+    Demand,
+    Experiment,
+    Of,
+    PatientParameters,
+    Refusal,
+    Requirement,
+    Scenario,
+    Settings,
+    in_turn,
+    settled,
+)
 
 SPECIFICATION = "ovs-vswitchd.conf.db(5), Flow_Table"
 LEFT_OVER = ("ports_free", "ports_resting", "ports_in_hold_down")
@@ -39,7 +51,7 @@ def _no_room(asked: Asked) -> Refusal | None:
     if limit is None or strangers < limit:
         return None
     why = f"with flow_limit={limit} no rule of the NAT would fit"
-    return Refusal("strangers", strangers, why, "fewer strangers", kind="parameter")
+    return Refusal("strangers", strangers, why, f"flow_limit={strangers + 1} or more", kind="parameter")
 
 
 class SwitchTableFull(Scenario[TableParameters]):
@@ -49,11 +61,12 @@ class SwitchTableFull(Scenario[TableParameters]):
     claim = "the connection-state table fills long before the ports do"
     settings = {"ports": 256, "flow_limit": 64, **QUICK_RELEASE}
     requires = (
-        whole_pool(),
+        even_addresses(),
         runs_short_first("flow_limit"),
         keeps_mappings(REFUSES_NONE),
         Requirement("fewer strangers' rules than flow_limit", _no_room, Of.SETTINGS),
     )
+    reckons_with = ("flow_limit",)
     story = """
 The switch's tables hold {{ settings.flow_limit|n }} rules for connections, and {{ parameters.strangers|n }} of \
 these belong to another application. The NAT has {{ settings.capacity_of_address|n }} ports.
@@ -122,6 +135,8 @@ none of them.
         x.tell(refusing=refusing, evicting=evicting, at_full=at_full, echoed=len(echoed))
 
     @classmethod
-    def complete(cls, parameters: TableParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in an idle timer that is longer than the run."""
-        return {"udp_timeout": (10 + 3 * parameters.patience) / settings.time_scale}
+    def demand(cls, parameters: TableParameters, settings: Settings) -> Demand:
+        """Return what fits, and twice what is tried beyond it, in turn."""
+        attempts = (settings.flow_limit or settings.capacity) + 2 * parameters.beyond
+        lasts = 10 + 3 * parameters.patience
+        return Demand(in_turn(attempts, parameters.clients), (parameters.protocol,), lasts=lasts)

@@ -17,9 +17,10 @@ from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_established, check_refused
 from scenarios.shared.filling import QUICK_RELEASE, Filled, Filling
-from scenarios.shared.requirements import keeps_mappings, whole_pool
+from scenarios.shared.requirements import keeps_mappings, one_address
 from testbed.api import (
     Asked,
+    Demand,
     Experiment,
     Of,
     PatientParameters,
@@ -61,7 +62,7 @@ class TwoNats(Scenario[TwoNatsParameters]):
     gateways = (CARRIER, *HOMES)
     settings = {"ports": 22, "port_set_size": 4, **QUICK_RELEASE}
     requires = (
-        whole_pool(),
+        one_address("one home could not use the ports of another address"),
         keeps_mappings("the question is which NAT refuses (eviction is a scenario of its own)"),
         Requirement("a carrier with more ports than one home, and fewer than both", _unfit_carrier, Of.SETTINGS),
     )
@@ -112,9 +113,12 @@ neighbour. (The sender of an ICMP error shows which NAT refused.)
         x.tell(promise=x.promise, first=first, second=second, senders=senders)
 
     @classmethod
-    def complete(cls, parameters: TwoNatsParameters, settings: Settings) -> dict[str, Any]:
-        """Fill in an idle timer that is longer than the run."""
-        return {"udp_timeout": round((12 + 3 * parameters.patience) / settings.time_scale) or 1}
+    def demand(cls, parameters: TwoNatsParameters, settings: Settings) -> Demand:
+        """Return the shares of both homes, in each of which as many clients may be subscribers as it has."""
+        beyond, clients = parameters.beyond, parameters.clients // len(HOMES)
+        homes = (parameters.home_ports + beyond, settings.capacity - parameters.home_ports + beyond)
+        shares, lasts = (*homes, *[1] * (clients - 1)), 12 + 3 * parameters.patience
+        return Demand(shares, (parameters.protocol,), lasts=lasts, in_turn=False)
 
     @classmethod
     def of_each_gateway(cls, parameters: TwoNatsParameters) -> dict[str, dict[str, Any]]:

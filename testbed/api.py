@@ -11,11 +11,12 @@ from controller.wiring import Side
 from testbed.evidence.judging import HELD_S, SYN_TIMER_S, TIMER_SLACK
 from testbed.evidence.witnesses import SynCounter
 from testbed.experiment.counters import DROPPED, Counters, dropped, settled
+from testbed.experiment.demand import Demand, Return, in_turn
 from testbed.experiment.expectations import at_least, at_most, between
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.lab import PORT, Lab
 from testbed.experiment.parameters import Parameters, PatientParameters, SubscriberParameters, derived
-from testbed.experiment.promise import Promise, limit_of, room, set_limits, unserved
+from testbed.experiment.promise import PROMISED, Promise, room, unserved
 from testbed.experiment.requirements import Asked, Of, Refusal, Requirement
 from testbed.experiment.scenario import Scenario
 from testbed.sandbox.linux import network_of
@@ -32,6 +33,7 @@ __all__ = [
     "HELD_S",
     "MOST_PORTS",
     "PORT",
+    "PROMISED",
     "SYN_TIMER_S",
     "TIMER_SLACK",
     "Asked",
@@ -39,6 +41,7 @@ __all__ = [
     "Behaviour",
     "ConfigurationError",
     "Counters",
+    "Demand",
     "Endpoint",
     "Entry",
     "Exhaustion",
@@ -57,6 +60,7 @@ __all__ = [
     "Refusal",
     "Requirement",
     "Restriction",
+    "Return",
     "Scenario",
     "Served",
     "Settings",
@@ -71,10 +75,9 @@ __all__ = [
     "client_name",
     "derived",
     "dropped",
-    "limit_of",
+    "in_turn",
     "network_of",
     "room",
-    "set_limits",
     "settled",
     "unserved",
 ]

@@ -2,22 +2,26 @@
 
 `keys` declares each setting by itself. That is all that a new setting needs: it is then listed, checked,
 described, and refused by every gateway that does not follow it. `settings` has what contradicts each other, and
-translates settings for the NAT's core. `values` has the types of values, and `profiles` bundles settings under a
-name. `checking` words what is wrong. `extensions` finds a class of one's own by `FILE.py:Class`, `contracts` finds
-what it lacks, and `strategies` tries it.
+translates settings for the NAT's core. `values` has the types of values, `biting` the marks of limits and timers,
+and `profiles` bundles settings under a name. `checking` words what is wrong. `extensions` finds a class of one's
+own by `FILE.py:Class`, `contracts` finds what it lacks, and `strategies` tries it.
 """
 
 from __future__ import annotations
 
+from controller.settings.biting import Bites
 from controller.settings.checking import ConfigurationError, checked, unknown_key
+from controller.settings.keys import MARKS
 from controller.settings.settings import PORT_REST_S, PROFILES, Settings
 from controller.settings.values import FIRST_PORT, MOST_PORTS, static_mapping
 
 __all__ = [
     "FIRST_PORT",
+    "MARKS",
     "MOST_PORTS",
     "PORT_REST_S",
     "PROFILES",
+    "Bites",
     "ConfigurationError",
     "Settings",
     "checked",

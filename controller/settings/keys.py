@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.strategies.pooling import POOLINGS
+from controller.settings.biting import Bites
 from controller.settings.values import (
     FIRST_EXTERNAL_ADDRESS,
     FIRST_PORT,
@@ -103,9 +104,13 @@ class Keys(BaseModel):
         strict=True,
         ge=1,
         le=MOST_PORTS,
+        bites=Bites.BLOCKS,
     )
     port_set_timeout: float = seconds(
-        60, "idle time after which a block may be given to another subscriber", source="RFC 8512 port-set-timeout"
+        60,
+        "idle time after which a block may be given to another subscriber",
+        source="RFC 8512 port-set-timeout",
+        bites=Bites.BLOCKS,
     )
 
     static_mappings: StaticMappings = described(
@@ -114,38 +119,56 @@ class Keys(BaseModel):
         "external endpoint, and the inside one that everybody reaches by it",
         source="RFC 8512 mapping-entry, type static",
         allowed="a list of: tcp or udp, external endpoint, internal endpoint",
+        bites=Bites.POOL,
     )
     untranslated_destinations: Destinations = described(
         [],
         "networks outside to and from which packets pass untranslated, such as `198.51.100.0/24`",
         source="RFC 6888 REQ-6",
         allowed="a list of networks",
+        bites=Bites.TRANSLATION,
     )
 
     # Limits
 
     port_quota: int | None = limit(
-        "ports that a subscriber may have", source="RFC 6888 REQ-4, RFC 8512 port-quota", unit="ports"
+        "ports that a subscriber may have",
+        source="RFC 6888 REQ-4, RFC 8512 port-quota",
+        unit="ports",
+        bites=Bites.SUBSCRIBER,
     )
     port_quota_tcp: int | None = limit(
-        "ports that a subscriber may have for TCP", source="RFC 6888 REQ-4, RFC 8512 port-quota", unit="ports"
+        "ports that a subscriber may have for TCP",
+        source="RFC 6888 REQ-4, RFC 8512 port-quota",
+        unit="ports",
+        bites=Bites.SUBSCRIBER,
     )
     port_quota_udp: int | None = limit(
-        "ports that a subscriber may have for UDP", source="RFC 6888 REQ-4, RFC 8512 port-quota", unit="ports"
+        "ports that a subscriber may have for UDP",
+        source="RFC 6888 REQ-4, RFC 8512 port-quota",
+        unit="ports",
+        bites=Bites.SUBSCRIBER,
     )
     port_quota_icmp: int | None = limit(
         "identifiers that a subscriber may have for ICMP",
         source="RFC 6888 REQ-4, RFC 8512 port-quota",
         unit="ports",
+        bites=Bites.SUBSCRIBER,
     )
     limit_port_mappings: int | None = limit(
-        "mappings of all subscribers", source="RFC 8512 limit-port-mappings", unit="mappings"
+        "mappings of all subscribers", source="RFC 8512 limit-port-mappings", unit="mappings", bites=Bites.ALL
     )
     limit_sessions: int | None = limit(
-        "sessions of all subscribers", source="RFC 6888 REQ-5, RFC 8158 maxSessionEntries", unit="sessions"
+        "sessions of all subscribers",
+        source="RFC 6888 REQ-5, RFC 8158 maxSessionEntries",
+        unit="sessions",
+        bites=Bites.ALL,
     )
     limit_subscribers: int | None = limit(
-        "subscribers that have mappings", source="RFC 8512 limit-subscribers", unit="subscribers"
+        "subscribers that have mappings",
+        source="RFC 8512 limit-subscribers",
+        unit="subscribers",
+        bites=Bites.SUBSCRIBERS,
     )
     new_mapping_rate_per_subscriber: float | None = described(
         None,
@@ -155,11 +178,13 @@ class Keys(BaseModel):
         strict=True,
         gt=0,
         le=MOST_PER_SECOND,
+        bites=Bites.RATE,
     )
     flow_limit: int | None = limit(
         "rules for mappings that each NAT table of the switch may hold",
         source="Open vSwitch Flow_Table flow_limit",
         unit="rules",
+        bites=Bites.ALL,
     )
     fragments_limit: int = described(
         4096,
@@ -213,6 +238,7 @@ class Keys(BaseModel):
         strict=True,
         gt=0,
         le=MOST_PER_SECOND,
+        bites=Bites.ERRORS,
     )
     hold_timeout: float = seconds(
         0.8,
@@ -227,6 +253,7 @@ class Keys(BaseModel):
         strict=True,
         ge=1,
         le=MOST_HELD_PACKETS,
+        bites=Bites.WAITING,
     )
     evict_only_idle_for: float = described(
         0,
@@ -236,6 +263,7 @@ class Keys(BaseModel):
         strict=True,
         ge=0,
         le=LONGEST_S,
+        bites=Bites.VICTIMS,
     )
     fallback: Literal["drop", "icmp", "reset"] = described(
         "drop", "what becomes of a packet for which holding or evicting did not help", source="lastport"
@@ -243,10 +271,14 @@ class Keys(BaseModel):
 
     # Timers
 
-    udp_timeout: float = seconds(300, "idle time after which a UDP mapping ends", source="RFC 4787 REQ-5")
-    icmp_timeout: float = seconds(60, "idle time after which an ICMP query mapping ends", source="RFC 5508 REQ-2")
+    udp_timeout: float = seconds(
+        300, "idle time after which a UDP mapping ends", source="RFC 4787 REQ-5", bites=Bites.IDLE
+    )
+    icmp_timeout: float = seconds(
+        60, "idle time after which an ICMP query mapping ends", source="RFC 5508 REQ-2", bites=Bites.IDLE
+    )
     tcp_idle_timeout: float = seconds(
-        7440, "idle time after which an established TCP connection ends", source="RFC 5382 REQ-5"
+        7440, "idle time after which an established TCP connection ends", source="RFC 5382 REQ-5", bites=Bites.IDLE
     )
     tcp_in_syn_timeout: float | None = described(
         6,
@@ -261,14 +293,16 @@ class Keys(BaseModel):
         240,
         "time within which a TCP connection must be answered",
         source="RFC 5382 REQ-5, RFC 7857 section 2.1",
+        bites=Bites.OPENING,
     )
     tcp_trans_close_timeout: float = seconds(
         240,
         "time that a TCP connection is kept after the FINs of both sides",
         source="RFC 5382 REQ-5, RFC 7857 section 2.1",
+        bites=Bites.RETURN,
     )
     tcp_rst_timeout: float = seconds(
-        240, "time that a TCP connection is kept after a RST", source="RFC 7857 section 2.2"
+        240, "time that a TCP connection is kept after a RST", source="RFC 7857 section 2.2", bites=Bites.RETURN
     )
     fragment_min_timeout: float = seconds(
         15,
@@ -283,12 +317,14 @@ class Keys(BaseModel):
         strict=True,
         ge=0,
         le=LONGEST_S,
+        bites=Bites.RETURN,
     )
     hold_down_max: int | None = limit(
         "ports of each protocol that may be held down at once; with more of them, the oldest leaves early",
         source="RFC 6888 REQ-8, RFC 8512 hold-down-max",
         unit="ports",
         least=0,
+        bites=Bites.RETURN,
     )
     refresh_inbound: bool = described(
         False,
@@ -309,3 +345,10 @@ SECTIONS = {
     "udp_timeout": "Timers",
 }
 """The sections above, each by its first key, for lists of the settings."""
+
+MARKS: dict[str, Bites] = {
+    key: field.json_schema_extra["bites"]  # type: ignore[misc]
+    for key, field in Keys.model_fields.items()
+    if isinstance(field.json_schema_extra, dict) and "bites" in field.json_schema_extra
+}
+"""What each limit and timer may stop, by its key."""

@@ -15,6 +15,7 @@ from controller.nat.model import Endpoint, Protocol, StaticMapping
 from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.strategies.pooling import POOLINGS
+from controller.settings.biting import Bites
 from controller.settings.extensions import absolute, is_file
 
 FIRST_PORT = 1024
@@ -45,24 +46,33 @@ def described(
     source: str,
     unit: str | None = None,
     allowed: list[str] | list[int] | str | None = None,
+    bites: Bites | None = None,
     **bounds: Any,
 ) -> Any:
-    """Return a field with what a list of settings shows of it. `bounds` are pydantic's."""
+    """Return a field with what a list of settings shows of it. `bounds` are pydantic's.
+
+    `bites` is for a limit or a timer: what it may stop in the middle of an experiment.
+    """
     extra: dict[str, Any] = {"source": source}
+    extra |= {"bites": bites} if bites else {}
     extra |= {"unit": unit} if unit else {}
     extra |= {"allowed": allowed} if allowed else {}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
-def seconds(default: float, description: str, *, source: str) -> Any:
+def seconds(default: float, description: str, *, source: str, bites: Bites | None = None) -> Any:
     """Return a field for a time in seconds, which `time_scale` multiplies."""
-    return described(default, description, source=source, unit=SECONDS, strict=True, gt=0, le=LONGEST_S)
+    return described(
+        default, description, source=source, unit=SECONDS, bites=bites, strict=True, gt=0, le=LONGEST_S
+    )
 
 
-def limit(description: str, *, source: str, unit: str, least: int = 1) -> Any:
+def limit(description: str, *, source: str, unit: str, bites: Bites, least: int = 1) -> Any:
     """Return a field for a number that may be reached and not exceeded. By default there is no limit."""
     description = f"{description}; null: no limit"
-    return described(None, description, source=source, unit=unit, strict=True, ge=least, le=MOST_OF_ANYTHING)
+    return described(
+        None, description, source=source, unit=unit, bites=bites, strict=True, ge=least, le=MOST_OF_ANYTHING
+    )
 
 
 def _named(registry: dict[str, Any], *, or_file: bool) -> BeforeValidator:

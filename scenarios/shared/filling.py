@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from testbed.api import FIRST_PORT, MOST_PORTS, Attempt, Endpoint, Experiment, Opening, Settings, Sighting
+from testbed.api import FIRST_PORT, MOST_PORTS, Attempt, Endpoint, Experiment, Opening, Sighting
 
 WINDOW = 256
 """The most attempts under way at once."""
@@ -26,10 +26,13 @@ EVERY_NUMBER = range(1, 1 << 31)
 QUICK_RELEASE: dict[str, Any] = {"tcp_trans_close_timeout": 1, "tcp_rst_timeout": 1, "hold_down_timeout": 0}
 """Settings that release ports faster than the RFCs recommend, so that an experiment need not wait."""
 
+BACK_IN_TIME = ("tcp_trans_close_timeout", "tcp_rst_timeout")
+"""The timers by which a TCP port comes back, if a question follows what the NAT declares of that."""
 
-def outlasting(attempts: int, settings: Settings, *, besides: float) -> float:
-    """Return an idle timer that is `besides` seconds longer than `attempts` attempts take."""
-    return math.ceil(besides + attempts / SLOWEST_RATE) / settings.time_scale
+
+def outlasting(attempts: int, *, besides: float) -> float:
+    """Return a time that is `besides` seconds longer than `attempts` attempts take."""
+    return math.ceil(besides + attempts / SLOWEST_RATE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from testbed.api import Asked, Of, Refusal, Requirement
+from testbed.api import Asked, Of, Refusal, Requirement, room
 
 EVICTING_AT_LEAST = 2
 
@@ -44,6 +44,24 @@ def ports_to_evict(why: str) -> Requirement:
         return Refusal("ports", ports, f"the NAT evicts, and {why}", f"ports={EVICTING_AT_LEAST} or more")
 
     return Requirement(f"{EVICTING_AT_LEAST} ports or more where the NAT evicts: {why}", unmet, Of.GATEWAY)
+
+
+def each_newcomer_evicts() -> Requirement:
+    """Need no more newcomers than connections that can go for them, where the NAT evicts."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        attempts, fits = asked.parameters.attempts, room_of(asked)
+        if asked.declared.ports_exhausted.value.evicts != "lru" or attempts <= 2 * fits:
+            return None
+        why = f"with more than {2 * fits:,} a newcomer may find that all {fits:,} connections are on their way out"
+        return Refusal("attempts", attempts, why, f"attempts={2 * fits} or fewer", kind="parameter")
+
+    return Requirement("no more newcomers than connections that can go, where the NAT evicts", unmet, Of.GATEWAY)
+
+
+def room_of(asked: Asked) -> int:
+    """Return the number of connections that fit at once."""
+    return room(asked.settings, asked.parameters.protocol, asked.parameters.subscribers)
 
 
 def _refused(asked: Asked, why: str, way_out: str) -> Refusal:

@@ -7,6 +7,7 @@ of c ports that are occupied for D seconds each serves c / D connections a secon
 from __future__ import annotations
 
 import collections
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +19,11 @@ from testbed.api import (
     SYN_TIMER_S,
     Asked,
     Behaviour,
+    Demand,
     Of,
     Refusal,
     Requirement,
+    Return,
     Settings,
     SubscriberParameters,
     room,
@@ -30,6 +33,10 @@ MOST_PER_SECOND = 800.0
 """Connections a second that every machine can open, so that only the NAT refuses."""
 MOST_SPREAD_S = 2.0
 """The most seconds between the earliest and the latest return of a port, where a rate is to be computed."""
+FEWEST_PORTS_EACH = 4
+"""The fewest ports of which a subscriber's share at a load is near that of all: each attempt is refused or not."""
+BUSY_S = 10.0
+"""Seconds for which a busy machine may keep a connection longer than it is used."""
 SMALL_POOL: dict[str, Any] = {
     **QUICK_RELEASE,
     "ports": 32,
@@ -108,6 +115,40 @@ class Pool:
 def pool_of(asked: Asked) -> Pool:
     """Return the pool of a run that is being decided."""
     return Pool.of(asked.declared, asked.settings, asked.parameters)
+
+
+def at_a_rate(parameters: RateParameters, settings: Settings, load: float, *, subscribers: int) -> Demand:
+    """Return what a NAT has to bear of connections by the clock, at `load` times what its pool can bear."""
+    share = load * settings.capacity / subscribers
+    most = min(settings.capacity, math.ceil(share) + 1)
+    lasts = parameters.holding + BUSY_S
+    return Demand((most,) * subscribers, lasts=lasts, returns=Return.SAME, each_s=share / parameters.holding)
+
+
+def steady_pool(load: Callable[[Asked], float], *, share: float = 1.0) -> tuple[Requirement, ...]:
+    """Need a pool whose rate is known and can be offered `load` times. `share` of the subscribers use it."""
+    return ports_back_in_time(), rate_in_reach(load), even_blocks(share)
+
+
+def even_blocks(share: float) -> Requirement:
+    """Need that each subscriber has the same number of blocks, and not few ports, if the allocator gives blocks.
+
+    `share` is the part of the subscribers that is behind one NAT.
+    """
+
+    def unmet(asked: Asked) -> Refusal | None:
+        settings, subscribers = asked.settings, math.ceil(asked.parameters.subscribers * share)
+        each, size = settings.capacity // subscribers, settings.port_set_size
+        is_even = settings.capacity % subscribers == 0 and each % size == 0
+        if settings.port_allocation_type != "blocks" or (is_even and each >= FEWEST_PORTS_EACH):
+            return None
+        why = f"each of {subscribers} subscribers is to have the same blocks, of {FEWEST_PORTS_EACH} ports or more"
+        return Refusal("port_set_size", size, why, "port_allocation_type=random, or fewer clients")
+
+    text = (
+        f"as many blocks for each subscriber, of {FEWEST_PORTS_EACH} ports or more, if ports are given in blocks"
+    )
+    return Requirement(text, unmet, Of.SETTINGS)
 
 
 def ports_back_in_time() -> Requirement:

@@ -6,6 +6,7 @@ JSON lists of a sender's name and words. Since any message may be lost, it is se
 
 from __future__ import annotations
 
+import itertools
 import json
 import select
 import socket
@@ -22,6 +23,8 @@ ENDPOINTS = ("the one that was asked", "another port", "another address")
 between them (RFC 5780)."""
 ASK_EVERY_S = 0.2
 ANSWERED_WITHIN_S = 10.0
+OWN_PORTS = itertools.count(600)
+"""The source ports of peers, each for one socket: no pool has ports below 1024, so that no NAT can keep them."""
 KNOCKS = 5
 """Times that each server endpoint tries to reach a host, since a busy machine may lose a packet."""
 
@@ -39,7 +42,7 @@ class Peer:
         self.met: Endpoint | None = None
         self._began = self._ended = time.monotonic()
         with network_of(host.netns):
-            self.socket = _bound(str(lab.topology.addresses[host.name][0]), 0)
+            self.socket = _bound(str(lab.topology.addresses[host.name][0]), next(OWN_PORTS))
 
     def send(self, words: str, to: Endpoint) -> None:
         """Send a message with the peer's name to an endpoint."""

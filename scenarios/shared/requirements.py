@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from scenarios.shared.filling import MOST_PER_CLIENT
-from testbed.api import Asked, Of, Refusal, Requirement, limit_of, set_limits
+from testbed.api import Asked, Of, Refusal, Requirement
 
 REFUSING = "on_exhaustion=drop, icmp, reset or hold"
 AT_ONCE = "on_exhaustion=drop, icmp or reset"
@@ -47,7 +47,8 @@ def even_addresses() -> Requirement:
         if asked.parameters.subscribers % addresses == 0:
             return None
         why = f"each keeps to one of external_addresses={addresses}"
-        return Refusal("clients", asked.parameters.clients, why, f"a multiple of {addresses}", kind="parameter")
+        way_out = f"clients={addresses}, or a multiple of it"
+        return Refusal("clients", asked.parameters.clients, why, way_out, kind="parameter")
 
     return Requirement("as many clients at each external address", unmet, Of.SETTINGS)
 
@@ -115,31 +116,6 @@ def keeps_mappings(why: str) -> Requirement:
     return Requirement(f"a NAT that keeps its mappings: {why}", unmet, Of.SETTINGS)
 
 
-def unset(*keys: str, why: str) -> Requirement:
-    """Need that these settings have no value, because `why`."""
-
-    def unmet(asked: Asked) -> Refusal | None:
-        values = {key: getattr(asked.settings, key) for key in keys}
-        found = [Refusal(key, value, why, f"{key}=null") for key, value in values.items() if value is not None]
-        return found[0] if found else None
-
-    return Requirement(f"no {' and no '.join(keys)}: {why}", unmet, Of.SETTINGS)
-
-
-def whole_pool() -> Requirement:
-    """Need a NAT that translates everything, and whose ports are all for those who ask."""
-
-    def unmet(asked: Asked) -> Refusal | None:
-        for key in ("static_mappings", "untranslated_destinations"):
-            if value := getattr(asked.settings, key):
-                shown = f"[{', '.join(map(str, value))}]"
-                return Refusal(key, shown, "every port of the pool and every connection counts", f"{key}=[]")
-        return None
-
-    keys = "no static_mappings and no untranslated_destinations"
-    return Requirement(f"{keys}: every port of the pool and every connection counts", unmet, Of.SETTINGS)
-
-
 def decides_at_once(why: str) -> Requirement:
     """Need a NAT that neither holds nor evicts when its ports have run out, because `why`."""
 
@@ -202,26 +178,3 @@ def translates_identifiers(why: str) -> Requirement:
         return Refusal("protocol", "icmp", why_not, "protocol=tcp or udp, or another --gateway", kind="parameter")
 
     return Requirement("for protocol=icmp, a NAT that translates the identifiers of queries", unmet, Of.GATEWAY)
-
-
-def ports_run_short(
-    protocols: Callable[[Asked], tuple[str, ...]],
-    connections: Callable[[Asked], int],
-    why: str,
-    *,
-    clients: int | None = None,
-) -> Requirement:
-    """Need that the ports alone stop `connections` connections of each protocol, because `why`."""
-
-    def unmet(asked: Asked) -> Refusal | None:
-        subscribers = asked.parameters.subscribers if clients is None else clients
-        for protocol in protocols(asked):
-            limit, wanted = limit_of(asked.settings, protocol, subscribers), connections(asked)
-            if limit < wanted:
-                key, *more = set_limits(asked.settings, protocol)
-                stops = f"{why}, but it stops {protocol.upper()} after {limit:,} connections of {wanted:,}"
-                way_out = f"a higher limit or null for {', '.join((key, *more))}"
-                return Refusal(key, getattr(asked.settings, key), stops, way_out)
-        return None
-
-    return Requirement(f"no limit below the number of ports: {why}", unmet, Of.GATEWAY)

@@ -11,6 +11,8 @@ from testbed.traffic.attempt import KINDS
 
 WATCHED_PORT = 4000
 """The port at which its server listens: not that of the other servers."""
+OWN_PORT = 4001
+"""The client's source port, which no kernel chooses by itself: two connections with one port share a mapping."""
 SETTLED_S = 5.0
 """The most seconds that making the connection may take."""
 
@@ -26,6 +28,7 @@ class Watched:
         listener = self._listening()
         with network_of(lab.clients[0].netns):
             self._client = socket.socket(socket.AF_INET, self._kind)
+        self._client.bind(("", OWN_PORT))
         self._client.settimeout(SETTLED_S)
         self._client.connect(self._target)
         if self._is_stream:

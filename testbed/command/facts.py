@@ -48,6 +48,7 @@ def _scenario(name: str) -> Facts:
         "parameters": fields(cls.Parameters),
         "settings": _values(cls.settings),
         "requires": [requirement.text for requirement in cls.requires],
+        "reckons_with": [*cls.reckons_with],
         "gateways": [able(name, gateway) for gateway in KINDS["gateway"].ours],
         "file": _file(cls),
         "example": f"run {name}",

@@ -37,6 +37,7 @@ SECTIONS = {
     "options": "Settings of this gateway only",
     "settings": "Settings that it changes",
     "requires": "Needs",
+    "reckons_with": "Limits and timers that its checks follow; any other that could stop it is refused",
     "set_by": "Set by",
     "gateways": "Gateways",
     "restrictions": "Follows only",

@@ -16,6 +16,8 @@ from topologies.gateways.behaviour import Behaviour
 
 LIMITED_BY = ("limit_port_mappings", "limit_sessions", "flow_limit")
 """Settings that limit all connections to one service together."""
+PROMISED = (*LIMITED_BY, "port_quota", "port_quota_tcp", "port_quota_udp", "port_quota_icmp")
+"""The limits that a promise follows."""
 EASY_SHARE = 0.5
 """Share of the ports in use up to which any search finds a free one."""
 FOUND_SHARE = 0.9
@@ -85,7 +87,7 @@ def room(settings: Settings, protocol: str, clients: int) -> int:
 
 def limit_of(settings: Settings, protocol: str, clients: int) -> int:
     """Return the number of connections that the limits allow, whatever the number of ports."""
-    shared = [getattr(settings, name) for name in LIMITED_BY]
+    shared = [getattr(settings, name) for name in LIMITED_BY if (name, protocol) != ("flow_limit", "icmp")]
     own = [settings.port_quota, getattr(settings, f"port_quota_{protocol}")]
     limits = [limit for limit in shared if limit is not None]
     limits += [limit * clients for limit in own if limit is not None]
@@ -101,9 +103,3 @@ def _found(behaviour: Behaviour, settings: Settings, capacity: int) -> int:
         addresses = 1
     # In the worst case all hosts have the same external address.
     return capacity if certain else math.floor(capacity / addresses * FOUND_SHARE)
-
-
-def set_limits(settings: Settings, protocol: str) -> list[str]:
-    """Return the keys of the limits that are set for a protocol."""
-    keys = (*LIMITED_BY, "port_quota", f"port_quota_{protocol}")
-    return [key for key in keys if getattr(settings, key) is not None]

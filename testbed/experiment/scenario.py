@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
-from controller.settings import Settings
+from controller.settings import MARKS, Bites, Settings
+from testbed.experiment.demand import MODEST, Demand, Return, in_turn
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.requirements import Requirement
 from topologies.gateways.base import Restriction
@@ -50,6 +51,10 @@ class Scenario(ABC, Generic[P]):
     """The number of flows that the switch may keep in its cache. It is 0 if only new connections count."""
     gateways: ClassVar[tuple[str, ...]] = ()
     """The names of the gateways that the question is about. A topology must have them all."""
+    nats_beside: ClassVar[bool] = False
+    """Whether clients may be behind another NAT than the question is about, in a network that a user chooses."""
+    reckons_with: ClassVar[tuple[str, ...]] = ()
+    """The limits and timers that the expectations follow, by their keys. Any other that could bite is refused."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Derive the class's `name`, if it has none, and its `Parameters` from the brackets."""
@@ -81,6 +86,22 @@ class Scenario(ABC, Generic[P]):
     def open_sockets(cls, parameters: P, settings: Settings) -> int:
         """Return the number of sockets that are open at once on each side: by default the parameter `attempts`."""
         return getattr(parameters, "attempts", 0) or 0
+
+    @classmethod
+    def demand(cls, parameters: P, settings: Settings) -> Demand:
+        """Return what the NAT has to bear. By default all sockets are opened by the subscribers in turn."""
+        attempts = cls.open_sockets(parameters, settings)
+        if not attempts:
+            return MODEST
+        protocols, lasts = (getattr(parameters, "protocol", "tcp"),), cls.lasts(parameters, settings)
+        comes_back = any(MARKS.get(key) is Bites.RETURN for key in cls.reckons_with)
+        returns = Return.SAME if comes_back else Return.NEVER
+        return Demand(in_turn(attempts, parameters.subscribers), protocols, lasts=lasts, returns=returns)
+
+    @classmethod
+    def lasts(cls, parameters: P, settings: Settings) -> float | None:
+        """Return the seconds for which a connection may stay unused, and has to live; None if it is not known."""
+        return None
 
     @classmethod
     def defaults(cls, restrictions: Iterable[Restriction]) -> dict[str, Any]:

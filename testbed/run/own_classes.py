@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from controller.settings import ConfigurationError, Settings, unknown_key
+from controller.settings import MARKS, ConfigurationError, Settings, unknown_key
 from controller.settings.extensions import is_file, tried
 from testbed.experiment.requirements import Requirement
 from testbed.experiment.scenario import Scenario
@@ -31,6 +31,9 @@ def require_contract(name: str, scenario: type[Scenario[Any]]) -> None:
     needs = scenario.requires
     if not isinstance(needs, tuple) or not all(isinstance(each, Requirement) for each in needs):
         raise ConfigurationError(f"{name}: requires={needs!r} is no tuple of requirements; write (one,)")
+    for key in scenario.reckons_with:
+        if key not in MARKS:
+            raise ConfigurationError(f"{name}: {unknown_key(key, [*MARKS], kind='reckons_with: key')}")
     if not isinstance(scenario.settings, dict):
         raise ConfigurationError(f"{name}: settings={scenario.settings!r} is no dict; write {{key: value}}")
     if is_file(name):

@@ -7,8 +7,9 @@ short for one `--set`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,17 @@ from pydantic import BaseModel
 from controller.settings import PROFILES, ConfigurationError, Settings, checked, unknown_key
 from controller.settings.extensions import absolute
 from controller.wiring import ETHERNET_MTU
+from testbed.experiment.demand import Demand
+from testbed.experiment.limits import idle_timers
+from testbed.experiment.nats import require_bearable
 from testbed.experiment.parameters import Parameters, PatientParameters
 from testbed.experiment.plan import Run, network_of_size
 from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Scenario
 from testbed.registry import load, ours
+from testbed.run.blame import blamed
 from testbed.run.choices import Choices
+from testbed.run.naming import label
 from testbed.run.own_classes import require_contract, require_known, require_own_keys, returned_by
 from topologies.base import Topology
 from topologies.gateways.base import Gateway
@@ -32,6 +38,7 @@ from topologies.gateways.behaviour import Behaviour
 
 ALLOCATOR_KEY = "port_allocation_type"
 """The setting for which `--allocator` is short."""
+USUAL_GATEWAY = "openflow"
 VERDICT_S = 0.5
 """Seconds from the end of a hold to the end of its attempt, on a busy machine."""
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
@@ -49,12 +56,49 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
     """
     sets = _with_allocator(assignments(choices.sets), choices.allocator)
     given = {**_from_file(choices.config), **sets}
-    run = _decided(scenario, gateway, choices, given, datapath, others)
+    try:
+        run = _decided(scenario, gateway, choices, given, datapath, others)
+    except ConfigurationError as error:
+        raise _blamed(error, scenario, gateway, choices, given, datapath, others) from None
     by_default: dict[str, Any] = {}
     if given:
         with suppress(ConfigurationError):  # some scenarios are impossible without a choice
             by_default = _decided(scenario, gateway, choices, {}, datapath, others).described()
     return run.model_copy(update={"chosen": _chosen(run, given, by_default)})
+
+
+def _blamed(
+    error: ConfigurationError,
+    scenario: str,
+    gateway: str,
+    choices: Choices,
+    given: dict[str, Any],
+    datapath: str,
+    others: Collection[str],
+) -> ConfigurationError:
+    """Return a refusal in words that blame what the user chose, and not a default."""
+    usual = Choices()
+    names = {"profile": choices.profile, "topology": choices.topology, "gateway": gateway}
+    by_default = {"profile": usual.profile, "topology": None, "gateway": USUAL_GATEWAY}
+
+    def decide(chosen: Mapping[str, Any]) -> object:
+        named = {name: chosen.get(name, default) for name, default in by_default.items()}
+        fewer = replace(choices, profile=named["profile"], topology=named["topology"])
+        own = {key: value for key, value in given.items() if key in chosen}
+        return _decided(scenario, named["gateway"], fewer, own, datapath, others)
+
+    def origin(key: str) -> str:
+        cls = load("scenario", scenario)
+        owners = {
+            "the scenario sets": cls.settings,
+            "the profile sets": PROFILES.get(choices.profile, {}),
+            "the gateway sets": load("gateway", gateway).settings,
+            "the topology sets": load("topology", choices.topology or cls.topology).settings,
+        }
+        return next((owner for owner, values in owners.items() if key in values), "the default is")
+
+    chosen = {**given, **{name: value for name, value in names.items() if value != by_default[name]}}
+    return blamed(error, label(scenario), chosen, decide, origin)
 
 
 def _chosen(run: Run, given: Collection[str], by_default: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +139,8 @@ def _decided(
     parameters = checked(cls.Parameters, {**_of(cls.Parameters, completed), **theirs}, kind="parameter")
     need = partial(returned_by, scenario, "requires", object, require, cls.requires)
     need(Of.SETTINGS, Asked(cls.name, parameters, settings))
-    settings = checked(Settings, {**defaults, **_of(Settings, completed), **mine}, kind="setting")
+    lasting = idle_timers(returned_by(scenario, "demand", Demand, cls.demand, parameters, settings), settings)
+    settings = checked(Settings, {**defaults, **lasting, **_of(Settings, completed), **mine}, kind="setting")
     settings.for_nat()  # loads a student's allocator or policy, and may refuse it
     try:
         returned_by(gateway, "check", object, kind.check, settings, chosen)
@@ -112,6 +157,9 @@ def _decided(
     _require_gateways(cls, topology, built)
     differing = returned_by(scenario, "of_each_gateway", dict, cls.of_each_gateway, parameters)
     require_known(scenario, "of_each_gateway", differing, [*built.wiring])
+    each = _of_each_gateway(built, settings, differing)
+    nats = {name: (own, kind.declare(own, chosen)) for name, own in each.items()}
+    returned_by(scenario, "demand", object, require_bearable, cls, parameters, topology, built, nats)
     return Run(
         scenario=absolute(scenario),
         topology=absolute(topology),
@@ -120,7 +168,7 @@ def _decided(
         parameters=parameters.model_dump(mode="json"),
         settings=settings,
         options=chosen.model_dump(mode="json"),
-        gateways=_of_each_gateway(built, settings, differing),
+        gateways=each,
         seed=choices.seed,
         datapath=datapath,
     )
@@ -168,12 +216,18 @@ def _require_room(gateway: str, kind: type[Gateway], parameters: Parameters, set
 def _require_patience(parameters: PatientParameters, settings: Settings, behaviour: Behaviour) -> None:
     """Raise ConfigurationError if attempts would be given up before the NAT decides about them."""
     exhaustions = (behaviour.ports_exhausted.value, behaviour.state_exhausted.value)
-    longest = max((exhaustion.after for exhaustion in exhaustions if exhaustion.holds), default=0.0)
-    if longest and parameters.patience < longest + VERDICT_S:
+    held = max((each.after for each in exhaustions if each.holds), default=0.0)
+    if held and parameters.patience < held + VERDICT_S:
         raise ConfigurationError(
             f"hold_timeout={settings.hold_timeout:g} is not possible with patience={parameters.patience:g}: "
-            f"a packet is held for {longest:g} s, and its attempt would be given up before its refusal; take "
-            f"patience={longest + VERDICT_S:g} or more, or a shorter hold_timeout"
+            f"a packet is held for {held:g} s, and its attempt would be given up before its refusal; take "
+            f"patience={held + VERDICT_S:g} or more, or a shorter hold_timeout"
+        )
+    rests = max((each.after for each in exhaustions if each.evicts == "lru"), default=0.0)
+    if rests and parameters.patience < rests + VERDICT_S:
+        raise ConfigurationError(
+            f"parameter patience={parameters.patience:g} is not possible with a NAT that evicts: a newcomer waits "
+            f"{rests:g} s until its port has rested; take patience={rests + VERDICT_S:g} or more"
         )
 
 

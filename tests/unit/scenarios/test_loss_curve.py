@@ -69,8 +69,8 @@ def test_too_few_source_ports_are_refused() -> None:
     [
         ("on_exhaustion=evict-lru", "on_exhaustion=drop, icmp or reset"),
         ("on_exhaustion=hold", "on_exhaustion=drop, icmp or reset"),
-        ("limit_sessions=16", "a higher limit or null for limit_sessions"),
-        ("limit_subscribers=2", "limit_subscribers=null"),
+        ("limit_sessions=16", "limit_sessions=65 or more, or limit_sessions=null"),
+        ("limit_subscribers=2", "limit_subscribers=8 or more, or limit_subscribers=null"),
         ("external_addresses=2", "external_addresses=1"),
     ],
     ids=["evicts", "holds", "sessions", "subscribers", "addresses"],

@@ -64,8 +64,8 @@ def test_no_host_uses_a_source_port_twice_when_numbers_run_out() -> None:
     ("chosen", "words"),
     [
         (["on_exhaustion=evict-lru"], "that is the scenario eviction"),
-        (["limit_port_mappings=8"], "take a higher limit or null for limit_port_mappings"),
-        (["port_quota_tcp=1"], "take a higher limit or null for port_quota_tcp"),
+        (["limit_port_mappings=8"], "or limit_port_mappings=null"),
+        (["port_quota_tcp=1"], "or port_quota_tcp=null"),
     ],
 )
 def test_what_lets_anything_but_the_ports_run_short_is_refused(

@@ -122,7 +122,7 @@ def test_a_scenario_is_shown_with_its_text_and_the_gateways_that_can_run_it() ->
     assert facts["file"] == "scenarios/eviction.py"
     gateways = by_name(facts["gateways"])
     assert gateways["openflow"] == "can run it"
-    assert gateways["netfilter"].startswith("cannot run it: setting on_exhaustion=evict-lru is not possible")
+    assert gateways["netfilter"].startswith("cannot run it: gateway netfilter is not possible with eviction, ")
 
 
 def test_a_setting_is_shown_with_what_sets_it_and_what_gateways_make_of_it() -> None:

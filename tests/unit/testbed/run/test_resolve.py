@@ -58,14 +58,14 @@ def test_idle_timers_outlast_the_fill() -> None:
 def test_a_later_source_of_a_setting_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The order is: profile, the scenario's defaults, the file, --set."""
     monkeypatch.setitem(
-        PROFILES, "odd", {"ports": 1, "icmp_timeout": 11, "time_scale": 0.5, "tcp_idle_timeout": 12}
+        PROFILES, "odd", {"ports": 1, "icmp_timeout": 11, "time_scale": 0.5, "tcp_idle_timeout": 120}
     )
     file = tmp_path / "settings.yaml"
     file.write_text("time_scale: 0.25\ntcp_rst_timeout: 21\ntcp_trans_open_timeout: 22\nclients: 4\n")
 
     run = resolved("tcp_trans_open_timeout=31", profile="odd", config=file)
 
-    assert run.settings.tcp_idle_timeout == 12, "the profile, where nobody else says anything"
+    assert run.settings.tcp_idle_timeout == 120, "the profile, where nobody else says anything"
     assert run.settings.ports == 256, "the scenario over the profile"
     assert run.settings.time_scale == 0.25, "the file over the profile"
     assert run.settings.tcp_rst_timeout == 21, "the file over the scenario"
@@ -255,7 +255,7 @@ def test_a_network_without_the_gateways_of_the_question_is_refused(scenario: str
         ),
         ("port_overlapping=on", ["setting port_overlapping=True", "'off', 'address' or 'endpoint'"]),
         ("port_set_size=70000", ["setting port_set_size=70000", "64512"]),
-        ("pool_usage_high=60", ["setting pool_usage_low=60", "pool_usage_high=60"]),
+        ("pool_usage_high=60", ["pool_usage_low=60", "pool_usage_high=60"]),
         ("limit_session=8", ["setting 'limit_session' is unknown", "did you mean 'limit_sessions'?"]),
         ("external_addresses=3", ["clients=8", "external_addresses=3", "multiple"]),
         ("time_scale=0", ["setting time_scale=0", "greater than 0"]),
@@ -263,7 +263,7 @@ def test_a_network_without_the_gateways_of_the_question_is_refused(scenario: str
         ("clients=0", ["parameter clients=0", "greater than or equal to 1"]),
         ("clients=70000", ["parameter clients=70000", "1 to 65,533 clients"]),
         ("attempts=0", ["parameter attempts=0", "greater than or equal to 1"]),
-        ("attempts=10000000", ["parameter clients=8", "attempts=10000000", "take clients=156, or fewer attempts"]),
+        ("attempts=10000000", ["clients=8", "attempts=10000000", "take clients=156, or fewer attempts"]),
         ("protocol=sctp", ["parameter protocol='sctp'", "'tcp', 'udp' or 'icmp'"]),
         ("ports", ["--set 'ports' is not KEY=VALUE"]),
         ("=8", ["--set '=8' is not KEY=VALUE"]),
