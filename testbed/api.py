@@ -9,7 +9,8 @@ from __future__ import annotations
 from controller.settings import FIRST_PORT, MOST_PORTS, ConfigurationError, Settings
 from controller.wiring import Side
 from testbed.evidence.judging import HELD_S, SYN_TIMER_S, TIMER_SLACK
-from testbed.evidence.witnesses import SynCounter
+from testbed.evidence.losses import packet_ins_lost
+from testbed.evidence.witnesses import SynCounter, Syns
 from testbed.experiment.counters import DROPPED, Counters, dropped, settled
 from testbed.experiment.expectations import at_least, at_most, between
 from testbed.experiment.experiment import Experiment
@@ -64,6 +65,7 @@ __all__ = [
     "Sighting",
     "SubscriberParameters",
     "SynCounter",
+    "Syns",
     "Topology",
     "at_least",
     "at_most",
@@ -73,6 +75,7 @@ __all__ = [
     "dropped",
     "limit_of",
     "network_of",
+    "packet_ins_lost",
     "room",
     "set_limits",
     "settled",

@@ -14,6 +14,7 @@ Counters = Mapping[str, int | None]
 AGREES = "the gateway agrees: "
 """The beginning of the claim of each check of a counter."""
 SETTLED_WITHIN_S = 1.0
+"""Seconds in which nothing more is dropped or given back, after which what is missing will not come."""
 LOOK_EVERY_S = 0.05
 
 SOURCES: Mapping[str, str] = MappingProxyType(
@@ -92,11 +93,16 @@ def settled(gateway: Gateway, protocol: str, *, dropping: int, allocated: int | 
     """Return the gateway's counters once it has dropped `dropping` packets, the last of which may just be sent.
 
     `allocated` is the number of ports that must be allocated by then, where the gateway may still take some back.
+    A slow gateway is waited for as long as its counters move.
     """
-    deadline = time.monotonic() + SETTLED_WITHIN_S
+    deadline, before = time.monotonic() + SETTLED_WITHIN_S, None
     while True:
         counters = gateway.counters(protocol)
-        done = dropped(counters) >= dropping and allocated in (None, counters.get("ports_allocated"))
-        if done or time.monotonic() >= deadline:
+        now = dropped(counters), counters.get("ports_allocated")
+        if now[0] >= dropping and allocated in (None, now[1]):
+            return counters
+        if now != before:
+            deadline, before = time.monotonic() + SETTLED_WITHIN_S, now
+        elif time.monotonic() >= deadline:
             return counters
         time.sleep(LOOK_EVERY_S)

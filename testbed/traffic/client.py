@@ -15,6 +15,7 @@ import random
 import select
 import socket
 import sys
+import time
 from typing import Any
 
 from testbed.traffic.attempt import LiveAttempt
@@ -25,6 +26,9 @@ from testbed.traffic.wire import Endpoint, Hosts, Orders
 
 WATCHED = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 """The events of a TCP socket, registered once for all its life: edge-triggered epoll(7) reports each change."""
+
+MOST_EVENTS = 4096
+"""The most events that are taken at once: more than there can be answers under way."""
 
 Planned = tuple[int, int, str, Endpoint, str, int]
 """An attempt to make: number, nonce, the host's network namespace, target, source address (or "" for any), and
@@ -114,8 +118,9 @@ class Client:
             self.exchange(attempt)
 
     def exchange(self, attempt: LiveAttempt) -> None:
-        """Send a hello with a new token."""
+        """Send a hello with a new token. The patience with the attempt begins anew."""
         attempt.token = self._random.getrandbits(64)
+        attempt.asked_at = time.monotonic()
         self.say(attempt)
 
     def say(self, attempt: LiveAttempt) -> None:
@@ -124,7 +129,7 @@ class Client:
 
     def poll(self, pause: float, current: Pending | None) -> None:
         """Wait up to `pause` seconds for answers, and take them."""
-        for descriptor, event in self._poll.poll(pause):
+        for descriptor, event in self._poll.poll(pause, MOST_EVENTS):
             attempt = self._by_descriptor.get(descriptor)
             if attempt is not None:
                 self._ready(attempt, event, current)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-DEADLINE_S = 30.0
+DEADLINE_S = 150.0
+"""Seconds after which what is waited for will not come, on a machine of whatever speed."""
 
 
 def awaited(condition: Callable[[], Any], what: str) -> Any:
