@@ -85,7 +85,7 @@ def offer(
 
 
 def lateness(plan: Sequence[Served], attempts: Sequence[Attempt]) -> float:
-    """Return the most seconds by which an attempt began later than planned, compared with the most punctual one."""
+    """Return by how many seconds an attempt began later than planned, compared with the most punctual one."""
     starts = {served.opening.number: served.start for served in plan}
     begun = [attempt.sent_at - starts[attempt.number] for attempt in attempts]
     return max(begun, default=0.0) - min(begun, default=0.0)

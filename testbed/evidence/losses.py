@@ -34,7 +34,7 @@ _WITHIN_S = 10.0
 
 
 def counted() -> Counter[str]:
-    """Return the losses of the whole machine so far. The difference of two calls is about the time between them."""
+    """Return the losses of the whole machine so far: the difference of two calls counts."""
     lines = Path("/proc/net/softnet_stat").read_text().splitlines()
     return Counter({BACKLOG: sum(int(line.split()[1], 16) for line in lines)})
 
@@ -58,20 +58,24 @@ def packet_ins_lost() -> int:
     return _of_switch()[PACKET_INS]
 
 
-def _of_switch() -> Counter[str]:
+def of_switch(coverage: str, sockets: str) -> Counter[str]:
+    """Return the losses of a switch, from what `ovs-appctl coverage/show` and `ss` print of it."""
     lost: Counter[str] = Counter()
-    for name, total in _COVERED.findall(_printed("ovs-appctl", "coverage/show")):
+    for name, total in _COVERED.findall(coverage):
         if name in COVERED:
             lost[COVERED[name]] += int(total)
-    drops = _SOCKET_DROPS.findall(_printed("ss", "--packet", "--numeric", "--memory"))
-    lost[BRIDGE] += sum(map(int, drops))
+    lost[BRIDGE] += sum(map(int, _SOCKET_DROPS.findall(sockets)))
     return lost
+
+
+def _of_switch() -> Counter[str]:
+    return of_switch(_printed("ovs-appctl", "coverage/show"), _printed("ss", "--packet", "--numeric", "--memory"))
 
 
 def _of_host() -> Counter[str]:
     """Return the losses in the network namespace that this thread is in."""
     here = Path("/proc/thread-self/net")
-    tables = _table(here / "snmp") | _table(here / "netstat")
+    tables = table(here / "snmp") | table(here / "netstat")
     return Counter(
         {
             DATAGRAMS: tables.get("Udp:RcvbufErrors", 0),
@@ -80,7 +84,7 @@ def _of_host() -> Counter[str]:
     )
 
 
-def _table(path: Path) -> dict[str, int]:
+def table(path: Path) -> dict[str, int]:
     """Return a table whose lines come in pairs: names, then values, each after the name of the part."""
     found: dict[str, int] = {}
     lines = path.read_text().splitlines()

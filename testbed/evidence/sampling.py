@@ -1,8 +1,8 @@
 """Sampling how long the run's processes wait for processors, a few times a second, in a thread of this process.
 
-Inside a sandbox, /proc has the sandbox's processes only. The kernel counts the time that each thread could have run
-and did not (/proc/PID/schedstat, by its scheduler). The descriptors stay open, so that a sample costs one read for
-each thread.
+Inside a sandbox, /proc has the sandbox's processes only. The kernel's scheduler counts the time for which each
+thread could have run and did not (/proc/PID/schedstat). The descriptors stay open, so that a sample costs one read
+for each thread.
 """
 
 from __future__ import annotations
