@@ -113,3 +113,16 @@ def test_patience_begins_anew_with_each_question(monkeypatch: pytest.MonkeyPatch
     server.run(1, ahead=0)
 
     assert server.given_up == []
+
+
+@pytest.mark.parametrize(("ahead", "least", "most"), [(0, 1400, 1500), (2000, 64, 640)], ids=["full", "slow"])
+def test_a_gateway_that_stands_still_is_not_asked_faster_while_it_has_room(
+    monkeypatch: pytest.MonkeyPatch, ahead: int, least: int, most: int
+) -> None:
+    """A full one may be asked as fast as it answered. A slow one would never again be quick enough."""
+    server = Server(monkeypatch, dict.fromkeys(range(501, 2001), 10 * PATIENCE_S))
+
+    attempts = server.run(2000, ahead=ahead, window=64)
+
+    stood = attempts[500].sent_at
+    assert least <= sum(stood < attempt.sent_at <= stood + PATIENCE_S for attempt in attempts) <= most
