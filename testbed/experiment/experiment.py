@@ -63,6 +63,7 @@ class Experiment(Generic[P]):
         self._keys: set[str] = set()
         self._told = not story
         self._outcomes: Counter[str] | None = None
+        self._late = 0.0
         self.failures: list[Failure] = []
         """The checks that have failed so far."""
 
@@ -88,6 +89,10 @@ class Experiment(Generic[P]):
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Name a phase of the run, and time the `with` block that is this phase."""
         return self._report.phase(name)
+
+    def was_late(self, seconds: float) -> None:
+        """Note by how many seconds, if any, the scenario's own doing took longer than its timers allow for."""
+        self._late = max(self._late, seconds)
 
     def progress(self, done: int, total: int) -> None:
         """Report the progress of the current phase. Most calls cost nothing."""
@@ -137,7 +142,8 @@ class Experiment(Generic[P]):
         holds = met(expected, observed)
         if not holds:
             patience = getattr(self.parameters, "patience", math.inf)
-            self.failures.append(Failure(key, None if bears is None else min(bears, patience / 2), late))
+            most = None if bears is None else min(bears, patience / 2)
+            self.failures.append(Failure(key, most, max(late, self._late)))
         self._report.check(
             key=key,
             claim=claim,

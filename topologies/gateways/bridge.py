@@ -14,7 +14,7 @@ from topologies.network.nodes import LabNode
 
 READY_WITHIN_S = 60.0
 NEVER_GIVEN_UP = "inactivity_probe=0"
-"""Of a controller: for how long it may be silent. A busy machine must not part the two, and PID 1 notices if it dies."""
+"""Of a controller: it may be silent. A busy machine must not part the two, and PID 1 notices if it dies."""
 OUTSIDE_VLAN = 4094
 """The VLAN of the outside ports. It keeps the inside LAN's broadcasts from them; no frame ever carries it."""
 

@@ -343,3 +343,14 @@ def test_no_lateness_excuses_a_leak_or_sharing() -> None:
     x.conclude()
 
     assert x.failures == [Failure("leaks", None), Failure("sharing", None)]
+
+
+def test_a_scenario_that_was_late_itself_is_so_for_all_its_later_checks() -> None:
+    """Such as a fill that took longer than the idle timer."""
+    x, _ = experiment()
+    x.was_late(-3.0)
+    x.check("before", expected=1, observed=2, source="arithmetic")
+    x.was_late(2.5)
+    x.check("after", expected=1, observed=2, source="arithmetic")
+
+    assert [failure.late for failure in x.failures] == [0.0, 2.5]
