@@ -21,7 +21,7 @@ from scenarios.shared.checks import (
     check_refused,
     check_refused_packets,
 )
-from scenarios.shared.filling import QUICK_RELEASE, WINDOW, Filled, Filling, outlasting
+from scenarios.shared.filling import IDLE_SPARE_S, QUICK_RELEASE, WINDOW, Filled, Filling, outlasting
 from scenarios.shared.requirements import even_addresses, source_ports, translates_identifiers, whole_pool
 from testbed.api import (
     Counters,
@@ -138,7 +138,7 @@ A second fill established {{ second.established|length|n }} connections.
         """Fill in the number of attempts, and idle timers that are longer than the fill and the echoes."""
         fits = room(settings, parameters.protocol, parameters.subscribers)
         attempts = parameters.attempts or math.ceil(fits * 1.25)
-        idle = outlasting(attempts, settings, besides=6 + parameters.patience)
+        idle = outlasting(attempts, settings, besides=IDLE_SPARE_S + parameters.patience)
         return {"attempts": attempts, "udp_timeout": idle, "icmp_timeout": idle}
 
 

@@ -17,10 +17,12 @@ MOST_PER_CLIENT = 64_512
 """The most connections of one client to one server and port: it has as many ports from 1024 upward."""
 SLOWEST_RATE = 1000.0
 """Connections a second that every machine can open."""
+IDLE_SPARE_S = 6.0
+"""Seconds by which idle timers are longer than a fill should take, besides the patience."""
 ECHO_PATIENCE_S = 8.0
 POOL_LOOK_EVERY_S = 0.05
 RELEASE_SLACK_S = 5.0
-"""Seconds that a NAT may take, beyond the timers, until every port is free again: and as long as all closes took."""
+"""Seconds that a NAT may take, beyond the timers, until every port is free again; besides, as long as the closes."""
 BUSY_EVERY_S = 0.2
 EVERY_NUMBER = range(1, 1 << 31)
 QUICK_RELEASE: dict[str, Any] = {"tcp_trans_close_timeout": 1, "tcp_rst_timeout": 1, "hold_down_timeout": 0}
@@ -143,9 +145,8 @@ class Filling:
             )
         seconds = time.monotonic() - started
         if self._protocol != "tcp" and not self._x.promise.evicts:
-            self._x.was_late(
-                seconds - wait - len(numbers) / SLOWEST_RATE
-            )  # an idle timer may have ended meanwhile
+            # Beyond that, an idle timer may have ended meanwhile.
+            self._x.was_late(seconds - wait - len(numbers) / SLOWEST_RATE - IDLE_SPARE_S)
         return Filled(opened, seconds)
 
     def echo(self, numbers: range = EVERY_NUMBER, *, patience: float = ECHO_PATIENCE_S) -> set[int]:
