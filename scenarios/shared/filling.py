@@ -22,7 +22,7 @@ IDLE_SPARE_S = 6.0
 ECHO_PATIENCE_S = 8.0
 POOL_LOOK_EVERY_S = 0.05
 RELEASE_SLACK_S = 5.0
-"""Seconds that a NAT may take, beyond the timers, until every port is free again; besides, as long as the closes."""
+"""Seconds that a NAT may take, beyond the timers and the time of all closes, until every port is free again."""
 BUSY_EVERY_S = 0.2
 EVERY_NUMBER = range(1, 1 << 31)
 QUICK_RELEASE: dict[str, Any] = {"tcp_trans_close_timeout": 1, "tcp_rst_timeout": 1, "hold_down_timeout": 0}
