@@ -9,7 +9,7 @@ from __future__ import annotations
 from controller.settings import FIRST_PORT, MOST_PORTS, ConfigurationError, Settings
 from controller.wiring import Side
 from testbed.evidence.judging import HELD_S, SYN_TIMER_S, TIMER_SLACK
-from testbed.evidence.losses import packet_ins_lost
+from testbed.evidence.losses import lost_in_switch
 from testbed.evidence.witnesses import SynCounter, Syns
 from testbed.experiment.counters import DROPPED, Counters, dropped, settled
 from testbed.experiment.expectations import at_least, at_most, between
@@ -74,8 +74,8 @@ __all__ = [
     "derived",
     "dropped",
     "limit_of",
+    "lost_in_switch",
     "network_of",
-    "packet_ins_lost",
     "room",
     "set_limits",
     "settled",

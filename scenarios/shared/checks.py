@@ -17,7 +17,7 @@ from testbed.api import (
     at_least,
     between,
     dropped,
-    packet_ins_lost,
+    lost_in_switch,
     unserved,
 )
 
@@ -92,7 +92,7 @@ def check_refused_packets(
     promise, attempts = promise or x.promise, list(filled)
     refused = promise.packets_refused(attempts)
     if dropped(counters) < refused:
-        refused -= packet_ins_lost() + late
+        refused -= lost_in_switch() + late
     expected = at_least(refused) if refused or not promise.finds_all else 0
     x.agrees(f"packets dropped at any limit{when}", expected, *DROPPED, of=counters)
 

@@ -53,9 +53,9 @@ def losses(hosts: Iterable[str], since: Counter[str]) -> dict[str, int]:
     return {queue: number for queue, number in lost.items() if number > 0}
 
 
-def packet_ins_lost() -> int:
-    """Return the number of packets for the controller that the switch had no room for."""
-    return _of_switch()[PACKET_INS]
+def lost_in_switch() -> int:
+    """Return the number of packets so far that a queue of the switch had no room for."""
+    return sum(_of_switch().values())
 
 
 def of_switch(coverage: str, sockets: str) -> Counter[str]:

@@ -146,7 +146,10 @@ class Sampler:
 
 def _waited(descriptor: int) -> float:
     """Return the seconds for which a thread has waited for a processor so far. Raises OSError if it has ended."""
-    return int(os.pread(descriptor, _LOOK, 0).split()[1]) / 1e9
+    counts = os.pread(descriptor, _LOOK, 0).split()
+    if not counts:
+        raise ProcessLookupError(descriptor)
+    return int(counts[1]) / 1e9
 
 
 def _program(folder: Path) -> str:

@@ -168,8 +168,8 @@ class Clients:
         """Make these attempts in their order, keep those that are established, and return all by their numbers.
 
         At first `first_window` of them are under way at once. When some stay without an answer, that grows up to
-        `window`. The first `ahead` are over before any other begins, if one worker has them all: several workers
-        do not wait for one another.
+        `window`. There is room for the first `ahead`, which are over before any other of their worker begins, but
+        several workers do not wait for one another.
         """
         orders = [
             {
@@ -178,9 +178,9 @@ class Clients:
                 "patience": patience,
                 "first_window": self._share(first_window),
                 "window": self._share(window),
-                "ahead": ahead if len(self._clients) == 1 else 0,
+                "ahead": len(range(worker, ahead, len(self._clients))),
             }
-            for plan in self._spread(openings)
+            for worker, plan in enumerate(self._spread(openings))
         ]
         return self._attempts(orders, len(openings) / WORST_RATE_S + 2 * patience, progress)
 
