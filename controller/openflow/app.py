@@ -42,7 +42,7 @@ class NatApp(App):
         self._is_ready = False
         self._counts: dict[int, list[RuleCount]] = {}
         self._has_sums = hub.Event()
-        self._latency = Latency()
+        self._latency = Latency(TICK_S)
         for loop in (self._tick, self._report, self._answer):
             hub.spawn(fatal(loop))
 
@@ -140,7 +140,7 @@ class NatApp(App):
                 self.router.tick(now)
                 if self.outbox.is_unconfirmed:
                     self.outbox.confirm()
-                if self._is_ready and self._latency.is_due(now):
+                if self._is_ready and self._latency.ticks(now):
                     self.outbox.append(echo())
                 self.send()
 

@@ -60,7 +60,8 @@ class Busy:
     late_s: float = 0.0
     """The most that all programs of the run together waited for processors in one sample, in seconds.
 
-    A packet passes one process after the other, so it may be late by this.
+    A packet passes one process after the other, so it may be late by this. If the whole machine stood still for
+    longer, that counts.
     """
     waits: Mapping[str, Wait] = field(default_factory=dict)
     """How long each program of the run waited."""

@@ -43,6 +43,7 @@ class Sampler:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._longest: dict[str, float] = defaultdict(float)
         self._late = 0.0
+        self._sampled_at = 0.0
         self._wanted: list[int] = []
         self._started = 0.0
         self._pressure = 0.0
@@ -50,7 +51,7 @@ class Sampler:
 
     def start(self) -> None:
         """Begin to sample."""
-        self._started = time.monotonic()
+        self._started = self._sampled_at = time.monotonic()
         self._pressure = self._pressed() or 0.0
         self._stolen = self._steal()
         self._scan()
@@ -90,18 +91,20 @@ class Sampler:
         waited: dict[str, float] = defaultdict(float)
         for key, thread in list(self._threads.items()):
             try:
-                now = _waited(thread.descriptor)
+                in_all = _waited(thread.descriptor)
             except OSError:  # it has ended
                 os.close(self._threads.pop(key).descriptor)
                 continue
-            since, thread.waited = now - thread.waited, now
+            since, thread.waited = in_all - thread.waited, in_all
             thread.in_all += since
             waited[thread.program] = max(waited[thread.program], since)
         for program, since in waited.items():
             self._longest[program] = max(self._longest[program], since)
         stolen = self._steal()
         since, self._stolen = stolen - self._stolen, stolen
-        self._late = max(self._late, sum(waited.values()) + since)
+        now = time.monotonic()
+        stood_still, self._sampled_at = now - self._sampled_at - SAMPLE_S, now
+        self._late = max(self._late, stood_still, sum(waited.values()) + since)
         self._wanted.append(self._running())
 
     def _scan(self) -> None:

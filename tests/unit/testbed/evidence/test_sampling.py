@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from testbed.evidence import sampling
+from testbed.evidence.busy import SAMPLE_S
 from testbed.evidence.sampling import Sampler
 
 
@@ -75,6 +78,18 @@ def test_stolen_time_makes_everything_late(proc: Proc) -> None:
     proc.stat(running=1, stolen=1000)
 
     assert sampler.stop().late_s > 0.1
+
+
+def test_a_machine_that_stands_still_is_late_though_nothing_waits(
+    proc: Proc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a virtual one does while its host is busy, or when it is suspended: the sampler itself comes late."""
+    times = iter([10.0, 12.0, 12.0])
+    sampler = Sampler(proc.folder)
+    monkeypatch.setattr(sampling, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    sampler.start()
+
+    assert sampler.stop().late_s == pytest.approx(2.0 - SAMPLE_S)
 
 
 def test_the_machine_itself_can_be_sampled() -> None:
