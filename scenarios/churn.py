@@ -18,7 +18,7 @@ from pydantic import Field
 from scenarios.shared.offers import offer
 from scenarios.shared.rates import SMALL_POOL, Pool, RateParameters, evenly, ports_back_in_time, rate_in_reach
 from scenarios.shared.requirements import one_address, refuses_at_once, whole_pool
-from testbed.api import Attempt, Experiment, Scenario, between, unserved
+from testbed.api import SYN_TIMER_S, Attempt, Experiment, Scenario, between, unserved
 
 LOADS = {0.7: 0.1, 1.0: 0.3, 1.5: 0.12}
 """Multiples of capacity, and by how much the share that is refused there may be off.
@@ -101,7 +101,7 @@ With 64,512 ports and the RFC's 240 s after a close, the same calculation gives 
             expected=0,
             observed=sum(attempt.nonce in seen for attempt in offered.again),
             source="TCP_INFO, the wire outside, and the server; a second try comes at another load",
-            bears=LATE_SHARE * pool.occupied,
+            bears=SYN_TIMER_S - FIRST_SYN_S,
         )
         refused = sum(1 + attempt.retransmissions for attempt in unserved(attempts))
         few = max(1, refused // 20)  # a SYN may be lost otherwise where a port changes hands at once

@@ -29,7 +29,17 @@ from scenarios.shared.requirements import (
     whole_pool,
 )
 from scenarios.shared.volley import Volley
-from testbed.api import DROPPED, FIRST_PORT, Experiment, PatientParameters, Scenario, Settings, between, derived
+from testbed.api import (
+    DROPPED,
+    FIRST_PORT,
+    Experiment,
+    PatientParameters,
+    Scenario,
+    Settings,
+    between,
+    derived,
+    lost_in_switch,
+)
 
 
 class CurveParameters(PatientParameters):
@@ -110,6 +120,8 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
         pool = range(FIRST_PORT, FIRST_PORT + ports)
         volley = Volley.fire(x, parameters.attempts, parameters.own_ports)
         served, refused, counters = volley.served, volley.refused, x.counters()
+        if refused and lost_in_switch():
+            x.was_late(math.inf)  # a datagram is sent once, and one that the machine has lost was not refused
         with x.phase("predict"):
             predicted = Prediction.of(
                 volley.own,

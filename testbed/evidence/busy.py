@@ -15,6 +15,8 @@ from typing import Any
 
 SAMPLE_S = 0.25
 """Seconds between two samples of the processes."""
+LOST_SHARE = 0.01
+"""Share of the packets that a run may lose by full queues: they are sent again, and 1 in 10,000 is lost twice."""
 LEAST_BEARS_S = 0.05
 """No check can bear less: a quiet machine is late by a few milliseconds now and then."""
 
@@ -28,11 +30,12 @@ class Wait:
     """How long the processes of one program waited for a processor, while they had something to do.
 
     `share` is the waiting share of the whole time, of the process that waited most. `longest_s` is the most in one
-    sample.
+    sample, and `mean_s` the longest mean wait in one sample, each time that a processor was wanted.
     """
 
     share: float
     longest_s: float
+    mean_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +61,25 @@ class Busy:
     pressure: float | None = None
     """The share of the time in which some task of the machine waited for a processor (/proc/pressure/cpu)."""
     late_s: float = 0.0
-    """The most that all programs of the run together waited for processors in one sample, in seconds.
+    """By how many seconds a packet was late that passed all programs of the run once, in the worst sample.
 
-    A packet passes one process after the other, so it may be late by this. If the whole machine stood still for
-    longer, that counts.
+    Each program adds its mean wait for a processor. If the whole machine stood still for longer, that counts.
     """
+    waited_s: float = 0.0
+    """The most that all programs of the run together waited for processors in one sample, in seconds."""
     waits: Mapping[str, Wait] = field(default_factory=dict)
     """How long each program of the run waited."""
     packet_in_s: float | None = None
     """The longest that the switch took to answer the controller, behind all packets that waited for it."""
     lost: Mapping[str, int] = field(default_factory=dict)
     """The number of packets that queues of the machine had no room for, by the queue."""
+    packets: int = 0
+    """The number of packets that came to the switch, or to whatever the gateways are made of."""
 
     @property
     def is_strained(self) -> bool:
         """Whether the run's programs waited for processors as long as time passed, at some moment."""
-        return self.late_s >= SAMPLE_S
+        return self.waited_s >= SAMPLE_S
 
     def excuse(self, failure: Failure) -> str:
         """Return why the machine may be to blame for a failed check, in words; "" if it is not."""
@@ -83,13 +89,15 @@ class Busy:
         if failure.late > bears:
             return f"its own probes were late by {failure.late:.2f} s"
         if self.late_s > bears:
-            return f"the run's programs waited {self.late_s:.2f} s for a processor"
+            return f"the run's programs were late by {self.late_s:.2f} s"
         if not self.is_strained:
             return ""
         if self.packet_in_s is not None and self.packet_in_s > bears:
             return f"the switch and the controller took {self.packet_in_s:.2f} s for an answer"
-        if any(self.lost.values()):
-            return "the machine lost " + ", ".join(f"{n:,} packets at {at}" for at, n in self.lost.items() if n)
+        if sum(self.lost.values()) > self.packets * LOST_SHARE:
+            return "the machine lost " + ", ".join(
+                f"{n:,} of {self.packets:,} packets at {at}" for at, n in self.lost.items() if n
+            )
         return ""
 
     def require_idle_for(self, failures: Iterable[Failure]) -> None:

@@ -53,6 +53,12 @@ def losses(hosts: Iterable[str], since: Counter[str]) -> dict[str, int]:
     return {queue: number for queue, number in lost.items() if number > 0}
 
 
+def packets() -> int:
+    """Return the number of packets that came by the interfaces of the network namespace that this thread is in."""
+    lines = Path("/proc/thread-self/net/dev").read_text().splitlines()[2:]
+    return sum(int(line.partition(":")[2].split()[1]) for line in lines)
+
+
 def lost_in_switch() -> int:
     """Return the number of packets so far that a queue of the switch had no room for."""
     return sum(_of_switch().values())

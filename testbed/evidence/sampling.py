@@ -25,11 +25,11 @@ _LOOK = 256
 
 @dataclass(slots=True)
 class _Thread:
-    """A thread of the run: its program, the file with its counts, and the seconds that it had waited by then."""
+    """A thread of the run: its program, the file with its counts, and these counts as they were read last."""
 
     program: str
     descriptor: int
-    waited: float
+    counts: tuple[float, int]
     in_all: float = 0.0
 
 
@@ -42,6 +42,8 @@ class Sampler:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._longest: dict[str, float] = defaultdict(float)
+        self._mean: dict[str, float] = defaultdict(float)
+        self._waited = 0.0
         self._late = 0.0
         self._sampled_at = 0.0
         self._wanted: list[int] = []
@@ -75,7 +77,11 @@ class Sampler:
             wanted=sum(self._wanted) / len(self._wanted),
             pressure=None if pressed is None else (pressed - self._pressure) / seconds,
             late_s=self._late,
-            waits={name: Wait(round(shares[name], 3), round(self._longest[name], 3)) for name in sorted(shares)},
+            waited_s=self._waited,
+            waits={
+                name: Wait(*(round(of[name], 4) for of in (shares, self._longest, self._mean)))
+                for name in sorted(shares)
+            },
         )
 
     def _run(self) -> None:
@@ -89,22 +95,27 @@ class Sampler:
     def _sample(self) -> None:
         """Read how long each thread has waited since the last sample. Parallel processes do not add up."""
         waited: dict[str, float] = defaultdict(float)
+        mean: dict[str, float] = defaultdict(float)
         for key, thread in list(self._threads.items()):
             try:
-                in_all = _waited(thread.descriptor)
+                counts = _counts(thread.descriptor)
             except OSError:  # it has ended
                 os.close(self._threads.pop(key).descriptor)
                 continue
-            since, thread.waited = in_all - thread.waited, in_all
+            since, times = counts[0] - thread.counts[0], counts[1] - thread.counts[1]
+            thread.counts = counts
             thread.in_all += since
             waited[thread.program] = max(waited[thread.program], since)
+            mean[thread.program] = max(mean[thread.program], since / max(1, times))
         for program, since in waited.items():
             self._longest[program] = max(self._longest[program], since)
+            self._mean[program] = max(self._mean[program], mean[program])
         stolen = self._steal()
         since, self._stolen = stolen - self._stolen, stolen
         now = time.monotonic()
         stood_still, self._sampled_at = now - self._sampled_at - SAMPLE_S, now
-        self._late = max(self._late, stood_still, sum(waited.values()) + since)
+        self._late = max(self._late, stood_still, sum(mean.values()) + since)
+        self._waited = max(self._waited, sum(waited.values()) + since)
         self._wanted.append(self._running())
 
     def _scan(self) -> None:
@@ -116,7 +127,7 @@ class Sampler:
                     descriptor = os.open(folder / "task" / str(thread) / "schedstat", os.O_RDONLY | os.O_CLOEXEC)
                 except OSError:
                     continue
-                self._threads[pid, thread] = _Thread(_program(folder), descriptor, _waited(descriptor))
+                self._threads[pid, thread] = _Thread(_program(folder), descriptor, _counts(descriptor))
 
     def _alive(self) -> Iterator[tuple[int, int]]:
         for pid in filter(str.isdigit, os.listdir(self._proc)):
@@ -147,12 +158,15 @@ class Sampler:
         return int(some.rpartition("total=")[2]) / 1e6
 
 
-def _waited(descriptor: int) -> float:
-    """Return the seconds for which a thread has waited for a processor so far. Raises OSError if it has ended."""
+def _counts(descriptor: int) -> tuple[float, int]:
+    """Return for how many seconds a thread has waited for a processor, and how often it got one.
+
+    Raises OSError if the thread has ended.
+    """
     counts = os.pread(descriptor, _LOOK, 0).split()
     if not counts:
         raise ProcessLookupError(descriptor)
-    return int(counts[1]) / 1e9
+    return int(counts[1]) / 1e9, int(counts[2])
 
 
 def _program(folder: Path) -> str:

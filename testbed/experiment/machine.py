@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from testbed.evidence.busy import Busy, Failure
-from testbed.evidence.losses import counted, losses
+from testbed.evidence.losses import counted, losses, packets
 from testbed.evidence.sampling import Sampler
 from testbed.experiment.lab import Lab
 from testbed.experiment.report import Report
@@ -30,6 +30,7 @@ def watched(lab: Lab, report: Report, failures: list[Failure]) -> Iterator[None]
             sampler.stop(),
             packet_in_s=_longest_answer(lab),
             lost=losses((host.netns for host in (*lab.clients, *lab.servers)), before),
+            packets=packets(),
         )
         report.machine(busy=busy.as_json())
     busy.require_idle_for(failures)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ class Finished:
         """The reason why the run has no verdict, if it is that the machine was too busy, or ""."""
         said = f"{self.output}{self.complaints}"
         at = said.find(busy.WORDS) if self.status == 4 else -1
-        return "" if at < 0 else said[at:].partition("\n")[0]
+        return "" if at < 0 else re.split(r'["\n]', said[at:])[0]
 
     def check(self, words: str) -> dict[str, Any]:
         """Return the one check whose claim has these words."""

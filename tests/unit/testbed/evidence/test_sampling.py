@@ -23,11 +23,13 @@ class Proc:
         """Write the machine's own counts. Stolen ticks are hundredths of a second, of all processors together."""
         (self.folder / "stat").write_text(f"cpu  1 2 3 4 5 6 7 {stolen} 0 0\nprocs_running {running}\n")
 
-    def waited(self, pid: int, seconds: float, *, thread: int | None = None, command: str = "") -> None:
-        """Let a thread have waited for this number of seconds in all."""
+    def waited(
+        self, pid: int, seconds: float, *, times: int = 0, thread: int | None = None, command: str = ""
+    ) -> None:
+        """Let a thread have waited for this number of seconds in all, before it got a processor `times` times."""
         task = self.folder / str(pid) / "task" / str(thread or pid)
         task.mkdir(parents=True, exist_ok=True)
-        (task / "schedstat").write_text(f"5000000 {int(seconds * 1e9)} 12\n")
+        (task / "schedstat").write_text(f"5000000 {int(seconds * 1e9)} {times}\n")
         if command:
             (self.folder / str(pid) / "cmdline").write_bytes(command.replace(" ", "\0").encode() + b"\0")
 
@@ -47,8 +49,8 @@ def test_waits_are_those_since_the_start_and_of_the_thread_that_waited_most(proc
     """Programs add up, since a packet passes one after the other; threads and parallel workers do not."""
     sampler = Sampler(proc.folder)
     sampler.start()
-    proc.waited(10, 5.5)
-    proc.waited(10, 1.25, thread=11)
+    proc.waited(10, 5.5, times=5)
+    proc.waited(10, 1.25, thread=11, times=50)
     proc.waited(20, 0.25)
     proc.waited(21, 0.125)
 
@@ -56,7 +58,8 @@ def test_waits_are_those_since_the_start_and_of_the_thread_that_waited_most(proc
 
     assert busy.waits["ovs-vswitchd"].longest_s == 0.5
     assert busy.waits["client"].longest_s == 0.25
-    assert busy.late_s == pytest.approx(0.75)
+    assert busy.waited_s == pytest.approx(0.75)
+    assert busy.late_s == pytest.approx(0.5 / 5 + 0.25), "the switch waited a tenth of a second each time"
     assert busy.wanted == 2.0, "without the sampler itself"
     assert busy.pressure is None, "this kernel does not count it"
 
