@@ -105,13 +105,17 @@ class Busy:
         excuses = {failure: self.excuse(failure) for failure in failures}
         if not excuses or not all(excuses.values()):
             return
+        spoilt: dict[str, list[str]] = {}
+        for failure, excuse in excuses.items():
+            spoilt.setdefault(excuse, []).append(
+                f"{failure.key} ({max(failure.bears or 0.0, LEAST_BEARS_S):.2f} s)"
+            )
         reasons = "; ".join(
-            f"{failure.key} bears {max(failure.bears or 0.0, LEAST_BEARS_S):.2f} s, and {excuse}"
-            for failure, excuse in excuses.items()
+            f"{excuse}, which is more than {', '.join(each)} can bear" for excuse, each in spoilt.items()
         )
         raise TooBusyError(
-            f"this machine was too busy for what failed ({reasons}; {self.wanted:.1f} tasks wanted its "
-            f"{self.processors} processors); run it again with less other load"
+            f"this machine was too busy for what failed: {reasons}; {self.wanted:.1f} tasks wanted its "
+            f"{self.processors} processors; run it again with less other load"
         )
 
     def as_json(self) -> dict[str, Any]:
