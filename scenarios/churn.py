@@ -19,7 +19,7 @@ from scenarios.shared.filling import BACK_IN_TIME
 from scenarios.shared.offers import offer
 from scenarios.shared.rates import SMALL_POOL, Pool, RateParameters, at_a_rate, evenly, steady_pool
 from scenarios.shared.requirements import one_address, refuses_at_once
-from testbed.api import Attempt, Demand, Experiment, Scenario, Settings, between, unserved
+from testbed.api import SYN_TIMER_S, Attempt, Demand, Experiment, Scenario, Settings, between, unserved
 
 LOADS = {0.7: 0.1, 1.0: 0.3, 1.5: 0.12}
 """Multiples of capacity, and by how much the share that is refused there may be off.
@@ -34,6 +34,8 @@ first begins with an empty NAT, and its own end settles it: only its last connec
 FIRST_SYN_S = 0.8
 """An attempt is given up after this time: before its kernel sends its SYN again, which would be a second try. On a
 machine that stands still meanwhile the SYN is sent all the same, and must not help."""
+LATE_SHARE = 0.1
+"""Of the time for which a port is occupied, the share by which connections may come and go late."""
 NO_PORT = ("dropped_port_packets", "dropped_address_packets")
 
 
@@ -83,7 +85,7 @@ With 64,512 ports and the RFC's 240 s after a close, the same calculation gives 
         attempts = offered.attempts
         rows = [_row(load, attempts) for load in loads]
         for load, row in zip(loads, rows, strict=True):
-            _check_refused(load, row, pool, x)
+            _check_refused(load, row, pool, offered.late, x)
         outcome = (x.behaviour.ports_exhausted.value.outcome or {})["tcp"]
         x.check(
             f"outcomes of refused attempts besides {outcome}",
@@ -91,6 +93,7 @@ With 64,512 ports and the RFC's 240 s after a close, the same calculation gives 
             expected=[],
             observed=sorted({attempt.outcome for attempt in attempts} - {"established", outcome}),
             source=str(x.behaviour.ports_exhausted),
+            bears=LATE_SHARE * pool.occupied,
         )
         seen = {sighting.nonce for sighting in x.lab.sightings()}
         x.check(
@@ -98,13 +101,20 @@ With 64,512 ports and the RFC's 240 s after a close, the same calculation gives 
             expected=0,
             observed=sum(attempt.nonce in seen for attempt in offered.again),
             source="TCP_INFO, the wire outside, and the server; a second try comes at another load",
+            bears=SYN_TIMER_S - FIRST_SYN_S,
         )
         refused = sum(1 + attempt.retransmissions for attempt in unserved(attempts))
         few = max(1, refused // 20)  # a SYN may be lost otherwise where a port changes hands at once
-        near = between(refused - few, refused + few)
-        x.agrees("packets dropped for want of a port", near, *NO_PORT, of=offered.counters)
+        late = x.judge.let_through_late(attempts)  # given up, but never refused
+        near, bears = between(refused - few - late, refused + few), LATE_SHARE * pool.occupied
+        x.agrees("packets dropped for want of a port", near, *NO_PORT, of=offered.counters, bears=bears)
         x.account(attempts, offered.served, counters=offered.counters)
-        x.series(churn=rows, capacity_per_second=round(pool.rate, 2))
+        x.series(
+            churn=rows,
+            latest_start_s=round(offered.late, 3),
+            given_up_but_let_through=late,
+            capacity_per_second=round(pool.rate, 2),
+        )
         x.tell(rows=rows, pool=pool)
 
     @classmethod
@@ -158,7 +168,9 @@ def _row(load: Load, attempts: list[Attempt]) -> dict[str, Any]:
     }
 
 
-def _check_refused(load: Load, row: dict[str, Any], pool: Pool, x: Experiment[ChurnParameters]) -> None:
+def _check_refused(
+    load: Load, row: dict[str, Any], pool: Pool, late: float, x: Experiment[ChurnParameters]
+) -> None:
     """Check the share that is refused; below capacity it is nothing, but for bad luck."""
     exactly_none = load.load < 1 and not pool.by_chance
     tolerance = round(LOADS[load.load] + 1 / load.counted, 4)  # no attempt is refused in part
@@ -169,4 +181,6 @@ def _check_refused(load: Load, row: dict[str, Any], pool: Pool, x: Experiment[Ch
         expected=0 if exactly_none else between(round(least, 4), round(most, 4)),
         observed=row["refused" if exactly_none else "refused_share"],
         source=f"capacity is ports / time occupied: {pool.ports} / {pool.occupied:.2f} s; {pool.source}",
+        bears=LATE_SHARE * pool.occupied,
+        late=late,
     )

@@ -131,18 +131,29 @@ def _check_held(home: Offer, waits: list[float], x: Experiment[HoldParameters]) 
     few, longest = at_most(int(SURE * total)), round(x.settings.hold_timeout * x.settings.time_scale + HELD_S, 3)
     due = {each.number for each, wait in zip(home.attempts, waits, strict=True) if wait > 1.5 * HELD_S}
     x.check("connections served where the NAT holds", expected=total, observed=len(home.served), source=declared)
-    x.check("clients that sent again where the NAT holds", expected=few, observed=len(home.again), source=AGAIN)
+    x.check(
+        "clients that sent again where the NAT holds",
+        expected=few,
+        observed=len(home.again),
+        source=AGAIN,
+        bears=SPARE_S,
+        late=home.late,
+    )
     x.check(
         "attempts that found no port, but were not held and then let through",
         expected=few,
         observed=len(due - home.held),
         source=f"{declared}; {ON_THE_WAY}",
+        bears=HELD_S,
+        late=home.late,
     )
     x.check(
         "the longest wait where the NAT holds (seconds)",
         expected=at_most(longest),
         observed=home.longest_in_nat and round(home.longest_in_nat, 3),
         source=f"hold_timeout; {ON_THE_WAY}",
+        bears=HELD_S,
+        late=home.late,
     )
     x.agrees("packets held by the NAT that holds", at_least(len(home.held)), "held_packets", of=home.counters)
 
@@ -156,9 +167,16 @@ def _check_dropped(home: Offer, refused: int, x: Experiment[HoldParameters]) -> 
         expected=few,
         observed=len(home.held),
         source=f"{declared}; {ON_THE_WAY}",
+        bears=HELD_S,
+        late=home.late,
     )
     x.check(
-        "clients that sent again where the NAT drops", expected=some, observed=len(home.again), source=declared
+        "clients that sent again where the NAT drops",
+        expected=some,
+        observed=len(home.again),
+        source=declared,
+        bears=HELD_S,
+        late=home.late,
     )
     x.check(
         "the shortest time until a client that sent again was served (seconds)",

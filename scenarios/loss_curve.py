@@ -22,7 +22,17 @@ from scenarios.shared.models.curve import Prediction, first_refusal, rows
 from scenarios.shared.models.source_ports import read
 from scenarios.shared.requirements import decides_at_once, one_address, source_ports
 from scenarios.shared.volley import Volley
-from testbed.api import DROPPED, FIRST_PORT, Experiment, PatientParameters, Scenario, Settings, between, derived
+from testbed.api import (
+    DROPPED,
+    FIRST_PORT,
+    Experiment,
+    PatientParameters,
+    Scenario,
+    Settings,
+    between,
+    derived,
+    lost_in_switch,
+)
 
 
 class CurveParameters(PatientParameters):
@@ -98,6 +108,8 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
         pool = range(FIRST_PORT, FIRST_PORT + ports)
         volley = Volley.fire(x, parameters.attempts, parameters.own_ports)
         served, refused, counters = volley.served, volley.refused, x.counters()
+        if refused and lost_in_switch():
+            x.was_late(math.inf)  # a datagram is sent once, and one that the machine has lost was not refused
         with x.phase("predict"):
             predicted = Prediction.of(
                 volley.own,

@@ -145,6 +145,7 @@ def _check(x: Experiment[SignalParameters], program: Client, given_up: GivingUp,
             expected=between(given_up.seconds, given_up.latest + IN_TIME_S),
             observed=seconds,
             source=how,
+            bears=IN_TIME_S / 2,
         )
         again = program.retransmissions
         x.check(f"{name}: SYNs that are sent again", expected=given_up.sent_again, observed=again, source=how)
@@ -154,6 +155,7 @@ def _check(x: Experiment[SignalParameters], program: Client, given_up: GivingUp,
             expected=between(declared.value.after, declared.value.after + IN_TIME_S),
             observed=seconds,
             source=f"{declared}; this scenario's IN_TIME_S",
+            bears=IN_TIME_S / 2,
         )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from controller.settings import FIRST_PORT, MOST_PORTS, ConfigurationError, Settings
 from controller.wiring import Side
 from testbed.evidence.judging import HELD_S, SYN_TIMER_S, TIMER_SLACK
-from testbed.evidence.witnesses import SynCounter
+from testbed.evidence.losses import lost_in_switch
+from testbed.evidence.witnesses import SynCounter, Syns
 from testbed.experiment.counters import DROPPED, Counters, dropped, settled
 from testbed.experiment.demand import Demand, Return, in_turn
 from testbed.experiment.expectations import at_least, at_most, between
@@ -68,6 +69,7 @@ __all__ = [
     "Sighting",
     "SubscriberParameters",
     "SynCounter",
+    "Syns",
     "Topology",
     "at_least",
     "at_most",
@@ -76,6 +78,7 @@ __all__ = [
     "derived",
     "dropped",
     "in_turn",
+    "lost_in_switch",
     "network_of",
     "room",
     "settled",

@@ -13,6 +13,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from tests.support.paths import ROOT
 
+pytest_plugins = ["tests.support.busy"]
+
 os.environ["PYTHONPATH"] = str(ROOT)
 
 if "HYPOTHESIS_STORAGE_DIRECTORY" not in os.environ:

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from controller.openflow.fatal import die, fatal
 from controller.openflow.framework import App, handler, hub, ofp_event, ofproto, version
-from controller.openflow.messages import rule_counts
+from controller.openflow.latency import Latency
+from controller.openflow.messages import echo, rule_counts
 from controller.openflow.outbox import Outbox
 from controller.openflow.router import Router
 from controller.openflow.rules import Table
@@ -20,7 +21,7 @@ from controller.openflow.telemetry import GAUGES_EVERY_S, Telemetry, gauges
 
 TICK_S = 0.05
 """The time between two ticks, by which time passes for the NAT: the precision of its timers."""
-SUMS_WITHIN_S = 1.0
+SUMS_WITHIN_S = 10.0
 """The longest wait for the switch's own counts before the gauges are sent without them."""
 
 
@@ -41,6 +42,7 @@ class NatApp(App):
         self._is_ready = False
         self._counts: dict[int, list[RuleCount]] = {}
         self._has_sums = hub.Event()
+        self._latency = Latency(TICK_S)
         for loop in (self._tick, self._report, self._answer):
             hub.spawn(fatal(loop))
 
@@ -60,6 +62,7 @@ class NatApp(App):
         type(self).datapath = event.msg.datapath
         self._counts.clear()
         self._is_ready = False
+        self._latency.restarted(time.monotonic())
         self.router.connected(time.monotonic())
         self.outbox.confirm()
         self.send()
@@ -121,21 +124,30 @@ class NatApp(App):
             self.router.refused(*refused, time.monotonic())
             self.send()
 
+    @handler.set_ev_cls(ofp_event.EventOFPEchoReply, handler.MAIN_DISPATCHER)
+    @fatal
+    def echoed(self, event: Any) -> None:
+        """Take note of how long the switch took."""
+        self._latency.answered(time.monotonic())
+
     # Loops
 
     def _tick(self) -> None:
         while True:
             hub.sleep(TICK_S)
             if self.datapath is not None:
-                self.router.tick(time.monotonic())
+                now = time.monotonic()
+                self.router.tick(now)
                 if self.outbox.is_unconfirmed:
                     self.outbox.confirm()
+                if self._is_ready and self._latency.ticks(now):
+                    self.outbox.append(echo())
                 self.send()
 
     def _report(self) -> None:
         while True:
             hub.sleep(GAUGES_EVERY_S)
-            self.telemetry.send(gauges=gauges(self.router))
+            self.telemetry.send(gauges=self._gauges())
 
     def _answer(self) -> None:
         for request in self.telemetry.requests():
@@ -143,8 +155,11 @@ class NatApp(App):
                 self.router.flush(time.monotonic())
                 self.send()
             self._sum_up()
-            self.telemetry.send(id=request["id"], gauges=gauges(self.router))
+            self.telemetry.send(id=request["id"], gauges=self._gauges())
         os._exit(0)  # the process that started the controller is gone
+
+    def _gauges(self) -> dict[str, Any]:
+        return {**gauges(self.router), "latency": {"longest_s": self._latency.longest(time.monotonic())}}
 
     def _sum_up(self) -> None:
         """Wait for the switch's own counts, but not long: it may be gone, or busy."""

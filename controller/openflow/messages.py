@@ -128,6 +128,11 @@ def barrier() -> Any:
     return parser.OFPBarrierRequest(_VERSION)
 
 
+def echo() -> Any:
+    """Return the message that the switch answers when it has handled everything before it."""
+    return parser.OFPEchoRequest(_VERSION)
+
+
 def rule_counts(reply: Any) -> Iterator[RuleCount]:
     """Yield the packet counts in one part of a flow statistics reply."""
     for entry in reply.body:

@@ -18,6 +18,8 @@ from controller.openflow.switch import Arrival
 from controller.openflow.templates import additions, delivery, forwarding, injection, removals, sending
 
 _MOST_XID = (1 << 32) - 1
+MOST_POLLS = 4
+"""The most requests for counts under way at once: a packet waits behind their replies, of 2,000 rules each."""
 
 
 class Outbox:
@@ -31,6 +33,7 @@ class Outbox:
         self._unconfirmed: dict[int, tuple[Flow, Arrival | None]] = {}
         self._awaiting_barrier: dict[int, tuple[Flow, Arrival | None]] = {}
         self._polls: dict[int, int] = {}
+        self._to_poll: dict[int, None] = {}
         self._sums: dict[int, Stopped] = {}
         self._to_do: dict[int, Callable[[float], None]] = {}
         self._is_asked = False
@@ -48,6 +51,7 @@ class Outbox:
         self._pieces.clear()
         for under_way in (self._unconfirmed, self._awaiting_barrier, self._polls, self._sums, self._to_do):
             under_way.clear()
+        self._to_poll.clear()
         self._is_asked = False
         for message in messages.clear():
             self.append(message)
@@ -93,10 +97,21 @@ class Outbox:
         self.append(messages.barrier(), xid)
 
     def poll(self, cookie: int) -> None:
-        """Ask for the packet counts of all rules with this cookie."""
-        self.xid = xid = self.xid % _MOST_XID + 1
-        self._polls[xid] = cookie
-        self.append(messages.poll(cookie), xid)
+        """Ask for the packet counts of all rules with this cookie, in its turn, unless a request is under way.
+
+        On a slow machine replies would come more slowly than their flows are due, and pile up.
+        """
+        if cookie not in self._polls.values():
+            self._to_poll[cookie] = None
+            self._poll_next()
+
+    def _poll_next(self) -> None:
+        while self._to_poll and len(self._polls) < MOST_POLLS:
+            cookie = next(iter(self._to_poll))
+            del self._to_poll[cookie]
+            self.xid = xid = self.xid % _MOST_XID + 1
+            self._polls[xid] = cookie
+            self.append(messages.poll(cookie), xid)
 
     def sum_up(self, why: Stopped) -> None:
         """Ask how many packets all rules with this cookie have dropped."""
@@ -133,7 +148,9 @@ class Outbox:
 
     def polled(self, xid: int) -> int | None:
         """Return the cookie whose counts were asked for by this id, which has been answered in full."""
-        return self._polls.pop(xid, None)
+        cookie = self._polls.pop(xid, None)
+        self._poll_next()
+        return cookie
 
     def summed_up(self, xid: int) -> Stopped | None:
         """Return the reason that was asked for by this id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from scenarios.shared.clients import Client, listen
@@ -9,7 +10,7 @@ from scenarios.shared.servers import Server
 from testbed.api import Endpoint
 from testbed.traffic.kernel import is_half_closed
 
-ANSWERED_WITHIN_S = 5.0
+ANSWERED_WITHIN_S = 20.0
 LISTEN_S = 0.02
 
 TCP_ENDINGS = {
@@ -24,15 +25,17 @@ ENDINGS = {**TCP_ENDINGS, "udp": "the last UDP datagram"}
 
 
 class Holder:
-    """A connection that ends in its way; `ended_at` is the moment from which its timer runs, once it has come.
+    """A connection that ends in its way, between `ended_at` and `ended_by`: then its timer starts to run.
 
-    A connection that closes late stays half-closed for `pause` seconds.
+    The two differ if this process had to wait for a processor meanwhile. A connection that closes late stays
+    half-closed for `pause` seconds.
     """
 
     def __init__(self, client: Client, ending: str, pause: float) -> None:
         self.client = client
         self.ending = ending
         self.ended_at: float | None = None
+        self.ended_by: float | None = None
         self._pause = pause
         self._begun_at = 0.0
 
@@ -42,19 +45,25 @@ class Holder:
         told = self.client.told
         return (self.client.protocol, told.seen) if told and told.seen else None
 
+    @property
+    def answered_at(self) -> float:
+        """When it was answered; infinite if it never was."""
+        told = self.client.told
+        return self.client.asked_at + told.seconds if told else math.inf
+
     def begin(self, server: Server) -> None:
         """Do the client's part."""
         self._begun_at = time.monotonic()
         match self.ending:
             case "reset":
-                self.ended_at = self._begun_at
                 self.client.reset()
+                self._ended(self._begun_at, time.monotonic())
             case "silence":
-                self.ended_at = self.client.asked_at  # what it sent last
+                self._ended(self.client.asked_at, self.answered_at)  # what was sent last
                 self.client.vanish()
                 server.connections[self.client.nonce].vanish()
             case "udp":
-                self.ended_at = self.client.asked_at
+                self._ended(self.client.asked_at, self.answered_at)
             case _:
                 self.client.shut()
 
@@ -66,11 +75,14 @@ class Holder:
         now = time.monotonic()
         if self.ending == "half-close":
             if is_half_closed(self.client.socket):  # or its FIN would come again, and be answered by a reset
-                self.ended_at = self._begun_at
+                self._ended(self._begun_at, now)
                 connection.vanish()  # or it would object to the next client behind this port (RFC 5961 section 4)
         elif self.ending == "close" or now >= self._begun_at + self._pause:
-            self.ended_at = now
             connection.close()
+            self._ended(now, time.monotonic())
+
+    def _ended(self, at: float, by: float) -> None:
+        self.ended_at, self.ended_by = at, by
 
 
 def hold(netns: str, target: Endpoint, server: Server, *, ports: int, pause: float) -> list[Holder]:

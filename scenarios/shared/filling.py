@@ -17,10 +17,12 @@ MOST_PER_CLIENT = 64_512
 """The most connections of one client to one server and port: it has as many ports from 1024 upward."""
 SLOWEST_RATE = 1000.0
 """Connections a second that every machine can open."""
+IDLE_SPARE_S = 6.0
+"""Seconds by which idle timers are longer than a fill should take, besides the patience."""
 ECHO_PATIENCE_S = 8.0
 POOL_LOOK_EVERY_S = 0.05
 RELEASE_SLACK_S = 5.0
-"""Seconds that a busy machine may take, beyond the timers, until every port is free again."""
+"""Seconds that a NAT may take, beyond the timers and the time of all closes, until every port is free again."""
 BUSY_EVERY_S = 0.2
 EVERY_NUMBER = range(1, 1 << 31)
 QUICK_RELEASE: dict[str, Any] = {"tcp_trans_close_timeout": 1, "tcp_rst_timeout": 1, "hold_down_timeout": 0}
@@ -134,16 +136,21 @@ class Filling:
             for place, number in (enumerate(numbers) if clients is not None else ((n - 1, n) for n in numbers))
         ]
         self._client_of.update((each.number, each.client) for each in openings)
+        wait = self._x.parameters.patience if patience is None else patience
         with self._x.phase(phase):
             opened = self._clients.open(
                 openings,
-                patience=self._x.parameters.patience if patience is None else patience,
+                patience=wait,
                 first_window=in_order,
                 window=WINDOW,
                 progress=lambda done: self._x.progress(done, len(numbers)),
                 ahead=ahead,
             )
-        return Filled(opened, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        if self._protocol != "tcp" and not self._x.promise.evicts:
+            # Beyond that, an idle timer may have ended meanwhile.
+            self._x.was_late(seconds - wait - len(numbers) / SLOWEST_RATE - IDLE_SPARE_S)
+        return Filled(opened, seconds)
 
     def echo(self, numbers: range = EVERY_NUMBER, *, patience: float = ECHO_PATIENCE_S) -> set[int]:
         """Exchange data on each established connection among these numbers (by default all).
@@ -178,12 +185,13 @@ class Filling:
         _, latest = self._x.behaviour.port_back.value["close" if self._protocol == "tcp" else "udp"]
         # A gateway may count a port as allocated for longer than it keeps it from others.
         longest = max(latest, settings.tcp_trans_close_timeout * settings.time_scale)
-        within = longest + RELEASE_SLACK_S
+        began = time.monotonic()
         with self._x.phase("drain"):
             self._clients.close(
                 EVERY_NUMBER, window=WINDOW, progress=lambda done: self._x.progress(done, kept_open)
             )
             closed = time.monotonic()
+            within = longest + RELEASE_SLACK_S + closed - began
             while (waited := time.monotonic() - closed) <= within:
                 free = self._x.counters(self._protocol).get("ports_free")
                 if free is None:

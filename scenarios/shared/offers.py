@@ -26,6 +26,8 @@ class Offer:
     counters: Counters
     """The gateway's, just after the last connection."""
     behaviour: Behaviour
+    late: float
+    """The most seconds by which a client began later than planned, since this machine was busy."""
 
     @property
     def policy(self) -> str:
@@ -78,7 +80,15 @@ def offer(
         attempts = clients.serve(plan, patience=patience, progress=lambda done: x.progress(done, len(plan)))
     parts = [attempts[turn * len(arrivals) : (turn + 1) * len(arrivals)] for turn in range(len(turns))]
     counters = [x.lab.gateways[name].counters("tcp") for name in turns]
-    return [_offer(x, *each) for each in zip(turns, parts, counters, strict=True)]
+    late = lateness(plan, attempts)
+    return [_offer(x, *each, late) for each in zip(turns, parts, counters, strict=True)]
+
+
+def lateness(plan: Sequence[Served], attempts: Sequence[Attempt]) -> float:
+    """Return by how many seconds an attempt began later than planned, compared with the most punctual one."""
+    starts = {served.opening.number: served.start for served in plan}
+    begun = [attempt.sent_at - starts[attempt.number] for attempt in attempts]
+    return max(begun, default=0.0) - min(begun, default=0.0)
 
 
 def timetable(
@@ -91,7 +101,7 @@ def timetable(
     ]
 
 
-def _offer(x: Experiment[Any], gateway: str, attempts: list[Attempt], counters: Counters) -> Offer:
+def _offer(x: Experiment[Any], gateway: str, attempts: list[Attempt], counters: Counters, late: float) -> Offer:
     """Ask the witnesses about the attempts behind a gateway."""
     again, waits = x.judge.sent_again(attempts), x.judge.waits(attempts)
     return Offer(
@@ -101,4 +111,5 @@ def _offer(x: Experiment[Any], gateway: str, attempts: list[Attempt], counters: 
         longest_in_nat=max(waits.values(), default=None),
         counters=counters,
         behaviour=x.lab.behaviours[gateway],
+        late=late,
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from testbed.evidence import judging
 from testbed.evidence.knowing import Knowing
 from testbed.evidence.strays import Strays
-from testbed.evidence.witnesses import LeakWitness, TcpWitness
+from testbed.evidence.witnesses import LeakWitness, Syns, TcpWitness
 from testbed.traffic.records import Attempt, Sighting
 from testbed.traffic.wire import Endpoint
 
@@ -89,6 +89,22 @@ class Judge:
     def sent_again(self, attempts: Collection[Attempt]) -> set[int]:
         """Return the numbers of attempts whose kernels sent their SYN again."""
         return judging.sent_again(attempts, self._tcp.syns())
+
+    def let_through_late(self, attempts: Collection[Attempt]) -> int:
+        """Return how many of these attempts, all that were made, got through after they had been given up.
+
+        Nobody refused them. Over TCP the wire outside shows the number, and otherwise the servers saw them.
+        """
+        given_up = {attempt.nonce for attempt in attempts if attempt.outcome != "established"}
+        if not given_up:
+            return 0
+        opened = self._tcp.connections() - (len(attempts) - len(given_up))
+        seen = {sighting.nonce for sighting in self._sightings()} & given_up
+        return min(len(given_up), max(opened, len(seen), 0))
+
+    def opening_syns(self) -> Syns:
+        """Return the SYNs on the wire outside: initial sequence numbers and times, by source and destination."""
+        return self._tcp.syns()
 
     def require_complete(self) -> None:
         """Raise WitnessError if the witnesses missed packets. The kernel counts those it could not hand over."""

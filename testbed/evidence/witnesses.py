@@ -112,6 +112,12 @@ class TcpWitness:
             self._missed += sum(statistics(each)[1] for each in self._sockets)
             return self._missed
 
+    def connections(self) -> int:
+        """Return the number of connections that were opened so far. A SYN that is sent again opens no other."""
+        with self._lock:
+            self._take_all()
+            return len({syn for syn, _ in self._syns})
+
     def syns(self) -> Syns:
         """Return the SYNs that have been read so far."""
         with self._lock:

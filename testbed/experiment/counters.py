@@ -14,6 +14,9 @@ Counters = Mapping[str, int | None]
 AGREES = "the gateway agrees: "
 """The beginning of the claim of each check of a counter."""
 SETTLED_WITHIN_S = 1.0
+"""Seconds in which nothing more is dropped or given back, after which what is missing will not come."""
+MOVING_WITHIN_S = 30.0
+"""Seconds after which they are taken as they are, even if they still move."""
 LOOK_EVERY_S = 0.05
 
 SOURCES: Mapping[str, str] = MappingProxyType(
@@ -92,11 +95,17 @@ def settled(gateway: Gateway, protocol: str, *, dropping: int, allocated: int | 
     """Return the gateway's counters once it has dropped `dropping` packets, the last of which may just be sent.
 
     `allocated` is the number of ports that must be allocated by then, where the gateway may still take some back.
+    A slow gateway is waited for as long as its counters move.
     """
-    deadline = time.monotonic() + SETTLED_WITHIN_S
+    started = moved_at = time.monotonic()
+    before: tuple[int, int | None] | None = None
     while True:
-        counters = gateway.counters(protocol)
-        done = dropped(counters) >= dropping and allocated in (None, counters.get("ports_allocated"))
-        if done or time.monotonic() >= deadline:
+        counters, now = gateway.counters(protocol), time.monotonic()
+        found = dropped(counters), None if allocated is None else counters.get("ports_allocated")
+        if found[0] >= dropping and found[1] == allocated:
+            return counters
+        if found != before:
+            moved_at, before = now, found
+        if now - moved_at >= SETTLED_WITHIN_S or now - started >= MOVING_WITHIN_S:
             return counters
         time.sleep(LOOK_EVERY_S)

@@ -13,6 +13,7 @@ counters are in their bounds, and ports came in the order that is declared.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from controller.settings import Settings, unknown_key
+from testbed.evidence.busy import Failure
 from testbed.evidence.findings import CLAIMS
 from testbed.evidence.judge import WitnessError
 from testbed.evidence.outcomes import OUTCOMES, outcomes
@@ -39,6 +41,8 @@ from testbed.traffic.records import Attempt
 
 P = TypeVar("P", bound=Parameters)
 
+BEARS_S = 1.0
+"""The seconds by which the run's processes may be late, as most checks see it: a client sends again after that."""
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
 JUDGED = (
@@ -74,6 +78,9 @@ class Experiment(Generic[P]):
         self._counters: dict[str, int | None] = {}
         self._read: set[str] = set()
         self._unseen: dict[str, str] = {}
+        self._late = 0.0
+        self.failures: list[Failure] = []
+        """The checks that have failed so far."""
 
     @property
     def protocol(self) -> str:
@@ -98,34 +105,66 @@ class Experiment(Generic[P]):
         """Name a phase of the run, and time the `with` block that is this phase."""
         return self._report.phase(name)
 
+    def was_late(self, seconds: float) -> None:
+        """Note by how many seconds, if any, the scenario's own doing took longer than its timers allow for."""
+        self._late = max(self._late, seconds)
+
     def progress(self, done: int, total: int) -> None:
         """Report the progress of the current phase. Most calls cost nothing."""
         self._report.progress(done, total)
 
-    def check(self, claim: str, *, expected: Any, observed: Any, source: str, key: str = "") -> None:
+    def check(
+        self,
+        claim: str,
+        *,
+        expected: Any,
+        observed: Any,
+        source: str,
+        key: str = "",
+        bears: float | None = BEARS_S,
+        late: float = 0.0,
+    ) -> None:
         """Check a claim: `observed` must equal `expected`, or be in its range (`at_most(3)`).
 
         `source` is where the expectation comes from. Results are compared by `key`, which is by default the claim
         without its numbers. It must be the same on every gateway, so give one if the words of the claim depend on
         what is declared. Raises ValueError if two checks of a run have the same key.
+
+        If a check fails while the machine was later than `bears` seconds, the run is an error and no failure. It
+        is None for what no lateness can cause. `late` is how late the scenario's own probes were, if it knows.
         """
         key = key or key_of(claim)
         if not key:
             raise ValueError(f"the claim {claim!r} has no word to make a key of; give one: key=...")
         if key in JUDGED:
             raise ValueError(f"the key {key!r} is that of a check after every scenario; give another: key=...")
-        self._check(claim, key=key, expected=expected, observed=observed, source=source)
+        self._check(claim, key=key, expected=expected, observed=observed, source=source, bears=bears, late=late)
 
-    def _check(self, claim: str, *, key: str, expected: Any, observed: Any, source: str) -> None:
+    def _check(
+        self,
+        claim: str,
+        *,
+        key: str,
+        expected: Any,
+        observed: Any,
+        source: str,
+        bears: float | None = BEARS_S,
+        late: float = 0.0,
+    ) -> None:
         if key in self._keys:
             raise ValueError(f"two checks have the key {key!r}; give one of them another: key=...")
         self._keys.add(key)
+        holds = met(expected, observed)
+        if not holds:
+            patience = getattr(self.parameters, "patience", math.inf)
+            most = None if bears is None else min(bears, patience / 2)
+            self.failures.append(Failure(key, most, max(late, self._late)))
         self._report.check(
             key=key,
             claim=claim,
             expected=shown(expected),
             observed=shown(observed),
-            ok=met(expected, observed),
+            ok=holds,
             source=source,
         )
 
@@ -137,12 +176,14 @@ class Experiment(Generic[P]):
         *others: str,
         of: Counters | Sequence[Counters] | None = None,
         key: str = "",
+        bears: float | None = BEARS_S,
+        late: float = 0.0,
     ) -> None:
         """Check that the gateway's own counter `name`, or its sum with others, is as expected.
 
         `of` are counters that were read earlier, by default those of now. If it is a sequence of counters, each is
         compared with its part of the list `expected`. If the gateway does not know `name`, there is no check.
-        Raises ValueError for a name that is not in SOURCES.
+        `bears` and `late` are those of `check`. Raises ValueError for a name that is not in SOURCES.
         """
         names = (name, *others)
         if unknown := [each for each in names if each not in SOURCES]:
@@ -162,6 +203,8 @@ class Experiment(Generic[P]):
             expected=expected,
             observed=sums if sequence else sums[0],
             source=SOURCES[name] + " and its like" * bool(others) + beyond,
+            bears=bears,
+            late=late,
         )
 
     def account(
@@ -262,10 +305,11 @@ class Experiment(Generic[P]):
             observed=self.judge.leaks()[0],
             source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts, and on the uplinks of NATs"
             + ("; RFC 6888 REQ-6, the setting untranslated_destinations" if exempt else ""),
+            bears=None,
         )
         for key, count in self.judge.findings().items():
             claim, source = CLAIMS[key]
-            self._check(claim, key=key, expected=0, observed=count, source=source)
+            self._check(claim, key=key, expected=0, observed=count, source=source, bears=None)
         if shared is None:
             return
         self._check(
@@ -274,6 +318,7 @@ class Experiment(Generic[P]):
             expected=0,
             observed=shared,
             source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
+            bears=None,
         )
         self.judge.require_complete()
         self._conclude_frames()
@@ -283,7 +328,7 @@ class Experiment(Generic[P]):
         found = examine(self.lab)
         self.series(frames=found.series)
         for check in checks(found):
-            self._check(**check)
+            self._check(**check, bears=None)
         if found.delayed and not found.too_busy:
             self._account_again()
         if found.too_busy:

@@ -33,6 +33,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             from testbed.experiment.captures import Captures
             from testbed.experiment.experiment import Experiment
             from testbed.experiment.lab import Lab
+            from testbed.experiment.machine import watched
             from testbed.experiment.plan import Run
             from testbed.registry import load
 
@@ -51,9 +52,10 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
         parameters = scenario.Parameters.model_validate(plan.parameters)
         experiment = Experiment(lab, parameters, plan.settings, report, story=scenario.story)
         captures = Captures(files, lab, supervisor, report)
-        with captures:
-            scenario().run(experiment)
-        experiment.conclude()
+        with watched(lab, report, experiment.failures):
+            with captures:
+                scenario().run(experiment)
+            experiment.conclude()
         report.series(peak_memory_kib=peak_memory())
         channel.send("done")
     except BaseException as error:  # a scenario may fail in any way, and may even leave

@@ -19,7 +19,7 @@ TUNING = {
     # The most milliseconds between revalidations, by which packet counts lag behind.
     "max-revalidator": "100",
 }
-STARTED_WITHIN_S = 20.0
+STARTED_WITHIN_S = 60.0
 
 
 class OpenVSwitchError(Exception):

@@ -28,7 +28,7 @@ class LiveAttempt:
     """One attempt to reach a server, from the opening of its socket to its end."""
 
     __slots__ = (
-        "buffer", "connecting", "counted", "detail", "done_at", "netns", "nonce", "number", "outcome",
+        "asked_at", "buffer", "connecting", "counted", "detail", "done_at", "netns", "nonce", "number", "outcome",
         "retransmissions", "seen", "sent_at", "sequence", "socket", "source", "source_address", "source_port",
         "target", "token", "waiting",
     )  # fmt: skip
@@ -53,6 +53,7 @@ class LiveAttempt:
         self.source = ("", 0)
         self.seen = ("", 0)
         self.sent_at = 0.0
+        self.asked_at = 0.0
         self.done_at = 0.0
         self.retransmissions = 0
         self.sequence: int | None = None

@@ -30,6 +30,8 @@ WATCHED = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
 CANDIDATES = 4
 """The newest connections, of which one is taken for a transfer: a NAT that evicts has evicted older ones."""
+MOST_EVENTS = 4096
+"""The most events that are taken at once: more than there can be answers under way."""
 
 Planned = tuple[int, int, str, Endpoint, str, int]
 """An attempt to make: number, nonce, the host's network namespace, target, source address (or "" for any), and
@@ -139,8 +141,9 @@ class Client:
             self.exchange(attempt)
 
     def exchange(self, attempt: LiveAttempt) -> None:
-        """Send a hello with a new token."""
+        """Send a hello with a new token. The patience with the attempt begins anew."""
         attempt.token = token_of(attempt.target, self._random.getrandbits(32))
+        attempt.asked_at = time.monotonic()
         self.say(attempt)
 
     def say(self, attempt: LiveAttempt) -> None:
@@ -149,7 +152,7 @@ class Client:
 
     def poll(self, pause: float, current: Pending | None) -> None:
         """Wait up to `pause` seconds for answers, and take them."""
-        for descriptor, event in self._poll.poll(pause):
+        for descriptor, event in self._poll.poll(pause, MOST_EVENTS):
             attempt = self._by_descriptor.get(descriptor)
             if attempt is not None:
                 self._ready(attempt, event, current)

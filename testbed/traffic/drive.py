@@ -194,8 +194,8 @@ class Clients:
         """Make these attempts in their order, keep those that are established, and return all by their numbers.
 
         At first `first_window` of them are under way at once. When some stay without an answer, that grows up to
-        `window`. The first `ahead` are over before any other begins, if one worker has them all: several workers
-        do not wait for one another.
+        `window`. There is room for the first `ahead`, which are over before any other of their worker begins, but
+        several workers do not wait for one another.
         """
         orders = [
             {
@@ -204,9 +204,9 @@ class Clients:
                 "patience": patience,
                 "first_window": self._share(first_window),
                 "window": self._share(window),
-                "ahead": ahead if len(self._clients) == 1 else 0,
+                "ahead": len(range(worker, ahead, len(self._clients))),
             }
-            for plan in self._spread(openings)
+            for worker, plan in enumerate(self._spread(openings))
         ]
         opened = self._attempts(orders, len(openings) / WORST_RATE_S + 2 * patience, progress)
         netns = {opening.number: self._hosts[opening.client][0] for opening in openings}
@@ -306,19 +306,24 @@ class Clients:
         return gathered
 
     def _records(self, within: float) -> Iterator[tuple[Worker, dict[str, Any]]]:
-        """Yield the clients' records until each has answered. Raises TrafficError after `within` seconds."""
-        deadline = time.monotonic() + within
+        """Yield the clients' records until each has answered.
+
+        Raises TrafficError if nothing moves for `within` seconds. A slow machine may take longer in all.
+        """
+        deadline, done = time.monotonic() + within, dict.fromkeys(self._clients, 0)
         poll = select.poll()
         waiting = {client.connection.fileno(): client for client in self._clients}
         for descriptor in waiting:
             poll.register(descriptor, select.POLLIN)
         while waiting:
             if time.monotonic() > deadline:
-                raise TrafficError(f"the traffic was not done within {within:.0f} s")
+                raise TrafficError(f"the traffic did not move for {within:.0f} s")
             for descriptor, _ in poll.poll(1000):
                 client = waiting[descriptor]
                 for record in client.read():
                     yield client, record
+                    if record.get("done", 0) > done[client]:
+                        deadline, done[client] = time.monotonic() + within, record["done"]
                     if "answer" in record:
                         poll.unregister(descriptor)
                         del waiting[descriptor]

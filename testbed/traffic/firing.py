@@ -74,7 +74,7 @@ class Volleys:
         return [Sighting(nonce, address, port, at, now, self.target, "udp") for nonce, address, port, at in seen]
 
     def _ask(self, order: dict[str, Any], within: float, progress: Progress) -> list[Any]:
-        deadline = time.monotonic() + within + ANSWER_WITHIN_S
+        deadline, done = time.monotonic() + within + ANSWER_WITHIN_S, 0
         self._worker.order(**order)
         while time.monotonic() < deadline:
             for record in self._worker.read():
@@ -82,4 +82,6 @@ class Volleys:
                     answer: list[Any] = record["answer"]
                     return answer
                 progress(record["done"])
-        raise TrafficError(f"the traffic was not done within {within:.0f} s")
+                if record["done"] > done:
+                    deadline, done = time.monotonic() + within + ANSWER_WITHIN_S, record["done"]
+        raise TrafficError(f"the traffic did not move for {within + ANSWER_WITHIN_S:.0f} s")

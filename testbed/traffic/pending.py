@@ -59,7 +59,11 @@ class Sender(Protocol):
 
 
 class Pending:
-    """Attempts under way, each of which waits for an answer for at most `patience` seconds."""
+    """Attempts under way, each of which waits for an answer for at most `patience` seconds.
+
+    An attempt is given up only if its patience was over before the last look for answers began. Where this process
+    itself was late, an answer may have come in time and wait to be taken.
+    """
 
     def __init__(self, sender: Sender, patience: float) -> None:
         self._sender = sender
@@ -86,7 +90,7 @@ class Pending:
         self.finish(attempt)
 
     def _begin(self, attempt: LiveAttempt, start: Start) -> None:
-        attempt.sent_at = time.monotonic()
+        attempt.sent_at = attempt.asked_at = time.monotonic()
         attempt.waiting = True
         self._waiting += 1
         self._unanswered.append(attempt)
@@ -98,9 +102,10 @@ class Pending:
             self._sender.fail(attempt, error)
             self.finish(attempt)
 
-    def _give_up(self, now: float) -> None:
+    def _give_up(self, looked: float) -> None:
+        """Give up attempts that were out of patience at the time `looked`, after which answers were taken."""
         waiting = self._unanswered
-        while waiting and (not waiting[0].waiting or now - waiting[0].sent_at >= self._patience):
+        while waiting and (not waiting[0].waiting or looked - waiting[0].asked_at >= self._patience):
             attempt = waiting.popleft()
             if attempt.waiting:
                 self._sender.give_up(attempt)

@@ -16,7 +16,9 @@ LATENCY_DECAY = 0.99
 WINDOW_GROWTH = 4
 """The factor by which silence widens the window, step by step. A late answer ends that, as it was no refusal."""
 FULL_AFTER_PATIENCE = 0.25
-"""Share of the patience after which a gateway that answers no attempt counts as full, and not as slow."""
+"""Share of the patience after which a gateway that answers no attempt counts as full, and not as slow. While there
+is room for the attempts, it counts as slow, and is not asked faster: a queue in which packets wait for longer than
+the patience would never again be short enough."""
 
 
 class Round(Pending):
@@ -30,16 +32,17 @@ class Round(Pending):
         self._aging: collections.deque[LiveAttempt] = collections.deque()
         self._latency: float | None = None
         self._answers = 0
+        self._has_room = False
         self._started = self._answered_at = self._widened_at = 0.0
 
     def run(self, attempts: list[LiveAttempt], start: Start, *, ahead: int = 0) -> None:
         """Start the attempts in order, and return when each is answered or given up.
 
-        The first `ahead` of them are over before any other begins, so that none of the others overtakes a late
-        one.
+        The first `ahead` of them, for which there is room, are over before any other begins, so that none of the
+        others overtakes a late one.
         """
         self._started = time.monotonic()
-        for part in (attempts[:ahead], attempts[ahead:]):
+        for part, self._has_room in ((attempts[:ahead], True), (attempts[ahead:], False)):
             self._run(collections.deque(part), start)
 
     def _run(self, pending: collections.deque[LiveAttempt], start: Start) -> None:
@@ -47,10 +50,11 @@ class Round(Pending):
         while pending or self._waiting:
             while pending and self._in_window < self._window:
                 self._start(pending.popleft(), start)
+            looked = time.monotonic()
             self._sender.poll(LONGEST_PAUSE_S, self)
             now = time.monotonic()
             self._age(now)
-            self._give_up(now)
+            self._give_up(looked)
             self._send_again(now)
             self._tell(now)
 
@@ -86,8 +90,11 @@ class Round(Pending):
         silence, widest = max(SILENCE_S, SILENCE_LATENCIES * self._latency), self._wide_window
         full_after = self._patience * FULL_AFTER_PATIENCE
         if now - self._answered_at >= full_after:
-            silence = min(silence, full_after)
-            widest = max(widest, round(self._rate() * silence))
+            if self._has_room:
+                silence = max(silence, full_after)
+            else:
+                silence = min(silence, full_after)
+                widest = max(widest, round(self._rate() * silence))
         some_are_silent = False
         while self._aging and (not self._aging[0].counted or now - self._aging[0].sent_at >= silence):
             attempt = self._aging.popleft()
@@ -105,9 +112,9 @@ class Round(Pending):
         """
         return self._answers / (self._answered_at - self._started) if self._answers else 0.0
 
-    def _give_up(self, now: float) -> None:
+    def _give_up(self, looked: float) -> None:
         done = self.done
-        super()._give_up(now)
+        super()._give_up(looked)
         if self.done > done:
             self._latency = self._latency or 0.0
 

@@ -124,6 +124,10 @@ class Gateway(abc.ABC):
         """
         return {}
 
+    def longest_answer(self) -> float | None:
+        """Return the longest that the NAT's own parts took so far to answer one another, in seconds, if known."""
+        return None
+
     def flush(self) -> None:
         """End every mapping at once, as an operator does; their ports are free as soon as for any other ending."""
         raise GatewayError(

@@ -13,6 +13,8 @@ from topologies.gateways.base import GatewayError, GatewayPlan
 from topologies.network.nodes import LabNode
 
 READY_WITHIN_S = 60.0
+NEVER_GIVEN_UP = "inactivity_probe=0"
+"""Of a controller: it may be silent. A busy machine must not part the two, and PID 1 notices if it dies."""
 OUTSIDE_VLAN = 4094
 """The VLAN of the outside ports. It keeps the inside LAN's broadcasts from them; no frame ever carries it."""
 
@@ -41,6 +43,13 @@ def ports_first(words: list[str]) -> list[str]:
     return [word for command in (*first, *last) for word in ("--", *command) if command][1:]
 
 
+def patiently(words: list[str]) -> list[str]:
+    """Have the switch never give up a controller that Mininet's `ovs-vsctl` makes."""
+    return [
+        each for word in words for each in ([word, NEVER_GIVEN_UP] if word.startswith("max_backoff=") else [word])
+    ]
+
+
 class Bridge(LabNode, OVSSwitch):
     """Mininet's bridge, with any number of ports, of which the inside ones are a LAN for the action NORMAL."""
 
@@ -50,7 +59,7 @@ class Bridge(LabNode, OVSSwitch):
 
     def vsctl(self, *args: Any, **kwargs: Any) -> str:
         """Run ovs-vsctl. Mininet's goes through a terminal, which cuts lines at 4,096 bytes."""
-        return output("ovs-vsctl", *ports_first(shlex.split(" ".join(str(arg) for arg in args))))
+        return output("ovs-vsctl", *ports_first(patiently(shlex.split(" ".join(str(arg) for arg in args)))))
 
     def intfOpts(self, intf: Any) -> str:  # noqa: N802 (Mininet's name)
         """Extend Mininet's options of a port: an outside port has its own VLAN."""

@@ -38,8 +38,8 @@ FILTERING = {
 STUN_PORTS = (3478, 3479)
 """STUN's own port, and the next, from which the server answers when it is asked for another port."""
 FIRST_SOURCE_PORT = 5001
-SERVER_WITHIN_S = 10.0
-PROBER_WITHIN_S = 15.0
+SERVER_WITHIN_S = 60.0
+PROBER_WITHIN_S = 60.0
 
 VERDICT = re.compile(r"^(?:No NAT!|NAT with\b).*$", re.MULTILINE)
 SEEN_AS = re.compile(r"UDP reflexive addr: ([0-9.]+):[0-9]+")

@@ -22,7 +22,7 @@ from testbed.api import Experiment, Parameters, Scenario, at_least, at_most, bet
 from testbed.sandbox.linux import network_of
 
 ETH_P_ALL = 0x0003
-ARRIVES_WITHIN_S = 1.0
+ARRIVES_WITHIN_S = 5.0
 QUIET_S = 0.3
 """Seconds after which a frame that has not arrived does not come."""
 DROP_RESETS = (
@@ -96,7 +96,7 @@ class Strangers(Scenario[Parameters]):
         with network_of(server.netns):
             listener = socket.create_server((target, 7777))
         with network_of(alice.netns):
-            client = socket.create_connection((target, 7777), timeout=5)
+            client = socket.create_connection((target, 7777), timeout=30)
         accepted, (address, port) = listener.accept()
         started, freed = time.monotonic(), None
         kinds = ["A", "SA", "PA", "FA", "R"]
@@ -286,7 +286,7 @@ def _connection(client: Any, to: tuple[str, int], host: Any, at: tuple[str, int]
     listener.settimeout(5)
     with listener, network_of(client.netns):
         try:
-            connection = socket.create_connection(to, timeout=5)
+            connection = socket.create_connection(to, timeout=30)
         except OSError:
             return None
         accepted, (address, _) = listener.accept()

@@ -14,7 +14,7 @@ from typing import Any
 from testbed.api import Experiment
 from testbed.sandbox.linux import network_of
 
-WITHIN_S = 5.0
+WITHIN_S = 15.0
 MORE_FRAGMENTS, DONT_FRAGMENT = 0x2000, 0x4000
 
 

@@ -104,6 +104,11 @@ class OpenFlowGateway(Bridge, Gateway):
         common = {key: value for key, value in gauges.items() if not isinstance(value, dict)}
         return {**gauges[protocol], **common}
 
+    def longest_answer(self) -> float | None:
+        """Return the longest that the switch took to answer the controller, behind the packets that waited."""
+        latency: dict[str, float] = self.controller.gauges().get("latency", {})
+        return latency.get("longest_s")
+
     def flush(self) -> None:
         """End all mappings through the controller, which removes their rules."""
         self.controller.ask(flush=True)

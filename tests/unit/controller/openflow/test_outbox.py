@@ -41,3 +41,20 @@ def test_the_fast_path_answers_with_the_bytes_of_the_framework_s_own_classes(
     assert compared["rules"] > 1000
     assert compared["packets out"] > 1000
     assert 100 < compared["by the framework's parser"] < compared["packet-ins"] / 5
+
+
+def test_requests_for_counts_do_not_pile_up_before_a_slow_switch() -> None:
+    """Each bucket is asked for once at a time, and few at once; the others wait in their turn."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.polling"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+
+    polled = json.loads(done.stdout)
+    assert polled["first"] == [1, 2, 3, 4]
+    assert polled["second"] == [1, 2, 3, 4, 5]
+    assert polled["replied"] == [1, 2, 3, 4, 5, 6, 7]
+    assert polled["all"] == [1, 2, 3, 4, 5, 6, 7, 1], "what was answered may be asked again"

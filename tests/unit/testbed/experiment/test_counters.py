@@ -19,11 +19,14 @@ class Counting:
 
     asked = 0
 
+    def __init__(self, most: int = 1 << 30) -> None:
+        self.most = most
+
     def counters(self, protocol: str) -> dict[str, int | None]:
         """Return its counters."""
         self.asked += 1
         return {
-            "dropped_port_packets": self.asked,
+            "dropped_port_packets": min(self.asked, self.most),
             "dropped_rate_packets": None,
             "ports_allocated": max(4, 9 - self.asked),
         }
@@ -37,9 +40,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counters, "time", clock)
 
 
-def settle(**until: Any) -> int | None:
-    """Return the packets that a gateway has dropped when its counters have settled."""
-    return settled(Counting(), "tcp", **until)["dropped_port_packets"]  # type: ignore[arg-type] # it only counts
+def settle(most: int = 1 << 30, **until: Any) -> int | None:
+    """Return the packets, `most` at most, that a gateway has dropped when its counters have settled."""
+    return settled(Counting(most), "tcp", **until)["dropped_port_packets"]  # type: ignore[arg-type] # it only counts
 
 
 @pytest.mark.usefixtures("clock")
@@ -56,10 +59,27 @@ def test_ports_are_waited_for_until_they_are_taken_back() -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_counters_that_never_settle_are_returned_as_they_are() -> None:
-    """After a second of looks."""
-    looks = counters.SETTLED_WITHIN_S / counters.LOOK_EVERY_S
+    """A gateway that drops packets for ever is not waited for."""
+    looks = counters.MOVING_WITHIN_S / counters.LOOK_EVERY_S
 
-    assert settle(dropping=1000) == pytest.approx(looks + 1, abs=1)
+    assert settle(dropping=100_000) == pytest.approx(looks + 1, abs=1)
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_slow_gateway_is_waited_for_as_long_as_its_counters_move() -> None:
+    """Its last packet comes three seconds after the first."""
+    looks = round(3 * counters.SETTLED_WITHIN_S / counters.LOOK_EVERY_S)
+
+    assert settle(dropping=looks) == looks
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_is_missing_when_nothing_moves_any_more_will_not_come() -> None:
+    """A second after the last packet the counters are taken as they are."""
+    gateway = Counting(most=3)
+    settled(gateway, "tcp", dropping=4)  # type: ignore[arg-type] # it only counts
+
+    assert gateway.asked == pytest.approx(3 + counters.SETTLED_WITHIN_S / counters.LOOK_EVERY_S, abs=2)
 
 
 def test_drops_are_added_as_far_as_they_are_known() -> None:

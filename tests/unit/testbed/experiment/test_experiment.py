@@ -14,9 +14,11 @@ from typing import Any
 import jinja2
 import pytest
 
+from testbed.evidence.busy import Failure
 from testbed.evidence.findings import CLAIMS
 from testbed.experiment.expectations import at_least, at_most
-from testbed.experiment.experiment import Experiment, key_of
+from testbed.experiment.experiment import BEARS_S, Experiment, key_of
+from testbed.experiment.parameters import PatientParameters
 from testbed.traffic.records import Sighting
 from tests.support.experiments import Told, attempt, experiment
 
@@ -440,3 +442,49 @@ def test_a_counter_is_never_below_nothing() -> None:
     x.agrees("packets of known mappings", at_most(16), "packet_ins_known_mappings")
 
     assert (told.check["expected"], told.check["ok"]) == ("0 to 16", False)
+
+
+def test_a_failed_check_is_kept_with_the_lateness_that_it_bears() -> None:
+    """A check that holds is not. Without a number it is what most checks bear."""
+    x, _ = experiment(counters={"ports_allocated": 63})
+    x.check("held", expected=1, observed=1, source="arithmetic", bears=0.1)
+    x.check("usual", expected=1, observed=2, source="arithmetic")
+    x.check("timed", expected=1, observed=2, source="arithmetic", bears=0.3, late=0.2)
+    x.check("seen", expected=1, observed=2, source="arithmetic", bears=None)
+    x.agrees("ports", 64, "ports_allocated", bears=0.4)
+
+    assert x.failures == [
+        Failure("usual", BEARS_S),
+        Failure("timed", 0.3, 0.2),
+        Failure("seen", None),
+        Failure("gateway-ports", 0.4),
+    ]
+
+
+def test_no_check_bears_more_than_half_of_the_patience() -> None:
+    """An attempt that is given up after that time cannot wait for longer."""
+    x, _ = experiment(parameters=PatientParameters(patience=0.5))
+    x.check("usual", expected=1, observed=2, source="arithmetic")
+
+    assert x.failures == [Failure("usual", 0.25)]
+
+
+def test_no_lateness_excuses_a_leak_or_sharing() -> None:
+    """They were seen."""
+    x, _ = experiment(leaks=1, shared=(1,))
+    x.check("held", expected=1, observed=1, source="arithmetic")
+    x.account()
+    x.conclude()
+
+    assert x.failures == [Failure("leaks", None), Failure("sharing", None)]
+
+
+def test_a_scenario_that_was_late_itself_is_so_for_all_its_later_checks() -> None:
+    """Such as a fill that took longer than the idle timer."""
+    x, _ = experiment()
+    x.was_late(-3.0)
+    x.check("before", expected=1, observed=2, source="arithmetic")
+    x.was_late(2.5)
+    x.check("after", expected=1, observed=2, source="arithmetic")
+
+    assert [failure.late for failure in x.failures] == [0.0, 2.5]

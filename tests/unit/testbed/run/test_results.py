@@ -18,7 +18,8 @@ from tests.support.results import FAILED, HELD, checks, finished
 
 KEYS = [
     *("schema", "version", "commit", "command", "scenario", "gateway", "profile", "topology", "parameters"),
-    *("settings", "chosen", "seed", "verdict", "started", "duration_s", "environment", "packages", "story"),
+    *("settings", "chosen", "seed", "verdict", "started", "duration_s", "environment", "packages", "machine"),
+    "story",
     *("checks", "outcomes", "counters", "series", "files"),
 ]
 
@@ -129,6 +130,7 @@ def test_what_the_sandbox_tells_is_gathered(run: Run) -> None:
         {"kind": "counters", "counters": {"ports_allocated": 3, "total_sessions": None}},
         {"kind": "series", "series": {"phases": [1]}},
         {"kind": "series", "series": {"fill": [2]}},
+        {"kind": "machine", "machine": {"busy": {"seconds": 1.0}}},
         {"kind": "story", "text": "Once upon a time."},
         *checks(HELD, FAILED),
     )
@@ -142,4 +144,5 @@ def test_what_the_sandbox_tells_is_gathered(run: Run) -> None:
     assert told["counters"] == {"ports_allocated": 3, "total_sessions": None}
     assert told["series"] == {"phases": [1], "fill": [2]}
     assert told["checks"] == [HELD, FAILED]
+    assert told["machine"] == {"busy": {"seconds": 1.0}}
     assert told["story"] == "Once upon a time."

@@ -24,6 +24,9 @@ class Server:
         """`late`: after how many seconds attempts are answered that are not answered at once."""
         self.orders = SimpleNamespace(tell=lambda **_: None)
         self.late = late
+        self.stalls: list[float] = []
+        self.asks_again: dict[int, float] = {}
+        self.given_up: list[int] = []
         self.now = 0.0
         self.begun: list[int] = []
         self.waiting: list[LiveAttempt] = []
@@ -36,15 +39,18 @@ class Server:
         self.waiting.append(attempt)
 
     def poll(self, pause: float, current: Any) -> None:
-        """Let the time pass, and answer those whose time has come."""
-        self.now += pause
+        """Let the time pass, and answer those whose time has come. The process may stand still first."""
+        self.now += self.stalls.pop() if self.stalls else pause
         for attempt in list(self.waiting):
+            if self.now >= attempt.sent_at + self.asks_again.get(attempt.number, 1e9):
+                attempt.asked_at = attempt.sent_at + self.asks_again[attempt.number]
             if self.now >= attempt.sent_at + self.late.get(attempt.number, 0.0):
                 self.waiting.remove(attempt)
                 current.answered(attempt)
 
     def give_up(self, attempt: LiveAttempt) -> None:
         """Nobody answers it."""
+        self.given_up.append(attempt.number)
         self.waiting.remove(attempt)
 
     def run(self, count: int, *, ahead: int, window: int = 1) -> list[LiveAttempt]:
@@ -86,3 +92,37 @@ def test_patience_ends_among_the_first_ones_and_after_them(monkeypatch: pytest.M
 
     assert server.begun == [1, 2, 3, 4]
     assert 2 * PATIENCE_S <= server.now < 2 * PATIENCE_S + 8 * LONGEST_PAUSE_S
+
+
+def test_an_answer_that_waits_to_be_taken_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process itself stood still for longer than its patience: attempts were answered, and it was late."""
+    server = Server(monkeypatch, {1: PATIENCE_S + 0.1, 2: 10 * PATIENCE_S})
+    server.stalls = [2 * PATIENCE_S]
+
+    attempts = server.run(2, ahead=0, window=2)
+
+    assert [attempt.waiting for attempt in attempts] == [False, False]
+    assert server.given_up == [2]
+
+
+def test_patience_begins_anew_with_each_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that was made in time has its own time for the answer to its hello."""
+    server = Server(monkeypatch, {1: 1.5 * PATIENCE_S})
+    server.asks_again = {1: 0.75 * PATIENCE_S}
+
+    server.run(1, ahead=0)
+
+    assert server.given_up == []
+
+
+@pytest.mark.parametrize(("ahead", "least", "most"), [(0, 1400, 1500), (2000, 64, 640)], ids=["full", "slow"])
+def test_a_gateway_that_stands_still_is_not_asked_faster_while_it_has_room(
+    monkeypatch: pytest.MonkeyPatch, ahead: int, least: int, most: int
+) -> None:
+    """A full one may be asked as fast as it answered. A slow one would never again be quick enough."""
+    server = Server(monkeypatch, dict.fromkeys(range(501, 2001), 10 * PATIENCE_S))
+
+    attempts = server.run(2000, ahead=ahead, window=64)
+
+    stood = attempts[500].sent_at
+    assert least <= sum(stood < attempt.sent_at <= stood + PATIENCE_S for attempt in attempts) <= most

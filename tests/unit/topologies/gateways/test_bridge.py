@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from topologies.gateways.bridge import ports_first
+from topologies.gateways.bridge import patiently, ports_first
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,13 @@ from topologies.gateways.bridge import ports_first
 def test_ports_come_before_what_is_set_of_them(given: str, ordered: str) -> None:
     """Nothing is lost, and each kind keeps its order."""
     assert ports_first(given.split()) == ordered.split()
+
+
+def test_a_switch_gives_up_no_controller() -> None:
+    """By default it breaks a connection off that is silent for ten seconds, as on a busy machine."""
+    given = "--id=@c create Controller target=tcp:127.0.0.1:6653 max_backoff=1000 -- add-br b"
+
+    words = patiently(given.split())
+
+    assert " ".join(words) == given.replace("1000", "1000 inactivity_probe=0")
+    assert patiently(["get", "T"]) == ["get", "T"]
