@@ -56,6 +56,10 @@ class Report:
         """Report measurements, as rows by the name of the series."""
         self._channel.send("series", series=series)
 
+    def machine(self, **measured: Any) -> None:
+        """Report what was measured of the machine."""
+        self._channel.send("machine", machine=measured)
+
     def story(self, text: str) -> None:
         """Report the story: what happened, in words."""
         self._channel.send("story", text=text)

@@ -24,6 +24,7 @@ class Result:
     outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     counters: dict[str, int | None] = field(default_factory=dict)
     series: dict[str, Any] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
     story: str = ""
     error: str = ""
     last_words: str = ""
@@ -45,6 +46,8 @@ class Result:
                 self.counters |= counters
             case {"kind": "series", "series": series}:
                 self.series |= series
+            case {"kind": "machine", "machine": measured}:
+                self.machine |= measured
             case {"kind": "story", "text": text}:
                 self.story = text
             case {"kind": "broken", "reason": reason, "last_words": words}:
@@ -88,6 +91,7 @@ class Result:
             "duration_s": self.duration_s,
             "environment": self.environment,
             "packages": packages(),
+            "machine": self.machine,
             "story": self.story,
             "checks": self.checks,
             "outcomes": self.outcomes,
