@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -31,11 +31,6 @@ _FRACTION = re.compile(
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, without references, keys that are there twice, and numbers of sixties."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INT, _FLOAT)]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Make a node of what comes next, unless that is a reference."""
@@ -61,6 +56,10 @@ class _Loader(yaml.SafeLoader):
         return int(digits, 0) if based else int(digits)
 
 
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INT, _FLOAT)]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _Loader.add_implicit_resolver(_INT, _INTEGER, list("-+0123456789"))
 _Loader.add_implicit_resolver(_FLOAT, _FRACTION, list("-+0123456789."))
 _Loader.add_constructor(_INT, _Loader.construct_integer)
