@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -34,13 +34,17 @@ P = TypeVar("P", bound=Parameters)
 
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
-JUDGED = ("checked", "accounted", "told", "leaks", "sharing")
+JUDGED = ("leaks", "sharing")
 """The keys of the checks that follow every scenario."""
 
 
 def key_of(claim: str) -> str:
     """Return the key of a check without a `key` of its own: its claim's words, without numbers, with hyphens."""
     return "-".join(re.findall(r"[^\W_]+", NUMBER.sub(" ", claim.lower().replace("'", ""))))
+
+
+class UnfinishedError(Exception):
+    """The scenario has left out what every scenario must do: the message is what to write."""
 
 
 class Experiment(Generic[P]):
@@ -179,31 +183,12 @@ class Experiment(Generic[P]):
         )
 
     def conclude(self) -> None:
-        """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets."""
-        if not self._keys:
-            self._check(
-                "the scenario checks something",
-                key="checked",
-                expected=True,
-                observed=False,
-                source="write x.check(claim, expected=..., observed=..., source=...) in `run`",
-            )
-        if self._outcomes is None:
-            self._check(
-                "the scenario accounts for its attempts",
-                key="accounted",
-                expected=True,
-                observed=False,
-                source="end `run` with x.account(attempts, echoed), or with x.account() if it makes no attempts",
-            )
-        if not self._told:
-            self._check(
-                "the scenario tells its story",
-                key="told",
-                expected=True,
-                observed=False,
-                source="end `run` with x.tell(name=value, ...), for each name in `story`",
-            )
+        """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets.
+
+        Raises UnfinishedError for what the scenario has left out. No NAT is to blame for that.
+        """
+        if lacking := [*self._lacking()]:
+            raise UnfinishedError("; ".join(lacking))
         exempt = ", ".join(map(str, self.lab.untranslated))
         self._check(
             f"no packet left untranslated, but to {exempt}" if exempt else "no packet left untranslated",
@@ -223,3 +208,12 @@ class Experiment(Generic[P]):
             source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
         )
         self.judge.require_complete()
+
+    def _lacking(self) -> Iterator[str]:
+        """Yield what the scenario has to do and has not done, with what to write."""
+        if not self._keys:
+            yield "the scenario asked nothing: write x.check(claim, expected=..., observed=..., source=...)"
+        if self._outcomes is None:
+            yield "the scenario accounts for no attempts: end with x.account(attempts, echoed), or with x.account()"
+        if not self._told:
+            yield "the scenario tells no story: end with x.tell(name=value, ...), for each name in `story`"

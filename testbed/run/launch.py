@@ -69,7 +69,10 @@ _interruptions = _Interruptions()
 
 
 def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[str, Any]]:
-    """Carry out a run; return its result, and what was written of it. Raises MachineError if it cannot begin."""
+    """Carry out a run; return its result, and the object that was written. Raises MachineError if it cannot begin.
+
+    A folder that cannot be written any more, since the disk is full or the folder gone, costs no verdict.
+    """
     _interruptions.install()  # before a terminal's cursor is hidden
     files = _captures(folder) if pcap else {}
     try:
@@ -79,7 +82,11 @@ def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[st
         for file in files.values():
             file.close()
         folder.captured()  # where the run cannot begin, none of them stays in the way of the next one
-    return result, folder.write(result)
+    try:
+        return result, folder.write(result)
+    except OSError as error:
+        result.unkept = f"the results could not be written to {folder.path}: {error.strerror}"
+        return result, result.as_json({})
 
 
 def _captures(folder: Folder) -> dict[str, IO[bytes]]:
