@@ -214,6 +214,6 @@ class Experiment(Generic[P]):
         if not self._keys:
             yield "the scenario asked nothing: write x.check(claim, expected=..., observed=..., source=...)"
         if self._outcomes is None:
-            yield "the scenario accounts for no attempts: end with x.account(attempts, echoed), or with x.account()"
+            yield "the scenario accounts for no attempts: end with x.account(attempts, echoed), or x.account()"
         if not self._told:
             yield "the scenario tells no story: end with x.tell(name=value, ...), for each name in `story`"

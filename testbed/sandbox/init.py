@@ -9,6 +9,7 @@ this death is the reason, whatever the runner raised.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import importlib
 import json
@@ -198,11 +199,11 @@ class Watch:
     def _reap(self) -> None:
         """Reap the orphans. How a watched process ended has to stay there to be read."""
         kept = {self._runner.pid, *(each.pid for each in self._watched.values())}
-        while True:
-            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if found is None or found.si_pid in kept:
-                return
-            os.waitpid(found.si_pid, 0)
+        with contextlib.suppress(ChildProcessError):
+            while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if found.si_pid in kept:
+                    return
+                os.waitpid(found.si_pid, 0)
 
 
 if __name__ == "__main__":

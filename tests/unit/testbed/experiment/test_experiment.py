@@ -11,7 +11,7 @@ import jinja2
 import pytest
 
 from testbed.experiment.expectations import at_least
-from testbed.experiment.experiment import Experiment, key_of
+from testbed.experiment.experiment import Experiment, UnfinishedError, key_of
 from tests.support.experiments import Told, attempt, experiment
 
 
