@@ -112,13 +112,13 @@ def compare(
 
     if everything == (scenario is not None):
         raise ConfigurationError("compare one SCENARIO, or --all of them: give one of the two")
+    if markdown:
+        require_page(markdown)
     asked = [scenario] if scenario else list(SCENARIOS)
     compared = list(GATEWAYS) if gateways is None else comparison.names(gateways)
     planned = comparison.able(comparison.plans(options.choices, asked, compared))
     if options.out:
         comparison.require_room(planned, options.out)
-    if markdown:
-        require_page(markdown)
     written = opened(markdown.parent, "--markdown") if markdown else None
     folder = opened_for_results(options.out, ["compare", scenario or "all"], comparison.chosen(planned))
     done = comparison.compare(planned, folder, pcap=options.pcap)

@@ -18,19 +18,8 @@ from tests.support.results import FAILED, HELD, checks, finished
 
 KEYS = [
     *("schema", "version", "commit", "command", "scenario", "gateway", "profile", "topology", "parameters"),
-    *(
-        "settings",
-        "chosen",
-        "seed",
-        "verdict",
-        "started",
-        "duration_s",
-        "environment",
-        "packages",
-        "machine",
-        "story",
-    ),
-    *("checks", "outcomes", "counters", "series", "files"),
+    *("settings", "chosen", "seed", "verdict", "started", "duration_s", "environment", "packages", "machine"),
+    *("story", "checks", "outcomes", "counters", "series", "files"),
 ]
 
 
