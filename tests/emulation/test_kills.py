@@ -82,7 +82,9 @@ def members(launcher: int) -> dict[int, str]:
             break
         named[min(below)] = name
     for pid, command in family.items():
-        named |= {pid: name for pattern, name in NAMES.items() if pid not in named and re.search(pattern, command)}
+        names = [name for pattern, name in NAMES.items() if re.search(pattern, command)]
+        if names and pid not in named:
+            named[pid] = names[0]
     return named
 
 
