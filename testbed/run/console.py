@@ -99,6 +99,7 @@ def kept_besides(sentence: str) -> Iterator[None]:
         print(end="", flush=True)
     except OutputError as error:
         error.args = (f"{error}; {sentence}",)
+        discard(sys.stdout)
         raise
 
 

@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 
 LAST_WORDS_BYTES = 2000
+_PF_EXITING = 0x4  # include/linux/sched.h; the ninth field of /proc/PID/stat has it
 
 
 def how_it_ended(pid: int) -> str:
@@ -30,6 +31,12 @@ def in_words(status: int) -> str:
 def is_stopped(pid: int) -> bool:
     """Whether a signal, such as SIGSTOP, has stopped a process. One that a debugger stopped does not count."""
     return _stat(pid)[:1] == ["T"]
+
+
+def is_ending(pid: int) -> bool:
+    """Whether a process has begun to end, or has ended. It may have closed some of its files by then."""
+    fields = _stat(pid)
+    return not fields or bool(int(fields[6]) & _PF_EXITING)
 
 
 def last_words(log: str) -> str:

@@ -100,6 +100,8 @@ def _broken(process: subprocess.Popen[bytes], words: IO[bytes], *, started: bool
     if not started and status is not None and status > 0:
         raise MachineError(f"the sandbox did not start: {last_words}")
     how = "does not end" if status is None else in_words(status << 8 if status >= 0 else -status)
+    if status is not None and status > 0 and "Traceback" not in last_words:
+        how = "was killed"  # unshare has a status for that, and some versions have no other
     return {"kind": "broken", "reason": f"the sandbox's first process {how}", "last_words": last_words}
 
 

@@ -32,8 +32,6 @@ MOST_BYTES = 1 << 17
 """Bytes of an order at most."""
 LOOK_EVERY_S = 0.5
 """Seconds after which PID 1 reaps orphans, and looks which processes stand still."""
-DEATH_WITHIN_S = 0.5
-"""Seconds in which a death shows that made the runner fail: a socket closes before its process has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +144,6 @@ class Watch:
                     self._watch(Watched(**order))
                 case "fail":
                     self._failure = order
-                    self._look_at = time.monotonic() + DEATH_WITHIN_S
                 case "end":
                     self._is_over = True
 
@@ -164,31 +161,40 @@ class Watch:
 
     def _breaks_off(self, ready: set[int]) -> bool:
         """Whether the run cannot go on. In this case the launcher is sent the reason."""
-        dead = [*self._gone, *(self._watched[descriptor] for descriptor in ready & self._watched.keys())]
-        killed = [each for each in dead if each is not self._runner]
-        if killed or (dead and self._failure is None):
-            first = killed[0] if killed else self._runner
-            self._tell(first, deaths.how_it_ended(first.pid))
-            return True
-        if not dead and time.monotonic() < self._look_at:
-            return False
-        if self._failure is not None:
-            self._send(**self._failure)
-            return True
-        self._look_at = time.monotonic() + LOOK_EVERY_S
-        if standing := self._standing():
-            self._tell(standing, "was stopped by a signal, and did not go on")
-        self._reap()
-        return standing is not None
+        if cause := self._cause(ready):
+            self._send(*cause)
+        return cause is not None
 
-    def _standing(self) -> Watched | None:
-        """Return a process that is stopped now, as it was at the last look."""
+    def _cause(self, ready: set[int]) -> tuple[str, str] | None:
+        """Return the reason why the run cannot go on, with last words.
+
+        A process that ends closes its sockets before its end can be seen. So another may fail by that first, and
+        must wait for the one that is ending.
+        """
+        dead = [*self._gone, *(self._watched[descriptor] for descriptor in ready & self._watched.keys())]
+        others = [each for each in self._watched.values() if each is not self._runner]
+        if self._failure is None and deaths.is_ending(self._runner.pid):  # which workers do not survive
+            return self._told(self._runner) if self._runner in dead else None
+        if dead := [each for each in dead if each is not self._runner]:
+            return self._told(dead[0])
+        if self._failure is not None:
+            is_first = not any(deaths.is_ending(each.pid) for each in others)
+            return (self._failure["reason"], self._failure["last_words"]) if is_first else None
+        return self._look() if time.monotonic() >= self._look_at else None
+
+    def _told(self, process: Watched, how: str = "") -> tuple[str, str]:
+        """Return how a process ended, and its last words."""
+        how = how or deaths.how_it_ended(process.pid)
+        return f"{process.name} {how}", deaths.last_words(process.log)
+
+    def _look(self) -> tuple[str, str] | None:
+        """Reap the orphans. Return the reason if a process is stopped now, as it was at the last look."""
+        self._look_at = time.monotonic() + LOOK_EVERY_S
+        self._reap()
         before = self._stopped
         self._stopped = {each for each in self._watched.values() if deaths.is_stopped(each.pid)}
-        return None if self._may_stop else next(iter(before & self._stopped), None)
-
-    def _tell(self, process: Watched, how: str) -> None:
-        self._send(f"{process.name} {how}", deaths.last_words(process.log))
+        standing = [] if self._may_stop else [*(before & self._stopped)]
+        return self._told(standing[0], "was stopped by a signal, and did not go on") if standing else None
 
     def _send(self, reason: str, last_words: str) -> None:
         """Send the launcher the reason why the run ends here."""

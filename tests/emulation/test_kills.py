@@ -34,7 +34,7 @@ NAMES = {
     r"mininet:": r"the shell of .*",
 }
 """How a report names a process, by its command line."""
-ENDED = r" (was killed by SIG\w+|ended with status \d+|was stopped by a signal, and did not go on)"
+ENDED = r" (was killed|was killed by SIG\w+|ended with status \d+|was stopped by a signal, and did not go on)"
 
 
 @dataclass(frozen=True)

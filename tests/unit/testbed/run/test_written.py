@@ -45,7 +45,7 @@ def test_a_value_is_what_its_digits_say(text: str, value: Any) -> None:
         ("{a: {ports: 1, ports: 2}}", "'ports' is there twice"),
         ("[&a 1, *a]", "a reference"),
         ("{[1]: 2}", "unhashable key"),
-        ("0x_", ""),
+        ("0x_", "invalid literal"),
     ],
 )
 def test_what_is_ambiguous_cannot_be_read(text: str, reason: str) -> None:

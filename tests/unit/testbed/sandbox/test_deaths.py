@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.sandbox.deaths import LAST_WORDS_BYTES, how_it_ended, is_stopped, last_words
+from testbed.sandbox.deaths import LAST_WORDS_BYTES, how_it_ended, is_ending, is_stopped, last_words
 from tests.support.processes import awaited
 
 
@@ -37,6 +37,7 @@ def test_a_death_is_told_by_its_status_or_signal(command: str, words: str) -> No
     process = child(command)
     awaited(lambda: is_dead(process.pid), "its end")
 
+    assert is_ending(process.pid)
     assert how_it_ended(process.pid) == words
     process.wait()
     assert how_it_ended(process.pid) == "ended"
@@ -47,6 +48,7 @@ def test_a_process_that_a_signal_stopped_stands_still_until_it_goes_on() -> None
     process = child("exec sleep 60")
     try:
         assert not is_stopped(process.pid)
+        assert not is_ending(process.pid)
         process.send_signal(signal.SIGSTOP)
         awaited(lambda: is_stopped(process.pid), "it to stop")
         process.send_signal(signal.SIGCONT)
