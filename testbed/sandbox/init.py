@@ -47,6 +47,7 @@ def main() -> None:
     """Prepare the sandbox, fork the runner, and watch it until the run is over."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for what runs, and ends no sandbox
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    channel.send("begun")
     try:
         job = channel.job()
         on_terminal = job.pop("on_terminal")
