@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 
 import pytest
@@ -122,6 +123,15 @@ def test_python_is_started_with_the_checkout_on_its_path(checkout: Checkout) -> 
 
     assert done.stdout.splitlines()[0] == f"PYTHONPATH={checkout.folder}"
     assert done.stdout.splitlines()[2:] == ["-P", "-m", "testbed.command", "run", "--help"]
+
+
+def test_ctrl_c_waits_until_python_has_started(checkout: Checkout) -> None:
+    """Python's own start would end by a traceback. The command line lets it through as soon as it can."""
+    python = checkout.make() / "bin" / "python"
+    python.write_text("#!/bin/sh\ngrep SigBlk /proc/self/status\n")
+    blocked = int(checkout.lastport("list").stdout.split()[1], 16)
+
+    assert blocked == 1 << signal.SIGINT - 1
 
 
 def test_a_path_with_a_colon_is_refused_with_the_way_out(make_checkout: Make) -> None:
