@@ -132,7 +132,7 @@ def test_ctrl_c_waits_until_python_has_started(checkout: Checkout) -> None:
     program = "import signal; print(*signal.pthread_sigmask(signal.SIG_BLOCK, []))"
     python.write_text(f"#!{sys.executable}\n{program}\n")
 
-    assert checkout.lastport("list").stdout == f"{signal.SIGINT!r}\n"
+    assert checkout.lastport("list").stdout == f"{signal.SIGINT}\n"
 
 
 def test_a_path_with_a_colon_is_refused_with_the_way_out(make_checkout: Make) -> None:
