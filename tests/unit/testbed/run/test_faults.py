@@ -19,6 +19,9 @@ def wrong():
     raise ValueError("no such host: alcie")
 
 def deep():
+    deeper()
+
+def deeper():
     json.loads("{")
 
 def leave():
@@ -56,10 +59,10 @@ def raised(tmp_path: Path) -> Callable[[str], tuple[BaseException, str]]:
         (
             "deep",
             "JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1) "
-            "(mine.py, line 8, in deep)",
+            "(mine.py, line 11, in deeper)",
         ),
-        ("leave", "SystemExit (mine.py, line 11, in leave)"),
-        ("mute", "Mute: its text cannot be made: RuntimeError (mine.py, line 18, in mute)"),
+        ("leave", "SystemExit (mine.py, line 14, in leave)"),
+        ("mute", "Mute: its text cannot be made: RuntimeError (mine.py, line 21, in mute)"),
     ],
 )
 def test_an_exception_is_a_sentence_with_file_and_line(

@@ -40,11 +40,14 @@ class Watching:
     orders: socket.socket
     launcher: socket.socket
     folder: Path
+    begun: list[subprocess.Popen[bytes]]
+    """All processes, so that none outlives the test."""
 
     def started(self, name: str) -> subprocess.Popen[bytes]:
         """Start a process that is watched, and wait until it has said something."""
         log = self.folder / name
         process = Supervisor(self.orders).start(name, SLEEPER, log)
+        self.begun.append(process)
         awaited(log.read_text, "its first words")
         return process
 
@@ -82,7 +85,7 @@ def watching(tmp_path: Path) -> Iterator[Callable[..., Watching]]:
         started.append(loop)
         sandbox.close()
         theirs.close()
-        return Watching(loop, runner, ours, launcher, tmp_path)
+        return Watching(loop, runner, ours, launcher, tmp_path, started)
 
     yield watch
     for process in started:
