@@ -26,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the tests that are worth more than a test run has time for."""
     parser.addoption("--kills", type=int, default=3, help="how many processes of runs are killed or stopped")
     parser.addoption("--kills-from", type=int, default=1, help="the first of their seeds")
+    parser.addoption("--kills-within", type=float, default=4.0, help="the seconds in which they are")
 
 
 settings.register_profile(

@@ -58,6 +58,8 @@ def show(console: Console, told: dict[str, Any], *, left_out: int, folder: str) 
             console.print(Text(f"{names} cannot run: {reason if len(groups) == 1 else without_advice(reason)}"))
         if error := run.get("error"):
             console.print(Text(f"{names} broke: {error}", style="yellow"))
+            if words := run.get("last_words"):
+                console.print(Text(words, style="dim"), soft_wrap=True)
         if unkept := run.get("unkept"):
             console.print(Text(f"{names}: {unkept}", style="yellow"))
         for sentence in lacking(run.get("series", {})):

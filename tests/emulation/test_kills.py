@@ -1,7 +1,8 @@
 """Kills and stops at random moments: a command that loses any of its processes reports which, at once, and ends.
 
-By default there are a few. `pytest tests/emulation/test_kills.py --kills 200 -rP` tries as many, from the seed
-`--kills-from` on, and prints a line for each: what was done to whom and when, what was told, and how soon.
+By default there are a few. `pytest tests/emulation/test_kills.py --kills 200 -rP` tries 200, from the seed
+`--kills-from` on, and prints a line for each: what was done to whom and when, what was told, and how soon. On a busy
+machine a run takes longer, so `--kills-within` should be as long.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ from testbed.registry import GATEWAYS
 from tests.emulation.conftest import DEADLINE_S, SMALL, Finished, Start
 from tests.support.processes import awaited, descendants, gone, processes
 
-LONGEST_S = 9.0
-"""Seconds until the last signal is sent. On a busy machine a run of this size takes about as long."""
 WINDOW = ("--repetitions", "1", "--set", "ports=512", "--set", "window=40", "--set", "fills=[0.75]")
 NAMES = {
     r"ovsdb-server /": r"ovsdb-server",
@@ -48,8 +47,8 @@ class Death:
     pick: float
 
     @classmethod
-    def of(cls, seed: int) -> Death:
-        """Return the death of a seed."""
+    def of(cls, seed: int, within: float) -> Death:
+        """Return the death of a seed, `within` seconds of the command's start."""
         chance = random.Random(seed)
         commands: list[tuple[str, ...]] = [
             *(("run", "port-exhaustion", "--gateway", gateway, *SMALL) for gateway in GATEWAYS),
@@ -59,7 +58,7 @@ class Death:
         ]
         return cls(
             (*chance.choice(commands), "--out", "out", "--json"),
-            chance.uniform(0.0, LONGEST_S),
+            chance.uniform(0.0, within),
             chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP]),
             chance.random(),
         )
@@ -120,10 +119,10 @@ def reasons(finished: Finished) -> list[str]:
 
 
 def test_whoever_dies_is_named_and_nothing_is_left(
-    start: Start, before: dict[str, Any], tmp_path: Path, seed: int
+    start: Start, before: dict[str, Any], tmp_path: Path, pytestconfig: pytest.Config, seed: int
 ) -> None:
     """A run that was over by then, and processes that do not heed the signal, are no reason for an error."""
-    death = Death.of(seed)
+    death = Death.of(seed, pytestconfig.getoption("--kills-within"))
     process = start(*death.command)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(death.at_s)
