@@ -1,8 +1,8 @@
 """Kills and stops at random moments: a command that loses any of its processes reports which, at once, and ends.
 
 By default there are a few. `pytest tests/emulation/test_kills.py --kills 200 -rP` tries 200, from the seed
-`--kills-from` on, and prints a line for each: what was done to whom and when, what was told, and how soon. On a busy
-machine a run takes longer, so `--kills-within` should be as long.
+`--kills-from` on, and prints a line for each: what was done to whom and when, what was told, and how soon. On a
+busy machine a run takes longer, and so `--kills-within` should be larger.
 """
 
 from __future__ import annotations
