@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
@@ -21,6 +22,14 @@ if "HYPOTHESIS_STORAGE_DIRECTORY" not in os.environ:
     # It writes more than its database: not into the checkout, and gone with this process.
     _notes = tempfile.TemporaryDirectory(prefix="lastport-hypothesis-")
     set_hypothesis_home_dir(_notes.name)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the tests that are worth more than a test run has time for."""
+    parser.addoption("--kills", type=int, default=3, help="how many processes of runs are killed or stopped")
+    parser.addoption("--kills-from", type=int, default=1, help="the first of their seeds")
+    parser.addoption("--kills-within", type=float, default=4.0, help="the seconds in which they are")
+
 
 settings.register_profile(
     "lastport",

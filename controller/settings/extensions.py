@@ -59,7 +59,7 @@ def tried(what: str, call: Callable[..., Returned], *arguments: object) -> Retur
         return call(*arguments)
     except ConfigurationError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # it may leave, too, or raise what Ctrl-C raises
         raise ConfigurationError(f"{what}: {type(error).__name__}: {error}") from error
 
 

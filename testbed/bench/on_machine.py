@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from testbed.bench.bench import Measured
+from testbed.bench.bench import BreakOffError, Measured
 from testbed.run.machine import machine, programs
 
 
@@ -22,6 +23,14 @@ class DirectTrial:
         return ""
 
     def measure(self) -> Measured:
-        """Call the function, and add a description of the machine."""
-        found = self.call()
+        """Call the function, and add a description of the machine. Raises BreakOffError if Ctrl-C is pressed."""
+        before = signal.getsignal(signal.SIGINT)
+        if before is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            found = self.call()
+        except KeyboardInterrupt:
+            raise BreakOffError("interrupted by SIGINT") from None
+        finally:
+            signal.signal(signal.SIGINT, before)
         return Measured(found.samples, {**machine(), **programs(), **found.environment})

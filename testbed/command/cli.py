@@ -17,7 +17,7 @@ import typer
 
 from testbed.command import choosing, completion, kept, machine, running
 from testbed.command.help import Commands
-from testbed.run.console import OutputError, discard_output, fit_locale, watch_output
+from testbed.run.console import OutputError, discard, fit_locale, open_standard_files, watch_output
 from testbed.run.exit_status import ExitStatus
 
 UNREAD = 128 + signal.SIGPIPE
@@ -60,6 +60,7 @@ def root(
 
 def main() -> None:
     """Run the command line. Each kind of refusal is printed as a sentence, and has an exit status."""
+    open_standard_files()
     watch_output()
     try:
         try:
@@ -86,12 +87,15 @@ def main() -> None:
 
 def _end_without_output(error: OutputError) -> NoReturn:
     """End as other programs do if nobody reads on; otherwise with the reason."""
-    discard_output()
+    discard(sys.stdout)
     if error.is_unread:
         raise SystemExit(UNREAD)
     _refuse(error, ExitStatus.MACHINE_LACKS)
 
 
 def _refuse(error: Exception | str, status: ExitStatus) -> NoReturn:
-    print(f"lastport: {error}", file=sys.stderr)
+    try:
+        print(f"lastport: {error}", file=sys.stderr, flush=True)
+    except OSError:
+        discard(sys.stderr)
     raise SystemExit(status)

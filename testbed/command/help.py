@@ -43,6 +43,13 @@ class Commands(TyperGroup):
             command.context_class = Context
         return command
 
+    def invoke(self, ctx: Any) -> Any:
+        """Carry out a command. What leaves it otherwise than a command does must not decide about the status."""
+        try:
+            return super().invoke(ctx)
+        except (SystemExit, EOFError, BrokenPipeError) as left:  # typer would make 1 of them, or what they say
+            raise RuntimeError(f"a command was left by {type(left).__name__}: {left}") from left
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of the commands."""
         listed = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from testbed.command import completing
 from testbed.command.options import Json, Out, RunOptions, Sets, with_run_options
-from testbed.run.exit_status import EXIT_STATUS, ExitStatus
+from testbed.run.exit_status import ExitStatus
 
 app = typer.Typer()
 
@@ -43,11 +45,11 @@ def run(
     """Run a scenario: build the network, make the traffic, and check what happened."""
     from testbed.registry import load
     from testbed.run import doctor
-    from testbed.run.console import new_console
+    from testbed.run.console import kept_besides, new_console
     from testbed.run.launch import carry_out
     from testbed.run.opening import opened_for_results
     from testbed.run.resolve import resolve
-    from testbed.run.terminal import conclude
+    from testbed.run.terminal import conclude, in_short
 
     plan = resolve(scenario, gateway, options.choices, datapath=doctor.datapath())
     cls = load("scenario", plan.scenario)
@@ -57,11 +59,12 @@ def run(
     )
     folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
     result, written = carry_out(plan, folder, pcap=options.pcap)
-    if as_json:
-        print(json.dumps(written))
-    else:
-        conclude(new_console(), result, str(folder.path))
-    raise typer.Exit(EXIT_STATUS[result.verdict])
+    with kept_besides(in_short(result, str(folder.path))):
+        if as_json:
+            print(json.dumps(written))
+        else:
+            conclude(new_console(), result, str(folder.path))
+    raise typer.Exit(result.status)
 
 
 @app.command()
@@ -102,13 +105,15 @@ def compare(
     from controller.settings import ConfigurationError
     from testbed.compare import comparison
     from testbed.compare.page import page
-    from testbed.compare.side_by_side import show
+    from testbed.compare.side_by_side import in_short, show
     from testbed.registry import GATEWAYS, SCENARIOS
-    from testbed.run.console import new_console
-    from testbed.run.opening import opened, opened_for_results
+    from testbed.run.console import kept_besides, new_console
+    from testbed.run.opening import opened, opened_for_results, require_page
 
     if everything == (scenario is not None):
         raise ConfigurationError("compare one SCENARIO, or --all of them: give one of the two")
+    if markdown:
+        require_page(markdown)
     asked = [scenario] if scenario else list(SCENARIOS)
     compared = list(GATEWAYS) if gateways is None else comparison.names(gateways)
     planned = comparison.able(comparison.plans(options.choices, asked, compared))
@@ -117,13 +122,15 @@ def compare(
     written = opened(markdown.parent, "--markdown") if markdown else None
     folder = opened_for_results(options.out, ["compare", scenario or "all"], comparison.chosen(planned))
     done = comparison.compare(planned, folder, pcap=options.pcap)
+    unkept = [done.unkept]
     if markdown and written:
-        written.write_text(markdown.name, page(done.told))
-    if as_json:
-        print(json.dumps(done.told))
-    else:
-        show(new_console(), done.told, left_out=done.left_out, folder=str(folder.path))
-    raise typer.Exit(done.status)
+        unkept.append(written.keep(markdown.name, page(done.told)))
+    with kept_besides(in_short(done.told["runs"], str(folder.path))):
+        if as_json:
+            print(json.dumps(done.told))
+        else:
+            show(new_console(), done.told, left_out=done.left_out, folder=str(folder.path))
+    raise typer.Exit(_unless_lost(done.status, unkept))
 
 
 @app.command()
@@ -154,14 +161,24 @@ def bench(
     doctor.require(0)
     writes = [f"{plan.bench.name}.{kind}" for plan in plans for kind in ("json", "md")]
     folder = opened_for_results(out, ["bench", name or "all"], plans[0].chosen if name else {}, writes=writes)
-    reports = []
+    reports: list[dict[str, Any]] = []
+    unkept: list[str] = []
     for plan in plans:
         report = carried_out(plan, repetitions)
         reports.append(report)
-        folder.write_text(f"{plan.bench.name}.json", json.dumps(report, indent=2) + "\n")
-        folder.write_text(f"{plan.bench.name}.md", markdown(report))
+        unkept.append(folder.keep(f"{plan.bench.name}.json", json.dumps(report, indent=2) + "\n"))
+        unkept.append(folder.keep(f"{plan.bench.name}.md", markdown(report)))
         if not as_json:
             show(new_console(), report)
     if as_json:
         print(json.dumps(reports[0] if name else {"schema": 1, "benches": reports}))
-    raise typer.Exit(ExitStatus.BROKE if any("error" in report for report in reports) else ExitStatus.PASSED)
+    broke = any("error" in report for report in reports)
+    raise typer.Exit(_unless_lost(ExitStatus.BROKE if broke else ExitStatus.PASSED, unkept))
+
+
+def _unless_lost(status: ExitStatus, unkept: Iterable[str]) -> ExitStatus:
+    """Return the exit status, which is higher if something is not kept. Standard error has the reasons."""
+    reasons = [reason for reason in unkept if reason]
+    for reason in reasons:
+        print(f"lastport: {reason}", file=sys.stderr)
+    return max(status, ExitStatus.MACHINE_LACKS) if reasons else status

@@ -21,7 +21,7 @@ from testbed.experiment.plan import Run
 from testbed.registry import load
 from testbed.run import doctor
 from testbed.run.choices import Choices
-from testbed.run.exit_status import EXIT_STATUS, ExitStatus
+from testbed.run.exit_status import ExitStatus
 from testbed.run.folder import Folder
 from testbed.run.kept import COMPARISON
 from testbed.run.launch import carry_out
@@ -57,11 +57,15 @@ class Planned:
 
 @dataclass(slots=True)
 class Comparison:
-    """The result: the object that `--json` prints, the exit status, and the number of runs that were not begun."""
+    """The result: the object that `--json` prints, the exit status, and the number of runs that were not begun.
+
+    `unkept` is the reason why it is not in its folder, if it is not.
+    """
 
     told: dict[str, Any]
     status: ExitStatus
     left_out: int
+    unkept: str = ""
 
 
 def names(listed: str) -> list[str]:
@@ -154,8 +158,8 @@ def compare(planned: Sequence[Planned], folder: Folder, *, pcap: bool) -> Compar
         runs.append(told)
         statuses.append(status)
     compared = {**begun, "scenarios": showed(runs), "runs": runs, "differences": differences(runs)}
-    folder.write_text(COMPARISON, json.dumps(compared, indent=2) + "\n")
-    return Comparison(compared, _worst(runs, statuses), len(planned) - len(runs))
+    unkept = folder.keep(COMPARISON, json.dumps(compared, indent=2) + "\n")
+    return Comparison(compared, _worst(runs, statuses), len(planned) - len(runs), unkept)
 
 
 def _results(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Iterator[tuple[dict[str, Any], ExitStatus]]:
@@ -165,11 +169,13 @@ def _results(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Iterator[
             continue
         try:
             result, written = carry_out(each.run, opened(path / _folder(each, planned)), pcap=pcap)
-        except MachineError as error:
+        except (MachineError, ConfigurationError) as error:
             unable = Planned(each.scenario, each.gateway, None, str(error))
-            yield unable.cannot(), ExitStatus.MACHINE_LACKS
+            # Its folder could be made when everything was decided.
+            broke = isinstance(error, ConfigurationError)
+            yield unable.cannot(), ExitStatus.BROKE if broke else ExitStatus.MACHINE_LACKS
             continue
-        yield written, EXIT_STATUS[result.verdict]
+        yield written, result.status
         if result.interrupted:
             return
 
@@ -194,5 +200,6 @@ def _distinct(name: str, among: Sequence[str]) -> Path:
 
 def _worst(runs: Sequence[dict[str, Any]], statuses: Sequence[ExitStatus]) -> ExitStatus:
     """Return the worst status of the runs that ran. If none could run, nothing was shown, which is no success."""
-    ran = [status for run, status in zip(runs, statuses, strict=True) if run["verdict"] != "cannot"]
+    both = list(zip(runs, statuses, strict=True))
+    ran = [status for run, status in both if run["verdict"] != "cannot" or status is ExitStatus.BROKE]
     return max(ran or statuses)

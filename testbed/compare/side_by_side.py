@@ -58,12 +58,22 @@ def show(console: Console, told: dict[str, Any], *, left_out: int, folder: str) 
             console.print(Text(f"{names} cannot run: {reason if len(groups) == 1 else without_advice(reason)}"))
         if error := run.get("error"):
             console.print(Text(f"{names} broke: {error}", style="yellow"))
+            if words := run.get("last_words"):
+                console.print(Text(words, style="dim"), soft_wrap=True)
+        if unkept := run.get("unkept"):
+            console.print(Text(f"{names}: {unkept}", style="yellow"))
         for sentence in lacking(run.get("series", {})):
             console.print(Text(sentence, style="yellow"))
     if left_out:
         begun = "1 more run was" if left_out == 1 else f"{left_out} more runs were"
         console.print(Text(f"{begun} not begun.", style="yellow"))
     console.print(Text(f"Results in {folder}"), soft_wrap=True)
+
+
+def in_short(runs: Iterable[RunResult], folder: str) -> str:
+    """Return the verdicts in one line, and where the results are."""
+    verdicts = (f"{run['verdict'].upper()} {label(run['scenario'])} on {label(run['gateway'])}" for run in runs)
+    return f"{', '.join(verdicts)}; results in {folder}"
 
 
 def _show_one(console: Console, runs: list[RunResult], differences: Sequence[dict[str, Any]]) -> None:

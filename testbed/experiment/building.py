@@ -15,9 +15,10 @@ from testbed.sandbox.mounts import FOLDER
 from testbed.sandbox.supervision import Supervisor
 from testbed.traffic.drive import raise_open_files
 from topologies.base import Topology
-from topologies.gateways.base import Gateway, GatewayPlan
+from topologies.gateways.base import Gateway, GatewayPlan, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.network.nodes import LabLink, LabNode
+from topologies.network.sysctls import EVERYWHERE, write_sysctls
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,13 @@ class Network:
 def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: type[Gateway]) -> Network:
     """Build and start the network of a run, with gateways of one kind."""
     setLogLevel("critical")
+
+    def watch(process: SupervisedProcess) -> None:
+        supervisor.watch(process.name, process.pid, process.log)
+
     # Otherwise Mininet would set limits of the machine itself, such as fs.file-max.
     Mininet.inited = True
+    write_sysctls(EVERYWHERE)  # this process's own namespace has the switches
     size = network_of_size(run.parameters)
     options = kind.Options.model_validate(run.options)
     described = topology(**size)
@@ -54,6 +60,7 @@ def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: t
                 seed=run.seed,
                 folder=_folder(name),
                 datapath=run.datapath,
+                watch=watch,
             )
         )
         for name, settings in run.gateways.items()
@@ -90,7 +97,7 @@ def _watch(supervisor: Supervisor, gateways: dict[str, Gateway], nodes: Any) -> 
     for node in nodes:
         if isinstance(node, LabNode):
             node.on_shell = watch
-        else:
+        if not isinstance(node, LabNode) or node.has_shell:
             watch(node)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from pathlib import Path
@@ -46,7 +46,7 @@ BEARS_S = 1.0
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
 JUDGED = (
-    *("checked", "accounted", "told", "leaks", "sharing", *CLAIMS, transfers.KEY, bounds.KEY, port_orders.KEY),
+    *("leaks", "sharing", *CLAIMS, transfers.KEY, bounds.KEY, port_orders.KEY),
     *(f"frames-{what}" for what in ("lost", "doubled", "delayed", "reordered", "damaged", "rewritten")),
 )
 """The keys of the checks that follow every scenario."""
@@ -55,6 +55,10 @@ JUDGED = (
 def key_of(claim: str) -> str:
     """Return the key of a check without a `key` of its own: its claim's words, without numbers, with hyphens."""
     return "-".join(re.findall(r"[^\W_]+", NUMBER.sub(" ", claim.lower().replace("'", ""))))
+
+
+class UnfinishedError(Exception):
+    """The scenario has left out what every scenario must do: the message is what to write."""
 
 
 class Experiment(Generic[P]):
@@ -264,31 +268,12 @@ class Experiment(Generic[P]):
             self._unseen[found.key] = found.why
 
     def conclude(self) -> None:
-        """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets."""
-        if not self._keys:
-            self._check(
-                "the scenario checks something",
-                key="checked",
-                expected=True,
-                observed=False,
-                source="write x.check(claim, expected=..., observed=..., source=...) in `run`",
-            )
-        if self._outcomes is None:
-            self._check(
-                "the scenario accounts for its attempts",
-                key="accounted",
-                expected=True,
-                observed=False,
-                source="end `run` with x.account(attempts, echoed), or with x.account() if it makes no attempts",
-            )
-        if not self._told:
-            self._check(
-                "the scenario tells its story",
-                key="told",
-                expected=True,
-                observed=False,
-                source="end `run` with x.tell(name=value, ...), for each name in `story`",
-            )
+        """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets.
+
+        Raises UnfinishedError for what the scenario has left out. No NAT is to blame for that.
+        """
+        if lacking := [*self._lacking()]:
+            raise UnfinishedError("; ".join(lacking))
         shared = len(self.judge.shared()) if self.judge.sees_sharing else None
         self._find(port_orders.judged(self.lab.sightings(), self._attempts, self.behaviour, self.settings))
         self._find(bounds.judged(self._counters, self.lab.tally, self.settings))
@@ -333,3 +318,12 @@ class Experiment(Generic[P]):
             self._account_again()
         if found.too_busy:
             raise WitnessError(found.too_busy)
+
+    def _lacking(self) -> Iterator[str]:
+        """Yield what the scenario has to do and has not done, with what to write."""
+        if not self._keys:
+            yield "the scenario asked nothing: write x.check(claim, expected=..., observed=..., source=...)"
+        if self._outcomes is None:
+            yield "the scenario accounts for no attempts: end with x.account(attempts, echoed), or x.account()"
+        if not self._told:
+            yield "the scenario tells no story: end with x.tell(name=value, ...), for each name in `story`"

@@ -17,8 +17,9 @@ import locale
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,6 +68,21 @@ def print_lines(console: Console, lines: Iterable[Text]) -> None:
         console.print(line, soft_wrap=True)
 
 
+def open_standard_files() -> None:
+    """Open those of the standard files that are closed: else the next file that is opened would be in their place.
+
+    To write to a standard output that was closed is an error. What goes to such a standard error goes nowhere.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY)  # it gets the lowest free number
+            stream = open(number, "r" if name == "stdin" else "w", closefd=False)  # noqa: SIM115 (for good)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
 def watch_output() -> None:
     """Have standard output raise OutputError from now on. The command line calls it once."""
     was = sys.stdout
@@ -75,10 +91,22 @@ def watch_output() -> None:
         sys.stdout = io.TextIOWrapper(written, was.encoding, was.errors, line_buffering=was.line_buffering)
 
 
-def discard_output() -> None:
-    """Have standard output, and what is left to be written to it, go nowhere."""
+@contextmanager
+def kept_besides(sentence: str) -> Iterator[None]:
+    """Where standard output cannot be written in this block, have the error end with what is known without it."""
+    try:
+        yield
+        print(end="", flush=True)
+    except OutputError as error:
+        error.args = (f"{error}; {sentence}",)
+        discard(sys.stdout)
+        raise
+
+
+def discard(stream: TextIO) -> None:
+    """Have a stream, and what is left to be written to it, go nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from testbed.sandbox.enter import MachineError, unshare
 from testbed.sandbox.openvswitch import TUNING
 from testbed.traffic.drive import MOST_WORKERS, workers_needed
+from topologies.network.sysctls import OF_THE_MACHINE, read_sysctls
 
 PROGRAMS = Path(__file__).resolve().parents[2] / "vagrant" / "programs.txt"
 """The programs that lastport starts, and their Debian packages, as provisioning reads them too."""
@@ -78,6 +79,7 @@ def findings() -> Iterator[Finding]:
         required=False,
         advice="raise the hard limit: ulimit -Hn 65536, or nofile in /etc/security/limits.conf",
     )
+    yield _kernel_settings()
     tuning = ", ".join(f"{key}={value}" for key, value in TUNING.items())
     yield Finding("private Open vSwitch", f"in every run, with {tuning}")
 
@@ -172,6 +174,15 @@ def _linux_nat() -> Finding:
             advice = _way_to_namespaces()
         return Finding("netfilter", words[0], ok=False, required=False, advice=advice)
     return Finding("netfilter", "the kernel's NAT, for the gateway netfilter", required=False)
+
+
+def _kernel_settings() -> Finding:
+    """Compare the kernel's settings that the whole machine has, and no lab can set, with what serves every lab."""
+    found = read_sysctls(OF_THE_MACHINE)
+    low = [key for key, least in OF_THE_MACHINE.items() if least and key in found and int(found[key]) < least]
+    advice = "as root: sysctl -w " + " ".join(f"{key.replace('/', '.')}={OF_THE_MACHINE[key]}" for key in low)
+    shown = ", ".join(f"{key.replace('/', '.')} is {found[key]}" for key in low)
+    return Finding("kernel settings", shown or "large enough", not low, required=False, advice=advice)
 
 
 def _datapath() -> Iterator[Finding]:

@@ -86,6 +86,14 @@ class Folder:
             os.unlink(aside)
             raise
 
+    def keep(self, name: str, text: str) -> str:
+        """Write a file; return an empty string, or the reason why that is not possible any more."""
+        try:
+            self.write_text(name, text)
+        except OSError as error:
+            return f"{name} could not be written to {self.path}: {error.strerror}"
+        return ""
+
     def _write_aside(self, text: str) -> str:
         """Write a new file under a temporary name, and return its path. If that fails, there is no such file."""
         descriptor, path = tempfile.mkstemp(prefix=".lastport-", dir=self.path)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import inspect
+import os
 import signal
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from controller.settings.extensions import is_file
+from testbed.run import faults
 from testbed.sandbox.memory import peak_memory
 from testbed.sandbox.records import Channel
 from testbed.sandbox.supervision import Supervisor
@@ -23,6 +26,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
 
     gc.disable()  # this process ends with the run, and until then hundreds of thousands of objects are evidence
     report = Report(channel)
+    theirs: set[str] = set()
     files: dict[str, int] = job.pop("captures")
     try:
         with report.phase("build"):
@@ -32,6 +36,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             from testbed.experiment.building import build
             from testbed.experiment.captures import Captures
             from testbed.experiment.experiment import Experiment
+            from testbed.experiment.kernels import in_force
             from testbed.experiment.lab import Lab
             from testbed.experiment.machine import watched
             from testbed.experiment.plan import Run
@@ -39,6 +44,8 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
 
             plan = Run.model_validate(job)
             scenario = load("scenario", plan.scenario)
+            chosen = [name for name in (plan.topology, plan.gateway) if is_file(name)]
+            theirs = {inspect.getfile(scenario), *(name.partition(":")[0] for name in chosen)}
             report.environment(**_environment(plan.datapath))
             if plan.datapath == "userspace":
                 openvswitch.limit_cache(scenario.cached_flows)
@@ -49,20 +56,30 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
                 network = build(supervisor, plan, topology=topology, kind=kind)
                 lab = Lab(supervisor, network, seed=plan.seed, wire_is_read=scenario.wire_is_read)
             report.environment(**lab.gateway.environment())
+            report.machine(sysctls=in_force(network.nodes.values()))
         parameters = scenario.Parameters.model_validate(plan.parameters)
         experiment = Experiment(lab, parameters, plan.settings, report, story=scenario.story)
         captures = Captures(files, lab, supervisor, report)
         with watched(lab, report, experiment.failures):
-            with captures:
+            with captures, _but_no_fork():
                 scenario().run(experiment)
             experiment.conclude()
         report.series(peak_memory_kib=peak_memory())
         channel.send("done")
     except BaseException as error:  # a scenario may fail in any way, and may even leave
-        here = error.__traceback__
-        words = traceback.format_exception(error.with_traceback(here.tb_next or here if here else None))
-        channel.send("broken", reason=f"{type(error).__name__}: {error}", last_words="".join(words))
+        supervisor.fail(faults.sentence(error, theirs), faults.lines(error))
     supervisor.over()
+
+
+@contextmanager
+def _but_no_fork() -> Iterator[None]:
+    """End a process that the block has forked, however it leaves the block: it must not report as well."""
+    runner = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != runner:
+            os._exit(0)
 
 
 @contextmanager

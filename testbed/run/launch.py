@@ -18,6 +18,7 @@ from testbed.run.naming import title
 from testbed.run.results import Result
 from testbed.run.terminal import Live
 from testbed.sandbox.enter import enter
+from topologies.network.sysctls import OF_THE_MACHINE, read_sysctls
 
 RUNNER = "testbed.run.inside:run"
 """The function that runs inside the sandbox, by its name."""
@@ -34,6 +35,12 @@ class _Interruptions:
     def __init__(self) -> None:
         self._may_break_off = False
         self._first: signal.Signals | None = None
+
+    def install(self) -> None:
+        """Handle the signals from now on, but for those that this process was started to ignore, as by nohup."""
+        for number in INTERRUPTIONS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self)
 
     def heed(self) -> None:
         """Let a signal raise Interrupted from now on, once. If one came before, raise it here."""
@@ -62,7 +69,11 @@ _interruptions = _Interruptions()
 
 
 def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[str, Any]]:
-    """Carry out a run; return its result, and what was written of it. Raises MachineError if it cannot begin."""
+    """Carry out a run; return its result, and the object that was written. Raises MachineError if it cannot begin.
+
+    A folder that cannot be written any more, since the disk is full or the folder gone, costs no verdict.
+    """
+    _interruptions.install()  # before a terminal's cursor is hidden
     files = _captures(folder) if pcap else {}
     try:
         with Live(title(plan.scenario, plan.gateway, plan.chosen)) as live:
@@ -71,7 +82,11 @@ def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[st
         for file in files.values():
             file.close()
         folder.captured()  # where the run cannot begin, none of them stays in the way of the next one
-    return result, folder.write(result)
+    try:
+        return result, folder.write(result)
+    except OSError as error:
+        result.unkept = f"the results could not be written to {folder.path}: {error.strerror}"
+        return result, result.as_json({})
 
 
 def _captures(folder: Folder) -> dict[str, IO[bytes]]:
@@ -83,9 +98,9 @@ def _captures(folder: Folder) -> dict[str, IO[bytes]]:
 
 def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mapping[str, IO[bytes]]) -> Result:
     """Carry out a run, show each record, and write nothing. Raises MachineError if it cannot begin."""
-    for number in INTERRUPTIONS:
-        signal.signal(number, _interruptions)
+    _interruptions.install()
     result = Result(plan)
+    result.machine["sysctls_of_the_machine"] = read_sysctls(OF_THE_MACHINE)
     try:
         for record in enter(plan.model_dump(mode="json"), RUNNER, captures=captures):
             if record["kind"] == "entered":

@@ -7,6 +7,7 @@ command is about to fill.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,13 @@ def opened(path: Path, option: str = "--out") -> Folder:
         return Folder(path)
     except OSError as error:
         raise ConfigurationError(f"{option} {path}: {error.strerror}") from None
+
+
+def require_page(path: Path) -> None:
+    """Raise ConfigurationError if there is something in the place of a page that no page may replace."""
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        kind = "a folder" if path.is_dir() else "no regular file"
+        raise ConfigurationError(f"--markdown {path} is {kind}; name a file that may be replaced, or a new one")
 
 
 def opened_for_results(

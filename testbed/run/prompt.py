@@ -59,8 +59,7 @@ def inside(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> Non
     try:
         openvswitch.start(supervisor)
     except openvswitch.OpenVSwitchError as error:
-        channel.send("broken", reason=str(error), last_words="")
-        supervisor.over()
+        supervisor.fail(str(error), "")
     command = [sys.executable, "-P", "-m", __name__, job["datapath"], job["program"], *job["arguments"]]
     status = subprocess.run(command, check=False).returncode
     channel.send("done", status=status if status >= 0 else 128 - status)

@@ -11,10 +11,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from controller.settings import PROFILES, ConfigurationError, Settings, checked, unknown_key
@@ -32,6 +30,7 @@ from testbed.run.blame import blamed
 from testbed.run.choices import Choices
 from testbed.run.naming import label
 from testbed.run.own_classes import require_contract, require_known, require_own_keys, returned_by
+from testbed.run.written import UNREADABLE, value_of, values_in
 from topologies.base import Topology
 from topologies.gateways.base import Gateway
 from topologies.gateways.behaviour import Behaviour
@@ -41,8 +40,6 @@ ALLOCATOR_KEY = "port_allocation_type"
 USUAL_GATEWAY = "openflow"
 VERDICT_S = 0.5
 """Seconds from the end of a hold to the end of its attempt, on a busy machine."""
-UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
-"""What reading YAML raises: ValueError for a date that does not exist, RecursionError for deeply nested lists."""
 
 
 class CannotError(ConfigurationError):
@@ -55,7 +52,7 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
     `others` are keys that may be given though they mean nothing in this run, since they do in another.
     """
     sets = _with_allocator(assignments(choices.sets), choices.allocator)
-    given = {**_from_file(choices.config), **sets}
+    given = {**(values_in(choices.config) if choices.config else {}), **sets}
     try:
         run = _decided(scenario, gateway, choices, given, datapath, others)
     except ConfigurationError as error:
@@ -300,22 +297,6 @@ def _assignment(text: str) -> tuple[str, Any]:
     if not equals or not key:
         raise ConfigurationError(f"--set {text!r} is not KEY=VALUE")
     try:
-        return key.strip(), yaml.safe_load(value)
+        return key.strip(), value_of(value)
     except UNREADABLE as error:
         raise ConfigurationError(f"--set {text!r}: the value cannot be read: {error}") from None
-
-
-def _from_file(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigurationError(f"--config {path}: {error.strerror}") from None
-    except UNREADABLE as error:
-        raise ConfigurationError(f"--config {path} is not a YAML file: {error}") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ConfigurationError(f"--config {path}: write one `key: value` on each line")
-    return values

@@ -9,6 +9,7 @@ from typing import Any
 
 from testbed.evidence.outcomes import OUTCOMES
 from testbed.experiment.plan import Run
+from testbed.run.exit_status import EXIT_STATUS, ExitStatus
 from testbed.run.version import Origin, origin, packages
 
 
@@ -29,6 +30,8 @@ class Result:
     error: str = ""
     last_words: str = ""
     done: bool = False
+    unkept: str = ""
+    """The reason why the results are not in their folder, if they are not."""
     interrupted: bool = False
     _clock: float = field(default_factory=time.monotonic)
     duration_s: float = 0.0
@@ -73,6 +76,12 @@ class Result:
             return "error"
         return "pass" if all(check["ok"] for check in self.checks) else "fail"
 
+    @property
+    def status(self) -> ExitStatus:
+        """The exit status: that of the verdict, or of a machine that cannot keep the results."""
+        verdict = EXIT_STATUS[self.verdict]
+        return max(verdict, ExitStatus.MACHINE_LACKS) if self.unkept else verdict
+
     def as_json(self, files: dict[str, str]) -> dict[str, Any]:
         """Return the object that `--json` prints and `results.json` holds."""
         result = {
@@ -99,4 +108,6 @@ class Result:
             "series": self.series,
             "files": files,
         }
-        return {**result, "error": self.error, "last_words": self.last_words} if self.error else result
+        if self.error:
+            result |= {"error": self.error, "last_words": self.last_words}
+        return {**result, "unkept": self.unkept} if self.unkept else result

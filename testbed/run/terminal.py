@@ -76,10 +76,16 @@ def conclude(console: Console, result: Result, folder: str) -> None:
         console.print(Text(f"The run broke: {result.error}", style="yellow"), soft_wrap=True)
         if result.last_words:
             console.print(Text(result.last_words, style="dim"), soft_wrap=True)
-    verdict = Text(result.verdict.upper(), style=VERDICTS[result.verdict])
+    summary = Text(in_short(result, folder))
+    summary.stylize(VERDICTS[result.verdict], 0, len(result.verdict))
+    console.print(summary, soft_wrap=True)
+
+
+def in_short(result: Result, folder: str) -> str:
+    """Return the last line: the verdict, the run's name, its duration, and where its results are."""
     name = title(result.run.scenario, result.run.gateway, result.run.chosen)
-    summary = f"  {name}, {result.duration_s:.1f} s; results in {folder}"
-    console.print(verdict.append(summary, style="default"), soft_wrap=True)
+    kept = result.unkept or f"results in {folder}"
+    return f"{result.verdict.upper()}  {name}, {result.duration_s:.1f} s; {kept}"
 
 
 def lacking(series: dict[str, Any]) -> list[str]:

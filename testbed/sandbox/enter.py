@@ -12,9 +12,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
+from testbed.sandbox.deaths import LAST_WORDS_BYTES, in_words
 from testbed.sandbox.linux import die_with_parent
 
 NAMESPACES = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "unchanged"]
+LAST = ("done", "broken")
+"""The kinds of the last record."""
 ENDED_WITHIN_S = 10.0
 
 
@@ -74,11 +77,9 @@ def enter(
                 if record["kind"] == "unable":
                     raise MachineError(record["reason"])
                 yield record
-                if record["kind"] == "done":
-                    break  # without waiting while the kernel frees a switch's thousand sockets, one by one
-            if not started:
-                words.seek(0)
-                raise MachineError("the sandbox did not start: " + words.read().decode(errors="replace").strip())
+                if record["kind"] in LAST:
+                    return  # without waiting while the kernel frees a switch's thousand sockets, one by one
+            yield _broken(process, words, started=started)
         finally:
             process.kill()
             process.wait()
@@ -88,10 +89,30 @@ def enter(
                     pass  # the stream ends when the kernel has ended every process of the sandbox
 
 
+def _broken(process: subprocess.Popen[bytes], words: IO[bytes], *, started: bool) -> dict[str, Any]:
+    """Return the record about a sandbox that ended without one. Raises MachineError if it was never there."""
+    try:
+        status = process.wait(ENDED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        status = None
+    words.seek(0)
+    last_words = words.read()[-LAST_WORDS_BYTES:].decode(errors="replace").strip()
+    if not started and status is not None and status > 0:
+        raise MachineError(f"the sandbox did not start: {last_words}")
+    how = "does not end" if status is None else in_words(status << 8 if status >= 0 else -status)
+    if status is not None and status > 0 and "Traceback" not in last_words:
+        how = "was killed"  # unshare has a status for that, and some versions have no other
+    return {"kind": "broken", "reason": f"the sandbox's first process {how}", "last_words": last_words}
+
+
 def _records(connection: socket.socket, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
     # The sandbox may end before it reads its job.
-    with contextlib.suppress(ConnectionError), connection.makefile("r") as lines:
+    with contextlib.suppress(ConnectionError), connection.makefile("rb") as lines:
         connection.sendall(json.dumps(job).encode() + b"\n")
         for line in lines:
-            if line.endswith("}\n"):
-                yield json.loads(line)
+            try:
+                record = json.loads(line)
+            except ValueError:  # a process that was killed left it unfinished
+                continue
+            if isinstance(record, dict) and "kind" in record:
+                yield record

@@ -2,10 +2,15 @@
 
 `unshare` starts it, and it knows nothing of networks. When it ends, for whatever reason, the kernel ends every
 process in the sandbox.
+
+It alone decides why a run broke. When the runner fails, that may be since another process has just died: then
+this death is the reason, whatever the runner raised.
 """
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import importlib
 import json
 import os
@@ -13,16 +18,20 @@ import select
 import signal
 import socket
 import sys
+import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.sandbox import mounts
+from testbed.sandbox import deaths, mounts
 from testbed.sandbox.linux import prepare_network
 from testbed.sandbox.records import Channel
 
-LAST_WORDS_BYTES = 2000
-REAP_EVERY_MS = 1000
+MOST_BYTES = 1 << 17
+"""Bytes of an order at most."""
+LOOK_EVERY_S = 0.5
+"""Seconds after which PID 1 reaps orphans, and looks which processes stand still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ def main() -> None:
     """Prepare the sandbox, fork the runner, and watch it until the run is over."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for what runs, and ends no sandbox
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    channel.send("begun")
     try:
         job = channel.job()
         on_terminal = job.pop("on_terminal")
@@ -56,14 +66,18 @@ def main() -> None:
             _print_to(log)
         _run(job, channel, theirs)
     theirs.close()
-    name = "Mininet's command" if on_terminal else "scenario"
-    Watch(channel, ours, Watched(name, pid, str(log))).until_the_end()
+    name = "Mininet's command" if on_terminal else "the scenario's process"
+    # At a terminal, Ctrl-Z stops processes in good order.
+    Watch(channel, ours, Watched(name, pid, str(log)), may_stop=on_terminal).until_the_end()
 
 
 def _print_to(log: Path) -> None:
+    """Have what this process prints go to a log line by line, so that its last words are there if it is killed."""
     with log.open("w") as words:
         os.dup2(words.fileno(), 1)
         os.dup2(words.fileno(), 2)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # it is a file's
+    faulthandler.enable()
 
 
 def _run(job: dict[str, Any], channel: Channel, supervision: socket.socket) -> None:
@@ -74,98 +88,129 @@ def _run(job: dict[str, Any], channel: Channel, supervision: socket.socket) -> N
     module, _, name = sys.argv[2].partition(":")
     try:
         getattr(importlib.import_module(module), name)(job, channel, Supervisor(supervision))
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(1)
 
 
 class Watch:
-    """The main loop of PID 1."""
+    """The main loop of PID 1. With `may_stop`, a process that a signal stops is no reason to end the run."""
 
-    def __init__(self, channel: Channel, supervision: socket.socket, runner: Watched) -> None:
+    def __init__(
+        self, channel: Channel, supervision: socket.socket, runner: Watched, *, may_stop: bool = False
+    ) -> None:
         self._channel = channel
         self._supervision = supervision
         self._runner = runner
+        self._may_stop = may_stop
         self._watched: dict[int, Watched] = {}
+        self._gone: list[Watched] = []
+        self._stopped: set[Watched] = set()
+        self._look_at = time.monotonic() + LOOK_EVERY_S
+        self._failure: dict[str, Any] | None = None
+        self._is_over = False
         self._poll = select.poll()
         self._poll.register(channel.fileno(), select.POLLIN)
         self._poll.register(supervision.fileno(), select.POLLIN)
-        self._is_over = False
         self._watch(runner)
 
     def until_the_end(self) -> None:
         """Return when the run is over, or cannot go on."""
         while True:
-            ready = {descriptor for descriptor, _ in self._poll.poll(REAP_EVERY_MS)}
+            wait_s = max(0.0, self._look_at - time.monotonic())
+            ready = {descriptor for descriptor, _ in self._poll.poll(wait_s * 1000)}
             if self._channel.fileno() in ready:
                 return  # the launcher is gone
             # When the run is over, processes end. So first read whether it is.
-            while self._hear():
-                pass
-            if self._is_over:
+            if self._supervision.fileno() in ready:
+                self._hear()
+            if self._is_over or self._breaks_off(ready):
                 return
-            for descriptor in ready & self._watched.keys():
-                self._ended(self._watched[descriptor])
-                return
-            self._reap()
 
-    def _hear(self) -> bool:
-        try:
-            message = self._supervision.recv(65536, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        if not message:
-            self._poll.unregister(self._supervision.fileno())
-            return False
-        order = json.loads(message)
-        if order["do"] == "watch":
-            self._watch(Watched(order["name"], order["pid"], order["log"]))
-        else:
-            self._is_over = True
-        return True
+    def _hear(self) -> None:
+        """Take the runner's orders. When it is dead, its end of the socket is closed, and there are no more."""
+        while True:
+            try:
+                message = self._supervision.recv(MOST_BYTES, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            if not message:
+                self._poll.unregister(self._supervision.fileno())
+                return
+            order = json.loads(message)
+            match order.pop("do"):
+                case "watch":
+                    self._watch(Watched(**order))
+                case "fail":
+                    self._failure = order
+                case "end":
+                    self._is_over = True
 
     def _watch(self, process: Watched) -> None:
+        """Watch a process, unless it is watched already."""
+        if any(process.pid == each.pid for each in self._watched.values()):
+            return
         try:
             descriptor = os.pidfd_open(process.pid)
         except ProcessLookupError:
-            self._watched[-process.pid] = process
-            return self._ended(process)
+            self._gone.append(process)
+            return
         self._watched[descriptor] = process
         self._poll.register(descriptor, select.POLLIN)
-        return None
 
-    def _ended(self, process: Watched) -> None:
+    def _breaks_off(self, ready: set[int]) -> bool:
+        """Whether the run cannot go on. In this case the launcher is sent the reason."""
+        if cause := self._cause(ready):
+            self._send(*cause)
+        return cause is not None
+
+    def _cause(self, ready: set[int]) -> tuple[str, str] | None:
+        """Return the reason why the run cannot go on, with last words.
+
+        A process that ends closes its sockets before its end can be seen. So another may fail by that first, and
+        must wait for the one that is ending.
+        """
+        dead = [*self._gone, *(self._watched[descriptor] for descriptor in ready & self._watched.keys())]
+        others = [each for each in self._watched.values() if each is not self._runner]
+        if self._failure is None and deaths.is_ending(self._runner.pid):  # which workers do not survive
+            return self._told(self._runner) if self._runner in dead else None
+        if dead := [each for each in dead if each is not self._runner]:
+            return self._told(dead[0])
+        if self._failure is not None:
+            is_first = not any(deaths.is_ending(each.pid) for each in others)
+            return (self._failure["reason"], self._failure["last_words"]) if is_first else None
+        return self._look() if time.monotonic() >= self._look_at else None
+
+    def _told(self, process: Watched, how: str = "") -> tuple[str, str]:
+        """Return how a process ended, and its last words."""
+        how = how or deaths.how_it_ended(process.pid)
+        return f"{process.name} {how}", deaths.last_words(process.log)
+
+    def _look(self) -> tuple[str, str] | None:
+        """Reap the orphans. Return the reason if a process is stopped now, as it was at the last look."""
+        self._look_at = time.monotonic() + LOOK_EVERY_S
+        self._reap()
+        before = self._stopped
+        self._stopped = {each for each in self._watched.values() if deaths.is_stopped(each.pid)}
+        standing = [] if self._may_stop else [*(before & self._stopped)]
+        return self._told(standing[0], "was stopped by a signal, and did not go on") if standing else None
+
+    def _send(self, reason: str, last_words: str) -> None:
         """Send the launcher the reason why the run ends here."""
-        how = _how_it_ended(process.pid)
         os.kill(self._runner.pid, signal.SIGKILL)  # it must not write any more
         self._channel.end_line()
-        self._channel.send("broken", reason=f"{process.name} {how}", last_words=_last_words(process.log))
+        self._channel.send("broken", reason=reason, last_words=last_words)
 
     def _reap(self) -> None:
-        """Reap the orphans. The runner, the only child of PID 1, is left for `_ended`."""
-        while True:
-            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if found is None or found.si_pid == self._runner.pid:
-                return
-            os.waitpid(found.si_pid, 0)
-
-
-def _how_it_ended(pid: int) -> str:
-    """Return how a dead process ended, in words: by its exit status. It need not be a child of this one."""
-    try:
-        status = int(Path(f"/proc/{pid}/stat").read_text().rsplit(maxsplit=1)[1])
-    except (OSError, ValueError):
-        return "ended"
-    if os.WIFSIGNALED(status):
-        return f"was killed by {signal.Signals(os.WTERMSIG(status)).name}"
-    return f"ended with status {os.WEXITSTATUS(status)}"
-
-
-def _last_words(log: str) -> str:
-    try:
-        return Path(log).read_bytes()[-LAST_WORDS_BYTES:].decode(errors="replace").strip()
-    except OSError:
-        return ""
+        """Reap the orphans. How a watched process ended has to stay there to be read."""
+        kept = {self._runner.pid, *(each.pid for each in self._watched.values())}
+        with contextlib.suppress(ChildProcessError):
+            while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if found.si_pid in kept:
+                    return
+                os.waitpid(found.si_pid, 0)
 
 
 if __name__ == "__main__":

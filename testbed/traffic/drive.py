@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from testbed.sandbox.supervision import Supervisor
 from testbed.traffic.records import Attempt, Opening, Sent, Served, Sighting
@@ -23,7 +23,6 @@ FILES_TO_SPARE = 512
 FILES_USED_SHARE = 0.8
 """Share of a process's open files that is planned for sockets, since the kernel spreads them unevenly."""
 ANSWER_WITHIN_S = 60.0
-PID_1_ACTS_WITHIN_S = 5.0
 WORST_RATE_S = 100.0
 """Attempts a second on the slowest machine, by which deadlines are set."""
 CLOSE_PATIENCE_S = 10.0
@@ -83,7 +82,7 @@ class Worker:
         except TimeoutError:
             raise self._silence() from None
         except (BrokenPipeError, ConnectionResetError):
-            self._raise_its_end()
+            raise self._end() from None
 
     def read(self) -> list[dict[str, Any]]:
         """Read the lines that have come, at least one. Raises TrafficError if none comes in time."""
@@ -96,7 +95,7 @@ class Worker:
             except ConnectionResetError:
                 part = b""  # it ended before it had read everything
             if not part:
-                self._raise_its_end()
+                raise self._end()
             self._unread += part
         *lines, self._unread = self._unread.split(b"\n")
         return [json.loads(line) for line in lines]
@@ -104,9 +103,9 @@ class Worker:
     def _silence(self) -> TrafficError:
         return TrafficError(f"{self.name} did not answer within {ANSWER_WITHIN_S:.0f} s")
 
-    def _raise_its_end(self) -> NoReturn:
-        time.sleep(PID_1_ACTS_WITHIN_S)  # it knows how the worker ended, and ends this process
-        raise TrafficError(f"{self.name} has closed its orders")
+    def _end(self) -> TrafficError:
+        """Return the error about a worker that has closed its orders: PID 1 knows how it ended."""
+        return TrafficError(f"{self.name} has closed its orders")
 
 
 class Servers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,10 +53,11 @@ def test_results_are_never_overwritten(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("scenario", "reason"),
     [
-        ("Raising", "ValueError: no such host: alcie"),
-        ("Leaving", "SystemExit: nothing to do"),
-        ("Untold", "UndefinedError: 'ports' is undefined"),
-        ("Unwritable", "TypeError: "),
+        ("Raising", r"ValueError: no such host: alcie \(failing_scenarios.py, line \d+, in run\)"),
+        ("Leaving", r"SystemExit: nothing to do \(failing_scenarios.py, line \d+, in run\)"),
+        ("Pressed", r"KeyboardInterrupt \(failing_scenarios.py, line \d+, in run\)"),
+        ("Untold", r"UndefinedError: 'ports' is undefined \(.*, in run; line 1 of the story\)"),
+        ("Unwritable", r"TypeError: .* \(failing_scenarios.py, line \d+, in run\)"),
     ],
 )
 def test_a_scenario_that_fails_is_an_error_with_the_reason(run: Run, scenario: str, reason: str) -> None:
@@ -66,7 +68,33 @@ def test_a_scenario_that_fails_is_an_error_with_the_reason(run: Run, scenario: s
     assert finished.complaints == ""
     result = finished.result
     assert result["verdict"] == "error"
-    assert result["error"].startswith(reason)
+    assert re.fullmatch(reason, result["error"])
     assert "failing_scenarios.py" in result["last_words"]
     assert "inside.py" not in result["last_words"]
     assert len(result["checks"]) == (1 if scenario == "Raising" else 0)
+
+
+def test_a_scenario_that_asks_nothing_is_an_error(run: Run) -> None:
+    """No NAT is to blame, and nothing was shown of one."""
+    finished = run("run", f"{FILES / 'failing_scenarios.py'}:Silent", "--json")
+
+    assert (finished.status, finished.complaints) == (4, "")
+    assert "the scenario asked nothing: write x.check(" in finished.result["error"]
+
+
+def test_a_scenario_that_ends_its_own_process_is_an_error_with_its_last_words(run: Run) -> None:
+    """Its status is not the command's, and what it had checked is kept."""
+    finished = run("run", f"{FILES / 'failing_scenarios.py'}:Quitting", "--json")
+
+    assert (finished.status, finished.complaints) == (4, "")
+    assert finished.result["error"] == "the scenario's process ended with status 0"
+    assert finished.result["last_words"] == "I have seen enough."
+    assert len(finished.result["checks"]) == 1
+
+
+def test_what_a_scenario_prints_and_leaves_running_changes_neither_status_nor_json(run: Run) -> None:
+    """A process that it forks, and that comes back from `run`, reports nothing."""
+    finished = run("run", f"{FILES / 'failing_scenarios.py'}:Multiplying", "--json")
+
+    assert (finished.status, finished.complaints) == (0, "")
+    assert [check["key"] for check in finished.result["checks"]] == ["one-is-one", "leaks", "sharing"]

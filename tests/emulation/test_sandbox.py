@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulation.conftest import Finished, Start
+from tests.emulation.conftest import FILES, Finished, Run, Start
 from tests.support.processes import DEADLINE_S, awaited, child, descendants, gone, one
 
 LONG = ("run", "port-exhaustion", "--set", "ports=16", "--set", "attempts=24", "--set", "patience=60", "--json")
@@ -54,18 +54,43 @@ def test_a_process_that_dies_ends_the_run_at_once(
     awaited(lambda: gone(family), "its processes to end")
 
 
-def test_a_shell_that_dies_ends_the_run_at_once(start: Start, before: dict[str, Any]) -> None:
-    """A host has no shell until one is used. From then on, a call that waits for it must not wait for ever."""
-    process = start("run", f"{ASKING_SHELLS}:AskAShell", "--json")
+@pytest.mark.parametrize(("scenario", "node"), [("AskAShell", "alice"), ("AskTheGateway", "gateway")])
+def test_a_shell_that_dies_ends_the_run_at_once(
+    start: Start, before: dict[str, Any], scenario: str, node: str
+) -> None:
+    """A node has no shell until one is used. From then on, a call that waits for it must not wait for ever."""
+    process = start("run", f"{ASKING_SHELLS}:{scenario}", "--json")
     awaited(lambda: any("sleep" in command for command in descendants(process.pid).values()), "the command")
     family = descendants(process.pid)
     assert not any("mininet:bob" in command for command in family.values())
 
-    os.kill(one(family, "mininet:alice"), signal.SIGKILL)
+    os.kill(one(family, f"mininet:{node}"), signal.SIGKILL)
     finished = Finished(process.wait(DEADLINE_S), *process.communicate())
 
     assert finished.status == 4, finished.complaints
-    assert "the shell of alice was killed by SIGKILL" in finished.result["error"]
+    assert finished.result["error"] == f"the shell of {node} was killed by SIGKILL"
+    awaited(lambda: gone(family), "its processes to end")
+
+
+def test_a_controller_that_ends_before_it_listens_ends_the_run_at_once(run: Run, before: dict[str, Any]) -> None:
+    """Its last words are the reason, and nobody waits until it would have been late."""
+    finished = run("run", "port-exhaustion", "--gateway", f"{FILES}/broken_gateways.py:Stillborn", "--json")
+
+    assert finished.status == 4, finished.complaints
+    assert finished.result["error"] == "gateway's controller ended with status 3"
+    assert finished.result["last_words"] == "This controller has no licence."
+    assert finished.result["duration_s"] < 30
+
+
+def test_a_process_that_is_stopped_ends_the_run(start: Start, before: dict[str, Any]) -> None:
+    """A call that waits for it would wait for a minute."""
+    process, family = running(start)
+
+    os.kill(one(family, "-m controller"), signal.SIGSTOP)
+    finished = Finished(process.wait(DEADLINE_S), *process.communicate())
+
+    assert finished.status == 4, finished.complaints
+    assert finished.result["error"] == "gateway's controller was stopped by a signal, and did not go on"
     awaited(lambda: gone(family), "its processes to end")
 
 
@@ -84,7 +109,8 @@ def test_a_sandbox_whose_process_is_killed_leaves_nothing(
 
     assert finished.status == 4, finished.complaints
     assert finished.result["verdict"] == "error"
-    assert finished.result["error"]
+    who = "the scenario's process" if which == "runner" else "the sandbox's first process"
+    assert finished.result["error"].startswith(f"{who} was killed")
     awaited(lambda: gone(family), "its processes to end")
 
 

@@ -8,8 +8,8 @@ cannot follow is refused before anything starts, and never ignored.
 from __future__ import annotations
 
 import abc
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,8 +37,25 @@ class Restriction:
 
 
 @dataclass(frozen=True, slots=True)
+class SupervisedProcess:
+    """A process whose end is the end of the run. The tail of `log` has its last words."""
+
+    name: str
+    pid: int
+    log: Path
+
+
+def _unwatched(process: SupervisedProcess) -> None:
+    """Watch nothing: outside of a run nothing ends with a process."""
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayPlan:
-    """What a gateway needs to know. `folder` is for its files, and is private to this gateway and run."""
+    """What a gateway needs to know. `folder` is for its files, and is private to this gateway and run.
+
+    `watch` has the run end with a process from now on. A gateway calls it for what it starts before the network is
+    there; it is called for each of its `processes` as soon as the network has started.
+    """
 
     settings: Settings
     options: Options
@@ -47,15 +64,7 @@ class GatewayPlan:
     seed: int
     folder: Path
     datapath: str
-
-
-@dataclass(frozen=True, slots=True)
-class SupervisedProcess:
-    """A process whose end is the end of the run. The tail of `log` has its last words."""
-
-    name: str
-    pid: int
-    log: Path
+    watch: Callable[[SupervisedProcess], None] = field(default=_unwatched, compare=False)
 
 
 class GatewayError(Exception):

@@ -20,7 +20,7 @@ from controller.settings import FIRST_PORT, ConfigurationError, Settings
 from controller.wiring import Interface, Side
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Restriction
 from topologies.gateways.tracking import HARMLESS, whole_seconds
-from topologies.network.nodes import LabNode
+from topologies.network.nodes import TunedNode
 
 BRIDGE = "br0"
 NEVER_FORGETS = 8_640_000
@@ -34,13 +34,14 @@ SYSCTLS = {
     "net/ipv4/ip_forward": "1",
     # TCP that does not begin with a SYN belongs to no connection, and makes none.
     "net/netfilter/nf_conntrack_tcp_loose": "0",
-    # By default Linux sends about one ICMP error a second, and experiments count them.
-    "net/ipv4/icmp_ratelimit": "0",
-    "net/ipv6/conf/all/disable_ipv6": "1",
-    # Frames between inside hosts are not the router's, where the module br_netfilter would pass them to its rules.
-    "net/bridge/bridge-nf-call-iptables": "0",
+    # What is out of its connection's window, or has a wrong checksum, is invalid.
+    "net/netfilter/nf_conntrack_tcp_be_liberal": "0",
+    "net/netfilter/nf_conntrack_tcp_ignore_invalid_rst": "0",
+    "net/netfilter/nf_conntrack_checksum": "1",
+    "net/netfilter/nf_conntrack_tcp_max_retrans": "3",
+    "net/netfilter/nf_conntrack_log_invalid": "0",
 }
-"""What is set in the router's namespace, as far as its kernel has it."""
+"""What is set in the router's namespace besides the settings of every node, as far as its kernel has it."""
 
 DEFAULTS: dict[str, Any] = {
     "mapping_type": "edm",
@@ -99,7 +100,7 @@ FOLLOWED = frozenset({"ports", "external_addresses", "time_scale", *TIMEOUTS.val
 
 def links(plan: GatewayPlan, names: Mapping[int, str]) -> str:
     """Return the lines for `ip -batch` that make a router of the namespace; `names` are the ports' interfaces."""
-    lines = [f"link add {BRIDGE} address {plan.mac} type bridge ageing_time {NEVER_FORGETS}", "link set lo up"]
+    lines = [f"link add {BRIDGE} address {plan.mac} type bridge ageing_time {NEVER_FORGETS}"]
     inside = [interface for interface in plan.interfaces if interface.side is Side.INSIDE]
     lines += [f"link set {names[interface.port]} master {BRIDGE} up" for interface in inside]
     lines += [f"address add {address} dev {BRIDGE}" for address in dict.fromkeys(i.address for i in inside)]
@@ -134,7 +135,7 @@ def _check_range(settings: Settings) -> None:
         )
 
 
-class LinuxRouter(LabNode, Switch, Gateway):
+class LinuxRouter(TunedNode, Switch, Gateway):
     """A router that is a NAT by its nftables rules. A subclass has `rules` and `declare`."""
 
     fits_packets: ClassVar[bool] = True

@@ -7,45 +7,12 @@ from typing import Any
 
 from mininet.node import Host, Switch
 
-from topologies.network.namespaces import write_sysctls
 from topologies.network.netlink import Kernel
-from topologies.network.nodes import LabNode
-
-SYSCTLS = {
-    # Router solicitations would be noise on every link.
-    "net/ipv6/conf/all/disable_ipv6": "1",
-    # By default Linux sends about one ICMP error a second, and experiments count them.
-    "net/ipv4/icmp_ratelimit": "0",
-    # A client may need more than the 28,232 ports of the default range.
-    "net/ipv4/ip_local_port_range": "1024 65535",
-    # A second fill must not wait for the first one's ports to leave TIME_WAIT.
-    "net/ipv4/tcp_tw_reuse": "1",
-    # Sockets that ping, as icmp(7) has them, for root's group.
-    "net/ipv4/ping_group_range": "0 0",
-    "net/core/somaxconn": "4096",
-    "net/ipv4/tcp_max_syn_backlog": "4096",
-}
-"""What is set in each host's own network namespace, as far as its kernel has it."""
-ASKING_AS_ITSELF = {"net/ipv4/conf/all/arp_announce": "2"}
-"""By default a host's ARP request comes from whichever of its addresses the waiting packet is from."""
-FORWARDING = {"net/ipv4/ip_forward": "1"}
+from topologies.network.nodes import TunedNode
+from topologies.network.sysctls import ASKING_AS_ITSELF, FORWARDING, write_sysctls
 
 
-class _Tuned(LabNode):
-    """A node whose namespace has these settings, and its loopback interface up, from the start."""
-
-    sysctls = SYSCTLS
-
-    def startShell(self, mnopts: str | None = None) -> None:  # noqa: N802 (Mininet's name)
-        """Make the network namespace, with these settings."""
-        super().startShell(mnopts)
-        assert self.namespace is not None
-        with self.namespace.entered(), Kernel() as kernel:
-            write_sysctls(self.sysctls)
-            kernel.set_up("lo")
-
-
-class LabHost(_Tuned, Host):
+class LabHost(TunedNode, Host):
     """A host in a network namespace of its own."""
 
     def config(
@@ -68,10 +35,10 @@ class LabHost(_Tuned, Host):
         return {}
 
 
-class Router(_Tuned, Host):
+class Router(TunedNode, Host):
     """A router that knows the networks on its links, and translates nothing."""
 
-    sysctls = SYSCTLS | FORWARDING
+    sysctls = FORWARDING
 
     def config(self, interfaces: dict[str, str] | None = None, **_params: Any) -> dict[str, Any]:
         """Configure the router once its links are there; `interfaces` has each one's address and prefix length."""
@@ -81,7 +48,7 @@ class Router(_Tuned, Host):
         return {}
 
 
-class AccessSwitch(_Tuned, Switch):
+class AccessSwitch(TunedNode, Switch):
     """A plain learning switch: a Linux bridge in a network namespace of its own, with all its links as ports."""
 
     def start(self, _controllers: list[Any]) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
@@ -48,13 +47,6 @@ class Namespace:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
-
-
-def write_sysctls(sysctls: Mapping[str, str]) -> None:
-    """Set those of these that the kernel has, in the network namespace that this process is in."""
-    for key, value in sysctls.items():
-        with contextlib.suppress(FileNotFoundError), open(f"/proc/sys/{key}", "w") as file:
-            file.write(value)
 
 
 def show_own_interfaces() -> None:

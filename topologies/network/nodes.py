@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mininet.link import Intf, Link, OVSLink, TCLink, TCULink
@@ -17,6 +17,7 @@ from mininet.node import Node
 
 from topologies.network.namespaces import Namespace, show_own_interfaces
 from topologies.network.netlink import End, Kernel
+from topologies.network.sysctls import EVERYWHERE, write_sysctls
 
 
 class OfShell:
@@ -67,6 +68,11 @@ class LabNode(Node):
             self.on_shell(self)
 
     @property
+    def has_shell(self) -> bool:
+        """Whether the shell has started."""
+        return self.__dict__.get("shell") is not None
+
+    @property
     def netns(self) -> str:
         """The path at which the network namespace of this node can be opened."""
         return self.namespace.path if self.namespace else f"/proc/{os.getpid()}/ns/net"
@@ -95,6 +101,20 @@ class LabNode(Node):
         """Describe it as Mininet does, and start no shell for that."""
         interfaces = ",".join(f"{interface.name}:{interface.IP()}" for interface in self.intfList())
         return f"<{type(self).__name__} {self.name}: {interfaces} pid={self.__dict__['pid']}> "
+
+
+class TunedNode(LabNode):
+    """A node with a namespace of its own that has the settings of every lab, and its loopback interface up."""
+
+    sysctls: Mapping[str, str] = EVERYWHERE
+
+    def startShell(self, mnopts: str | None = None) -> None:  # noqa: N802 (Mininet's name)
+        """Make the network namespace, with these settings."""
+        super().startShell(mnopts)
+        assert self.namespace is not None
+        with self.namespace.entered(), Kernel() as kernel:
+            write_sysctls(self.sysctls)
+            kernel.set_up("lo")
 
 
 class LabIntf(Intf):

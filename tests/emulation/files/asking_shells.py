@@ -15,3 +15,11 @@ class AskAShell(Scenario[Parameters]):
         """Wait for the answer of alice's shell, which takes a minute."""
         x.check("alice knows her name", expected="alice", observed=x.lab.clients[0].cmd("sleep 60; hostname"))
         x.account()
+
+
+class AskTheGateway(Scenario[Parameters]):
+    """Does the shell of the gateway answer a command?"""
+
+    def run(self, x: Experiment[Parameters]) -> None:
+        """Wait for the answer of the gateway's shell, which takes a minute."""
+        x.lab.gateway.cmd("sleep 60")  # type: ignore[attr-defined] # it is a node as well

@@ -130,6 +130,7 @@ FAULTS: dict[str, tuple[tuple[type, ...], dict[str, Any]]] = {
     # It keeps the ports of connections that its switch refused.
     "Hoarding": ((Misguided, *OURS), {"program": "hoarding_controller"}),
     # Its rules have a timeout, so that a switch may evict them.
+    "Stillborn": ((Misguided, *OURS), {"program": "stillborn_controller"}),
     "Fleeting": ((Misguided, *OURS), {"program": "fleeting_controller"}),
     # Its ICMP errors come from another address than its own.
     "Signing": ((Misguided, *OURS), {"program": "signing_controller"}),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -122,6 +124,15 @@ def test_python_is_started_with_the_checkout_on_its_path(checkout: Checkout) -> 
 
     assert done.stdout.splitlines()[0] == f"PYTHONPATH={checkout.folder}"
     assert done.stdout.splitlines()[2:] == ["-P", "-m", "testbed.command", "run", "--help"]
+
+
+def test_ctrl_c_waits_until_python_has_started(checkout: Checkout) -> None:
+    """Python's own start would end by a traceback. The command line lets it through as soon as it can."""
+    python = checkout.make() / "bin" / "python"
+    program = "import signal; print(*signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    python.write_text(f"#!{sys.executable}\n{program}\n")
+
+    assert checkout.lastport("list").stdout == f"{signal.SIGINT}\n"
 
 
 def test_a_path_with_a_colon_is_refused_with_the_way_out(make_checkout: Make) -> None:

@@ -6,6 +6,7 @@ started before the network is built, since loading the framework takes as long a
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import queue
@@ -16,7 +17,7 @@ import threading
 from typing import Any
 
 from controller.wiring import ControllerConfiguration
-from topologies.gateways.base import GatewayError, GatewayPlan
+from topologies.gateways.base import GatewayError, GatewayPlan, SupervisedProcess
 from topologies.gateways.bridge import READY_WITHIN_S
 
 HOST = "127.0.0.1"
@@ -58,16 +59,19 @@ class ControllerProcess:
                 start_new_session=True,
             )
         theirs.close()
+        self.name = f"{plan.folder.name}'s controller"
+        plan.watch(SupervisedProcess(self.name, self.process.pid, self.log))
         self.framework = "unknown"
         self._listening = threading.Event()
         self._ready = threading.Event()
+        self._has_ended = False
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._ids = itertools.count()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
-        """Read without pause: a controller that cannot write would stand still."""
-        with self._telemetry.makefile("r") as lines:
+        """Read without pause: a controller that cannot write would stand still. At the end, let nobody wait on."""
+        with contextlib.suppress(ConnectionError), self._telemetry.makefile("r") as lines:
             for line in lines:
                 record = json.loads(line)
                 if "listening" in record:
@@ -77,21 +81,32 @@ class ControllerProcess:
                     self._ready.set()
                 elif "id" in record:
                     self._answers.put(record)
+        self._has_ended = True
+        self._listening.set()
+        self._ready.set()
 
     def wait_listening(self) -> None:
         """Wait until a switch can connect: one that tries too early tries again only a second later."""
-        if not self._listening.wait(READY_WITHIN_S):
-            raise GatewayError(f"the controller did not listen within {READY_WITHIN_S:.0f} s")
+        self._wait(self._listening, "did not listen")
 
     def wait_ready(self) -> None:
         """Wait until the switch has the base rules."""
-        if not self._ready.wait(READY_WITHIN_S):
-            raise GatewayError(f"the controller was not ready within {READY_WITHIN_S:.0f} s")
+        self._wait(self._ready, "was not ready")
+
+    def _wait(self, event: threading.Event, what: str) -> None:
+        if not event.wait(READY_WITHIN_S):
+            raise GatewayError(f"{self.name} {what} within {READY_WITHIN_S:.0f} s")
+        if self._has_ended:
+            raise self._end()
+
+    def _end(self) -> GatewayError:
+        last = self.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it has printed nothing"]
+        return GatewayError(f"{self.name} has closed its telemetry: {last[0]}")
 
     @property
     def is_ready(self) -> bool:
         """Whether the switch has the base rules."""
-        return self._ready.is_set()
+        return self._ready.is_set() and not self._has_ended
 
     def stop(self) -> None:
         """End the controller, and free its port."""
@@ -107,10 +122,12 @@ class ControllerProcess:
     def ask(self, **question: Any) -> dict[str, Any]:
         """Return the answer to a question; the project's own controller always answers with its gauges."""
         request = next(self._ids)
-        self._telemetry.sendall(json.dumps({"id": request, **question}).encode() + b"\n")
         try:
+            self._telemetry.sendall(json.dumps({"id": request, **question}).encode() + b"\n")
             while (answer := self._answers.get(timeout=ANSWER_WITHIN_S))["id"] != request:
                 pass
+        except ConnectionError:
+            raise self._end() from None
         except queue.Empty:
-            raise GatewayError(f"the controller did not answer within {ANSWER_WITHIN_S:.0f} s") from None
+            raise GatewayError(f"{self.name} did not answer within {ANSWER_WITHIN_S:.0f} s") from None
         return answer

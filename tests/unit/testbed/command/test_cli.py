@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,6 +195,35 @@ def test_an_interruption_before_a_run_begins_ends_the_command_without_a_word(
         signal.signal(signal.SIGINT, before)
 
     assert (finished.status, finished.out, finished.err) == (130, "", "")
+
+
+@pytest.mark.parametrize("left", [SystemExit(0), SystemExit(1), EOFError(), BrokenPipeError(32, "Broken pipe")])
+def test_what_leaves_a_command_does_not_decide_about_the_status(
+    lastport: Lastport, monkeypatch: pytest.MonkeyPatch, left: BaseException
+) -> None:
+    """0 would be the status of checks that hold, and 1 that of one that failed."""
+
+    def leave() -> None:
+        raise left
+
+    monkeypatch.setitem(ROWS, "scenarios", leave)
+
+    assert lastport("list").status == 4
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [("mkdir", "a folder"), ("mkfifo", "no regular file"), ("ln -s /dev/null", "no regular file")],
+)
+def test_a_page_replaces_nothing_but_a_file(lastport: Lastport, tmp_path: Path, command: str, what: str) -> None:
+    """It is refused before anything starts, and as root a device would be gone."""
+    place = tmp_path.with_name(f"{tmp_path.name}-page")
+    subprocess.run([*command.split(), place], check=True)
+
+    finished = lastport("compare", "port-exhaustion", "--markdown", str(place))
+
+    assert (finished.status, finished.out) == (2, "")
+    assert f"--markdown {place} is {what}; name a file" in finished.err
 
 
 def test_each_verdict_has_its_exit_status() -> None:

@@ -74,6 +74,34 @@ def test_a_pipe_that_nobody_reads_ends_the_program_quietly(arguments: tuple[str,
     os.close(pipe)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "redirected", "status", "said"),
+    [
+        (("list",), ">&-", 3, "lastport: standard output cannot be written: Bad file descriptor\n"),
+        (("list",), ">/dev/null 2>&-", 0, ""),
+        (("list",), "</dev/null >/dev/null 2>/dev/full", 0, ""),
+        (("run", "nothing"), "2>/dev/full", 2, ""),
+        (("run", "nothing"), "2>&-", 2, ""),
+        (("run", "nothing"), "<&- >&- 2>&-", 2, ""),
+    ],
+)
+def test_a_standard_file_that_is_closed_or_full_changes_no_other_status(
+    arguments: tuple[str, ...], redirected: str, status: int, said: str, tmp_path: Path
+) -> None:
+    """No file that is opened later takes its place."""
+    program = [sys.executable, "-P", "-m", "testbed.command", *arguments]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirected}', "sh", *program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
+
+
 def test_a_completion_that_cannot_be_written_has_no_traceback(tmp_path: Path) -> None:
     """Of the interpreter's last flush either."""
     with Path("/dev/full").open("w") as full:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from controller.settings import ConfigurationError
-from testbed.compare.comparison import _distinct, _worst, names, plans
+from testbed.compare.comparison import Planned, _distinct, _worst, compare, names, plans
 from testbed.run.choices import Choices
 from testbed.run.exit_status import ExitStatus
+from testbed.run.folder import Folder
 
 STUDENT = '''
 from pydantic import Field
@@ -126,13 +127,26 @@ def test_a_list_of_gateways_has_no_empty_name(listed: str) -> None:
         (["error", "fail"], [4, 1], 4),
         (["cannot", "cannot"], [2, 2], 2),
         (["cannot", "cannot"], [3, 2], 3),
+        (["pass", "cannot"], [0, 4], 4),
     ],
 )
 def test_the_worst_verdict_of_the_runs_decides(verdicts: list[str], statuses: list[int], worst: int) -> None:
-    """Runs that could not be made count only where nothing ran."""
+    """Runs that could not be made count only where nothing ran, or where their folders could not be made."""
     runs = [{"verdict": verdict} for verdict in verdicts]
 
     assert _worst(runs, [ExitStatus(status) for status in statuses]) == worst
+
+
+def test_a_comparison_whose_folder_is_gone_is_not_lost(tmp_path: Path) -> None:
+    """What it showed is printed, with the reason why it is not kept."""
+    folder = Folder(tmp_path / "out")
+    (tmp_path / "out").rmdir()
+    done = compare(
+        [Planned("eviction", "netfilter", None, "it cannot", ExitStatus.WRONG_INPUT)], folder, pcap=False
+    )
+
+    assert [run["verdict"] for run in done.told["runs"]] == ["cannot"]
+    assert done.unkept == f"compare.json could not be written to {folder.path}: No such file or directory"
 
 
 def test_a_student_s_gateway_has_a_folder_of_its_own() -> None:

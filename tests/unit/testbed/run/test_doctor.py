@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.run import doctor
 from testbed.run.doctor import findings
 
 REFUSED = "#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n"
@@ -29,3 +30,17 @@ def test_where_no_namespace_can_be_made_linux_nat_lacks_no_module(
     assert not found.ok
     assert advice in found.advice
     assert "modprobe" not in found.advice
+
+
+def test_a_setting_of_the_machine_that_is_too_low_is_named_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A lab cannot set it, and most labs need no more."""
+    monkeypatch.setattr(
+        doctor, "OF_THE_MACHINE", {"kernel/pid_max": 1 << 40, "fs/nr_open": 1, "fs/file-max": None}
+    )
+    pids = Path("/proc/sys/kernel/pid_max").read_text().strip()
+
+    (found,) = (finding for finding in findings() if finding.name == "kernel settings")
+    assert (found.ok, found.required, found.found) == (False, False, f"kernel.pid_max is {pids}")
+    assert found.advice == f"as root: sysctl -w kernel.pid_max={1 << 40}"

@@ -19,8 +19,7 @@ from tests.support.results import FAILED, HELD, checks, finished
 KEYS = [
     *("schema", "version", "commit", "command", "scenario", "gateway", "profile", "topology", "parameters"),
     *("settings", "chosen", "seed", "verdict", "started", "duration_s", "environment", "packages", "machine"),
-    "story",
-    *("checks", "outcomes", "counters", "series", "files"),
+    *("story", "checks", "outcomes", "counters", "series", "files"),
 ]
 
 

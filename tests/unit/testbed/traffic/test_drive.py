@@ -10,19 +10,17 @@ from typing import Any
 
 import pytest
 
-from testbed.traffic import drive
 from testbed.traffic.drive import TrafficError, Worker
 
 
 @pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
+def worker() -> Any:
     """A worker's other end, in this process, and the worker; it is never waited for."""
     ends: list[socket.socket] = []
 
     def start(name: str, command: list[str], log: Path, *, pass_fds: list[int]) -> None:
         ends.extend(socket.socket(fileno=os.dup(descriptor)) for descriptor in pass_fds)
 
-    monkeypatch.setattr(drive, "PID_1_ACTS_WITHIN_S", 0.0)
     made = Worker(SimpleNamespace(start=start), "client-1", "client", Path("/nonexistent"))  # type: ignore[arg-type]
     yield ends[0], made
     made.connection.close()

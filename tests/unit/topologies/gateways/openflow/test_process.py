@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from controller.settings import Settings
-from topologies.gateways.base import GatewayPlan, Options
+from topologies.gateways.base import GatewayError, GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.openflow.process import ControllerProcess
 
 STAND_IN = """
@@ -49,6 +49,24 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "stand_in.py").write_text(STAND_IN)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     return "stand_in"
+
+
+def test_a_controller_that_ends_before_it_listens_is_watched_and_not_awaited(
+    plan: GatewayPlan, stand_in: str
+) -> None:
+    """Whoever waits for it learns its last words, also where no run ends with it."""
+    (plan.folder / "stand_in.py").write_text("raise SystemExit('this controller has no licence')")
+    watched: list[SupervisedProcess] = []
+    controller = ControllerProcess(dataclasses.replace(plan, watch=watched.append), stand_in)
+
+    assert watched == [
+        SupervisedProcess(f"{plan.folder.name}'s controller", controller.process.pid, controller.log)
+    ]
+    for waiting in (controller.wait_listening, controller.wait_ready):
+        with pytest.raises(GatewayError, match="has closed its telemetry: this controller has no licence"):
+            waiting()
+    assert not controller.is_ready
+    controller.stop()
 
 
 def test_a_controller_gets_its_configuration_and_answers_the_question_it_was_asked(
