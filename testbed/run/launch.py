@@ -13,6 +13,7 @@ from typing import IO, Any, NoReturn
 
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
+from testbed.run import strangers
 from testbed.run.folder import Folder
 from testbed.run.naming import title
 from testbed.run.results import Result
@@ -87,7 +88,9 @@ def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mappi
         signal.signal(number, _interruptions)
     result = Result(plan)
     try:
-        for record in enter(plan.model_dump(mode="json"), RUNNER, captures=captures):
+        for record in enter(
+            plan.model_dump(mode="json"), RUNNER, captures=captures, walled=strangers.walled(plan)
+        ):
             if record["kind"] == "entered":
                 _interruptions.heed()  # not before: Python loses an exception that is raised while it forks
             result.take(record)

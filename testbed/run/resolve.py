@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from controller.settings import PROFILES, ConfigurationError, Settings, checked, unknown_key
 from controller.settings.extensions import absolute
@@ -26,6 +26,7 @@ from testbed.experiment.scenario import Scenario
 from testbed.registry import load, ours
 from testbed.run.choices import Choices
 from testbed.run.own_classes import require_contract, require_known, require_own_keys, returned_by
+from testbed.run.strangers import are_met, declared, files_among
 from topologies.base import Topology
 from topologies.gateways.base import Gateway
 from topologies.gateways.behaviour import Behaviour
@@ -47,8 +48,43 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
 
     `others` are keys that may be given though they mean nothing in this run, since they do in another.
     """
-    sets = _with_allocator(assignments(choices.sets), choices.allocator)
-    given = {**_from_file(choices.config), **sets}
+    given, files = _given(choices), files_of(choices, scenario, gateway)
+    if not are_met(files):
+        return _resolved(scenario, gateway, choices, given, datapath, others)
+
+    def work() -> Any:
+        return _resolved(scenario, gateway, choices, given, datapath, others).model_dump(mode="json")
+
+    return as_run(declared(files, work, CannotError, about=", ".join(map(str, files))))
+
+
+def files_of(choices: Choices, *names: str) -> list[Path]:
+    """Return the files of a user's own among scenarios' and gateways' names, and in what else was chosen."""
+    return files_among([*names, choices.topology, *_given(choices).values()])
+
+
+def as_run(told: Any) -> Run:
+    """Return the run that a stranger's file has led to. Raises ConfigurationError for what is none."""
+    try:
+        return Run.model_validate(told)
+    except ValidationError as error:
+        raise ConfigurationError(f"what was decided with a file of one's own is no run: {error}") from None
+
+
+def _given(choices: Choices) -> dict[str, Any]:
+    """Return the values of keys that the user gives: in a file, by `--set` and `--allocator`."""
+    return {**_from_file(choices.config), **_with_allocator(assignments(choices.sets), choices.allocator)}
+
+
+def _resolved(
+    scenario: str,
+    gateway: str,
+    choices: Choices,
+    given: dict[str, Any],
+    datapath: str,
+    others: Collection[str],
+) -> Run:
+    """Decide everything about a run, in a process that may import what is chosen."""
     run = _decided(scenario, gateway, choices, given, datapath, others)
     by_default: dict[str, Any] = {}
     if given:
@@ -123,6 +159,8 @@ def _decided(
         gateways=_of_each_gateway(built, settings, differing),
         seed=choices.seed,
         datapath=datapath,
+        sockets=returned_by(scenario, "open_sockets", int, cls.open_sockets, parameters, settings),
+        needs=kind.needs,
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from testbed.evidence.outcomes import OUTCOMES
 from testbed.experiment.plan import Run
-from testbed.run.version import Origin, origin, packages
+from testbed.run.packages import installed
+from testbed.run.version import Origin, origin
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ class Result:
             "started": self.started.isoformat(timespec="seconds"),
             "duration_s": self.duration_s,
             "environment": self.environment,
-            "packages": packages(),
+            "packages": installed(),
             "story": self.story,
             "checks": self.checks,
             "outcomes": self.outcomes,

@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from testbed.sandbox import mounts
-from testbed.sandbox.linux import prepare_network
+from testbed.sandbox.linux import CAP_SYS_PTRACE, allow_no_tracing, drop_capabilities, prepare_network
 from testbed.sandbox.records import Channel
 
 LAST_WORDS_BYTES = 2000
 REAP_EVERY_MS = 1000
+MOST_IN_FILES = "256m"
+"""What the files of a stranger's code may take, among them what it prints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,12 @@ def main() -> None:
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     try:
         job = channel.job()
-        on_terminal = job.pop("on_terminal")
-        mounts.prepare()
+        on_terminal, is_walled = job.pop("on_terminal"), job.pop("is_walled")
+        mounts.prepare(**({"most": MOST_IN_FILES} if is_walled else {}))
         prepare_network()
+        if is_walled:
+            _print_to(mounts.FOLDER / "init.log")  # which is not the machine's, as what it has printed to so far
+            allow_no_tracing()
     except OSError as error:
         channel.send("unable", reason=f"the sandbox could not be prepared: {error}")
         return
@@ -54,6 +59,8 @@ def main() -> None:
         ours.close()
         if not on_terminal:
             _print_to(log)
+        if is_walled:
+            drop_capabilities([CAP_SYS_PTRACE])
         _run(job, channel, theirs)
     theirs.close()
     name = "Mininet's command" if on_terminal else "scenario"
