@@ -3,9 +3,9 @@
     vagrant/python vagrant/renew.py
     PIP_CONSTRAINT=FILE vagrant/python vagrant/renew.py          keeps to the versions in a file
 
-It asks pip what it would install, for the versions and for the hash of each wheel that one of the supported Pythons
-may get. It downloads one of each package, for the sizes that an installation prints at its start. `wheels.txt` has
-the names of what the hashes are of, as `sha256sum` writes them.
+It asks pip what it would install, for the versions and for the hash of each wheel that one of the supported
+Pythons may get. It downloads one of each package, for the sizes that an installation prints at its start.
+`wheels.txt` has the names of what the hashes are of, as `sha256sum` writes them.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 """The versions that the lists are for: each has wheels of all that is listed."""
 MACHINES = ["x86_64", "aarch64"]
 PLATFORMS = [*(f"manylinux_2_{glibc}" for glibc in range(41, 16, -1)), "manylinux2014"]
-"""The platforms of wheels that run on Debian 13, whose C library is 2.41, in the order in which pip prefers them. A
-test holds that the wheels found so run on Debian 12 as well."""
+"""The platforms of wheels that run on Debian 13, whose C library is 2.41, in the order in which pip prefers them.
+A test holds that the wheels found so run on Debian 12 as well."""
 BY_HAND = ["ryu-build", "ryu"]
 """The lists whose versions are chosen by hand: only their hashes are written anew."""
 BYTECODE = 1.5

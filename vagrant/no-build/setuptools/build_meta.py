@@ -1,4 +1,4 @@
-"""A build backend in the place of setuptools' own, that builds nothing: for pip to fetch a source and check its hash.
+"""A build backend in the place of setuptools' own, which builds nothing: pip then only fetches a source.
 
 pip asks a backend for a package's name before it keeps what it has fetched, and with setuptools that would execute
 the package's own code. Here the name is read from `PKG-INFO`, which every source has.

@@ -1,4 +1,4 @@
-"""What code of a stranger's can do while it is imported: nothing to the machine, within limits, and told by a sentence."""
+"""What code of a stranger's can do while it is imported: nothing to the machine, and within limits."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_an_expected_error_comes_back_with_its_words() -> None:
     def expected() -> None:
         raise ConfigurationError("take less")
 
-    with pytest.raises(RaisedError, match="^take less$") as error:
+    with pytest.raises(RaisedError, match=r"^take less$") as error:
         done(expected)
     assert error.value.kind == "ConfigurationError"
     assert refused(lambda: {}["key"]) == "raised KeyError: 'key'"
@@ -271,12 +271,8 @@ def waiting(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start a process whose child, behind walls, sleeps."""
     mine = tmp_path / "mine.py"
     mine.write_text("import time\ntime.sleep(600)\n")
-    command = (
-        "import sys; from testbed.command.cli import main; sys.argv = ['lastport', 'show', 'mine.py']; main()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-P", "-c", command], cwd=tmp_path, stderr=subprocess.DEVNULL
-    ) as process:
+    command = [sys.executable, "-P", "-m", "testbed.command", "show", "mine.py"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
         yield process
         process.kill()
 
