@@ -93,7 +93,7 @@ def hashes() -> dict[str, set[str]]:
 def files() -> dict[str, str]:
     """Return the name of the file that each hash is of."""
     lines = (LISTS / "wheels.txt").read_text().splitlines()
-    return {digest: name for digest, name in map(str.split, lines)}
+    return dict(line.split() for line in lines)
 
 
 def test_the_locks_are_made_from_what_is_asked_for_now() -> None:
