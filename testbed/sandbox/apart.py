@@ -18,7 +18,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,7 +26,7 @@ from testbed.sandbox import linux, walls
 
 LIMITS = walls.Limits(processes=64, memory=1 << 30, file=16 << 20)
 WITHIN_S = 60.0
-MOST_ANSWERED = 64 << 20
+MOST_ANSWERED = 16 << 20
 """The most bytes of an answer."""
 MOST_PRINTED = 1 << 20
 """The most bytes that the code may print."""
@@ -65,10 +65,10 @@ class _Read:
     descriptor: int
     most: int
     is_over: bool = False
-    content: bytes = b""
+    content: bytearray = field(default_factory=bytearray)
 
     def more(self) -> None:
-        part = os.read(self.descriptor, 65536)
+        part = os.read(self.descriptor, 1 << 20)
         self.content += part
         self.is_over = not part
 
@@ -140,7 +140,7 @@ def _repeat(said: _Read) -> None:
             print(words, end="", file=sys.stderr, flush=True)
 
 
-def _value(content: bytes, status: int) -> Any:
+def _value(content: bytearray, status: int) -> Any:
     """Return the value of an answer. Raises what its child raised."""
     try:
         kind, *value = json.loads(content)
@@ -239,6 +239,9 @@ def _be_child(work: Callable[[], Any], raises: list[type[Exception]], answered: 
 
 
 def _answer(descriptor: int, kind: str, value: Any) -> None:
+    """Send the answer, unless this is a process that the work has forked."""
+    if is_apart() and os.getpid() != 1:
+        return
     content = memoryview(json.dumps([kind, value]).encode())
     while content:
         content = content[os.write(descriptor, content) :]

@@ -25,7 +25,7 @@ def processes() -> dict[int, tuple[int, str]]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
         except OSError:
             continue
         found[int(folder.name)] = (parent, command)
