@@ -18,8 +18,8 @@ IF_ANY = ("ryu", "os-ken", "test")
 
 def installed() -> dict[str, str]:
     """Return the version of each package in the environment, by its name; without the distribution's own."""
-    folders = [path for path in sys.path if path.startswith(f"{sys.prefix}/")]
-    found = [info.stem.rpartition("-") for folder in folders for info in Path(folder).glob("*.dist-info")]
+    infos = Path(sys.prefix).glob("lib/python3*/site-packages/*.dist-info")
+    found = [info.stem.rpartition("-") for info in infos]
     return dict(sorted((_canonical(name), version) for name, _, version in found))
 
 

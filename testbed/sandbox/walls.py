@@ -194,9 +194,18 @@ def _make_devices(devices: dict[str, int | None]) -> None:
         Path("/dev", name).symlink_to(target)
     for name, descriptor in devices.items():
         if descriptor is not None:
-            Path("/dev", name).touch()
-            mount(f"/proc/self/fd/{descriptor}", f"/dev/{name}", None, MS_BIND)
+            _make_device(Path("/dev", name), descriptor)
             os.close(descriptor)
+
+
+def _make_device(path: Path, descriptor: int) -> None:
+    """Put a device into place: one of its own, for everybody, if that is possible, and else the machine's."""
+    try:
+        os.mknod(path, stat.S_IFCHR, os.fstat(descriptor).st_rdev)
+        path.chmod(0o666)
+    except OSError:
+        path.touch()
+        mount(f"/proc/self/fd/{descriptor}", str(path), None, MS_BIND)
 
 
 def _copy(file: Path, content: bytes) -> None:

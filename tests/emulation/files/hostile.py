@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import socket
 import time
@@ -87,10 +88,10 @@ class Taking(Scenario[Parameters]):
     """What if it takes memory for ever?"""
 
     def run(self, x: Experiment[Parameters]) -> None:
-        """Take memory, without using it."""
+        """Take memory without a use for it."""
         taken = []
         while True:
-            taken.append(bytearray(1 << 30))
+            taken.append(mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 class Printing(Scenario[Parameters]):

@@ -14,10 +14,10 @@ from testbed.run import doctor, packages
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put an environment with what is always needed in the place of this one; return its folder of packages."""
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(sys, "path", ["/usr/lib/python3/dist-packages", str(tmp_path / "site")])
+    folder = tmp_path / "lib" / "python3.13" / "site-packages"
     for package, version in {**packages.locked("run"), **packages.locked("ryu")}.items():
-        (tmp_path / "site" / f"{package.replace('-', '_')}-{version}.dist-info").mkdir(parents=True)
-    return tmp_path / "site"
+        (folder / f"{package.replace('-', '_')}-{version}.dist-info").mkdir(parents=True)
+    return folder
 
 
 def test_an_environment_as_the_locks_have_it_differs_in_nothing(environment: Path) -> None:
