@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.sandbox import mounts
-from testbed.sandbox.linux import CAP_SYS_PTRACE, allow_no_tracing, drop_capabilities, prepare_network
+from testbed.sandbox.linux import CAP_SYS_PTRACE, allow_tracing, drop_capabilities, prepare_network
 from testbed.sandbox.records import Channel
 
 LAST_WORDS_BYTES = 2000
@@ -47,7 +47,7 @@ def main() -> None:
         prepare_network()
         if is_walled:
             _print_to(mounts.FOLDER / "init.log")  # which is not the machine's, as what it has printed to so far
-            allow_no_tracing()
+            allow_tracing(allowed=False)
     except OSError as error:
         channel.send("unable", reason=f"the sandbox could not be prepared: {error}")
         return
@@ -61,6 +61,7 @@ def main() -> None:
             _print_to(log)
         if is_walled:
             drop_capabilities([CAP_SYS_PTRACE])
+            allow_tracing(allowed=True)  # of this process, whose open files are a way into the hosts' namespaces
         _run(job, channel, theirs)
     theirs.close()
     name = "Mininet's command" if on_terminal else "scenario"

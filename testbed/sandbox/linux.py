@@ -65,9 +65,9 @@ def allow_no_new_privileges() -> None:
     _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
 
 
-def allow_no_tracing() -> None:
-    """Have no process trace this one, or read its memory, unless it has CAP_SYS_PTRACE."""
-    _checked(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl")
+def allow_tracing(*, allowed: bool) -> None:
+    """Have processes trace this one and read its memory, or only those with CAP_SYS_PTRACE."""
+    _checked(_libc.prctl(_PR_SET_DUMPABLE, int(allowed), 0, 0, 0), "prctl")
 
 
 def drop_capabilities(dropped: Container[int] = range(_CAPABILITIES)) -> None:
