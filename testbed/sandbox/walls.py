@@ -149,10 +149,10 @@ class _View:
         mount_read_only("/", recursive=True)
         for each in kernel:  # of which the sandbox has its own, which the kernel allows where these are writable
             mount_read_only(each, read_only=False)
-        for cover in sorted(self._covers):
-            if not any(parent in self._covers for parent in cover.parents):
-                mode = "1777" if cover.name == "tmp" else "755"
-                mount("tmpfs", str(cover), "tmpfs", options=f"{IN_MEMORY},mode={mode}")
+        outermost = {each for each in self._covers if self._covers.isdisjoint(each.parents)}
+        for cover in outermost:
+            mode = "1777" if cover.name == "tmp" else "755"
+            mount("tmpfs", str(cover), "tmpfs", options=f"{IN_MEMORY},mode={mode}")
         for cover in self._covers:
             cover.mkdir(parents=True, exist_ok=True)
         for folder, descriptor in sorted(self._folders.items()):
@@ -162,6 +162,9 @@ class _View:
         _make_devices(devices)
         for file, content in self._copies.items():
             _copy(file, content)
+        for cover in outermost:
+            if cover.name != "tmp":
+                mount_read_only(str(cover))
 
     def _top(self, path: Path) -> Path | None:
         """Return the outermost folder above a path that has to be covered, if there is one."""
