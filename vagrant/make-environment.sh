@@ -10,7 +10,8 @@ run_pip() {
     local python=$1/bin/python packages=$building/pip
     shift
     [[ -d $packages ]] || packages=
-    PYTHONPATH=$packages PYTHONPYCACHEPREFIX=$building/bytecode PYTHONNOUSERSITE=1 PIP_CONSTRAINT=/dev/null \
+    PYTHONPATH=$packages${no_build:+:$no_build} PYTHONPYCACHEPREFIX=$building/bytecode PYTHONNOUSERSITE=1 \
+        PIP_CONSTRAINT=/dev/null \
         PIP_USER=0 PIP_NO_INPUT=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_PROGRESS_BAR=off \
         PIP_ROOT_USER_ACTION=ignore "$python" -m pip "$@"
 }
@@ -38,7 +39,8 @@ install_lists() {
     for list in "$@"; do
         options+=(-r "$checkout/vagrant/python-packages/$list.txt")
     done
-    run_pip "$environment" install --no-deps --only-binary :all: --no-compile --ignore-installed "${options[@]}" 2>&1 | {
+    options+=(--require-hashes --no-deps --only-binary :all: --no-compile --ignore-installed)
+    run_pip "$environment" install "${options[@]}" 2>&1 | {
         local done=0 kilobytes=0 loaded=0
         while IFS= read -r line; do
             printf '%s\n' "$line"
@@ -56,15 +58,36 @@ install_lists() {
     }
 }
 
-# Ryu's build needs a setuptools of its own time, in an environment of its own.
+# Ryu's build needs a setuptools of its own time, in an environment of its own. The build executes what was fetched. So
+# fetching executes nothing of it and checks its hash, and where root is at work a user without rights builds.
 build_ryu() {
-    local builder=$building/ryu
+    local builder=$building/ryu source=$building/ryu-source no_build=
     /usr/bin/python3 -m venv --without-pip "$builder" &&
-        run_pip "$builder" install --no-deps --only-binary :all: --no-compile \
-            -r "$checkout/vagrant/python-packages/ryu-build.txt" &&
-        run_pip "$builder" wheel --no-build-isolation --no-deps --wheel-dir "$building/wheels" \
-            -r "$checkout/vagrant/python-packages/ryu.txt" &&
-        mkdir -p "$store/wheels" && mv "$building"/wheels/ryu-*.whl "$store/wheels/"
+        run_pip "$builder" install --require-hashes --no-deps --only-binary :all: --no-compile \
+            -r "$checkout/vagrant/python-packages/ryu-build.txt" || return
+    no_build=$checkout/vagrant/no-build
+    run_pip "$builder" download --require-hashes --no-deps --no-build-isolation --use-pep517 --dest "$source" \
+        -r "$checkout/vagrant/python-packages/ryu.txt" &&
+        build_wheel "$builder" "$source" &&
+        mkdir -p "$store/wheels" &&
+        find "$source" -maxdepth 1 -type f -name 'ryu-*.whl' -exec install -m 644 -t "$store/wheels" {} +
+}
+
+# Builds the source in a folder, without the network's index and without the user's environment.
+build_wheel() {
+    local python=$1/bin/python source=$2 nobody=() packages=$building/pip
+    [[ -d $packages ]] || packages=
+    if ((EUID == 0)); then
+        nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs)
+        chown 65534:65534 "$source" || return
+    fi
+    (
+        cd "$source" &&
+            exec "${nobody[@]}" env -i PATH="$PATH" LC_ALL="$LC_ALL" HOME="$source" TMPDIR="$source" \
+                PYTHONPATH="$packages" PYTHONDONTWRITEBYTECODE=1 PIP_CONFIG_FILE=/dev/null \
+                "$python" -m pip wheel --no-index --no-build-isolation --no-deps --no-cache-dir \
+                --disable-pip-version-check --wheel-dir . ryu-*.tar.gz
+    )
 }
 
 # Sets $ryu to the wheel, which is there once it was built.

@@ -52,7 +52,7 @@ as_root() {
 }
 
 # Those of a lab: NAMESPACES in testbed/sandbox/enter.py.
-namespaces=(--net --mount --pid --fork --kill-child --propagation unchanged)
+namespaces=(--net --mount --pid --ipc --uts --fork --kill-child --propagation unchanged)
 
 # Prints why a user other than root cannot run a lab here, and is false if nothing stands against it.
 cannot_run_labs() {

@@ -2,11 +2,15 @@
 
 The class derives from the abstract base class of its kind. What it lacks of that is reported before anything
 starts. Only classes that the file itself defines count, so it may import ours. Each process loads the file for
-itself, by its absolute path.
+itself, by its absolute path, and again only if it has changed.
+
+To load a file is to execute it. So before a run that happens in a child that has no rights, and in a run in its
+sandbox: whoever calls this has to be there (`testbed/run/strangers.py`).
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -59,6 +63,8 @@ def tried(what: str, call: Callable[..., Returned], *arguments: object) -> Retur
         return call(*arguments)
     except ConfigurationError:
         raise
+    except MemoryError:
+        raise ConfigurationError(f"{what}: it needs more memory than a file of one's own may have") from None
     except BaseException as error:  # it may leave, too, or raise what Ctrl-C raises
         raise ConfigurationError(f"{what}: {type(error).__name__}: {error}") from error
 
@@ -90,10 +96,17 @@ def _classes(kind: str, file: str) -> list[type]:
 def _module(kind: str, path: Path) -> ModuleType:
     if not path.is_file():
         raise ConfigurationError(f"{kind} {str(path)!r}: there is no such file")
+    facts = path.stat()
+    return tried(f"{kind} {str(path)!r}", _executed, path, (facts.st_ino, facts.st_size, facts.st_mtime_ns))
+
+
+@functools.cache
+def _executed(path: Path, _state: tuple[int, ...]) -> ModuleType:
+    """Return the module that a file in this state makes."""
     spec = importlib.util.spec_from_file_location(f"lastport_{path.stem}", path)
     assert spec is not None
     loader = spec.loader
     assert loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where dataclasses look it up
-    tried(f"{kind} {str(path)!r}", loader.exec_module, module)
+    loader.exec_module(module)
     return module

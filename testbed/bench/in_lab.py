@@ -12,7 +12,6 @@ from typing import Any
 
 from testbed.bench.bench import BenchError, BreakOffError, Measured, Sample
 from testbed.experiment.plan import Run
-from testbed.registry import load
 from testbed.run import doctor
 from testbed.run.choices import Choices
 from testbed.run.launch import follow
@@ -31,7 +30,7 @@ class LabTrial:
     def lacks(self) -> str:
         """Return the reason why this machine cannot run the trial, or an empty string."""
         try:
-            doctor.require(0, needs=load("gateway", self.run.gateway).needs)
+            doctor.require(0, needs=self.run.needs)
         except MachineError as error:
             return str(error)
         return ""

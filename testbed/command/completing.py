@@ -99,6 +99,23 @@ def _chosen(ctx: typer.Context) -> dict[str, Any]:
 
 def _fields(chosen: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the fields that can be set: a bench's own, otherwise the settings and those of what is chosen."""
+    from controller.settings import ConfigurationError
+    from testbed.run.strangers import are_met, declared, files_among
+    from testbed.sandbox.enter import MachineError
+
+    names = [chosen.get("name"), chosen.get("scenario"), chosen.get("gateway")]
+    files = files_among([*names, *(chosen.get("gateways") or "").split(",")])
+    if not are_met(files):
+        return _fields_of(chosen)
+    try:
+        told: list[dict[str, Any]] = declared(files, lambda: _fields_of(chosen), about="completion")
+    except (ConfigurationError, MachineError):
+        return _fields_of({"scenario": None})
+    return told
+
+
+def _fields_of(chosen: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the fields that can be set, in a process that may import what is chosen."""
     from controller.settings import Settings
     from testbed.command.listing import fields
 

@@ -43,7 +43,6 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a scenario: build the network, make the traffic, and check what happened."""
-    from testbed.registry import load
     from testbed.run import doctor
     from testbed.run.console import kept_besides, new_console
     from testbed.run.launch import carry_out
@@ -52,11 +51,7 @@ def run(
     from testbed.run.terminal import conclude, in_short
 
     plan = resolve(scenario, gateway, options.choices, datapath=doctor.datapath())
-    cls = load("scenario", plan.scenario)
-    doctor.require(
-        cls.open_sockets(cls.Parameters.model_validate(plan.parameters), plan.settings),
-        needs=load("gateway", plan.gateway).needs,
-    )
+    doctor.require(plan.sockets, needs=plan.needs)
     folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
     result, written = carry_out(plan, folder, pcap=options.pcap)
     with kept_besides(in_short(result, str(folder.path))):

@@ -11,6 +11,7 @@ from controller.settings.extensions import is_file
 from testbed.command.facts import FACTS, Facts, Row, parameters, parameters_named
 from testbed.command.listing import TYPES, allowed, with_unit
 from testbed.command.names import NAMES
+from testbed.run.strangers import are_met, declared, files_among
 
 TITLES = {
     "claim": "People say",
@@ -50,7 +51,11 @@ SECTIONS = {
 def found(name: str) -> list[Facts]:
     """Return the facts of each thing of this name. Raises ConfigurationError if there is none."""
     if is_file(name):
-        return _of_a_file(name)
+        files = files_among([name])
+        if not are_met(files):
+            return _of_a_file(name)
+        told: list[Facts] = declared(files, lambda: _of_a_file(name), about=name)
+        return told
     things = [FACTS[kind](name) for kind, names in NAMES.items() if name in names()]
     things += parameters_named(name)
     if not things:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from testbed.run.kept import COMPARISON
 from testbed.run.launch import carry_out
 from testbed.run.naming import in_file_names, label
 from testbed.run.opening import opened, require_no_results
-from testbed.run.resolve import CannotError, resolve
+from testbed.run.resolve import CannotError, as_run, files_of, resolve
+from testbed.run.strangers import are_met, declared
 from testbed.run.version import origin
 from testbed.sandbox.enter import MachineError
 
@@ -43,6 +44,11 @@ class Planned:
     fault: ExitStatus = ExitStatus.PASSED
     mistaken: bool = False
     """Whether the reason is the user's choices, so that no gateway could run it."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        run = self.run and self.run.model_dump(mode="json")
+        return {each.name: getattr(self, each.name) for each in fields(self)} | {"run": run}
 
     def cannot(self) -> dict[str, Any]:
         """Return the entry that stands in the place of a result."""
@@ -83,6 +89,19 @@ def plans(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) -
     impossible in some of several scenarios are entries among the results. Choices that are impossible in all
     scenarios on a gateway are a mistake.
     """
+    files = files_of(choices, *scenarios, *gateways)
+    if not are_met(files):
+        return _plans(choices, scenarios, gateways)
+
+    def work() -> list[Any]:
+        return [each.as_json() for each in _plans(choices, scenarios, gateways)]
+
+    told = declared(files, work, about=", ".join(map(str, files)))
+    return [Planned(**{**each, "run": each["run"] and as_run(each["run"])}) for each in told]
+
+
+def _plans(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) -> list[Planned]:
+    """Decide about every scenario on every gateway, in a process that may import what is chosen."""
     kinds = [load("gateway", gateway) for gateway in gateways]
     asked = [load("scenario", scenario) for scenario in scenarios]
     twice = {gateway for gateway in gateways if [*map(absolute, gateways)].count(absolute(gateway)) > 1}
@@ -126,10 +145,8 @@ def able(planned: Sequence[Planned]) -> list[Planned]:
 def _able(each: Planned, found: list[doctor.Finding]) -> Planned:
     if each.run is None:
         return each
-    cls = load("scenario", each.scenario)
-    sockets = cls.open_sockets(cls.Parameters.model_validate(each.run.parameters), each.run.settings)
     try:
-        doctor.require(sockets, needs=load("gateway", each.gateway).needs, found=found)
+        doctor.require(each.run.sockets, needs=each.run.needs, found=found)
     except MachineError as error:
         return Planned(each.scenario, each.gateway, None, str(error), ExitStatus.MACHINE_LACKS)
     return each

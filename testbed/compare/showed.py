@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from controller.settings import ConfigurationError
 from testbed.compare.differences import RunResult, by_scenario, joined, words
 from testbed.registry import load
 from testbed.run.naming import label
+from testbed.run.strangers import are_met, declared, files_among
 
 CANNOT = "cannot run"
 
@@ -17,10 +19,27 @@ def showed(runs: Iterable[RunResult]) -> list[dict[str, Any]]:
     """Return a row for each scenario: its question, its claim, and what it showed by gateway."""
     rows = []
     for name, group in by_scenario(runs).items():
-        cls = load("scenario", name)
+        question, claim = _asked(name)
         lines = {run["gateway"]: line(run) for run in group}
-        rows.append({"scenario": name, "question": cls.question(), "claim": cls.claim, "showed": lines})
+        rows.append({"scenario": name, "question": question, "claim": claim, "showed": lines})
     return rows
+
+
+def _asked(name: str) -> tuple[str, str]:
+    """Return a scenario's question and claim; none of a file that has been changed or removed since it ran."""
+
+    def work() -> tuple[str, str]:
+        cls = load("scenario", name)
+        return cls.question(), cls.claim
+
+    files = files_among([name])
+    if not are_met(files):
+        return work()
+    try:
+        question, claim = declared(files, work, about=name)
+    except ConfigurationError:
+        return "", ""
+    return question, claim
 
 
 def line(run: RunResult) -> str:

@@ -36,8 +36,18 @@ class Run(BaseModel):
     """The settings of each gateway in the topology, by its name."""
     seed: int
     datapath: str
+    sockets: int = 0
+    """The most sockets at once on each side."""
+    needs: tuple[str, ...] = ()
+    """What only this kind of gateway needs of the machine, by the names that `lastport doctor` gives it."""
     chosen: dict[str, Any] = {}
     """What the user chose otherwise than by default: topology, profile, seed, settings and parameters, by key."""
+
+    @property
+    def names(self) -> list[str]:
+        """What was chosen by a name, or by a user's own file."""
+        strategies = (self.settings.port_allocation_type, self.settings.on_exhaustion)
+        return [self.scenario, self.topology, self.gateway, *strategies]
 
     def described(self) -> dict[str, Any]:
         """Return parameters, settings and options together: they share one name space."""

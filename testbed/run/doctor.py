@@ -9,10 +9,12 @@ import platform
 import resource
 import shutil
 import subprocess
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.run import packages
 from testbed.sandbox.enter import MachineError, unshare
 from testbed.sandbox.openvswitch import TUNING
 from testbed.traffic.drive import MOST_WORKERS, workers_needed
@@ -66,6 +68,7 @@ def findings() -> Iterator[Finding]:
     )
     framework = _framework()
     yield Finding("framework", framework or "missing", bool(framework), advice="./lastport installs it")
+    yield _packages()
     yield _namespaces()
     yield from _datapath()
     yield from _programs("gateway")
@@ -138,6 +141,15 @@ def _framework() -> str:
         except importlib.metadata.PackageNotFoundError:
             continue
     return ""
+
+
+def _packages() -> Finding:
+    """Compare the environment with its lists. A package that was changed by hand may do otherwise in a run."""
+    differing = list(packages.differing())
+    if not differing:
+        return Finding("packages", f"{len(packages.installed())} Python packages, as listed")
+    advice = f"remove {sys.prefix}, which the next command makes anew"
+    return Finding("packages", "; ".join(differing), ok=False, required=False, advice=advice)
 
 
 def _namespaces() -> Finding:

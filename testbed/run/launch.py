@@ -13,6 +13,7 @@ from typing import IO, Any, NoReturn
 
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
+from testbed.run import strangers
 from testbed.run.folder import Folder
 from testbed.run.naming import title
 from testbed.run.results import Result
@@ -102,7 +103,9 @@ def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mappi
     result = Result(plan)
     result.machine["sysctls_of_the_machine"] = read_sysctls(OF_THE_MACHINE)
     try:
-        for record in enter(plan.model_dump(mode="json"), RUNNER, captures=captures):
+        for record in enter(
+            plan.model_dump(mode="json"), RUNNER, captures=captures, walled=strangers.walled(plan)
+        ):
             if record["kind"] == "entered":
                 _interruptions.heed()  # not before: Python loses an exception that is raised while it forks
             result.take(record)

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from controller.settings import PROFILES, ConfigurationError, Settings, checked, unknown_key
 from controller.settings.extensions import absolute
@@ -30,6 +31,7 @@ from testbed.run.blame import blamed
 from testbed.run.choices import Choices
 from testbed.run.naming import label
 from testbed.run.own_classes import require_contract, require_known, require_own_keys, returned_by
+from testbed.run.strangers import are_met, declared, files_among
 from testbed.run.written import UNREADABLE, value_of, values_in
 from topologies.base import Topology
 from topologies.gateways.base import Gateway
@@ -51,8 +53,44 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
 
     `others` are keys that may be given though they mean nothing in this run, since they do in another.
     """
+    given, files = _given(choices), files_of(choices, scenario, gateway)
+    if not are_met(files):
+        return _resolved(scenario, gateway, choices, given, datapath, others)
+
+    def work() -> Any:
+        return _resolved(scenario, gateway, choices, given, datapath, others).model_dump(mode="json")
+
+    return as_run(declared(files, work, CannotError, about=", ".join(map(str, files))))
+
+
+def files_of(choices: Choices, *names: str) -> list[Path]:
+    """Return the files of a user's own among scenarios' and gateways' names, and in what else was chosen."""
+    return files_among([*names, choices.topology, *_given(choices).values()])
+
+
+def as_run(told: Any) -> Run:
+    """Return the run that a stranger's file has led to. Raises ConfigurationError for what is none."""
+    try:
+        return Run.model_validate(told)
+    except ValidationError as error:
+        raise ConfigurationError(f"what was decided with a file of one's own is no run: {error}") from None
+
+
+def _given(choices: Choices) -> dict[str, Any]:
+    """Return the values of keys that the user gives: in a file, by `--set` and `--allocator`."""
     sets = _with_allocator(assignments(choices.sets), choices.allocator)
-    given = {**(values_in(choices.config) if choices.config else {}), **sets}
+    return {**(values_in(choices.config) if choices.config else {}), **sets}
+
+
+def _resolved(
+    scenario: str,
+    gateway: str,
+    choices: Choices,
+    given: dict[str, Any],
+    datapath: str,
+    others: Collection[str],
+) -> Run:
+    """Decide everything about a run, in a process that may import what is chosen."""
     try:
         run = _decided(scenario, gateway, choices, given, datapath, others)
     except ConfigurationError as error:
@@ -168,6 +206,8 @@ def _decided(
         gateways=each,
         seed=choices.seed,
         datapath=datapath,
+        sockets=returned_by(scenario, "open_sockets", int, cls.open_sockets, parameters, settings),
+        needs=kind.needs,
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from testbed.evidence.outcomes import OUTCOMES
 from testbed.experiment.plan import Run
 from testbed.run.exit_status import EXIT_STATUS, ExitStatus
-from testbed.run.version import Origin, origin, packages
+from testbed.run.packages import installed
+from testbed.run.version import Origin, origin
 
 
 @dataclass(slots=True)
@@ -99,7 +100,7 @@ class Result:
             "started": self.started.isoformat(timespec="seconds"),
             "duration_s": self.duration_s,
             "environment": self.environment,
-            "packages": packages(),
+            "packages": installed(),
             "machine": self.machine,
             "story": self.story,
             "checks": self.checks,

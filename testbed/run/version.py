@@ -1,19 +1,15 @@
-"""Where a result comes from: lastport's version and commit, the command as it was typed, and Python packages."""
+"""Where a result comes from: lastport's version and commit, and the command as it was typed."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 VERSION_SCRIPT = Path(__file__).resolve().parents[2] / "vagrant" / "version.sh"
-PACKAGES = ("eventlet", "jinja2", "pydantic", "pyyaml")
-"""The Python packages that a run depends on and that its environment does not describe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +36,3 @@ def version() -> tuple[str, str | None]:
 def origin() -> Origin:
     """Return the origin of a result that this process makes."""
     return Origin(*version(), tuple(sys.argv[1:]))
-
-
-def packages() -> dict[str, str]:
-    """Return the versions of `PACKAGES`."""
-    found = {}
-    for name in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found

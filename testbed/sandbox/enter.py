@@ -9,16 +9,44 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
+from testbed.sandbox import walls
 from testbed.sandbox.deaths import LAST_WORDS_BYTES, in_words
 from testbed.sandbox.linux import die_with_parent
 
-NAMESPACES = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "unchanged"]
+NAMESPACES = [
+    *("--net", "--mount", "--pid", "--ipc", "--uts"),
+    *("--fork", "--kill-child", "--propagation", "unchanged"),
+]
 LAST = ("done", "broken")
 """The kinds of the last record."""
 ENDED_WITHIN_S = 10.0
+MOST_RECORDED = 256 << 20
+"""The most bytes of all records of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walled:
+    """How a stranger's code is walled in: what it sees, what it may use, and for how many seconds."""
+
+    shown: list[Path]
+    files: list[Path]
+    limits: walls.Limits
+    within_s: float
+
+    def build(self) -> None:
+        """Build the walls, in the process that is about to become the sandbox. If that fails, it prints why."""
+        try:
+            walls.build(self.shown, self.files, self.limits)
+            die_with_parent()
+        except (walls.WallsError, OSError) as error:
+            os.write(2, str(error).encode())
+            os._exit(1)
 
 
 class MachineError(Exception):
@@ -36,6 +64,7 @@ def enter(
     *,
     captures: Mapping[str, IO[bytes]] | None = None,
     on_terminal: bool = False,
+    walled: Walled | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Hand `job` to the runner, `package.module:function`, in a new sandbox, and yield its records.
 
@@ -48,6 +77,8 @@ def enter(
     `on_terminal` gives the sandbox this process's own standard input, output and error, and leaves it in the
     terminal's foreground: its Ctrl-C and Ctrl-Z then go to the sandbox's processes as well as to this one.
 
+    `walled` puts all of it behind walls, for a stranger's code.
+
     This ends by the last record, by closing the generator, or by the death of this process. In each case nothing
     of the sandbox runs any more.
     """
@@ -55,7 +86,7 @@ def enter(
     descriptors = {side: file.fileno() for side, file in (captures or {}).items()}
     with tempfile.TemporaryFile() as words, ours:
         command = [
-            *unshare(as_root=os.geteuid() == 0),
+            *unshare(as_root=walled is not None or os.geteuid() == 0),
             *[sys.executable, "-P", "-m", "testbed.sandbox.init", str(theirs.fileno()), runner],
         ]
         process = subprocess.Popen(
@@ -66,13 +97,14 @@ def enter(
             stderr=None if on_terminal else words,
             # Without the terminal, Ctrl-C goes to this process alone: the sandbox ends because this process does.
             start_new_session=not on_terminal,
-            preexec_fn=die_with_parent,
+            preexec_fn=die_with_parent if walled is None else walled.build,
         )
         theirs.close()
         try:
             yield {"kind": "entered"}
             started = False
-            for record in _records(ours, {**job, "captures": descriptors, "on_terminal": on_terminal}):
+            facts = {"captures": descriptors, "on_terminal": on_terminal, "is_walled": walled is not None}
+            for record in _records(ours, {**job, **facts}, within_s=walled.within_s if walled else None):
                 started = True
                 if record["kind"] == "unable":
                     raise MachineError(record["reason"])
@@ -105,14 +137,43 @@ def _broken(process: subprocess.Popen[bytes], words: IO[bytes], *, started: bool
     return {"kind": "broken", "reason": f"the sandbox's first process {how}", "last_words": last_words}
 
 
-def _records(connection: socket.socket, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _records(
+    connection: socket.socket, job: dict[str, Any], *, within_s: float | None
+) -> Iterator[dict[str, Any]]:
+    """Yield the records of the sandbox. What is none, or too much, or takes longer than it may, ends them."""
+    deadline = None if within_s is None else time.monotonic() + within_s
+    unread, total = bytearray(), 0
     # The sandbox may end before it reads its job.
-    with contextlib.suppress(ConnectionError), connection.makefile("rb") as lines:
+    with contextlib.suppress(ConnectionError):
         connection.sendall(json.dumps(job).encode() + b"\n")
-        for line in lines:
+        while True:
             try:
-                record = json.loads(line)
-            except ValueError:  # a process that was killed left it unfinished
-                continue
-            if isinstance(record, dict) and "kind" in record:
-                yield record
+                connection.settimeout(deadline and max(deadline - time.monotonic(), 0.001))
+                part = connection.recv(1 << 20)
+            except TimeoutError:
+                yield _cut_off(
+                    f"it took longer than {within_s:g} s, which is all that a file of one's own may take"
+                )
+                return
+            total += len(part)
+            if not part or total > MOST_RECORDED:
+                break
+            unread += part
+            if b"\n" in part:
+                *lines, unread = unread.split(b"\n")
+                yield from filter(None, map(_record, lines))
+    if total > MOST_RECORDED:
+        yield _cut_off(f"it reported more than {MOST_RECORDED >> 20} MiB")
+
+
+def _record(line: bytearray) -> dict[str, Any] | None:
+    """Return the record in a line, or None for what a process that was killed left, or a stranger wrote."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and "kind" in record else None
+
+
+def _cut_off(reason: str) -> dict[str, Any]:
+    return {"kind": "broken", "reason": reason, "last_words": ""}

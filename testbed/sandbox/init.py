@@ -25,13 +25,15 @@ from pathlib import Path
 from typing import Any
 
 from testbed.sandbox import deaths, mounts
-from testbed.sandbox.linux import prepare_network
+from testbed.sandbox.linux import CAP_SYS_PTRACE, allow_tracing, drop_capabilities, prepare_network
 from testbed.sandbox.records import Channel
 
 MOST_BYTES = 1 << 17
 """Bytes of an order at most."""
 LOOK_EVERY_S = 0.5
 """Seconds after which PID 1 reaps orphans, and looks which processes stand still."""
+MOST_IN_FILES = "256m"
+"""What the files of a stranger's code may take, among them what it prints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,12 @@ def main() -> None:
     channel.send("begun")
     try:
         job = channel.job()
-        on_terminal = job.pop("on_terminal")
-        mounts.prepare()
+        on_terminal, is_walled = job.pop("on_terminal"), job.pop("is_walled")
+        mounts.prepare(**({"most": MOST_IN_FILES} if is_walled else {}))
         prepare_network()
+        if is_walled:
+            _print_to(mounts.FOLDER / "init.log")  # which is not the machine's, as what it has printed to so far
+            allow_tracing(allowed=False)
     except OSError as error:
         channel.send("unable", reason=f"the sandbox could not be prepared: {error}")
         return
@@ -64,6 +69,9 @@ def main() -> None:
         ours.close()
         if not on_terminal:
             _print_to(log)
+        if is_walled:
+            drop_capabilities([CAP_SYS_PTRACE])
+            allow_tracing(allowed=True)  # of this process, whose open files are a way into the hosts' namespaces
         _run(job, channel, theirs)
     theirs.close()
     name = "Mininet's command" if on_terminal else "the scenario's process"

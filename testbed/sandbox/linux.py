@@ -9,18 +9,36 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 MS_BIND = 0x1000
 MS_MOVE = 0x2000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
+CAP_SYS_PTRACE = 19
+
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS = 38
+_CAPABILITIES = 64
+"""As many as the kernel's format has room for, which are more than there are."""
+_CAPABILITIES_VERSION_3 = 0x20080522
+
+_SYS_MOUNT_SETATTR = 442
+"""The number of the call that newer C libraries have as a function: the same on every processor."""
+_AT_RECURSIVE = 0x8000
+_MOUNT_ATTR_RDONLY = 1
+
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -35,6 +53,49 @@ def _checked(result: int, what: str) -> None:
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends."""
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
+
+
+def unshare(flags: int) -> None:
+    """Give this process new namespaces. Raises OSError."""
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def allow_no_new_privileges() -> None:
+    """Have no program that this process executes gain a privilege by its owner or its file."""
+    _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+
+
+def allow_tracing(*, allowed: bool) -> None:
+    """Have processes trace this one and read its memory, or only those with CAP_SYS_PTRACE."""
+    _checked(_libc.prctl(_PR_SET_DUMPABLE, int(allowed), 0, 0, 0), "prctl")
+
+
+def drop_capabilities(dropped: Container[int] = range(_CAPABILITIES)) -> None:
+    """Give up these capabilities for good, or all of them. Raises OSError."""
+    for capability in range(_CAPABILITIES):
+        if capability in dropped and _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0):
+            break  # the kernel has no more
+    kept = sum(1 << capability for capability in range(_CAPABILITIES) if capability not in dropped)
+    header = struct.pack("Ii", _CAPABILITIES_VERSION_3, 0)
+    sets = ctypes.create_string_buffer(24)
+    _checked(_libc.capget(header, sets), "capget")
+    words = struct.unpack("6I", sets.raw)  # three sets of the lower half, then of the upper half
+    left = [word & (kept >> (32 * (place // 3))) & 0xFFFFFFFF for place, word in enumerate(words)]
+    _checked(_libc.capset(header, struct.pack("6I", *left)), "capset")
+
+
+def mount_read_only(target: str, *, read_only: bool = True, recursive: bool = False) -> None:
+    """Make a mount read-only or writable, `recursive` with all mounts below it. Raises OSError."""
+    attributes = (_MOUNT_ATTR_RDONLY, 0) if read_only else (0, _MOUNT_ATTR_RDONLY)
+    result = _libc.syscall(
+        ctypes.c_long(_SYS_MOUNT_SETATTR),
+        ctypes.c_long(-1),
+        target.encode(),
+        ctypes.c_long(_AT_RECURSIVE if recursive else 0),
+        struct.pack("4Q", *attributes, 0, 0),
+        ctypes.c_long(32),
+    )
+    _checked(result, f"mount_setattr {target}")
 
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0, options: str = "") -> None:

@@ -12,12 +12,15 @@ FOLDER = Path("/run/lastport")
 """The folder of the run's files: it is in memory, and is gone with the sandbox."""
 
 
-def prepare() -> None:
-    """Mount what the sandbox has for itself, in a new mount namespace. Raises OSError."""
-    _keep_to_ourselves()
+def prepare(*, most: str = "50%") -> None:
+    """Mount what the sandbox has for itself, in a new mount namespace. Raises OSError.
+
+    `most` limits the memory that its files may take, in the words of tmpfs.
+    """
+    keep_to_ourselves()
     mount("proc", "/proc", "proc")
     mount("sysfs", "/sys", "sysfs")  # or /sys/class/net would show the interfaces outside
-    mount("tmpfs", "/run", "tmpfs", options="mode=755")
+    mount("tmpfs", "/run", "tmpfs", options=f"mode=755,size={most}")
     with contextlib.suppress(OSError):  # only the hosts' shells need terminals, and the old ones may serve
         mount("devpts", "/dev/pts", "devpts", options="newinstance,ptmxmode=0666,mode=0620")
     FOLDER.mkdir()
@@ -25,7 +28,7 @@ def prepare() -> None:
     os.environ["TMPDIR"] = str(FOLDER)
 
 
-def _keep_to_ourselves() -> None:
+def keep_to_ourselves() -> None:
     """Keep the sandbox's mounts from propagating to the machine.
 
     Propagation can be changed only at a mount point, and the root of a chroot need not be one. Then this process
@@ -35,7 +38,7 @@ def _keep_to_ourselves() -> None:
     try:
         mount("none", "/", None, MS_REC | MS_PRIVATE)
     except OSError:
-        here = _working_folder()
+        here = working_folder()
         root = os.open("/", os.O_DIRECTORY)
         namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
         enter_namespace(namespace, CLONE_NEWNS)  # which makes the namespace's root this process's own
@@ -51,7 +54,7 @@ def _keep_to_ourselves() -> None:
         os.close(namespace)
 
 
-def _working_folder() -> str:
+def working_folder() -> str:
     """Return the current folder; the root if that has been deleted, or is out of this root's reach."""
     try:
         return os.getcwd()

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import runpy
 import subprocess
 import sys
 import tomllib
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.tags import compatible_tags, cpython_tags
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from testbed.run.packages import locked
 from tests.support.paths import ROOT
 
 LISTS = ROOT / "vagrant" / "python-packages"
+LOCKS = ("run", "ryu", "os-ken", "test")
 PRODUCT = ("controller", "topologies", "testbed", "scenarios", "benchmarks")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -38,13 +42,11 @@ for name in sys.argv[2].split():
 
 def versions(*lists: str) -> dict[str, str]:
     """Return the versions in these lists, by name."""
-    lines = [line for name in lists for line in (LISTS / f"{name}.txt").read_text().splitlines()]
-    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
-    return {canonicalize_name(name): version for name, version in pins}
+    return dict(pin for name in lists for pin in locked(name).items())
 
 
 RUN = versions("run", "ryu")
-ALL = versions("run", "ryu", "os-ken", "test")
+ALL = versions(*LOCKS)
 
 
 def left_out() -> set[tuple[str, str]]:
@@ -75,6 +77,64 @@ def test_the_lists_fit_what_pyproject_asks_for(asked: list[str], listed: dict[st
     """`vagrant/python vagrant/renew.py` makes them anew."""
     for requirement in map(Requirement, asked):
         assert requirement.specifier.contains(listed[canonicalize_name(requirement.name)]), requirement
+
+
+def hashes() -> dict[str, set[str]]:
+    """Return the hashes of each package in any list."""
+    found: dict[str, set[str]] = {}
+    for name in (*LOCKS, "ryu-build"):
+        text = (LISTS / f"{name}.txt").read_text().replace("\\\n", " ")
+        for line in filter(lambda line: line[:1].isalnum(), text.splitlines()):
+            pin, *options = line.split()
+            found[pin] = {option.removeprefix("--hash=sha256:") for option in options}
+    return found
+
+
+def files() -> dict[str, str]:
+    """Return the name of the file that each hash is of."""
+    lines = (LISTS / "wheels.txt").read_text().splitlines()
+    return dict(line.split() for line in lines)
+
+
+def test_the_locks_are_made_from_what_is_asked_for_now() -> None:
+    """`vagrant/python vagrant/renew.py` makes them anew, and with PIP_CONSTRAINT keeps to the versions."""
+    made_from = runpy.run_path(str(ROOT / "vagrant" / "renew.py"))["made_from"](PROJECT)
+
+    for name in ("run", "os-ken", "test"):
+        assert f"# made from: {made_from}" in (LISTS / f"{name}.txt").read_text().splitlines(), name
+
+
+def test_every_hash_is_of_a_file_that_is_named() -> None:
+    """And every file that is named is in a lock."""
+    assert {digest for of_one in hashes().values() for digest in of_one} == files().keys()
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("python", PYTHONS)
+def test_each_python_gets_a_wheel_of_each_package_whose_hash_is_locked(python: str, machine: str) -> None:
+    """On Debian 12, whose C library is older than that of Debian 13."""
+    version = tuple(map(int, python.split(".")))
+    platforms = [f"manylinux_2_{glibc}_{machine}" for glibc in range(17, 37)] + [f"manylinux2014_{machine}"]
+    fitting = {*cpython_tags(version, platforms=platforms), *compatible_tags(version, platforms=platforms)}
+    names = files()
+    lacking = [
+        pin
+        for pin, digests in hashes().items()
+        if not pin.startswith("ryu==")
+        and not any(parse_wheel_filename(names[digest])[3] & fitting for digest in digests)
+    ]
+
+    assert lacking == []
+
+
+def test_pip_takes_nothing_whose_hash_is_not_locked() -> None:
+    """Wherever an environment is made, and where Ryu is built."""
+    script = (ROOT / "vagrant" / "make-environment.sh").read_text().replace("\\\n", " ")
+    taking = [line for line in script.splitlines() if "python-packages/" in line and "run_pip" in line]
+
+    assert len(taking) == 2
+    assert all("--require-hashes" in line for line in taking)
+    assert "options+=(--require-hashes" in script
 
 
 @pytest.mark.parametrize("package", ALL)

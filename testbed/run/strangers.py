@@ -1,0 +1,97 @@
+"""Files of a user's own among what was chosen, and what they declare: data, read from them behind walls.
+
+A scenario, topology, gateway, allocator or policy in a file is imported by a child that has no network, no rights
+and no file to write to (`testbed/sandbox/apart.py`). What is decided about a run with it, or shown of it, is
+decided there as well, and comes out as JSON.
+"""
+
+from __future__ import annotations
+
+import compileall
+import os
+import sys
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from controller.settings import ConfigurationError
+from controller.settings.extensions import is_file
+from testbed.experiment.plan import Run
+from testbed.sandbox.apart import ApartError, RaisedError, apart, is_apart
+from testbed.sandbox.enter import MachineError, Walled
+from testbed.sandbox.walls import Limits, WallsError
+
+PROCESSES = 256
+PROCESSES_PER_CLIENT = 4
+"""How many processes and threads a run may have, besides a number for each client."""
+LEAST_MEMORY = 1 << 30
+WITHIN_S = 1800.0
+"""The seconds that a run may take."""
+PACKAGES = ("controller", "scenarios", "testbed", "topologies")
+"""Our own packages that a run may import."""
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def files_among(names: Iterable[object]) -> list[Path]:
+    """Return the paths of the files among names and values, each once; a link's as well as what it leads to."""
+    texts = [name for name in names if isinstance(name, str)]
+    files = [Path(text.partition(":")[0]) for text in texts if is_file(text)]
+    both = [place for file in files for place in (Path(os.path.abspath(file)), file.resolve())]
+    return list(dict.fromkeys(both))
+
+
+def programs() -> list[Path]:
+    """Return the folders that our own programs need: this checkout, and the Python environment."""
+    cached = [sys.pycache_prefix] if sys.pycache_prefix else []
+    paths: list[str | Path] = [CHECKOUT, sys.prefix, sys.base_prefix, *filter(None, sys.path), *cached]
+    found = [Path(path).resolve() for path in paths]
+    return [path for path in dict.fromkeys(found) if not any(other in path.parents for other in found)]
+
+
+def declared(
+    files: Collection[Path], work: Callable[[], Any], *raises: type[ConfigurationError], about: str
+) -> Any:
+    """Return what `work` returns, which meets the classes in `files`, as JSON has it.
+
+    Raises ConfigurationError, or one of its subclasses in `raises`, for what the user has to mend, and
+    MachineError if this machine has no walls. `about` begins the sentence if the code ends the work.
+    """
+    known: tuple[type[Exception], ...] = (ConfigurationError, MachineError, *raises)
+    errors = {error.__name__: error for error in known}
+    try:
+        return apart(work, raises=known, shown=programs(), files=files)
+    except RaisedError as error:
+        raise errors.get(error.kind, ConfigurationError)(str(error)) from None
+    except ApartError as error:
+        raise ConfigurationError(
+            f"{about}: what it declares could not be read: it {error}; nothing but definitions belongs outside of "
+            "its classes"
+        ) from None
+    except WallsError as error:
+        raise MachineError(lacks_walls(error)) from None
+
+
+def walled(plan: Run) -> Walled | None:
+    """Return how a run is walled in: None, if no file of a user's own is part of it."""
+    files = files_among(plan.names)
+    if not files:
+        return None
+    for package in PACKAGES:
+        compileall.compile_dir(CHECKOUT / package, quiet=2)  # behind walls nothing that is compiled can be kept
+    processes = PROCESSES + PROCESSES_PER_CLIENT * plan.parameters["clients"]
+    memory = max(LEAST_MEMORY, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
+    return Walled(programs(), files, Limits(processes=processes, memory=memory), WITHIN_S)
+
+
+def are_met(files: Collection[Path]) -> bool:
+    """Whether work has to be done apart: there are files, and this process is not the child for them."""
+    return bool(files) and not is_apart()
+
+
+def lacks_walls(error: WallsError) -> str:
+    """Return the sentence for a machine on which a file of one's own cannot be walled in."""
+    return (
+        f"a file of one's own is imported and run in a sandbox only, and here there can be none: {error}. What to "
+        "do: run it as root (sudo ./lastport ...), on a kernel 5.12 or later that allows user namespaces "
+        "(sysctl user.max_user_namespaces)"
+    )
