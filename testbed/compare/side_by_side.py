@@ -5,7 +5,7 @@ What differs comes first. What not every gateway was asked, and what cannot run,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.box import SIMPLE
@@ -27,6 +27,7 @@ from testbed.compare.differences import (
     words,
 )
 from testbed.compare.showed import together, without_advice
+from testbed.experiment import judged
 from testbed.run.naming import label
 from testbed.run.terminal import NARROW, VERDICTS, lacking
 
@@ -147,6 +148,7 @@ def _checks_and_outcomes(runs: list[RunResult], width: int) -> RenderableType:
     kinds = {key: kind_of(key, runs) for key in claims(runs)}
     counts = {name: [run["outcomes"].get(name, 0) for run in ended(runs)] for name in outcomes(runs)}
     differing = [name for name, each in counts.items() if len(set(each)) > 1]
+    held = {key for key in kinds if key in judged.JUDGED and all(_holds(run, key) for run in ended(runs))}
     sections: list[list[Row]] = [
         [
             (Text("verdict"), [Text(run["verdict"].upper(), style=STYLES[run["verdict"]]) for run in runs]),
@@ -155,8 +157,19 @@ def _checks_and_outcomes(runs: list[RunResult], width: int) -> RenderableType:
     ]
     for kind, names in (("differs", differing), ("alike", [name for name in counts if name not in differing])):
         attempts = [(Text(f"attempts: {name}"), [_count(run, name) for run in runs]) for name in names]
-        sections.append([*attempts, *_checks(runs, [key for key, each in kinds.items() if each == kind])])
+        keys = [key for key, each in kinds.items() if each == kind and key not in held]
+        sections.append([*attempts, *_checks(runs, keys)])
+    if held:
+        sections[-1].append((Text(judged.CLAIM), [_held(run, held) for run in runs]))
     return _laid_out(sections, "", [run["gateway"] for run in runs], width)
+
+
+def _holds(run: RunResult, key: str) -> bool:
+    return bool(checks(run).get(key, {"ok": True})["ok"])
+
+
+def _held(run: RunResult, keys: Collection[str]) -> Text:
+    return Text(f"{len(checks(run).keys() & keys)} hold") if "checks" in run else NOTHING
 
 
 def _checks(runs: Sequence[RunResult], keys: Iterable[str]) -> Iterator[Row]:

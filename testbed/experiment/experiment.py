@@ -31,6 +31,7 @@ from testbed.experiment import bounds, port_orders, transfers
 from testbed.experiment.counters import AGREES, SOURCES, Counters
 from testbed.experiment.expectations import Expectation, met, shown
 from testbed.experiment.frames import checks, examine
+from testbed.experiment.judged import JUDGED
 from testbed.experiment.judgement import Finding, Unseen
 from testbed.experiment.lab import Lab
 from testbed.experiment.parameters import Parameters
@@ -45,11 +46,6 @@ BEARS_S = 1.0
 """The seconds by which the run's processes may be late, as most checks see it: a client sends again after that."""
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
-JUDGED = (
-    *("leaks", "sharing", *CLAIMS, transfers.KEY, bounds.KEY, port_orders.KEY),
-    *(f"frames-{what}" for what in ("lost", "doubled", "delayed", "reordered", "damaged", "rewritten")),
-)
-"""The keys of the checks that follow every scenario."""
 
 
 def key_of(claim: str) -> str:

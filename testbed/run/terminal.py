@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from testbed.experiment import judged
 from testbed.run.console import new_console
 from testbed.run.naming import title
 from testbed.run.results import Result
@@ -67,7 +68,8 @@ def conclude(console: Console, result: Result, folder: str) -> None:
     if result.story:
         console.print(Text(result.story), end="\n\n")
     if result.checks:
-        console.print(_table(result.checks) if console.width >= NARROW else _one_by_one(result.checks))
+        checks = judged.in_short(result.checks)
+        console.print(_table(checks) if console.width >= NARROW else _one_by_one(checks))
     for sentence in lacking(result.series):
         console.print(Text(sentence, style="yellow"))
     for sentence in unseen(result.series):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from testbed.experiment.experiment import JUDGED
+from testbed.experiment.judged import JUDGED
 from tests.support import busy
 from tests.support.processes import awaited
 

@@ -69,6 +69,20 @@ def test_one_check_is_one_row_with_what_each_gateway_promises() -> None:
     assert "exactly" not in shown
 
 
+def test_what_follows_every_scenario_and_holds_is_one_row() -> None:
+    """One that fails anywhere is a row of its own, with each gateway's value."""
+    leaks, sharing = check("no packet left", 0, 0, key="leaks"), check("no clients shared", 0, 0, key="sharing")
+    red = check("no packet left", 0, 7, False, key="leaks")
+    good, bad = result("a", leaks, sharing), result("b", red, sharing)
+
+    alike, differing = printed(good, {**good, "gateway": "b"}), printed(good, bad)
+
+    assert "no packet left" not in alike
+    assert [line.split()[-4:] for line in alike.splitlines() if "hold" in line] == [["2", "hold", "2", "hold"]]
+    assert [line.split()[-2:] for line in differing.splitlines() if "no packet left" in line] == [["0", "7"]]
+    assert [line.split()[-4:] for line in differing.splitlines() if "hold" in line] == [["1", "hold", "1", "hold"]]
+
+
 def test_what_differs_comes_first_and_what_was_not_asked_last() -> None:
     """A check that all have and that does not differ is between them."""
     shown = printed(exact(), loose(), {**CANNOT, "scenario": "s"})
