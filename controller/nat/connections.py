@@ -6,18 +6,20 @@ the packet counts of the connection's flow.
 
 A connection that the outside opened waits for the inside. Until the inside answers, nothing that the outside sends
 gives it more time, and neither does the RST of an inside host that does not want it (RFC 7857 sections 7 and 7.1).
+By that RST a stranger's connection is over: the time after a RST is for connections that existed. It ends with the
+next call of `due`, when the RST has passed.
 """
 
 from __future__ import annotations
 
-from controller.nat.model import OUTSIDE, SYN, Connection, Flow, Side, TcpFlags
+from controller.nat.model import INSIDE, OUTSIDE, SYN, Connection, Flow, Side, TcpFlags
 from controller.nat.tcp import TIMERS, TcpEvent, TcpState, TcpTimer, next_state
 from controller.nat.timers import TimerQueue
 
 EXAMINATIONS = 4
 """How often a flow's packet counts are examined within an idle timeout."""
 UNKNOWN = -1
-"""A count that has not been read since."""
+"""A count that is still to be read: the next one that is examined."""
 
 _OPENED, _RESET = TcpState.INIT, TcpState.TRANS
 _ENDED = {TcpState.BOTH_FIN_RCV, TcpState.TRANS}
@@ -36,20 +38,28 @@ class Connections:
             for timer, timeout in timeouts.items()
         }
         self._timer_in = {state: self._timers[timer] for state, timer in TIMERS.items()}
+        self._unwanted: TimerQueue[Connection] = TimerQueue(0.0)
 
-    def track(self, connection: Connection, sender: Side, flags: TcpFlags, now: float) -> None:
-        """Take note of a segment that `sender` sent on a connection."""
-        if flags == SYN and connection.state in _ENDED:
-            connection.client = sender  # either side may open it again
-            connection.awaits_inside = sender is OUTSIDE
+    def track(self, connection: Connection, sender: Side, flags: TcpFlags, now: float) -> bool:
+        """Take note of a segment that `sender` sent on a connection, and return whether it opens it again."""
+        if flags == SYN:
+            if sender is OUTSIDE and _is_with_itself(connection.flow):
+                return False  # its own SYN, which has come back, is no answer
+            if connection.state in _ENDED:
+                connection.client = sender  # either side may open it again
+                connection.awaits_inside = sender is OUTSIDE
         event = EVENTS[sender is connection.client][flags]
         if connection.awaits_inside and event is not TcpEvent.RST:
             if sender is OUTSIDE:
-                return
+                return False
             if event is TcpEvent.SERVER_SYN or connection.state is _OPENED:
                 connection.awaits_inside, connection.state = False, _OPENED
+        before = connection.state
         if event is not None:
             self._advance(connection, event, now)
+        if event is TcpEvent.RST and sender is INSIDE and connection.flow.is_strangers:
+            self._unwanted.arm(connection, now)
+        return before in _ENDED and connection.state is _OPENED
 
     def open(self, flow: Flow, client: Side, now: float) -> None:
         """Take note of the first SYN of a connection, which `client` sent."""
@@ -59,7 +69,7 @@ class Connections:
 
     def due(self, now: float) -> tuple[list[Connection], list[Flow]]:
         """Return the connections that have closed by `now`, and the flows whose counts decide about others."""
-        closed = list(self._timers[TcpTimer.CLOSING].due(now))
+        closed = [*self._timers[TcpTimer.CLOSING].due(now), *self._unwanted.due(now)]
         examine: dict[Flow, None] = {}
         for timer in (TcpTimer.OPENING, TcpTimer.ESTABLISHED, TcpTimer.RESET):
             for connection in list(self._timers[timer].due(now)):
@@ -71,7 +81,11 @@ class Connections:
         """Advance a connection by the new counts of its flow, and return whether it is over."""
         flow, waited = connection.flow, now - connection.since
         if connection.state is _OPENED:
-            if flow.packets_from(connection.client.other) > connection.packets_before:
+            answers = flow.packets_from(connection.client.other)
+            if connection.packets_before == UNKNOWN:
+                connection.packets_before = answers
+                return False
+            if answers > connection.packets_before and not _is_with_itself(flow):
                 connection.awaits_inside = False
                 self._advance(connection, TcpEvent.SERVER_SYN, now)
                 return False
@@ -97,7 +111,7 @@ class Connections:
     @property
     def next_deadlines(self) -> list[float | None]:
         """When each timer runs out next."""
-        return [queue.next_deadline for queue in self._timers.values()]
+        return [queue.next_deadline for queue in (*self._timers.values(), self._unwanted)]
 
     def _advance(self, connection: Connection, event: TcpEvent, now: float) -> None:
         """Enter the next state and start its timer. An event that changes nothing starts the timer again.
@@ -112,9 +126,7 @@ class Connections:
             return
         if state is not before:
             connection.state = state
-            if state is _OPENED:
-                connection.packets_before = connection.flow.packets_from(connection.client.other)
-            elif state is _RESET:
+            if state is _OPENED or state is _RESET:
                 connection.packets_before = UNKNOWN
         if (state is not before or state is _OPENED) and not connection.awaits_inside:
             connection.since = now
@@ -134,6 +146,11 @@ class Connections:
             self._advance(connection, TcpEvent.DATA, now)
             return True
         return False
+
+
+def _is_with_itself(flow: Flow) -> bool:
+    """Whether an inside endpoint has sent to its own external one: each of its segments comes back to it."""
+    return flow.peer == flow.mapping.external
 
 
 def _event(flags: int, *, is_client: bool) -> TcpEvent | None:

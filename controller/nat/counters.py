@@ -16,6 +16,8 @@ class Counters:
     """Mappings made (RFC 7659 natv2ProtocolPortMapCreations)."""
     evicted_mappings: int = 0
     """Mappings that were ended to make room for others (ours)."""
+    evicted_unanswered_sessions: int = 0
+    """Strangers' sessions without an answer that were ended to make room for others (ours)."""
     dropped_port_packets: int = 0
     """Packets for which no port was free at the one address that would do (RFC 8512)."""
     dropped_address_packets: int = 0

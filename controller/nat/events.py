@@ -35,6 +35,16 @@ class FlowCreated:
 
 
 @dataclass(slots=True)
+class ConnectionReopened:
+    """A connection that had ended is opened again. Its counts are to be examined before its SYN goes on.
+
+    They include what passed before, and only what comes after them can be the answer.
+    """
+
+    flow: Flow
+
+
+@dataclass(slots=True)
 class FlowEnded:
     """A mapping is no longer used with this peer."""
 
@@ -87,5 +97,13 @@ class GaveUp:
 
 
 Event = (
-    MappingCreated | FlowCreated | FlowEnded | MappingReleased | LimitReached | ThresholdReached | Resumed | GaveUp
+    MappingCreated
+    | FlowCreated
+    | ConnectionReopened
+    | FlowEnded
+    | MappingReleased
+    | LimitReached
+    | ThresholdReached
+    | Resumed
+    | GaveUp
 )

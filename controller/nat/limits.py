@@ -41,7 +41,7 @@ class Limits:
     def __init__(self, settings: NatSettings) -> None:
         self._most_subscribers = _most(settings.limit_subscribers)
         self._most_mappings = _most(settings.limit_port_mappings)
-        self._most_sessions = _most(settings.limit_sessions)
+        self.most_sessions = _most(settings.limit_sessions)
         self._quota = _most(settings.port_quota)
         self._quotas = {protocol: _most(quota) for protocol, quota in settings.port_quotas.items()}
         self.subscribers: dict[int, Subscriber] = {}
@@ -67,7 +67,7 @@ class Limits:
 
     def stops_session(self) -> Limit | None:
         """Return the limit that a new session would exceed, if any."""
-        return Limit.SESSIONS if self.sessions >= self._most_sessions else None
+        return Limit.SESSIONS if self.sessions >= self.most_sessions else None
 
     def took_mapping(self, subscriber: Subscriber, protocol: Protocol, now: float) -> None:
         """Count a new mapping of a subscriber."""

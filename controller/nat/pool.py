@@ -52,7 +52,7 @@ class Ports:
         self._free: dict[int, dict[Endpoint, Allocator]] = {address: {} for address in settings.external_addresses}
         self._resting: deque[Freed] = deque()
         self._held_down: deque[Freed] = deque()
-        # The endpoints of static mappings that no allocator has given yet: one that comes up stays taken.
+        # The endpoints of static mappings that an allocator may still give: one that comes up stays taken.
         self._reserved = {each.external for each in settings.static_mappings if each.protocol is protocol}
         self.allocated = len(self._reserved)
 
@@ -67,22 +67,29 @@ class Ports:
         by_destination = self._free[address]
         allocator = by_destination.get(destination)
         if allocator is None:
-            allocator = by_destination[destination] = self._settings.allocator(self._plan)
-        port = allocator.allocate(internal, now)
-        while port is not None and self._reserved and Endpoint(address, port) in self._reserved:
-            self._reserved.remove(Endpoint(address, port))
-            port = allocator.allocate(internal, now)
-        if port is None:
-            return None
-        external = Endpoint(address, port)
-        if external == remote:
-            other = allocator.allocate(internal, now)
-            allocator.release(port, now)
-            if other is None:
-                return None
-            external = Endpoint(address, other)
-        self.allocated += 1
+            allocator = by_destination[destination] = self._new_allocator(address)
+        external = self._draw(allocator, address, internal, now)
+        if external is not None and external == remote:
+            external = self._draw(allocator, address, internal, now)
+            allocator.release(remote.port, now)
+        self.allocated += external is not None
         return external
+
+    def _new_allocator(self, address: int) -> Allocator:
+        """Return an allocator of an address, without the ports of static mappings where it can do without them."""
+        allocator = self._settings.allocator(self._plan)
+        mine = (external for external in self._reserved if external.address == address)
+        self._reserved -= {external for external in mine if allocator.leave_out(external.port)}
+        return allocator
+
+    def _draw(self, allocator: Allocator, address: int, internal: Endpoint, now: float) -> Endpoint | None:
+        """Take an external endpoint that is no static mapping's, or return None."""
+        while (port := allocator.allocate(internal, now)) is not None:
+            external = Endpoint(address, port)
+            if not self._reserved or external not in self._reserved:
+                return external
+            self._reserved.remove(external)
+        return None
 
     def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> Freed:
         """Take an endpoint back. It can be given again after its rest and, with `hold_down`, its hold-down."""

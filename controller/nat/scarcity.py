@@ -158,16 +158,22 @@ class Scarcity:
         return decision
 
     def _victims(self, scope: Scope, packet: Packet, now: float) -> Iterator[Mapping]:
-        """Yield the mappings whose end would admit a packet, the least recently used first."""
+        """Yield the mappings whose end would admit a packet, the least recently used first.
+
+        None is the one that the packet is on its way to, which is an inside host's as well (hairpinning).
+        """
         if self._recency is None:
             return iter(())
         until = now - self._spared_for if self._spared_for else math.inf
         if scope.limit not in _ANY_MAPPING_HELPS:
-            return self._recency.oldest(scope, until)
-        oldest = itertools.islice(self._recency.oldest(ANY_MAPPING, until), CANDIDATES)
-        return (mapping for mapping in oldest if self._would_help(mapping, scope.limit, packet))
+            oldest = self._recency.oldest(scope, until)
+            return (mapping for mapping in oldest if not _is_addressed(mapping, packet))
+        candidates = itertools.islice(self._recency.oldest(ANY_MAPPING, until), CANDIDATES)
+        return (mapping for mapping in candidates if self._would_help(mapping, scope.limit, packet))
 
     def _would_help(self, mapping: Mapping, limit: Limit, packet: Packet) -> bool:
+        if _is_addressed(mapping, packet):
+            return False
         if limit is Limit.SUBSCRIBERS:
             return self._nat.limits.subscribers[mapping.internal.address].total == 1
         if limit is Limit.FLOW_TABLE and mapping.protocol is Protocol.ICMP:
@@ -346,3 +352,8 @@ class Scarcity:
             if scope.subject is not None
         ]
         return min([*deadlines, self._waiting.next_deadline or 0.0])
+
+
+def _is_addressed(mapping: Mapping, packet: Packet) -> bool:
+    """Whether a packet goes to the external endpoint of a mapping."""
+    return (mapping.protocol, mapping.external) == (packet.protocol, packet.destination)

@@ -39,6 +39,7 @@ class NatSettings:
     port_quotas: dict[Protocol, int | None]
     limit_port_mappings: int | None
     limit_sessions: int | None
+    limit_unanswered_inbound_sessions: int
     limit_subscribers: int | None
     new_mapping_rate_per_subscriber: float | None
     pool_usage_low: float

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 
 from controller.nat.connections import Connections
 from controller.nat.events import (
+    ConnectionReopened,
     Event,
     FlowCreated,
     FlowEnded,
@@ -53,6 +54,7 @@ from controller.nat.scopes import Scope, Scopes
 from controller.nat.settings import NatSettings
 from controller.nat.subscribers import Subscriber
 from controller.nat.tcp import TcpState
+from controller.nat.unanswered import Unanswered
 from controller.nat.verdicts import Drop, DropReason, Refuse, Translate, Verdict
 
 
@@ -70,6 +72,7 @@ class Nat:
         self._scopes = Scopes(settings)
         self._scarcity = Scarcity(self, self._scopes)
         self._connections = Connections(settings.tcp_timeouts)
+        self._unanswered = Unanswered(settings.limit_unanswered_inbound_sessions)
         self._refresh_inbound = settings.refresh_inbound
         # Read here, for every packet: a call that finds nothing to do takes as long as a look-up.
         self._is_ordered_by_use = settings.on_exhaustion.evicts
@@ -171,14 +174,18 @@ class Nat:
         if packet.protocol is TCP and not packet.opens_connection:
             counters.dropped_unmapped_packets += 1
             return Drop(DropReason.NOT_A_SYN)
-        if self.limits.stops_session():
-            # Its sender gets no answer, and nothing is evicted for it: no inside host has asked for it.
+        is_full = self.limits.stops_session() is not None
+        rival = self._unanswered.in_the_way(mapping) or (self._unanswered.oldest if is_full else None)
+        if is_full and rival is None:
+            # Its sender gets no answer, and nothing else is evicted for it: no inside host has asked for it.
             counters.dropped_state_limit_packets += 1
             return Refuse(Limit.SESSIONS, Answer.NOTHING)
         # RFC 7857 section 7: a stranger's session keeps no mapping alive, however often it sends.
         flow = self._add_flow(state, mapping, packet.source, now, is_strangers=True)
         if packet.protocol is TCP:
             self._connections.open(flow, OUTSIDE, now)
+        if rival is not None:
+            self._give_way(rival, now)
         self._scarcity.let_in(flow, now)
         return flow
 
@@ -191,9 +198,16 @@ class Nat:
             self._track(flow, flow.connection, side, flags, now)
 
     def _track(self, flow: Flow, connection: Connection, side: Side, flags: TcpFlags, now: float) -> None:
-        self._connections.track(connection, side, flags, now)
+        if self._connections.track(connection, side, flags, now):
+            self.events.append(ConnectionReopened(flow))
         if not connection.awaits_inside:
             self._refresh(flow, now)
+
+    def unwanted(self, protocol: Protocol, internal: Endpoint, remote: Endpoint, now: float) -> None:
+        """Take note that an inside host has answered a packet with an ICMP error: a stranger's session ends."""
+        flow = self._states[protocol].tables.outbound(internal, remote)
+        if flow is not None and flow.is_strangers:
+            self._end_flow(flow, ReleaseReason.CLOSED, now)
 
     def gave_up(self, protocol: Protocol, internal: Endpoint, remote: Endpoint) -> None:
         """Take note that an inside endpoint no longer waits for packets from a remote one."""
@@ -209,14 +223,27 @@ class Nat:
             if not isinstance(made, Mapping):
                 return made
             mapping = made
-        elif self.limits.stops_session():
+        elif self.limits.stops_session() and not self._unanswered:
             return Scope(Limit.SESSIONS)
         flow = self._add_flow(state, mapping, remote, now)
         if protocol is TCP:
             self._connections.open(flow, INSIDE, now)
+        if self.limits.sessions > self.limits.most_sessions:
+            self._make_room(now)  # it was made in the place of a stranger's
         if self._scarcity.announced:
             self._scarcity.admitted(mapping)
         return flow
+
+    def _make_room(self, now: float) -> bool:
+        """End the oldest session of a stranger without an answer, if there is one, and return whether."""
+        oldest = self._unanswered.oldest
+        if oldest is not None:
+            self._give_way(oldest, now)
+        return oldest is not None
+
+    def _give_way(self, flow: Flow, now: float) -> None:
+        self.counters[flow.mapping.protocol].evicted_unanswered_sessions += 1
+        self._end_flow(flow, ReleaseReason.IDLE, now)
 
     def _new_mapping(self, state: ProtocolState, packet: Packet, now: float) -> Mapping | Scope:
         protocol, internal, remote, _ = packet
@@ -226,7 +253,7 @@ class Nat:
             paired = self._paired.get(internal.address) or self._scarcity.paired_with(internal.address)
             subscriber = Subscriber(internal.address, paired)
         limit = limits.stops_mapping(subscriber, protocol, now)
-        if limit is not None:
+        if limit is not None and not (limit is Limit.SESSIONS and self._unanswered):
             return self._scopes.of_shortage(limit, packet, subscriber)
         external = self.pool.allocate(protocol, subscriber, internal, remote, now)
         if external is None:
@@ -254,6 +281,7 @@ class Nat:
         flow = Flow(mapping, state.peer_of(remote), now, now, len(mapping.flows))
         if is_strangers:
             flow.is_strangers, flow.last_use = True, now if mapping.is_static else mapping.last_use
+            self._unanswered.add(flow)
         else:
             mapping.kept_by += 1
         state.tables.add_flow(flow)
@@ -277,6 +305,7 @@ class Nat:
         """Take note that the inside has answered a stranger, whose flow is one like any other from now on."""
         flow.is_strangers = False
         flow.mapping.kept_by += 1
+        self._unanswered.remove(flow)
         self._states[flow.mapping.protocol].tables.answered(flow)
 
     # Time
@@ -371,7 +400,10 @@ class Nat:
         self._scarcity.wake(now)
         if packet is None:
             self.counters[flow.mapping.protocol].dropped_flow_table_packets += 1
+            self._make_room(now)  # for the same packet, if it is sent again
             return None
+        if self._make_room(now):
+            return self.outbound(packet, now)
         if had_waited:
             return self._scarcity.give_up(packet)
         return self._scarcity.known(packet, now) or self._scarcity.refuse(Scope(Limit.FLOW_TABLE), packet, now)
@@ -410,7 +442,10 @@ class Nat:
         if state.idle is not None:
             state.idle.disarm(flow)
         state.tables.remove_flow(flow)
-        flow.mapping.kept_by -= not flow.is_strangers
+        if flow.is_strangers:
+            self._unanswered.remove(flow)
+        else:
+            flow.mapping.kept_by -= 1
         flow.is_live = False
         self._scarcity.forget(flow)
         self.limits.sessions -= 1

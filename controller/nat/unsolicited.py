@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from controller.nat.model import Endpoint, Flow
+from controller.nat.model import TCP, Endpoint, Flow
 from controller.nat.timers import Timed, TimerQueue
 
 MOST = 1024
@@ -49,8 +49,9 @@ class Unsolicited(Generic[Frame]):
             self._timers.arm(syn, now)
 
     def opened(self, flow: Flow) -> None:
-        """Forget the SYN of a connection that the inside opens."""
-        syn = self.remembered.pop((flow.mapping.external, flow.peer), None)
+        """Forget the SYN of a connection that the inside opens. A flow of another protocol is none."""
+        is_tcp = flow.mapping.protocol is TCP
+        syn = self.remembered.pop((flow.mapping.external, flow.peer), None) if is_tcp else None
         if syn is not None:
             self._timers.disarm(syn)
 

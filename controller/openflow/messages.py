@@ -26,7 +26,11 @@ from controller.openflow.rules import (
 )
 from controller.openflow.statistics import FlowStatistics, RuleCount
 
-METERS = {Meter.PACKETS: (100_000, 100_000), Meter.FRAGMENTS: (10_000, 1_000)}
+METERS = {
+    Meter.PACKETS: (100_000, 100_000),
+    Meter.FRAGMENTS: (10_000, 1_000),
+    Meter.STRANGERS: (100_000, 100_000),
+}
 """The packets to the controller in a second, and those at once, beyond which they are dropped.
 
 Packets may come as fast as a fill brings them, and are dropped only in a flood that the controller cannot answer.

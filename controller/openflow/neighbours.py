@@ -11,10 +11,13 @@ Anybody can claim anything by ARP (RFC 826). So the gateway believes nobody whom
 
 Everything is bounded. When there are MOST_NEIGHBOURS, newcomers are refused: those who are served stay served.
 When MOST_ASKED hosts are asked for at once, the oldest is given up, since a host that is there answers at once.
+The frames of one port cannot take the room of all others. A host is asked for even where its frame is dropped.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass, field
 
 from controller.nat.timers import Timed, TimerQueue
@@ -30,6 +33,8 @@ WAITING_FRAMES = 1024
 """The most frames that wait for one host. With one more the oldest is dropped."""
 MOST_WAITING_FRAMES = 4096
 """The most frames that wait for all hosts. One more is dropped."""
+MOST_WAITING_OF_PORT = 1024
+"""The most of them that came by one port."""
 ASK_AGAIN_S = 1.0
 """RFC 1122 section 2.3.2.1: at most one request a second."""
 MOST_REQUESTS = 3
@@ -44,9 +49,13 @@ class _Neighbour(Timed):
     mac: bytes | None = None
     port: int | None = None
     asked: int = 0
+    asked_at: float = -math.inf
     has_rival: bool = False
     """Whether somebody else has claimed the address since it was last verified."""
-    frames: list[bytes] = field(default_factory=list)
+    is_wanted: bool = False
+    """Whether it is asked for at every port, since a frame has come for it."""
+    frames: list[tuple[int, bytes]] = field(default_factory=list)
+    """What waits for it, each with the port that it came in by."""
 
 
 class Neighbours:
@@ -62,7 +71,8 @@ class Neighbours:
         """Those that have never answered, oldest first."""
         self._asking: TimerQueue[_Neighbour] = TimerQueue(ASK_AGAIN_S)
         self._verified: TimerQueue[_Neighbour] = TimerQueue(VERIFY_EVERY_S)
-        self._waiting = 0
+        self._waiting: Counter[int] = Counter()
+        """The frames that wait, by the port that they came in by."""
         self._unreachable: list[bytes] = []
         self.ignored = 0
         """ARP messages that were not believed."""
@@ -115,34 +125,51 @@ class Neighbours:
                 self._ask(self._begin(arp.sender), now, only=interface.port)
         elif (neighbour.mac, neighbour.port) != (arp.sender_mac, interface.port):
             self.ignored += 1
-            neighbour.has_rival = True
-            if not neighbour.asked:
-                self._ask(neighbour, now)
+            is_news, neighbour.has_rival = not neighbour.has_rival, True
+            if is_news and not neighbour.asked:
+                self._doubt(neighbour, now)
+
+    def _doubt(self, neighbour: _Neighbour, now: float) -> None:
+        """Ask a known host, in a second if it was asked less than a second ago (RFC 1122 section 2.3.2.1)."""
+        if now - neighbour.asked_at >= ASK_AGAIN_S:
+            self._ask(neighbour, now)
+        else:
+            self._asking.arm(neighbour, now)
 
     # Frames
 
-    def resolve(self, frame: bytes, destination: int, now: float) -> None:
+    def resolve(self, frame: bytes, in_port: int, destination: int, now: float) -> None:
         """Keep a translated frame until its next hop is known, and ask for that by ARP."""
         hop = self.routes.next_hop(destination)
         if hop is None or not self.routes.ports(hop):
             self._drop([frame])  # nobody is there
         elif hop in self._known:
             self._switch.forward(frame)  # it was under way while its next hop became known
-        elif self._waiting >= MOST_WAITING_FRAMES or not (hop in self._asked or self._has_room()):
+        elif not (hop in self._asked or self._has_room()):
             self.dropped += 1
         else:
-            self._wait(frame, self._asked.get(hop) or self._begin(hop), now)
+            self._wait(frame, in_port, self._asked.get(hop) or self._begin(hop), now)
 
-    def _wait(self, frame: bytes, neighbour: _Neighbour, now: float) -> None:
-        if not neighbour.frames:
-            neighbour.asked = 0
+    def _wait(self, frame: bytes, in_port: int, neighbour: _Neighbour, now: float) -> None:
+        if not neighbour.is_wanted:
+            neighbour.is_wanted, neighbour.asked = True, 0
             self._ask(neighbour, now)  # at every port, whoever has claimed to be it
         if len(neighbour.frames) == WAITING_FRAMES:
-            del neighbour.frames[0]
+            self._waiting[neighbour.frames.pop(0)[0]] -= 1
+            self.dropped += 1
+        if self._waiting[in_port] >= MOST_WAITING_OF_PORT or self._waiting.total() >= MOST_WAITING_FRAMES:
             self.dropped += 1
         else:
-            self._waiting += 1
-        neighbour.frames.append(frame)
+            self._waiting[in_port] += 1
+            neighbour.frames.append((in_port, frame))
+
+    def _taken(self, neighbour: _Neighbour) -> list[bytes]:
+        """Return what waits for a host, which waits no more."""
+        frames = [frame for _, frame in neighbour.frames]
+        self._waiting.subtract(port for port, _ in neighbour.frames)
+        neighbour.frames.clear()
+        neighbour.is_wanted = False
+        return frames
 
     def tick(self, now: float) -> list[bytes]:
         """Ask again, and give up. Return the frames that were dropped since their next hop is not there."""
@@ -176,6 +203,7 @@ class Neighbours:
     def _ask(self, neighbour: _Neighbour, now: float, *, only: int | None = None) -> None:
         """Ask the host that is known; or else all at the ports where it may be, or all at one port only."""
         neighbour.asked += 1
+        neighbour.asked_at = now
         self._asking.arm(neighbour, now)
         only = only or neighbour.port
         for port in self.routes.ports(neighbour.address) if only is None else (only,):
@@ -189,10 +217,8 @@ class Neighbours:
         self._known[neighbour.address] = neighbour
         neighbour.mac, neighbour.port = mac, port
         self._install(neighbour)
-        for frame in neighbour.frames:
+        for frame in self._taken(neighbour):
             self._switch.forward(frame)
-        self._waiting -= len(neighbour.frames)
-        neighbour.frames.clear()
         self._verify(neighbour, now)
 
     def _verify(self, neighbour: _Neighbour, now: float) -> None:
@@ -213,8 +239,7 @@ class Neighbours:
         """Drop what waits for a host that has never answered."""
         del self._asked[neighbour.address]
         self._asking.disarm(neighbour)
-        self._waiting -= len(neighbour.frames)
-        self._drop(neighbour.frames)
+        self._drop(self._taken(neighbour))
 
     def _install(self, neighbour: _Neighbour) -> None:
         assert neighbour.mac is not None

@@ -3,8 +3,8 @@
     0 admit      what no host can have sent, or can ever get: dropped.            All else -> 1
     1 classify   ARP and packets for the gateway's own addresses -> controller;  TTL used up -> 5
                  to inside -> 4, untranslated;  inside -> 2, without a route -> 6;  outside -> 3
-    2 outbound   rewrite the source, -> 4.        TCP SYN, or no rule -> controller
-    3 inbound    rewrite the destination, -> 4.   TCP SYN, or no rule -> controller
+    2 outbound   rewrite the source, -> 4.        TCP SYN, or no rule -> controller.   Other protocols: dropped
+    3 inbound    rewrite the destination, -> 4.   TCP SYN, or no rule -> controller.   Other protocols: dropped
     4 forward    next hop: MAC addresses, TTL, port; else the default route.  Unknown -> controller, for ARP
     5 expired    -> controller, for an ICMP error
     6 unrouted   -> controller, for an ICMP error
@@ -39,10 +39,12 @@ from controller.openflow.rules import (
     Act,
     Action,
     Match,
+    Meter,
     Output,
     Resubmit,
     Rule,
     SetField,
+    Stopped,
     Table,
     Value,
     flags,
@@ -76,15 +78,21 @@ def _translate(configuration: ControllerConfiguration) -> Iterator[Rule]:
         yield Rule(Table.OUTBOUND, 40, (TOO_LARGE, IPV4), (), Table.LARGE)
         yield Rule(Table.LARGE, 10, (IPV4,), COPY_THEN, metered=True)
     for network in configuration.inside_networks:
-        yield from _misses(Table.OUTBOUND, ("ipv4_src", masked(network)))
+        yield from _misses(Table.OUTBOUND, ("ipv4_src", masked(network)), Meter.PACKETS)
     for address in configuration.settings.external_addresses:
-        yield from _misses(Table.INBOUND, ("ipv4_dst", str(address)))
+        yield from _misses(Table.INBOUND, ("ipv4_dst", str(address)), Meter.STRANGERS)
 
 
-def _misses(table: Table, ours: tuple[str, Value]) -> Iterator[Rule]:
-    """Yield the rules by which a connection's first packet, and a packet without a rule, go to the controller."""
-    yield Rule(table, 30, (FRESH, *TCP, ours, _OPENS_CONNECTION), COPY_THEN, metered=True)
-    yield Rule(table, 5, (FRESH, IPV4, ours), COPY_THEN, metered=True)
+def _misses(table: Table, ours: tuple[str, Value], meter: Meter) -> Iterator[Rule]:
+    """Yield the rules by which a connection's first packet, and a packet without a rule, go to the controller.
+
+    What is not translated does not.
+    """
+    yield Rule(table, 30, (FRESH, *TCP, ours, _OPENS_CONNECTION), COPY_THEN, metered=True, meter=meter)
+    for protocol in Protocol:
+        match = (FRESH, IPV4, ("ip_proto", int(protocol)), ours)
+        yield Rule(table, 5, match, COPY_THEN, metered=True, meter=meter)
+    yield Rule(table, 4, (FRESH, IPV4, ours), cookie=Stopped.PROTOCOL)
 
 
 def _forward(configuration: ControllerConfiguration) -> Iterator[Rule]:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from controller.nat.events import (
+    ConnectionReopened,
     Event,
     FlowCreated,
     FlowEnded,
@@ -66,10 +67,10 @@ class Router:
         self.packet_ins_known_mappings = 0
         self.dropped_protocol_packets = 0
         self.drops = Drops()
-        self.errors = Errors(settings, switch)
         self.neighbours = Neighbours(configuration, switch)
         self.reassembly = Reassembly(settings.fragments_limit, settings.in_force("fragment_min_timeout"))
         routes = self.neighbours.routes
+        self.errors = Errors(settings, routes, switch)
         self._sender = Sender(configuration, routes, switch)
         self._relay = ErrorRelay(configuration, self.nat, self.errors, self._sender, routes, switch)
         self._room = configuration.largest_outbound or MOST_BYTES
@@ -110,7 +111,7 @@ class Router:
         """Decide on anything that is not simply a packet to be translated."""
         arp, ip, interface = Arp.parse(frame), Ipv4.parse(frame), self._interfaces.get(in_port)
         if ip is not None and table is Table.FORWARD:
-            self.neighbours.resolve(frame, ip.destination, now)
+            self.neighbours.resolve(frame, in_port, ip.destination, now)
         elif in_port == NO_PORT and ip is not None:
             self._hairpinned(ip, now)
         elif interface is None:
@@ -148,10 +149,10 @@ class Router:
         side, most = interface.side, None if came_as is None else came_as.most
         first = ip if came_as is None else came_as.first
         if self._is_for_us(ip, side):
-            self._answer(ip, first, most, now)
+            self._answer(ip, first, interface, most, now)
         elif ip.protocol not in TRANSLATED:
             self.dropped_protocol_packets += 1
-        elif side is INSIDE and table is not CLASSIFY and not self._may_go_on(ip, first, most, now):
+        elif side is INSIDE and table is not CLASSIFY and not self._may_go_on(ip, first, interface, most, now):
             return
         elif (packet := ip.packet()) is not None:
             if packet.protocol is not ICMP and came_as is None and table is not Table.LARGE:
@@ -161,9 +162,12 @@ class Router:
                 self._decide(side, Datagram(ip.frame, interface.port, packet, first, most), now)
         elif (error := IcmpError.parse(ip)) is not None:
             self._relay.relay(side, error, now, most)
+            about = error.embedded
+            if side is INSIDE and ip.source == about.destination.address:
+                self.nat.unwanted(about.protocol, about.destination, about.source, now)
             self._follow(now)
 
-    def _may_go_on(self, ip: Ipv4, first: Ipv4, most: int | None, now: float) -> bool:
+    def _may_go_on(self, ip: Ipv4, first: Ipv4, interface: Interface, most: int | None, now: float) -> bool:
         """Whether a packet from inside may get where it is to go. If it may not, it takes no port."""
         if ip.destination in self._external and (packet := ip.packet()) is not None:
             is_mapped = self.nat.is_mapped(packet.protocol, packet.destination)
@@ -172,7 +176,7 @@ class Router:
         if not self._exceeds(ip, most):
             return True
         if ip.dont_fragment:
-            self.errors.too_large(first, self._configuration.inside, self._room, now)
+            self.errors.too_large(first, interface, self._room, now)
         return not ip.dont_fragment
 
     def _exceeds(self, ip: Ipv4, most: int | None) -> bool:
@@ -188,12 +192,12 @@ class Router:
             return ip.destination in self._own
         return ip.destination in (self._ours if side is INSIDE else self._addresses)
 
-    def _answer(self, ip: Ipv4, first: Ipv4, most: int | None, now: float) -> None:
+    def _answer(self, ip: Ipv4, first: Ipv4, interface: Interface, most: int | None, now: float) -> None:
         """Answer a packet to the gateway itself: a ping, at any of its addresses (RFC 1812 section 4.3.3.6)."""
         if ip.icmp_type == ICMP_ECHO_REQUEST:
             self._sender.forward(ip.echo_reply(), most)
         else:
-            self.errors.not_served(ip, first, now)
+            self.errors.not_served(ip, first, interface, now)
 
     # Packets
 
@@ -419,6 +423,8 @@ class Router:
         if isinstance(event, FlowEnded):
             if event.flow.mapping.protocol is not Protocol.ICMP:
                 self._switch.remove(event.flow, self._ageing.remove(event.flow))
+        elif isinstance(event, ConnectionReopened):
+            self._switch.poll(self._ageing.cookie(event.flow))
         elif isinstance(event, LimitReached):
             self.limits_reached[event.limit] += 1
         elif isinstance(event, ThresholdReached):

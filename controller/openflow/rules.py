@@ -26,10 +26,16 @@ class Table(enum.IntEnum):
 
 
 class Meter(enum.IntEnum):
-    """The meters that protect the controller, by what they let pass: one flood does not stop anything else."""
+    """The meters that protect the controller, by what they let pass.
+
+    A flood of fragments stops no whole packets, and a flood from outside stops nothing that the inside opens. Two
+    inside hosts, and two outside, share a meter.
+    """
 
     PACKETS = 1
     FRAGMENTS = 2
+    STRANGERS = 3
+    """What comes from outside, and no rule takes."""
 
 
 class Stopped(enum.IntEnum):
@@ -39,6 +45,8 @@ class Stopped(enum.IntEnum):
     """An address that no host has (RFC 1812 section 5.3.7)."""
     SPOOFED = 1 << 63 | 2
     """A source that is not on that side or at that port (RFC 2827)."""
+    PROTOCOL = 1 << 63 | 3
+    """A protocol that is not translated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def gauges(router: Router) -> dict[str, Any]:
         "icmp_errors_sent": router.errors.sent,
         "fragments_waiting": router.reassembly.waiting,
         "dropped_fragments": router.reassembly.dropped,
-        "dropped_protocol_packets": router.dropped_protocol_packets,
+        "dropped_protocol_packets": router.dropped_protocol_packets + drops.by_rules(Stopped.PROTOCOL),
         "nat_addresses_exhausted": reached[Limit.POOL],
         "nat_ports_exhausted": reached[Limit.PORTS],
         **{f"quota_exceeded_{limit.name.lower()}": reached[limit] for limit in QUOTAS},

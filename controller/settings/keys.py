@@ -20,6 +20,7 @@ from controller.settings.values import (
     LONGEST_S,
     MOST_EXTERNAL_ADDRESSES,
     MOST_HELD_PACKETS,
+    MOST_OF_ANYTHING,
     MOST_PER_SECOND,
     MOST_PORTS,
     SECONDS,
@@ -164,6 +165,16 @@ class Keys(BaseModel):
         unit="sessions",
         bites=Bites.ALL,
     )
+    limit_unanswered_inbound_sessions: int = described(
+        1024,
+        "sessions that outside hosts have opened and no inside host has answered; each mapping may have an eighth "
+        "of them; with one more, the oldest ends",
+        source="RFC 6888 REQ-5, RFC 7857 section 7",
+        unit="sessions",
+        strict=True,
+        ge=1,
+        le=MOST_OF_ANYTHING,
+    )
     limit_subscribers: int | None = limit(
         "subscribers that have mappings",
         source="RFC 8512 limit-subscribers",
@@ -232,7 +243,7 @@ class Keys(BaseModel):
     )
     icmp_rate: float = described(
         1000,
-        "ICMP errors that may be sent in a second, on average",
+        "ICMP errors that may be sent in a second, on average, to each port of the gateway",
         source="RFC 1812 section 4.3.2.8",
         unit="messages/s",
         strict=True,

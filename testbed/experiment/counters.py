@@ -30,6 +30,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "total_active_subscribers": "RFC 8512 total-active-subscribers",
         "port_mapping_creations": "RFC 7659 natv2ProtocolPortMapCreations",
         "evicted_mappings": "lastport: mappings that were evicted for others; RFC 6888 REQ-11D",
+        "evicted_unanswered_sessions": "lastport: strangers' sessions without an answer that made room for others",
         "held_packets": "lastport: packets that were held, by on_exhaustion=hold",
         "dropped_port_packets": "RFC 8512 dropped-port-packets",
         "dropped_address_packets": "RFC 8512 dropped-address-packets",

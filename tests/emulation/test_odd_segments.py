@@ -26,6 +26,7 @@ def test_a_gateway_that_does_not_follow_a_new_setting_refuses_it(run: Run) -> No
         ("untranslated_destinations", "[203.0.113.0/24]"),
         ("evict_only_idle_for", "5"),
         ("tcp_in_syn_timeout", "9"),
+        ("limit_unanswered_inbound_sessions", "9"),
     ):
         for gateway in ("netfilter", "ovs-ct"):
             finished = run("run", "hole-punching", "--gateway", gateway, "--set", f"{key}={value}")

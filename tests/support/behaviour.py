@@ -6,6 +6,7 @@ was seen outside, and only says whether that could be. Endpoints are pairs of a 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 Endpoint = tuple[str, int]
@@ -26,6 +27,8 @@ class Session:
     """Whether it is also what its internal endpoint uses toward that peer."""
     is_strangers: bool
     """Whether the outside opened it, and the inside has not answered."""
+    number: int
+    """The more, the newer."""
 
 
 @dataclass(eq=False)
@@ -51,6 +54,8 @@ class Behaviour:
     rest: float
     mappings: list[Mapping] = field(default_factory=list)
     resting: list[tuple[float, Mapping]] = field(default_factory=list)
+    made: int = 0
+    """The number of sessions so far."""
 
     def told_apart(self, protocol: str) -> int:
         """Return how much of a remote endpoint the rules of a protocol match."""
@@ -89,8 +94,20 @@ class Behaviour:
         return self.filtering == 0
 
     def has_session_left(self) -> bool:
-        """Whether there may be one session more."""
-        return self.limit_sessions is None or sum(len(m.sessions) for m in self.mappings) < self.limit_sessions
+        """Whether there may be one session more, or one in place of a stranger's."""
+        return self._sessions_left() > 0 or bool(self._strangers())
+
+    def _sessions_left(self) -> float:
+        return (self.limit_sessions or math.inf) - sum(len(mapping.sessions) for mapping in self.mappings)
+
+    def _strangers(self) -> list[tuple[int, Mapping, Part]]:
+        """Return strangers' sessions, oldest first: those that give way."""
+        return sorted(
+            (session.number, mapping, peer)
+            for mapping in self.mappings
+            for peer, session in mapping.sessions.items()
+            if session.is_strangers
+        )
 
     def free_ports(self, protocol: str, remote: Endpoint, now: float) -> set[int]:
         """Return the ports that a new mapping for `remote` may get: neither in use for the same, nor resting."""
@@ -111,9 +128,14 @@ class Behaviour:
         key = part(remote, self.told_apart(mapping.protocol))
         if key not in mapping.sessions:
             is_outbound = self.outbound(mapping.protocol, mapping.internal, remote) is None
-            mapping.sessions[key] = Session(is_outbound, is_strangers=True)
+            self.made += 1
+            mapping.sessions[key] = Session(is_outbound, is_strangers=True, number=self.made)
         if is_from_inside:
             mapping.sessions[key].is_strangers = False
+        if self._sessions_left() < 0:
+            _, other, peer = self._strangers()[0]
+            del other.sessions[peer]
+            assert other.sessions, "a mapping of strangers alone"
 
     def closed(self, mapping: Mapping, remote: Endpoint, now: float) -> None:
         """Take note that a connection ended. With the inside's last one the mapping ends."""

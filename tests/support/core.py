@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from controller.nat.events import Event, FlowEnded, MappingCreated, MappingReleased, Resumed
+from controller.nat.events import ConnectionReopened, Event, FlowEnded, MappingCreated, MappingReleased, Resumed
 from controller.nat.model import (
     Answer,
     Connection,
@@ -68,6 +68,7 @@ def nat_settings(*, ports: int = 4, addresses: int = 1, hold_down: float = 0.0, 
         "port_quotas": dict.fromkeys(Protocol),
         "limit_port_mappings": None,
         "limit_sessions": None,
+        "limit_unanswered_inbound_sessions": 1000,
         "limit_subscribers": None,
         "new_mapping_rate_per_subscriber": None,
         "pool_usage_low": 50,
@@ -209,6 +210,8 @@ class Bench:
             match event:
                 case FlowEnded(flow):
                     self._counts.pop(flow, None)
+                case ConnectionReopened(flow):
+                    self._count([flow])
                 case Resumed(verdict=Translate(flow)):
                     self._pass(flow, outbound=1)
 

@@ -196,13 +196,12 @@ class Network:
     def _to_controller(self, packet_in: PacketIn) -> None:
         self.router.packet_in(packet_in.table, packet_in.in_port, packet_in.frame, self.now)
 
-    def _count(self, cookie: int) -> None:
-        counts = [
+    def _counts(self, cookie: int) -> list[RuleCount]:
+        return [
             RuleCount(entry.rule.table, *rule_owner(entry.rule), entry.packets)
             for entry in self.table
             if entry.rule.cookie == cookie
         ]
-        self.router.counted(cookie, counts, self.now)
 
     def _switch(self, frame: bytes, in_port: int) -> None:
         """Do as the switch's `normal`: inside is one LAN; the outside ports' VLAN can be entered by its tag."""
@@ -277,7 +276,8 @@ class _Switch:
         network = self._network
         network.polls.append(cookie)
         if network.reports:
-            network._events.append(lambda: network._count(cookie))
+            counts = network._counts(cookie)
+            network._events.append(lambda: network.router.counted(cookie, counts, network.now))
 
     def sum_up(self, why: Stopped) -> None:
         dropped = sum(entry.packets for entry in self._network.table if entry.rule.cookie == why)

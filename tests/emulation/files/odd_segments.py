@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import socket
 import subprocess
 import time
@@ -82,22 +83,36 @@ def segment(source: str, sport: int, target: str, dport: int, flags: str) -> Pac
 class Strangers(Scenario[Parameters]):
     """Can a stranger hold a port by sending segments that belong to no connection?
 
-    Alice's kernel connects to the server, and then is silent. The idle timer is 3 s, and 1 s follows it.
+    Alice's kernel connects to the server, and then is silent. The idle timer is 3 s, and 1 s follows it. Before, a
+    stranger fills the table of 8 sessions with SYNs that alice's host does not answer, and alice connects again.
     """
 
     claim = "a stranger's segments reach nobody and keep nothing"
-    settings = {"ports": 4, "tcp_idle_timeout": 3, "tcp_rst_timeout": 1, "tcp_trans_open_timeout": 2}
+    settings = {
+        "ports": 4,
+        "limit_sessions": 8,
+        "tcp_idle_timeout": 3,
+        "tcp_rst_timeout": 1,
+        "tcp_trans_open_timeout": 2,
+    }
 
     def run(self, x: Experiment[Parameters]) -> None:
         """Let the mirror send a bare ACK each 0.7 s to alice's external endpoint, for 16 s or until it is free."""
         alice, server, mirror = x.lab.clients[0], *x.lab.servers
         own, target, stranger = alice.IP(), server.IP(), mirror.IP()
-        inside, outside = Wire(alice, own, target), Wire(mirror, stranger, "192.0.2.1")
+        inside, outside = Wire(alice, own, target, drop_resets=True), Wire(mirror, stranger, "192.0.2.1")
         with network_of(server.netns):
             listener = socket.create_server((target, 7777))
         with network_of(alice.netns):
             client = socket.create_connection((target, 7777), timeout=30)
         accepted, (address, port) = listener.accept()
+        for number in range(20):
+            outside.send(segment(stranger, 20000 + number, address, port, "S"))
+        knocks = inside.frames(functools.partial(_comes, source=stranger, to=own), within=5.0)
+        knocked = len(list(itertools.islice(knocks, 20)))
+        with network_of(alice.netns):
+            second = socket.create_connection((target, 7777), timeout=5)
+        refused = x.counters("tcp")["dropped_state_limit_packets"]
         started, freed = time.monotonic(), None
         kinds = ["A", "SA", "PA", "FA", "R"]
         for number in range(23):
@@ -107,8 +122,15 @@ class Strangers(Scenario[Parameters]):
                 freed = time.monotonic() - started
                 break
         delivered = list(inside.frames(functools.partial(_comes, source=stranger, to=own), QUIET_S))
-        client.close(), accepted.close(), listener.close()
+        client.close(), second.close(), accepted.close(), listener.close()
 
+        x.check("SYNs of the stranger that reached alice", expected=20, observed=knocked, source="RFC 5382 REQ-3")
+        x.check(
+            "packets that found no session, in a table full of the stranger's",
+            expected=0,
+            observed=refused,
+            source="limit_sessions: strangers without an answer give way",
+        )
         x.check(
             "segments of the stranger that reached alice", expected=0, observed=len(delivered), source="RFC 5382"
         )

@@ -18,6 +18,9 @@ from topologies.gateways.openflow.process import HOST, ControllerProcess, config
 CONTROLLER_QUEUE = 512
 """Packets that the switch keeps for a busy controller; 512 is the most that Open vSwitch allows."""
 
+MISSES = 5
+"""Rules for what has no rule of a mapping: a first segment, each of three protocols, and all others."""
+
 _Address = namedtuple("_Address", "name protocol IP port")
 
 
@@ -29,9 +32,9 @@ def table_limits(plan: GatewayPlan) -> dict[int, int]:
     gateway = configuration(plan)
     looks_at_sizes = gateway.largest_outbound is not None
     return {
-        # A connection's first packet, and any other without a rule: from each network, and to each address.
-        2: limit + 2 * len(gateway.inside_networks) + looks_at_sizes,
-        3: limit + 2 * len(plan.settings.external_addresses),
+        # From each network, and to each address.
+        2: limit + MISSES * len(gateway.inside_networks) + looks_at_sizes,
+        3: limit + MISSES * len(plan.settings.external_addresses),
     }
 
 

@@ -36,6 +36,14 @@ class Allocator(abc.ABC):
     def __init__(self, plan: PortPlan) -> None:
         """Take over the ports of `plan`, all of them free."""
 
+    def leave_out(self, port: int) -> bool:
+        """Never give this port, nor count it as free; or return False. This is called before any port is given.
+
+        A port that is not left out is not used when it is given, and never released. Write this method where that
+        has a price, such as a block that always has a port in use.
+        """
+        return False
+
     @abc.abstractmethod
     def __len__(self) -> int:
         """Return the number of free ports."""

@@ -10,6 +10,7 @@ it. The price: free ports may be of no use to a subscriber that needs one (again
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,7 +43,17 @@ class BlocksAllocator(Allocator):
         self._unowned = Deck(range(-(-len(plan.ports) // plan.port_set_size)), plan.rng)
         self._owned: dict[int, Block] = {}
         self._with_room: dict[int, list[Block]] = {}
+        self._left_out: dict[int, set[int]] = defaultdict(set)
         self._idle: TimerQueue[Block] = TimerQueue(plan.port_set_timeout)
+
+    def leave_out(self, port: int) -> bool:
+        """Never give this port. A block of which no other is left is no subscriber's."""
+        number = self._number(port)
+        self._left_out[number].add(port)
+        self._free -= 1
+        if len(self._left_out[number]) == len(self._ports(number)):
+            self._unowned.take(number)
+        return True
 
     def __len__(self) -> int:
         return self._free
@@ -61,7 +72,7 @@ class BlocksAllocator(Allocator):
 
     def release(self, port: int, now: float) -> None:
         """Take back a port that was given. If it was the last one in use, its block is idle."""
-        block = self._owned[(port - self._plan.ports.start) // self._plan.port_set_size]
+        block = self._owned[self._number(port)]
         if not block.free:
             self._list(block)
         block.free.put_back(port)
@@ -81,11 +92,19 @@ class BlocksAllocator(Allocator):
         return None if number is None else self._own(number, owner)
 
     def _own(self, number: int, owner: int) -> Block:
-        size = self._plan.port_set_size
-        ports = self._plan.ports[number * size : (number + 1) * size]
-        block = self._owned[number] = Block(number, owner, len(ports), Deck(ports, self._plan.rng), place=0)
+        free = Deck(self._ports(number), self._plan.rng)
+        for port in self._left_out.get(number, ()):
+            free.take(port)
+        block = self._owned[number] = Block(number, owner, len(free), free, place=0)
         self._list(block)
         return block
+
+    def _number(self, port: int) -> int:
+        return (port - self._plan.ports.start) // self._plan.port_set_size
+
+    def _ports(self, number: int) -> range:
+        size = self._plan.port_set_size
+        return self._plan.ports[number * size : (number + 1) * size]
 
     def _list(self, block: Block) -> None:
         blocks = self._with_room.setdefault(block.owner, [])

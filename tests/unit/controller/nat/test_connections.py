@@ -415,3 +415,69 @@ def test_a_connection_that_ended_may_be_opened_again_by_the_other_side() -> None
 
     assert connections(mapping)[SERVER].client is OUTSIDE
     assert connections(mapping)[SERVER].state is TcpState.ESTABLISHED
+
+
+# Opened again
+
+
+@pytest.mark.parametrize("is_reset", [False, True], ids=["after both FINs", "after a RST"])
+def test_what_came_before_a_connection_was_opened_again_is_no_answer(is_reset: bool) -> None:
+    """RFC 9293 section 3.6.1: its rules still count the old packets, which nobody has read since."""
+    bench = Bench()
+    mapping = bench.open()
+    bench.forward(mapping, inbound=5, outbound=5)
+    if is_reset:
+        bench.copy(mapping, OUTSIDE, RST)
+    else:
+        bench.copy(mapping, INSIDE, FIN | ACK)
+        bench.copy(mapping, OUTSIDE, FIN | ACK)
+    bench.sleep(0.2)
+    bench.outbound(TCP, ALICE, SERVER, SYN)
+
+    bench.sleep(4.0)
+
+    assert bench.releases() == [(4.2, "IDLE")]
+
+
+def test_an_answer_to_a_connection_that_was_opened_again_is_noticed() -> None:
+    """It is one packet more than there were when the SYN came."""
+    bench = Bench()
+    mapping = established(bench)
+    bench.copy(mapping, INSIDE, FIN | ACK)
+    bench.copy(mapping, OUTSIDE, FIN | ACK)
+    bench.outbound(TCP, ALICE, SERVER, SYN)
+    bench.forward(mapping, inbound=1)
+
+    bench.sleep(15.0)
+
+    assert connections(mapping)[SERVER].state is TcpState.ESTABLISHED
+
+
+# To oneself
+
+
+def test_a_syn_to_ones_own_external_endpoint_is_not_its_own_answer() -> None:
+    """It comes back as it went, and is no other host's; its own SYN/ACK would be an answer."""
+    bench = Bench()
+    mapping = bench.open()
+    own = mapping.external
+    for _ in range(2):
+        bench.outbound(TCP, ALICE, own, SYN)
+        bench.inbound(TCP, own, own, SYN)
+    assert connections(mapping)[own].state is TcpState.INIT
+
+    bench.sleep(4.0)
+    assert bench.releases() == [(4.0, "IDLE")]
+
+
+def test_a_connection_to_oneself_is_answered_by_ones_own_syn_ack() -> None:
+    """A simultaneous open with oneself (RFC 9293 section 3.5)."""
+    bench = Bench()
+    mapping = bench.open()
+    own = mapping.external
+    bench.outbound(TCP, ALICE, own, SYN)
+    bench.inbound(TCP, own, own, SYN)
+    for side in (INSIDE, OUTSIDE):
+        bench.copy(mapping, side, SYN | ACK, own)
+
+    assert connections(mapping)[own].state is TcpState.ESTABLISHED

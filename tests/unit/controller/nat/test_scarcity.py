@@ -840,3 +840,18 @@ def test_what_a_waiting_subscriber_sends_next_waits_at_the_same_address() -> Non
     bench.sleep(REST)
 
     assert isinstance(bench.outbound(UDP, Endpoint(BOB.address, 7)), Hold)
+
+
+@pytest.mark.parametrize("limits", [{"ports": 2}, {"limit_port_mappings": 2}], ids=["ports", "mappings"])
+def test_the_mapping_that_a_packet_is_on_its_way_to_is_not_evicted_for_it(limits: dict[str, int]) -> None:
+    """Hairpinning: bob's is the least recently used, and alice sends to bob. Carol's ends."""
+    bench = Bench(on_exhaustion=EVICTS, **limits)
+    of_bob = bench.open(BOB, SERVER, UDP)
+    bench.sleep(0.3)
+    of_carol = bench.open(CAROL, SERVER, UDP)
+    bench.sleep(0.3)
+
+    bench.outbound(UDP, ALICE, of_bob.external)
+
+    assert bench.is_live(of_bob)
+    assert not bench.is_live(of_carol)

@@ -5,14 +5,31 @@ Timers here: 4 s for the answer to a SYN, 16 s idle, 8 s for UDP.
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from controller.nat.events import MappingReleased
-from controller.nat.model import Dependence, Endpoint, Limit, Packet, Protocol, Side, StaticMapping
+from controller.nat.model import ANYBODY, Dependence, Endpoint, Limit, Packet, Protocol, Side, StaticMapping
+from controller.nat.pool import Ports, Usage
 from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.verdicts import Drop, DropReason, Refuse, Translate
-from tests.support.core import ACK, ALICE, BOB, MIRROR, RST, SERVER, SYN, TCP, UDP, Bench, first_packet
+from tests.support.core import (
+    ACK,
+    ALICE,
+    BOB,
+    CAROL,
+    MIRROR,
+    RST,
+    SERVER,
+    SYN,
+    TCP,
+    UDP,
+    Bench,
+    first_packet,
+    nat_settings,
+)
 
 INTERNAL = Endpoint.parse("10.0.0.1:80")
 EXTERNAL = Endpoint.parse("192.0.2.1:1025")
@@ -153,3 +170,41 @@ def test_strangers_leave_it_when_their_time_is_over() -> None:
     assert [flow.peer for flow in bench.nat.flows()] == [MIRROR]
     bench.sleep(4.0)
     assert list(bench.nat.flows()) == []
+
+
+def test_no_other_port_is_given_in_place_of_ones_own_destination() -> None:
+    """The allocator draws the endpoint that a packet goes to, and then must not give the reserved one instead."""
+    given = set()
+    for seed in range(40):
+        ports = Ports(UDP, nat_settings(ports=3, static_mappings=STATIC), random.Random(seed))
+        given.add(ports.allocate(EXTERNAL.address, BOB, ANYBODY, Endpoint(EXTERNAL.address, 1024), 0.0))
+
+    assert given == {Endpoint(EXTERNAL.address, 1026)}
+
+
+def test_a_block_with_a_static_mapping_goes_from_one_subscriber_to_the_next() -> None:
+    """Its reserved port is no subscriber's, so that the block is idle when the others are free."""
+    bench = with_static(ports=4, allocator=ALLOCATORS["blocks"])
+    for subscriber in (BOB, CAROL, BOB, MIRROR):
+        opened = [
+            isinstance(bench.outbound(UDP, Endpoint(subscriber.address, port), SERVER), Translate)
+            for port in range(1, 5)
+        ]
+        assert opened == [True, True, True, False]
+        bench.sleep(60.0)
+
+
+def test_a_block_of_reserved_ports_alone_is_nobodys() -> None:
+    """A subscriber gets a block that has a port for it, and what is free is counted without the reserved ports."""
+    others = (1024, 1027)
+    static = tuple(
+        StaticMapping(UDP, Endpoint(EXTERNAL.address, port), Endpoint(ALICE.address, port))
+        for port in (EXTERNAL.port, *others)
+    )
+    bench = Bench(ports=6, allocator=ALLOCATORS["blocks"], static_mappings=static)
+    assert bench.nat.pool.usage(UDP) == Usage(allocated=3, free=3, resting=0, held_down=0)
+
+    ports = {bench.open(Endpoint(BOB.address, port), SERVER, UDP).external.port for port in range(3)}
+
+    assert ports == {1026, 1028, 1029}
+    assert bench.nat.pool.usage(UDP) == Usage(allocated=6, free=0, resting=0, held_down=0)

@@ -62,6 +62,7 @@ LIMITS: dict[str, tuple[Any, ...]] = {
     "port_quotas": ({TCP: 1, UDP: 2, ICMP: 2}, {TCP: 2, UDP: 1, ICMP: None}),
     "limit_port_mappings": (1, 2, 4),
     "limit_sessions": (1, 2, 4),
+    "limit_unanswered_inbound_sessions": (1, 2, 16),
     "limit_subscribers": (1, 2),
     "new_mapping_rate_per_subscriber": (0.5, 2.0),
 }
@@ -109,6 +110,11 @@ class Book:
         if self.by_stranger and flow.mapping.protocol in IDLE_TIMEOUTS:
             self.seen.last_outbound = -1000.0  # he keeps nothing alive
             self.seen.kept_from = now
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether a stranger has opened it, and the inside has surely not answered."""
+        return self.by_stranger and not self.may_be_answered
 
 
 @dataclass
@@ -272,6 +278,8 @@ class ConfigurationMachine(RuleBasedStateMachine):
         else:
             assert verdicts[0] is not None
             self.note(packet, verdicts[0])
+            if isinstance(verdicts[0], Translate):  # in place of a stranger's
+                self.passed(verdicts[0].flow, Side.INSIDE, packet, self.bench.now)
 
     @rule()
     def the_switch_reconnects(self) -> None:
@@ -384,7 +392,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
             mapping.protocol in IDLE_TIMEOUTS and now - mapping.last_use >= IDLE_TIMEOUTS[mapping.protocol]
             for mapping in owners
         )
-        is_full = self.is_reached(len(self.books), self.settings.limit_sessions)
+        stops = self.session_for()
         self.packet = packet
         verdict = self.both("inbound", packet)
         self.listen()
@@ -399,9 +407,11 @@ class ConfigurationMachine(RuleBasedStateMachine):
             raise AssertionError(verdict)
         elif packet.protocol is TCP and not packet.opens_connection:
             assert verdict == Drop(DropReason.NOT_A_SYN)
-        elif is_full:
+        elif isinstance(verdict, Refuse):
             assert verdict == Refuse(Limit.SESSIONS, Answer.NOTHING)
+            assert Limit.SESSIONS in stops
         else:
+            assert None in stops
             assert isinstance(verdict, Translate)
             assert verdict.created
             assert verdict.mapping is owners[0]
@@ -605,6 +615,10 @@ class ConfigurationMachine(RuleBasedStateMachine):
         assert len(self.live) <= (settings_.limit_port_mappings or 1000)
         assert len(self.books) <= (settings_.limit_sessions or 1000)
         assert len(limits.subscribers) <= (settings_.limit_subscribers or 1000)
+        unanswered = Counter(book.flow.mapping for book in self.books.values() if book.is_unanswered)
+        most = settings_.limit_unanswered_inbound_sessions
+        assert unanswered.total() <= most
+        assert max(unanswered.values(), default=0) <= max(1, most // 8)
         for subscriber in limits.subscribers.values():
             assert subscriber.total <= (settings_.port_quota or 1000)
             for protocol in Protocol:
@@ -729,9 +743,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
         settings_, protocol, subscriber = self.settings, packet.protocol, packet.source.address
         scope = settings_.mapping.part(packet.destination)
         own = [mapping for mapping in self.live if mapping.internal.address == subscriber]
-        is_full: set[Limit | None] = (
-            {Limit.SESSIONS} if self.is_reached(len(self.books), settings_.limit_sessions) else {None}
-        )
+        is_full = self.session_for()
         if any((m.protocol, m.internal, m.toward) == (protocol, packet.source, scope) for m in own):
             return is_full
         active = {mapping.internal.address for mapping in self.live}
@@ -746,7 +758,16 @@ class ConfigurationMachine(RuleBasedStateMachine):
             return {Limit.RATE}
         if self.is_reached(len(self.live), settings_.limit_port_mappings):
             return {Limit.MAPPINGS}
-        return is_full if Limit.SESSIONS in is_full else self.port_for(packet)
+        return is_full - {None} | self.port_for(packet) if None in is_full else is_full
+
+    def session_for(self) -> set[Limit | None]:
+        """Return whether there may be a session, also in place of a stranger's, and whether there may be none."""
+        strangers = [book for book in self.books.values() if book.by_stranger]
+        if not self.is_reached(len(self.books), self.settings.limit_sessions):
+            return {None}
+        if any(book.is_unanswered for book in strangers):
+            return {None}
+        return {None, Limit.SESSIONS} if strangers else {Limit.SESSIONS}
 
     def port_for(self, packet: Packet) -> set[Limit | None]:
         """Return whether there may be a port, and whether there may be none."""

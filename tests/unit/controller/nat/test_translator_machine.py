@@ -62,6 +62,8 @@ class Connection:
     is_strangers: bool
     may_be_answered: bool = False
     """Whether the inside has sent what no host begins an answer with. The NAT may notice it, or not in time."""
+    is_unwanted: bool = False
+    """Whether the inside has reset a stranger's, which ends at once unless the inside answers another SYN."""
     answered: bool = False
     fins: set[Side] = field(default_factory=set)
     closed_at: float | None = None
@@ -79,6 +81,8 @@ class Connection:
         if sender is Side.INSIDE and not flags & RST:
             self.awaits_inside, self.may_be_answered = False, True
             self.is_strangers = self.is_strangers and not flags & SYN
+        if sender is Side.INSIDE:
+            self.is_unwanted = self.is_strangers and bool(self.is_unwanted or flags & RST)
         self.pass_time(now)
         self.answered |= sender is not self.client
         if flags & RST:
@@ -110,7 +114,8 @@ class Connection:
         idle_since = self.last_traffic if now - self.last_traffic >= ESTABLISHED else self.idle_since
         since = self.opened_at if self.awaits_inside else self.reset_at
         return (
-            (self.closed_at is not None and now - self.closed_at >= CLOSING)
+            self.is_unwanted
+            or (self.closed_at is not None and now - self.closed_at >= CLOSING)
             or (self.reset_at is not None and since is not None and now - since >= RESET)
             or ((self.is_strangers or self.awaits_inside or not self.answered) and now - self.opened_at >= OPENING)
             or (idle_since is not None and now - idle_since >= ESTABLISHED + RESET)

@@ -181,7 +181,7 @@ def test_no_more_than_1024_frames_wait_for_one_host() -> None:
     recorder = Recorder()
     neighbours = Neighbours(network.configuration, recorder)
     for number in range(1030):
-        neighbours.resolve(number.to_bytes(2, "big"), SERVER, 0.0)
+        neighbours.resolve(number.to_bytes(2, "big"), 1, SERVER, 0.0)
     asked = recorder.asked.copy()
     recorder.asked.clear()
 
@@ -197,13 +197,13 @@ def test_no_more_than_4096_frames_wait_for_all_hosts() -> None:
     """One more is dropped, whichever host it is for; room comes back when others are given up."""
     neighbours = Neighbours(Network().configuration, Recorder())
     for number in range(4100):
-        neighbours.resolve(b"frame", SERVER + number % 5, 0.0)
+        neighbours.resolve(b"frame", number % 5, SERVER + number % 5, 0.0)
     assert neighbours.dropped == 4
 
     for now in (1.0, 2.0, 3.0):
         neighbours.tick(now)
     assert neighbours.dropped == 4100
-    neighbours.resolve(b"frame", SERVER, 4.0)
+    neighbours.resolve(b"frame", 1, SERVER, 4.0)
     assert neighbours.dropped == 4100
 
 
@@ -213,8 +213,8 @@ def test_a_thousand_and_more_silent_hosts_hide_none_that_is_there() -> None:
     neighbours, lan = Neighbours(network.configuration, Recorder()), network.configuration.interfaces[0]
     first = int(lan.address.network.network_address) + 1000
     for number in range(1024):
-        neighbours.resolve(b"frame", first + number, 0.0)
-    neighbours.resolve(b"frame", ALICE, 0.5)
+        neighbours.resolve(b"frame", 1, first + number, 0.0)
+    neighbours.resolve(b"frame", 1, ALICE, 0.5)
 
     neighbours.arp(reply_of(first), lan, 0.5)
     neighbours.arp(reply_of(ALICE), lan, 0.5)
@@ -263,6 +263,7 @@ def test_two_thousand_forged_replies_leave_no_trace() -> None:
 def test_a_reply_moves_no_neighbour_before_the_one_that_is_known_was_asked() -> None:
     """A claim on a served host's address has the served host asked: it answers, and nothing changes."""
     network = Network()
+    network.tick(1.0)
     liar = dataclasses.replace(network.bob, addresses=network.server.addresses)
     thief = Host(
         "mirror", 3, network.server.side, (network.server.address,), network.server.gateway, "02:66:66:66:66:66"
@@ -281,6 +282,7 @@ def test_a_reply_moves_no_neighbour_before_the_one_that_is_known_was_asked() -> 
 def test_a_host_with_a_new_mac_address_is_found_once_the_old_one_is_silent() -> None:
     """Its own requests give reason to ask the old one. After three silent seconds all are asked."""
     network = Network()
+    network.tick(1.0)
     old, new = network.server, dataclasses.replace(network.server, mac="02:77:77:77:77:77")
     network.replace(new)
     network.silent = {"server"}  # nobody has the old MAC address any more
@@ -375,3 +377,47 @@ def test_a_host_at_a_shared_port_is_asked_for_there_and_nowhere_else() -> None:
     arrivals = network.send("server", udp(network, network.server, 7, str(external)))
 
     assert requests(arrivals) == [("alice", BROADCAST, "10.0.255.254", "10.0.0.1")]
+
+
+def test_frames_of_one_port_hide_no_host_from_the_frames_of_others() -> None:
+    """What alice floods may fill alice's part of the room; bob's next hop is asked for, and bob's frame waits."""
+    recorder = Recorder()
+    network = Network()
+    neighbours = Neighbours(network.configuration, recorder)
+    for number in range(5000):
+        neighbours.resolve(b"alice's", 1, SERVER + number % 5, 0.0)
+    recorder.asked.clear()
+
+    neighbours.resolve(b"bob's", 2, SERVER + 9, 0.0)
+    neighbours.arp(reply_of(SERVER + 9), network.configuration.interfaces[2], 0.0)
+
+    assert [what for what, *_ in recorder.asked if what in ("send", "forward")] == ["send", "forward"]
+    assert neighbours.dropped == 5000 - 1024
+
+
+def test_a_host_is_asked_for_also_where_its_frame_finds_no_room() -> None:
+    """Once a second, however many frames come; the frames after its answer pass."""
+    recorder = Recorder()
+    neighbours = Neighbours(Network().configuration, recorder)
+    for _ in range(2000):
+        neighbours.resolve(b"frame", 1, SERVER, 0.0)
+    recorder.asked.clear()
+
+    for _ in range(100):
+        neighbours.resolve(b"frame", 1, SERVER + 1, 0.0)
+
+    assert [what for what, *_ in recorder.asked] == ["send"]
+
+
+def test_a_rival_makes_the_gateway_ask_a_known_host_once_a_second() -> None:
+    """RFC 1122 section 2.3.2.1: 1,000 forged requests in one instant are no 1,000 requests to the victim."""
+    network = Network()
+    network.tick(5.0)
+    thief = dataclasses.replace(network.server, mac="02:66:66:66:66:66")
+    asked = []
+    for _ in range(3):
+        arrivals = [a for _ in range(100) for a in network.send("server", who_has(thief, thief.gateway))]
+        arrivals += network.tick(1.0)
+        asked.append([host for host, *_ in requests(arrivals)].count("server"))
+
+    assert asked == [2, 1, 1]

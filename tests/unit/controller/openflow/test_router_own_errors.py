@@ -8,6 +8,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet as Layer
 from scapy.packet import Raw
 
+from controller.nat.tokens import TokenBucket
 from tests.support.flowtable import with_checksums
 from tests.support.network import EXTERNAL, Arrival, Host, Network, echo, ip, tcp, udp
 from tests.support.packets import in_fragments
@@ -256,3 +257,28 @@ def test_the_gateway_serves_nobody_and_says_so() -> None:
     assert [(a.packet[ICMP].type, a.packet[ICMP].code) for a in (port, protocol)] == [(3, 3), (3, 2)]
     assert reset.packet[TCP].flags == "RA"
     assert network.send("alice", tcp(network, network.alice, 5, to_it[0], "R")) == []
+
+
+def test_a_flood_from_outside_silences_no_error_to_the_inside() -> None:
+    """Each port of the gateway has its own limit: path MTU discovery goes on (RFC 4787 REQ-13)."""
+    network = Network(icmp_rate=2, outside_mtu=1200)
+    last = ip(network, network.server, EXTERNAL, ttl=1) / UDP(sport=5, dport=7)
+    assert sum(len(network.send("server", last)) for _ in range(20)) == 2
+
+    for name in ("alice", "bob"):
+        sent = udp(network, network.hosts[name], 5, SERVER, bytes(1300))
+        (arrival,) = network.send(name, sent)
+        assert (arrival.packet[ICMP].type, arrival.packet[ICMP].code) == (3, 4)
+
+
+def test_one_hosts_refusals_take_none_from_another() -> None:
+    """A host that asks for ports in a full pool silences no refusal of the others."""
+    network = Network(clients=3, ports=1, on_exhaustion="icmp", icmp_rate=2)
+    network.router.errors._of_refusals.default_factory = lambda: TokenBucket(2, 2, 0.0)
+    network.send("carol", udp(network, network.carol, 5, SERVER))
+    refused = [
+        sum(len(network.send(name, udp(network, network.hosts[name], 5, SERVER))) for _ in range(5))
+        for name in ("alice", "bob")
+    ]
+
+    assert refused == [2, 2]

@@ -92,6 +92,7 @@ def test_other_protocols_are_dropped_and_counted_and_take_no_port(number: int) -
 
     assert network.send("alice", out) == []
     assert network.send("server", back) == []
+    network.router.sum_up()
     assert gauges(network.router)["dropped_protocol_packets"] == 2
     assert len(network.router.nat) == 0
 

@@ -11,7 +11,7 @@ from scapy.layers.l2 import Ether
 from controller.nat.model import Endpoint, Protocol
 from controller.nat.unsolicited import MOST
 from tests.support.flowtable import with_checksums
-from tests.support.network import EXTERNAL, Arrival, Network, tcp
+from tests.support.network import EXTERNAL, Arrival, Network, tcp, udp
 
 SERVER, MIRROR = "198.51.100.1:7", "203.0.113.1:7"
 
@@ -176,3 +176,14 @@ def test_a_syn_between_two_inside_hosts_is_answered_as_any_other() -> None:
     assert bytes(with_checksums(packet, (IP, ICMP))) == bytes(packet)
     quoted, sent = IP(bytes(packet[ICMP].payload)), syn[IP]
     assert (quoted.src, quoted.dst, quoted[TCP].sport) == (sent.src, sent.dst, 40000)
+
+
+def test_a_flow_of_another_protocol_forgets_no_syn() -> None:
+    """Alice's datagram to the server leaves from the endpoint that the server's SYN was sent to."""
+    network = Network(filtering_type="edf", port_allocation_type="preserving")
+    network.send("server", tcp(network, network.server, 7, f"{EXTERNAL}:40000"))
+    network.send("alice", udp(network, network.alice, 40000, SERVER))
+
+    (answer,) = [arrival for arrival in wait(network, 6.0) if ICMP in arrival.packet]
+
+    assert answer.host == "server"

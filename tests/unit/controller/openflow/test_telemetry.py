@@ -27,6 +27,7 @@ def test_the_gauges_describe_each_protocol_and_the_whole() -> None:
         "total_port_mappings": 0,
         "port_mapping_creations": 0,
         "evicted_mappings": 0,
+        "evicted_unanswered_sessions": 0,
         "dropped_port_packets": 0,
         "dropped_address_packets": 0,
         "dropped_port_limit_packets": 0,
