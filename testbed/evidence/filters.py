@@ -141,7 +141,7 @@ def _others_answer(mark: int) -> list[Line]:
 
 
 def _others_hello(own: Networks) -> list[Line]:
-    """Return lines that pass a hello to an address in none of these networks. Without an address it does not pass."""
+    """Return lines that pass a hello to an address in none of these networks. One without an address stays."""
     lines: list[Line] = []
     for number, network in enumerate([_NONE, *own]):
         address = (_LOAD_WORD_AFTER, _ETHERNET + HELLO.size // 2)
