@@ -233,11 +233,9 @@ class Topology(Topo, abc.ABC):
         return {str(address) for name in self.servers for address in self.addresses[name]}
 
     @property
-    def router_addresses(self) -> list[ipaddress.IPv4Address]:
-        """The addresses of all plain routers."""
-        return [
-            ipaddress.IPv4Interface(own).ip for interfaces in self._routers.values() for own in interfaces.values()
-        ]
+    def router_interfaces(self) -> list[ipaddress.IPv4Interface]:
+        """The addresses of all plain routers, each with the prefix length of its link."""
+        return [ipaddress.IPv4Interface(own) for each in self._routers.values() for own in each.values()]
 
     def check(self, settings: Settings) -> None:
         """Raise ConfigurationError if the settings and the address plan contradict each other."""

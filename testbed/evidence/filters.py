@@ -40,6 +40,7 @@ _OFFSET_BITS = 0x1FFF
 _UDP_HEADER = 8
 _ECHO_REPLY, _ECHO_REQUEST = 0, 8
 _GROUPS = ipaddress.IPv4Network("224.0.0.0/4")
+_NONE = ipaddress.IPv4Network("0.0.0.0")
 _EVERYBODY = ipaddress.IPv4Network("255.255.255.255")
 
 
@@ -140,10 +141,12 @@ def _others_answer(mark: int) -> list[Line]:
 
 
 def _others_hello(own: Networks) -> list[Line]:
-    target = _ETHERNET + HELLO.size // 2
-    lines: list[Line] = [(_LOAD_WORD_AFTER, target)]
-    for number, address in enumerate([0, *(int(each.network_address) for each in own)]):
-        lines += [(_EQUAL, address, "no", f"next {number}"), f"next {number}"]
+    """Return lines that pass a hello to an address in none of these networks. One without an address stays."""
+    lines: list[Line] = []
+    for number, network in enumerate([_NONE, *own]):
+        address = (_LOAD_WORD_AFTER, _ETHERNET + HELLO.size // 2)
+        equal = (_EQUAL, int(network.network_address), "no", f"next {number}")
+        lines += [address, (_MASK, int(network.netmask)), equal, f"next {number}"]
     return [*lines, (_GIVE, SNAP)]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Mapping
-from ipaddress import IPv4Address, IPv4Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, collapse_addresses
 
-from controller.wiring import Interface, Side
+from controller.wiring import Side
 from testbed.evidence.strays import Exit, Station
 from topologies.base import Topology
 
@@ -34,15 +34,22 @@ def exits(topology: Topology, pools: Pools, netns: Callable[[str], str]) -> list
 
 
 def stations(topology: Topology, netns: Callable[[str], str]) -> list[Station]:
-    """Return all hosts, with the addresses that are their own, and the broadcast addresses of their links."""
-    links = {interface.address.network for interface in _interfaces(topology)}
+    """Return all hosts, with what is their own.
+
+    A client's own are its addresses, and the broadcast address of its LAN. A server is alone on its link, so all
+    addresses there are its own: a NAT need not know which of them nobody has.
+    """
+    links = {each.network for each in _interfaces(topology)}
     found = []
     for place, name in enumerate((*topology.clients, *topology.servers)):
-        own = list(topology.addresses[name])
-        own += [link.broadcast_address for link in links if any(each in link for each in own)]
+        addresses = topology.addresses[name]
+        at = [link for link in links if any(each in link for each in addresses)]
         if is_client := place < len(topology.clients):
-            own += map(IPv4Address, topology.sources(place))
-        found.append(Station(netns(name), HOSTS_INTERFACE, _networks(own), is_client))
+            broadcasts = [link.broadcast_address for link in at]
+            own = _networks([*addresses, *map(IPv4Address, topology.sources(place)), *broadcasts])
+        else:
+            own = at
+        found.append(Station(netns(name), HOSTS_INTERFACE, own, is_client))
     return found
 
 
@@ -54,7 +61,7 @@ def _seen_by(topology: Topology, pools: Pools, server: str) -> Collection[IPv4Ad
             return _of_gateway(topology, pools, name)
     nats = [_of_gateway(topology, pools, name) for name in topology.wiring]
     hosts = [topology.addresses[name] for name in topology.servers]
-    return [*itertools.chain(*nats, *hosts), *topology.router_addresses]
+    return [*itertools.chain(*nats, *hosts), *(each.ip for each in topology.router_interfaces)]
 
 
 def _of_gateway(topology: Topology, pools: Pools, name: str) -> list[IPv4Address]:
@@ -62,8 +69,10 @@ def _of_gateway(topology: Topology, pools: Pools, name: str) -> list[IPv4Address
     return [*pools[name], *own]
 
 
-def _interfaces(topology: Topology) -> list[Interface]:
-    return list(itertools.chain.from_iterable(topology.wiring.values()))
+def _interfaces(topology: Topology) -> list[IPv4Interface]:
+    """Return the addresses of NATs and routers on their links."""
+    wired = itertools.chain.from_iterable(topology.wiring.values())
+    return [*(each.address for each in wired), *topology.router_interfaces]
 
 
 def _networks(addresses: Collection[IPv4Address]) -> list[IPv4Network]:

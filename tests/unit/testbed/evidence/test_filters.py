@@ -19,7 +19,7 @@ POOL = [IPv4Network("192.0.2.1"), IPv4Network("198.51.100.254")]
 INSIDE = [IPv4Network("10.0.0.0/16")]
 ALICE, BOB = "/proc/1/fd/10", "/proc/1/fd/11"
 BOBS = [IPv4Network("10.0.0.2"), IPv4Network("10.64.0.0/30"), IPv4Network("10.0.255.255")]
-SERVERS = [IPv4Network("198.51.100.1"), IPv4Network("198.51.100.2")]
+SERVERS = [IPv4Network("198.51.100.0/24"), IPv4Network("192.0.2.7")]
 
 
 def answer(netns: str = ALICE) -> bytes:
@@ -141,7 +141,14 @@ def test_an_answer_to_another_client_is_astray(over: Any, content: bytes, counts
 )
 @pytest.mark.parametrize(
     ("target", "counts"),
-    [("198.51.100.1", False), ("198.51.100.2", False), ("0.0.0.0", False), ("203.0.113.1", True)],
+    [
+        ("198.51.100.1", False),
+        ("198.51.100.200", False),
+        ("192.0.2.7", False),
+        ("192.0.2.8", True),
+        ("0.0.0.0", False),
+        ("203.0.113.1", True),
+    ],
 )
 def test_a_hello_to_another_server_is_astray(over: Any, target: str, counts: bool) -> None:
     """A client names the server that it means. One that names none is not judged."""

@@ -71,16 +71,24 @@ def test_a_home_behind_a_carrier_may_not_use_its_neighbour_s_address() -> None:
     ("addresses", "own"), [(1, {"10.0.0.2", "10.0.255.255"}), (4, {"10.0.0.2", "10.0.255.255", "10.64.0.4/30"})]
 )
 def test_a_host_s_own_are_its_addresses_and_its_broadcasts(addresses: int, own: set[str]) -> None:
-    """A client with a network behind it gets what is for that network as well."""
+    """A client with a network behind it gets what is for that network as well. A server is alone on its link."""
     found = {
         each.netns: each for each in stations(Home(clients=2, addresses_per_client=addresses), lambda name: name)
     }
 
     assert spelled(found["bob"].own) == own
-    assert spelled(found["mirror"].own) == {"203.0.113.1", "203.0.113.2", "203.0.113.255"}
+    assert spelled(found["mirror"].own) == {"203.0.113.0/24"}
     assert {name: each.is_client for name, each in found.items()} == {
         "alice": True,
         "bob": True,
         "server": False,
         "mirror": False,
     }
+
+
+def test_a_server_behind_a_router_is_alone_on_its_link_as_well() -> None:
+    """The network is that of the router's interface."""
+    found = {each.netns: each for each in stations(TwoHomes(clients=2), lambda name: name)}
+
+    assert spelled(found["server"].own) == {"198.51.100.0/24"}
+    assert spelled(found["alice"].own) == {"10.1.0.1", "10.1.255.255"}

@@ -137,7 +137,7 @@ def test_what_the_sandbox_tells_is_gathered(run: Run) -> None:
     told = result.as_json({})
     assert told["environment"] == {"kernel": "6.1", "framework": "ryu 4.34"}
     assert told["outcomes"] == {
-        **dict.fromkeys(("leaked", "shared", "evicted", "held", "timeout", "icmp", "reset"), 0),
+        **dict.fromkeys(("leaked", "shared", "unanswered", "evicted", "held", "timeout", "icmp", "reset"), 0),
         "established": 3,
     }
     assert told["counters"] == {"ports_allocated": 3, "total_sessions": None}
