@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from testbed.experiment.experiment import JUDGED
 from tests.support.processes import awaited
 
 COMMAND = [sys.executable, "-P", "-c", "from testbed.command.cli import main; main()"]
@@ -38,6 +39,11 @@ class Finished:
         """The object that `--json` printed, which must be all that it printed."""
         parsed: dict[str, Any] = json.loads(self.output)
         return parsed
+
+    @property
+    def own_checks(self) -> list[dict[str, Any]]:
+        """The checks of the scenario itself, without those that follow every scenario."""
+        return [check for check in self.result["checks"] if check["key"] not in JUDGED]
 
     @property
     def failed(self) -> list[str]:
