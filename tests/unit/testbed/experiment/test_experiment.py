@@ -10,8 +10,11 @@ from typing import Any
 import jinja2
 import pytest
 
+from testbed.evidence.judge import WitnessError
+from testbed.evidence.matching import Matched
 from testbed.experiment.expectations import at_least
 from testbed.experiment.experiment import Experiment, key_of
+from testbed.experiment.frames import Findings
 from tests.support.experiments import Told, attempt, experiment
 
 
@@ -306,3 +309,19 @@ def test_a_story_that_is_never_told_fails() -> None:
 
     assert [check["key"] for check in told.checks if not check["ok"]] == ["told"]
     assert [check["key"] for check in also_told.checks if not check["ok"]] == []
+
+
+def test_a_busy_machine_that_leaves_open_what_became_of_packets_ends_the_run_as_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the machine cannot have caused is checked first."""
+    found = Findings(
+        trains=[Matched(sent=2, arrived=1, lost=1, waits=[0.1])], too_busy="this machine was too busy"
+    )
+    monkeypatch.setattr("testbed.experiment.experiment.examine", lambda lab: found)
+    x, told = checked()
+    x.account()
+
+    with pytest.raises(WitnessError, match="this machine was too busy"):
+        x.conclude()
+    assert [check["key"] for check in told.checks][-3:] == ["frames-doubled", "frames-damaged", "frames-rewritten"]
