@@ -53,11 +53,20 @@ Taken = tuple[float, bool, bytes]
 """A frame: its time, whether the host itself sent it, and its bytes."""
 
 
-def carrying(offset: int, value: int, *, mask: int = 0xFFFFFFFF) -> Program:
-    """Return a filter for TCP, UDP and pings whose data have a word, by its `offset`, that has this value."""
-    chosen: Program = [(_AND, 0, 0, mask), (_EQUAL, 0, 1, value & mask), (_GIVE, 0, 0, SNAP), (_GIVE, 0, 0, 0)]
-    of_tcp = [*_data_of_tcp(), (_LOAD_WORD_AFTER, 0, 0, _IP + offset), *chosen]
-    return _by_protocol(of_tcp, [(_LOAD_WORD_AFTER, 0, 0, _IP + 8 + offset), *chosen])
+def carrying(*words: tuple[int, int]) -> Program:
+    """Return a filter for TCP, UDP and pings whose data have one of these words: each an offset, and the value."""
+
+    def chosen(data: int) -> Program:
+        program: Program = []
+        for offset, value in words:
+            program += [
+                (_LOAD_WORD_AFTER, 0, 0, data + offset),
+                (_EQUAL, 0, 1, value & 0xFFFFFFFF),
+                (_GIVE, 0, 0, SNAP),
+            ]
+        return [*program, (_GIVE, 0, 0, 0)]
+
+    return _by_protocol([*_data_of_tcp(), *chosen(_IP)], chosen(_IP + 8))
 
 
 def sampling(halvings: int) -> Program:

@@ -79,8 +79,12 @@ def test_a_share_of_syns_is_chosen_by_the_client_s_number(number: int, flags: di
 
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 def test_the_packets_of_one_client_are_chosen_by_its_nonce(layer: Any) -> None:
-    """A train has the nonce of the flow that it goes over."""
-    program = carrying(4, NONCE)
+    """A train has nonce and token of the flow that it goes over. If one of both is damaged, the other tells."""
+    program, either = carrying((4, NONCE)), carrying((4, NONCE), (12, 5))
+
+    assert passes(either, hello(layer, 5, nonce=NONCE + 1))
+    assert passes(either, hello(layer, 6))
+    assert not passes(either, hello(layer, 6, nonce=NONCE + 1))
 
     assert passes(program, hello(layer, 5))
     assert passes(program, hello(layer, 5, answer=True))
