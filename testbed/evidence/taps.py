@@ -26,6 +26,8 @@ LARGEST_FRAME = 1514
 """Ethernet's. A larger one is of the kernel's own making: several segments put together."""
 MOST_FRAMES = 8192
 """Frames that a sample has at most. It takes 0.1 s to read and match them."""
+FRAMES_OF_ATTEMPT = 20
+"""Frames of an attempt at both ends: two SYNs, a hello and its answer, used once more, and a second fill."""
 MOST_HALVINGS = 24
 GATHER_S = 0.1
 """Seconds for which frames gather in the kernel's buffers, which have room for many times more."""
@@ -51,11 +53,20 @@ Taken = tuple[float, bool, bytes]
 """A frame: its time, whether the host itself sent it, and its bytes."""
 
 
-def carrying(offset: int, value: int, *, mask: int = 0xFFFFFFFF) -> Program:
-    """Return a filter for TCP, UDP and pings whose data have a word, by its `offset`, that has this value."""
-    chosen: Program = [(_AND, 0, 0, mask), (_EQUAL, 0, 1, value & mask), (_GIVE, 0, 0, SNAP), (_GIVE, 0, 0, 0)]
-    of_tcp = [*_data_of_tcp(), (_LOAD_WORD_AFTER, 0, 0, _IP + offset), *chosen]
-    return _by_protocol(of_tcp, [(_LOAD_WORD_AFTER, 0, 0, _IP + 8 + offset), *chosen])
+def carrying(*words: tuple[int, int]) -> Program:
+    """Return a filter for TCP, UDP and pings whose data have one of these words: each an offset, and the value."""
+
+    def chosen(data: int) -> Program:
+        program: Program = []
+        for offset, value in words:
+            program += [
+                (_LOAD_WORD_AFTER, 0, 0, data + offset),
+                (_EQUAL, 0, 1, value & 0xFFFFFFFF),
+                (_GIVE, 0, 0, SNAP),
+            ]
+        return [*program, (_GIVE, 0, 0, 0)]
+
+    return _by_protocol([*_data_of_tcp(), *chosen(_IP)], chosen(_IP + 8))
 
 
 def sampling(halvings: int) -> Program:
@@ -194,6 +205,12 @@ class Sample:
         """The number of packets for each one that was taken."""
         return 1 << self._halvings
 
+    def expect(self, attempts: int) -> None:
+        """Take a share at once that is small enough for this number of attempts, so that few frames are read."""
+        with self._lock:
+            while attempts * FRAMES_OF_ATTEMPT > MOST_FRAMES << self._halvings:
+                self._halve()
+
     def close(self, servers: Collection[bytes], places: Collection[int]) -> tuple[list[Packet], list[Packet]]:
         """End the sample, and return the packets that were sent, and those that arrived.
 
@@ -209,9 +226,9 @@ class Sample:
                 tap.close()
         sent, arrived = [], []
         for host, (at, is_own, frame) in self._taken:
-            one = packet(frame, at=at, host=host)
-            if not self._is_chosen(one):
+            if not self._is_chosen(frame):
                 continue
+            one = packet(frame, at=at, host=host)
             if is_own:
                 sent.append(one)
             elif at <= until and (host in places or one.source in servers):
@@ -234,25 +251,30 @@ class Sample:
         for host in places:
             self._taken += [(host, each) for each in self._taps[host].take()]
         while len(self._taken) > MOST_FRAMES and self._halvings < MOST_HALVINGS:
-            self._halvings += 1
-            for tap in self._taps:
-                tap.choose(sampling(self._halvings))
-            self._taken = [
-                (host, each)
-                for host, each in self._taken
-                if self._is_chosen(packet(each[2], at=each[0], host=host))
-            ]
+            self._halve()
 
-    def _is_chosen(self, one: Packet) -> bool:
-        """Return whether a packet is in the share, as the kernel's filter decides it."""
-        return not _random_part(one) & (self.share - 1)
+    def _halve(self) -> None:
+        self._halvings += 1
+        for tap in self._taps:
+            tap.choose(sampling(self._halvings))
+        self._taken = [(host, each) for host, each in self._taken if self._is_chosen(each[2])]
+
+    def _is_chosen(self, frame: bytes) -> bool:
+        """Return whether a frame is in the share, as the kernel's filter decides it."""
+        return not _random_part(frame) & (self.share - 1)
 
 
-def _random_part(one: Packet) -> int:
-    """Return the number by which a packet is chosen, or not."""
-    if one.opens:
-        acknowledgement = one.kept[3] - 1 if one.kept[4] & _ACK else one.content[1]
-        return int(acknowledgement)
-    data: bytes = one.content[-1]
-    nonce, token = (int.from_bytes(data[at : at + 4], "big") for at in (WORD_OF_NONCE, WORD_OF_TOKEN))
-    return nonce ^ token
+def _random_part(frame: bytes) -> int:
+    """Return the number by which a frame that passed the filter is chosen, or not."""
+    transport = _IP + (frame[_IP] & 0x0F) * 4
+    data = transport + 8
+    if frame[_IP + 9] == socket.IPPROTO_TCP:
+        flags = frame[transport + 13]
+        if flags & _SYN:
+            return _word(frame, transport + 8) - 1 if flags & _ACK else _word(frame, transport + 4)
+        data = transport + (frame[transport + 12] >> 4) * 4
+    return _word(frame, data + WORD_OF_NONCE) ^ _word(frame, data + WORD_OF_TOKEN)
+
+
+def _word(frame: bytes, at: int) -> int:
+    return int.from_bytes(frame[at : at + 4], "big")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from testbed.evidence.packets import Packet, packet
-from testbed.evidence.taps import INTERFACE, WORD_OF_NONCE, Taken, Tap, carrying
+from testbed.evidence.taps import INTERFACE, WORD_OF_NONCE, WORD_OF_TOKEN, Taken, Tap, carrying
 from testbed.sandbox.linux import network_of
 from testbed.traffic.siblings import train
 
@@ -65,7 +65,7 @@ class Track:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        chosen = carrying(WORD_OF_NONCE, flow.nonce)
+        chosen = carrying((WORD_OF_NONCE, flow.nonce))
         self._taps = [Tap(netns, chosen) for netns in (flow.inside, flow.outside)]
         self._wires = [_wire(netns) for netns in (flow.inside, flow.outside)]
         self._lateness, self._lost = 0.0, 0
@@ -79,7 +79,13 @@ class Track:
         if not self._flow.exchange():
             return None
         sent = [[frame for _, is_own, frame in tap.take() if is_own] for tap in self._taps]
-        return [frames[-1] for frames in sent] if all(sent) else None
+        if not all(sent):
+            return None
+        models = [frames[-1] for frames in sent]
+        token = packet(models[0], at=0.0, host=0).content[-1][WORD_OF_TOKEN : WORD_OF_TOKEN + 4]
+        for tap in self._taps:  # a packet that is damaged in one of both is known by the other
+            tap.choose(carrying((WORD_OF_NONCE, self._flow.nonce), (WORD_OF_TOKEN, int.from_bytes(token, "big"))))
+        return models
 
     def run(self, models: list[bytes], *, largest: int, chance: random.Random) -> Passage:
         """Send a train each way, and return when each frame has come or is lost."""

@@ -165,6 +165,8 @@ class Lab:
         hosts = {host.netns: self.topology.sources(place) for place, host in enumerate(self.clients)}
         clients = Clients(self._supervisor, FOLDER, protocol, hosts, attempts, self.judge.settle)
         self.senders.append(clients)
+        if self.sample is not None:
+            self.sample.expect(attempts)
         return clients
 
     def ask_as_well(self, servers: Seer) -> None:

@@ -57,7 +57,10 @@ class Capture:
             self._sockets.append(_listening(min(LARGEST_BUFFER, BUFFER_OF_ALL // len(hosts))))
 
     def run(self, orders: Orders) -> None:
-        """Write frames until the orders end. The first order is answered when all frames so far are written."""
+        """Write frames until the first order, which is answered when all so far are written, and wait for the end.
+
+        What comes after that is the judge's own, and is not kept.
+        """
         poll = select.epoll()
         poll.register(orders.fileno(), select.EPOLLIN)
         hosts = {packets.fileno(): host for host, packets in enumerate(self._sockets)}
@@ -76,6 +79,8 @@ class Capture:
                 if next(lines, None) is None:
                     return
                 orders.tell(**self._finish())
+                for descriptor in hosts:
+                    poll.unregister(descriptor)
 
     def _read(self, host: int) -> int:
         """Take the frames of one host, and return the time up to which all have been taken."""

@@ -12,7 +12,6 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
-from testbed.evidence.packets import packet
 from testbed.evidence.taps import Program, _random_part, carrying, sampling
 from testbed.traffic.wire import ANSWER, HELLO
 
@@ -61,7 +60,7 @@ def test_a_share_of_hellos_and_answers_is_chosen_by_the_token(
     expected = token % (1 << halvings) == 0
 
     assert passes(sampling(halvings), frame) == expected
-    assert (_random_part(packet(frame, at=0.0, host=0)) % (1 << halvings) == 0) == expected
+    assert (_random_part(frame) % (1 << halvings) == 0) == expected
 
 
 @pytest.mark.parametrize("number", [0, 1, 4, 7, 0xFFFFFFFC])
@@ -75,13 +74,17 @@ def test_a_share_of_syns_is_chosen_by_the_client_s_number(number: int, flags: di
     frame = bytes(Ether() / IP(src="10.0.0.1", dst="198.51.100.1") / layer)
 
     assert passes(sampling(2), frame) == (number % 4 == 0)
-    assert (_random_part(packet(frame, at=0.0, host=0)) % 4 == 0) == (number % 4 == 0)
+    assert (_random_part(frame) % 4 == 0) == (number % 4 == 0)
 
 
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 def test_the_packets_of_one_client_are_chosen_by_its_nonce(layer: Any) -> None:
-    """A train has the nonce of the flow that it goes over."""
-    program = carrying(4, NONCE)
+    """A train has nonce and token of the flow that it goes over. If one of both is damaged, the other tells."""
+    program, either = carrying((4, NONCE)), carrying((4, NONCE), (12, 5))
+
+    assert passes(either, hello(layer, 5, nonce=NONCE + 1))
+    assert passes(either, hello(layer, 6))
+    assert not passes(either, hello(layer, 6, nonce=NONCE + 1))
 
     assert passes(program, hello(layer, 5))
     assert passes(program, hello(layer, 5, answer=True))

@@ -16,8 +16,11 @@ import pytest
 
 from testbed.evidence.busy import Failure
 from testbed.evidence.findings import CLAIMS
+from testbed.evidence.judge import WitnessError
+from testbed.evidence.matching import Matched
 from testbed.experiment.expectations import at_least, at_most
 from testbed.experiment.experiment import BEARS_S, Experiment, UnfinishedError, key_of
+from testbed.experiment.frames import Findings
 from testbed.experiment.parameters import PatientParameters
 from testbed.traffic.records import Sighting
 from tests.support.experiments import Told, attempt, experiment
@@ -485,3 +488,19 @@ def test_a_scenario_that_was_late_itself_is_so_for_all_its_later_checks() -> Non
     x.check("after", expected=1, observed=2, source="arithmetic")
 
     assert [failure.late for failure in x.failures] == [0.0, 2.5]
+
+
+def test_a_busy_machine_that_leaves_open_what_became_of_packets_ends_the_run_as_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the machine cannot have caused is checked first."""
+    found = Findings(
+        trains=[Matched(sent=2, arrived=1, lost=1, waits=[0.1])], too_busy="this machine was too busy"
+    )
+    monkeypatch.setattr("testbed.experiment.experiment.examine", lambda lab: found)
+    x, told = checked()
+    x.account()
+
+    with pytest.raises(WitnessError, match="this machine was too busy"):
+        x.conclude()
+    assert [check["key"] for check in told.checks][-3:] == ["frames-doubled", "frames-damaged", "frames-rewritten"]
