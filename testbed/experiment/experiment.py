@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,7 @@ P = TypeVar("P", bound=Parameters)
 
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
-JUDGED = ("leaks", "sharing")
+JUDGED = ("checked", "accounted", "told", "leaks", "sharing")
 """The keys of the checks that follow every scenario."""
 
 
@@ -82,6 +82,16 @@ class Experiment(Generic[P]):
     def counters(self, protocol: str | None = None) -> Counters:
         """Return the gateway's counters as they are now."""
         return self.lab.gateway.counters(protocol or self.protocol)
+
+    def _lacking(self) -> list[str]:
+        """Return what the scenario has to do and has not done, with what to write."""
+        left_out = {
+            "asked nothing: write x.check(claim, expected=..., observed=..., source=...)": not self._keys,
+            "accounts for no attempts: end with x.account(attempts, echoed), or x.account()": self._outcomes
+            is None,
+            "tells no story: end with x.tell(name=value, ...), for each name in `story`": not self._told,
+        }
+        return [f"the scenario {what}" for what, is_so in left_out.items() if is_so]
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Name a phase of the run, and time the `with` block that is this phase."""
@@ -187,7 +197,7 @@ class Experiment(Generic[P]):
 
         Raises UnfinishedError for what the scenario has left out. No NAT is to blame for that.
         """
-        if lacking := [*self._lacking()]:
+        if lacking := self._lacking():
             raise UnfinishedError("; ".join(lacking))
         exempt = ", ".join(map(str, self.lab.untranslated))
         self._check(
@@ -208,12 +218,3 @@ class Experiment(Generic[P]):
             source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
         )
         self.judge.require_complete()
-
-    def _lacking(self) -> Iterator[str]:
-        """Yield what the scenario has to do and has not done, with what to write."""
-        if not self._keys:
-            yield "the scenario asked nothing: write x.check(claim, expected=..., observed=..., source=...)"
-        if self._outcomes is None:
-            yield "the scenario accounts for no attempts: end with x.account(attempts, echoed), or x.account()"
-        if not self._told:
-            yield "the scenario tells no story: end with x.tell(name=value, ...), for each name in `story`"

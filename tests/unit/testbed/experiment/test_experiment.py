@@ -227,7 +227,7 @@ def test_a_counter_that_is_misspelled_is_an_error_though_no_gateway_knows_it() -
         x.agrees("ports", 1, "ports_alocated")
 
 
-@pytest.mark.parametrize("key", ["leaks", "sharing"])
+@pytest.mark.parametrize("key", ["leaks", "sharing", "accounted"])
 def test_the_keys_of_what_follows_every_scenario_are_taken(key: str) -> None:
     """A scenario's own check must not stand in for the judge's."""
     x, _ = experiment()
