@@ -7,6 +7,7 @@ of a program that SIGPIPE ended if nobody reads it any more.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -81,7 +82,8 @@ def main() -> None:
             _refuse(error, ExitStatus.WRONG_INPUT)
         if isinstance(error, MachineError):
             _refuse(error, ExitStatus.MACHINE_LACKS)
-        traceback.print_exc()
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
         _refuse("this is a fault of lastport itself; please report the lines above", ExitStatus.BROKE)
 
 

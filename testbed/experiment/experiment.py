@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from pathlib import Path
@@ -100,6 +100,16 @@ class Experiment(Generic[P]):
     def counters(self, protocol: str | None = None) -> Counters:
         """Return the gateway's counters as they are now."""
         return self.lab.gateway.counters(protocol or self.protocol)
+
+    def _lacking(self) -> list[str]:
+        """Return what the scenario has to do and has not done, with what to write."""
+        left_out = {
+            "asked nothing: write x.check(claim, expected=..., observed=..., source=...)": not self._keys,
+            "accounts for no attempts: end with x.account(attempts, echoed), or x.account()": self._outcomes
+            is None,
+            "tells no story: end with x.tell(name=value, ...), for each name in `story`": not self._told,
+        }
+        return [f"the scenario {what}" for what, is_so in left_out.items() if is_so]
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Name a phase of the run, and time the `with` block that is this phase."""
@@ -268,7 +278,7 @@ class Experiment(Generic[P]):
 
         Raises UnfinishedError for what the scenario has left out. No NAT is to blame for that.
         """
-        if lacking := [*self._lacking()]:
+        if lacking := self._lacking():
             raise UnfinishedError("; ".join(lacking))
         shared = len(self.judge.shared()) if self.judge.sees_sharing else None
         self._find(port_orders.judged(self.lab.sightings(), self._attempts, self.behaviour, self.settings))
@@ -314,12 +324,3 @@ class Experiment(Generic[P]):
             self._account_again()
         if found.too_busy:
             raise WitnessError(found.too_busy)
-
-    def _lacking(self) -> Iterator[str]:
-        """Yield what the scenario has to do and has not done, with what to write."""
-        if not self._keys:
-            yield "the scenario asked nothing: write x.check(claim, expected=..., observed=..., source=...)"
-        if self._outcomes is None:
-            yield "the scenario accounts for no attempts: end with x.account(attempts, echoed), or x.account()"
-        if not self._told:
-            yield "the scenario tells no story: end with x.tell(name=value, ...), for each name in `story`"

@@ -111,7 +111,7 @@ def enter(
                 yield record
                 if record["kind"] in LAST:
                     return  # without waiting while the kernel frees a switch's thousand sockets, one by one
-            yield _broken(process, words, started=started)
+            yield _ended(process, words, started=started)
         finally:
             process.kill()
             process.wait()
@@ -121,7 +121,7 @@ def enter(
                     pass  # the stream ends when the kernel has ended every process of the sandbox
 
 
-def _broken(process: subprocess.Popen[bytes], words: IO[bytes], *, started: bool) -> dict[str, Any]:
+def _ended(process: subprocess.Popen[bytes], words: IO[bytes], *, started: bool) -> dict[str, Any]:
     """Return the record about a sandbox that ended without one. Raises MachineError if it was never there."""
     try:
         status = process.wait(ENDED_WITHIN_S)

@@ -37,6 +37,7 @@ def running(start: Start) -> tuple[subprocess.Popen[str], dict[int, str]]:
         ("ovsdb-server", "ovsdb-server was killed by SIGKILL"),
         ("-m controller", "controller was killed by SIGKILL"),
         (WORKER, r"tcp-client-\d+-\d+ was killed by SIGKILL"),
+        ("mininet:gateway", "the shell of gateway was killed by SIGKILL"),
     ],
 )
 def test_a_process_that_dies_ends_the_run_at_once(

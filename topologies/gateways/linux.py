@@ -100,7 +100,7 @@ FOLLOWED = frozenset({"ports", "external_addresses", "time_scale", *TIMEOUTS.val
 
 def links(plan: GatewayPlan, names: Mapping[int, str]) -> str:
     """Return the lines for `ip -batch` that make a router of the namespace; `names` are the ports' interfaces."""
-    lines = [f"link add {BRIDGE} address {plan.mac} type bridge ageing_time {NEVER_FORGETS}"]
+    lines = [f"link add {BRIDGE} address {plan.mac} type bridge ageing_time {NEVER_FORGETS}", "link set lo up"]
     inside = [interface for interface in plan.interfaces if interface.side is Side.INSIDE]
     lines += [f"link set {names[interface.port]} master {BRIDGE} up" for interface in inside]
     lines += [f"address add {address} dev {BRIDGE}" for address in dict.fromkeys(i.address for i in inside)]

@@ -70,6 +70,7 @@ def test_the_inside_ports_are_one_bridge_and_each_outside_port_has_its_address(t
 
     assert links(plan(tmp_path, *interfaces), {1: "inside1", 2: "outside2"}).splitlines() == [
         f"link add {BRIDGE} address 02:00:0a:00:ff:fe type bridge ageing_time 8640000",
+        "link set lo up",
         f"link set inside1 master {BRIDGE} up",
         f"address add 10.0.255.254/16 dev {BRIDGE}",
         f"link set {BRIDGE} up",

@@ -217,6 +217,7 @@ def test_a_router_has_one_inside_address_and_answers_for_the_external_ones_next_
 
     assert links(plan, {1: "inside1", 2: "inside2", 3: "outside3"}).splitlines() == [
         "link add br0 address 02:00:0a:00:ff:fe type bridge ageing_time 8640000",
+        "link set lo up",
         "link set inside1 master br0 up",
         "link set inside2 master br0 up",
         "address add 10.0.255.254/16 dev br0",
