@@ -86,6 +86,7 @@ def test_scenarios_reckon_with_limits_and_timers_only() -> None:
             "port_allocation_type=random",
         ),
         ("eviction mapping_type=edm filtering_type=edf port_overlapping=endpoint", "port_overlapping=off"),
+        ("loss-curve ports=16 clients=3 port_allocation_type=blocks port_set_size=2", "fewer clients"),
         ("two-nats external_addresses=2", "external_addresses=1"),
         ("refusal-signals external_addresses=2", "external_addresses=1"),
         ("state-exhaustion external_addresses=3", "clients=3"),
