@@ -34,6 +34,8 @@ first begins with an empty NAT, and its own end settles it: only its last connec
 FIRST_SYN_S = 0.8
 """An attempt is given up after this time: before its kernel sends its SYN again, which would be a second try. On a
 machine that stands still meanwhile the SYN is sent all the same, and must not help."""
+FEWEST_EACH = 8
+"""The fewest ports of a subscriber, if it has its own, with which the share that is refused comes near its limit."""
 NO_PORT = ("dropped_port_packets", "dropped_address_packets")
 
 
@@ -54,7 +56,7 @@ class Churn(Scenario[ChurnParameters]):
     requires = (
         refuses_at_once("churn counts the clients that are refused at once"),
         one_address("the rate is computed for one pool of ports"),
-        *steady_pool(lambda _: max(LOADS)),
+        *steady_pool(lambda _: max(LOADS), least=FEWEST_EACH),
     )
     reckons_with = BACK_IN_TIME
     story = """

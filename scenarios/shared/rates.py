@@ -124,9 +124,12 @@ def at_a_rate(parameters: RateParameters, settings: Settings, load: float, *, su
     return Demand((most,) * subscribers, lasts=lasts, returns=Return.SAME, each_s=share / parameters.holding)
 
 
-def steady_pool(load: Callable[[Asked], float], *, share: float = 1.0) -> tuple[Requirement, ...]:
-    """Need a pool whose rate is known and can be offered `load` times. `share` of the subscribers use it."""
-    return ports_back_in_time(), rate_in_reach(load), even_blocks(share)
+def steady_pool(load: Callable[[Asked], float], *, least: int = 1, share: float = 1.0) -> tuple[Requirement, ...]:
+    """Need a pool whose rate is known and can be offered `load` times.
+
+    `share` of the subscribers use it. If ports are given in blocks, each has `least` of them or more.
+    """
+    return ports_back_in_time(), rate_in_reach(load), even_blocks(least=least, share=share)
 
 
 def ports_back_in_time() -> Requirement:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from scenarios.shared.filling import MOST_PER_CLIENT
 from testbed.api import Asked, Of, Refusal, Requirement
 
-FEWEST_PORTS_EACH = 4
-"""The fewest ports of which a subscriber's share at a load is near that of all: each attempt is refused or not."""
 REFUSING = "on_exhaustion=drop, icmp, reset or hold"
 AT_ONCE = "on_exhaustion=drop, icmp or reset"
 REFUSES_NONE = "a NAT that evicts refuses no attempt, and that is the scenario eviction"
@@ -55,8 +53,8 @@ def even_addresses() -> Requirement:
     return Requirement("as many clients at each external address", unmet, Of.SETTINGS)
 
 
-def even_blocks(share: float = 1.0) -> Requirement:
-    """Need that each subscriber has the same number of blocks, and not few ports, if the allocator gives blocks.
+def even_blocks(*, least: int = 1, share: float = 1.0) -> Requirement:
+    """Need the same blocks for each subscriber, of `least` ports or more, if the allocator gives blocks.
 
     `share` is the part of the subscribers that is behind one NAT.
     """
@@ -65,9 +63,9 @@ def even_blocks(share: float = 1.0) -> Requirement:
         settings, subscribers = asked.settings, math.ceil(asked.parameters.subscribers * share)
         each, size = settings.capacity // subscribers, settings.port_set_size
         is_even = settings.capacity % subscribers == 0 and each % size == 0
-        if settings.port_allocation_type != "blocks" or (is_even and each >= FEWEST_PORTS_EACH):
+        if settings.port_allocation_type != "blocks" or (is_even and each >= least):
             return None
-        why = f"each of {subscribers} subscribers is to have the same blocks, of {FEWEST_PORTS_EACH} ports or more"
+        why = f"each of {subscribers} subscribers is to have the same blocks, of {least} ports or more"
         return Refusal("port_set_size", size, why, "port_allocation_type=random, or fewer clients")
 
     return Requirement("the same blocks for each subscriber, if the allocator gives blocks", unmet, Of.SETTINGS)

@@ -79,7 +79,7 @@ def test_scenarios_reckon_with_limits_and_timers_only() -> None:
         ("fairness ports=16 clients=4 port_quota=5 port_allocation_type=blocks port_set_size=2", "smaller blocks"),
         ("port-exhaustion ports=16 attempts=40 on_exhaustion=evict-lru", "attempts=32"),
         ("eviction port_allocation_type=blocks port_set_size=1", "smaller blocks"),
-        ("churn ports=8 clients=4 port_allocation_type=blocks port_set_size=2", "fewer clients"),
+        ("churn port_allocation_type=blocks port_set_size=4", "fewer clients"),
         (
             "hole-punching ports=16 mapping_type=edm filtering_type=edf port_overlapping=endpoint "
             "port_allocation_type=sequential",
