@@ -35,7 +35,7 @@ FIRST_SYN_S = 0.8
 """An attempt is given up after this time: before its kernel sends its SYN again, which would be a second try. On a
 machine that stands still meanwhile the SYN is sent all the same, and must not help."""
 FEWEST_EACH = 8
-"""The fewest ports of a subscriber, if it has its own, with which the share that is refused comes near its limit."""
+"""The fewest ports of a subscriber, if it has its own, with which the refused share comes near its limit."""
 NO_PORT = ("dropped_port_packets", "dropped_address_packets")
 
 
