@@ -97,6 +97,7 @@ def test_scenarios_reckon_with_limits_and_timers_only() -> None:
         ("state-exhaustion limit_port_mappings=64", "limit_port_mappings=80"),
         ("state-exhaustion port_quota=8", "port_quota=10"),
         ("switch-table-full limit_sessions=64", "limit_sessions=96"),
+        ("switch-table-full ports=8 flow_limit=6 strangers=2 beyond=3", "ports=12"),
         ("client-exhaustion port_quota=48", "port_quota=49"),
         ("loss-curve limit_subscribers=2", "limit_subscribers=8"),
         ("hole-punching limit_sessions=1", "limit_sessions=5"),
