@@ -36,6 +36,8 @@ FIRST_SYN_S = 0.8
 machine that stands still meanwhile the SYN is sent all the same, and must not help."""
 LATE_SHARE = 0.1
 """Of the time for which a port is occupied, the share by which connections may come and go late."""
+FEWEST_EACH = 8
+"""The fewest ports of a subscriber, if it has its own, with which the refused share comes near its limit."""
 NO_PORT = ("dropped_port_packets", "dropped_address_packets")
 
 
@@ -56,7 +58,7 @@ class Churn(Scenario[ChurnParameters]):
     requires = (
         refuses_at_once("churn counts the clients that are refused at once"),
         one_address("the rate is computed for one pool of ports"),
-        *steady_pool(lambda _: max(LOADS)),
+        *steady_pool(lambda _: max(LOADS), least=FEWEST_EACH),
     )
     reckons_with = BACK_IN_TIME
     story = """
@@ -173,7 +175,8 @@ def _check_refused(
 ) -> None:
     """Check the share that is refused; below capacity it is nothing, but for bad luck."""
     exactly_none = load.load < 1 and not pool.by_chance
-    tolerance = round(LOADS[load.load] + 1 / load.counted, 4)  # no attempt is refused in part
+    # No attempt is refused in part. Where ports come back by chance, a few attempts more or fewer mean nothing.
+    tolerance = round(LOADS[load.load] + (4 if pool.by_chance else 1) / load.counted, 4)
     least, most = max(0.0, load.predicted - tolerance), load.predicted + tolerance
     x.check(
         f"{'attempts' if exactly_none else 'share of attempts'} refused at {load.load} times capacity",

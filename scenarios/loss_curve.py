@@ -20,7 +20,7 @@ from scenarios.shared.checks import check_endpoints, check_refused
 from scenarios.shared.filling import outlasting
 from scenarios.shared.models.curve import Prediction, first_refusal, rows
 from scenarios.shared.models.source_ports import read
-from scenarios.shared.requirements import decides_at_once, one_address, source_ports
+from scenarios.shared.requirements import decides_at_once, even_blocks, one_address, source_ports
 from scenarios.shared.volley import Volley
 from testbed.api import (
     DROPPED,
@@ -72,6 +72,7 @@ class LossCurve(Scenario[CurveParameters]):
     }
     requires = (
         source_ports(lambda asked: asked.parameters.attempts, each=lambda asked: len(asked.parameters.own_ports)),
+        even_blocks(),
         one_address("each address would have a curve of its own"),
         decides_at_once("the question is when a packet is refused"),
     )

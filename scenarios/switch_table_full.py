@@ -54,6 +54,15 @@ def _no_room(asked: Asked) -> Refusal | None:
     return Refusal("strangers", strangers, why, f"flow_limit={strangers + 1} or more", kind="parameter")
 
 
+def _few_ports(asked: Asked) -> Refusal | None:
+    limit, beyond, ports = asked.settings.flow_limit or 0, asked.parameters.beyond, asked.settings.ports
+    wanted = limit + 2 * beyond
+    if asked.settings.capacity >= wanted:
+        return None
+    why = f"with flow_limit={limit} and beyond={beyond}, attempts whose rules are refused would hold all others"
+    return Refusal("ports", ports, why, f"ports={wanted} or more")
+
+
 class SwitchTableFull(Scenario[TableParameters]):
     """What if the switch has no room for another rule, while ports are left?"""
 
@@ -64,6 +73,7 @@ class SwitchTableFull(Scenario[TableParameters]):
         even_addresses(),
         runs_short_first("flow_limit"),
         keeps_mappings(REFUSES_NONE),
+        Requirement("ports enough for attempts whose rules are refused", _few_ports, Of.SETTINGS),
         Requirement("fewer strangers' rules than flow_limit", _no_room, Of.SETTINGS),
     )
     reckons_with = ("flow_limit",)

@@ -67,7 +67,7 @@ def seconds(default: float, description: str, *, source: str, bites: Bites | Non
     )
 
 
-def limit(description: str, *, source: str, unit: str, bites: Bites, least: int = 1) -> Any:
+def limit(description: str, *, source: str, unit: str, bites: Bites | None = None, least: int = 1) -> Any:
     """Return a field for a number that may be reached and not exceeded. By default there is no limit."""
     description = f"{description}; null: no limit"
     return described(

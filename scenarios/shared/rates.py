@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from scenarios.shared.filling import QUICK_RELEASE
+from scenarios.shared.requirements import even_blocks
 from testbed.api import (
     SYN_TIMER_S,
     Asked,
@@ -33,8 +34,6 @@ MOST_PER_SECOND = 800.0
 """Connections a second that every machine can open, so that only the NAT refuses."""
 MOST_SPREAD_S = 2.0
 """The most seconds between the earliest and the latest return of a port, where a rate is to be computed."""
-FEWEST_PORTS_EACH = 4
-"""The fewest ports of which a subscriber's share at a load is near that of all: each attempt is refused or not."""
 BUSY_S = 10.0
 """Seconds for which a busy machine may keep a connection longer than it is used."""
 SMALL_POOL: dict[str, Any] = {
@@ -125,30 +124,12 @@ def at_a_rate(parameters: RateParameters, settings: Settings, load: float, *, su
     return Demand((most,) * subscribers, lasts=lasts, returns=Return.SAME, each_s=share / parameters.holding)
 
 
-def steady_pool(load: Callable[[Asked], float], *, share: float = 1.0) -> tuple[Requirement, ...]:
-    """Need a pool whose rate is known and can be offered `load` times. `share` of the subscribers use it."""
-    return ports_back_in_time(), rate_in_reach(load), even_blocks(share)
+def steady_pool(load: Callable[[Asked], float], *, least: int = 1, share: float = 1.0) -> tuple[Requirement, ...]:
+    """Need a pool whose rate is known and can be offered `load` times.
 
-
-def even_blocks(share: float) -> Requirement:
-    """Need that each subscriber has the same number of blocks, and not few ports, if the allocator gives blocks.
-
-    `share` is the part of the subscribers that is behind one NAT.
+    `share` of the subscribers use it. If ports are given in blocks, each has `least` of them or more.
     """
-
-    def unmet(asked: Asked) -> Refusal | None:
-        settings, subscribers = asked.settings, math.ceil(asked.parameters.subscribers * share)
-        each, size = settings.capacity // subscribers, settings.port_set_size
-        is_even = settings.capacity % subscribers == 0 and each % size == 0
-        if settings.port_allocation_type != "blocks" or (is_even and each >= FEWEST_PORTS_EACH):
-            return None
-        why = f"each of {subscribers} subscribers is to have the same blocks, of {FEWEST_PORTS_EACH} ports or more"
-        return Refusal("port_set_size", size, why, "port_allocation_type=random, or fewer clients")
-
-    text = (
-        f"as many blocks for each subscriber, of {FEWEST_PORTS_EACH} ports or more, if ports are given in blocks"
-    )
-    return Requirement(text, unmet, Of.SETTINGS)
+    return ports_back_in_time(), rate_in_reach(load), even_blocks(least=least, share=share)
 
 
 def ports_back_in_time() -> Requirement:

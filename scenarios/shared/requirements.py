@@ -53,6 +53,24 @@ def even_addresses() -> Requirement:
     return Requirement("as many clients at each external address", unmet, Of.SETTINGS)
 
 
+def even_blocks(*, least: int = 1, share: float = 1.0) -> Requirement:
+    """Need the same blocks for each subscriber, of `least` ports or more, if the allocator gives blocks.
+
+    `share` is the part of the subscribers that is behind one NAT.
+    """
+
+    def unmet(asked: Asked) -> Refusal | None:
+        settings, subscribers = asked.settings, math.ceil(asked.parameters.subscribers * share)
+        each, size = settings.capacity // subscribers, settings.port_set_size
+        is_even = settings.capacity % subscribers == 0 and each % size == 0
+        if settings.port_allocation_type != "blocks" or (is_even and each >= least):
+            return None
+        why = f"each of {subscribers} subscribers is to have the same blocks, of {least} ports or more"
+        return Refusal("port_set_size", size, why, "port_allocation_type=random, or fewer clients")
+
+    return Requirement("the same blocks for each subscriber, if the allocator gives blocks", unmet, Of.SETTINGS)
+
+
 def several_addresses(why: str) -> Requirement:
     """Need two external addresses or more, because `why`."""
 

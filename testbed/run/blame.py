@@ -9,19 +9,61 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from controller.settings import ConfigurationError
+from controller.settings import PROFILES, ConfigurationError
+from testbed.registry import load
+from testbed.run.choices import Choices
+from testbed.run.naming import label
 
 BLAMED = re.compile(r"(?:[a-z]+ )?(\w+)=(.*?) is not possible(?: with [^:]*)?: (.*)", re.DOTALL)
 """A sentence that refuses a value: its key, the value, and the reason with the way out."""
 ANOTHER_GATEWAY = "another --gateway"
 QUOTES = "'"
-NAMES = ("profile", "topology", "gateway")
-"""The choices that are names. Every other is a key with a value."""
+USUAL = {"profile": Choices().profile, "topology": None, "gateway": "openflow"}
+"""The choices that are names, and what they are if the user does not choose. Every other is a key with a value."""
 
 Chosen = Mapping[str, Any]
 Decide = Callable[[Chosen], object]
+Decided = TypeVar("Decided")
+
+
+def decided_fairly(
+    decide: Callable[..., Decided],
+    scenario: str,
+    gateway: str,
+    choices: Choices,
+    given: Chosen,
+    *more: Any,
+) -> Decided:
+    """Return what `decide` returns for a scenario, a gateway, choices and the values of keys that are given.
+
+    If it raises ConfigurationError, the error is raised in words that blame what the user chose.
+    """
+
+    def fewer(chosen: Chosen) -> object:
+        named = {name: chosen.get(name, usual) for name, usual in USUAL.items()}
+        some = replace(choices, profile=named["profile"], topology=named["topology"])
+        own = {key: value for key, value in given.items() if key in chosen}
+        return decide(scenario, named["gateway"], some, own, *more)
+
+    def origin(key: str) -> str:
+        cls = load("scenario", scenario)
+        owners = {
+            "the scenario sets": cls.settings,
+            "the profile sets": PROFILES.get(choices.profile, {}),
+            "the gateway sets": load("gateway", gateway).settings,
+            "the topology sets": load("topology", choices.topology or cls.topology).settings,
+        }
+        return next((owner for owner, values in owners.items() if key in values), "the default is")
+
+    try:
+        return decide(scenario, gateway, choices, given, *more)
+    except ConfigurationError as error:
+        names = {"profile": choices.profile, "topology": choices.topology, "gateway": gateway}
+        chosen = {**given, **{name: value for name, value in names.items() if value != USUAL[name]}}
+        raise blamed(error, label(scenario), chosen, fewer, origin) from None
 
 
 def fewest(chosen: Chosen, error: ConfigurationError, decide: Decide) -> tuple[Chosen, ConfigurationError]:
@@ -62,7 +104,7 @@ def _restated(line: str, scenario: str, guilty: Chosen, origin: Callable[[str], 
     if match is None or match[1] in guilty:
         return line
     key, value, reason = match.groups()
-    subject = " and ".join(f"{name}{' ' if name in NAMES else '='}{shown(guilty[name])}" for name in guilty)
+    subject = " and ".join(f"{name}{' ' if name in USUAL else '='}{shown(guilty[name])}" for name in guilty)
     why, _, way_out = reason.partition("; take ")
     if "gateway" in guilty and ANOTHER_GATEWAY in way_out:
         way_out = ANOTHER_GATEWAY

@@ -7,9 +7,8 @@ short for one `--set`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,8 @@ from testbed.experiment.plan import Run, network_of_size
 from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Scenario
 from testbed.registry import load, ours
-from testbed.run.blame import blamed
+from testbed.run.blame import decided_fairly
 from testbed.run.choices import Choices
-from testbed.run.naming import label
 from testbed.run.own_classes import require_contract, require_known, require_own_keys, returned_by
 from testbed.run.strangers import are_met, declared, files_among
 from testbed.run.written import UNREADABLE, value_of, values_in
@@ -39,7 +37,6 @@ from topologies.gateways.behaviour import Behaviour
 
 ALLOCATOR_KEY = "port_allocation_type"
 """The setting for which `--allocator` is short."""
-USUAL_GATEWAY = "openflow"
 VERDICT_S = 0.5
 """Seconds from the end of a hold to the end of its attempt, on a busy machine."""
 
@@ -91,49 +88,12 @@ def _resolved(
     others: Collection[str],
 ) -> Run:
     """Decide everything about a run, in a process that may import what is chosen."""
-    try:
-        run = _decided(scenario, gateway, choices, given, datapath, others)
-    except ConfigurationError as error:
-        raise _blamed(error, scenario, gateway, choices, given, datapath, others) from None
+    run = _decided(scenario, gateway, choices, given, datapath, others)
     by_default: dict[str, Any] = {}
     if given:
         with suppress(ConfigurationError):  # some scenarios are impossible without a choice
             by_default = _decided(scenario, gateway, choices, {}, datapath, others).described()
     return run.model_copy(update={"chosen": _chosen(run, given, by_default)})
-
-
-def _blamed(
-    error: ConfigurationError,
-    scenario: str,
-    gateway: str,
-    choices: Choices,
-    given: dict[str, Any],
-    datapath: str,
-    others: Collection[str],
-) -> ConfigurationError:
-    """Return a refusal in words that blame what the user chose, and not a default."""
-    usual = Choices()
-    names = {"profile": choices.profile, "topology": choices.topology, "gateway": gateway}
-    by_default = {"profile": usual.profile, "topology": None, "gateway": USUAL_GATEWAY}
-
-    def decide(chosen: Mapping[str, Any]) -> object:
-        named = {name: chosen.get(name, default) for name, default in by_default.items()}
-        fewer = replace(choices, profile=named["profile"], topology=named["topology"])
-        own = {key: value for key, value in given.items() if key in chosen}
-        return _decided(scenario, named["gateway"], fewer, own, datapath, others)
-
-    def origin(key: str) -> str:
-        cls = load("scenario", scenario)
-        owners = {
-            "the scenario sets": cls.settings,
-            "the profile sets": PROFILES.get(choices.profile, {}),
-            "the gateway sets": load("gateway", gateway).settings,
-            "the topology sets": load("topology", choices.topology or cls.topology).settings,
-        }
-        return next((owner for owner, values in owners.items() if key in values), "the default is")
-
-    chosen = {**given, **{name: value for name, value in names.items() if value != by_default[name]}}
-    return blamed(error, label(scenario), chosen, decide, origin)
 
 
 def _chosen(run: Run, given: Collection[str], by_default: dict[str, Any]) -> dict[str, Any]:
@@ -146,6 +106,18 @@ def _chosen(run: Run, given: Collection[str], by_default: dict[str, Any]) -> dic
 
 
 def _decided(
+    scenario: str,
+    gateway: str,
+    choices: Choices,
+    given: dict[str, Any],
+    datapath: str,
+    others: Collection[str],
+) -> Run:
+    """Decide everything about a run, or refuse it in words that blame what the user chose."""
+    return decided_fairly(_of_choices, scenario, gateway, choices, given, datapath, others)
+
+
+def _of_choices(
     scenario: str,
     gateway: str,
     choices: Choices,

@@ -37,7 +37,7 @@ OWN: dict[str, tuple[Any, ...]] = {
 SIZES: dict[str, dict[str, Any]] = {
     "client-exhaustion": {"clients": 3, "client_ports": 4},
     "state-exhaustion": {"limit_sessions": 6},
-    "switch-table-full": {"flow_limit": 6, "strangers": 2, "beyond": 3},
+    "switch-table-full": {"ports": 22, "flow_limit": 6, "strangers": 2, "beyond": 3},
     "two-nats": {"ports": 22, "home_ports": 16},
 }
 """Sizes at which scenarios with more parameters than the others make sense."""

@@ -58,13 +58,13 @@ DEFAULTS: dict[str, Any] = {
 _NO_TABLE = "Linux's NAT keeps connections and no mappings, so there is nothing to count"
 
 RESTRICTIONS = (
+    Restriction("on_exhaustion", ("drop",), "Linux sends no refusal, holds nothing and evicts no live connection"),
     Restriction("mapping_type", ("edm",), "a mapping of Linux's NAT splits when another host uses its port"),
     Restriction("filtering_type", ("edf",), "Linux lets in only the answers of the endpoint that was asked"),
     Restriction("port_overlapping", ("endpoint",), "Linux shares a port whenever the destinations differ"),
     Restriction("limit_port_mappings", (None,), _NO_TABLE),
     Restriction("limit_subscribers", (None,), _NO_TABLE),
     Restriction("flow_limit", (None,), "it limits a switch's flow table, and here is none"),
-    Restriction("on_exhaustion", ("drop",), "Linux sends no refusal, holds nothing and evicts no live connection"),
     Restriction("hold_down_timeout", (0,), "Linux gives a freed port again at once"),
     Restriction("source_validation", (False,), "a Linux bridge takes any source at any of its ports"),
     Restriction("refresh_inbound", (True,), "conntrack refreshes an entry by packets of both directions"),

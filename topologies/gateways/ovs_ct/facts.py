@@ -37,6 +37,9 @@ _NO_TABLE = "Open vSwitch tracks connections and keeps no mappings, so there is 
 _NO_QUOTA = "Open vSwitch limits the connections of a zone, not those of a subscriber"
 
 RESTRICTIONS = (
+    Restriction(
+        "on_exhaustion", ("drop",), "a rule can drop what was not translated, and do nothing else with it"
+    ),
     Restriction("mapping_type", ("edm",), "the search for a port begins at a hash of the whole connection"),
     Restriction("filtering_type", ("edf",), "only answers of the endpoint that was asked belong to a connection"),
     Restriction("port_overlapping", ("endpoint",), "a port is shared whenever the destinations differ"),
@@ -56,9 +59,6 @@ RESTRICTIONS = (
     Restriction("limit_port_mappings", (None,), _NO_TABLE),
     Restriction("limit_subscribers", (None,), _NO_TABLE),
     Restriction("flow_limit", (None,), "it limits rules for mappings, and here is none"),
-    Restriction(
-        "on_exhaustion", ("drop",), "a rule can drop what was not translated, and do nothing else with it"
-    ),
     Restriction("hold_down_timeout", (0,), "Open vSwitch knows no hold-down"),
     Restriction("source_validation", (False,), "its rules take any source at any inside port"),
     Restriction("refresh_inbound", (True,), "packets of both directions refresh a connection"),

@@ -79,13 +79,14 @@ def test_scenarios_reckon_with_limits_and_timers_only() -> None:
         ("fairness ports=16 clients=4 port_quota=5 port_allocation_type=blocks port_set_size=2", "smaller blocks"),
         ("port-exhaustion ports=16 attempts=40 on_exhaustion=evict-lru", "attempts=32"),
         ("eviction port_allocation_type=blocks port_set_size=1", "smaller blocks"),
-        ("churn ports=8 clients=4 port_allocation_type=blocks port_set_size=2", "fewer clients"),
+        ("churn port_allocation_type=blocks port_set_size=4", "fewer clients"),
         (
             "hole-punching ports=16 mapping_type=edm filtering_type=edf port_overlapping=endpoint "
             "port_allocation_type=sequential",
             "port_allocation_type=random",
         ),
         ("eviction mapping_type=edm filtering_type=edf port_overlapping=endpoint", "port_overlapping=off"),
+        ("loss-curve ports=16 clients=3 port_allocation_type=blocks port_set_size=2", "fewer clients"),
         ("two-nats external_addresses=2", "external_addresses=1"),
         ("refusal-signals external_addresses=2", "external_addresses=1"),
         ("state-exhaustion external_addresses=3", "clients=3"),
@@ -96,6 +97,7 @@ def test_scenarios_reckon_with_limits_and_timers_only() -> None:
         ("state-exhaustion limit_port_mappings=64", "limit_port_mappings=80"),
         ("state-exhaustion port_quota=8", "port_quota=10"),
         ("switch-table-full limit_sessions=64", "limit_sessions=96"),
+        ("switch-table-full ports=8 flow_limit=6 strangers=2 beyond=3", "ports=12"),
         ("client-exhaustion port_quota=48", "port_quota=49"),
         ("loss-curve limit_subscribers=2", "limit_subscribers=8"),
         ("hole-punching limit_sessions=1", "limit_sessions=5"),
