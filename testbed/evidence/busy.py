@@ -78,7 +78,7 @@ class Busy:
 
     @property
     def is_strained(self) -> bool:
-        """Whether the run's programs waited for processors as long as time passed, at some moment."""
+        """Whether all programs of the run together waited for as long as a sample, in some sample."""
         return self.waited_s >= SAMPLE_S
 
     def excuse(self, failure: Failure) -> str:
