@@ -74,7 +74,7 @@ class Busy:
     lost: Mapping[str, int] = field(default_factory=dict)
     """The number of packets that queues of the machine had no room for, by the queue."""
     packets: int = 0
-    """The number of packets that came to the switch, or to whatever the gateways are made of."""
+    """The number of packets that came to the hosts."""
 
     @property
     def is_strained(self) -> bool:

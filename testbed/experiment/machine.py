@@ -19,7 +19,7 @@ def watched(lab: Lab, report: Report, failures: list[Failure]) -> Iterator[None]
 
     `failures` are those of the checks in the block, which raises its own errors as ever.
     """
-    sampler, before = Sampler(), counted()
+    sampler, before, hosts = Sampler(), counted(), [host.netns for host in (*lab.clients, *lab.servers)]
     sampler.start()
     busy = Busy()
     try:
@@ -28,8 +28,8 @@ def watched(lab: Lab, report: Report, failures: list[Failure]) -> Iterator[None]
         busy = replace(
             sampler.stop(),
             packet_in_s=_longest_answer(lab),
-            lost=losses((host.netns for host in (*lab.clients, *lab.servers)), before),
-            packets=packets(),
+            lost=losses(hosts, before),
+            packets=packets(hosts),
         )
         report.machine(busy=busy.as_json())
     busy.require_idle_for(failures)
