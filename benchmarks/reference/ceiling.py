@@ -172,9 +172,9 @@ class Ceiling:
             out += serialised(messages.sending(reply.frame(), in_port))
 
 
-def serve(ceiling: Ceiling, switch: Any, telemetry: Any) -> None:
+def serve(ceiling: Ceiling, greeting: bytes, switch: Any, telemetry: Any) -> None:
     """Answer the switch's messages until either end closes, each batch with one write."""
-    switch.sendall(ceiling.greet())
+    switch.sendall(greeting)
     unread = bytearray()
     while True:
         ready, _, _ = select.select([switch, telemetry], [], [])
@@ -207,10 +207,11 @@ def main() -> None:
     listener.bind((HOST, int(sys.argv[2])))
     listener.listen()
     ceiling = Ceiling(configuration, telemetry)
+    greeting = ceiling.greet()  # made before: a switch that is not greeted within a second hangs up
     ceiling.tell(listening=True)
     switch, _ = listener.accept()
     switch.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    serve(ceiling, switch, telemetry)
+    serve(ceiling, greeting, switch, telemetry)
     os._exit(0)
 
 

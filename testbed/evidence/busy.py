@@ -74,11 +74,11 @@ class Busy:
     lost: Mapping[str, int] = field(default_factory=dict)
     """The number of packets that queues of the machine had no room for, by the queue."""
     packets: int = 0
-    """The number of packets that came to the switch, or to whatever the gateways are made of."""
+    """The number of packets that came to the hosts."""
 
     @property
     def is_strained(self) -> bool:
-        """Whether the run's programs waited for processors as long as time passed, at some moment."""
+        """Whether all programs of the run together waited for as long as a sample, in some sample."""
         return self.waited_s >= SAMPLE_S
 
     def excuse(self, failure: Failure) -> str:

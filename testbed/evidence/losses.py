@@ -53,10 +53,14 @@ def losses(hosts: Iterable[str], since: Counter[str]) -> dict[str, int]:
     return {queue: number for queue, number in lost.items() if number > 0}
 
 
-def packets() -> int:
-    """Return the number of packets that came by the interfaces of the network namespace that this thread is in."""
-    lines = Path("/proc/thread-self/net/dev").read_text().splitlines()[2:]
-    return sum(int(line.partition(":")[2].split()[1]) for line in lines)
+def packets(hosts: Iterable[str]) -> int:
+    """Return the number of packets that came to these hosts, by their network namespaces."""
+    came = 0
+    for netns in hosts:
+        with network_of(netns):
+            lines = Path("/proc/thread-self/net/dev").read_text().splitlines()[2:]
+        came += sum(int(line.partition(":")[2].split()[1]) for line in lines)
+    return came
 
 
 def lost_in_switch() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 
 from testbed.evidence.busy import Busy, Failure
@@ -11,7 +11,6 @@ from testbed.evidence.losses import counted, losses, packets
 from testbed.evidence.sampling import Sampler
 from testbed.experiment.lab import Lab
 from testbed.experiment.report import Report
-from topologies.gateways.base import GatewayError
 
 
 @contextmanager
@@ -20,7 +19,7 @@ def watched(lab: Lab, report: Report, failures: list[Failure]) -> Iterator[None]
 
     `failures` are those of the checks in the block, which raises its own errors as ever.
     """
-    sampler, before = Sampler(), counted()
+    sampler, before, hosts = Sampler(), counted(), [host.netns for host in (*lab.clients, *lab.servers)]
     sampler.start()
     busy = Busy()
     try:
@@ -29,16 +28,13 @@ def watched(lab: Lab, report: Report, failures: list[Failure]) -> Iterator[None]
         busy = replace(
             sampler.stop(),
             packet_in_s=_longest_answer(lab),
-            lost=losses((host.netns for host in (*lab.clients, *lab.servers)), before),
-            packets=packets(),
+            lost=losses(hosts, before),
+            packets=packets(hosts),
         )
         report.machine(busy=busy.as_json())
     busy.require_idle_for(failures)
 
 
 def _longest_answer(lab: Lab) -> float | None:
-    answers: list[float | None] = []
-    for gateway in lab.gateways.values():
-        with suppress(GatewayError):  # the run has its own reason for that
-            answers.append(gateway.longest_answer())
+    answers = [gateway.longest_answer() for gateway in lab.gateways.values()]
     return max((each for each in answers if each is not None), default=None)

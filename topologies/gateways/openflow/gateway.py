@@ -109,7 +109,7 @@ class OpenFlowGateway(Bridge, Gateway):
 
     def longest_answer(self) -> float | None:
         """Return the longest that the switch took to answer the controller, behind the packets that waited."""
-        latency: dict[str, float] = self.controller.gauges().get("latency", {})
+        latency: dict[str, float] = self.controller.latest.get("latency", {})
         return latency.get("longest_s")
 
     def flush(self) -> None:

@@ -62,6 +62,8 @@ class ControllerProcess:
         self.name = f"{plan.folder.name}'s controller"
         plan.watch(SupervisedProcess(self.name, self.process.pid, self.log))
         self.framework = "unknown"
+        self.latest: dict[str, Any] = {}
+        """The gauges that came last, unasked: a tenth of a second old, if this controller sends them."""
         self._listening = threading.Event()
         self._ready = threading.Event()
         self._has_ended = False
@@ -74,6 +76,7 @@ class ControllerProcess:
         with contextlib.suppress(ConnectionError), self._telemetry.makefile("r") as lines:
             for line in lines:
                 record = json.loads(line)
+                self.latest = record.get("gauges", self.latest)
                 if "listening" in record:
                     self._listening.set()
                 elif "ready" in record:

@@ -39,14 +39,15 @@ class Server:
         self.waiting.append(attempt)
 
     def poll(self, pause: float, current: Any) -> None:
-        """Let the time pass, and answer those whose time has come. The process may stand still first."""
-        self.now += self.stalls.pop() if self.stalls else pause
+        """Let the time pass, and answer those whose time has come. Then the process may stand still."""
+        self.now += pause
         for attempt in list(self.waiting):
             if self.now >= attempt.sent_at + self.asks_again.get(attempt.number, 1e9):
                 attempt.asked_at = attempt.sent_at + self.asks_again[attempt.number]
             if self.now >= attempt.sent_at + self.late.get(attempt.number, 0.0):
                 self.waiting.remove(attempt)
                 current.answered(attempt)
+        self.now += self.stalls.pop() if self.stalls else 0.0
 
     def give_up(self, attempt: LiveAttempt) -> None:
         """Nobody answers it."""
@@ -96,7 +97,7 @@ def test_patience_ends_among_the_first_ones_and_after_them(monkeypatch: pytest.M
 
 def test_an_answer_that_waits_to_be_taken_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process itself stood still for longer than its patience: attempts were answered, and it was late."""
-    server = Server(monkeypatch, {1: PATIENCE_S + 0.1, 2: 10 * PATIENCE_S})
+    server = Server(monkeypatch, {1: PATIENCE_S / 2, 2: 10 * PATIENCE_S})
     server.stalls = [2 * PATIENCE_S]
 
     attempts = server.run(2, ahead=0, window=2)

@@ -84,6 +84,7 @@ def test_a_controller_gets_its_configuration_and_answers_the_question_it_was_ask
         assert (one.is_ready, one.framework) == (True, "none")
         assert one.ask(flush=True)["asked"]["flush"] is True
         assert one.gauges() == {"port": one.port}
+        assert one.latest == {"port": one.port}
         assert one.port != other.port
         written = yaml.safe_load((plan.folder / "controller.yaml").read_text())
         assert (written["seed"], written["settings"]["ports"]) == (3, 7)
