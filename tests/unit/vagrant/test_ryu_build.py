@@ -16,7 +16,7 @@ PYTHON = """#!/bin/sh
 ln -s /etc/shadow ryu-0-py3-none-any.whl
 touch ryu-4.34-py3-none-any.whl
 """
-"""What stands in the place of the Python that builds: it notes how it was started, and leaves a wheel and a link."""
+"""What stands in the place of the Python that builds: it notes how it was started, and leaves two files."""
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to give up")
