@@ -7,7 +7,6 @@ decided there as well, and comes out as JSON.
 
 from __future__ import annotations
 
-import compileall
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable
@@ -76,6 +75,8 @@ def walled(plan: Run) -> Walled | None:
     files = files_among(plan.names)
     if not files:
         return None
+    import compileall  # a run of one of ours does without
+
     for package in PACKAGES:
         compileall.compile_dir(CHECKOUT / package, quiet=2)  # behind walls nothing that is compiled can be kept
     processes = PROCESSES + PROCESSES_PER_CLIENT * plan.parameters["clients"]
