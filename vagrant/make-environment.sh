@@ -69,8 +69,12 @@ build_ryu() {
     run_pip "$builder" download --require-hashes --no-deps --no-build-isolation --use-pep517 --dest "$source" \
         -r "$checkout/vagrant/python-packages/ryu.txt" &&
         build_wheel "$builder" "$source" &&
-        mkdir -p "$store/wheels" &&
-        find "$source" -maxdepth 1 -type f -name 'ryu-*.whl' -exec install -m 644 -t "$store/wheels" {} +
+        mkdir -p "$store/wheels" && keep_wheel "$source" "$store/wheels"
+}
+
+# Keeps the wheel that a build has left in a folder, in another; a link may lead anywhere.
+keep_wheel() {
+    find "$1" -maxdepth 1 -type f -name 'ryu-*.whl' -exec install -m 644 -t "$2" {} +
 }
 
 # Builds the source in a folder, without the network's index and without the user's environment.

@@ -144,6 +144,11 @@ def source(pin: str) -> dict[str, str]:
         return {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
 
 
+def files_of(packages: Iterable[str], hashes: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Return the hash of each file of these packages, by its name."""
+    return {file: digest for package in packages for file, digest in hashes[package].items()}
+
+
 def locked(pins: list[str], hashes: dict[str, dict[str, str]]) -> list[str]:
     """Return the lines of a list: each package with its version and its hashes."""
     lines = []
@@ -174,12 +179,13 @@ def main() -> None:
     versions, needs = resolve([*itertools.chain(*asked.values())])
     listed: set[str] = set()
     hashes = wheels([f"{package}=={version}" for package, version in versions.items()])
-    files = {file: digest for of_one in hashes.values() for file, digest in of_one.items()}
+    files: dict[str, str] = {}
     origin = f"# made from: {made_from(project)}"
     for name, requirements in asked.items():
         packages = closure(map(name_of, requirements), needs, left_out()) - listed
         listed |= packages
         pins = sorted(f"{package}=={versions[package]}" for package in packages)
+        files |= files_of(packages, hashes)
         download, disk = sizes(pins)
         size = f"size: {download} kB to download, {disk} kB on disk"
         text = [f"# {HEADINGS[name]}", "# Made by vagrant/renew.py; every version is exact.", origin, f"# {size}"]
@@ -187,7 +193,7 @@ def main() -> None:
     for name in BY_HAND:
         pins = pinned(name)
         hashes = wheels(pins) if name == "ryu-build" else {name_of(pin): source(pin) for pin in pins}
-        files |= {file: digest for of_one in hashes.values() for file, digest in of_one.items()}
+        files |= files_of(hashes, hashes)
         path = LISTS / f"{name}.txt"
         text = [line for line in path.read_text().splitlines() if line.startswith("#")]
         path.write_text("\n".join([*text, *locked(pins, hashes)]) + "\n")

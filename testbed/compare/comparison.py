@@ -6,6 +6,7 @@ this machine or one of several scenarios makes impossible is an entry among the 
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -97,7 +98,15 @@ def plans(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) -
         return [each.as_json() for each in _plans(choices, scenarios, gateways)]
 
     told = declared(files, work, about=", ".join(map(str, files)))
-    return [Planned(**{**each, "run": each["run"] and as_run(each["run"])}) for each in told]
+    pairs = itertools.product(scenarios, gateways)
+    return [_as_asked(each, choices, *pair) for each, pair in zip(told, pairs, strict=True)]
+
+
+def _as_asked(told: dict[str, Any], choices: Choices, scenario: str, gateway: str) -> Planned:
+    """Return what was decided about a scenario on a gateway. Raises ConfigurationError if it is about another."""
+    run = told["run"] and as_run(told["run"], choices, scenario, gateway)
+    names = {"scenario": absolute(scenario), "gateway": absolute(gateway)}
+    return Planned(**{**told, **names, "run": run, "fault": ExitStatus(told["fault"])})
 
 
 def _plans(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) -> list[Planned]:

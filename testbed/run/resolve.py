@@ -37,6 +37,8 @@ from topologies.gateways.behaviour import Behaviour
 
 ALLOCATOR_KEY = "port_allocation_type"
 """The setting for which `--allocator` is short."""
+POLICY_KEY = "on_exhaustion"
+"""The setting whose value may be a file as well."""
 VERDICT_S = 0.5
 """Seconds from the end of a hold to the end of its attempt, on a busy machine."""
 
@@ -57,20 +59,34 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
     def work() -> Any:
         return _resolved(scenario, gateway, choices, given, datapath, others).model_dump(mode="json")
 
-    return as_run(declared(files, work, CannotError, about=", ".join(map(str, files))))
+    told = declared(files, work, CannotError, about=", ".join(map(str, files)))
+    return as_run(told, choices, scenario, gateway)
 
 
 def files_of(choices: Choices, *names: str) -> list[Path]:
     """Return the files of a user's own among scenarios' and gateways' names, and in what else was chosen."""
-    return files_among([*names, choices.topology, *_given(choices).values()])
+    return files_among(_named(choices, *names))
 
 
-def as_run(told: Any) -> Run:
-    """Return the run that a stranger's file has led to. Raises ConfigurationError for what is none."""
+def as_run(told: Any, choices: Choices, *names: str) -> Run:
+    """Return the run that a stranger's file has led to. Raises ConfigurationError if it is not what was asked for.
+
+    So a run with the file is always one that is walled in.
+    """
     try:
-        return Run.model_validate(told)
+        run = Run.model_validate(told)
     except ValidationError as error:
         raise ConfigurationError(f"what was decided with a file of one's own is no run: {error}") from None
+    if not set(map(absolute, _named(choices, *names))) <= set(run.names):
+        raise ConfigurationError("what was decided with a file of one's own is another run than was asked for")
+    return run
+
+
+def _named(choices: Choices, *names: str) -> list[str]:
+    """Return what was chosen by a name or a file, besides scenario and gateway: topology, allocator, policy."""
+    given = _given(choices)
+    chosen = [choices.topology, *(given.get(key) for key in (ALLOCATOR_KEY, POLICY_KEY))]
+    return [*names, *(name for name in chosen if isinstance(name, str))]
 
 
 def _given(choices: Choices) -> dict[str, Any]:

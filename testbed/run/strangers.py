@@ -7,7 +7,6 @@ decided there as well, and comes out as JSON.
 
 from __future__ import annotations
 
-import compileall
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable
@@ -24,6 +23,7 @@ from testbed.sandbox.walls import Limits, WallsError
 PROCESSES = 256
 PROCESSES_PER_CLIENT = 4
 """How many processes and threads a run may have, besides a number for each client."""
+MOST_CLIENTS = 1024
 LEAST_MEMORY = 1 << 30
 WITHIN_S = 1800.0
 """The seconds that a run may take."""
@@ -76,9 +76,12 @@ def walled(plan: Run) -> Walled | None:
     files = files_among(plan.names)
     if not files:
         return None
+    import compileall  # a run of one of ours does without
+
     for package in PACKAGES:
         compileall.compile_dir(CHECKOUT / package, quiet=2)  # behind walls nothing that is compiled can be kept
-    processes = PROCESSES + PROCESSES_PER_CLIENT * plan.parameters["clients"]
+    clients = plan.parameters.get("clients")
+    processes = PROCESSES + PROCESSES_PER_CLIENT * min(clients if isinstance(clients, int) else 0, MOST_CLIENTS)
     memory = max(LEAST_MEMORY, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
     return Walled(programs(), files, Limits(processes=processes, memory=memory), WITHIN_S)
 
@@ -90,8 +93,4 @@ def are_met(files: Collection[Path]) -> bool:
 
 def lacks_walls(error: WallsError) -> str:
     """Return the sentence for a machine on which a file of one's own cannot be walled in."""
-    return (
-        f"a file of one's own is imported and run in a sandbox only, and here there can be none: {error}. What to "
-        "do: run it as root (sudo ./lastport ...), on a kernel 5.12 or later that allows user namespaces "
-        "(sysctl user.max_user_namespaces)"
-    )
+    return f"a file of one's own is imported and run behind walls only, and here there can be none: {error}"

@@ -151,7 +151,7 @@ def _records(
                 connection.settimeout(deadline and max(deadline - time.monotonic(), 0.001))
                 part = connection.recv(1 << 20)
             except TimeoutError:
-                yield _cut_off(
+                yield _gave_up(
                     f"it took longer than {within_s:g} s, which is all that a file of one's own may take"
                 )
                 return
@@ -163,7 +163,7 @@ def _records(
                 *lines, unread = unread.split(b"\n")
                 yield from filter(None, map(_record, lines))
     if total > MOST_RECORDED:
-        yield _cut_off(f"it reported more than {MOST_RECORDED >> 20} MiB")
+        yield _gave_up(f"it reported more than {MOST_RECORDED >> 20} MiB")
 
 
 def _record(line: bytearray) -> dict[str, Any] | None:
@@ -175,5 +175,5 @@ def _record(line: bytearray) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and "kind" in record else None
 
 
-def _cut_off(reason: str) -> dict[str, Any]:
+def _gave_up(reason: str) -> dict[str, Any]:
     return {"kind": "broken", "reason": reason, "last_words": ""}

@@ -46,8 +46,14 @@ FIRST_TO_GO = "1000"
 """The score of the processes that the kernel ends first when the machine has no memory left."""
 
 
+ADVICE = (
+    "What to do: run it as root (sudo ./lastport ...), on a kernel 5.12 or later that allows user namespaces "
+    "(sysctl user.max_user_namespaces)"
+)
+
+
 class WallsError(Exception):
-    """The walls cannot be built: the message is the reason."""
+    """The walls cannot be built: the message is the reason, and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ def build(shown: Iterable[Path], files: Iterable[Path], limits: Limits) -> None:
             _be_root_of_namespace()
         allow_no_new_privileges()
     except OSError as error:
-        raise WallsError(str(error)) from None
+        raise WallsError(f"{error}. {ADVICE}") from None
 
 
 class _View:
@@ -112,7 +118,8 @@ class _View:
 
     def __init__(self, *, is_root: bool) -> None:
         self._is_root = is_root
-        self._covers = {folder for folder in COVERED if folder.is_dir() and not folder.is_symlink()}
+        private = COVERED if is_root else (*COVERED, Path.home())
+        self._covers = {folder for folder in private if folder.is_dir() and not folder.is_symlink()}
         self._folders: dict[Path, int] = {}
         self._copies: dict[Path, bytes] = {}
 
@@ -122,7 +129,8 @@ class _View:
             return
         if not self._is_open(folder):
             raise WallsError(
-                f"{folder} is for its owner alone, and a file of one's own is nobody's; chmod -R go+rX {folder}"
+                f"{folder} is for its owner alone, and behind walls code is nobody's. What to do: "
+                f"chmod -R go+rX {folder}"
             )
         if (top := self._top(folder)) is not None:
             self._covers.add(top)

@@ -87,6 +87,17 @@ def test_no_file_of_the_machine_can_be_written(folder: str) -> None:
     assert not os.path.lexists(path)
 
 
+def test_nor_one_that_everybody_may_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it is."""
+    monkeypatch.setattr(walls, "COVERED", ())
+    with tempfile.NamedTemporaryFile(dir="/var/tmp") as file:
+        path = Path(file.name)
+        path.chmod(0o666)
+
+        assert done(lambda: [failure(lambda: path.write_text("x")), failure(path.unlink)]) == ["OSError"] * 2
+        assert path.read_text() == ""
+
+
 @pytest.mark.parametrize("folder", ["/tmp", "/var/tmp", "/dev/shm"])
 def test_a_temporary_file_is_gone_with_the_child(folder: str) -> None:
     """It was in memory, and not on the machine."""
