@@ -190,7 +190,7 @@ def test_bytes_that_differ_are_missing_or_too_many_are_wrong(got: bytes, wrong: 
 
 
 def test_an_error_that_is_queued_ends_no_wait_before_its_time_and_no_transfer() -> None:
-    """A datagram to a port that nobody has comes back as an ICMP error. It stays in the queue until it is taken."""
+    """A datagram to a port that nobody has comes back as an ICMP error, which stays until it is taken."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         target = taken.getsockname()
