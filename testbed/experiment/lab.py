@@ -65,6 +65,7 @@ class Lab:
         """Start the witnesses, and wait until the gateways translate."""
         self._supervisor = supervisor
         self._servers: list[Seer] = []  # workers live as long as the lab
+        self._drivers: list[Clients] = []
         self.senders: list[Sender] = []
         self.receivers: list[Receiver] = []
         self.pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -135,6 +136,7 @@ class Lab:
         """Start clients that can make `attempts` attempts at once."""
         hosts = {host.netns: self.topology.sources(place) for place, host in enumerate(self.clients)}
         clients = Clients(self._supervisor, FOLDER, protocol, hosts, attempts)
+        self._drivers.append(clients)
         self.senders.append(clients)
         return clients
 
