@@ -248,6 +248,7 @@ class Experiment(Generic[P]):
             source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts, and on the uplinks of NATs"
             + ("; RFC 6888 REQ-6, the setting untranslated_destinations" if exempt else ""),
         )
+        transfers.require_passing(carried)
         if shared is None:
             return
         self._check(

@@ -40,7 +40,10 @@ OUT, BACK = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What became of a transfer: the bytes that were to arrive each way, and those that did not, or were wrong."""
+    """What became of a transfer: the bytes that were to arrive each way, and those that did not, or were wrong.
+
+    `passes` is false if a few bytes did not get through either after it had gone wrong.
+    """
 
     protocol: str
     source: str
@@ -50,6 +53,7 @@ class Carried:
     wrong_out: int
     wrong_back: int
     seconds: float
+    passes: bool = True
 
     @property
     def wrong(self) -> int:

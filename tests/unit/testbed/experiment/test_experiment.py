@@ -6,17 +6,20 @@ import json
 import random
 import socket
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jinja2
 import pytest
 
+from testbed.evidence.judge import WitnessError
 from testbed.experiment.expectations import at_least, at_most
 from testbed.experiment.experiment import Experiment, key_of
-from testbed.traffic.records import Sighting
+from testbed.traffic.records import Sent, Sighting
 from tests.support.experiments import Told, attempt, experiment
 
 
@@ -428,3 +431,16 @@ def test_a_counter_is_never_below_nothing() -> None:
     x.agrees("packets of known mappings", at_most(16), "packet_ins_known_mappings")
 
     assert (told.check["expected"], told.check["ok"]) == ("0 to 16", False)
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_a_transfer_that_stands_still_is_no_fault_of_the_nat_if_nothing_passes_beside_it(passes: bool) -> None:
+    """Then the machine may be the cause, and the run ends as an error."""
+    sent = Sent("tcp", attempt("established"), wrong_back=7, seconds=10.0, passes=passes)
+    x, told = checked(senders=[SimpleNamespace(transfer=lambda size: [sent])])
+    x.account()
+    with nullcontext() if passes else pytest.raises(WitnessError, match="too busy"):
+        x.conclude()
+
+    red = [check["key"] for check in told.checks if not check["ok"]]
+    assert red == (["transfer"] if passes else [])
