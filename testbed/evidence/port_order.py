@@ -128,12 +128,15 @@ def reach(given: Sequence[Given], size: int, order: str) -> float:
 
 
 def followed(given: Sequence[Given]) -> float:
-    """Return the share of ports that come next, or nearly, after the highest one so far."""
+    """Return the share of ports that come next, or nearly, after the highest one so far.
+
+    Those that may be taken without being seen may be in between.
+    """
     highest: dict[str, int] = {}
     near = 0
     for each in given:
         before = highest.get(each.address)
-        near += before is not None and abs(each.place - before - 1) <= WIDE
+        near += before is not None and -WIDE <= each.place - before <= WIDE + each.hidden
         highest[each.address] = each.place if before is None else max(before, each.place)
     return near / (len(given) - len(highest)) if len(given) > len(highest) else 0.0
 

@@ -301,6 +301,7 @@ class Experiment(Generic[P]):
         for key, count in self.judge.findings().items():
             claim, source = CLAIMS[key]
             self._check(claim, key=key, expected=0, observed=count, source=source, bears=None)
+        transfers.require_passing(carried)
         if shared is None:
             return
         self._check(

@@ -101,7 +101,8 @@ def lacking(series: dict[str, Any]) -> list[str]:
 
 def unseen(series: dict[str, Any]) -> list[str]:
     """Return a sentence for each thing that every run is to show, and that nobody could look at in this one."""
-    return [f"Not looked at: {key} ({why})." for key, why in series.get("not_looked_at", {}).items()]
+    seen = series.get("not_looked_at", {}).items()
+    return [f"Not looked at: {key.replace('-', ' ')} ({why})." for key, why in seen]
 
 
 def _table(checks: list[dict[str, Any]]) -> Table:

@@ -106,7 +106,8 @@ class Client:
     def _transfer(self, size: int, patience: float) -> list[tuple[Any, ...]]:
         """Carry out a transfer on the newest connection that answers, in datagrams of `size` bytes over UDP.
 
-        Return its row, the number of bytes that came back wrong, and the seconds; nothing if none answers.
+        Return its row, the number of bytes that came back wrong, the seconds, and whether a few bytes pass after a
+        transfer that went wrong; nothing if no connection answers.
         """
         opened = [attempt for attempt in self._attempts if attempt.socket is not None]
         asked = [each for each in opened if each.number in self._echoed] or opened
@@ -121,7 +122,15 @@ class Client:
             wrong = stream(attempt.socket, attempt.nonce)
         else:
             wrong = train(attempt.socket, attempt.nonce, size, ping=self.protocol == "icmp")
-        return [(attempt.row(), wrong, time.monotonic() - started)]
+        seconds = time.monotonic() - started
+        beside = living[:-1] if self.is_stream else living
+        return [(attempt.row(), wrong, seconds, not wrong or not beside or self._pass(beside, patience))]
+
+    def _pass(self, attempts: list[LiveAttempt], patience: float) -> bool:
+        """Return whether a few bytes pass on any of these attempts, and are answered."""
+        self._echoed = set()
+        Round(self, patience, CANDIDATES, CANDIDATES).run(attempts, self.exchange)
+        return bool(self._echoed)
 
     def _opened(self, numbers: tuple[int, int]) -> list[LiveAttempt]:
         first, last = numbers

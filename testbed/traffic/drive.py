@@ -271,7 +271,7 @@ class Clients:
         """
         order = {"do": "transfer", "size": size, "patience": LIVING_WITHIN_S}
         rows = self._ask([order] * len(self._clients), LONGEST_ROUND_S, lambda done: None)
-        return [Sent(self.protocol, Attempt.from_row(row), wrong, seconds) for row, wrong, seconds in rows]
+        return [Sent(self.protocol, Attempt.from_row(row), *seen) for row, *seen in rows]
 
     def _planned(self, opening: Opening) -> tuple[Any, ...]:
         netns, sources = self._hosts[opening.client]

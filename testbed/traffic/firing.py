@@ -57,7 +57,7 @@ class Volleys:
     def transfer(self, *, size: int) -> list[Sent]:
         """Carry out a transfer on the flow of the last attempt that came, in datagrams of `size` bytes."""
         rows = self._ask({"do": "transfer", "size": size}, LONGEST_ROUND_S, lambda done: None)
-        return [Sent("udp", Attempt.from_row(row), wrong, seconds) for row, wrong, seconds in rows]
+        return [Sent("udp", Attempt.from_row(row), *seen) for row, *seen in rows]
 
     def arrived(self) -> dict[int, int]:
         """Return the bytes of each transfer that arrived as they were sent, by the client's nonce."""

@@ -84,9 +84,13 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A transfer on an attempt's connection as its client saw it: the bytes that came back wrong, or did not."""
+    """A transfer on an attempt's connection as its client saw it: the bytes that came back wrong, or did not.
+
+    `passes` is whether a few bytes got through after a transfer that went wrong.
+    """
 
     protocol: str
     attempt: Attempt
     wrong_back: int
     seconds: float
+    passes: bool

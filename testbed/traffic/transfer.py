@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from testbed.traffic.kernel import queued_error
 from testbed.traffic.wire import HELLO, PING
 
 MARK = 1 << 63
@@ -39,7 +40,10 @@ OUT, BACK = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What became of a transfer: the bytes that were to arrive each way, and those that did not, or were wrong."""
+    """What became of a transfer: the bytes that were to arrive each way, and those that did not, or were wrong.
+
+    `passes` is false if a few bytes did not get through either after it had gone wrong.
+    """
 
     protocol: str
     source: str
@@ -49,6 +53,7 @@ class Carried:
     wrong_out: int
     wrong_back: int
     seconds: float
+    passes: bool = True
 
     @property
     def wrong(self) -> int:
@@ -139,52 +144,57 @@ class Arrived:
 def stream(opened: socket.socket, nonce: int, *, patience: float = PATIENCE_S) -> int:
     """Carry out a client's part on a TCP socket, and return the number of bytes that came back wrong or not."""
     leaving = head(nonce, STREAM_BYTES) + pattern(nonce, OUT, STREAM_BYTES)
-    return _passed(opened, leaving, opened, pattern(nonce, BACK, STREAM_BYTES), patience)
+    came = _passed(opened, leaving, opened, STREAM_BYTES, patience)
+    return wrong_bytes(pattern(nonce, BACK, STREAM_BYTES), came)
 
 
 def between(client: socket.socket, server: socket.socket, nonce: int, *, patience: float) -> tuple[int, int]:
-    """Carry a stream out and back between two connected sockets of this process; return the wrong bytes."""
+    """Carry a stream out and back between two connected sockets of this process; return the wrong bytes.
+
+    As a server does, it sends nothing back before all has come.
+    """
     out, back = (pattern(nonce, way, STREAM_BYTES) for way in (OUT, BACK))
-    return _passed(client, out, server, out, patience), _passed(server, back, client, back, patience)
+    there = _passed(client, out, server, STREAM_BYTES, patience)
+    again = _passed(server, back, client, STREAM_BYTES, patience) if len(there) == STREAM_BYTES else b""
+    return wrong_bytes(out, there), wrong_bytes(back, again)
 
 
-def _passed(
-    sender: socket.socket, leaving: bytes, receiver: socket.socket, expected: bytes, patience: float
-) -> int:
-    """Send, and receive until all has come or nothing moves for `patience`; return the number of wrong bytes."""
+def _passed(sender: socket.socket, leaving: bytes, receiver: socket.socket, size: int, patience: float) -> bytes:
+    """Send, and return what is received: `size` bytes, or fewer if nothing moves for `patience` seconds."""
     left, came = memoryview(leaving), b""
     for each in {sender, receiver}:
         each.setblocking(False)
-    while len(came) < len(expected):
-        can_send, can_receive = _ready(sender if left else None, receiver, patience)
-        if not can_send and not can_receive:
-            break
+    moved_at = time.monotonic()
+    while len(came) < size and (wait := moved_at + patience - time.monotonic()) > 0:
+        can_send = _ready(sender if left else None, receiver, wait)
         try:
             if can_send:
                 left = left[sender.send(left[:AT_ONCE]) :]
-            if can_receive:
-                came += (part := receiver.recv(AT_ONCE))
-                if not part:
-                    break
+                moved_at = time.monotonic()
+            if not (part := receiver.recv(AT_ONCE)):
+                break
         except BlockingIOError:
             continue
         except OSError:  # a reset, or what an ICMP error became
             break
-    return wrong_bytes(expected, came)
+        came += part
+        moved_at = time.monotonic()
+    return came
 
 
-def _ready(sender: socket.socket | None, receiver: socket.socket, patience: float) -> tuple[bool, bool]:
-    """Wait until one of them is ready, for `patience` seconds, and return whether each is."""
+def _ready(sender: socket.socket | None, receiver: socket.socket, seconds: float) -> bool:
+    """Wait until one of them is ready, for `seconds` at most, and return whether the sender is.
+
+    A socket's error queue would make it ready for ever, so this takes what is there.
+    """
     poll = select.poll()
-    events = {receiver.fileno(): select.POLLIN}
+    poll.register(receiver, select.POLLIN)
     if sender is not None:
-        events[sender.fileno()] = events.get(sender.fileno(), 0) | select.POLLOUT
-    for descriptor, awaited in events.items():
-        poll.register(descriptor, awaited)
-    ready = dict(poll.poll(patience * 1000))
-    failed = select.POLLERR | select.POLLHUP
-    can_send = sender is not None and bool(ready.get(sender.fileno(), 0) & select.POLLOUT)
-    return can_send, bool(ready.get(receiver.fileno(), 0) & (select.POLLIN | failed))
+        poll.register(sender, select.POLLOUT | (select.POLLIN if sender is receiver else 0))
+    ready = dict(poll.poll(max(0.0, seconds) * 1000))
+    if ready.get(receiver.fileno(), 0) & select.POLLERR:
+        queued_error(receiver)
+    return sender is not None and bool(ready.get(sender.fileno(), 0) & select.POLLOUT)
 
 
 class Train:

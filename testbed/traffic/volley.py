@@ -29,6 +29,10 @@ MOST_OPEN = 448
 """The most attempts without an outcome at once, whatever the window: a switch queues 512 packets for a controller
 that is busy, and loses further ones."""
 LONGEST_PAUSE_S = 0.02
+FEW = 16
+"""Bytes that pass where a transfer does not, unless nothing passes."""
+OTHER = 1 << 48
+"""The distance of the nonce of another transfer on the same flow, since a server counts all that has one nonce."""
 TELL_EVERY_S = 0.1
 DATAGRAMS_AT_ONCE = 256
 RECEIVE_BUFFER = 4 << 20
@@ -82,7 +86,8 @@ class Volley:
     def _transfer(self, size: int) -> list[tuple[Any, ...]]:
         """Carry out a transfer on the flow of the last attempt that came.
 
-        Return its row, the number of bytes that came back wrong, and the seconds.
+        Return its row, the number of bytes that came back wrong, the seconds, and whether a few bytes pass after a
+        transfer that went wrong.
         """
         came = [attempt for attempt in self._attempts.values() if attempt.outcome == "established"]
         if not came:
@@ -92,7 +97,9 @@ class Volley:
         self._hosts.enter(again.netns)
         with again.connect("udp") as opened:
             wrong = train(opened, again.nonce, size, meanwhile=self._receive)
-        return [(last.row(), wrong, time.monotonic() - started)]
+            seconds = time.monotonic() - started
+            passes = not wrong or not train(opened, again.nonce + OTHER, FEW, meanwhile=self._receive)
+        return [(last.row(), wrong, seconds, passes)]
 
     def _arrived(self) -> list[tuple[int, int]]:
         """Return the bytes of each transfer that arrived as they were sent, by the client's nonce."""

@@ -64,6 +64,7 @@ def experiment(
     sent: int = 1000,
     lost: int = 1000,
     sightings: Sequence[Sighting] = (),
+    senders: Sequence[Any] = (),
     pairs: Sequence[tuple[socket.socket, socket.socket]] = (),
     parameters: Parameters | None = None,
     **settings: Any,
@@ -95,7 +96,7 @@ def experiment(
         topology=SimpleNamespace(clients=[], behind={}),
         tally=SimpleNamespace(is_whole=True, sent=lambda: sent, lost=lambda: lost),
         sightings=lambda: list(sightings),
-        senders=[],
+        senders=list(senders),
         receivers=[],
         pairs=list(pairs),
     )

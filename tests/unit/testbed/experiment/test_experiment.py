@@ -6,9 +6,11 @@ import json
 import random
 import socket
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jinja2
@@ -22,7 +24,7 @@ from testbed.experiment.expectations import at_least, at_most
 from testbed.experiment.experiment import BEARS_S, Experiment, UnfinishedError, key_of
 from testbed.experiment.frames import Findings
 from testbed.experiment.parameters import PatientParameters
-from testbed.traffic.records import Sighting
+from testbed.traffic.records import Sent, Sighting
 from tests.support.experiments import Told, attempt, experiment
 
 
@@ -504,3 +506,16 @@ def test_a_busy_machine_that_leaves_open_what_became_of_packets_ends_the_run_as_
     with pytest.raises(WitnessError, match="this machine was too busy"):
         x.conclude()
     assert [check["key"] for check in told.checks][-3:] == ["frames-doubled", "frames-damaged", "frames-rewritten"]
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_a_transfer_that_stands_still_is_no_fault_of_the_nat_if_nothing_passes_beside_it(passes: bool) -> None:
+    """Then the machine may be the cause, and the run ends as an error."""
+    sent = Sent("tcp", attempt("established"), wrong_back=7, seconds=10.0, passes=passes)
+    x, told = checked(senders=[SimpleNamespace(transfer=lambda size: [sent])])
+    x.account()
+    with nullcontext() if passes else pytest.raises(WitnessError, match="too busy"):
+        x.conclude()
+
+    red = [check["key"] for check in told.checks if not check["ok"]]
+    assert red == (["transfer"] if passes else [])

@@ -106,3 +106,13 @@ def test_the_checks_of_a_run_can_be_read_at_any_width(capsys: pytest.CaptureFixt
     assert "1.632" in printed
     assert [printed.count(letter * 3) > 0 for letter in "ceo"] == [True] * 3
     assert "…" not in printed
+
+
+def test_what_nobody_looked_at_is_named_after_the_checks(capsys: pytest.CaptureFixture[str]) -> None:
+    """A reader must not take its absence for a check that held."""
+    result = Result(resolve("port-exhaustion", "openflow", Choices(), datapath="userspace"))
+    result.take({"kind": "series", "series": {"not_looked_at": {"port-order": "nothing is declared"}}})
+
+    conclude(Console(width=80), result, "out")
+
+    assert "Not looked at: port order (nothing is declared)." in capsys.readouterr().out

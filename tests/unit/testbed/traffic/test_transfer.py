@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from testbed.traffic.kernel import IP_RECVERR
 from testbed.traffic.transfer import (
     BACK,
     DATAGRAMS,
@@ -186,3 +187,21 @@ def test_a_datagram_just_fits_into_a_packet() -> None:
 def test_bytes_that_differ_are_missing_or_too_many_are_wrong(got: bytes, wrong: int) -> None:
     """They are counted one by one."""
     assert wrong_bytes(b"abc", got) == wrong
+
+
+def test_an_error_that_is_queued_ends_no_wait_before_its_time_and_no_transfer() -> None:
+    """A datagram to a port that nobody has comes back as an ICMP error, which stays until it is taken."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        target = taken.getsockname()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        client.connect(target)
+        passes = 0
+
+        def count() -> None:
+            nonlocal passes
+            passes += 1
+
+        assert train(client, NONCE, SIZE, meanwhile=count, patience=PATIENCE_S) == DATAGRAMS * SIZE
+    assert passes < 100
