@@ -75,7 +75,6 @@ class Lab:
         """Start the witnesses, and wait until the gateways translate."""
         self._supervisor = supervisor
         self._servers: list[Seer] = []  # workers live as long as the lab
-        self._drivers: list[Clients] = []
         self.senders: list[Sender] = []
         self.receivers: list[Receiver] = []
         self.pairs: list[tuple[socket.socket, socket.socket]] = []

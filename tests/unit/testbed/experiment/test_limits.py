@@ -22,6 +22,7 @@ HARMLESS = {
     "fragment_min_timeout": "no scenario sends fragments",
     "hold_timeout": "a scenario's patience is compared with it",
     "tcp_in_syn_timeout": "it is about strangers",
+    "limit_unanswered_inbound_sessions": "it is about strangers",
     "time_scale": "each timer is looked at as it is in force",
 }
 """The numbers and times that stop nothing, and why."""

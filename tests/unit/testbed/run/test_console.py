@@ -89,7 +89,8 @@ def test_no_color_leaves_colours_out_of_a_terminal(
 def test_the_checks_of_a_run_can_be_read_at_any_width(capsys: pytest.CaptureFixture[str], width: int) -> None:
     """No line is too wide, and every word of a claim is there, whole."""
     claim = "external endpoints that do not belong to the pool"
-    check = {"claim": claim, "expected": "at most 6.5", "observed": 1.632, "ok": True, "source": "RFC 4787 REQ-1"}
+    values = {"expected": "at most 6.5", "observed": 1.632, "ok": True, "source": "RFC 4787 REQ-1"}
+    check = {"key": "own", "claim": claim, **values}
     result = Result(resolve("port-exhaustion", "openflow", Choices(), datapath="userspace"))
     result.take({"kind": "check", "check": check})
     result.take(
