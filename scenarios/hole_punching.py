@@ -15,16 +15,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from scenarios.shared.chance import PORTS, SOCKETS, by_chance, drawn_ports, ports_for_a_peer
 from scenarios.shared.rendezvous import ANSWERED_WITHIN_S, ENDPOINTS, Peer, Server, punch
 from testbed.api import (
-    Asked,
-    Behaviour,
     Demand,
     Experiment,
-    Of,
     Parameters,
-    Refusal,
-    Requirement,
     Scenario,
     Settings,
 )
@@ -33,14 +29,6 @@ SHARED_BY = {"eim": 3, "adm": 2, "edm": 1}
 """The number of server endpoints that see one external endpoint, of three with two on one address, by mapping."""
 LET_IN = {"eif": 3, "adf": 2, "edf": 1}
 """The number of ENDPOINTS that the NAT lets in to a socket that has asked at the first of them, by filtering."""
-PORTS = len(ENDPOINTS) + 2
-"""The ports that a peer may need: one for each server endpoint, for the other peer, and for its second socket."""
-SOCKETS = 8
-"""Where ports may be the same by chance, this number of a peer's sockets show how its NAT maps."""
-OVERLAPPING_PORTS = 2 * SOCKETS
-"""The fewest ports there: all sockets then find the same by chance less often than once in 100,000 runs."""
-RANDOM = ("random", "preserving", "linux-like")
-"""The allocators that draw a port for each mapping, if they cannot keep the source port."""
 NAMES = ("alice", "bob")
 
 
@@ -64,29 +52,6 @@ def meets(mapping: str, filtering: str) -> bool:
     return mapping == "eim" or filtering == "eif"
 
 
-def by_chance(behaviour: Behaviour) -> bool:
-    """Return whether mappings of one socket may get one port by chance, since their destinations differ."""
-    return behaviour.mapping.value != "eim" and behaviour.overlapping.value != "off"
-
-
-def _same_in_order(asked: Asked) -> Refusal | None:
-    allocator = asked.settings.port_allocation_type
-    if not by_chance(asked.declared) or allocator in RANDOM:
-        return None
-    why = "where ports overlap, it may give the same port toward each destination, as if they did not matter"
-    return Refusal("port_allocation_type", allocator, why, f"port_allocation_type={' or '.join(RANDOM)}")
-
-
-def _few_ports(asked: Asked) -> Refusal | None:
-    ports, needed = asked.settings.ports, OVERLAPPING_PORTS if by_chance(asked.declared) else PORTS
-    if ports >= needed:
-        return None
-    why = "a peer may take one for each server endpoint, one for the other peer, and one for its second socket"
-    if needed == OVERLAPPING_PORTS:
-        why = "these may too often be the same by chance"
-    return Refusal("ports", ports, why, f"ports={needed} or more")
-
-
 class HolePunching(Scenario[PunchingParameters]):
     """Behind which NATs can two hosts reach each other directly?"""
 
@@ -95,10 +60,7 @@ class HolePunching(Scenario[PunchingParameters]):
     topology = "two-homes"
     gateways = ("gateway-a", "gateway-b")
     settings = {"hold_down_timeout": 0}
-    requires = (
-        Requirement("ports enough for one peer", _few_ports, Of.GATEWAY),
-        Requirement("where ports overlap, ports that are drawn for each destination", _same_in_order, Of.GATEWAY),
-    )
+    requires = (ports_for_a_peer(), drawn_ports())
     story = """
 {% set alice, bob = peers %}
 {{ alice.name }} and {{ bob.name }} are each behind a NAT ({{ mapping }}, {{ filtering }}). A server sends \

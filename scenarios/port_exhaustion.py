@@ -19,7 +19,6 @@ from scenarios.shared.checks import (
     check_endpoints,
     check_established,
     check_refused,
-    check_refused_packets,
 )
 from scenarios.shared.filling import (
     BACK_IN_TIME,
@@ -31,16 +30,15 @@ from scenarios.shared.filling import (
     outlasting,
 )
 from scenarios.shared.policies import each_newcomer_evicts
+from scenarios.shared.pool_counters import check_counters
 from scenarios.shared.requirements import even_addresses, source_ports, translates_identifiers
 from testbed.api import (
     PROMISED,
-    Counters,
     Experiment,
     PatientParameters,
     Scenario,
     Settings,
     SubscriberParameters,
-    at_least,
     at_most,
     between,
     derived,
@@ -48,8 +46,8 @@ from testbed.api import (
     settled,
 )
 
-EVICTIONS, CACHED_PACKETS = 64, 4
-"""Attempts under way that wait for a port to rest; packets that may meet the rules of a port's last owner."""
+EVICTIONS = 64
+"""Attempts under way at once, each of which waits until its port has rested."""
 KEPT = "RFC 6888 REQ-11D, RFC 4787 REQ-5: existing mappings are kept; or on_exhaustion=evict-lru"
 
 
@@ -137,7 +135,7 @@ A second fill established {{ second.established|length|n }} connections.
             source=f"RFC 6888 REQ-13: the pool is used in full; {x.behaviour.finds_every_port_of}",
         )
         counters = x.counters()
-        _check_counters(at_full, counters, first, second, x)
+        check_counters(at_full, counters, first, second, x)
         counts = x.account(first, echoed, counters=counters)
         x.tell(promise=promise, first=first, second=second, counts=counts, echoed=len(echoed), drained=drained)
 
@@ -205,26 +203,3 @@ def _check_kept(first: Filled, echoed: set[int], x: Experiment[ExhaustionParamet
             observed=sum(attempt.seen in taken for attempt in broken),
             source="on_exhaustion=evict-lru",
         )
-
-
-def _check_counters(
-    at_full: Counters, counters: Counters, first: Filled, second: Filled, x: Experiment[ExhaustionParameters]
-) -> None:
-    """Check that the gateway's own counters, the second witness, agree."""
-    established = len(first.established) + len(second.established)
-    evicted = max(0, len(first.established) - x.promise.capacity)
-    in_all = counters.get("evicted_mappings") or 0
-    late = x.judge.let_through_late([*first, *second])
-    full = len(first.established) - evicted
-    x.agrees("ports allocated when full", between(full, full + late), "ports_allocated", of=at_full)
-    if not in_all:
-        made = established + (counters.get("dropped_flow_table_packets") or 0)
-        x.agrees("mappings made in both fills", between(made, made + late), "port_mapping_creations", of=counters)
-    x.agrees("mappings evicted when all were made", evicted, "evicted_mappings", of=at_full)
-    check_refused_packets(first, at_full, x, late=late)
-    if x.promise.holds:
-        refused = len(first) - len(first.established)
-        x.agrees("packets held of the refused attempts", at_least(refused), "held_packets", of=at_full)
-    # If a port changes hands at once, the switch's cache has the old owner's rules for some more packets.
-    few = at_most(16 + established // 50 + CACHED_PACKETS * in_all)
-    x.agrees("packets of known mappings that needed the controller", few, "packet_ins_known_mappings", of=counters)
