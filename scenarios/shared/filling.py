@@ -191,7 +191,8 @@ class Filling:
                 EVERY_NUMBER, window=WINDOW, progress=lambda done: self._x.progress(done, kept_open)
             )
             closed = time.monotonic()
-            within = longest + RELEASE_SLACK_S + closed - began
+            # In whole steps, so that results of quick machines can be compared.
+            within = longest + RELEASE_SLACK_S * (1 + (closed - began) // RELEASE_SLACK_S)
             while (waited := time.monotonic() - closed) <= within:
                 free = self._x.counters(self._protocol).get("ports_free")
                 if free is None:

@@ -61,8 +61,8 @@ class Sender(Protocol):
 class Pending:
     """Attempts under way, each of which waits for an answer for at most `patience` seconds.
 
-    An attempt is given up only if its patience was over before the last look for answers began. Where this process
-    itself was late, an answer may have come in time and wait to be taken.
+    Before attempts are given up, there is one more look for answers: where this process itself was late, they may
+    have come in time and wait to be taken.
     """
 
     def __init__(self, sender: Sender, patience: float) -> None:
@@ -102,10 +102,14 @@ class Pending:
             self._sender.fail(attempt, error)
             self.finish(attempt)
 
-    def _give_up(self, looked: float) -> None:
-        """Give up attempts that were out of patience at the time `looked`, after which answers were taken."""
+    def _give_up(self, now: float) -> None:
         waiting = self._unanswered
-        while waiting and (not waiting[0].waiting or looked - waiting[0].asked_at >= self._patience):
+        while waiting and not waiting[0].waiting:
+            waiting.popleft()
+        if not waiting or now - waiting[0].asked_at < self._patience:
+            return
+        self._sender.poll(0.0, self)
+        while waiting and (not waiting[0].waiting or now - waiting[0].asked_at >= self._patience):
             attempt = waiting.popleft()
             if attempt.waiting:
                 self._sender.give_up(attempt)

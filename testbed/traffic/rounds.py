@@ -50,11 +50,10 @@ class Round(Pending):
         while pending or self._waiting:
             while pending and self._in_window < self._window:
                 self._start(pending.popleft(), start)
-            looked = time.monotonic()
             self._sender.poll(LONGEST_PAUSE_S, self)
             now = time.monotonic()
             self._age(now)
-            self._give_up(looked)
+            self._give_up(now)
             self._send_again(now)
             self._tell(now)
 
@@ -112,9 +111,9 @@ class Round(Pending):
         """
         return self._answers / (self._answered_at - self._started) if self._answers else 0.0
 
-    def _give_up(self, looked: float) -> None:
+    def _give_up(self, now: float) -> None:
         done = self.done
-        super()._give_up(looked)
+        super()._give_up(now)
         if self.done > done:
             self._latency = self._latency or 0.0
 

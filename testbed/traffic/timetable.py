@@ -36,10 +36,9 @@ class Timetable(Pending):
                 attempt, (_, holding_time) = pending.popleft()
                 self._holding_times[attempt.number] = holding_time
                 self._begin(attempt, self._sender.connect)
-            looked = time.monotonic()
             self._sender.poll(self._pause(pending, started), self)
             now = time.monotonic()
-            self._give_up(looked)
+            self._give_up(now)
             self._send_again(now)
             self._close(now)
             self._tell(now)
