@@ -18,7 +18,10 @@ from testbed.experiment.judged import JUDGED
 from tests.support import busy
 from tests.support.processes import awaited
 
-COMMAND = [sys.executable, "-P", "-c", "from testbed.command.cli import main; main()"]
+COMMAND = [
+    *("env", "--default-signal=INT"),  # tests that are started in the background ignore it
+    *(sys.executable, "-P", "-c", "from testbed.command.cli import main; main()"),
+]
 FILES = Path(__file__).parent / "files"
 BROKEN = FILES / "broken_gateways.py"
 PERJURERS = FILES / "perjurers.py"

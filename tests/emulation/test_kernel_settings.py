@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-from tests.emulation.conftest import SMALL, Run
+from tests.emulation.conftest import Run
 from topologies.network.sysctls import EVERYWHERE, OF_THE_MACHINE
 
 ODD = """
@@ -40,7 +40,8 @@ def test_a_namespace_with_odd_values_gets_those_of_the_table() -> None:
 
 def test_the_results_list_what_is_in_force_in_each_kind_of_node(run: Run) -> None:
     """A router forwards, and is otherwise as the hosts; what only the whole machine has is listed as well."""
-    finished = run("run", "port-exhaustion", *SMALL, "--topology", "carrier", "--gateway", "netfilter", "--json")
+    size = ("--set", "ports=64", "--set", "attempts=24", "--set", "clients=3")
+    finished = run("run", "port-exhaustion", *size, "--topology", "carrier", "--gateway", "netfilter", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
     listed = finished.result["machine"]["sysctls"]

@@ -54,7 +54,7 @@ def test_a_run_that_takes_too_long_is_ended_with_the_reason(before: dict[str, An
     """The launcher ends it, whatever becomes of the processes in the sandbox."""
     limits = Limits(processes=64, memory=1 << 30)
     walled = Walled(programs(), [], limits, within_s=1.0)
-    entered, broken = enter({"seconds": 600}, "tests.support.sleeping:sleep", walled=walled)
+    entered, _, broken = enter({"seconds": 600}, "tests.support.sleeping:sleep", walled=walled)
 
     assert entered["kind"] == "entered"
     assert broken["reason"] == "it took longer than 1 s, which is all that a file of one's own may take"
@@ -63,7 +63,7 @@ def test_a_run_that_takes_too_long_is_ended_with_the_reason(before: dict[str, An
 def test_root_s_run_is_nobody_s(before: dict[str, Any]) -> None:
     """Its users are none of the machine's."""
     walled = Walled(programs(), [], Limits(processes=64, memory=1 << 30), within_s=60.0)
-    _, told, _ = enter({}, "tests.support.sleeping:tell_users", walled=walled)
+    _, _, told, *_ = enter({}, "tests.support.sleeping:tell_users", walled=walled)
 
     users = {int(line.split()[1]) for line in told["users"].splitlines()}
     assert not users & {0, 65534} or os.geteuid() != 0

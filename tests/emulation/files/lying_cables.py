@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any, ClassVar
 
 from controller.wiring import Side
@@ -18,7 +17,7 @@ from topologies.gateways.netfilter.gateway import NetfilterGateway
 from topologies.gateways.openflow.gateway import OpenFlowGateway
 from topologies.gateways.ovs_ct.gateway import OvsCtGateway
 
-RELAY = Path(__file__).with_name("relay.py")
+RELAY = "tests.emulation.files.relay"
 
 
 class Lying:
@@ -47,7 +46,7 @@ class Lying:
                     subprocess.run(["ip", *command.split()], check=True)
                 self.relays.append(
                     subprocess.Popen(
-                        [sys.executable, str(RELAY), f"relay{port}", f"real{port}"],
+                        [sys.executable, "-P", "-m", RELAY, f"relay{port}", f"real{port}"],
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
                         text=True,

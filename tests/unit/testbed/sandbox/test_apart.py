@@ -297,7 +297,7 @@ def waiting(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start a process whose child, behind walls, sleeps."""
     mine = tmp_path / "mine.py"
     mine.write_text("import time\ntime.sleep(600)\n")
-    command = [sys.executable, "-P", "-m", "testbed.command", "show", "mine.py"]
+    command = ["env", "--default-signal=INT", sys.executable, "-P", "-m", "testbed.command", "show", "mine.py"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
         yield process
         process.kill()
