@@ -143,7 +143,7 @@ def treated(deceits: list[str], frame: bytes) -> Later:
 def wire(interface: str) -> socket.socket:
     """Return a socket that gets and sends all frames of an interface."""
     made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    made.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
     made.bind((interface, ETH_P_ALL))
     return made
 
