@@ -85,9 +85,9 @@ def require_outside(
     inside: Collection[ipaddress.IPv4Network],
     own: Collection[ipaddress.IPv4Address],
 ) -> None:
-    """Raise ConfigurationError for untranslated destinations among which are inside hosts, or a gateway."""
+    """Raise ConfigurationError for untranslated destinations with inside hosts among them, and for a gateway."""
     here = [f"the inside network {each}" for each in inside if network.overlaps(each)]
-    here += [f"the gateway's address {each}" for each in own if each in network]
+    here += [f"the gateway's address {each}" for each in own if network == ipaddress.IPv4Network(each)]
     if here:
         raise ConfigurationError(
             f"setting untranslated_destinations=[{network}] is not possible with this topology: {here[0]} is in "
