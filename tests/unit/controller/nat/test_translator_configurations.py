@@ -315,11 +315,10 @@ class ConfigurationMachine(RuleBasedStateMachine):
             self.check_new(packet, verdict, stops)
         self.note(packet, verdict)
         if isinstance(verdict, Translate):
+            is_answer = self.books[verdict.flow].by_stranger
             self.passed(verdict.flow, Side.INSIDE, packet, now)
             assert verdict.mapping.internal == packet.source
-            assert self.books[verdict.flow].by_stranger or verdict.mapping.toward == self.settings.mapping.part(
-                packet.destination
-            )
+            assert is_answer or verdict.mapping.toward == self.settings.mapping.part(packet.destination)
 
     def check_joining(
         self, packet: Packet, verdict: Verdict, waiting: Waiting, *, is_known: bool, is_full: bool
