@@ -19,7 +19,7 @@ from tests.support import busy
 from tests.support.processes import awaited
 
 COMMAND = [
-    *("env", "--default-signal=INT"),  # tests that are started in the background ignore it
+    *("env", "--default-signal=INT,HUP"),  # which tests that are started in the background ignore
     *(sys.executable, "-P", "-c", "from testbed.command.cli import main; main()"),
 ]
 FILES = Path(__file__).parent / "files"
