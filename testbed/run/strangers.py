@@ -30,12 +30,17 @@ WITHIN_S = 1800.0
 PACKAGES = ("controller", "scenarios", "testbed", "topologies")
 """Our own packages that a run may import."""
 CHECKOUT = Path(__file__).resolve().parents[2]
+BENCHMARKS = CHECKOUT / "benchmarks"
 
 
 def files_among(names: Iterable[object]) -> list[Path]:
-    """Return the paths of the files among names and values, each once; a link's as well as what it leads to."""
+    """Return the paths of the files among names and values, each once; a link's as well as what it leads to.
+
+    What the benches bring with this checkout is ours.
+    """
     texts = [name for name in names if isinstance(name, str)]
     files = [Path(text.partition(":")[0]) for text in texts if is_file(text)]
+    files = [file for file in files if BENCHMARKS not in file.resolve().parents]
     both = [place for file in files for place in (Path(os.path.abspath(file)), file.resolve())]
     return list(dict.fromkeys(both))
 
