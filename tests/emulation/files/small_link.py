@@ -14,13 +14,14 @@ import random
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 
 from testbed.api import Experiment, Parameters, Scenario
 from testbed.sandbox.linux import network_of
 
 sys.path.insert(0, str(Path(__file__).parent))  # a run loads this file by its path, and knows no others beside it
-from raw_packets import DONT_FRAGMENT, Wire, incoming, ipv4, pinged, received, udp, udp_socket
+from raw_packets import DONT_FRAGMENT, WITHIN_S, Wire, incoming, ipv4, pinged, received, udp, udp_socket
 
 PORT, LISTENING = 5300, 5301
 MEGABYTES = 30
@@ -85,11 +86,11 @@ class SmallLink(Scenario[Parameters]):
         with network_of(self._alice.netns), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER: IP_PMTUDISC_DO
             probe.connect((self._s, PORT + 1))
-            for _ in range(2):
+            deadline = time.monotonic() + WITHIN_S
+            while (known := probe.getsockopt(socket.IPPROTO_IP, 14)) != self._mtu and time.monotonic() < deadline:
                 with contextlib.suppress(OSError):  # the first is what teaches, if nothing has
                     probe.send(bytes(1472))
-                threading.Event().wait(0.3)
-            known = probe.getsockopt(socket.IPPROTO_IP, 14)  # IP_MTU
+                time.sleep(0.05)  # what is awaited is a value of the kernel's
         x.check(
             "the MTU of the path, as alice's kernel knows it",
             expected=self._mtu,
