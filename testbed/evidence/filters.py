@@ -10,9 +10,9 @@ import ipaddress
 import socket
 from collections.abc import Collection, Iterable, Sequence
 
+from testbed.evidence.sockets import Program
 from testbed.traffic.wire import ANSWER, HELLO, MARK, PING
 
-Program = list[tuple[int, int, int, int]]
 Line = str | tuple[int, int] | tuple[int, str] | tuple[int, int, str, str]
 """A label; an instruction with its operand; a jump to a label, at any distance; or a test with the labels at which
 to go on if it holds, and if not, each at most 255 instructions away."""

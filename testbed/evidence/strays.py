@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from testbed.evidence.filters import Networks, Program, astray, foreign
-from testbed.evidence.witnesses import ETH_P_ALL, ETH_P_IP, Syns, listening, statistics, taken
+from testbed.evidence.filters import Networks, astray, foreign
+from testbed.evidence.sockets import ETH_P_ALL, ETH_P_IP, Program, listening, statistics
+from testbed.evidence.witnesses import Syns, since_start
 from testbed.traffic.records import Sighting
 from testbed.traffic.wire import ANSWER, Endpoint, mark_of
 
@@ -45,7 +46,7 @@ class Caught:
     def look(self) -> None:
         """Count and read the frames that have come so far."""
         self.count += statistics(self._socket)[0]
-        self.frames += taken(self._socket)
+        self.frames += since_start(self._socket)
 
 
 @dataclass(frozen=True, slots=True)

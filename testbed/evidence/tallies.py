@@ -6,26 +6,20 @@ it may count as dropped. Nothing is read: the kernel counts every frame that pas
 
 from __future__ import annotations
 
-import ctypes
 import socket
-import struct
 from collections.abc import Collection
 
-from testbed.sandbox.linux import network_of
+from testbed.evidence.sockets import ETH_P_ALL, ETH_P_IP, Program, close, listening, statistics
 
-_SO_ATTACH_FILTER, _SOL_PACKET, _PACKET_STATISTICS = 26, 263, 6
-_ETH_P_ALL, _ETH_P_IP = 0x0003, 0x0800
 _LOAD_BYTE, _LOAD_HALF, _LOAD_WORD, _LOAD_BYTE_AFTER_HEADER = 0x30, 0x28, 0x20, 0x50
 _HEADER_LENGTH, _MASK, _EQUAL, _ANY_BIT, _GIVE = 0xB1, 0x54, 0x15, 0x45, 0x06
 _KIND_OF_PACKET, _OUTGOING = 0xFFFFF004, 4
 """Where a filter finds who a packet is for (linux/filter.h, SKF_AD_PKTTYPE), and what it finds if it leaves."""
 _ECHO_REQUEST, _SYN, _SYN_OR_ACK, _OFFSET = 8, 0x02, 0x12, 0x1FFF
 
-Program = list[tuple[int, int, int, int]]
-
 _BEGINNING: Program = [
     (_LOAD_HALF, 0, 0, 12),
-    (_EQUAL, 0, 13, _ETH_P_IP),
+    (_EQUAL, 0, 13, ETH_P_IP),
     (_LOAD_HALF, 0, 0, 20),
     (_ANY_BIT, 11, 0, _OFFSET),
     (_HEADER_LENGTH, 0, 0, 14),
@@ -51,33 +45,23 @@ class Tally:
 
     def __init__(self, hosts: Collection[str], *, interface: str = "eth0") -> None:
         """Begin to count in these network namespaces."""
-        self._leaving = [_counting(netns, interface, _LEAVING, _ETH_P_ALL) for netns in hosts]
-        self._arriving = [_counting(netns, interface, _BEGINNING, _ETH_P_IP) for netns in hosts]
+        self._leaving = [listening(netns, interface, _LEAVING, ETH_P_ALL, buffer=0) for netns in hosts]
+        self._arriving = [listening(netns, interface, _BEGINNING, buffer=0) for netns in hosts]
         self._sent = self._arrived = 0
         self.is_whole = True
-        """Whether every packet of the hosts passed their kernels. Others leave where nothing is counted."""
+        """Whether every packet of the hosts was counted."""
+
+    def stop(self) -> None:
+        """Count no more, which costs each packet some time."""
+        close([*self._leaving, *self._arriving])
+        self._leaving, self._arriving, self.is_whole = [], [], False
 
     def sent(self) -> int:
         """Return the number of packets that left a host."""
-        self._sent += sum(map(_passed, self._leaving))
+        self._sent += sum(statistics(each)[0] for each in self._leaving)
         return self._sent
 
     def lost(self) -> int:
         """Return the number of packets that left a host and did not arrive at any, whatever the reason."""
-        self._arrived += sum(map(_passed, self._arriving))
+        self._arrived += sum(statistics(each)[0] for each in self._arriving)
         return max(0, self.sent() - self._arrived)
-
-
-def _passed(counting: socket.socket) -> int:
-    """Return the number of packets that passed the filter since the last call, whether there was room or not."""
-    return int.from_bytes(counting.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)[:4], "little")
-
-
-def _counting(netns: str, interface: str, program: Program, kind: int) -> socket.socket:
-    with network_of(netns):
-        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
-    made.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code)))
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)  # nothing is read, so there is to be no room
-    made.bind((interface, kind))
-    return made

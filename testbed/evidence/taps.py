@@ -8,16 +8,25 @@ there is too much to read, at any rate.
 
 from __future__ import annotations
 
-import ctypes
 import select
 import socket
-import struct
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from testbed.evidence.packets import Packet, packet
-from testbed.sandbox.linux import network_of
+from testbed.evidence.sockets import (
+    ETH_P_ALL,
+    ETH_P_IP,
+    OUTGOING,
+    TO_US,
+    Program,
+    choose,
+    close,
+    listening,
+    statistics,
+    taken,
+)
 
 INTERFACE = "eth0"
 """The interface of every host towards its gateway."""
@@ -34,11 +43,6 @@ GATHER_S = 0.1
 BUFFER = 4 << 20
 WORD_OF_NONCE, WORD_OF_TOKEN = 4, 12
 """Offsets in a hello, and in an answer, of the second half of the nonce and of the token (`wire`)."""
-_SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
-_SOL_PACKET, _PACKET_STATISTICS, _TO_US, _FROM_US = 263, 6, 0, 4
-_ETH_P_ALL, _ETH_P_IP = 0x0003, 0x0800
-_TIME = struct.Struct("ll")
-_ANCILLARY = socket.CMSG_SPACE(_TIME.size)
 _LOAD_BYTE, _LOAD_HALF, _HEADER_LENGTH = 0x30, 0x28, 0xB1
 _LOAD_WORD_AFTER, _LOAD_BYTE_AFTER, _TO_INDEX = 0x40, 0x50, 0x07
 _STORE, _RESTORE_INDEX, _XOR_INDEX = 0x02, 0x61, 0xAC
@@ -48,7 +52,6 @@ _EQUAL, _ANY_BIT, _GIVE = 0x15, 0x45, 0x06
 _SYN, _ACK = 0x02, 0x10
 _IP = 14
 
-Program = list[tuple[int, int, int, int]]
 Taken = tuple[float, bool, bytes]
 """A frame: its time, whether the host itself sent it, and its bytes."""
 
@@ -122,7 +125,7 @@ def _by_protocol(tcp: Program, others: Program) -> Program:
     drop = (_GIVE, 0, 0, 0)
     return [
         (_LOAD_HALF, 0, 0, 12),
-        (_EQUAL, 1, 0, _ETH_P_IP),
+        (_EQUAL, 1, 0, ETH_P_IP),
         drop,
         (_LOAD_HALF, 0, 0, 20),
         (_ANY_BIT, 0, 1, 0x3FFF),
@@ -143,45 +146,25 @@ class Tap:
     """A packet socket at a host's end of its link. The kernel dates each frame, and counts what found no room."""
 
     def __init__(self, netns: str, program: Program) -> None:
-        with network_of(netns):
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
-        self.choose(program)
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER)
-        except PermissionError:  # without root on the machine, the kernel limits the buffer
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        self._socket.bind((INTERFACE, _ETH_P_ALL))
+        self.socket = listening(netns, INTERFACE, program, ETH_P_ALL, buffer=BUFFER)
 
     def choose(self, program: Program) -> None:
         """Put another filter in the place of the one before."""
-        code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
-        self._socket.setsockopt(
-            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code))
-        )
+        choose(self.socket, program)
 
     def fileno(self) -> int:
         """Return the descriptor of the socket, for polling."""
-        return self._socket.fileno()
+        return self.socket.fileno()
 
     def take(self) -> Iterator[Taken]:
         """Yield the frames that have come: those that the host sent, and those that came for it alone."""
-        while True:
-            try:
-                frame, ancillary, _, (_, _, way, *_) = self._socket.recvmsg(SNAP, _ANCILLARY)
-            except BlockingIOError:
-                return
-            if way in (_TO_US, _FROM_US) and len(frame) <= LARGEST_FRAME:
-                seconds, nanoseconds = _TIME.unpack(ancillary[0][2])
-                yield seconds + nanoseconds / 1e9, way == _FROM_US, frame
+        for at, kind, frame in taken(self.socket, SNAP):
+            if kind in (TO_US, OUTGOING) and len(frame) <= LARGEST_FRAME:
+                yield at, kind == OUTGOING, frame
 
     def dropped(self) -> int:
         """Return the number of chosen frames since the last call that found no room in the buffer."""
-        return int(struct.unpack("II", self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1])
-
-    def close(self) -> None:
-        """End this tap."""
-        self._socket.close()
+        return statistics(self.socket)[1]
 
 
 class Sample:
@@ -222,8 +205,7 @@ class Sample:
             self._take(range(len(self._taps)))
             self._is_over = True
             self.dropped = sum(tap.dropped() for tap in self._taps)
-            for tap in self._taps:
-                tap.close()
+            close([tap.socket for tap in self._taps])
         sent, arrived = [], []
         for host, (at, is_own, frame) in self._taken:
             if not self._is_chosen(frame):

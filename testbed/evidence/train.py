@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import random
 import select
-import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from testbed.evidence.packets import Packet, packet
+from testbed.evidence.sockets import close, sending
 from testbed.evidence.taps import INTERFACE, WORD_OF_NONCE, WORD_OF_TOKEN, Taken, Tap, carrying
-from testbed.sandbox.linux import network_of
 from testbed.traffic.siblings import train
 
 FRAMES = 256
@@ -67,7 +66,7 @@ class Track:
         self._flow = flow
         chosen = carrying((WORD_OF_NONCE, flow.nonce))
         self._taps = [Tap(netns, chosen) for netns in (flow.inside, flow.outside)]
-        self._wires = [_wire(netns) for netns in (flow.inside, flow.outside)]
+        self._wires = [sending(netns, INTERFACE) for netns in (flow.inside, flow.outside)]
         self._lateness, self._lost = 0.0, 0
         self._seen: list[Seen] = []
         self._poll = select.poll()
@@ -125,10 +124,7 @@ class Track:
 
     def close(self) -> None:
         """End taps and sockets."""
-        for tap in self._taps:
-            tap.close()
-        for wire in self._wires:
-            wire.close()
+        close([*(tap.socket for tap in self._taps), *self._wires])
 
     def _pause(self) -> list[Seen]:
         """Wait for frames for a moment, and return those that have come."""
@@ -147,11 +143,3 @@ def _forget_lost(under_way: list[dict[object, float]]) -> int:
     for each, content in lost:
         del each[content]
     return len(lost)
-
-
-def _wire(netns: str) -> socket.socket:
-    """Return a socket that sends frames from a host's end of its link."""
-    with network_of(netns):
-        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        made.bind((INTERFACE, 0))
-        return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import ipaddress
 import select
 import socket
@@ -12,21 +12,14 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
-from testbed.sandbox.linux import network_of
+from testbed.evidence.sockets import ETH_P_ALL, ETH_P_IP, Program, listening, statistics, taken
 from testbed.traffic.wire import HELLO, Endpoint
 
-_SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
-_SOL_PACKET, _PACKET_STATISTICS, _PACKET_IGNORE_OUTGOING = 263, 6, 23
-ETH_P_ALL, ETH_P_IP = 0x0003, 0x0800
-"""Protocols of a packet socket. Only ETH_P_ALL gets the frames that the host itself sends."""
 _SNAP = 128
-_BUFFER = 16 << 20
 _GATHER_S = 0.02
 """Seconds for which packets gather in the kernel's buffer until they are read: it has room for many times more."""
 CLOCK_READINGS = 5
 """The number of times that both clocks are read. The quickest reading counts."""
-_TIME = struct.Struct("ll")
-_ANCILLARY = socket.CMSG_SPACE(_TIME.size)
 _ENDS = struct.Struct("!4s4sHH")
 _NONCE = 8
 _LOAD_BYTE, _LOAD_HALF, _LOAD_WORD, _LOAD_BYTE_AFTER_HEADER = 0x30, 0x28, 0x20, 0x50
@@ -34,7 +27,6 @@ _HEADER_LENGTH, _MASK, _EQUAL, _ANY_BIT, _GIVE = 0xB1, 0x54, 0x15, 0x45, 0x06
 """Instructions of classic BPF (linux/filter.h). _HEADER_LENGTH puts the length of IPv4's header into the index
 register."""
 
-Program = list[tuple[int, int, int, int]]
 Syns = dict[tuple[Endpoint, Endpoint], list[tuple[int, float]]]
 """The initial sequence numbers of SYNs and their times (monotonic clock), by source and destination."""
 Speakers = dict[tuple[Endpoint, Endpoint], dict[int, float]]
@@ -152,11 +144,12 @@ class TcpWitness:
         poll = select.poll()
         for each in self._sockets:
             poll.register(each.fileno(), select.POLLIN)
-        while True:
-            poll.poll()
-            time.sleep(_GATHER_S)  # waking up for each packet would cost as much as reading several
-            with self._lock:
-                self._take_all()
+        with contextlib.suppress(OSError):  # the sockets are closed when the run is over
+            while True:
+                poll.poll()
+                time.sleep(_GATHER_S)  # waking up for each packet would cost as much as reading several
+                with self._lock:
+                    self._take_all()
 
     def _take_all(self) -> None:
         for each in self._sockets:
@@ -164,14 +157,7 @@ class TcpWitness:
 
     def _take(self, ready: socket.socket) -> None:
         """Read the frames that are there, in few steps, since each packet passes here. They are parsed later."""
-        offset = _since_epoch()
-        while True:
-            try:
-                frame, ancillary, _, _ = ready.recvmsg(_SNAP, _ANCILLARY)
-            except BlockingIOError:
-                return
-            seconds, nanoseconds = _TIME.unpack(ancillary[0][2])
-            at = seconds + nanoseconds / 1e9 - offset
+        for frame, at in since_start(ready):
             self._frames += 1
             transport = _transport(frame)
             flags = frame[transport + 13]
@@ -185,16 +171,11 @@ class TcpWitness:
                 self._speakers[frame[26:34] + frame[transport : transport + 4] + hello[:_NONCE]] = at
 
 
-def taken(packets: socket.socket) -> Iterator[tuple[bytes, float]]:
+def since_start(packets: socket.socket) -> Iterator[tuple[bytes, float]]:
     """Yield the frames that a packet socket has, each with its time (monotonic clock)."""
     offset = _since_epoch()
-    while True:
-        try:
-            frame, ancillary, _, _ = packets.recvmsg(_SNAP, _ANCILLARY)
-        except BlockingIOError:
-            return
-        seconds, nanoseconds = _TIME.unpack(ancillary[0][2])
-        yield frame, seconds + nanoseconds / 1e9 - offset
+    for at, _, frame in taken(packets, _SNAP):
+        yield frame, at - offset
 
 
 class SynCounter:
@@ -235,36 +216,6 @@ def _source(frame: bytes) -> Endpoint:
     """Return the source of a frame. A query has an identifier in the place of a port (RFC 5508 section 2)."""
     at = _transport(frame) + (4 if frame[23] == socket.IPPROTO_ICMP else 0)
     return socket.inet_ntoa(frame[26:30]), int.from_bytes(frame[at : at + 2], "big")
-
-
-def statistics(packet_socket: socket.socket) -> tuple[int, int]:
-    """Return the number of frames that passed the filter since the last call, and of those that were dropped."""
-    passed, dropped = struct.unpack("II", packet_socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
-    return passed, dropped
-
-
-def listening(
-    netns: str, interface: str, program: Program, kind: int = ETH_P_IP, *, arriving: bool = False
-) -> socket.socket:
-    """Return a packet socket in a host's network namespace that gets the frames that pass the filter.
-
-    If it gets all protocols, it gets what the host sends as well, unless it is for what is `arriving`.
-    """
-    with network_of(netns):
-        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
-        code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
-        made.setsockopt(
-            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code))
-        )
-        try:
-            made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        except PermissionError:  # without root on the machine, the kernel limits the buffer
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        if arriving:
-            made.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
-        made.bind((interface, kind))
-        return made
 
 
 def _from(networks: Collection[ipaddress.IPv4Network], *, but_to: Collection[ipaddress.IPv4Network]) -> Program:

@@ -24,15 +24,13 @@ from typing import Any, Generic, TypeVar
 
 from controller.settings import Settings, unknown_key
 from testbed.evidence.busy import Failure
-from testbed.evidence.findings import CLAIMS
-from testbed.evidence.judge import WitnessError
 from testbed.evidence.outcomes import OUTCOMES, outcomes
-from testbed.experiment import bounds, port_orders, transfers
+from testbed.experiment import bounds
+from testbed.experiment.concluding import Done, conclude
 from testbed.experiment.counters import AGREES, SOURCES, Counters
 from testbed.experiment.expectations import Expectation, met, shown
-from testbed.experiment.frames import checks, examine
 from testbed.experiment.judged import JUDGED
-from testbed.experiment.judgement import Finding, Unseen
+from testbed.experiment.judgement import BEARS_S, Finding
 from testbed.experiment.lab import Lab
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.promise import Promise
@@ -42,8 +40,6 @@ from testbed.traffic.records import Attempt
 
 P = TypeVar("P", bound=Parameters)
 
-BEARS_S = 1.0
-"""The seconds by which the run's processes may be late, as most checks see it: a client sends again after that."""
 NUMBER = re.compile(r"(?<![^\W_])\d[\d.,]*")
 """A number at the start of a word, which may end with a unit."""
 
@@ -77,7 +73,6 @@ class Experiment(Generic[P]):
         self._attempts: list[Attempt] = []
         self._counters: dict[str, int | None] = {}
         self._read: set[str] = set()
-        self._unseen: dict[str, str] = {}
         self._late = 0.0
         self.failures: list[Failure] = []
         """The checks that have failed so far."""
@@ -148,34 +143,24 @@ class Experiment(Generic[P]):
             raise ValueError(f"the claim {claim!r} has no word to make a key of; give one: key=...")
         if key in JUDGED:
             raise ValueError(f"the key {key!r} is that of a check after every scenario; give another: key=...")
-        self._check(claim, key=key, expected=expected, observed=observed, source=source, bears=bears, late=late)
+        self._check(Finding(key, claim, expected, observed, source, bears), late=late)
 
-    def _check(
-        self,
-        claim: str,
-        *,
-        key: str,
-        expected: Any,
-        observed: Any,
-        source: str,
-        bears: float | None = BEARS_S,
-        late: float = 0.0,
-    ) -> None:
-        if key in self._keys:
-            raise ValueError(f"two checks have the key {key!r}; give one of them another: key=...")
-        self._keys.add(key)
-        holds = met(expected, observed)
+    def _check(self, found: Finding, *, late: float = 0.0) -> None:
+        if found.key in self._keys:
+            raise ValueError(f"two checks have the key {found.key!r}; give one of them another: key=...")
+        self._keys.add(found.key)
+        holds = met(found.expected, found.observed)
         if not holds:
             patience = getattr(self.parameters, "patience", math.inf)
-            most = None if bears is None else min(bears, patience / 2)
-            self.failures.append(Failure(key, most, max(late, self._late)))
+            most = None if found.bears is None else min(found.bears, patience / 2)
+            self.failures.append(Failure(found.key, most, max(late, self._late)))
         self._report.check(
-            key=key,
-            claim=claim,
-            expected=shown(expected),
-            observed=shown(observed),
+            key=found.key,
+            claim=found.claim,
+            expected=shown(found.expected),
+            observed=shown(found.observed),
             ok=holds,
-            source=source,
+            source=found.source,
         )
 
     def agrees(
@@ -262,19 +247,6 @@ class Experiment(Generic[P]):
             told(self._story, **{"parameters": self.parameters, "settings": self.settings, **facts})
         )
 
-    def _find(self, found: Finding | Unseen) -> None:
-        """Report what a judge has found, as a check, or keep what it could not look at."""
-        if isinstance(found, Finding):
-            self._check(
-                found.claim,
-                key=found.key,
-                expected=found.expected,
-                observed=found.observed,
-                source=found.source,
-            )
-        else:
-            self._unseen[found.key] = found.why
-
     def conclude(self) -> None:
         """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets.
 
@@ -282,48 +254,11 @@ class Experiment(Generic[P]):
         """
         if lacking := self._lacking():
             raise UnfinishedError("; ".join(lacking))
-        shared = len(self.judge.shared()) if self.judge.sees_sharing else None
-        self._find(port_orders.judged(self.lab.sightings(), self._attempts, self.behaviour, self.settings))
-        self._find(bounds.judged(self._counters, self.lab.tally, self.settings))
-        carried = transfers.carried(self.lab, self.parameters.outside_mtu)
-        self._report.series(transfers=[each.row() for each in carried])
-        self._find(transfers.judged(carried))
-        unread = bounds.unread(self._counters, self._read)
-        self._report.series(not_looked_at=self._unseen, counters_not_checked=unread)
-        exempt = ", ".join(map(str, self.lab.untranslated))
-        self._check(
-            f"no packet left untranslated, but to {exempt}" if exempt else "no packet left untranslated",
-            key="leaks",
-            expected=0,
-            observed=self.judge.leaks()[0],
-            source="RFC 6888 REQ-11A; counted by the kernels of the outside hosts, and on the uplinks of NATs"
-            + ("; RFC 6888 REQ-6, the setting untranslated_destinations" if exempt else ""),
-            bears=None,
-        )
-        for key, count in self.judge.findings().items():
-            claim, source = CLAIMS[key]
-            self._check(claim, key=key, expected=0, observed=count, source=source, bears=None)
-        transfers.require_passing(carried)
-        if shared is None:
-            return
-        self._check(
-            "no two clients ever shared an external endpoint toward one destination",
-            key="sharing",
-            expected=0,
-            observed=shared,
-            source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
-            bears=None,
-        )
-        self.judge.require_complete()
-        self._conclude_frames()
-
-    def _conclude_frames(self) -> None:
-        """Check what became of single packets: `frames`."""
-        found = examine(self.lab)
-        self.series(frames=found.series)
-        for check in checks(found):
-            self._check(**check, bears=None)
-        if found.delayed and not found.too_busy:
-            self._account_again()
-        if found.too_busy:
-            raise WitnessError(found.too_busy)
+        done = Done(self.lab, self.settings, self._attempts, self._counters, self._read)
+        mtu, unseen = self.parameters.outside_mtu, {}
+        for found in conclude(done, self._report, mtu=mtu, recount=self._account_again):
+            if isinstance(found, Finding):
+                self._check(found)
+            else:
+                unseen[found.key] = found.why
+        self.series(not_looked_at=unseen)

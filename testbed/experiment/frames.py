@@ -20,6 +20,7 @@ from typing import Any
 from testbed.evidence.judging import HELD_S
 from testbed.evidence.matching import Matched, match
 from testbed.evidence.train import FRAMES, PATIENCE_S, Track
+from testbed.experiment.judgement import Finding
 from testbed.experiment.lab import Lab
 from topologies.hops import hops
 
@@ -81,52 +82,51 @@ def examine(lab: Lab) -> Findings:
     return found
 
 
-def checks(found: Findings) -> Iterator[dict[str, Any]]:
+def checks(found: Findings) -> Iterator[Finding]:
     """Yield the checks for which there is evidence. `series.frames` tells what nobody looked at."""
+
+    def claimed(what: str, claim: str, observed: Any, source: str, *, expected: Any = 0) -> Finding:
+        return Finding(f"frames-{what}", claim, expected, observed, source, bears=None)
+
     if found.trains or (found.sample and found.sample.arrived):
-        yield {
-            "key": "frames-doubled",
-            "claim": "no packet arrived more often than it was sent",
-            "expected": 0,
-            "observed": found.worst("doubled"),
-            "source": f"RFC 5560: duplication; {MATCHED}",
-        }
-        yield {
-            "key": "frames-damaged",
-            "claim": "every packet arrived with the content that was sent, and with a right checksum",
-            "expected": 0,
-            "observed": found.worst("damaged"),
-            "source": f"RFC 3022 section 4.1: a NAT changes addresses, ports and checksums; {MATCHED}",
-        }
-        yield {
-            "key": "frames-rewritten",
-            "claim": "the NAT rewrote nothing but addresses, ports, checksums, and the TTL by one a hop",
-            "expected": "nothing",
-            "observed": found.rewritten,
-            "source": f"RFC 3022 section 4.1; TTL: RFC 1812 section 5.3.1; identification: RFC 6864; {MATCHED}",
-        }
+        yield claimed(
+            "doubled",
+            "no packet arrived more often than it was sent",
+            found.worst("doubled"),
+            f"RFC 5560: duplication; {MATCHED}",
+        )
+        yield claimed(
+            "damaged",
+            "every packet arrived with the content that was sent, and with a right checksum",
+            found.worst("damaged"),
+            f"RFC 3022 section 4.1: a NAT changes addresses, ports and checksums; {MATCHED}",
+        )
+        yield claimed(
+            "rewritten",
+            "the NAT rewrote nothing but addresses, ports, checksums, and the TTL by one a hop",
+            found.rewritten,
+            f"RFC 3022 section 4.1; TTL: RFC 1812 section 5.3.1; identification: RFC 6864; {MATCHED}",
+            expected="nothing",
+        )
     if found.trains and not found.too_busy:
-        yield {
-            "key": "frames-lost",
-            "claim": "no packet was lost on a mapping that exists",
-            "expected": 0,
-            "observed": found.best("lost"),
-            "source": f"RFC 7680: loss; {TRAIN}",
-        }
-        yield {
-            "key": "frames-reordered",
-            "claim": "no packet overtook another of its flow",
-            "expected": 0,
-            "observed": found.best("reordered"),
-            "source": f"RFC 4737: reordering; {TRAIN}",
-        }
-        yield {
-            "key": "frames-delayed",
-            "claim": f"no packet took {HELD_S} s or more on a mapping that exists",
-            "expected": 0,
-            "observed": found.delayed,
-            "source": f"RFC 7679: delay, by the kernels' times; {TRAIN}",
-        }
+        yield claimed(
+            "lost",
+            "no packet was lost on a mapping that exists",
+            found.best("lost"),
+            f"RFC 7680: loss; {TRAIN}",
+        )
+        yield claimed(
+            "reordered",
+            "no packet overtook another of its flow",
+            found.best("reordered"),
+            f"RFC 4737: reordering; {TRAIN}",
+        )
+        yield claimed(
+            "delayed",
+            f"no packet took {HELD_S} s or more on a mapping that exists",
+            found.delayed,
+            f"RFC 7679: delay, by the kernels' times; {TRAIN}",
+        )
 
 
 def _sampled(lab: Lab, found: Findings) -> Any:

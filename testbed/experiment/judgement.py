@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+BEARS_S = 1.0
+"""The seconds by which the run's processes may be late, as most checks see it: a client sends again after that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -15,6 +18,8 @@ class Finding:
     expected: Any
     observed: Any
     source: str
+    bears: float | None = BEARS_S
+    """The seconds by which the run's processes may be late, as this check sees it; None for any."""
 
 
 @dataclass(frozen=True, slots=True)

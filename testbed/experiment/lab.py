@@ -184,8 +184,8 @@ class Lab:
 
     def raw(self, protocol: str, *, flows: int) -> RawTraffic:
         """Start a worker for raw flows from the clients to the first server. Their kernels no longer answer."""
-        self.tally.is_whole = False
         if not self._raw:
+            self.tally.stop()
             for host in (*self.clients, *self.servers):
                 with network_of(host.netns):
                     subprocess.run(["ip", "route", "del", "default"], check=True)
@@ -200,6 +200,11 @@ class Lab:
         raw = RawTraffic(self._supervisor, FOLDER, plan)
         self._raw.append(raw)
         return raw
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the packets are raw ones, and the hosts' kernels have no route any more."""
+        return bool(self._raw)
 
     def flows(self) -> Iterator[tuple[Flow, str, str]]:
         """Yield flows that may still live, each with its client's and its server's name, and then a new one."""
@@ -218,6 +223,8 @@ class Lab:
         for ours, theirs in self.pairs:
             client, server = by_source[ours.getsockname()[0]], by_address[theirs.getsockname()[0]]
             yield over(ours, theirs, client.netns, server.netns), client.name, server.name
+        if self.is_raw:
+            return
         client, server = self.clients[0], self.servers[0]
         for make in (own_datagrams, own_connection):
             with make(client.netns, server.netns, self.endpoint(port=OWN_PORT)) as flow:

@@ -33,6 +33,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             from testbed.sandbox import openvswitch
 
             openvswitch.start(supervisor)
+            from testbed.evidence.sockets import close_all
             from testbed.experiment.building import build
             from testbed.experiment.captures import Captures
             from testbed.experiment.experiment import Experiment
@@ -65,6 +66,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
                 scenario().run(experiment)
             experiment.conclude()
         report.series(peak_memory_kib=peak_memory())
+        close_all()
         channel.send("done")
     except BaseException as error:  # a scenario may fail in any way, and may even leave
         supervisor.fail(faults.sentence(error, theirs), faults.lines(error))

@@ -90,6 +90,7 @@ def experiment(
         flows=lambda: iter(()),
         seed=1,
         untranslated=[],
+        is_raw=False,
         behaviour=OpenFlowGateway.declare(chosen, OpenFlowGateway.Options()),
         gateway=SimpleNamespace(counters=lambda protocol: counters or {}),
         clients=["alice", "bob"],

@@ -21,8 +21,9 @@ from testbed.evidence.findings import CLAIMS
 from testbed.evidence.judge import WitnessError
 from testbed.evidence.matching import Matched
 from testbed.experiment.expectations import at_least, at_most
-from testbed.experiment.experiment import BEARS_S, Experiment, UnfinishedError, key_of
+from testbed.experiment.experiment import Experiment, UnfinishedError, key_of
 from testbed.experiment.frames import Findings
+from testbed.experiment.judgement import BEARS_S
 from testbed.experiment.parameters import PatientParameters
 from testbed.traffic.records import Sent, Sighting
 from tests.support.experiments import Told, attempt, experiment
@@ -499,7 +500,7 @@ def test_a_busy_machine_that_leaves_open_what_became_of_packets_ends_the_run_as_
     found = Findings(
         trains=[Matched(sent=2, arrived=1, lost=1, waits=[0.1])], too_busy="this machine was too busy"
     )
-    monkeypatch.setattr("testbed.experiment.experiment.examine", lambda lab: found)
+    monkeypatch.setattr("testbed.experiment.frames.examine", lambda lab: found)
     x, told = checked()
     x.account()
 

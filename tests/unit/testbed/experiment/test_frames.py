@@ -25,16 +25,16 @@ def body(**figures: Any) -> Matched:
 
 def red(found: Findings) -> set[str]:
     """Return the keys of the checks that fail."""
-    return {each["key"] for each in checks(found) if not met(each["expected"], each["observed"])}
+    return {each.key for each in checks(found) if not met(each.expected, each.observed)}
 
 
 def test_all_is_checked_if_there_is_a_train() -> None:
     """A sample alone shows nothing of loss and order, since a NAT may refuse packets; without both, nothing."""
     sample, both = Findings(sample=body()), Findings(sample=body(), trains=[body()])
 
-    assert {each["key"] for each in checks(both)} == ALL
-    assert {each["key"] for each in checks(Findings(trains=[body()]))} == ALL
-    assert {each["key"] for each in checks(sample)} == {"frames-doubled", "frames-damaged", "frames-rewritten"}
+    assert {each.key for each in checks(both)} == ALL
+    assert {each.key for each in checks(Findings(trains=[body()]))} == ALL
+    assert {each.key for each in checks(sample)} == {"frames-doubled", "frames-damaged", "frames-rewritten"}
     assert list(checks(Findings())) == list(checks(Findings(sample=Matched()))) == []
     assert red(both) == red(sample) == set()
 
@@ -68,7 +68,7 @@ def test_of_what_a_machine_can_cause_the_best_train_counts(figures: dict[str, An
     assert red(Findings(trains=[bad, bad, body()])) == set()
     assert red(Findings(trains=[bad, bad, bad])) == {f"frames-{key}"}
     busy = Findings(trains=[bad, bad, bad], too_busy="this machine was too busy")
-    assert {each["key"] for each in checks(busy)} == {"frames-doubled", "frames-damaged", "frames-rewritten"}
+    assert {each.key for each in checks(busy)} == {"frames-doubled", "frames-damaged", "frames-rewritten"}
 
 
 @pytest.mark.parametrize(
