@@ -18,9 +18,8 @@ def test_packets_pass_in_fragments_whatever_their_order(run: Run) -> None:
 
 def test_without_room_for_fragments_none_passes(run: Run) -> None:
     """The limit is the setting `fragments_limit`, and what it stops is counted."""
-    finished = run(
-        "run", SCENARIO, "--set", "clients=2", "--set", "fragments_limit=0", "--set", "within=0.2", "--json"
-    )
+    chosen = ["clients=2", "fragments_limit=0", "within=0.2", "datagrams=2"]
+    finished = run("run", SCENARIO, *(f"--set={each}" for each in chosen), "--json")
 
     assert finished.status == 1, finished.output + finished.complaints
     assert finished.check("pings of 3,000 bytes that the server")["observed"] == 0
