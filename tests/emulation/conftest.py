@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,10 +19,11 @@ from testbed.experiment.judged import JUDGED
 from tests.support import busy
 from tests.support.processes import awaited
 
-COMMAND = [
-    *("env", "--default-signal=INT,HUP"),  # which tests that are started in the background ignore
-    *(sys.executable, "-P", "-c", "from testbed.command.cli import main; main()"),
-]
+for number in (signal.SIGINT, signal.SIGHUP):  # tests that are started in the background ignore them
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+
+COMMAND = [sys.executable, "-P", "-c", "from testbed.command.cli import main; main()"]
 FILES = Path(__file__).parent / "files"
 BROKEN = FILES / "broken_gateways.py"
 PERJURERS = FILES / "perjurers.py"

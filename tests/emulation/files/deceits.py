@@ -45,7 +45,7 @@ class Deceits(Scenario[DeceitParameters]):
             clients.open(openings, patience=3.0, first_window=2, window=8, progress=lambda done: None)
             seen = frames.examine(x.lab)
             found[deceit] = {
-                "red": sorted(c["key"] for c in frames.checks(seen) if not met(c["expected"], c["observed"])),
+                "red": sorted(c.key for c in frames.checks(seen) if not met(c.expected, c.observed)),
                 "too_busy": seen.too_busy,
                 **seen.series,
             }
