@@ -74,7 +74,7 @@ class Judge:
         found = {"sources": self._strays.foreign()}
         if self._tcp.is_there:
             found["astray-outside"] = self._strays.at_servers()
-            found["astray-inside"] = self._strays.at_clients(self._sightings(), self._tcp.syns())
+            found["astray-inside"] = self._strays.at_clients(self._sightings, self._tcp.syns)
             found["unanswered"] = len(self.unanswered())
         return found
 

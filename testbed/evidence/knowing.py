@@ -36,6 +36,8 @@ class Knowing:
         self._served = served
         self._answered: set[tuple[int, Endpoint]] = set()
         self._unanswered: set[int] = set()
+        self._unknown: set[int] = set()
+        self._compared = (0, 0)
 
     def settle(self, attempts: Iterable[Attempt]) -> list[Attempt]:
         """Return the attempts, with the outcome `unanswered` for each connection whose SYN reached no server."""
@@ -55,8 +57,11 @@ class Knowing:
 
     def unanswered(self) -> set[int]:
         """Return the nonces of attempts that had a connection or an answer of which their server does not know."""
-        known = {(seen.nonce, seen.target) for seen in self._sightings()}
-        return self._unanswered | {nonce for nonce, _ in self._answered - known}
+        sightings = self._sightings()
+        if (compared := (len(sightings), len(self._answered))) != self._compared:
+            known = {(seen.nonce, seen.target) for seen in sightings}
+            self._compared, self._unknown = compared, {nonce for nonce, _ in self._answered - known}
+        return self._unanswered | self._unknown
 
 
 def unknown(attempts: Iterable[Attempt], syns: Syns, addresses: Collection[str]) -> set[int]:

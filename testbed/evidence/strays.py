@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -101,11 +101,11 @@ class Strays:
         """Return the number of packets at outside hosts that were sent to another, or are for another."""
         return sum(_count(caught) for station, caught in self._stations if not station.is_client)
 
-    def at_clients(self, sightings: Iterable[Sighting], syns: Syns) -> int:
+    def at_clients(self, sightings: Callable[[], Iterable[Sighting]], syns: Callable[[], Syns]) -> int:
         """Return the number of packets at inside hosts that are for another, or answer another.
 
         An answer may come to the next user of an external endpoint, if the server sent it too late. That is no
-        fault of the NAT, so these do not count.
+        fault of the NAT, so these do not count. Servers and wire are asked only where an answer went astray.
         """
         came = sum(_count(caught) for station, caught in self._stations if station.is_client)
         answers = [
@@ -115,7 +115,7 @@ class Strays:
             for frame, at in caught.frames[: caught.count]
             if (answer := _answer(frame, at, station.own)) is not None
         ]
-        return came - len(inherited(answers, sightings, syns)) if answers else came
+        return came - len(inherited(answers, sightings(), syns())) if answers else came
 
 
 def inherited(answers: Iterable[Read], sightings: Iterable[Sighting], syns: Syns) -> list[Read]:

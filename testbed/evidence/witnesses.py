@@ -79,6 +79,8 @@ class TcpWitness:
     def __init__(self, netns: Collection[str], interface: str) -> None:
         self._sockets = [listening(each, interface, _SYN_DATA_OR_END) for each in netns]
         self._syns: list[tuple[bytes, float]] = []
+        self._by_ends: Syns = defaultdict(list)
+        self._parsed = 0
         self._speakers: dict[bytes, float] = {}
         self._ends: list[tuple[bytes, float]] = []
         self._missed = self._frames = 0
@@ -114,11 +116,11 @@ class TcpWitness:
         """Return the SYNs that have been read so far."""
         with self._lock:
             self._take_all()
-            read = list(self._syns)
-        syns: Syns = defaultdict(list)
-        for syn, at in read:
-            syns[_ends(syn)].append((int.from_bytes(syn[_ENDS.size :], "big"), at))
-        return syns
+            new = self._syns[self._parsed :]
+            self._parsed += len(new)
+        for syn, at in new:
+            self._by_ends[_ends(syn)].append((int.from_bytes(syn[_ENDS.size :], "big"), at))
+        return self._by_ends
 
     def speakers(self) -> Speakers:
         """Return the clients that have sent a hello so far."""

@@ -9,6 +9,7 @@ answers that belong to another client, and the hellos that were sent to another 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -44,7 +45,12 @@ def nonce_of(netns: str, number: int) -> int:
 
 def token_of(target: Endpoint, drawn: int) -> int:
     """Return a token that names the server's address, with 32 bits that were drawn."""
-    return int.from_bytes(socket.inet_aton(target[0]), "big") << 32 | drawn
+    return _number_of(target[0]) << 32 | drawn
+
+
+@functools.cache
+def _number_of(address: str) -> int:
+    return int.from_bytes(socket.inet_aton(address), "big")
 
 
 class Orders:
