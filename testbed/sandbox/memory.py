@@ -7,17 +7,26 @@ from pathlib import Path
 
 def peak_memory() -> dict[str, int]:
     """Return the peak resident memory of all processes in the sandbox, in KiB: a sum for each command."""
-    peaks: dict[str, int] = {}
+    return _memory("VmHWM")
+
+
+def resident_memory() -> dict[str, int]:
+    """Return what all processes in the sandbox have in memory now, in KiB: a sum for each command."""
+    return _memory("VmRSS")
+
+
+def _memory(field: str) -> dict[str, int]:
+    sums: dict[str, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
             command = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue  # it has ended
-        if "VmHWM" in status:
+        if field in status:
             name = _program(command, int(folder.name))
-            peaks[name] = peaks.get(name, 0) + int(status["VmHWM"].split()[0])
-    return peaks
+            sums[name] = sums.get(name, 0) + int(status[field].split()[0])
+    return sums
 
 
 def _program(command: list[bytes], pid: int) -> str:
