@@ -10,16 +10,16 @@ Expectation   capacity is ports / (holding time + the time until the NAT gives t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
 
 from scenarios.shared.filling import BACK_IN_TIME
+from scenarios.shared.loads import Load, plan, row
 from scenarios.shared.offers import offer
-from scenarios.shared.rates import SMALL_POOL, Pool, RateParameters, at_a_rate, evenly, steady_pool
+from scenarios.shared.rates import SMALL_POOL, Pool, RateParameters, at_a_rate, steady_pool
 from scenarios.shared.requirements import one_address, refuses_at_once
-from testbed.api import SYN_TIMER_S, Attempt, Demand, Experiment, Scenario, Settings, between, unserved
+from testbed.api import SYN_TIMER_S, Demand, Experiment, Scenario, Settings, between, unserved
 
 LOADS = {0.7: 0.1, 1.0: 0.3, 1.5: 0.12}
 """Multiples of capacity, and by how much the share that is refused there may be off.
@@ -28,9 +28,6 @@ Above capacity each connection takes some milliseconds more on a busy machine. A
 spare; and Linux, which takes a closed connection's port only if the new sequence number is ahead, refuses a tenth.
 For the same reason it refuses a few below capacity, where none is refused if ports come back by a timer.
 """
-SETTLING = 1.0
-"""A new load is offered for this multiple of a connection's time before attempts count: then it is in balance. The
-first begins with an empty NAT, and its own end settles it: only its last connections could be refused."""
 FIRST_SYN_S = 0.8
 """An attempt is given up after this time: before its kernel sends its SYN again, which would be a second try. On a
 machine that stands still meanwhile the SYN is sent all the same, and must not help."""
@@ -82,12 +79,12 @@ With 64,512 ports and the RFC's 240 s after a close, the same calculation gives 
     def run(self, x: Experiment[ChurnParameters]) -> None:
         """Offer the three loads one after the other, without a pause."""
         pool = Pool.of(x.behaviour, x.settings, x.parameters)
-        arrivals, loads = plan(pool, x.parameters.measured)
+        arrivals, loads = plan(pool, LOADS, x.parameters.measured)
         (offered,) = offer(x, arrivals, x.parameters.holding, patience=FIRST_SYN_S)
         attempts = offered.attempts
-        rows = [_row(load, attempts) for load in loads]
-        for load, row in zip(loads, rows, strict=True):
-            _check_refused(load, row, pool, offered.late, x)
+        rows = [row(load, attempts) for load in loads]
+        for load, figures in zip(loads, rows, strict=True):
+            _check_refused(load, figures, pool, offered.late, x)
         outcome = (x.behaviour.ports_exhausted.value.outcome or {})["tcp"]
         x.check(
             f"outcomes of refused attempts besides {outcome}",
@@ -125,53 +122,8 @@ With 64,512 ports and the RFC's 240 s after a close, the same calculation gives 
         return at_a_rate(parameters, settings, max(LOADS), subscribers=parameters.subscribers)
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """One load: its rate in connections a second, the number of the first that counts, and how many do."""
-
-    load: float
-    rate: float
-    first: int
-    counted: int
-
-    @property
-    def predicted(self) -> float:
-        """The share that is refused in the long run: what comes beyond capacity."""
-        return max(0.0, 1 - 1 / self.load)
-
-
-def plan(pool: Pool, measured: float) -> tuple[list[float], list[Load]]:
-    """Return when the attempts start, and which of them count for which load."""
-    arrivals: list[float] = []
-    loads = []
-    at = 0.0
-    for load in LOADS:
-        rate = pool.rate * load
-        settling = round(rate * pool.occupied * SETTLING) if arrivals else 0
-        counted = max(1, round(rate * pool.occupied * measured))
-        loads.append(Load(load, rate, len(arrivals) + settling + 1, counted))
-        arrivals += evenly(settling + counted, rate, after=at)
-        at += (settling + counted) / rate
-    return arrivals, loads
-
-
-def _row(load: Load, attempts: list[Attempt]) -> dict[str, Any]:
-    counted = attempts[load.first - 1 : load.first - 1 + load.counted]
-    refused = len(unserved(counted))
-    seconds = counted[-1].sent_at - counted[0].sent_at
-    return {
-        "load": load.load,
-        "offered_per_second": round(load.rate, 2),
-        "measured_per_second": round((len(counted) - 1) / seconds, 2) if seconds else None,
-        "attempts": len(counted),
-        "refused": refused,
-        "refused_share": round(refused / len(counted), 4),
-        "predicted_share": round(load.predicted, 4),
-    }
-
-
 def _check_refused(
-    load: Load, row: dict[str, Any], pool: Pool, late: float, x: Experiment[ChurnParameters]
+    load: Load, figures: dict[str, Any], pool: Pool, late: float, x: Experiment[ChurnParameters]
 ) -> None:
     """Check the share that is refused; below capacity it is nothing, but for bad luck."""
     exactly_none = load.load < 1 and not pool.by_chance
@@ -182,7 +134,7 @@ def _check_refused(
         f"{'attempts' if exactly_none else 'share of attempts'} refused at {load.load} times capacity",
         key=f"refused-at-{load.load}-times-capacity",
         expected=0 if exactly_none else between(round(least, 4), round(most, 4)),
-        observed=row["refused" if exactly_none else "refused_share"],
+        observed=figures["refused" if exactly_none else "refused_share"],
         source=f"capacity is ports / time occupied: {pool.ports} / {pool.occupied:.2f} s; {pool.source}",
         bears=LATE_SHARE * pool.occupied,
         late=late,

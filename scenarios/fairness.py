@@ -8,12 +8,12 @@ Expectation   without a quota the greedy client gets all, and the others get not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from scenarios.shared.filling import QUICK_RELEASE, Filling
+from scenarios.shared.models.shares import allotted, jain
 from scenarios.shared.requirements import finds_every_port, one_address, refuses
 from testbed.api import Demand, Experiment, PatientParameters, Scenario, Settings, at_least
 
@@ -107,23 +107,6 @@ Try the same with --set port_quota={{ [settings.capacity // rows|length, 1]|max 
         """Return the shares of the greedy client and of the modest ones."""
         shares = (settings.capacity, *[parameters.modest] * (parameters.clients - 1))
         return Demand(shares, (parameters.protocol,), lasts=20 + 4 * parameters.patience, in_turn=False)
-
-
-def allotted(asked: Sequence[int], ports: int, quota: int | None) -> list[int]:
-    """Return the number of ports that each client gets: the greedy one asks first, then the others in turn."""
-    wanted = [number if quota is None else min(number, quota) for number in asked]
-    got = [min(wanted[GREEDY], ports), *[0] * (len(asked) - 1)]
-    for turn in range(max(wanted[1:], default=0)):
-        for client in range(1, len(asked)):
-            if turn < wanted[client] and sum(got) < ports:
-                got[client] += 1
-    return got
-
-
-def jain(shares: Sequence[float]) -> float:
-    """Return Jain's index of fairness: 1 if all have the same, 1/n if one of n has everything."""
-    squares = sum(share * share for share in shares)
-    return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
 
 
 def _quota(settings: Settings, protocol: str) -> int | None:

@@ -17,13 +17,7 @@ from pydantic import Field
 
 from scenarios.shared.chance import PORTS, SOCKETS, by_chance, drawn_ports, ports_for_a_peer
 from scenarios.shared.rendezvous import ANSWERED_WITHIN_S, ENDPOINTS, Peer, Server, punch
-from testbed.api import (
-    Demand,
-    Experiment,
-    Parameters,
-    Scenario,
-    Settings,
-)
+from testbed.api import Demand, Experiment, Parameters, Scenario, Settings
 
 SHARED_BY = {"eim": 3, "adm": 2, "edm": 1}
 """The number of server endpoints that see one external endpoint, of three with two on one address, by mapping."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from scenarios.shared.checks import check_endpoints, check_refused
+from scenarios.shared.checks import check_endpoints, check_own_ports, check_refused
 from scenarios.shared.filling import outlasting
 from scenarios.shared.models.curve import Prediction, first_refusal, rows
 from scenarios.shared.models.source_ports import read
@@ -121,7 +121,7 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
                 seed=x.lab.seed,
             )
         check_endpoints(volley.seen, served.count(True), x)
-        _check_own_ports(volley.kept(pool), x)
+        check_own_ports(volley.kept(pool), x)
         first = served[:ports]
         x.check(
             f"refusals among the first {len(first):,} attempts, for which there are ports",
@@ -155,18 +155,3 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
     def lasts(cls, parameters: CurveParameters, settings: Settings) -> float:
         """Return a time that is longer than the run."""
         return outlasting(parameters.attempts, besides=10 + 2 * parameters.patience)
-
-
-def _check_own_ports(kept: list[bool], x: Experiment[CurveParameters]) -> None:
-    """Check whether the NAT kept source ports, as declared, where it could.
-
-    Of attempts that were under way together, one may have got another's own port. So nearly all must be kept.
-    """
-    keeps, few = x.behaviour.keeps_source_port, len(kept) // 10
-    if kept:
-        x.check(
-            f"source ports kept, of {len(kept):,} that were in the range and free",
-            expected=between(len(kept) - few, len(kept)) if keeps.value else between(0, max(1, few)),
-            observed=sum(kept),
-            source=str(keeps),
-        )

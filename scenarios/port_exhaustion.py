@@ -14,21 +14,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from scenarios.shared.checks import (
-    check_carrying,
-    check_endpoints,
-    check_established,
-    check_refused,
-)
-from scenarios.shared.filling import (
-    BACK_IN_TIME,
-    IDLE_SPARE_S,
-    QUICK_RELEASE,
-    WINDOW,
-    Filled,
-    Filling,
-    outlasting,
-)
+from scenarios.shared.checks import check_carrying, check_endpoints, check_established, check_refused
+from scenarios.shared.exhausting import fill_up, in_order_of, use_all
+from scenarios.shared.filling import BACK_IN_TIME, IDLE_SPARE_S, QUICK_RELEASE, Filled, Filling, outlasting
 from scenarios.shared.policies import each_newcomer_evicts
 from scenarios.shared.pool_counters import check_counters
 from scenarios.shared.requirements import even_addresses, source_ports, translates_identifiers
@@ -46,8 +34,6 @@ from testbed.api import (
     settled,
 )
 
-EVICTIONS = 64
-"""Attempts under way at once, each of which waits until its port has rested."""
 KEPT = "RFC 6888 REQ-11D, RFC 4787 REQ-5: existing mappings are kept; or on_exhaustion=evict-lru"
 
 
@@ -108,14 +94,14 @@ A second fill established {{ second.established|length|n }} connections.
         attempts, promise = x.parameters.attempts, x.promise
         kept = min(attempts, promise.capacity)
         filling = Filling(x, attempts=attempts, capacity=attempts if promise.evicts else kept)
-        first = _fill(filling, x)
+        first = fill_up(filling, x)
         at_full = settled(x.lab.gateway, x.protocol, dropping=promise.packets_refused(first.attempts))
         check_established(first, x)
         check_refused(first, x)
         established = len(first.established)
         distinct = min(established, promise.capacity) if promise.takes_all_ports else established
         check_endpoints(filling.seen(first), distinct, x)
-        echoed = _use(filling, attempts - kept, x)
+        echoed = use_all(filling, attempts - kept, x)
         _check_kept(first, echoed, x)
         drained = filling.drain(first)
         if drained.is_known:
@@ -127,7 +113,7 @@ A second fill established {{ second.established|length|n }} connections.
             )
         beyond = 0 if promise.evicts else max(8, promise.capacity // 64)
         again = range(1, min(attempts, promise.capacity + beyond) + 1)
-        second = filling.fill("fill again", again, in_order=max(16, _in_order(x.settings)))
+        second = filling.fill("fill again", again, in_order=max(16, in_order_of(x.settings)))
         x.check(
             "connections of a second fill that carry data: no port was lost",
             expected=between(*promise.established(len(again))),
@@ -151,37 +137,9 @@ A second fill established {{ second.established|length|n }} connections.
         return outlasting(parameters.attempts, besides=IDLE_SPARE_S + parameters.patience)
 
 
-def _in_order(settings: Settings) -> int:
-    """Return the number of attempts under way at once while order matters: one for each 256 ports."""
-    return min(WINDOW, max(1, settings.ports // 256))
-
-
-def _fill(filling: Filling, x: Experiment[ExhaustionParameters]) -> Filled:
-    """Open all attempts, in order while all are answered: those that are served, or evicted, before all others."""
-    attempts, promise, in_order = x.parameters.attempts, x.promise, _in_order(x.settings)
-    if not promise.evicts:
-        ahead = promise.capacity if promise.finds_all else 0
-        return filling.fill("fill", attempts, in_order=in_order, ahead=ahead)
-    # The attempts for which others are evicted are answered as well, but each only when its port has rested.
-    fitting = min(attempts, promise.capacity)
-    filled = filling.fill("fill", fitting, in_order=in_order, ahead=attempts - fitting)
-    return filled + filling.fill("evict", attempts - fitting, in_order=EVICTIONS)
-
-
-def _use(filling: Filling, refused: int, x: Experiment[ExhaustionParameters]) -> set[int]:
-    """Exchange data on the connections, and return the numbers of those that still carry it."""
-    everyone = range(1, x.parameters.attempts + 1)
-    if not x.promise.evicts:
-        return filling.echo(everyone)
-    echoed = filling.echo(everyone[refused:])
-    if x.protocol == "tcp" or not x.promise.takes_all_ports:
-        echoed |= filling.echo(everyone[:refused], patience=x.parameters.patience)
-    return echoed  # over UDP, a datagram of an evicted connection would be a new flow, and evict another
-
-
 def _check_kept(first: Filled, echoed: set[int], x: Experiment[ExhaustionParameters]) -> None:
     """Check which connections still carry data after all have been made."""
-    promise, in_order = x.promise, _in_order(x.settings)
+    promise, in_order = x.promise, in_order_of(x.settings)
     kept = min(len(first.established), promise.capacity)
     broken = [attempt for attempt in first.established if attempt.number not in echoed]
     check_carrying(kept, echoed, x, source=KEPT)

@@ -10,8 +10,6 @@ Expectation   it depends on `port_overlapping`. With `endpoint`, each service ge
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Literal
 
@@ -19,18 +17,9 @@ from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_refused, check_refused_packets
 from scenarios.shared.filling import WINDOW, Filling, outlasting
+from scenarios.shared.models.overlap import at_once, reuses
 from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, one_address, source_ports
-from testbed.api import (
-    Demand,
-    Endpoint,
-    Experiment,
-    PatientParameters,
-    Scenario,
-    Settings,
-    Sighting,
-    between,
-    settled,
-)
+from testbed.api import Demand, Experiment, PatientParameters, Scenario, Settings, between, settled
 
 
 class OverlapParameters(PatientParameters):
@@ -142,28 +131,6 @@ Attempt {{ failed.number|n }} was the first to fail: {{ failed.outcome }}\
     def open_sockets(cls, parameters: OverlapParameters, settings: Settings) -> int:
         """Return the number of all attempts, since each is a socket."""
         return _attempts(parameters, settings)
-
-
-def reuses(overlapping: str, targets: Iterable[Endpoint]) -> int:
-    """Return the number of these destinations toward which one port may be in use at once (RFC 7857 section 3)."""
-    told_apart: dict[str, Callable[[Endpoint], object]] = {
-        "endpoint": lambda target: target,
-        "address": lambda target: target[0],
-        "off": lambda target: None,
-    }
-    return len({told_apart[overlapping](target) for target in targets})
-
-
-def at_once(sightings: Iterable[Sighting]) -> dict[Endpoint, set[Endpoint]]:
-    """Return for each external endpoint the destinations toward which it was in use at one and the same time."""
-    spans: dict[Endpoint, list[Sighting]] = defaultdict(list)
-    for seen in sightings:
-        spans[seen.external].append(seen)
-    users = {}
-    for external, seen_there in spans.items():
-        moment = max(seen.first for seen in seen_there)
-        users[external] = {seen.target for seen in seen_there if seen.last >= moment}
-    return users
 
 
 def _attempts(parameters: OverlapParameters, settings: Settings) -> int:

@@ -128,3 +128,18 @@ def check_endpoints(external: Iterable[Endpoint], expected: int, x: Experiment[A
         source="RFC 8512 port-set-restrict",
         bears=None,
     )
+
+
+def check_own_ports(kept: list[bool], x: Experiment[Any]) -> None:
+    """Check whether the NAT kept source ports, as declared, where it could.
+
+    Of attempts that were under way together, one may have got another's own port. So nearly all must be kept.
+    """
+    keeps, few = x.behaviour.keeps_source_port, len(kept) // 10
+    if kept:
+        x.check(
+            f"source ports kept, of {len(kept):,} that were in the range and free",
+            expected=between(len(kept) - few, len(kept)) if keeps.value else between(0, max(1, few)),
+            observed=sum(kept),
+            source=str(keeps),
+        )

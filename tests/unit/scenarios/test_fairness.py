@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.fairness import allotted, jain
+from scenarios.shared.models.shares import allotted, jain
 
 
 @pytest.mark.parametrize(

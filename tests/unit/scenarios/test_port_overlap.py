@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.port_overlap import at_once, reuses
+from scenarios.shared.models.overlap import at_once, reuses
 from testbed.traffic.records import Sighting
 
 SERVER, SECOND_PORT, MIRROR = ("198.51.100.1", 7), ("198.51.100.1", 8), ("203.0.113.1", 7)
