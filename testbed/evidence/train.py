@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from testbed.evidence.packets import Packet, packet
@@ -69,6 +69,8 @@ class Track:
         self._wires = [sending(netns, INTERFACE) for netns in (flow.inside, flow.outside)]
         self._lateness, self._lost = 0.0, 0
         self._seen: list[Seen] = []
+        self._earlier: set[object] = set()
+        """The contents that were sent before a train: they may still come, and are no part of it."""
         self._poll = select.poll()
         for tap in self._taps:
             self._poll.register(tap.fileno(), select.POLLIN)
@@ -78,6 +80,7 @@ class Track:
         if not self._flow.exchange():
             return None
         sent = [[frame for _, is_own, frame in tap.take() if is_own] for tap in self._taps]
+        self._earlier |= {packet(frame, at=0.0, host=0).content for frames in sent for frame in frames}
         if not all(sent):
             return None
         models = [frames[-1] for frames in sent]
@@ -94,10 +97,11 @@ class Track:
             self._run_part(part)
         for _ in range(LINGER_PAUSES):
             self._pause()
-        packets = [(is_own, packet(frame, at=at, host=end)) for end, (at, is_own, frame) in self._seen]
+        sent, arrived = sent_and_arrived(self._seen, self._earlier)
+        self._earlier |= {one.content for one in sent}
         return Passage(
-            sent=[one for is_own, one in packets if is_own],
-            arrived=[one for is_own, one in packets if not is_own],
+            sent=sent,
+            arrived=arrived,
             dropped=sum(tap.dropped() for tap in self._taps),
             lateness=self._lateness,
         )
@@ -134,6 +138,17 @@ class Track:
         came = [(end, taken) for end, tap in enumerate(self._taps) for taken in tap.take()]
         self._seen += came
         return came
+
+
+def sent_and_arrived(seen: Iterable[Seen], earlier: Set[object]) -> tuple[list[Packet], list[Packet]]:
+    """Return the packets of a train that were sent, and those that arrived, without those of `earlier` content.
+
+    A hello that its kernel has sent again may still be under way, and so may the last frames of an earlier train.
+    """
+    packets = [(is_own, packet(frame, at=at, host=end)) for end, (at, is_own, frame) in seen]
+    sent = [one for is_own, one in packets if is_own]
+    late = earlier - {one.content for one in sent}
+    return sent, [one for is_own, one in packets if not is_own and one.content not in late]
 
 
 def _forget_lost(under_way: list[dict[object, float]]) -> int:

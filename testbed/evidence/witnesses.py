@@ -118,8 +118,8 @@ class TcpWitness:
             self._take_all()
             new = self._syns[self._parsed :]
             self._parsed += len(new)
-        for syn, at in new:
-            self._by_ends[_ends(syn)].append((int.from_bytes(syn[_ENDS.size :], "big"), at))
+            for syn, at in new:
+                self._by_ends[_ends(syn)].append((int.from_bytes(syn[_ENDS.size :], "big"), at))
         return self._by_ends
 
     def speakers(self) -> Speakers:

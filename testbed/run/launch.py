@@ -16,6 +16,7 @@ from testbed.experiment.plan import Run
 from testbed.run import strangers
 from testbed.run.folder import Folder
 from testbed.run.naming import title
+from testbed.run.reported import checked
 from testbed.run.results import Result
 from testbed.run.terminal import Live
 from testbed.sandbox.enter import enter
@@ -108,8 +109,11 @@ def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mappi
         ):
             if record["kind"] == "entered":
                 _interruptions.heed()  # not before: Python loses an exception that is raised while it forks
-            result.take(record)
-            show(record)
+            reported = checked(record)
+            result.take(reported)
+            show(reported)
+            if reported["kind"] == "broken":
+                break
         _interruptions.defer()
     except Interrupted as interruption:
         result.break_off(f"interrupted by {interruption}")

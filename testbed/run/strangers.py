@@ -25,8 +25,10 @@ PROCESSES_PER_CLIENT = 4
 """How many processes and threads a run may have, besides a number for each client."""
 MOST_CLIENTS = 1024
 LEAST_MEMORY = 1 << 30
-WITHIN_S = 1800.0
+WITHIN_S = 3600.0
 """The seconds that a run may take."""
+MOST_IN_FILE = 256 << 20
+"""The most bytes of a file: each capture is one, and on the machine's disk."""
 PACKAGES = ("controller", "scenarios", "testbed", "topologies")
 """Our own packages that a run may import."""
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -88,7 +90,7 @@ def walled(plan: Run) -> Walled | None:
     clients = plan.parameters.get("clients")
     processes = PROCESSES + PROCESSES_PER_CLIENT * min(clients if isinstance(clients, int) else 0, MOST_CLIENTS)
     memory = max(LEAST_MEMORY, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
-    return Walled(programs(), files, Limits(processes=processes, memory=memory), WITHIN_S)
+    return Walled(programs(), files, Limits(processes=processes, memory=memory, file=MOST_IN_FILE), WITHIN_S)
 
 
 def are_met(files: Collection[Path]) -> bool:

@@ -5,6 +5,7 @@ A process need not be a child of the one that asks. `/proc` has its exit status 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -28,9 +29,17 @@ def in_words(status: int) -> str:
     return f"was killed by {signal.Signals(number).name if known else f'signal {number}'}"
 
 
-def is_stopped(pid: int) -> bool:
-    """Whether a signal, such as SIGSTOP, has stopped a process. One that a debugger stopped does not count."""
-    return _stat(pid)[:1] == ["T"]
+def stopped(pid: int) -> int | None:
+    """Return how often a process had run when a signal, such as SIGSTOP, stopped it; None if none has.
+
+    One that a debugger stopped does not count.
+    """
+    if _stat(pid)[:1] != ["T"]:
+        return None
+    with contextlib.suppress(OSError):
+        status = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
+    return None
 
 
 def is_ending(pid: int) -> bool:

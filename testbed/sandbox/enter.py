@@ -102,12 +102,13 @@ def enter(
         theirs.close()
         try:
             yield {"kind": "entered"}
-            started = False
+            started, is_ours = False, True  # no code but our own runs until the sandbox is ready
             facts = {"captures": descriptors, "on_terminal": on_terminal, "is_walled": walled is not None}
             for record in _records(ours, {**job, **facts}, within_s=walled.within_s if walled else None):
                 started = True
-                if record["kind"] == "unable":
+                if record["kind"] == "unable" and is_ours:
                     raise MachineError(record["reason"])
+                is_ours = is_ours and record["kind"] == "begun"
                 yield record
                 if record["kind"] in LAST:
                     return  # without waiting while the kernel frees a switch's thousand sockets, one by one

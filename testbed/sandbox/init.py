@@ -115,7 +115,7 @@ class Watch:
         self._may_stop = may_stop
         self._watched: dict[int, Watched] = {}
         self._gone: list[Watched] = []
-        self._stopped: set[Watched] = set()
+        self._stopped: dict[Watched, int] = {}
         self._look_at = time.monotonic() + LOOK_EVERY_S
         self._failure: dict[str, Any] | None = None
         self._is_over = False
@@ -197,13 +197,14 @@ class Watch:
         return f"{process.name} {how}", deaths.last_words(process.log)
 
     def _look(self) -> tuple[str, str] | None:
-        """Reap the orphans. Return the reason if a process is stopped now, as it was at the last look."""
+        """Reap the orphans. Return the reason if a process is stopped now, and has not run since the last look."""
         self._look_at = time.monotonic() + LOOK_EVERY_S
         self._reap()
         before = self._stopped
-        self._stopped = {each for each in self._watched.values() if deaths.is_stopped(each.pid)}
-        standing = [] if self._may_stop else [*(before & self._stopped)]
-        return self._told(standing[0], "was stopped by a signal, and did not go on") if standing else None
+        looked = {each: deaths.stopped(each.pid) for each in self._watched.values()}
+        self._stopped = {each: runs for each, runs in looked.items() if runs is not None}
+        standing = [] if self._may_stop else [*(before.items() & self._stopped.items())]
+        return self._told(standing[0][0], "was stopped by a signal, and did not go on") if standing else None
 
     def _send(self, reason: str, last_words: str) -> None:
         """Send the launcher the reason why the run ends here."""

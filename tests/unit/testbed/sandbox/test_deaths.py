@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.sandbox.deaths import LAST_WORDS_BYTES, how_it_ended, is_ending, is_stopped, last_words
+from testbed.sandbox.deaths import LAST_WORDS_BYTES, how_it_ended, is_ending, last_words, stopped
 from tests.support.processes import awaited
 
 
@@ -47,12 +47,12 @@ def test_a_process_that_a_signal_stopped_stands_still_until_it_goes_on() -> None
     """One that sleeps does not stand still."""
     process = child("exec sleep 60")
     try:
-        assert not is_stopped(process.pid)
+        assert stopped(process.pid) is None
         assert not is_ending(process.pid)
         process.send_signal(signal.SIGSTOP)
-        awaited(lambda: is_stopped(process.pid), "it to stop")
+        awaited(lambda: stopped(process.pid) is not None, "it to stop")
         process.send_signal(signal.SIGCONT)
-        awaited(lambda: not is_stopped(process.pid), "it to go on")
+        awaited(lambda: stopped(process.pid) is None, "it to go on")
     finally:
         process.kill()
         process.wait()

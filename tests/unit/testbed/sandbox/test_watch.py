@@ -154,6 +154,20 @@ def test_a_process_that_is_stopped_ends_the_run_but_at_a_terminal(watching: Star
     assert at.reason() == f"the switch {how}"
 
 
+def test_a_process_that_is_stopped_again_and_again_goes_on(watching: Start) -> None:
+    """Each look may find it stopped, and it has run meanwhile."""
+    at = watching()
+    process = at.started("the switch")
+    for _ in range(20):
+        process.send_signal(signal.SIGSTOP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            at.loop.wait(0.1)
+        process.send_signal(signal.SIGCONT)
+    process.kill()
+
+    assert at.reason() == "the switch was killed by SIGKILL"
+
+
 def test_a_process_that_is_gone_before_it_is_watched_ends_the_run(watching: Start) -> None:
     """Nothing is left of it but its name."""
     at = watching()
