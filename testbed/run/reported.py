@@ -21,7 +21,7 @@ Text = Annotated[str, AfterValidator(harmless)]
 Shown = Annotated[Any, AfterValidator(_harmless)]
 
 
-class _Check(BaseModel):
+class Check(BaseModel):
     key: Text
     claim: Text
     expected: Shown
@@ -30,7 +30,7 @@ class _Check(BaseModel):
     source: Text
 
 
-class _Series(BaseModel):
+class Series(BaseModel):
     """The series that the terminal shows; there may be any others."""
 
     model_config = ConfigDict(extra="allow")
@@ -43,11 +43,11 @@ SHAPES: dict[str, dict[str, Any]] = {
     "begun": {},
     "phase": {"name": Text},
     "progress": {"done": float, "total": float},
-    "check": {"check": _Check},
+    "check": {"check": Check},
     "environment": {"environment": dict[Text, Text]},
     "outcomes": {"outcomes": dict[Text, int]},
     "counters": {"counters": dict[Text, int | None]},
-    "series": {"series": _Series},
+    "series": {"series": Series},
     "machine": {"machine": dict[str, Any]},
     "story": {"text": Text},
     "broken": {"reason": Text, "last_words": Text},

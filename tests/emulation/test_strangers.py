@@ -38,12 +38,13 @@ def test_a_run_changes_nothing_on_the_machine_whatever_it_tries(run: Run, before
         ("Forking", "BlockingIOError: [Errno 11]"),
         ("Taking", "OSError: [Errno 12]"),
         ("Printing", "OSError: [Errno 28]"),
+        ("Forging", "it reported what no scenario reports: check with check: "),
     ],
 )
 def test_a_run_that_takes_more_than_it_may_is_ended_with_the_reason(
     run: Run, before: dict[str, Any], scenario: str, words: str
 ) -> None:
-    """By the number of its processes, the memory of each, and what its files take."""
+    """By the number of its processes, the memory of each, what its files take, and the shape of its records."""
     finished = run("run", f"{HOSTILE}:{scenario}", "--set", "clients=1", "--json")
 
     assert finished.status == 4, finished.output + finished.complaints

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import mmap
 import os
 import socket
@@ -101,3 +102,14 @@ class Printing(Scenario[Parameters]):
         """Print."""
         while True:
             print("a line without a meaning " * 1000)
+
+
+class Forging(Scenario[Parameters]):
+    """Does the launcher believe all that is written to it?"""
+
+    name = "forging"
+
+    def run(self, x: Experiment[Parameters]) -> None:
+        """Write to the channel of the reports, past these."""
+        for forged in ({"kind": "unable", "reason": 1}, {"kind": "check", "check": 5}):
+            x._report._channel._connection.sendall(json.dumps(forged).encode() + b"\n")
