@@ -22,6 +22,8 @@ Shown = Annotated[Any, AfterValidator(_harmless)]
 
 
 class Check(BaseModel):
+    """A check, as `Experiment.check` reports it."""
+
     key: Text
     claim: Text
     expected: Shown
