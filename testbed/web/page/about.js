@@ -1,0 +1,31 @@
+// What is known of a run besides its recording: the network with its addresses, and the settings.
+
+import { element, fill } from "./dom.js";
+import { value } from "./words.js";
+
+export function showTopology(place, about) {
+  const parts = [];
+  if (about.drawing) parts.push(element("pre", { class: "drawing", tabindex: "0" }, about.drawing));
+  if (about.gateways?.length) {
+    parts.push(element("h3", {}, "The NATs"), table(["NAT", "Kind", "Inside", "Outside", "External addresses"], about.gateways.map((each) => [each.name, each.kind, each.inside, each.outside, each.external])));
+  }
+  if (about.hosts) parts.push(element("h3", {}, "Hosts"), table(["Address", "Host"], Object.entries(about.hosts)));
+  fill(place, parts.length ? parts : [element("p", { class: "empty" }, "Nothing is known of the network.")]);
+}
+
+export function showSettings(place, about) {
+  const parts = [];
+  if (about.command) parts.push(element("h3", {}, "The command"), element("pre", { class: "drawing", tabindex: "0" }, about.command));
+  const chosen = about.chosen ?? {};
+  for (const [name, title] of [["parameters", "Parameters of the scenario"], ["settings", "Settings of the NAT"]]) {
+    const rows = Object.entries(about[name] ?? {}).sort(([one], [other]) => (other in chosen) - (one in chosen));
+    if (rows.length) parts.push(element("h3", {}, title), table(["Name", "Value", ""], rows.map(([key, each]) => [key, value(each), key in chosen ? "chosen" : ""])));
+  }
+  fill(place, parts.length ? parts : [element("p", { class: "empty" }, "Nothing is known of the settings.")]);
+}
+
+function table(head, rows) {
+  const first = element("tr", {}, ...head.map((name) => (name ? element("th", { scope: "col" }, name) : element("td"))));
+  const body = rows.map(([name, ...rest]) => element("tr", {}, element("th", { scope: "row" }, `${name}`), ...rest.map((each) => element("td", {}, `${each ?? ""}`))));
+  return element("div", { class: "scroll wide", tabindex: "0", role: "group", "aria-label": head[0] }, element("table", {}, element("thead", {}, first), element("tbody", {}, ...body)));
+}
