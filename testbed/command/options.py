@@ -31,6 +31,24 @@ Sets = Annotated[
         autocompletion=completing.assignments,
     ),
 ]
+WebPort = Annotated[
+    int | None,
+    typer.Option(
+        "--web-port",
+        help="The page's port, 8470 by default; 0 is any that is free.",
+        metavar="N",
+        min=0,
+        max=65535,
+    ),
+]
+WebAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--web-address",
+        help="The address that the page is served on; by default 127.0.0.1, for this machine alone.",
+        metavar="ADDRESS",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +97,16 @@ class RunOptions:
     pcap: Annotated[
         bool, typer.Option("--pcap", help="Capture the packets inside and outside, for Wireshark.")
     ] = False
+    web: Annotated[
+        bool, typer.Option("--web", "-w", help="Show the run in a browser while it goes on: the URL is printed.")
+    ] = False
+    web_port: WebPort = None
+    web_address: WebAddress = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the run is shown in a browser: a port or an address for that asks for it as well."""
+        return self.web or self.web_port is not None or self.web_address is not None
 
     @property
     def choices(self) -> Choices:

@@ -36,8 +36,10 @@ class Listener:
         return f"http://{name}:{port}/{self.token}/"
 
 
-def listen(address: str = LOOPBACK, port: int = PORT, *, token: str = "") -> Listener:
+def listen(address: str | None = None, port: int | None = None, *, token: str = "") -> Listener:
     """Open the socket for the page. Port 0 is any that is free. Raises ConfigurationError if that cannot be."""
+    address = LOOPBACK if address is None else address
+    port = PORT if port is None else port
     try:
         version = ipaddress.ip_address(address).version
     except ValueError:

@@ -2,7 +2,7 @@
 
 Nobody can do anything here but read. The conditions come first (`Guard`): the method is GET, the host's name is one
 that no stranger's page can have (DNS rebinding), and the URL begins with the token. Then there are the files of the
-page, each by its own name; the recordings; and a stream of server-sent events with the list of recordings, which
+page, each by its own name; the numbers of the recording's format, as a module of JavaScript; the recordings; and a stream of server-sent events with the list of recordings, which
 tells when a run begins or ends.
 """
 
@@ -13,6 +13,7 @@ import hmac
 import ipaddress
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from enum import IntEnum
 from importlib import resources
 from typing import Any
 
@@ -21,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from testbed.recording.format import PROTOCOLS, RECORD, TICKS_PER_S, Kind, Outcome, Refusal, Release
 from testbed.web.sources import LOOKS_AGAIN_S, Source
 
 Scope = MutableMapping[str, Any]
@@ -57,6 +59,12 @@ class Shelf:
     def add(self, source: Source) -> None:
         """Put one more recording there."""
         self.sources[source.key] = source
+
+    def close(self) -> None:
+        """Note that no more comes: every stream ends when its viewer has what there is."""
+        self.is_closing = True
+        for each in self.sources.values():
+            each.is_live = False
 
     def listed(self) -> list[dict[str, Any]]:
         """Return what the list of recordings has of each."""
@@ -172,4 +180,20 @@ def page_files() -> dict[str, tuple[str, bytes]]:
             suffix = each.name[each.name.rfind(".") :]
             if each.is_file() and suffix in TYPES:
                 found[f"{folder}{each.name}"] = (TYPES[suffix], each.read_bytes())
+    found["format.js"] = (TYPES[".js"], format_module().encode())
     return found
+
+
+def format_module() -> str:
+    """Return the numbers of the recording's format as a module of JavaScript, so that they stand nowhere twice."""
+    constants = {
+        "TICKS_PER_S": TICKS_PER_S,
+        "RECORD_BYTES": RECORD.size,
+        "KINDS": {kind.name: kind.value for kind in Kind},
+        "PROTOCOLS": PROTOCOLS,
+        **{name: {each.value: each.name.lower() for each in kinds} for name, kinds in _REASONS.items()},
+    }
+    return "".join(f"export const {name} = {json.dumps(value)};\n" for name, value in constants.items())
+
+
+_REASONS: dict[str, type[IntEnum]] = {"RELEASES": Release, "REFUSALS": Refusal, "OUTCOMES": Outcome}

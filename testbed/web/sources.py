@@ -26,10 +26,8 @@ class Source(Protocol):
     key: str
     title: str
     about: dict[str, Any]
-
-    @property
-    def is_live(self) -> bool:
-        """Whether more may come."""
+    is_live: bool
+    """Whether more may come."""
 
     def pieces(self, start: int) -> AsyncIterator[bytes]:
         """Yield the bytes of the recording from an offset on, to its end, which for a live one is the run's."""

@@ -36,7 +36,7 @@ export class Chart {
       return { label: name, stroke, width: 1.75, dash, fill: fill ? `${stroke}33` : undefined, points: { show: false } };
     });
     this._plot = new globalThis.uPlot({
-      width: Math.max(120, this._place.clientWidth), height: HEIGHT, legend: { show: false }, padding: [8, 10, 0, 0],
+      width: Math.max(120, this._place.clientWidth), height: HEIGHT, legend: { show: false }, padding: [8, 18, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: { x: { time: false, range: () => [0, this._end] }, y: { range: (_, least, most) => [0, Math.max(1, most * 1.08 || 1)] } },
       axes: [

@@ -115,20 +115,9 @@ function drawRow(context, view, palette, { top, height, x }) {
   const { head, series } = view.timeline;
   const { time, inUse, closing, refused } = series.columns;
   head.phases.forEach((phase, index) => {
-    const from = x(phase.begin), to = x(phase.end ?? view.recording.end);
-    context.fillStyle = index % 2 ? palette.css("band-1") : palette.css("band-0");
-    context.fillRect(from, top, to - from, height);
-    if (to - from > 34 && height > 16) {
-      context.save();
-      context.beginPath();
-      context.rect(from, top, to - from - 4, height);
-      context.clip();
-      context.fillStyle = palette.muted;
-      context.font = "11px system-ui, sans-serif";
-      context.textBaseline = "top";
-      context.fillText(phase.name, from + 4, top + 2);
-      context.restore();
-    }
+    const from = x(phase.begin);
+    context.fillStyle = palette.css(`band-${index % 2}`);
+    context.fillRect(from, top, x(phase.end ?? view.recording.end) - from, height);
   });
   const most = Math.max(1, view.ports);
   context.fillStyle = palette.states[1];
@@ -145,6 +134,20 @@ function drawRow(context, view, palette, { top, height, x }) {
   }
   for (const check of head.checks) {
     context.fillStyle = check.ok ? palette.css("ok") : palette.css("bad");
-    context.fillRect(x(check.time) - 1.5, top, 3, 5);
+    context.fillRect(x(check.time) - 1.5, top + height - 13, 3, 6);
   }
+  if (height > 16) for (const phase of head.phases) name(context, phase.name, x(phase.begin), x(phase.end ?? view.recording.end), top, height, palette);
+}
+
+/** Write the name of a phase, as far as there is room. */
+function name(context, words, from, to, top, height, palette) {
+  context.save();
+  context.beginPath();
+  context.rect(from, top, to - from - 3, height);
+  context.clip();
+  context.fillStyle = palette.text;
+  context.font = "11px system-ui, sans-serif";
+  context.textBaseline = "top";
+  context.fillText(words, from + 4, top + 3);
+  context.restore();
 }
