@@ -6,9 +6,11 @@ imported unless it is one of the topologies of this project.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from controller.wiring import Interface, Side
 from testbed.experiment.plan import Run, network_of_size
 from testbed.registry import TOPOLOGIES, load
 
@@ -65,11 +67,16 @@ def _network(name: str, parameters: Mapping[str, Any], kind: str) -> dict[str, A
         {
             "name": gateway,
             "kind": kind,
-            "inside": ", ".join(str(each.address) for each in interfaces if each.side.value == "inside"),
-            "outside": ", ".join(str(each.address) for each in interfaces if each.side.value == "outside"),
+            "inside": _on(interfaces, Side.INSIDE),
+            "outside": _on(interfaces, Side.OUTSIDE),
             "external": ", ".join(map(str, built.external.get(gateway, []))) or "by the settings",
         }
         for gateway, interfaces in built.wiring.items()
     ]
-    drawn = __import__(topology.__module__, fromlist=["topos"]).__doc__ or ""
+    drawn = sys.modules[topology.__module__].__doc__ or ""
     return {"hosts": {**sources, **servers}, "gateways": gateways, "drawing": drawn.strip()}
+
+
+def _on(interfaces: Iterable[Interface], side: Side) -> str:
+    """Return a gateway's addresses on a side, each once."""
+    return ", ".join(dict.fromkeys(str(each.address) for each in interfaces if each.side is side))

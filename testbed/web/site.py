@@ -1,9 +1,9 @@
 """The site: what a browser may read, and under which conditions.
 
-Nobody can do anything here but read. The conditions come first (`Guard`): the method is GET, the host's name is one
-that no stranger's page can have (DNS rebinding), and the URL begins with the token. Then there are the files of the
-page, each by its own name; the numbers of the recording's format, as a module of JavaScript; the recordings; and a stream of server-sent events with the list of recordings, which
-tells when a run begins or ends.
+Nobody can do anything here but read. The conditions come first (`Guard`): the method is GET, the host's name is
+none that a stranger's page can have (DNS rebinding), and the URL begins with the token. Then there are the files of
+the page, each by its own name; the numbers of the recording's format, as a module of JavaScript; the recordings;
+and a stream of server-sent events with the list of recordings, which tells when a run begins or ends.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def site(shelf: Shelf, token: str) -> Guard:
 
 
 async def announced(shelf: Shelf) -> AsyncIterator[bytes]:
-    """Yield the list of recordings as a server-sent event, at first and whenever it changes; the last is `over`."""
+    """Yield the list of recordings as a server-sent event, at first and after a change; the last is `over`."""
     told = ""
     silent_s = 0.0
     yield b"retry: 500\n\n"

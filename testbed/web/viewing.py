@@ -27,7 +27,7 @@ MOST_RESULTS = 64 << 20
 
 
 def shelved(folders: Iterable[Path]) -> Shelf:
-    """Return the recordings in folders, or in the folders of a comparison. Raises ConfigurationError without any."""
+    """Return the recordings in folders, or in those of a comparison. Raises ConfigurationError without any."""
     shelf = Shelf()
     for folder in folders:
         found = list(_recordings(folder))
@@ -52,7 +52,7 @@ def serve(shelf: Shelf, address: str | None, port: int | None) -> None:
 
 
 def _recordings(folder: Path) -> Iterator[Path]:
-    """Yield the recording of a folder, or those of the runs in it: one for each gateway, or scenario and gateway."""
+    """Yield the recording of a folder, or those of a comparison, one for each gateway (and scenario)."""
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: there is no such folder of results")
     for pattern in (FILE, f"*/{FILE}", f"*/*/{FILE}"):
@@ -69,9 +69,8 @@ def _shelve(shelf: Shelf, path: Path) -> None:
     except (RecordingError, OSError) as error:
         raise ConfigurationError(str(error)) from None
     told = _results(path.parent) or header
-    names = [str(told.get(name, "")) for name in ("scenario", "gateway")]
-    chosen = told.get("chosen")
-    named = title(*names, chosen if isinstance(chosen, dict) else {})
+    scenario, gateway, chosen = (told.get(name) for name in ("scenario", "gateway", "chosen"))
+    named = title(str(scenario), str(gateway), chosen if isinstance(chosen, dict) else {})
     with path.open("rb") as file:
         digest = hashlib.sha256(file.read(PIECE)).hexdigest()[:16]
     key = f"{digest}-{len(shelf.sources)}"  # a viewer that comes back never goes on in another recording

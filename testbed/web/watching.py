@@ -25,7 +25,7 @@ class Watched:
     def __init__(self, orders: socket.socket, title: str, about: dict[str, Any]) -> None:
         self._orders = orders
         self._key = secrets.token_hex(8)
-        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=0)
+        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (until it is closed)
         begin = {"begin": self._key, "title": title, "about": about}
         with contextlib.suppress(OSError):
             socket.send_fds(orders, [json.dumps(begin).encode()], [self._file.fileno()])
