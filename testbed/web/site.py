@@ -1,9 +1,9 @@
 """The site: what a browser may read, and under which conditions.
 
 Nobody can do anything here but read. The conditions come first (`Guard`): the method is GET, the host's name is
-none that a stranger's page can have (DNS rebinding), and the URL begins with the token. Then there are the files of
-the page, each by its own name; the numbers of the recording's format, as a module of JavaScript; the recordings;
-and a stream of server-sent events with the list of recordings, which tells when a run begins or ends.
+none that a stranger's page can have (DNS rebinding), and the URL begins with the token. Then there are the files
+of the page, each by its own name; the numbers of the recording's format, as a module of JavaScript; the
+recordings; and a stream of server-sent events with the list of recordings, which tells when a run begins or ends.
 """
 
 from __future__ import annotations

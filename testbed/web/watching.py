@@ -62,6 +62,11 @@ class Web:
         self._orders.setblocking(False)
         self._orders.send(json.dumps({"token": listener.token}).encode())
 
+    @property
+    def process_id(self) -> int:
+        """The server's process."""
+        return self._process.pid
+
     def __enter__(self) -> Web:
         return self
 
