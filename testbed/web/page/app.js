@@ -157,5 +157,11 @@ follow({
 });
 requestAnimationFrame(frame);
 
+/** Wait until all that the page has by now is drawn and written. */
+async function settled() {
+  do await new Promise(requestAnimationFrame);
+  while (isChanged || views.some((view) => !view.state));
+}
+
 // For those who test the page, or look into it from the console.
-globalThis.lastport = { player, views: () => views, frames: () => frames };
+globalThis.lastport = { player, views: () => views, frames: () => frames, settled };

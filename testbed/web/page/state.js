@@ -79,9 +79,9 @@ export class Pool {
       resting[port]--;
       totals[RESTING]--;
     } else return false;
-    this.since[port] = time;
     this.state[port] = mappings[port] ? (closing[port] >= mappings[port] ? CLOSING : IN_USE)
       : resting[port] ? RESTING : heldDown[port] ? HELD_DOWN : FREE;
+    if (kind !== KINDS.FREED || this.state[port] === FREE) this.since[port] = time;
     if (port < this.low) this.low = port;
     if (port > this.high) this.high = port;
     return true;
