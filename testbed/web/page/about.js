@@ -1,11 +1,13 @@
 // What is known of a run besides its recording: the network with its addresses, and the settings.
 
 import { element, fill } from "./dom.js";
+import { drawing } from "./topology.js";
 import { value } from "./words.js";
 
 export function showTopology(place, about) {
   const parts = [];
-  if (about.drawing) parts.push(element("pre", { class: "drawing", tabindex: "0" }, about.drawing));
+  if (about.network?.places?.length) parts.push(element("div", { class: "scroll wide", tabindex: "0", role: "group", "aria-label": "The network" }, drawing(about.network)));
+  else if (about.drawing) parts.push(element("pre", { class: "drawing", tabindex: "0" }, about.drawing));
   if (about.gateways?.length) {
     parts.push(element("h3", {}, "The NATs"), table(["NAT", "Kind", "Inside", "Outside", "External addresses"], about.gateways.map((each) => [each.name, each.kind, each.inside, each.outside, each.external])));
   }

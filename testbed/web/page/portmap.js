@@ -7,7 +7,7 @@ import { CLOSING, HELD_DOWN, PORTS, RESTING } from "./state.js";
 
 const FIRST = 1024;
 const WIDE = 256;
-const GUTTER = 46; // for the numbers of ports at the left, in CSS pixels
+const GUTTER = 48; // for the numbers of ports at the left, in CSS pixels
 const EDGE = 7; // for the stripes of a refusal
 const LINES_FROM = 7, PATTERNS_FROM = 9; // device pixels of a cell
 const MOST_ZOOM = 16;
@@ -178,7 +178,7 @@ export class PortMap {
     for (let row = Math.ceil(top / each) * each; row < rows; row += each) {
       const y = EDGE + (row - top) * cell;
       if (y > EDGE + height - 10) break;
-      context.fillText(`${first + row * columns}`, GUTTER - 6, y);
+      context.fillText(`${first + row * columns}`, GUTTER - EDGE - 3, y);
     }
   }
 
