@@ -5,14 +5,18 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from testbed.command import completing
 from testbed.run.choices import Choices
+
+if TYPE_CHECKING:
+    from testbed.run.launch import Watch
 
 Json = Annotated[bool, typer.Option("--json", "-j", help="Print one JSON object, and nothing else.")]
 Out = Annotated[
@@ -103,10 +107,13 @@ class RunOptions:
     web_port: WebPort = None
     web_address: WebAddress = None
 
-    @property
-    def is_watched(self) -> bool:
-        """Whether the run is shown in a browser: a port or an address for that asks for it as well."""
-        return self.web or self.web_port is not None or self.web_address is not None
+    def watching(self) -> AbstractContextManager[Watch | None]:
+        """Serve the page while a block lasts, if any of the options for it is given, and print its URL."""
+        if not self.web and self.web_port is None and self.web_address is None:
+            return nullcontext()
+        from testbed.web.watching import watching
+
+        return watching(self.web_address, self.web_port)
 
     @property
     def choices(self) -> Choices:

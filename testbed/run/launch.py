@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, Protocol
 
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
@@ -69,7 +69,23 @@ class _Interruptions:
 _interruptions = _Interruptions()
 
 
-def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[str, Any]]:
+class Viewer(Protocol):
+    """What gets the bytes of a run's recording as they come. It never raises and never waits."""
+
+    def write(self, recorded: bytes, /) -> None:
+        """Take the next bytes."""
+
+    def close(self) -> None:
+        """Take note that the run is over."""
+
+
+Watch = Callable[[Run], Viewer]
+"""What is asked for a viewer when a run begins."""
+
+
+def carry_out(
+    plan: Run, folder: Folder, *, pcap: bool, watch: Watch | None = None
+) -> tuple[Result, dict[str, Any]]:
     """Carry out a run; return its result, and the object that was written. Raises MachineError if it cannot begin.
 
     A folder that cannot be written any more, since the disk is full or the folder gone, costs no verdict.

@@ -13,9 +13,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import IO, Any
 
-from testbed.web.listening import Listener
+from testbed.experiment.plan import Run
+from testbed.run.launch import Watch
+from testbed.run.naming import printable, title
+from testbed.web.about import about_plan
+from testbed.web.listening import Listener, listen
 from testbed.web.serving import ENDS_WITHIN_S
 
 
@@ -82,3 +87,16 @@ class Web:
     def begin(self, title: str, about: dict[str, Any]) -> Watched:
         """Return a recording that is empty so far."""
         return Watched(self._orders, title, about)
+
+
+@contextlib.contextmanager
+def watching(address: str | None, port: int | None) -> Iterator[Watch]:
+    """Serve the page while the block lasts, and print its URL. Raises ConfigurationError if that cannot be."""
+    with Web(listen(address, port)) as web:
+        print(f"lastport: {web.url} shows the run", file=sys.stderr, flush=True)
+
+        def watch(plan: Run) -> Watched:
+            named = title(plan.scenario, plan.gateway, plan.chosen)
+            return web.begin(printable(named), about_plan(plan))
+
+        yield watch
