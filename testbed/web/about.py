@@ -6,6 +6,7 @@ imported unless it is one of the topologies of this project.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,18 +15,7 @@ from controller.wiring import Interface, Side
 from testbed.experiment.plan import Run, network_of_size
 from testbed.registry import TOPOLOGIES, load
 
-SHOWN = (
-    "scenario",
-    "gateway",
-    "topology",
-    "profile",
-    "seed",
-    "chosen",
-    "verdict",
-    "started",
-    "network",
-    "command",
-)
+SHOWN = ("scenario", "gateway", "topology", "profile", "seed", "verdict", "started", "network")
 MOST_HOSTS = 4096
 """The most clients whose names are shown: the topology is described once more for them."""
 
@@ -41,10 +31,18 @@ def about(run: Mapping[str, Any]) -> dict[str, Any]:
     parameters, settings = (_object(run.get(name)) for name in ("parameters", "settings"))
     return {
         **{name: run[name] for name in SHOWN if run.get(name) is not None},
+        "command": _typed(run.get("command")),
+        "chosen": _object(run.get("chosen")),
         "parameters": {key: value for key, value in parameters.items() if key not in settings},
         "settings": settings,
         **_network(str(run.get("topology", "")), parameters, str(run.get("gateway", ""))),
     }
+
+
+def _typed(command: Any) -> str:
+    """Return the command of a run, as a shell reads it."""
+    words = command if isinstance(command, list) else []
+    return shlex.join(["lastport", *map(str, words)]) if words else ""
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,11 @@ from testbed.recording import Kind, Outcome, Phase, Recording
 from testbed.recording.format import FILE, REASONS, RECORD, TICKS_PER_S
 from testbed.recording.writer import Writer
 from testbed.web.listening import Listener, listen
+from testbed.web.site import Shelf
+from testbed.web.sources import Finished
 from tests.browser.conftest import Page, finished
 from tests.support import recordings
+from tests.support.webserver import served
 
 
 def test_the_map_shows_what_the_recording_says(page: Page, tmp_path: Path) -> None:
@@ -153,3 +157,47 @@ def running(path: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[bytes]
             socket.send_fds(ours, [json.dumps(begin).encode()], [file.fileno()])
         yield process, listener
         listener.socket.close()
+
+
+@pytest.mark.browser
+def test_what_a_recording_says_is_text_and_nothing_else(page: Page, tmp_path: Path) -> None:
+    """Whoever wrote it, nothing of it becomes an element or a script, and odd values break nothing."""
+    evil = "<img src=x onerror='document.title=1'><script>document.title=2</script>"
+    odd: list[Any] = [
+        evil,
+        None,
+        7,
+        [],
+        {},
+        {"claim": evil, "expected": {evil: evil}, "source": f"{evil} RFC 1 x"},
+    ]
+    (tmp_path / "odd").mkdir()
+    with (tmp_path / "odd" / FILE).open("wb") as file:
+        writer = Writer(file, {"scenario": evil, "gateways": {evil: {"how": evil, "knows": [evil]}}})
+        writer.text(0, "table", addresses=[[1, evil, evil]], subscribers=[[1, evil, evil]])
+        for each in odd:
+            writer.text(0.1, "check", check=each)
+            writer.text(0.2, "gauges", gateway=evil, gauges=each)
+            writer.text(0.2, "phase", name=each)
+            writer.text(0.2, "progress", done=each, total=each)
+            writer.text(0.2, "missed", events=each)
+            writer.text(0.2, "counters", counters=each)
+        writer.events(RECORD.pack(3000, Kind.ALLOCATED, 0, 1, 1024, 1))
+        writer.end(1, verdict=evil)
+    shelf = Shelf()
+    settings = {"ports": 10**9, evil: evil}
+    about = {
+        "settings": settings,
+        "chosen": {evil: 1},
+        "network": {"places": [{"name": evil}]},
+        "hosts": {evil: evil},
+    }
+    shelf.add(Finished("run", evil, tmp_path / "odd" / FILE, {**about, "drawing": evil, "command": evil}))
+    with served(shelf) as listener:
+        page.open(listener.url)
+        page.drawn()
+
+        assert page.text(".used") == "1"
+        assert page.ask("document.querySelectorAll('img:not([src=\"icon.svg\"]), main script').length") == 0
+        assert evil in page.text(".checks")
+        assert page.ask("document.title") == f"{evil} - lastport"

@@ -6,13 +6,23 @@ import { value } from "./words.js";
 
 export function showTopology(place, about) {
   const parts = [];
-  if (about.network?.places?.length) parts.push(element("div", { class: "scroll wide", tabindex: "0", role: "group", "aria-label": "The network" }, drawing(about.network)));
+  const picture = drawn(about.network);
+  if (picture) parts.push(element("div", { class: "scroll wide", tabindex: "0", role: "group", "aria-label": "The network" }, picture));
   else if (about.drawing) parts.push(element("pre", { class: "drawing", tabindex: "0" }, about.drawing));
   if (about.gateways?.length) {
     parts.push(element("h3", {}, "The NATs"), table(["NAT", "Kind", "Inside", "Outside", "External addresses"], about.gateways.map((each) => [each.name, each.kind, each.inside, each.outside, each.external])));
   }
   if (about.hosts) parts.push(element("h3", {}, "Hosts"), table(["Address", "Host"], Object.entries(about.hosts)));
   fill(place, parts.length ? parts : [element("p", { class: "empty" }, "Nothing is known of the network.")]);
+}
+
+/** The picture of a network; nothing where there is none, or results that anybody may have written have another thing there. */
+function drawn(network) {
+  try {
+    return network?.places.length ? drawing(network) : null;
+  } catch {
+    return null;
+  }
 }
 
 export function showSettings(place, about) {

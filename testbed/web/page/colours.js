@@ -2,7 +2,7 @@
 // those without colour vision in part tell apart, and each lighter or darker than the others); here are the choices.
 
 import { PROTOCOLS, TICKS_PER_S } from "./format.js";
-import { FREE, IN_USE, STATES } from "./state.js";
+import { FREE, STATES } from "./state.js";
 
 const AGES = [1, 10, 60, 600, Infinity];
 
@@ -101,5 +101,3 @@ export function ages(pool, now) {
   if (pool) for (let port = pool.low; port <= pool.high; port++) if (pool.mappings[port]) numbers[ageClass(now - pool.since[port])] += 1;
   return numbers;
 }
-
-export { IN_USE };

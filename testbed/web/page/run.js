@@ -2,7 +2,7 @@
 
 import { Chart, rate } from "./charts.js";
 import { COLOURINGS, ageName, ages } from "./colours.js";
-import { KINDS, REFUSALS, TICKS_PER_S } from "./format.js";
+import { KINDS, PROTOCOLS, TICKS_PER_S } from "./format.js";
 import { PortMap } from "./portmap.js";
 import { Recording } from "./recording.js";
 import { CLOSING, HELD_DOWN, IN_USE, RESTING, STATES } from "./state.js";
@@ -50,7 +50,18 @@ export class RunView {
   /** The ports of each pool. */
   get ports() {
     const asked = this.about.settings?.ports;
-    return Number.isInteger(asked) ? asked : this.recording.header?.ports ?? this._touched();
+    return Number.isInteger(asked) && asked > 0 && asked <= ALL_PORTS ? asked : this._touched();
+  }
+
+  /** Whether a gateway can tell of events of a kind. One that says nothing of that tells of all. */
+  knows(kind, gateway = this.gateway) {
+    const known = this.recording.header?.gateways?.[gateway]?.knows;
+    return !Array.isArray(known) || known.some((each) => `${each}`.toLowerCase() === kind.toLowerCase());
+  }
+
+  /** The gateway whose ports the map shows, or the only one. */
+  get gateway() {
+    return this.recording.addresses.get(this.pool?.address)?.gateway ?? Object.keys(this.recording.header?.gateways ?? {})[0];
   }
 
   get hosts() {
@@ -80,9 +91,10 @@ export class RunView {
     const used = pool ? pool.totals[IN_USE] + pool.totals[CLOSING] : 0;
     this.$(".used").textContent = words.number(used);
     this.$(".of").textContent = `of ${words.number(this.ports)} ports in use`;
-    this.$(".refused").textContent = words.number(this.state.refused);
+    const refused = this.state.refused || this.knows("refused") ? words.number(this.state.refused) : "not known";
+    this.$(".refused").textContent = refused;
     this.$(".figures").classList.toggle("striped", isRefused);
-    this.summary = `${words.seconds(this.now)}: ${words.number(used)} of ${words.number(this.ports)} ports in use, ${words.number(this.state.refused)} refused`;
+    this.summary = `${words.seconds(this.now)}: ${words.number(used)} of ${words.number(this.ports)} ports in use, refused: ${refused}`;
   }
 
   /** Write what is read: legends, tables, lists. */
@@ -156,12 +168,18 @@ export class RunView {
     const rows = COLOURINGS[this.$(".colouring").value].legend(palette, this.pool, this).map(({ colour, name, number, state }) => {
       const swatch = element("i", { class: `swatch${state === undefined ? "" : ` state-${state}`}` });
       swatch.style.backgroundColor = colour;
-      const free = state === 0 ? this.ports - this._busy() : number;
-      return [swatch, name, free === undefined ? "" : words.number(free)];
+      const shown = state === 0 ? this.ports - this._busy() : number;
+      return [swatch, name, shown === undefined ? "" : this._known(state, shown)];
     });
     rows.push([element("i", { class: "swatch stripes" }), "refused just now", words.number(this._refusedJustNow())]);
     fillRows(this.$(".legend tbody"), rows, "td");
     this.map.canvas.setAttribute("aria-label", `Every port of ${this._poolKey === undefined ? "the NAT" : this._poolName(this._poolKey)}. ${this.summary}. Arrow keys go to a port, plus and minus zoom.`);
+  }
+
+  /** A number of ports in a state, unless the gateway cannot tell of it. */
+  _known(state, value) {
+    const kind = { [CLOSING]: "closing", [RESTING]: "freed", [HELD_DOWN]: "held_down" }[state];
+    return value || !kind || this.knows(kind) ? words.number(value) : "not known";
   }
 
   _busy() {
@@ -181,19 +199,30 @@ export class RunView {
   _writeTables() {
     const { state } = this;
     const totals = state.totals();
-    const gauges = [["mappings", totals[IN_USE] + totals[CLOSING]], ...[CLOSING, RESTING, HELD_DOWN].map((each) => [STATES[each], totals[each]]), ["new mappings so far", state.created]];
-    for (const [gateway, own] of Object.entries(state.gauges)) {
-      for (const [name, value] of Object.entries(own)) if (typeof value === "number") gauges.push([`${name.replaceAll("_", " ")}${Object.keys(state.gauges).length > 1 ? `, ${gateway}` : ""}`, value]);
+    const gauges = [["mappings", totals[IN_USE] + totals[CLOSING]], ...[CLOSING, RESTING, HELD_DOWN].map((each) => [STATES[each], this._known(each, totals[each])]), ["new mappings so far", state.created]];
+    const reporting = Object.entries(state.gauges);
+    for (const [gateway, own] of reporting) {
+      for (const [name, value] of Object.entries({ ...own, ...own.counters })) {
+        if (typeof value === "number") gauges.push([`${name.replaceAll("_", " ")}${reporting.length > 1 ? `, ${gateway}` : ""}`, value]);
+      }
     }
     if (state.held) gauges.push(["packets held", state.held]);
     if (state.missed) gauges.push(["events that are missing", state.missed]);
-    fillRows(this.$(".gauges tbody"), gauges.map(([name, value]) => [name, words.number(value)]));
+    fillRows(this.$(".gauges tbody"), gauges.map(([name, value]) => [name, typeof value === "string" ? value : words.number(value)]));
     const reasons = [...state.refusals].map((value, reason) => [reason, value]).filter(([, value]) => value);
-    fillRows(this.$(".reasons tbody"), reasons.length ? reasons.map(([reason, value]) => [words.limit(reason), words.number(value)]) : [["nothing", "0"]]);
+    fillRows(this.$(".reasons tbody"), reasons.length ? reasons.map(([reason, value]) => [words.limit(reason), words.number(value)]) : [[this.knows("refused") ? "nothing" : "not known", ""]]);
+    this._writeSource();
     fillRows(this.$(".ages tbody"), ages(this.pool, this.now).map((value, each) => [ageName(each), words.number(value)]));
-    const quota = this.about.settings?.limit_ports ?? this.about.settings?.ports_per_subscriber;
+    const quota = this.about.settings?.[`port_quota_${PROTOCOLS[this.pool?.protocol]}`] ?? this.about.settings?.port_quota;
     const rows = this.subscribersOf(null).filter((each) => each.mappings || each.refused || this.recording.subscribers.size <= 64);
     fillRows(this.$(".subscribers tbody"), rows.slice(0, 256).map((each) => [each.name, words.number(each.mappings), quota ? words.number(quota) : "none", words.number(each.refused)]));
+  }
+
+  /** Say where the events come from, for each gateway that says it. */
+  _writeSource() {
+    const told = Object.entries(this.recording.header?.gateways ?? {}).filter(([, { how }]) => how);
+    const text = told.map(([name, { how }]) => `${told.length > 1 ? `${name}: ` : ""}from ${how}`).join("; ");
+    if (this.$(".how").textContent !== text) this.$(".how").textContent = text;
   }
 
   _writeEvents() {
@@ -287,5 +316,3 @@ export class RunView {
     this._tell(null);
   }
 }
-
-export { REFUSALS };

@@ -204,7 +204,7 @@ export class State {
         this.checks.push({ ...text.check, time });
         break;
       case "gauges":
-        this.gauges[text.gateway ?? ""] = text.gauges ?? {};
+        this.gauges[text.gateway ?? ""] = Object(text.gauges);
         break;
       case "counters":
         Object.assign(this.counters, text.counters ?? {});
