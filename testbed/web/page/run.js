@@ -14,6 +14,7 @@ import * as words from "./words.js";
 const JUST_NOW = 1 * TICKS_PER_S;
 const MOST_EVENTS = 150, MOST_LOOKED_AT = 60_000;
 const ALL_PORTS = 64_512;
+const UNKNOWN = words.number(null);
 
 export class RunView {
   constructor({ key, title }, player) {
@@ -91,8 +92,9 @@ export class RunView {
     const used = pool ? pool.totals[IN_USE] + pool.totals[CLOSING] : 0;
     this.$(".used").textContent = words.number(used);
     this.$(".of").textContent = `of ${words.number(this.ports)} ports in use`;
-    const refused = this.state.refused || this.knows("refused") ? words.number(this.state.refused) : "not known";
+    const refused = this.state.refused || this.knows("refused") ? words.number(this.state.refused) : UNKNOWN;
     this.$(".refused").textContent = refused;
+    this.$(".refused").classList.toggle("unknown", refused === UNKNOWN);
     this.$(".figures").classList.toggle("striped", isRefused);
     this.summary = `${words.seconds(this.now)}: ${words.number(used)} of ${words.number(this.ports)} ports in use, refused: ${refused}`;
   }
@@ -169,7 +171,7 @@ export class RunView {
       const swatch = element("i", { class: `swatch${state === undefined ? "" : ` state-${state}`}` });
       swatch.style.backgroundColor = colour;
       const shown = state === 0 ? this.ports - this._busy() : number;
-      return [swatch, name, shown === undefined ? "" : this._known(state, shown)];
+      return [swatch, name, shown === undefined ? "" : state === undefined ? words.number(shown) : this._known(state, shown)];
     });
     rows.push([element("i", { class: "swatch stripes" }), "refused just now", words.number(this._refusedJustNow())]);
     fillRows(this.$(".legend tbody"), rows, "td");
@@ -179,7 +181,7 @@ export class RunView {
   /** A number of ports in a state, unless the gateway cannot tell of it. */
   _known(state, value) {
     const kind = { [CLOSING]: "closing", [RESTING]: "freed", [HELD_DOWN]: "held_down" }[state];
-    return value || !kind || this.knows(kind) ? words.number(value) : "not known";
+    return value || !kind || this.knows(kind) ? words.number(value) : UNKNOWN;
   }
 
   _busy() {
@@ -210,7 +212,7 @@ export class RunView {
     if (state.missed) gauges.push(["events that are missing", state.missed]);
     fillRows(this.$(".gauges tbody"), gauges.map(([name, value]) => [name, typeof value === "string" ? value : words.number(value)]));
     const reasons = [...state.refusals].map((value, reason) => [reason, value]).filter(([, value]) => value);
-    fillRows(this.$(".reasons tbody"), reasons.length ? reasons.map(([reason, value]) => [words.limit(reason), words.number(value)]) : [[this.knows("refused") ? "nothing" : "not known", ""]]);
+    fillRows(this.$(".reasons tbody"), reasons.length ? reasons.map(([reason, value]) => [words.limit(reason), words.number(value)]) : [[this.knows("refused") ? "nothing" : UNKNOWN, ""]]);
     this._writeSource();
     fillRows(this.$(".ages tbody"), ages(this.pool, this.now).map((value, each) => [ageName(each), words.number(value)]));
     const quota = this.about.settings?.[`port_quota_${PROTOCOLS[this.pool?.protocol]}`] ?? this.about.settings?.port_quota;
