@@ -37,7 +37,8 @@ COLOURED_BY = {"blocks": "subscriber"}
 SHARES = (0.1, 0.9, 1.0)
 WAIT_S = 120
 
-STYLE = """<style>body { margin: 0; padding: 20px 24px; background: #101317; color: #e9ebee; font: 15px sans-serif }
+STYLE = """<style>
+body { margin: 0; padding: 20px 24px; background: #101317; color: #e9ebee; font: 15px sans-serif }
 div { display: grid; grid-template-columns: repeat(4, 256px); gap: 10px 24px } p { margin: 0; color: #a3adb8 }
 img { display: block; border: 1px solid #323942 } b { color: #e9ebee }</style>"""
 

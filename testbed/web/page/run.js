@@ -50,7 +50,7 @@ export class RunView {
 
   /** The ports of each pool. */
   get ports() {
-    const asked = this.about.settings?.ports;
+    const asked = this.recording.header?.gateways?.[this.gateway]?.ports ?? this.about.settings?.ports;
     return Number.isInteger(asked) && asked > 0 && asked <= ALL_PORTS ? asked : this._touched();
   }
 
