@@ -80,6 +80,16 @@ class Viewer(Protocol):
         """Take note that the run is over."""
 
 
+class _Nobody:
+    """The viewer of a run that nobody watches."""
+
+    def write(self, _recorded: bytes, /) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 Watch = Callable[[Run], Viewer]
 """What is asked for a viewer when a run begins."""
 
@@ -93,12 +103,14 @@ def carry_out(
     """
     _interruptions.install()  # before a terminal's cursor is hidden
     files = _captures(folder) if pcap else {}
-    recorder = Recorder(plan, folder)
+    viewer = watch(plan) if watch else _Nobody()
+    recorder = Recorder(plan, folder, follow=viewer.write)
     try:
         with Live(title(plan.scenario, plan.gateway, plan.chosen)) as live:
             result = follow(plan, live.show, captures=files, recorder=recorder)
     finally:
         recorder.close()
+        viewer.close()
         for file in files.values():
             file.close()
         folder.recorded()

@@ -30,19 +30,22 @@ class Watched:
     def __init__(self, orders: socket.socket, title: str, about: dict[str, Any]) -> None:
         self._orders = orders
         self._key = secrets.token_hex(8)
-        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (until it is closed)
+        self._file: IO[bytes] | None = None
         begin = {"begin": self._key, "title": title, "about": about}
         with contextlib.suppress(OSError):
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (until it is closed)
             socket.send_fds(orders, [json.dumps(begin).encode()], [self._file.fileno()])
 
     def write(self, recorded: bytes) -> None:
         """Append to the recording. If the disk is full, the page lacks the rest, and the run goes on."""
-        with contextlib.suppress(OSError, ValueError):
-            self._file.write(recorded)
+        with contextlib.suppress(OSError):
+            if self._file is not None:
+                self._file.write(recorded)
 
     def close(self) -> None:
         """Note that nothing more comes."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         with contextlib.suppress(OSError):
             self._orders.send(json.dumps({"end": self._key}).encode())
 
