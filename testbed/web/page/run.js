@@ -14,6 +14,7 @@ import * as words from "./words.js";
 const JUST_NOW = 1 * TICKS_PER_S;
 const MOST_EVENTS = 150, MOST_LOOKED_AT = 60_000;
 const ALL_PORTS = 64_512;
+const ALWAYS = ["total_sessions", "total_active_subscribers"]; // of the gauges that a gateway reports itself, also if they are 0
 const UNKNOWN = words.number(null);
 
 export class RunView {
@@ -205,7 +206,7 @@ export class RunView {
     const reporting = Object.entries(state.gauges);
     for (const [gateway, own] of reporting) {
       for (const [name, value] of Object.entries({ ...own, ...own.counters })) {
-        if (typeof value === "number") gauges.push([`${name.replaceAll("_", " ")}${reporting.length > 1 ? `, ${gateway}` : ""}`, value]);
+        if (typeof value === "number" && (value || ALWAYS.includes(name))) gauges.push([`${name.replaceAll("_", " ")}${reporting.length > 1 ? `, ${gateway}` : ""}`, value]);
       }
     }
     if (state.held) gauges.push(["packets held", state.held]);
