@@ -6,7 +6,10 @@ import { element, fill } from "./dom.js";
 import { Player, drawStrip } from "./player.js";
 import { RunView } from "./run.js";
 
-const DRAWS_EVERY_MS = 100, CALM_EVERY_MS = 1000, WRITES_EVERY_MS = 250, TELLS_EVERY_MS = 5000;
+const DRAWS_EVERY_MS = 100,
+  CALM_EVERY_MS = 1000,
+  WRITES_EVERY_MS = 250,
+  TELLS_EVERY_MS = 5000;
 const CONNECTIONS = { connected: "live", lost: "connection lost, trying again", over: "over", kept: "recording" };
 
 const $ = (id) => document.getElementById(id);
@@ -18,7 +21,14 @@ let palette;
 let isChanged = true;
 
 const player = new Player(
-  { play: $("play"), instant: $("instant"), clock: $("clock"), speed: $("speed"), latest: $("latest"), strip: $("strip") },
+  {
+    play: $("play"),
+    instant: $("instant"),
+    clock: $("clock"),
+    speed: $("speed"),
+    latest: $("latest"),
+    strip: $("strip"),
+  },
   { onChange: () => (isChanged = true), views: () => views },
 );
 
@@ -26,7 +36,8 @@ function showConnection() {
   const isLive = listed.some((each) => each.live);
   const name = connection === "connected" && !isLive ? "kept" : connection;
   $("connection").className = `connection ${name}`;
-  const words = name === "over" ? "The run is over and its server has ended. This page keeps what it has." : CONNECTIONS[name];
+  const words =
+    name === "over" ? "The run is over and its server has ended. This page keeps what it has." : CONNECTIONS[name];
   if ($("connection").textContent !== words) $("connection").textContent = words;
 }
 
@@ -41,9 +52,13 @@ function offer() {
   fill($("first"), listed.map(option));
   fill($("second"), [element("option", { value: "none" }, "nothing"), ...listed.map(option)]);
   const keys = listed.map((each) => each.key);
-  $("first").value = keys.includes(before[0]) ? before[0] : keys[0] ?? "";
+  $("first").value = keys.includes(before[0]) ? before[0] : (keys[0] ?? "");
   const isKnown = before[1] === "none" ? hasChosen : keys.includes(before[1]);
-  $("second").value = isKnown ? before[1] : keys.length === 2 || (keys.length > 2 && !hasChosen) ? keys.at(-1) : "none";
+  $("second").value = isKnown
+    ? before[1]
+    : keys.length === 2 || (keys.length > 2 && !hasChosen)
+      ? keys.at(-1)
+      : "none";
   $("beside").hidden = keys.length < 2;
   $("first").closest("label").hidden = keys.length < 2;
 }
@@ -53,9 +68,16 @@ let hasChosen = false;
 function arrange() {
   const keys = chosen().filter((key) => key !== "none");
   for (const view of views) if (!keys.includes(view.key)) view.isWanted = false;
-  views = keys.map((key) => views.find((view) => view.key === key) ?? begin(listed.find((each) => each.key === key))).filter(Boolean);
+  views = keys
+    .map((key) => views.find((view) => view.key === key) ?? begin(listed.find((each) => each.key === key)))
+    .filter(Boolean);
   $("runs").classList.toggle("two", views.length > 1);
-  fill($("runs"), views.length ? views.map((view) => view.root) : [element("p", { class: "empty" }, "There is nothing to see yet.")]);
+  fill(
+    $("runs"),
+    views.length
+      ? views.map((view) => view.root)
+      : [element("p", { class: "empty" }, "There is nothing to see yet.")],
+  );
   document.title = views.length ? `${views.map((view) => view.title).join(" | ")} - lastport` : "lastport";
   for (const view of views) view.paint(palette);
   isChanged = true;
@@ -81,7 +103,10 @@ function begin(entry) {
   return view;
 }
 
-let drawn = 0, written = 0, told = 0, before = performance.now();
+let drawn = 0,
+  written = 0,
+  told = 0,
+  before = performance.now();
 
 function frame(time) {
   requestAnimationFrame(frame);

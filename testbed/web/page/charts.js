@@ -30,22 +30,44 @@ export class Chart {
   /** Draw in the colours of a palette, which changes with the theme. */
   paint(palette) {
     this._plot?.destroy();
-    const axis = { stroke: palette.muted, font: "11px system-ui, sans-serif", grid: { stroke: palette.line, width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: palette.muted,
+      font: "11px system-ui, sans-serif",
+      grid: { stroke: palette.line, width: 1 },
+      ticks: { show: false },
+    };
     const series = this._lines.map(({ name, colour, dash, fill }) => {
       const stroke = palette.css(colour);
-      return { label: name, stroke, width: 1.75, dash, fill: fill ? `${stroke}33` : undefined, points: { show: false } };
+      return {
+        label: name,
+        stroke,
+        width: 1.75,
+        dash,
+        fill: fill ? `${stroke}33` : undefined,
+        points: { show: false },
+      };
     });
-    this._plot = new globalThis.uPlot({
-      width: Math.max(120, this._place.clientWidth), height: HEIGHT, legend: { show: false }, padding: [8, 18, 0, 0],
-      cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-      scales: { x: { time: false, range: () => [0, this._end] }, y: { range: (_, least, most) => [0, Math.max(1, most * 1.08 || 1)] } },
-      axes: [
-        { ...axis, values: (_, marks) => marks.map((mark) => `${+mark.toFixed(3)} s`), space: 60, size: 26 },
-        { ...axis, values: (_, marks) => marks.map((mark) => short(mark)), size: 46, space: 30 },
-      ],
-      series: [{}, ...series],
-      hooks: { draw: [(plot) => this._mark(plot, palette)] },
-    }, this._data, this._place);
+    this._plot = new globalThis.uPlot(
+      {
+        width: Math.max(120, this._place.clientWidth),
+        height: HEIGHT,
+        legend: { show: false },
+        padding: [8, 18, 0, 0],
+        cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+        scales: {
+          x: { time: false, range: () => [0, this._end] },
+          y: { range: (_, least, most) => [0, Math.max(1, most * 1.08 || 1)] },
+        },
+        axes: [
+          { ...axis, values: (_, marks) => marks.map((mark) => `${+mark.toFixed(3)} s`), space: 60, size: 26 },
+          { ...axis, values: (_, marks) => marks.map((mark) => short(mark)), size: 46, space: 30 },
+        ],
+        series: [{}, ...series],
+        hooks: { draw: [(plot) => this._mark(plot, palette)] },
+      },
+      this._data,
+      this._place,
+    );
     this._plot.over.addEventListener("click", () => {
       const left = this._plot.cursor.left;
       if (left >= 0) this._onSeek(this._plot.posToVal(left, "x"));
@@ -65,7 +87,8 @@ export class Chart {
 
   _resize() {
     const width = this._place.clientWidth;
-    if (this._plot && width > 0 && Math.abs(width - this._plot.width) > 1) this._plot.setSize({ width, height: HEIGHT });
+    if (this._plot && width > 0 && Math.abs(width - this._plot.width) > 1)
+      this._plot.setSize({ width, height: HEIGHT });
   }
 }
 

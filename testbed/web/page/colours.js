@@ -1,5 +1,5 @@
-// What the colours of the map mean, and their legend. The colours themselves are in style.css (Okabe and Ito's, which
-// those without colour vision in part tell apart, and each lighter or darker than the others); here are the choices.
+// What the colours of the map mean, and their legend. The colours themselves are in style.css: Okabe and Ito's, which
+// people with any colour vision tell apart, and each lighter or darker than the others.
 
 import { PROTOCOLS, TICKS_PER_S } from "./format.js";
 import { FREE, STATES } from "./state.js";
@@ -20,7 +20,9 @@ export class Palette {
     this.panel = this.css("panel");
     this.line = this.css("line");
     this.outside = this.css("outside");
-    this.pixels = Object.fromEntries(["states", "series", "ages"].map((name) => [name, Uint32Array.from(this[name], pixel)]));
+    this.pixels = Object.fromEntries(
+      ["states", "series", "ages"].map((name) => [name, Uint32Array.from(this[name], pixel)]),
+    );
   }
 
   css(name) {
@@ -40,19 +42,30 @@ export const COLOURINGS = {
     pixels: (palette, pool, low, out) => {
       for (let cell = 0; cell < out.length; cell++) out[cell] = palette.pixels.states[pool.state[low + cell]];
     },
-    legend: (palette, pool) => STATES.map((name, state) => ({ colour: palette.states[state], name, state, number: state ? pool?.totals[state] ?? 0 : null })),
+    legend: (palette, pool) =>
+      STATES.map((name, state) => ({
+        colour: palette.states[state],
+        name,
+        state,
+        number: state ? (pool?.totals[state] ?? 0) : null,
+      })),
   },
   subscriber: {
     name: "Subscriber",
     pixels: (palette, pool, low, out) => {
       for (let cell = 0; cell < out.length; cell++) {
         const port = low + cell;
-        out[cell] = pool.mappings[port] ? palette.pixels.series[pool.subscriber[port] % 8] : palette.pixels.states[FREE];
+        out[cell] = pool.mappings[port]
+          ? palette.pixels.series[pool.subscriber[port] % 8]
+          : palette.pixels.states[FREE];
       }
     },
     legend: (palette, pool, view) => [
       { colour: palette.states[FREE], name: "nobody has it" },
-      ...view.subscribersOf(pool).slice(0, 8).map(({ index, name, mappings }) => ({ colour: palette.series[index % 8], name, number: mappings })),
+      ...view
+        .subscribersOf(pool)
+        .slice(0, 8)
+        .map(({ index, name, mappings }) => ({ colour: palette.series[index % 8], name, number: mappings })),
     ],
   },
   age: {
@@ -60,7 +73,9 @@ export const COLOURINGS = {
     pixels: (palette, pool, low, out, view) => {
       for (let cell = 0; cell < out.length; cell++) {
         const port = low + cell;
-        out[cell] = pool.mappings[port] ? palette.pixels.ages[ageClass(view.now - pool.since[port])] : palette.pixels.states[FREE];
+        out[cell] = pool.mappings[port]
+          ? palette.pixels.ages[ageClass(view.now - pool.since[port])]
+          : palette.pixels.states[FREE];
       }
     },
     legend: (palette) => [
@@ -75,12 +90,17 @@ export const COLOURINGS = {
       for (let cell = 0; cell < out.length; cell++) {
         let users = 0;
         for (const each of pools) if (each.mappings[low + cell]) users |= 1 << each.protocol;
-        out[cell] = users ? palette.pixels.series[users === 1 ? 1 : users === 2 ? 0 : users === 4 ? 2 : 6] : palette.pixels.states[FREE];
+        out[cell] = users
+          ? palette.pixels.series[users === 1 ? 1 : users === 2 ? 0 : users === 4 ? 2 : 6]
+          : palette.pixels.states[FREE];
       }
     },
     legend: (palette) => [
       { colour: palette.states[FREE], name: "free in all" },
-      ...PROTOCOLS.map((name, number) => ({ colour: palette.series[[1, 0, 2][number]], name: name.toUpperCase() })),
+      ...PROTOCOLS.map((name, number) => ({
+        colour: palette.series[[1, 0, 2][number]],
+        name: name.toUpperCase(),
+      })),
       { colour: palette.series[6], name: "several" },
     ],
   },
@@ -92,12 +112,18 @@ export function ageClass(ticks) {
 
 export function ageName(number) {
   const words = AGES.map((most) => (most < 60 ? `${most} s` : `${most / 60} min`));
-  return number === 0 ? `less than ${words[0]}` : number === AGES.length - 1 ? `${words.at(-2)} or more` : `${words[number - 1]} to ${words[number]}`;
+  return number === 0
+    ? `less than ${words[0]}`
+    : number === AGES.length - 1
+      ? `${words.at(-2)} or more`
+      : `${words[number - 1]} to ${words[number]}`;
 }
 
 /** The numbers of a pool's mappings by age. */
 export function ages(pool, now) {
   const numbers = new Array(AGES.length).fill(0);
-  if (pool) for (let port = pool.low; port <= pool.high; port++) if (pool.mappings[port]) numbers[ageClass(now - pool.since[port])] += 1;
+  if (pool)
+    for (let port = pool.low; port <= pool.high; port++)
+      if (pool.mappings[port]) numbers[ageClass(now - pool.since[port])] += 1;
   return numbers;
 }

@@ -33,6 +33,12 @@ export function fillRows(body, rows, head = "th") {
 export function linked(source) {
   return source.split(/(RFC \d{3,5})/).map((part) => {
     const rfc = /^RFC (\d+)$/.exec(part);
-    return rfc ? element("a", { href: `https://www.rfc-editor.org/rfc/rfc${rfc[1]}`, rel: "noreferrer noopener", target: "_blank" }, part) : part;
+    return rfc
+      ? element(
+          "a",
+          { href: `https://www.rfc-editor.org/rfc/rfc${rfc[1]}`, rel: "noreferrer noopener", target: "_blank" },
+          part,
+        )
+      : part;
   });
 }

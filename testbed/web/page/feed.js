@@ -1,4 +1,4 @@
-// What the server sends: the list of recordings, and the bytes of each. A stream that breaks off goes on where it was.
+// What the server sends: the list of recordings, and the bytes of each. A stream that broke off goes on where it was.
 
 const WAITS_MS = [250, 500, 1000, 2000];
 
@@ -21,7 +21,7 @@ export function follow({ onList, onState }) {
 
 /** Read a recording to its end. */
 export async function read(key, { received, take, isWanted, isOver }) {
-  for (let tries = 0; isWanted(); ) {
+  for (let tries = 0; isWanted();) {
     try {
       const answer = await fetch(`recordings/${key}?from=${received()}`);
       if (answer.status === 404) return;

@@ -68,7 +68,8 @@ export class Player {
 
   _show() {
     const { play, instant, latest, clock } = this._elements;
-    const end = this.end / TICKS_PER_S, now = this.now / TICKS_PER_S;
+    const end = this.end / TICKS_PER_S,
+      now = this.now / TICKS_PER_S;
     if (Number(instant.max) !== end) instant.max = end || 1;
     if (Math.abs(Number(instant.value) - now) >= 0.005) instant.value = now;
     instant.setAttribute("aria-valuetext", `${now.toFixed(2)} of ${end.toFixed(2)} seconds`);
@@ -78,9 +79,16 @@ export class Player {
   }
 
   _key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, [role=tablist]")) return;
+    if (
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      event.target.closest("input, select, textarea, [role=tablist]")
+    )
+      return;
     const step = { ArrowLeft: -0.1, ArrowRight: 0.1, PageUp: -1, PageDown: 1 }[event.key];
-    if (step !== undefined && !event.target.closest(".scroll")) this.seek(this.now + step * (event.shiftKey ? 10 : 1) * TICKS_PER_S);
+    if (step !== undefined && !event.target.closest(".scroll"))
+      this.seek(this.now + step * (event.shiftKey ? 10 : 1) * TICKS_PER_S);
     else if (event.key === " " && !event.target.closest("button, a")) this.toggle();
     else if (event.key === "Home" && !event.target.closest(".scroll")) this.seek(0);
     else if (event.key === "End" && !event.target.closest(".scroll")) this.newest();
@@ -98,7 +106,9 @@ const HEIGHT = 40;
 
 /** Draw the strip above the slider: phases, ports in use, refusals and checks, for each recording one line. */
 export function drawStrip(canvas, views, player, palette) {
-  const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = HEIGHT;
+  const ratio = devicePixelRatio || 1,
+    width = canvas.clientWidth,
+    height = HEIGHT;
   if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
   if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
   const context = canvas.getContext("2d");
@@ -106,7 +116,9 @@ export function drawStrip(canvas, views, player, palette) {
   context.clearRect(0, 0, width, height);
   const end = player.end || 1;
   const each = height / Math.max(1, views.length);
-  views.forEach((view, row) => drawRow(context, view, palette, { top: row * each, height: each - 2, x: (ticks) => (ticks / end) * width }));
+  views.forEach((view, row) =>
+    drawRow(context, view, palette, { top: row * each, height: each - 2, x: (ticks) => (ticks / end) * width }),
+  );
   context.fillStyle = palette.text;
   context.fillRect(Math.min(width - 2, (player.now / end) * width) - 0.5, 0, 2, height);
 }
@@ -123,20 +135,30 @@ function drawRow(context, view, palette, { top, height, x }) {
   context.fillStyle = palette.states[1];
   context.beginPath();
   context.moveTo(0, top + height);
-  time.forEach((second, index) => context.lineTo(x(second * TICKS_PER_S), top + height - Math.min(1, (inUse[index] + closing[index]) / most) * (height - 14 > 8 ? height - 14 : height)));
+  time.forEach((second, index) =>
+    context.lineTo(
+      x(second * TICKS_PER_S),
+      top +
+        height -
+        Math.min(1, (inUse[index] + closing[index]) / most) * (height - 14 > 8 ? height - 14 : height),
+    ),
+  );
   context.lineTo(x(view.recording.end), top + height);
   context.globalAlpha = 0.55;
   context.fill();
   context.globalAlpha = 1;
   context.fillStyle = palette.refused;
   for (let index = 1; index < time.length; index++) {
-    if (refused[index] > refused[index - 1]) context.fillRect(x(time[index] * TICKS_PER_S) - 1, top + height - 7, 2, 7);
+    if (refused[index] > refused[index - 1])
+      context.fillRect(x(time[index] * TICKS_PER_S) - 1, top + height - 7, 2, 7);
   }
   for (const check of head.checks) {
     context.fillStyle = check.ok ? palette.css("ok") : palette.css("bad");
     context.fillRect(x(check.time) - 1.5, top + height - 13, 3, 6);
   }
-  if (height > 16) for (const phase of head.phases) name(context, phase.name, x(phase.begin), x(phase.end ?? view.recording.end), top, height, palette);
+  if (height > 16)
+    for (const phase of head.phases)
+      name(context, phase.name, x(phase.begin), x(phase.end ?? view.recording.end), top, height, palette);
 }
 
 /** Write the name of a phase, as far as there is room. */

@@ -1,6 +1,6 @@
 // The port map: every port of one address and protocol is a cell. 1024 to 65535 are exactly 252 rows of 256.
 //
-// The cells are the pixels of a small image that is drawn large. What depends on the size of a cell comes on top of it:
+// The cells are the pixels of a small image that is drawn large. What depends on the size of a cell comes on top:
 // lines between cells, and a pattern for each state, so that nothing rests on colour alone.
 
 import { CLOSING, HELD_DOWN, PORTS, RESTING } from "./state.js";
@@ -9,7 +9,8 @@ const FIRST = 1024;
 const WIDE = 256;
 const GUTTER = 48; // for the numbers of ports at the left, in CSS pixels
 const EDGE = 7; // for the stripes of a refusal
-const LINES_FROM = 7, PATTERNS_FROM = 9; // device pixels of a cell
+const LINES_FROM = 7,
+  PATTERNS_FROM = 9; // device pixels of a cell
 const MOST_ZOOM = 16;
 
 /** The ports that a map shows, and the shape of it: as square as rows of a power of two can be. */
@@ -41,7 +42,8 @@ export class PortMap {
     this._fit(columns, rows);
     const image = this._image(columns, rows);
     const out = new Uint32Array(image.data.buffer);
-    if (view.pool) view.colouring.pixels(view.palette, view.pool, first, out.subarray(0, Math.min(count, PORTS - first)), view);
+    if (view.pool)
+      view.colouring.pixels(view.palette, view.pool, first, out.subarray(0, Math.min(count, PORTS - first)), view);
     else out.fill(view.palette.pixels.states[0], 0, count);
     this._cells.getContext("2d").putImageData(image, 0, 0);
     this._paint();
@@ -51,8 +53,10 @@ export class PortMap {
   at(x, y) {
     if (!this.shape) return null;
     const [left, top, cell] = this._window();
-    const column = Math.floor(left + (x - GUTTER) / cell), row = Math.floor(top + (y - EDGE) / cell);
-    if (x < GUTTER || y < EDGE || column < 0 || row < 0 || column >= this.shape.columns || row >= this.shape.rows) return null;
+    const column = Math.floor(left + (x - GUTTER) / cell),
+      row = Math.floor(top + (y - EDGE) / cell);
+    if (x < GUTTER || y < EDGE || column < 0 || row < 0 || column >= this.shape.columns || row >= this.shape.rows)
+      return null;
     const number = row * this.shape.columns + column;
     return number < this.shape.count ? this.shape.first + number : null;
   }
@@ -94,10 +98,12 @@ export class PortMap {
   _fit(columns, rows) {
     const room = this.canvas.parentElement;
     const ratio = globalThis.devicePixelRatio || 1;
-    const width = room.clientWidth - GUTTER - EDGE, height = (room.clientHeight || Infinity) - 2 * EDGE;
+    const width = room.clientWidth - GUTTER - EDGE,
+      height = (room.clientHeight || Infinity) - 2 * EDGE;
     const most = Math.max(1, Math.min(width / columns, height / rows, 40) * ratio);
     this.cell = (most >= 2 ? Math.floor(most) : most) / ratio;
-    const across = this.cell * columns + GUTTER + EDGE, down = this.cell * rows + 2 * EDGE;
+    const across = this.cell * columns + GUTTER + EDGE,
+      down = this.cell * rows + 2 * EDGE;
     const key = `${across} ${down} ${ratio}`;
     if (key === this._fitted) return;
     this._fitted = key;
@@ -110,20 +116,27 @@ export class PortMap {
   /** The first column and row that are in sight, and the size of a cell. */
   _window() {
     const { columns, rows } = this.shape;
-    const across = columns / this.zoom, down = rows / this.zoom;
+    const across = columns / this.zoom,
+      down = rows / this.zoom;
     const clamp = (value, most) => Math.max(0, Math.min(most, value));
-    return [clamp(this.centre[0] * columns - across / 2, columns - across), clamp(this.centre[1] * rows - down / 2, rows - down), this.cell * this.zoom];
+    return [
+      clamp(this.centre[0] * columns - across / 2, columns - across),
+      clamp(this.centre[1] * rows - down / 2, rows - down),
+      this.cell * this.zoom,
+    ];
   }
 
   _paint() {
     if (!this._view) return;
-    const { columns, rows } = this.shape, { palette } = this._view;
+    const { columns, rows } = this.shape,
+      { palette } = this._view;
     const ratio = this.canvas.width / parseFloat(this.canvas.style.width);
     const context = this.canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     const [left, top, cell] = this._window();
-    const width = columns * this.cell, height = rows * this.cell;
+    const width = columns * this.cell,
+      height = rows * this.cell;
     context.imageSmoothingEnabled = false;
     context.drawImage(this._cells, left, top, columns / this.zoom, rows / this.zoom, GUTTER, EDGE, width, height);
     context.save();
@@ -137,15 +150,20 @@ export class PortMap {
   }
 
   _overlay(context, left, top, cell, devicePixels) {
-    const { first, count, columns, rows } = this.shape, { pool, palette, colouring } = this._view;
-    const from = Math.floor(top), to = Math.min(rows, Math.ceil(top + rows / this.zoom));
-    const begin = Math.floor(left), end = Math.min(columns, Math.ceil(left + columns / this.zoom));
-    const x = (column) => GUTTER + (column - left) * cell, y = (row) => EDGE + (row - top) * cell;
+    const { first, count, columns, rows } = this.shape,
+      { pool, palette, colouring } = this._view;
+    const from = Math.floor(top),
+      to = Math.min(rows, Math.ceil(top + rows / this.zoom));
+    const begin = Math.floor(left),
+      end = Math.min(columns, Math.ceil(left + columns / this.zoom));
+    const x = (column) => GUTTER + (column - left) * cell,
+      y = (row) => EDGE + (row - top) * cell;
     if (devicePixels >= PATTERNS_FROM && pool && colouring.name === "State") {
       context.strokeStyle = context.fillStyle = palette.css("pattern");
       context.lineWidth = Math.max(1, cell / 9);
       for (let row = from; row < to; row++) {
-        for (let column = begin; column < end; column++) pattern(context, pool.state[first + row * columns + column], x(column), y(row), cell);
+        for (let column = begin; column < end; column++)
+          pattern(context, pool.state[first + row * columns + column], x(column), y(row), cell);
       }
     }
     if (devicePixels >= LINES_FROM) {
@@ -159,7 +177,12 @@ export class PortMap {
       context.strokeStyle = colour;
       context.lineWidth = width;
       const margin = cell < 6 ? 2 : 0;
-      context.strokeRect(x(number % columns) - margin, y(Math.floor(number / columns)) - margin, cell + 2 * margin, cell + 2 * margin);
+      context.strokeRect(
+        x(number % columns) - margin,
+        y(Math.floor(number / columns)) - margin,
+        cell + 2 * margin,
+        cell + 2 * margin,
+      );
     };
     for (const port of this._view.refusedPorts) outline(port, palette.refused, 2);
     if (this.port !== null) {
@@ -212,9 +235,11 @@ export class PortMap {
     const { first, columns, rows } = this.shape;
     const number = this.port - first;
     const [left, top] = this._window();
-    const column = number % columns, row = Math.floor(number / columns);
+    const column = number % columns,
+      row = Math.floor(number / columns);
     const isIn = (value, from, length) => value >= from && value + 1 <= from + length;
-    if (!isIn(column, left, columns / this.zoom) || !isIn(row, top, rows / this.zoom)) this.centre = [(column + 0.5) / columns, (row + 0.5) / rows];
+    if (!isIn(column, left, columns / this.zoom) || !isIn(row, top, rows / this.zoom))
+      this.centre = [(column + 0.5) / columns, (row + 0.5) / rows];
   }
 
   _listen() {
@@ -223,7 +248,10 @@ export class PortMap {
     canvas.addEventListener("pointermove", (event) => {
       if (dragged && this.zoom > 1) {
         const { columns, rows } = this.shape;
-        this.centre = [dragged.centre[0] - (event.clientX - dragged.x) / (this.cell * this.zoom * columns), dragged.centre[1] - (event.clientY - dragged.y) / (this.cell * this.zoom * rows)];
+        this.centre = [
+          dragged.centre[0] - (event.clientX - dragged.x) / (this.cell * this.zoom * columns),
+          dragged.centre[1] - (event.clientY - dragged.y) / (this.cell * this.zoom * rows),
+        ];
         this.centre = this.centre.map((value) => Math.max(0.5 / this.zoom, Math.min(1 - 0.5 / this.zoom, value)));
         return this._paint();
       }
@@ -244,15 +272,23 @@ export class PortMap {
       if (document.activeElement !== canvas && !dragged) this.select(null);
     });
     canvas.addEventListener("dblclick", (event) => {
-      const box = canvas.getBoundingClientRect(), [left, top, cell] = this._window();
+      const box = canvas.getBoundingClientRect(),
+        [left, top, cell] = this._window();
       const { columns, rows } = this.shape;
-      this.zoomTo(this.zoom * 2, [(left + (event.clientX - box.left - GUTTER) / cell) / columns, (top + (event.clientY - box.top - EDGE) / cell) / rows]);
+      this.zoomTo(this.zoom * 2, [
+        (left + (event.clientX - box.left - GUTTER) / cell) / columns,
+        (top + (event.clientY - box.top - EDGE) / cell) / rows,
+      ]);
     });
-    canvas.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey && !event.metaKey) return;
-      event.preventDefault();
-      this.zoomTo(this.zoom * (event.deltaY < 0 ? 1.25 : 0.8));
-    }, { passive: false });
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        if (!event.ctrlKey && !event.metaKey) return;
+        event.preventDefault();
+        this.zoomTo(this.zoom * (event.deltaY < 0 ? 1.25 : 0.8));
+      },
+      { passive: false },
+    );
     canvas.addEventListener("keydown", (event) => this._key(event));
     canvas.addEventListener("focus", () => this.port ?? this.select(this.shape?.first ?? null));
   }
@@ -260,7 +296,14 @@ export class PortMap {
   _key(event) {
     if (!this.shape || event.ctrlKey || event.metaKey || event.altKey) return;
     const { columns, first, count } = this.shape;
-    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, PageUp: -16 * columns, PageDown: 16 * columns };
+    const steps = {
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowUp: -columns,
+      ArrowDown: columns,
+      PageUp: -16 * columns,
+      PageDown: 16 * columns,
+    };
     const port = this.port ?? first;
     if (event.key in steps) this.select(port + steps[event.key]);
     else if (event.key === "Home") this.select(first);

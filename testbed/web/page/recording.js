@@ -1,11 +1,16 @@
 // The records of one recording, in columns and in the order of their times. docs/recording.md has the format.
 //
-// Bytes come in pieces that end anywhere. A record that comes late, as a client's attempts do, is put where it belongs.
+// Bytes come in pieces that end anywhere. A record that comes late, as those of attempts do, is put where it belongs.
 
 import { KINDS, RECORD_BYTES } from "./format.js";
 
 const COLUMNS = {
-  time: Uint32Array, kind: Uint8Array, detail: Uint8Array, address: Uint16Array, port: Uint16Array, subscriber: Uint16Array,
+  time: Uint32Array,
+  kind: Uint8Array,
+  detail: Uint8Array,
+  address: Uint16Array,
+  port: Uint16Array,
+  subscriber: Uint16Array,
 };
 
 export class Recording {
@@ -56,7 +61,8 @@ export class Recording {
 
   /** The number of records up to a time, in ticks. */
   until(ticks) {
-    let low = 0, high = this.length;
+    let low = 0,
+      high = this.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (this.time[middle] <= ticks) low = middle + 1;
@@ -89,7 +95,7 @@ export class Recording {
   }
 
   _text(bytes) {
-    let content = {};
+    let content;
     try {
       content = JSON.parse(new TextDecoder().decode(bytes)) ?? {};
     } catch {
@@ -99,7 +105,8 @@ export class Recording {
     if (!this.header) this.header = content;
     for (const table of ["addresses", "subscribers"]) {
       if (content.kind !== "table" || !Array.isArray(content[table])) continue;
-      for (const [index, gateway, address] of content[table]) this[table].set(index, { gateway: `${gateway}`, address: `${address}` });
+      for (const [index, gateway, address] of content[table])
+        this[table].set(index, { gateway: `${gateway}`, address: `${address}` });
     }
     if (content.kind === "end") this.isComplete = true;
   }
@@ -135,7 +142,8 @@ export class Recording {
     for (const index of late) isLate[index - from] = 1;
     late.sort((one, other) => this.time[one] - this.time[other] || one - other);
     const order = new Uint32Array(all - from);
-    let next = 0, rank = 0;
+    let next = 0,
+      rank = 0;
     for (let index = from; index < all; index++) {
       if (isLate[index - from]) continue;
       while (rank < late.length && this.time[late[rank]] < this.time[index]) order[next++] = late[rank++];

@@ -7,7 +7,11 @@ import { KINDS, PROTOCOLS } from "./format.js";
 
 export const PORTS = 65536;
 export const STATES = ["free", "in use", "closing", "resting", "held down"];
-export const FREE = 0, IN_USE = 1, CLOSING = 2, RESTING = 3, HELD_DOWN = 4;
+export const FREE = 0,
+  IN_USE = 1,
+  CLOSING = 2,
+  RESTING = 3,
+  HELD_DOWN = 4;
 
 const NUMBERS = ["mappings", "closing", "resting", "heldDown", "subscriber"];
 
@@ -27,7 +31,13 @@ export class Pool {
 
   copy() {
     const copied = Object.create(Pool.prototype);
-    Object.assign(copied, { address: this.address, protocol: this.protocol, low: this.low, high: this.high, created: this.created });
+    Object.assign(copied, {
+      address: this.address,
+      protocol: this.protocol,
+      low: this.low,
+      high: this.high,
+      created: this.created,
+    });
     copied.totals = this.totals.slice();
     copied.packed = Object.fromEntries(
       ["state", "since", ...NUMBERS].map((name) => [name, this[name].slice(this.low, this.high + 1)]),
@@ -42,7 +52,8 @@ export class Pool {
     pool.high = this.high;
     pool.created = this.created;
     pool.totals = this.totals.slice();
-    if (this.high >= this.low) for (const [name, packed] of Object.entries(this.packed)) pool[name].set(packed, this.low);
+    if (this.high >= this.low)
+      for (const [name, packed] of Object.entries(this.packed)) pool[name].set(packed, this.low);
     return pool;
   }
 
@@ -79,8 +90,15 @@ export class Pool {
       resting[port]--;
       totals[RESTING]--;
     } else return false;
-    this.state[port] = mappings[port] ? (closing[port] >= mappings[port] ? CLOSING : IN_USE)
-      : resting[port] ? RESTING : heldDown[port] ? HELD_DOWN : FREE;
+    this.state[port] = mappings[port]
+      ? closing[port] >= mappings[port]
+        ? CLOSING
+        : IN_USE
+      : resting[port]
+        ? RESTING
+        : heldDown[port]
+          ? HELD_DOWN
+          : FREE;
     if (kind !== KINDS.FREED || this.state[port] === FREE) this.since[port] = time;
     if (port < this.low) this.low = port;
     if (port > this.high) this.high = port;
@@ -144,10 +162,12 @@ export class State {
 
   /** Take note of one record. */
   apply(recording, index) {
-    const kind = recording.kind[index], time = recording.time[index];
+    const kind = recording.kind[index],
+      time = recording.time[index];
     this.time = time;
     if (kind === KINDS.TEXT) return this._read(recording.text(index), time);
-    const subscriber = recording.subscriber[index], reason = recording.detail[index] >> 4;
+    const subscriber = recording.subscriber[index],
+      reason = recording.detail[index] >> 4;
     if (kind === KINDS.ATTEMPT) this.attempts[reason]++;
     else if (kind === KINDS.HELD) this.held++;
     else if (kind === KINDS.REFUSED) {
@@ -162,7 +182,8 @@ export class State {
   /** The sums over all pools: mappings in use and closing, ports that rest and are held down. */
   totals() {
     const sums = new Int32Array(STATES.length);
-    for (const pool of this.pools.values()) for (let state = 0; state < sums.length; state++) sums[state] += pool.totals[state];
+    for (const pool of this.pools.values())
+      for (let state = 0; state < sums.length; state++) sums[state] += pool.totals[state];
     return sums;
   }
 

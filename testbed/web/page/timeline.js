@@ -1,4 +1,4 @@
-// A recording at any instant. Copies of the state, at distances that double when there are many, make every instant
+// A recording at any instant. Copies of the state, at distances that double when there are many, make each instant
 // near; the series for the charts are taken on the way.
 
 import { TICKS_PER_S } from "./format.js";
@@ -22,8 +22,12 @@ class Series {
       const totals = state.totals();
       const row = {
         time: (this.length * this.step) / TICKS_PER_S,
-        inUse: totals[IN_USE], closing: totals[CLOSING], resting: totals[RESTING], heldDown: totals[HELD_DOWN],
-        created: state.created, refused: state.refused,
+        inUse: totals[IN_USE],
+        closing: totals[CLOSING],
+        resting: totals[RESTING],
+        heldDown: totals[HELD_DOWN],
+        created: state.created,
+        refused: state.refused,
       };
       for (const [name, column] of Object.entries(this.columns)) column.push(row[name]);
       this.length++;
@@ -44,7 +48,8 @@ class Series {
   }
 
   _thin() {
-    for (const [name, column] of Object.entries(this.columns)) this.columns[name] = column.filter((_, index) => index % 2 === 0);
+    for (const [name, column] of Object.entries(this.columns))
+      this.columns[name] = column.filter((_, index) => index % 2 === 0);
     this.length = this.columns.time.length;
     this.step *= 2;
   }
@@ -73,7 +78,12 @@ export class Timeline {
     const { recording } = this;
     const wanted = recording.until(ticks);
     if (wanted >= this._index) return this.head;
-    if (!this._shown || wanted < this._shownIndex || this._shownVersion !== this._rewound || this._copyBetween(wanted)) {
+    if (
+      !this._shown ||
+      wanted < this._shownIndex ||
+      this._shownVersion !== this._rewound ||
+      this._copyBetween(wanted)
+    ) {
       const copy = this._nearest(wanted);
       this._shown = copy.state.unpacked();
       this._shownIndex = copy.index;
