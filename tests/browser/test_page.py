@@ -73,6 +73,8 @@ def test_at_any_instant_the_page_agrees_with_the_reader(page: Page, tmp_path: Pa
                 for (_, address, protocol), ports in state.ports.items()
                 for number, port in ports.items()
             )
+            who = f"({SUBSCRIBERS})(lastport.views()[0])"
+            assert dict(page.ask(who)) == {host: number for (_, host), number in state.subscribers.items()}
             totals = [state.counts()[phase] for phase in Phase]
             assert page.ask("[...lastport.views()[0].state.totals()].slice(1)") == totals
             assert page.ask("lastport.views()[0].state.refused") == sum(state.refusals.values())
@@ -81,6 +83,8 @@ def test_at_any_instant_the_page_agrees_with_the_reader(page: Page, tmp_path: Pa
             assert {Outcome(each).name.lower(): n for each, n in enumerate(attempts) if n} == dict(state.attempts)
 
 
+SUBSCRIBERS = """(view) => view.subscribersOf(null).filter((each) => each.mappings)
+    .map((each) => [each.name.split(" ").at(-1), each.mappings])"""
 PORTS = """(view) => [...view.state.pools.values()].flatMap((pool) => Array.from(pool.state, (state, port) => [
     view.recording.addresses.get(pool.address).address, ["tcp", "udp", "icmp"][pool.protocol], port,
     ["free", "in use", "closing", "resting", "held down"][state], pool.mappings[port], pool.since[port],
@@ -95,7 +99,8 @@ def any_recording(folder: Path, chance: random.Random, events: int) -> Path:
     with (folder / FILE).open("wb") as file:
         writer = Writer(file, {"scenario": "any"})
         writer.text(0, "table", addresses=[[1, "gateway", "192.0.2.1"], [2, "gateway", "192.0.2.2"]])
-        writer.text(0, "table", subscribers=[[each, "gateway", f"10.0.0.{each}"] for each in (1, 2, 3)])
+        subscribers = [(1, "10.0.0.1"), (2, "10.0.0.2"), (3, "10.0.0.1")]  # one has two indexes
+        writer.text(0, "table", subscribers=[[index, "gateway", address] for index, address in subscribers])
         now = 0
         for _ in range(events):
             now += chance.randrange(20)

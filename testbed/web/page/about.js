@@ -25,7 +25,7 @@ export function showTopology(place, about) {
   fill(place, parts.length ? parts : [element("p", { class: "empty" }, "Nothing is known of the network.")]);
 }
 
-/** The picture of a network; null where there is none, or something else, since anybody may have written the results. */
+/** The picture of a network; null where there is none, or something else: anybody may have written it. */
 function drawn(network) {
   try {
     return network?.places.length ? drawing(network) : null;

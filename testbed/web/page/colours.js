@@ -1,5 +1,5 @@
-// What the colours of the map mean, and their legend. The colours themselves are in style.css: Okabe and Ito's, which
-// people with any colour vision tell apart, and each lighter or darker than the others.
+// What the colours of the map mean, and their legend. The colours themselves are in style.css: Okabe and Ito's,
+// which people with any colour vision tell apart, and each lighter or darker than the others.
 
 import { PROTOCOLS, TICKS_PER_S } from "./format.js";
 import { FREE, STATES } from "./state.js";

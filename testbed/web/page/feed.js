@@ -1,4 +1,4 @@
-// What the server sends: the list of recordings, and the bytes of each. A stream that broke off goes on where it was.
+// What the server sends: the list of recordings, and the bytes of each. A stream that broke off goes on.
 
 const WAITS_MS = [250, 500, 1000, 2000];
 

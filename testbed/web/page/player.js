@@ -102,13 +102,11 @@ export class Player {
   }
 }
 
-const HEIGHT = 40;
-
 /** Draw the strip above the slider: phases, ports in use, refusals and checks, for each recording one line. */
 export function drawStrip(canvas, views, player, palette) {
   const ratio = devicePixelRatio || 1,
     width = canvas.clientWidth,
-    height = HEIGHT;
+    height = canvas.clientHeight;
   if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
   if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
   const context = canvas.getContext("2d");

@@ -1,6 +1,6 @@
 // The records of one recording, in columns and in the order of their times. docs/recording.md has the format.
 //
-// Bytes come in pieces that end anywhere. A record that comes late, as those of attempts do, is put where it belongs.
+// Bytes come in pieces that end anywhere. A record that comes late is put where it belongs, as those of attempts.
 
 import { KINDS, RECORD_BYTES } from "./format.js";
 
@@ -20,6 +20,8 @@ export class Recording {
     this.header = null;
     this.addresses = new Map(); // index -> { gateway, address }
     this.subscribers = new Map();
+    this._first = new Map(); // gateway and address -> the first index that a subscriber has
+    this._same = new Map(); // any other index of it -> the first one
     this.texts = [];
     this.isComplete = false;
     this._rest = new Uint8Array(0);
@@ -89,7 +91,8 @@ export class Recording {
       this.detail[index] = view.getUint8(at + 5);
       this.address[index] = view.getUint16(at + 6, true);
       this.port[index] = view.getUint16(at + 8, true);
-      this.subscriber[index] = view.getUint16(at + 10, true);
+      const subscriber = view.getUint16(at + 10, true);
+      this.subscriber[index] = this._same.get(subscriber) ?? subscriber;
     }
     this.length = index + 1;
   }
@@ -103,12 +106,22 @@ export class Recording {
     }
     this.texts.push(content);
     if (!this.header) this.header = content;
-    for (const table of ["addresses", "subscribers"]) {
-      if (content.kind !== "table" || !Array.isArray(content[table])) continue;
-      for (const [index, gateway, address] of content[table])
-        this[table].set(index, { gateway: `${gateway}`, address: `${address}` });
+    if (content.kind === "table") {
+      for (const [index, gateway, address] of content.addresses ?? []) {
+        this.addresses.set(index, { gateway: `${gateway}`, address: `${address}` });
+      }
+      for (const [index, gateway, address] of content.subscribers ?? []) this._subscriber(index, gateway, address);
     }
     if (content.kind === "end") this.isComplete = true;
+  }
+
+  /** Note a subscriber. It may have several indexes: one from its gateway, and one from its attempts. */
+  _subscriber(index, gateway, address) {
+    const key = `${gateway} ${address}`;
+    const first = this._first.get(key) ?? index;
+    this._first.set(key, first);
+    if (first !== index) this._same.set(index, first);
+    else this.subscribers.set(index, { gateway: `${gateway}`, address: `${address}` });
   }
 
   _grow(room) {
