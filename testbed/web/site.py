@@ -2,7 +2,7 @@
 
 Nobody can do anything here but read. The conditions come first (`Guard`): the method is GET, the host's name is
 none that a stranger's page can have (DNS rebinding), and the URL begins with the token. Then there are the files
-of the page, each by its own name; the numbers of the recording's format, as a module of JavaScript; the
+of the page, each by its own name; the recording's format, as a module of JavaScript; the
 recordings; and a stream of server-sent events with the list of recordings, which tells when a run begins or ends.
 """
 
@@ -13,7 +13,6 @@ import hmac
 import ipaddress
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from enum import IntEnum
 from importlib import resources
 from typing import Any
 
@@ -22,7 +21,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from testbed.recording.format import PROTOCOLS, RECORD, TICKS_PER_S, Kind, Outcome, Refusal, Release
+from testbed.recording.format import PROTOCOLS, REASONS, RECORD, TICKS_PER_S, Kind, Outcome
+from testbed.recording.words import HAPPENED, REASONS_IN_WORDS
 from testbed.web.sources import LOOKS_AGAIN_S, Source
 
 Scope = MutableMapping[str, Any]
@@ -185,15 +185,17 @@ def page_files() -> dict[str, tuple[str, bytes]]:
 
 
 def format_module() -> str:
-    """Return the numbers of the recording's format as a module of JavaScript, so that they stand nowhere twice."""
+    """Return the format of recordings as a module of JavaScript, so that no number and no word stands twice."""
     constants = {
         "TICKS_PER_S": TICKS_PER_S,
         "RECORD_BYTES": RECORD.size,
-        "KINDS": {kind.name: kind.value for kind in Kind},
+        "KINDS": {kind.name: kind for kind in Kind},
         "PROTOCOLS": PROTOCOLS,
-        **{name: {each.value: each.name.lower() for each in kinds} for name, kinds in _REASONS.items()},
+        "OUTCOMES": [each.name.lower() for each in Outcome],
+        "HAPPENED": HAPPENED,
+        "REASONS": {
+            kind: {reason: REASONS_IN_WORDS.get(reason, "") for reason in reasons}
+            for kind, reasons in REASONS.items()
+        },
     }
     return "".join(f"export const {name} = {json.dumps(value)};\n" for name, value in constants.items())
-
-
-_REASONS: dict[str, type[IntEnum]] = {"RELEASES": Release, "REFUSALS": Refusal, "OUTCOMES": Outcome}

@@ -59,7 +59,7 @@ def test_what_happens_is_seen_before_the_run_is_over(page: Page) -> None:
         run.told()
         page.until("document.querySelector('.refused').textContent === '1'")
         page.until("document.querySelector('.figures').classList.contains('striped')")
-        page.until("document.querySelector('.events li').textContent.includes('no port is free')")
+        page.until("document.querySelector('.events li').textContent.includes('no free port')")
         run.happen(Kind.RELEASED, 2000)
         run.end()
         page.until("document.querySelector('.used').textContent === '64,511'")

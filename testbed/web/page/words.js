@@ -1,27 +1,6 @@
 // What happened, in words.
 
-import { KINDS, OUTCOMES, PROTOCOLS, REFUSALS, RELEASES, TICKS_PER_S } from "./format.js";
-
-const LIMITS = {
-  unknown: "a limit",
-  subscribers: "the number of subscribers",
-  quota: "the subscriber's quota",
-  rate: "the rate of new mappings",
-  mappings: "the number of mappings",
-  sessions: "the number of sessions",
-  ports: "no port is free",
-  pool: "no address has a free port",
-  flow_table: "the switch's flow table is full",
-  hold_queue: "the hold queue is full",
-};
-const ENDS = {
-  unknown: "it ended",
-  closed: "its connections were closed",
-  idle: "it was idle",
-  rolled_back: "it was rolled back",
-  evicted: "it was evicted",
-  flushed: "the table was flushed",
-};
+import { HAPPENED, KINDS, OUTCOMES, PROTOCOLS, REASONS, TICKS_PER_S } from "./format.js";
 
 /** A whole number with commas, or a short one with a fraction. */
 export function number(value) {
@@ -39,8 +18,9 @@ export function protocolName(protocol) {
   return (PROTOCOLS[protocol] ?? "other").toUpperCase();
 }
 
+/** The limit that refuses packets, in words. */
 export function limit(reason) {
-  return LIMITS[REFUSALS[reason]] ?? LIMITS.unknown;
+  return (REASONS[KINDS.REFUSED][reason] || ": a limit that is not known").slice(2);
 }
 
 export function outcome(reason) {
@@ -50,42 +30,25 @@ export function outcome(reason) {
 /** The name of a subscriber: its host's, where one is known, and its address. */
 export function subscriberName(recording, hosts, index) {
   const known = recording.subscribers.get(index);
-  if (!known) return "somebody";
+  if (!known) return "somebody unknown";
   const host = hosts?.[known.address];
   return host ? `${host} ${known.address}` : known.address;
 }
 
-/** What one record says, for a person; empty for what a person does not want to read line by line. */
+/** What one record reports, for a person; empty for what nobody wants to read line by line. */
 export function inWords(recording, hosts, index) {
-  const kind = recording.kind[index],
-    reason = recording.detail[index] >> 4;
+  const kind = recording.kind[index];
   if (kind === KINDS.TEXT) return textInWords(recording.text(index));
-  const who = subscriberName(recording, hosts, recording.subscriber[index]);
   const address = recording.addresses.get(recording.address[index])?.address ?? "";
-  const protocol = protocolName(recording.detail[index] & 15);
-  const port = `${protocol} port ${recording.port[index]}${address && ` of ${address}`}`;
-  switch (kind) {
-    case KINDS.ALLOCATED:
-      return `${who} has ${port}`;
-    case KINDS.CLOSING:
-      return `${port}: the last connection of ${who} is closing`;
-    case KINDS.REOPENED:
-      return `${port}: ${who} uses it again`;
-    case KINDS.RELEASED:
-      return `${port} of ${who} is released: ${ENDS[RELEASES[reason]] ?? ENDS.unknown}`;
-    case KINDS.HELD_DOWN:
-      return `${port} is held down`;
-    case KINDS.FREED:
-      return `${port} is free`;
-    case KINDS.REFUSED:
-      return `${who} is refused: ${limit(reason)}`;
-    case KINDS.HELD:
-      return `a packet of ${who} waits: ${limit(reason)}`;
-    case KINDS.ATTEMPT:
-      return `an attempt of ${who}: ${outcome(reason)}`;
-    default:
-      return "";
-  }
+  const endpoint = `${address}:${recording.port[index]}`;
+  const fields = {
+    protocol: protocolName(recording.detail[index] & 15),
+    endpoint,
+    subscriber: subscriberName(recording, hosts, recording.subscriber[index]),
+    reason: REASONS[kind]?.[recording.detail[index] >> 4] ?? "",
+  };
+  const happened = (HAPPENED[kind] ?? "").replace(/{(\w+)}/g, (_, name) => fields[name]);
+  return kind === KINDS.ATTEMPT && recording.port[index] ? `${happened} from ${endpoint}` : happened;
 }
 
 function textInWords(text) {

@@ -1,8 +1,8 @@
 """The kernel's messages about connections, by ctnetlink's multicast groups, as far as a recording needs them.
 
 A message is a netlink header (16 bytes), the family (4 bytes), and attributes. The first two are the tuples of
-both directions (net/netfilter/nf_conntrack_netlink.c: ctnetlink_conntrack_event). For IPv4 each has fixed places, by
-which it is read: with some 10,000 connections a second nothing else is quick enough.
+both directions (net/netfilter/nf_conntrack_netlink.c: ctnetlink_conntrack_event). For IPv4 each has fixed places,
+by which it is read: with some 10,000 connections a second nothing else is quick enough.
 """
 
 from __future__ import annotations
