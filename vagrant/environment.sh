@@ -40,7 +40,10 @@ find_missing_packages() {
     missing_packages=
     while read -r program package needed_by; do
         case $program in '' | '#'*) continue ;; esac
-        [ "$needed_by" != test ] || [ "$purpose" = test ] || continue
+        case $needed_by in
+            test) [ "$purpose" = test ] || continue ;;
+            browser) [ "$purpose" = test ] && grep -qs '^ID=debian' /etc/os-release || continue ;;
+        esac
         command -v "$program" >/dev/null || case " $missing_packages " in
             *" $package "*) ;;
             *) missing_packages="${missing_packages:+$missing_packages }$package" ;;

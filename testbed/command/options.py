@@ -5,14 +5,18 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from testbed.command import completing
 from testbed.run.choices import Choices
+
+if TYPE_CHECKING:
+    from testbed.run.launch import Watch
 
 Json = Annotated[bool, typer.Option("--json", "-j", help="Print one JSON object, and nothing else.")]
 Out = Annotated[
@@ -29,6 +33,24 @@ Sets = Annotated[
         help="One setting or parameter. May be repeated.",
         metavar="KEY=VALUE",
         autocompletion=completing.assignments,
+    ),
+]
+WebPort = Annotated[
+    int | None,
+    typer.Option(
+        "--web-port",
+        help="The page's port, 8470 by default; 0 is any that is free.",
+        metavar="N",
+        min=0,
+        max=65535,
+    ),
+]
+WebAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--web-address",
+        help="The address that the page is served on; by default 127.0.0.1, for this machine alone.",
+        metavar="ADDRESS",
     ),
 ]
 
@@ -79,6 +101,19 @@ class RunOptions:
     pcap: Annotated[
         bool, typer.Option("--pcap", help="Capture the packets inside and outside, for Wireshark.")
     ] = False
+    web: Annotated[
+        bool, typer.Option("--web", "-w", help="Show the run in a browser while it goes on: the URL is printed.")
+    ] = False
+    web_port: WebPort = None
+    web_address: WebAddress = None
+
+    def watching(self) -> AbstractContextManager[Watch | None]:
+        """Serve the page while a block lasts, if any of the options for it is given, and print its URL."""
+        if not self.web and self.web_port is None and self.web_address is None:
+            return nullcontext()
+        from testbed.web.watching import watching
+
+        return watching(self.web_address, self.web_port)
 
     @property
     def choices(self) -> Choices:

@@ -1,4 +1,4 @@
-"""The command about the recording of a run: events."""
+"""The commands about the recordings of runs: events and view."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from testbed.command import completing
+from testbed.command.options import WebAddress, WebPort
 
 app = typer.Typer()
 
@@ -46,3 +47,22 @@ def events(
         ) from None
     if not recording.is_complete and not as_json:
         print(f"{recording.seconds:10.4f}  the recording was cut off here")
+
+
+@app.command()
+def view(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A folder of results, or two to see beside one another, or one of a comparison.",
+            metavar="DIR",
+            autocompletion=completing.files(),
+        ),
+    ],
+    web_port: WebPort = None,
+    web_address: WebAddress = None,
+) -> None:
+    """Play the recordings of finished runs in a browser, until Ctrl-C."""
+    from testbed.web.viewing import serve, shelved
+
+    serve(shelved(folders), web_address, web_port)

@@ -52,8 +52,9 @@ def run(
 
     plan = resolve(scenario, gateway, options.choices, datapath=doctor.datapath())
     doctor.require(plan.sockets, needs=plan.needs)
-    folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
-    result, written = carry_out(plan, folder, pcap=options.pcap)
+    with options.watching() as watch:
+        folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
+        result, written = carry_out(plan, folder, pcap=options.pcap, watch=watch)
     with kept_besides(in_short(result, str(folder.path))):
         if as_json:
             print(json.dumps(written))
@@ -115,8 +116,9 @@ def compare(
     if options.out:
         comparison.require_room(planned, options.out)
     written = opened(markdown.parent, "--markdown") if markdown else None
-    folder = opened_for_results(options.out, ["compare", scenario or "all"], comparison.chosen(planned))
-    done = comparison.compare(planned, folder, pcap=options.pcap)
+    with options.watching() as watch:
+        folder = opened_for_results(options.out, ["compare", scenario or "all"], comparison.chosen(planned))
+        done = comparison.compare(planned, folder, pcap=options.pcap, watch=watch)
     unkept = [done.unkept]
     if markdown and written:
         unkept.append(written.keep(markdown.name, page(done.told)))

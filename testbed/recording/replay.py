@@ -123,8 +123,9 @@ class State:
             return
         known = ports.get(event.port)
         if known is not None:
+            is_one_less = event.kind is Kind.RELEASED and known.mappings > 0
             _turn(known, event)
-            if event.kind is Kind.RELEASED:
+            if is_one_less:
                 self._released(event.gateway, event.subscriber or known.subscriber)
             if known.is_free:
                 del ports[event.port]

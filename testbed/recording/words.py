@@ -7,7 +7,7 @@ from typing import Any
 
 from testbed.recording.format import Event, Kind, Outcome, Refusal, Release, Text, Texts
 
-_HAPPENED = {
+HAPPENED = {
     Kind.ALLOCATED: "{protocol} {endpoint} is given to {subscriber}",
     Kind.CLOSING: "{protocol} {endpoint} of {subscriber} is closing",
     Kind.REOPENED: "{protocol} {endpoint} of {subscriber} is used again",
@@ -18,12 +18,15 @@ _HAPPENED = {
     Kind.HELD: "a {protocol} packet of {subscriber} is held{reason}",
     Kind.ATTEMPT: "{subscriber} sees its {protocol} attempt{reason}",
 }
-_REASONS = {
+"""What each kind of event reports."""
+_RELEASES = {
     Release.CLOSED: ": its last connection closed",
     Release.IDLE: ": it was idle",
     Release.ROLLED_BACK: ": the switch refused its rules",
     Release.EVICTED: ": another needed its place",
     Release.FLUSHED: ": an operator ended all",
+}
+_REFUSALS = {
     Refusal.SUBSCRIBERS: ": too many subscribers",
     Refusal.QUOTA: ": its quota is used up",
     Refusal.RATE: ": it makes mappings too fast",
@@ -33,6 +36,8 @@ _REASONS = {
     Refusal.POOL: ": no external address has a free port",
     Refusal.FLOW_TABLE: ": the switch's table is full",
     Refusal.HOLD_QUEUE: ": too many packets are held",
+}
+_OUTCOMES = {
     Outcome.ESTABLISHED: " established",
     Outcome.UNANSWERED: " answered in the server's name",
     Outcome.TIMEOUT: " time out",
@@ -43,7 +48,13 @@ _REASONS = {
     Outcome.LEAKED: " leak",
     Outcome.SHARED: " share its endpoint",
 }
-_BY_KIND = {(type(reason), int(reason)): words for reason, words in _REASONS.items()}
+REASONS_IN_WORDS: dict[Kind, dict[Any, str]] = {
+    Kind.RELEASED: _RELEASES,
+    Kind.REFUSED: _REFUSALS,
+    Kind.HELD: _REFUSALS,
+    Kind.ATTEMPT: _OUTCOMES,
+}
+"""What each reason adds to that. Reasons of different kinds are equal numbers, so they share no table."""
 
 
 def in_words(record: Event | Text) -> str:
@@ -69,12 +80,11 @@ def as_object(record: Event | Text) -> dict[str, Any]:
 
 
 def _of_event(event: Event) -> str:
-    reason = event.reason
-    happened = _HAPPENED[event.kind].format(
+    happened = HAPPENED[event.kind].format(
         protocol=event.protocol,
         endpoint=f"{event.address}:{event.port}",
         subscriber=event.subscriber or "somebody unknown",
-        reason="" if reason is None else _BY_KIND.get((type(reason), int(reason)), ""),
+        reason=REASONS_IN_WORDS.get(event.kind, {}).get(event.reason, ""),
     )
     via = f" from {event.address}:{event.port}" if event.kind is Kind.ATTEMPT and event.port else ""
     return f"{event.gateway}: {happened}{via}"

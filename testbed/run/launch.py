@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, Protocol
 
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
@@ -71,19 +71,47 @@ class _Interruptions:
 _interruptions = _Interruptions()
 
 
-def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[str, Any]]:
+class Viewer(Protocol):
+    """What gets the bytes of a run's recording as they come. It never raises and never waits."""
+
+    def write(self, recorded: bytes, /) -> None:
+        """Take the next bytes."""
+
+    def close(self) -> None:
+        """Take note that the run is over."""
+
+
+class _Nobody:
+    """The viewer of a run that nobody watches."""
+
+    def write(self, _recorded: bytes, /) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+Watch = Callable[[Run], Viewer]
+"""What is asked for a viewer when a run begins."""
+
+
+def carry_out(
+    plan: Run, folder: Folder, *, pcap: bool, watch: Watch | None = None
+) -> tuple[Result, dict[str, Any]]:
     """Carry out a run; return its result, and the object that was written. Raises MachineError if it cannot begin.
 
     A folder that cannot be written any more, since the disk is full or the folder gone, costs no verdict.
     """
     _interruptions.install()  # before a terminal's cursor is hidden
     files = _captures(folder) if pcap else {}
-    recorder = Recorder(plan, folder)
+    viewer = watch(plan) if watch else _Nobody()
+    recorder = Recorder(plan, folder, follow=viewer.write)
     try:
         with Live(title(plan.scenario, plan.gateway, plan.chosen)) as live:
             result = follow(plan, live.show, captures=files, recorder=recorder)
     finally:
         recorder.close()
+        viewer.close()
         for file in files.values():
             file.close()
         folder.recorded()

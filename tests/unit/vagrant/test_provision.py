@@ -47,6 +47,15 @@ def test_it_does_nothing_where_all_is_there(checkout: Checkout) -> None:
     assert done.stderr == f"lastport: ready, nothing to do: {environment}\n"
 
 
+def test_running_needs_no_browser(checkout: Checkout) -> None:
+    """Only the project's own tests look at the page by themselves."""
+    checkout.make()
+    with (checkout.folder / "vagrant" / "programs.txt").open("a") as file:
+        file.write("no-such-program  no-such-package  browser\n")
+
+    assert provision(checkout).returncode == 0
+
+
 def test_too_small_a_disk_is_refused_with_the_figures(checkout: Checkout) -> None:
     """Before anything is downloaded."""
     checkout.program("df", "#!/bin/sh\nprintf 'Avail\\n 1500\\n'\n")

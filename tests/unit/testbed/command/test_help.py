@@ -101,6 +101,7 @@ def test_frequent_options_are_short_and_the_same_everywhere(lastport: Lastport) 
         "-s": {"--set"},
         "-y": {"--yes"},
         "-o": {"--out"},
+        "-w": {"--web"},
         "-j": {"--json"},
     }
 

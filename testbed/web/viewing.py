@@ -1,0 +1,89 @@
+"""`lastport view`: the recordings in folders of results, served until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from controller.settings import ConfigurationError
+from testbed.recording import Recording, RecordingError
+from testbed.recording.format import FILE
+from testbed.run.folder import RESULTS
+from testbed.run.naming import printable, title
+from testbed.web.about import about
+from testbed.web.listening import listen
+from testbed.web.serving import Server
+from testbed.web.site import Shelf
+from testbed.web.sources import PIECE, Finished
+
+MOST_RECORDINGS = 200
+MOST_RESULTS = 64 << 20
+"""The most bytes of results that are read for what they say of a run."""
+
+
+def shelved(folders: Iterable[Path]) -> Shelf:
+    """Return the recordings in folders, or in those of a comparison. Raises ConfigurationError without any."""
+    shelf = Shelf()
+    for folder in folders:
+        found = list(_recordings(folder))
+        if not found:
+            raise ConfigurationError(
+                f"{folder} has no recording ({FILE}); `lastport runs` lists the folders of results, and a run "
+                "writes a new one"
+            )
+        for path in found:
+            _shelve(shelf, path)
+    return shelf
+
+
+def serve(shelf: Shelf, address: str | None, port: int | None) -> None:
+    """Print the URL, and serve until a signal ends it."""
+    listener = listen(address, port)
+    print(f"{listener.url} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    try:
+        asyncio.run(Server(shelf, listener.token).serve(sockets=[listener.socket]))
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+
+
+def _recordings(folder: Path) -> Iterator[Path]:
+    """Yield the recording of a folder, or those of a comparison, one for each gateway (and scenario)."""
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: there is no such folder of results")
+    for pattern in (FILE, f"*/{FILE}", f"*/*/{FILE}"):
+        found = sorted(path for path in folder.glob(pattern) if path.is_file())
+        if found:
+            yield from found[:MOST_RECORDINGS]
+            return
+
+
+def _shelve(shelf: Shelf, path: Path) -> None:
+    """Put a recording on the shelf."""
+    try:
+        header = Recording.open(path).header
+    except (RecordingError, OSError) as error:
+        raise ConfigurationError(str(error)) from None
+    told = _results(path.parent) or header
+    scenario, gateway, chosen = (told.get(name) for name in ("scenario", "gateway", "chosen"))
+    named = title(str(scenario), str(gateway), chosen if isinstance(chosen, dict) else {})
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(PIECE)).hexdigest()[:16]
+    key = f"{digest}-{len(shelf.sources)}"  # a viewer that comes back never goes on in another recording
+    shelf.add(Finished(key, printable(named), path, about(told)))
+
+
+def _results(folder: Path) -> dict[str, Any]:
+    """Return what is in `results.json`; nothing if it is not there or cannot be read."""
+    try:
+        file = folder / RESULTS
+        if not file.is_file() or file.stat().st_size > MOST_RESULTS:
+            return {}
+        told = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -1,0 +1,208 @@
+"""The page of a finished run: what it shows at an instant, to whom, and by which means."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.recording import Kind, Outcome, Phase, Recording
+from testbed.recording.format import FILE, REASONS, RECORD, TICKS_PER_S
+from testbed.recording.writer import Writer
+from testbed.web.listening import Listener, listen
+from testbed.web.site import Shelf
+from testbed.web.sources import Finished
+from tests.browser.conftest import Page, finished
+from tests.support import recordings
+from tests.support.webserver import served
+
+
+def test_the_map_shows_what_the_recording_says(page: Page, tmp_path: Path) -> None:
+    """Taken cells are the gauge; the page is accessible, and every control can be reached by the keyboard."""
+    with finished(recordings.write(tmp_path / "one")) as listener:
+        page.open(listener.url)
+
+        page.seek(recordings.FULL_AT_S)
+        assert taken(page) == 256
+        assert page.text(".used") == "256"
+        assert page.text(".refused") == "0"
+        page.seek(recordings.REFUSED_AT_S)
+        assert page.text(".refused") == "64"
+        assert page.ask("lastport.views()[0].map._view.isRefused") is True
+        page.seek(recordings.FULL_AT_S / 2)
+        assert taken(page) == 128
+        assert page.text(".used") == "128"
+        page.driver.execute_script("document.querySelector('.checks .instant').click()")
+        page.drawn()
+        assert page.text("#clock") == "1.500 s"
+
+        assert page.inaccessible() == []
+        assert page.controls() - page.reached() == set()
+
+
+def taken(page: Page) -> int:
+    """Return the number of cells of the map that have the colour of a port in use."""
+    colour = "lastport.views()[0].map._view.palette.pixels.states[1]"
+    return int(page.ask(f"lastport.views()[0].map.counted().get({colour}) ?? 0"))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("seed", range(4))
+def test_at_any_instant_the_page_agrees_with_the_reader(page: Page, tmp_path: Path, seed: int) -> None:
+    """Also where events come late, ports are shared, and what is told does not fit to what was before."""
+    chance = random.Random(seed)
+    path = any_recording(tmp_path / "any", chance, 60_000 if seed == 3 else 3_000)
+    recording = Recording.open(path)
+    with finished(path) as listener:
+        page.open(listener.url)
+        for _ in range(12):
+            at = chance.randrange(round(recording.seconds * TICKS_PER_S) + 1) / TICKS_PER_S
+            state = recording.at(at)
+            page.seek(at)
+
+            assert page.ask(f"({PORTS})(lastport.views()[0])") == sorted(
+                [address, protocol, number, port.phase.value, port.mappings, round(port.since * TICKS_PER_S)]
+                for (_, address, protocol), ports in state.ports.items()
+                for number, port in ports.items()
+            )
+            who = f"({SUBSCRIBERS})(lastport.views()[0])"
+            assert dict(page.ask(who)) == {host: number for (_, host), number in state.subscribers.items()}
+            totals = [state.counts()[phase] for phase in Phase]
+            assert page.ask("[...lastport.views()[0].state.totals()].slice(1)") == totals
+            assert page.ask("lastport.views()[0].state.refused") == sum(state.refusals.values())
+            assert page.ask("lastport.views()[0].state.missed") == sum(state.missed.values())
+            attempts = page.ask("[...lastport.views()[0].state.attempts]")
+            assert {Outcome(each).name.lower(): n for each, n in enumerate(attempts) if n} == dict(state.attempts)
+
+
+SUBSCRIBERS = """(view) => view.subscribersOf(null).filter((each) => each.mappings)
+    .map((each) => [each.name.split(" ").at(-1), each.mappings])"""
+PORTS = """(view) => [...view.state.pools.values()].flatMap((pool) => Array.from(pool.state, (state, port) => [
+    view.recording.addresses.get(pool.address).address, ["tcp", "udp", "icmp"][pool.protocol], port,
+    ["free", "in use", "closing", "resting", "held down"][state], pool.mappings[port], pool.since[port],
+]).filter((row) => row[3] !== "free")).sort((one, other) => one[0] < other[0] ? -1 : one[0] > other[0] ? 1 :
+    one[1] < other[1] ? -1 : one[1] > other[1] ? 1 : one[2] - other[2])"""
+
+
+def any_recording(folder: Path, chance: random.Random, events: int) -> Path:
+    """Write a recording of events by chance, one in ten of which comes late."""
+    folder.mkdir()
+    kinds = [kind for kind in Kind if kind is not Kind.TEXT]
+    with (folder / FILE).open("wb") as file:
+        writer = Writer(file, {"scenario": "any"})
+        writer.text(0, "table", addresses=[[1, "gateway", "192.0.2.1"], [2, "gateway", "192.0.2.2"]])
+        subscribers = [(1, "10.0.0.1"), (2, "10.0.0.2"), (3, "10.0.0.1")]  # one has two indexes
+        writer.text(0, "table", subscribers=[[index, "gateway", address] for index, address in subscribers])
+        now = 0
+        for _ in range(events):
+            now += chance.randrange(20)
+            at = now if chance.random() < 0.9 else chance.randrange(now + 1)
+            kind = chance.choice([*kinds, *[Kind.ALLOCATED] * 4])
+            reason = chance.randrange(6) << 4 if kind in REASONS else 0
+            address, port = chance.choice([1, 2]), chance.randrange(1024, 1100)
+            row = (at, kind, chance.randrange(3) | reason, address, port, chance.choice([1, 2, 3]))
+            writer.events(RECORD.pack(*row))
+            if chance.random() < 0.01:
+                writer.text(now / TICKS_PER_S, "missed", gateway="gateway", events=chance.randrange(9))
+            writer.tick(now / TICKS_PER_S)
+        writer.end(now / TICKS_PER_S, verdict="pass")
+    return folder
+
+
+@pytest.mark.browser
+def test_the_page_goes_on_where_it_was_when_its_server_comes_back(page: Page, tmp_path: Path) -> None:
+    """It says that the connection is lost, keeps what it has, and gets the rest."""
+    recorded: list[bytes] = []
+    recordings.write(tmp_path / "whole", follow=recorded.append)
+    whole = b"".join(recorded)
+    half = len(whole) // 2
+    with (
+        (tmp_path / "growing").open("wb", buffering=0) as file,
+        running(tmp_path / "growing") as (server, listener),
+    ):
+        file.write(whole[:half])
+        page.open(listener.url, until=f"lastport.views()[0].recording.received === {half}")
+        page.until("document.querySelector('#connection').textContent === 'live'")
+        port = listener.socket.getsockname()[1]
+        before = page.ask("lastport.views()[0].recording.length")
+        listener.socket.close()
+        server.kill()
+        server.wait()
+        page.until("document.querySelector('#connection').className === 'connection lost'")
+        assert page.ask("lastport.views()[0].recording.length") == before
+        with running(tmp_path / "growing", port):
+            file.write(whole[half:])
+            page.until("lastport.views()[0].recording.isComplete")
+            assert page.ask("lastport.views()[0].recording.received") == len(whole)
+            page.until("document.querySelector('#connection').textContent === 'live'")
+    page.until("document.querySelector('#connection').className === 'connection over'")
+    page.complaints()  # the browser complains that there was no server
+
+
+@contextmanager
+def running(path: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[bytes], Listener]]:
+    """Serve a recording that grows in a file, in a process that a test may kill."""
+    listener = listen(port=port, token="token")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    descriptors = [theirs.fileno(), listener.socket.fileno()]
+    command = [sys.executable, "-P", "-m", "testbed.web.process", *map(str, descriptors)]
+    with subprocess.Popen(command, pass_fds=descriptors) as process, ours:
+        theirs.close()
+        ours.send(json.dumps({"token": "token"}).encode())
+        with path.open("rb") as file:
+            begin = {"begin": "run", "title": "a run", "about": {}}
+            socket.send_fds(ours, [json.dumps(begin).encode()], [file.fileno()])
+        yield process, listener
+        listener.socket.close()
+
+
+@pytest.mark.browser
+def test_what_a_recording_says_is_text_and_nothing_else(page: Page, tmp_path: Path) -> None:
+    """Whoever wrote it, nothing of it becomes an element or a script, and odd values break nothing."""
+    evil = "<img src=x onerror='document.title=1'><script>document.title=2</script>"
+    odd: list[Any] = [
+        evil,
+        None,
+        7,
+        [],
+        {},
+        {"claim": evil, "expected": {evil: evil}, "source": f"{evil} RFC 1 x"},
+    ]
+    (tmp_path / "odd").mkdir()
+    with (tmp_path / "odd" / FILE).open("wb") as file:
+        writer = Writer(file, {"scenario": evil, "gateways": {evil: {"how": evil, "knows": [evil]}}})
+        writer.text(0, "table", addresses=[[1, evil, evil]], subscribers=[[1, evil, evil]])
+        for each in odd:
+            writer.text(0.1, "check", check=each)
+            writer.text(0.2, "gauges", gateway=evil, gauges=each)
+            writer.text(0.2, "phase", name=each)
+            writer.text(0.2, "progress", done=each, total=each)
+            writer.text(0.2, "missed", events=each)
+            writer.text(0.2, "counters", counters=each)
+        writer.events(RECORD.pack(3000, Kind.ALLOCATED, 0, 1, 1024, 1))
+        writer.end(1, verdict=evil)
+    shelf = Shelf()
+    settings = {"ports": 10**9, evil: evil}
+    about = {
+        "settings": settings,
+        "chosen": {evil: 1},
+        "network": {"places": [{"name": evil}]},
+        "hosts": {evil: evil},
+    }
+    shelf.add(Finished("run", evil, tmp_path / "odd" / FILE, {**about, "drawing": evil, "command": evil}))
+    with served(shelf) as listener:
+        page.open(listener.url)
+        page.drawn()
+
+        assert page.text(".used") == "1"
+        assert page.ask("document.querySelectorAll('img:not([src=\"icon.svg\"]), main script').length") == 0
+        assert evil in page.text(".checks")
+        assert page.ask("document.title") == f"{evil} - lastport"
