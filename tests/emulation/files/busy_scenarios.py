@@ -39,14 +39,19 @@ class Stalled(PortExhaustion):
     name = "stalled"
 
     def run(self, x: Experiment[Any]) -> None:
-        """Stop the controller for six seconds, once a quarter of the ports is taken."""
+        """Stop the controller for nearly all of six seconds, once a quarter of the ports is taken.
+
+        One that never ran would end the run.
+        """
         controller = x.lab.gateway.controller.process.pid
 
         def stall() -> None:
             time.sleep(1.0)
-            os.kill(controller, signal.SIGSTOP)
-            time.sleep(6.0)
-            os.kill(controller, signal.SIGCONT)
+            for _ in range(20):
+                os.kill(controller, signal.SIGSTOP)
+                time.sleep(0.3)
+                os.kill(controller, signal.SIGCONT)
+                time.sleep(0.001)
 
         threading.Thread(target=stall, daemon=True).start()
         super().run(x)

@@ -62,11 +62,11 @@ def changed(at: int, value: Callable[[int], int]) -> Callable[[bytes], Later]:
 
 
 def flip(frame: bytes) -> Later:
-    """Flip a bit of the data of every twentieth packet."""
+    """Flip a bit at the end of the data of every twentieth packet: it still names its client and its server."""
     begin = data_begin(frame)
     copy = bytearray(frame)
     if begin < len(copy) and next(turns) % 20 == 0:
-        copy[chance.randrange(begin, len(copy))] ^= 1 << chance.randrange(8)
+        copy[chance.randrange(max(begin, len(copy) - 4), len(copy))] ^= 1 << chance.randrange(8)
     return [(0.0, repaired(copy))]
 
 
