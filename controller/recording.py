@@ -117,10 +117,14 @@ class Batch:
         subscriber: int = 0,
     ) -> None:
         """Add an event."""
-        if self.is_full:
+        self.append(RECORD.pack(ticks, kind, protocol | reason << 4, address, port, subscriber))
+
+    def append(self, packed: bytes) -> None:
+        """Add an event that is packed already."""
+        if len(self._packed) >= self._most_bytes:
             self._missed += 1
         else:
-            self._packed += RECORD.pack(ticks, kind, protocol | reason << 4, address, port, subscriber)
+            self._packed += packed
 
     @property
     def is_full(self) -> bool:
