@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 from testbed.recording import Kind, Outcome, Phase, Recording
 from testbed.recording.format import FILE, REASONS, RECORD, TICKS_PER_S
@@ -206,3 +207,46 @@ def test_what_a_recording_says_is_text_and_nothing_else(page: Page, tmp_path: Pa
         assert page.ask("document.querySelectorAll('img:not([src=\"icon.svg\"]), main script').length") == 0
         assert evil in page.text(".checks")
         assert page.ask("document.title") == f"{evil} - lastport"
+
+
+@pytest.mark.browser
+def test_everything_can_be_done_by_the_keyboard(page: Page, tmp_path: Path) -> None:
+    """A port is found and told, the map is zoomed, time is moved, a tab is opened, the projector is on and off."""
+    with finished(recordings.write(tmp_path / "one", order=in_order)) as listener:
+        page.open(listener.url)
+        page.seek(recordings.FULL_AT_S)
+        page.driver.execute_script("document.querySelector('.map').focus()")
+        page.press(Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+        assert page.text(".mapping").startswith("Port 1,041 is in use by bob 10.0.0.2, since 0.070 s")
+        page.press("+")
+        assert page.ask("lastport.views()[0].map.zoom") == 2
+        page.press(Keys.END)
+        assert page.text(".mapping").startswith("Port 1,279 is in use by 10.0.0.8")
+        page.press("0")
+        page.driver.execute_script("document.activeElement.blur()")
+
+        body = page.driver.find_element("tag name", "body")
+        body.send_keys(Keys.ARROW_LEFT)
+        assert page.text("#clock") == "0.900 s"
+        body.send_keys(Keys.HOME)
+        assert page.text("#clock") == "0.000 s"
+        body.send_keys(Keys.END)
+        assert page.text("#clock") == f"{recordings.END_S:.3f} s"
+        body.send_keys("p")
+        parts = "[...document.querySelectorAll('.tabs, .controls, .figures, .map, .legend, .side')]"
+        shown = f"{parts}.map((each) => each.checkVisibility())"
+        assert page.ask(shown) == [False, False, True, True, True, False]
+        body.send_keys(Keys.ESCAPE)
+        assert page.ask(shown) == [True] * 6
+        page.driver.execute_script("document.querySelector('[role=tab]').focus()")
+        page.press(Keys.ARROW_RIGHT)
+        assert page.ask("document.querySelector('[data-panel=topology]').checkVisibility()")
+        assert page.inaccessible() == []
+        page.press(Keys.ARROW_RIGHT)
+        assert page.ask("document.querySelector('[data-panel=settings]').checkVisibility()")
+        assert page.inaccessible() == []
+
+
+def in_order(ports: int) -> Iterator[tuple[int, int]]:
+    """Yield the ports in sequence, for the subscribers in turn."""
+    yield from ((number % 8 + 1, recordings.FIRST + number) for number in range(ports))
