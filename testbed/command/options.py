@@ -21,6 +21,14 @@ Out = Annotated[
         "--out", "-o", help="The folder for the results.", metavar="DIR", autocompletion=completing.files()
     ),
 ]
+Live = Annotated[
+    bool | None,
+    typer.Option(
+        "--live/--no-live",
+        help="Redraw a picture of what goes on, as on every terminal, or print lines.",
+        show_default=False,
+    ),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
@@ -79,6 +87,8 @@ class RunOptions:
     pcap: Annotated[
         bool, typer.Option("--pcap", help="Capture the packets inside and outside, for Wireshark.")
     ] = False
+
+    live: Live = None
 
     @property
     def choices(self) -> Choices:

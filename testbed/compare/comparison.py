@@ -26,6 +26,7 @@ from testbed.run.exit_status import ExitStatus
 from testbed.run.folder import Folder
 from testbed.run.kept import COMPARISON
 from testbed.run.launch import carry_out
+from testbed.run.live.display import Manner
 from testbed.run.naming import in_file_names, label
 from testbed.run.opening import opened, require_no_results
 from testbed.run.resolve import CannotError, as_run, files_of, resolve
@@ -175,12 +176,12 @@ def chosen(planned: Iterable[Planned]) -> dict[str, Any]:
     return {key: value for each in planned if each.run for key, value in each.run.chosen.items()}
 
 
-def compare(planned: Sequence[Planned], folder: Folder, *, pcap: bool) -> Comparison:
+def compare(planned: Sequence[Planned], folder: Folder, *, pcap: bool, manner: Manner) -> Comparison:
     """Carry out all runs in turn, and keep every result. After an interruption, keep the results so far."""
     runs: list[dict[str, Any]] = []
     statuses: list[ExitStatus] = []
     begun = {"schema": 1, **origin().as_json(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
-    for told, status in _results(planned, folder.path, pcap=pcap):
+    for told, status in _results(planned, folder.path, pcap=pcap, manner=manner):
         runs.append(told)
         statuses.append(status)
     compared = {**begun, "scenarios": showed(runs), "runs": runs, "differences": differences(runs)}
@@ -188,13 +189,16 @@ def compare(planned: Sequence[Planned], folder: Folder, *, pcap: bool) -> Compar
     return Comparison(compared, _worst(runs, statuses), len(planned) - len(runs), unkept)
 
 
-def _results(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Iterator[tuple[dict[str, Any], ExitStatus]]:
-    for each in planned:
+def _results(
+    planned: Sequence[Planned], path: Path, *, pcap: bool, manner: Manner
+) -> Iterator[tuple[dict[str, Any], ExitStatus]]:
+    for number, each in enumerate(planned, 1):
         if each.run is None:
             yield each.cannot(), each.fault
             continue
         try:
-            result, written = carry_out(each.run, opened(path / _folder(each, planned)), pcap=pcap)
+            folder, place = opened(path / _folder(each, planned)), f"{number} of {len(planned)}"
+            result, written = carry_out(each.run, folder, pcap=pcap, manner=manner, place=place)
         except (MachineError, ConfigurationError) as error:
             unable = Planned(each.scenario, each.gateway, None, str(error))
             # Its folder could be made when everything was decided.

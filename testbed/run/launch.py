@@ -15,9 +15,10 @@ from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
 from testbed.run import strangers
 from testbed.run.folder import Folder
+from testbed.run.live.display import Manner, shown
+from testbed.run.live.view import RunView
 from testbed.run.naming import title
 from testbed.run.results import Result
-from testbed.run.terminal import Live
 from testbed.sandbox.enter import enter
 from topologies.network.sysctls import OF_THE_MACHINE, read_sysctls
 
@@ -69,16 +70,25 @@ class _Interruptions:
 _interruptions = _Interruptions()
 
 
-def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[str, Any]]:
+def carry_out(
+    plan: Run, folder: Folder, *, pcap: bool, manner: Manner, place: str = ""
+) -> tuple[Result, dict[str, Any]]:
     """Carry out a run; return its result, and the object that was written. Raises MachineError if it cannot begin.
 
-    A folder that cannot be written any more, since the disk is full or the folder gone, costs no verdict.
+    Meanwhile it is shown in a `manner`; as one of several, if it has a `place` among them. A folder that cannot be
+    written any more, since the disk is full or the folder gone, costs no verdict.
     """
     _interruptions.install()  # before a terminal's cursor is hidden
     files = _captures(folder) if pcap else {}
     try:
-        with Live(title(plan.scenario, plan.gateway, plan.chosen)) as live:
-            result = follow(plan, live.show, captures=files)
+        view = RunView(title(plan.scenario, plan.gateway, plan.chosen), place=place)
+        with shown(view, manner) as display:
+
+            def show(record: dict[str, Any]) -> None:
+                display.change(lambda now: view.take(record, now))
+
+            result = follow(plan, show, captures=files, is_watched=manner is not Manner.NOTHING)
+            display.change(lambda now: view.end(result, now))
     finally:
         for file in files.values():
             file.close()
@@ -97,15 +107,23 @@ def _captures(folder: Folder) -> dict[str, IO[bytes]]:
         raise ConfigurationError(f"--out {folder.path}: {Path(error.filename).name}: {error.strerror}") from None
 
 
-def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mapping[str, IO[bytes]]) -> Result:
-    """Carry out a run, show each record, and write nothing. Raises MachineError if it cannot begin."""
+def follow(
+    plan: Run,
+    show: Callable[[dict[str, Any]], None],
+    *,
+    captures: Mapping[str, IO[bytes]],
+    is_watched: bool = False,
+) -> Result:
+    """Carry out a run, show each record, and write nothing. Raises MachineError if it cannot begin.
+
+    With `is_watched`, the records have the gauges of each gateway, a few times a second.
+    """
     _interruptions.install()
     result = Result(plan)
     result.machine["sysctls_of_the_machine"] = read_sysctls(OF_THE_MACHINE)
     try:
-        for record in enter(
-            plan.model_dump(mode="json"), RUNNER, captures=captures, walled=strangers.walled(plan)
-        ):
+        job = {**plan.model_dump(mode="json"), "is_watched": is_watched}
+        for record in enter(job, RUNNER, captures=captures, walled=strangers.walled(plan)):
             if record["kind"] == "entered":
                 _interruptions.heed()  # not before: Python loses an exception that is raised while it forks
             result.take(record)

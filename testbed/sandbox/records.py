@@ -7,7 +7,9 @@ lives.
 from __future__ import annotations
 
 import json
+import select
 import socket
+import threading
 from typing import Any
 
 
@@ -16,6 +18,7 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._lock = threading.Lock()
 
     def fileno(self) -> int:
         """Return the descriptor to poll: once the job is read, it gets readable when the launcher is gone."""
@@ -33,8 +36,17 @@ class Channel:
         return job
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Send one record to the launcher."""
-        self._connection.sendall(json.dumps({"kind": kind, **fields}).encode() + b"\n")
+        """Send one record to the launcher. Any thread may do that."""
+        line = json.dumps({"kind": kind, **fields}).encode() + b"\n"
+        with self._lock:
+            self._connection.sendall(line)
+
+    def offer(self, kind: str, **fields: Any) -> None:
+        """Send one record that can be spared, unless the launcher takes none now: Ctrl-Z may have stopped it."""
+        poll = select.poll()
+        poll.register(self._connection, select.POLLOUT)
+        if poll.poll(0):
+            self.send(kind, **fields)
 
     def end_line(self) -> None:
         """End the line, which a process that was killed may have left unfinished."""

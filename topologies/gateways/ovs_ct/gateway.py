@@ -14,6 +14,7 @@ import dataclasses
 import ipaddress
 import itertools
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +27,7 @@ from controller.wiring import Interface, Side, routed
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import READY_WITHIN_S, Bridge, output
+from topologies.gateways.gauges import Gauges, PortGauge
 from topologies.gateways.ovs_ct import facts
 from topologies.gateways.tracking import rendered
 from topologies.network import arp
@@ -37,6 +39,8 @@ NEW = {"tcp": "tcp,tcp_flags=+syn-ack", "udp": "udp", "icmp": "icmp"}
 """What may begin a connection. Of ICMP the tracker itself takes queries only."""
 DEFAULT_ROUTE = ipaddress.IPv4Network("0.0.0.0/0")
 LAST_OCTETS = 256
+MOST_LISTED = 2048
+"""Connections in a table that can be read through at any moment."""
 
 _zones = itertools.count(1)
 
@@ -199,6 +203,23 @@ class OvsCtGateway(Bridge, Gateway):
             "packet_ins_known_mappings": None,
         }
 
+    def gauges(self) -> Gauges:
+        """Return the number of connections, and the ports in use unless there are many."""
+        limit, sessions = tracked(self._dpctl("ct-get-limits", f"zone={self._zone}"), self._zone)
+        if sessions > MOST_LISTED:
+            return Gauges((), {"total_sessions": sessions})
+        listing = self._dpctl("dump-conntrack", f"zone={self._zone}")
+        settings = self._plan.settings
+        expired = max(0, sessions - listing.count("\n")) if facts.waits_for_sweep(settings) else 0
+        ports = []
+        for protocol in ("tcp", "udp"):  # ICMP keeps its identifiers, whatever they are
+            taken = Counter(address for address, _ in endpoints(listing, protocol))
+            for address in map(str, settings.external_addresses):
+                resting = min(expired, settings.ports - taken[address])  # as `counters` has them
+                free = settings.ports - taken[address] - resting
+                ports.append(PortGauge(address, protocol, taken[address], free, resting))
+        return Gauges(ports, {"total_sessions": sessions, **self._dropped(*NEW, is_full=sessions >= limit)})
+
     def flush(self) -> None:
         """Remove all connections of this gateway from the tracker."""
         output("ovs-appctl", "dpctl/flush-conntrack", f"zone={self._zone}")  # 3.1 takes a datapath for a mark
@@ -227,7 +248,7 @@ class OvsCtGateway(Bridge, Gateway):
         ).split()
         self.vsctl("set", "CT_Timeout_Policy", policy, *(f"timeouts:{name}={timeouts[name]}" for name in timeouts))
 
-    def _dropped(self, protocol: str, *, is_full: bool) -> dict[str, int | None]:
+    def _dropped(self, *protocols: str, is_full: bool) -> dict[str, int | None]:
         """Return the packets that the guard dropped, by what is short now: room in the table, or else ports.
 
         Where the table is full, ports may have run short before, unless its limit is below their number.
@@ -235,9 +256,10 @@ class OvsCtGateway(Bridge, Gateway):
         settings, limit = self._plan.settings, self._plan.settings.limit_sessions
         if not getattr(self._plan.options, "guard", True):
             return {}
-        cookie = list(NEW).index(protocol) + 1
-        dumped = output("ovs-ofctl", "dump-flows", self.name, f"cookie={cookie}/-1")
-        packets = sum(int(count) for count in re.findall(r"n_packets=(\d+)", dumped))
+        cookies = {list(NEW).index(protocol) + 1 for protocol in protocols}
+        dumped = output("ovs-ofctl", "dump-flows", self.name, "table=2")
+        counts = re.findall(r"cookie=(0x[0-9a-f]+),.* n_packets=(\d+)", dumped)
+        packets = sum(int(count) for cookie, count in counts if int(cookie, 16) in cookies)
         if not is_full:
             return {"dropped_port_packets": packets, "dropped_state_limit_packets": 0}
         if limit is not None and limit <= min(settings.ports, max(facts.FINDS_ALL_OF, settings.ports // 2)):
