@@ -15,7 +15,7 @@ from testbed.sandbox.records import Channel
 from topologies.gateways.base import Gateway, GatewayError
 
 EVERY_S = 0.25
-MOST_OF_THE_TIME = 0.02
+MOST_OF_THE_TIME = 0.03
 """The share of the time that the questions to one gateway take at most."""
 
 

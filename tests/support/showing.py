@@ -1,8 +1,8 @@
-"""Show the records that come on standard input, one on a line, as a run is shown; print the results when they end.
+"""Show records, one on a line, as a run is shown, and print its last line when they end.
 
-    python -m tests.support.showing [--json] [--live | --no-live] < records
+    python -m tests.support.showing [--json] [--live | --no-live]
 
-The record `{"kind": "end", "verdict": ...}` is the last. `{"kind": "die"}` has it raise what a signal has a run raise.
+The records come from the descriptor in `RECORDS`. With `PLACE`, the run is one of several.
 """
 
 from __future__ import annotations

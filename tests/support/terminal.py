@@ -21,7 +21,7 @@ SEQUENCE = re.compile(r"\x1b\[(\??)([\d;]*)([A-Za-z])|\x1b(.)|([\r\n\x08\x07])|(
 
 
 class Screen:
-    """What a terminal shows: lines, and whether the cursor can be seen. A line that is too long goes on in the next.
+    """What a terminal shows: lines, and whether the cursor can be seen. A long line goes on in the next.
 
     It knows the control sequences that programs with a picture need, and keeps the others by name.
     """
@@ -34,7 +34,6 @@ class Screen:
         self._row = self._column = 0
         self.has_cursor = True
         self.unknown: set[str] = set()
-        self.most_rows = 0
 
     @property
     def text(self) -> str:
@@ -42,7 +41,7 @@ class Screen:
         return "\n".join("".join(line).rstrip() for line in self.lines).rstrip()
 
     def resize(self, columns: int, rows: int) -> None:
-        """Change the size: as most terminals do, lines that are too long go on in the next, and others are joined."""
+        """Change the size. As most terminals do, fold lines that are too long, and join those that were folded."""
         whole: list[list[str]] = [[]]
         at = (0, 0)
         for number, line in enumerate(self.lines):

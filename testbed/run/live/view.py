@@ -45,7 +45,7 @@ class RunView:
         """Yield a line for the run, for each phase, for each few seconds in between, and for the verdict."""
         run, age = self._run, self._run.since(now)
         if not self._has_begun:
-            self._has_begun = True
+            self._has_begun, self._next = True, LINE_EVERY_S
             yield f"{run.place}  {run.title}".strip()
         for phase in run.phases[self._told :]:
             self._told += 1
@@ -74,7 +74,7 @@ class RunView:
         ]
         refused = sum(sum(nat.refusals.values()) for nat in self._run.nats.values() if nat.refusals)
         parts += [f"{refused:,} packets refused"] if refused else []
-        return "; ".join(parts) or "nothing has been reported yet"
+        return "; ".join(parts) or "begins"
 
 
 MOST_POOLS = 2

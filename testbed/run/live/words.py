@@ -64,6 +64,11 @@ class Events:
     def compare(self, at: float, before: Gauges, now: Gauges, *, of: str = "") -> None:
         """Add what happened between two gauges of a NAT, whose name is `of` if there are several."""
         where = f"{of}: " if of else ""
+        was_full = {(each.address, each.protocol): is_full(each) for each in before.ports}
+        for each in now.ports:
+            if is_full(each) != was_full.get((each.address, each.protocol), False):
+                has = "has a free port again" if not is_full(each) else "has no free port"
+                self.add(at, "", f"{where}{each.address} {has} ({each.protocol}).")
         for name, (_, why) in REFUSALS.items():
             if more := _growth(name, before, now):
                 text = f"{where}{{}} {_plural('packet', more)} refused: {why}."
@@ -71,11 +76,6 @@ class Events:
         for name, (what, happened) in OTHERS.items():
             if more := _growth(name, before, now):
                 self.add(at, f"{of} {name}", f"{where}{{}} {_plural(what, more)} {happened}.", more)
-        was_full = {(each.address, each.protocol): is_full(each) for each in before.ports}
-        for each in now.ports:
-            if is_full(each) != was_full.get((each.address, each.protocol), False):
-                has = "has a free port again" if not is_full(each) else "has no free port"
-                self.add(at, "", f"{where}{each.address} {has} ({each.protocol}).")
 
 
 def is_full(gauge: PortGauge) -> bool:
