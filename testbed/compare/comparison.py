@@ -176,7 +176,9 @@ def chosen(planned: Iterable[Planned]) -> dict[str, Any]:
     return {key: value for each in planned if each.run for key, value in each.run.chosen.items()}
 
 
-def compare(planned: Sequence[Planned], folder: Folder, *, pcap: bool, manner: Manner) -> Comparison:
+def compare(
+    planned: Sequence[Planned], folder: Folder, *, pcap: bool, manner: Manner = Manner.NOTHING
+) -> Comparison:
     """Carry out all runs in turn, and keep every result. After an interruption, keep the results so far."""
     runs: list[dict[str, Any]] = []
     statuses: list[ExitStatus] = []

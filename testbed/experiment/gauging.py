@@ -1,6 +1,6 @@
 """Sending the gauges of each gateway to the launcher, for those who watch: in a thread, and at almost no cost.
 
-A gateway that takes long to answer is asked less often, so that the questions take a small share of the time. One
+The record `watched` is for the eyes, as gauges are. A gateway that takes long to answer is asked less often, so that the questions take a small share of the time. One
 that does not answer at all is asked no more, and the scenario finds out what is wrong.
 """
 
@@ -42,4 +42,4 @@ def _send(name: str, gateway: Gateway, channel: Channel, is_over: threading.Even
             return
         wait_s = max(EVERY_S, (time.monotonic() - began) / MOST_OF_THE_TIME)
         if not is_over.is_set():
-            channel.offer("gauges", gateway=name, gauges=gauges.as_json())
+            channel.offer("watched", gateway=name, **gauges.as_json())

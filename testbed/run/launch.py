@@ -71,7 +71,7 @@ _interruptions = _Interruptions()
 
 
 def carry_out(
-    plan: Run, folder: Folder, *, pcap: bool, manner: Manner, place: str = ""
+    plan: Run, folder: Folder, *, pcap: bool, manner: Manner = Manner.NOTHING, place: str = ""
 ) -> tuple[Result, dict[str, Any]]:
     """Carry out a run; return its result, and the object that was written. Raises MachineError if it cannot begin.
 

@@ -100,8 +100,8 @@ class Watched:
                 self.phases.append(Phase(printable(name), now))
             case {"kind": "progress", "done": int(done), "total": int(total)} if self.phases:
                 self.phases[-1].done, self.phases[-1].total = done, total
-            case {"kind": "gauges", "gateway": str(name), "gauges": gauges}:
-                self._take_gauges(printable(name), Gauges.of(gauges), now)
+            case {"kind": "watched", "gateway": str(name)}:
+                self._take_gauges(printable(name), Gauges.of(record), now)
             case {"kind": "check", "check": {"claim": str(claim), "ok": bool(ok)}}:
                 self.failed += not ok
                 self.events.add(self.since(now), "", f"{'holds' if ok else 'FAILED'}: {printable(claim)}")

@@ -24,9 +24,10 @@ def gauges(allocated: int, *, of: int = 256, resting: int = 0, refused: int = 0)
     """Return the record of a NAT whose ports are in use, resting or free."""
     row = ["192.0.2.1", "tcp", allocated, of - allocated - resting, resting, 0]
     return {
-        "kind": "gauges",
+        "kind": "watched",
         "gateway": "gateway",
-        "gauges": {"ports": [row], "counters": {"dropped_port_packets": refused, "port_mapping_creations": 300}},
+        "ports": [row],
+        "counters": {"dropped_port_packets": refused, "port_mapping_creations": 300},
     }
 
 
@@ -312,8 +313,8 @@ def test_what_a_stranger_sends_can_neither_break_a_picture_nor_control_a_termina
     run.send(
         {"kind": "phase", "name": "\x1b[2Jfill\nmore"},
         {"kind": "progress", "done": "many", "total": None},
-        {"kind": "gauges", "gateway": "g", "gauges": {"ports": [["a", "tcp", "many"], 7], "counters": "none"}},
-        {"kind": "gauges", "gateway": "g", "gauges": {"ports": [["a", "tcp", -5, 10**30]], "counters": {"x": []}}},
+        {"kind": "watched", "gateway": "g", "ports": [["a", "tcp", "many"], 7], "counters": "none"},
+        {"kind": "watched", "gateway": "g", "ports": [["a", "tcp", -5, 10**30]], "counters": {"x": []}},
         {"kind": "check", "check": {"claim": "\x1b]0;title\x07", "ok": False}},
     )
 
