@@ -1,7 +1,7 @@
 """Sending the gauges of each gateway to the launcher, for those who watch: in a thread, and at almost no cost.
 
-The record `watched` is for the eyes, as gauges are. A gateway that takes long to answer is asked less often, so that the questions take a small share of the time. One
-that does not answer at all is asked no more, and the scenario finds out what is wrong.
+The record is `watched`. A gateway that takes long to answer is asked less often, so that the questions take a
+small share of the time. One that does not answer is asked no more, and the scenario finds out what is wrong.
 """
 
 from __future__ import annotations

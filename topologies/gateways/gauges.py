@@ -5,7 +5,7 @@ Gauges are for the eyes. No check reads them: a check asks for `counters`, which
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,6 +19,10 @@ class PortGauge(NamedTuple):
     free: int | None = None
     resting: int | None = None
     held_down: int | None = None
+
+    def named(self, name: Callable[[str], str]) -> PortGauge:
+        """Return the same with other names."""
+        return self._replace(address=name(self.address), protocol=name(self.protocol))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from testbed.run.live.words import REFUSALS, Events
@@ -133,5 +133,6 @@ class Watched:
 
     def _take_gauges(self, name: str, gauges: Gauges, now: float) -> None:
         nat = self.nats.setdefault(name, Nat())
+        gauges = replace(gauges, ports=[each.named(printable) for each in gauges.ports])
         self.events.compare(self.since(now), nat.gauges, gauges, of=name if len(self.nats) > 1 else "")
         nat.take(gauges, now)

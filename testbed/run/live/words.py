@@ -59,7 +59,7 @@ class Events:
         else:
             last = Event(at, kind, number, "")
             self._kept.append(last)
-        last.text = text.format(f"{last.number:,}") if number else text
+        last.text = text.replace("{}", f"{last.number:,}", 1) if number else text
 
     def compare(self, at: float, before: Gauges, now: Gauges, *, of: str = "") -> None:
         """Add what happened between two gauges of a NAT, whose name is `of` if there are several."""
