@@ -54,7 +54,7 @@ def test_a_comparison_without_a_terminal_prints_a_line_for_each_phase_and_verdic
 
     lines = finished.complaints.splitlines()
     assert lines[0] == "1 of 1  port-exhaustion on netfilter (ports=16, attempts=24, clients=3)"
-    assert [line[11:] for line in lines if line.endswith((" build", " fill", " fill again"))] == [
+    assert [line[10:] for line in lines if line.endswith((" build", " fill", " fill again"))] == [
         "build",
         "fill",
         "fill again",
