@@ -18,6 +18,7 @@ from testbed.run.folder import Folder
 from testbed.run.live.display import Manner, shown
 from testbed.run.live.view import RunView
 from testbed.run.naming import title
+from testbed.run.recorder import Recorder
 from testbed.run.results import Result
 from testbed.sandbox.enter import enter
 from topologies.network.sysctls import OF_THE_MACHINE, read_sysctls
@@ -80,18 +81,26 @@ def carry_out(
     """
     _interruptions.install()  # before a terminal's cursor is hidden
     files = _captures(folder) if pcap else {}
+    recorder = Recorder(plan, folder)
     try:
-        view = RunView(title(plan.scenario, plan.gateway, plan.chosen), place=place)
+        view = RunView(
+            title(plan.scenario, plan.gateway, plan.chosen),
+            place=place,
+            ports={name: settings.ports for name, settings in plan.gateways.items()},
+        )
         with shown(view, manner) as display:
 
             def show(record: dict[str, Any]) -> None:
                 display.change(lambda now: view.take(record, now))
 
-            result = follow(plan, show, captures=files, is_watched=manner is not Manner.NOTHING)
+            is_watched = manner is not Manner.NOTHING
+            result = follow(plan, show, captures=files, recorder=recorder, is_watched=is_watched)
             display.change(lambda now: view.end(result, now))
     finally:
+        recorder.close()
         for file in files.values():
             file.close()
+        folder.recorded()
         folder.captured()  # where the run cannot begin, none of them stays in the way of the next one
     try:
         return result, folder.write(result)
@@ -112,22 +121,27 @@ def follow(
     show: Callable[[dict[str, Any]], None],
     *,
     captures: Mapping[str, IO[bytes]],
+    recorder: Recorder | None = None,
     is_watched: bool = False,
 ) -> Result:
-    """Carry out a run, show each record, and write nothing. Raises MachineError if it cannot begin.
+    """Carry out a run, show each record, and record it if there is a recorder.
 
-    With `is_watched`, the records have the gauges of each gateway, a few times a second.
+    With `is_watched`, the records have the gauges of each gateway, a few times a second. Raises MachineError if it
+    cannot begin.
     """
     _interruptions.install()
     result = Result(plan)
     result.machine["sysctls_of_the_machine"] = read_sysctls(OF_THE_MACHINE)
     try:
-        job = {**plan.model_dump(mode="json"), "is_watched": is_watched}
+        since = recorder.started if recorder else None
+        job = {**plan.model_dump(mode="json"), "recorded_since": since, "is_watched": is_watched}
         for record in enter(job, RUNNER, captures=captures, walled=strangers.walled(plan)):
             if record["kind"] == "entered":
                 _interruptions.heed()  # not before: Python loses an exception that is raised while it forks
             result.take(record)
             show(record)
+            if recorder is not None:
+                recorder.take(record, result)
         _interruptions.defer()
     except Interrupted as interruption:
         result.break_off(f"interrupted by {interruption}")
@@ -135,4 +149,6 @@ def follow(
     finally:
         _interruptions.defer()
     result.finish()
+    if recorder is not None:
+        recorder.end(result)
     return result

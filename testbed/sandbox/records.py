@@ -36,7 +36,7 @@ class Channel:
         return job
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Send one record to the launcher. Any thread may do that."""
+        """Send one record to the launcher. Any thread may do that, and gateways have threads of their own."""
         line = json.dumps({"kind": kind, **fields}).encode() + b"\n"
         with self._lock:
             self._connection.sendall(line)

@@ -5,15 +5,20 @@ It asks for no time: `now` is an argument, in seconds. Texts come from a scenari
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+import base64
+import struct
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from controller.recording import PROTOCOLS, Kind
 from testbed.run.live.words import REFUSALS, Events
 from testbed.run.naming import printable
 from topologies.gateways.gauges import Gauges, PortGauge
 
+COUNTED = struct.Struct("<4xBBH4x")
+"""What of an event is counted: kind, detail, and the index of its address (`controller/recording.py`)."""
 RATE_OVER_S = 1.0
 """Seconds over which a rate is taken."""
 
@@ -33,21 +38,75 @@ class Phase:
         return (now if self.ended is None else self.ended) - self.began
 
 
-class Nat:
-    """One NAT as its gauges show it. What its gauges have never had is not known."""
+@dataclass(slots=True)
+class _Counts:
+    """The ports of one pool that are not free, by events. None can be less than 0: a beginning may be missed."""
 
-    def __init__(self) -> None:
+    allocated: int = 0
+    resting: int = 0
+    held_down: int = 0
+
+    def take(self, kind: int, number: int) -> None:
+        """Take a number of events of a kind."""
+        if kind == Kind.ALLOCATED:
+            self.allocated += number
+        elif kind == Kind.RELEASED:
+            self.resting += min(number, self.allocated)
+            self.allocated = max(0, self.allocated - number)
+        elif kind == Kind.HELD_DOWN:
+            self.held_down += min(number, self.resting)
+            self.resting = max(0, self.resting - number)
+        elif kind == Kind.FREED:
+            from_hold_down = min(number, self.held_down)
+            self.held_down -= from_hold_down
+            self.resting = max(0, self.resting - (number - from_hold_down))
+
+
+class Nat:
+    """One NAT, as its gauges and its events show it. `capacity` is the number of ports of each address.
+
+    Ports are as its gauges have them, or else as its events are counted. What neither has is not known.
+    """
+
+    def __init__(self, capacity: int | None) -> None:
         self.gauges = Gauges()
+        self.addresses: dict[int, str] = {}
+        self.is_counted = False
+        """Whether its ports are counted by its events."""
+        self._capacity = capacity
+        self._counts: dict[tuple[str, str], _Counts] = defaultdict(_Counts)
         self._used: dict[tuple[str, str], None] = {}
+        self._created: int | None = None
         self._made: deque[tuple[float, int]] = deque()
 
-    def take(self, gauges: Gauges, now: float) -> None:
-        """Take new gauges."""
+    def know(self, kinds: Collection[str]) -> None:
+        """Take the kinds of events that will come."""
+        if Kind.ALLOCATED.name in kinds:
+            self._created = 0
+
+    def count(self, packed: bytes) -> None:
+        """Take events, as a recording has them."""
+        for (kind, detail, place), number in Counter(COUNTED.iter_unpack(packed)).items():
+            address = self.addresses.get(place)
+            if address is not None and detail & 15 < len(PROTOCOLS):
+                self._counts[address, PROTOCOLS[detail & 15]].take(kind, number)
+            if kind == Kind.ALLOCATED and self._created is not None:
+                self._created += number
+
+    def take(self, gauges: Gauges, now: float) -> Gauges:
+        """Take new gauges, and return what they and the events have by now."""
+        self.is_counted = not gauges.ports and self._created is not None
+        if self.is_counted:
+            gauges = replace(gauges, ports=list(self._counted()))
         self.gauges = gauges
         for each in gauges.ports:
             if each.allocated or each.resting or each.held_down:
                 self._used[each.address, each.protocol] = None
         made = gauges.counters.get("port_mapping_creations")
+        self._rate(self._created if made is None else made, now)
+        return gauges
+
+    def _rate(self, made: int | None, now: float) -> None:
         if made is None:
             return
         if self._made and made < self._made[-1][1]:
@@ -55,6 +114,14 @@ class Nat:
         self._made.append((now, made))
         while len(self._made) > 2 and now - self._made[1][0] >= RATE_OVER_S:
             self._made.popleft()
+
+    def _counted(self) -> Iterator[PortGauge]:
+        pools = dict.fromkeys([*((address, "tcp") for address in self.addresses.values()), *self._counts])
+        for pool in pools:
+            found = self._counts[pool]
+            taken = found.allocated + found.resting + found.held_down
+            free = None if self._capacity is None else max(0, self._capacity - taken)
+            yield PortGauge(*pool, found.allocated, free, found.resting, found.held_down)
 
     @property
     def ports(self) -> list[PortGauge]:
@@ -80,11 +147,15 @@ class Nat:
 
 
 class Watched:
-    """A run, from its first record on. With `place`, it is one of several."""
+    """A run, from its first record on. With `place`, it is one of several.
 
-    def __init__(self, title: str, *, place: str = "") -> None:
+    `ports` are the ports of each external address, by the names of the NATs.
+    """
+
+    def __init__(self, title: str, *, place: str = "", ports: Mapping[str, int] | None = None) -> None:
         self.title = printable(title)
         self.place = place
+        self._ports = ports or {}
         self.began: float | None = None
         self.phases: list[Phase] = []
         self.nats: dict[str, Nat] = {}
@@ -100,8 +171,19 @@ class Watched:
                 self.phases.append(Phase(printable(name), now))
             case {"kind": "progress", "done": int(done), "total": int(total)} if self.phases:
                 self.phases[-1].done, self.phases[-1].total = done, total
+            case {"kind": "recording", "gateways": dict(gateways)}:
+                for name, known in gateways.items():
+                    self._nat(name).know(known["knows"])
+            case {"kind": "table", "addresses": list(rows)}:
+                for index, name, address in rows:
+                    self._nat(name).addresses[index] = printable(address)
+            case {"kind": "events", "gateway": str(name), "data": str(data)}:
+                nat = self._nat(name)
+                nat.count(base64.b64decode(data))
+                if nat.is_counted:
+                    self._take_gauges(name, Gauges((), nat.gauges.counters), now)
             case {"kind": "watched", "gateway": str(name)}:
-                self._take_gauges(printable(name), Gauges.of(record), now)
+                self._take_gauges(name, Gauges.of(record), now)
             case {"kind": "check", "check": {"claim": str(claim), "ok": bool(ok)}}:
                 self.failed += not ok
                 self.events.add(self.since(now), "", f"{'holds' if ok else 'FAILED'}: {printable(claim)}")
@@ -131,8 +213,13 @@ class Watched:
         if self.phases and self.phases[-1].ended is None:
             self.phases[-1].ended = now
 
+    def _nat(self, name: str) -> Nat:
+        """Return what is known of a NAT."""
+        return self.nats.setdefault(printable(name), Nat(self._ports.get(name)))
+
     def _take_gauges(self, name: str, gauges: Gauges, now: float) -> None:
-        nat = self.nats.setdefault(name, Nat())
+        nat = self._nat(name)
         gauges = replace(gauges, ports=[each.named(printable) for each in gauges.ports])
-        self.events.compare(self.since(now), nat.gauges, gauges, of=name if len(self.nats) > 1 else "")
-        nat.take(gauges, now)
+        before = nat.gauges
+        of = printable(name) if len(self.nats) > 1 else ""
+        self.events.compare(self.since(now), before, nat.take(gauges, now), of=of)

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from typing import Any
 
 _REPLY = r"^{} .* dst=(\S+) (?:sport=\d+ dport=|type=\d+ code=\d+ id=)(\d+)"
 """One connection is one line. Its last tuple is the answers', whose destination is the external endpoint."""
-
-
-MOST_LISTED = 2048
-"""Connections in a table that can be read through at any moment."""
-_ENTRY = re.compile(
-    r" (tcp|udp|icmp) .* src=\S+ dst=(\S+) (?:sport=\d+ dport=|type=\d+ code=\d+ id=)(\d+).*$", re.MULTILINE
-)
 
 
 def in_short(statistics: str) -> dict[str, int]:
@@ -24,12 +16,6 @@ def in_short(statistics: str) -> dict[str, int]:
     rows = [dict(zip(names, (int(number, 16) for number in row), strict=True)) for row in processors]
     sums = {name: sum(row[name] for row in rows) for name in names}
     return sums | {"entries": rows[0]["entries"]}  # each row has the whole number
-
-
-def taken(table: str) -> dict[tuple[str, str], int]:
-    """Return the number of external ports by address and protocol, from `/proc/net/nf_conntrack`."""
-    ports = {(address, protocol, port) for protocol, address, port in _ENTRY.findall(table)}
-    return Counter((address, protocol) for address, protocol, _ in ports)
 
 
 def external_endpoints(listing: str, protocol: str) -> set[tuple[str, str]]:

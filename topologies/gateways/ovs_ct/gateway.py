@@ -14,7 +14,7 @@ import dataclasses
 import ipaddress
 import itertools
 import re
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,8 +27,9 @@ from controller.wiring import Interface, Side, routed
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import READY_WITHIN_S, Bridge, output
-from topologies.gateways.gauges import Gauges, PortGauge
+from topologies.gateways.gauges import Gauges
 from topologies.gateways.ovs_ct import facts
+from topologies.gateways.recorder import ExternalMapping
 from topologies.gateways.tracking import rendered
 from topologies.network import arp
 
@@ -39,8 +40,11 @@ NEW = {"tcp": "tcp,tcp_flags=+syn-ack", "udp": "udp", "icmp": "icmp"}
 """What may begin a connection. Of ICMP the tracker itself takes queries only."""
 DEFAULT_ROUTE = ipaddress.IPv4Network("0.0.0.0/0")
 LAST_OCTETS = 256
-MOST_LISTED = 2048
-"""Connections in a table that can be read through at any moment."""
+
+_ENTRY = re.compile(
+    r"^(tcp|udp|icmp),orig=\(src=([^,]*),.*?reply=\(src=[^,]*,dst=([^,]*),(?:sport=\d+,dport=|id=)(\d+)",
+    re.MULTILINE,
+)
 
 _zones = itertools.count(1)
 
@@ -114,6 +118,12 @@ def endpoints(listing: str, protocol: str) -> set[tuple[str, str]]:
     """Return the external endpoints that connections have, from `dpctl/dump-conntrack`."""
     answers = rf"^{protocol},.*?reply=\(src=[^,]*,dst=([^,]*),(?:sport=\d+,dport=|id=)(\d+)"
     return set(re.findall(answers, listing, re.MULTILINE))
+
+
+def tracked_mappings(listing: str) -> Iterator[ExternalMapping]:
+    """Yield the mapping of each connection that has an external endpoint, from `dpctl/dump-conntrack`."""
+    for protocol, source, external, port in _ENTRY.findall(listing):
+        yield ExternalMapping(protocol, external, int(port), source)
 
 
 def tracked(limits: str, zone: int) -> tuple[int, int]:
@@ -204,21 +214,13 @@ class OvsCtGateway(Bridge, Gateway):
         }
 
     def gauges(self) -> Gauges:
-        """Return the number of connections, and the ports in use unless there are many."""
+        """Return the number of connections, and the packets that the guard dropped."""
         limit, sessions = tracked(self._dpctl("ct-get-limits", f"zone={self._zone}"), self._zone)
-        if sessions > MOST_LISTED:
-            return Gauges((), {"total_sessions": sessions})
-        listing = self._dpctl("dump-conntrack", f"zone={self._zone}")
-        settings = self._plan.settings
-        expired = max(0, sessions - listing.count("\n")) if facts.waits_for_sweep(settings) else 0
-        ports = []
-        for protocol in ("tcp", "udp"):  # ICMP keeps its identifiers, whatever they are
-            taken = Counter(address for address, _ in endpoints(listing, protocol))
-            for address in map(str, settings.external_addresses):
-                resting = min(expired, settings.ports - taken[address])  # as `counters` has them
-                free = settings.ports - taken[address] - resting
-                ports.append(PortGauge(address, protocol, taken[address], free, resting))
-        return Gauges(ports, {"total_sessions": sessions, **self._dropped(*NEW, is_full=sessions >= limit)})
+        return Gauges((), {"total_sessions": sessions, **self._dropped(*NEW, is_full=sessions >= limit)})
+
+    def mappings(self) -> list[ExternalMapping]:
+        """Return the connections that the tracker has, each as a mapping."""
+        return list(tracked_mappings(self._dpctl("dump-conntrack", f"zone={self._zone}")))
 
     def flush(self) -> None:
         """Remove all connections of this gateway from the tracker."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.recording import RECORD, Kind
 from testbed.run.live.screen import Size, frame, last_frame
 from testbed.run.live.watched import Watched
 from tests.unit.testbed.run.live.test_display import FULL, PHASES, gauges
@@ -121,3 +123,53 @@ def test_a_rate_is_that_of_the_last_second() -> None:
     assert nat.rate == pytest.approx(100.0)
     run.take({**gauges(0), "counters": {"port_mapping_creations": 5}}, 3.25)
     assert nat.rate == 0.0
+
+
+def events(*taken: tuple[Kind, int, int], number: int = 1) -> dict[str, Any]:
+    """Return a record of events: of each, the kind, the protocol, and the index of the address, `number` times."""
+    packed = b"".join(RECORD.pack(0, kind, protocol, place, 1024, 1) for kind, protocol, place in taken) * number
+    return {"kind": "events", "gateway": "linux", "data": base64.b64encode(packed).decode()}
+
+
+KNOWN = (
+    {"kind": "recording", "gateways": {"linux": {"knows": ["ALLOCATED", "RELEASED", "FREED"]}}},
+    {"kind": "table", "addresses": [[1, "linux", "192.0.2.1"], [2, "linux", "192.0.2.2"]]},
+)
+
+
+def test_ports_that_gauges_do_not_have_are_counted_by_events() -> None:
+    """By address and protocol; so is the rate."""
+    udp = 1
+    run = Watched("run", ports={"linux": 100})
+    nothing = {"kind": "watched", "gateway": "linux", "ports": [], "counters": {}}
+    steps = (
+        (0.0, *KNOWN, nothing),
+        (1.0, events((Kind.ALLOCATED, udp, 2), number=40)),
+        (2.0, events((Kind.RELEASED, udp, 2), number=10), events((Kind.FREED, udp, 2), number=4)),
+        (3.0, events((Kind.ALLOCATED, udp, 2), number=5), events((Kind.ALLOCATED, udp, 9), (Kind.FREED, 7, 2))),
+    )
+    for now, *records in steps:
+        for record in records:
+            run.take(record, now)
+
+    assert [tuple(each) for _, each in run.ports] == [("192.0.2.2", "udp", 35, 59, 6, 0)]
+    assert run.nats["linux"].rate == pytest.approx(6.0)
+
+
+def test_gauges_of_ports_go_before_events() -> None:
+    """They are the NAT's own, and complete."""
+    run = Watched("run", ports={"linux": 100})
+    for record in (*KNOWN, {**gauges(7), "gateway": "linux"}, events((Kind.ALLOCATED, 0, 1), number=9)):
+        run.take(record, 0.0)
+
+    assert [each.allocated for _, each in run.ports] == [7]
+
+
+def test_a_gateway_whose_events_have_no_ports_has_none_that_are_known() -> None:
+    """Clients' attempts are events as well, and say nothing of ports."""
+    run = Watched("run", ports={"linux": 100})
+    knows = {"kind": "recording", "gateways": {"linux": {"knows": ["ATTEMPT"]}}}
+    for record in (knows, KNOWN[1], {"kind": "watched", "gateway": "linux", "ports": [], "counters": {}}):
+        run.take(record, 0.0)
+
+    assert "ports of linux: not known" in plain(run, 80, 24)
