@@ -68,6 +68,7 @@ class Ports:
         self._allocated_at = Counter(external.address for external in self._reserved)
         self._resting_at: Counter[int] = Counter()
         self._held_down_at: Counter[int] = Counter()
+        self._has_several = len(settings.external_addresses) > 1  # else the sums are those of the address
 
     def allocate(
         self, address: int, internal: Endpoint, destination: Endpoint, remote: Endpoint, now: float
@@ -87,7 +88,8 @@ class Ports:
             allocator.release(remote.port, now)
         if external is not None:
             self.allocated += 1
-            self._allocated_at[address] += 1
+            if self._has_several:
+                self._allocated_at[address] += 1
         return external
 
     def _new_allocator(self, address: int) -> Allocator:
@@ -109,8 +111,9 @@ class Ports:
     def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> Freed:
         """Take an endpoint back. It can be given again after its rest and, with `hold_down`, its hold-down."""
         self.allocated -= 1
-        self._allocated_at[external.address] -= 1
-        self._resting_at[external.address] += 1
+        if self._has_several:
+            self._allocated_at[external.address] -= 1
+            self._resting_at[external.address] += 1
         freed = Freed(external, destination, now + self._rest, hold_down and self._hold_down > 0)
         self._resting.append(freed)
         return freed
@@ -119,12 +122,13 @@ class Ports:
         """Move each port on whose rest or hold-down is over, and yield it: it is held down now, or free."""
         while self._resting and self._resting[0].ready_at <= now:
             rested = self._resting.popleft()
-            self._resting_at[rested.external.address] -= 1
+            if self._has_several:
+                self._resting_at[rested.external.address] -= 1
+                self._held_down_at[rested.external.address] += rested.to_be_held_down
             if rested.to_be_held_down:
                 rested.ready_at += self._hold_down
                 rested.is_held_down = True
                 self._held_down.append(rested)
-                self._held_down_at[rested.external.address] += 1
                 yield rested
             else:
                 yield self._make_free(rested, now)
@@ -133,7 +137,8 @@ class Ports:
             self._held_down[0].ready_at <= now or (most is not None and len(self._held_down) > most)
         ):
             held = self._held_down.popleft()
-            self._held_down_at[held.external.address] -= 1
+            if self._has_several:
+                self._held_down_at[held.external.address] -= 1
             yield self._make_free(held, now)
 
     @property
@@ -150,15 +155,12 @@ class Ports:
         reserved = Counter(external.address for external in self._reserved)
         for address, by_destination in self._free.items():
             free = sum(map(len, by_destination.values())) if by_destination else self._capacity
-            yield (
-                address,
-                Usage(
-                    self._allocated_at[address],
-                    free - reserved[address],
-                    self._resting_at[address],
-                    self._held_down_at[address],
-                ),
-            )
+            free -= reserved[address]
+            if self._has_several:
+                used = self._allocated_at[address]
+                yield address, Usage(used, free, self._resting_at[address], self._held_down_at[address])
+            else:
+                yield address, Usage(self.allocated, free, len(self._resting), len(self._held_down))
 
     @property
     def next_deadline(self) -> float | None:
