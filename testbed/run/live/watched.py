@@ -82,7 +82,7 @@ class Nat:
     def know(self, kinds: Collection[str]) -> None:
         """Take the kinds of events that will come."""
         if Kind.ALLOCATED.name in kinds:
-            self._created = 0
+            self._created, self.is_counted = 0, True
 
     def count(self, packed: bytes) -> None:
         """Take events, as a recording has them."""

@@ -161,12 +161,13 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_draws_anew(show: Show) ->
     run.terminal.shows("Stopped")
     assert run.terminal.screen.has_cursor
     run.send(FULL)
-    run.terminal.type("echo in between; bg; echo behind\n")
+    run.terminal.type("echo in between; bg; read -t 0.4; echo behind\n")
     run.terminal.shows("\nbehind")
     run.terminal.type("fg; echo status $?\n")
 
     text = run.terminal.shows("256 in use")
     assert "\nin between\n" in text
+    assert text.count("256 in use") == 1
     assert not run.terminal.screen.has_cursor
     run._ours.close()
     run.terminal.shows("status 0")

@@ -156,6 +156,16 @@ def test_ports_that_gauges_do_not_have_are_counted_by_events() -> None:
     assert run.nats["linux"].rate == pytest.approx(6.0)
 
 
+def test_an_address_that_a_stranger_announces_cannot_control_a_terminal() -> None:
+    """It is text, as every name is."""
+    table = {"kind": "table", "addresses": [[1, "linux", "\x1b[2J\n"]]}
+    run = Watched("run", ports={"linux": 100})
+    for record in (KNOWN[0], table, events((Kind.ALLOCATED, 0, 1))):
+        run.take(record, 0.0)
+
+    assert any("?[2J? tcp" in line for line in plain(run, 80, 24))
+
+
 def test_gauges_of_ports_go_before_events() -> None:
     """They are the NAT's own, and complete."""
     run = Watched("run", ports={"linux": 100})
