@@ -1,7 +1,7 @@
 """Who writes to standard error while something goes on: a thread, which a slow terminal may hold as it likes.
 
 What goes on is a `View`. It is changed by `change`, which never waits for a terminal. `Picture` redraws its frame
-on a terminal, at most ten times a second. `Lines` prints its news where there is no terminal. A display never
+on a terminal, at most five times a second. `Lines` prints its news where there is no terminal. A display never
 fails what it shows: if it cannot write any more, or cannot draw, it goes silent.
 """
 
@@ -28,7 +28,7 @@ from rich.text import Text
 from testbed.run.console import new_console
 from testbed.run.live.screen import Size
 
-LOOK_EVERY_S = 0.1
+LOOK_EVERY_S = 0.2
 """Seconds between two looks for something new, and so between two pictures at least."""
 DRAWN_EVERY_S = 1.0
 """Seconds after which a picture is redrawn though nothing is new: it has a clock."""
