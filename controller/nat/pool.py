@@ -8,7 +8,7 @@ section 3). A freed port rests, since the switch may still have the old flow in 
 from __future__ import annotations
 
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,10 +22,19 @@ from controller.nat.subscribers import Subscriber
 class Usage:
     """The number of ports of one protocol in each state."""
 
-    allocated: int
-    free: int
-    resting: int
-    held_down: int
+    allocated: int = 0
+    free: int = 0
+    resting: int = 0
+    held_down: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sums."""
+        return Usage(
+            self.allocated + other.allocated,
+            self.free + other.free,
+            self.resting + other.resting,
+            self.held_down + other.held_down,
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +65,10 @@ class Ports:
         # The endpoints of static mappings that an allocator may still give: one that comes up stays taken.
         self._reserved = {each.external for each in settings.static_mappings if each.protocol is protocol}
         self.allocated = len(self._reserved)
+        self._allocated_at = Counter(external.address for external in self._reserved)
+        self._resting_at: Counter[int] = Counter()
+        self._held_down_at: Counter[int] = Counter()
+        self._has_several = len(settings.external_addresses) > 1  # else the sums are those of the address
 
     def allocate(
         self, address: int, internal: Endpoint, destination: Endpoint, remote: Endpoint, now: float
@@ -73,7 +86,10 @@ class Ports:
         if external is not None and external == remote:
             external = self._draw(allocator, address, internal, now)
             allocator.release(remote.port, now)
-        self.allocated += external is not None
+        if external is not None:
+            self.allocated += 1
+            if self._has_several:
+                self._allocated_at[address] += 1
         return external
 
     def _new_allocator(self, address: int) -> Allocator:
@@ -95,6 +111,9 @@ class Ports:
     def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> Freed:
         """Take an endpoint back. It can be given again after its rest and, with `hold_down`, its hold-down."""
         self.allocated -= 1
+        if self._has_several:
+            self._allocated_at[external.address] -= 1
+            self._resting_at[external.address] += 1
         freed = Freed(external, destination, now + self._rest, hold_down and self._hold_down > 0)
         self._resting.append(freed)
         return freed
@@ -103,6 +122,9 @@ class Ports:
         """Move each port on whose rest or hold-down is over, and yield it: it is held down now, or free."""
         while self._resting and self._resting[0].ready_at <= now:
             rested = self._resting.popleft()
+            if self._has_several:
+                self._resting_at[rested.external.address] -= 1
+                self._held_down_at[rested.external.address] += rested.to_be_held_down
             if rested.to_be_held_down:
                 rested.ready_at += self._hold_down
                 rested.is_held_down = True
@@ -114,7 +136,10 @@ class Ports:
         while self._held_down and (
             self._held_down[0].ready_at <= now or (most is not None and len(self._held_down) > most)
         ):
-            yield self._make_free(self._held_down.popleft(), now)
+            held = self._held_down.popleft()
+            if self._has_several:
+                self._held_down_at[held.external.address] -= 1
+            yield self._make_free(held, now)
 
     @property
     def holds_down(self) -> bool:
@@ -123,11 +148,19 @@ class Ports:
 
     def usage(self) -> Usage:
         """Count the ports by their state. A destination counts while it has ports that are not free."""
-        free = sum(
-            sum(len(each) for each in by_destination.values()) if by_destination else self._capacity
-            for by_destination in self._free.values()
-        )
-        return Usage(self.allocated, free - len(self._reserved), len(self._resting), len(self._held_down))
+        return sum((usage for _, usage in self.usages()), Usage())
+
+    def usages(self) -> Iterator[tuple[int, Usage]]:
+        """Yield each address, and the number of its ports by their state."""
+        reserved = Counter(external.address for external in self._reserved)
+        for address, by_destination in self._free.items():
+            free = sum(map(len, by_destination.values())) if by_destination else self._capacity
+            free -= reserved[address]
+            if self._has_several:
+                used = self._allocated_at[address]
+                yield address, Usage(used, free, self._resting_at[address], self._held_down_at[address])
+            else:
+                yield address, Usage(self.allocated, free, len(self._resting), len(self._held_down))
 
     @property
     def next_deadline(self) -> float | None:
@@ -188,6 +221,10 @@ class Pool:
     def usage(self, protocol: Protocol) -> Usage:
         """Count the ports of one protocol by their state."""
         return self.ports[protocol].usage()
+
+    def usages(self, protocol: Protocol) -> Iterator[tuple[int, Usage]]:
+        """Yield each external address, and the number of its ports of one protocol by their state."""
+        return self.ports[protocol].usages()
 
     @property
     def next_deadline(self) -> float | None:

@@ -1,9 +1,9 @@
 """What leaves the controller besides OpenFlow: gauges and counters, as lines of JSON on a socket.
 
 The controller writes `{"listening": true}`, then `{"ready": true, ...}` when the switch holds the base rules. It
-writes gauges ten times a second. To a line `{"id": N}` it answers with gauges that have the same `id`. Before it
-answers `{"id": N, "flush": true}`, it ends every mapping. Names are those of RFC 8512, for each protocol. When the
-other end closes, the controller ends.
+writes gauges ten times a second, among them the ports of each external address. To a line `{"id": N}` it answers
+with gauges that have the same `id`. Before it answers `{"id": N, "flush": true}`, it ends every mapping. Names are
+those of RFC 8512, for each protocol. When the other end closes, the controller ends.
 
 After a line `{"record": PLAN}` it also writes what happened to ports, in the same line as the gauges.
 """
@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import ipaddress
 import json
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 from controller.nat.model import Limit, Protocol
+from controller.nat.pool import Usage
 from controller.openflow.router import Router
 from controller.openflow.rules import Stopped
 from controller.recording import Batch
 
 GAUGES_EVERY_S = 0.1
+MOST_ADDRESSES = 16
+"""With more external addresses than this, their ports are summed up."""
 QUOTAS = [limit for limit in Limit if limit not in (Limit.PORTS, Limit.POOL)]
 """The limits that a user has set, or that a switch has. Their events are RFC 8158's "quota exceeded"."""
 
@@ -56,6 +60,7 @@ def gauges(router: Router) -> dict[str, Any]:
     drops, neighbours = router.drops, router.neighbours
     return {
         **{protocol.name.lower(): _of_protocol(router, protocol) for protocol in Protocol},
+        "addresses": dict(_by_address(router)),
         "total_sessions": nat.total_sessions,
         "total_active_subscribers": len(nat.limits.subscribers),
         "packet_ins_known_mappings": router.packet_ins_known_mappings,
@@ -77,6 +82,20 @@ def gauges(router: Router) -> dict[str, Any]:
         "quota_exceeded_fragments": router.reassembly.times_full,
         "threshold_reached": router.thresholds_reached,
     }
+
+
+def _by_address(router: Router) -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
+    """Yield each external address, and its ports of each protocol: allocated, free, resting, held down."""
+    pool = router.nat.pool
+    usages = {protocol.name.lower(): dict(pool.usages(protocol)) for protocol in Protocol}
+    addresses = list(usages["tcp"])
+    if len(addresses) > MOST_ADDRESSES:
+        summed = {protocol: sum(each.values(), Usage()) for protocol, each in usages.items()}
+        yield f"{len(addresses)} addresses", {name: dataclasses.astuple(usage) for name, usage in summed.items()}
+        return
+    for address in addresses:
+        of_address = {name: dataclasses.astuple(each[address]) for name, each in usages.items()}
+        yield str(ipaddress.IPv4Address(address)), of_address
 
 
 def _of_protocol(router: Router, protocol: Protocol) -> dict[str, int]:

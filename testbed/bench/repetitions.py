@@ -7,13 +7,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from controller.settings import ConfigurationError, checked, unknown_key
 from testbed.bench.bench import Bench, BenchError, Measured, Sample, Trial
 from testbed.bench.figures import details, ratios, rows
-from testbed.bench.table import Trials
+from testbed.bench.trials import TrialsView
 from testbed.registry import BENCHES, load
+from testbed.run.live.display import Manner, shown
 from testbed.run.resolve import assignments
 from testbed.run.version import origin
 from testbed.sandbox.enter import MachineError
@@ -76,14 +78,14 @@ def _planned(bench: type[Bench], sets: Sequence[str]) -> Planned:
     return plan
 
 
-def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
+def carried_out(plan: Planned, repetitions: int, manner: Manner = Manner.NOTHING) -> dict[str, Any]:
     """Measure, and return the object that `--json` prints. If a trial breaks, it has the rows so far."""
     begun, clock = datetime.now(UTC), time.monotonic()
     measured: list[list[Sample]] = []
     environments: list[tuple[str, dict[str, str]]] = []
     error = ""
     try:
-        for trial, found, begins in _measured(plan, repetitions):
+        for trial, found, begins in _measured(plan, repetitions, manner):
             if begins:
                 measured.append([])
             measured[-1].extend(found.samples)
@@ -108,12 +110,14 @@ def carried_out(plan: Planned, repetitions: int) -> dict[str, Any]:
     }
 
 
-def _measured(plan: Planned, repetitions: int) -> Iterator[tuple[Trial, Measured, bool]]:
+def _measured(plan: Planned, repetitions: int, manner: Manner) -> Iterator[tuple[Trial, Measured, bool]]:
     """Measure all trials `repetitions` times. Yield each, its figures, and whether a repetition begins with it."""
-    with Trials(plan.bench.name, repetitions * len(plan.trials)) as shown:
+    trials = TrialsView(plan.bench.name, repetitions * len(plan.trials))
+    with shown(trials, manner) as display:
         for _, (place, trial) in itertools.product(range(repetitions), enumerate(plan.trials)):
-            shown.begin(trial.title)
+            display.change(partial(trials.begin, trial.title))
             yield trial, trial.measure(), place == 0
+        display.change(trials.end)
 
 
 def _described(environments: Sequence[tuple[str, dict[str, str]]]) -> dict[str, str]:

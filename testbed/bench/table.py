@@ -7,41 +7,10 @@ from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from testbed.run.console import new_console
-
 FIGURES = ("median", "least", "most")
-
-
-class Trials:
-    """Progress on standard error, one line for all trials. There is none if standard error is no terminal."""
-
-    def __init__(self, name: str, total: int) -> None:
-        console = new_console(stderr=True)
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description:<40}"),
-            BarColumn(bar_width=32),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task(name, total=total, completed=-1)
-
-    def __enter__(self) -> Trials:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def begin(self, title: str) -> None:
-        """Show the title of the trial that is measured now."""
-        self._progress.update(self._task, advance=1, description=title)
 
 
 def show(console: Console, report: dict[str, Any]) -> None:

@@ -25,6 +25,14 @@ Out = Annotated[
         "--out", "-o", help="The folder for the results.", metavar="DIR", autocompletion=completing.files()
     ),
 ]
+Live = Annotated[
+    bool | None,
+    typer.Option(
+        "--live/--no-live",
+        help="Redraw a picture of what goes on, as on every terminal, or print lines.",
+        show_default=False,
+    ),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
@@ -114,6 +122,8 @@ class RunOptions:
         from testbed.web.watching import watching
 
         return watching(self.web_address, self.web_port)
+
+    live: Live = None
 
     @property
     def choices(self) -> Choices:

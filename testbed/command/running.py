@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from testbed.command import completing
-from testbed.command.options import Json, Out, RunOptions, Sets, with_run_options
+from testbed.command.options import Json, Live, Out, RunOptions, Sets, with_run_options
 from testbed.run.exit_status import ExitStatus
 
 app = typer.Typer()
@@ -46,6 +46,7 @@ def run(
     from testbed.run import doctor
     from testbed.run.console import kept_besides, new_console
     from testbed.run.launch import carry_out
+    from testbed.run.live.display import manner
     from testbed.run.opening import opened_for_results
     from testbed.run.resolve import resolve
     from testbed.run.terminal import conclude, in_short
@@ -54,7 +55,8 @@ def run(
     doctor.require(plan.sockets, needs=plan.needs)
     with options.watching() as watch:
         folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
-        result, written = carry_out(plan, folder, pcap=options.pcap, watch=watch)
+        how = manner(live=options.live, as_json=as_json)
+        result, written = carry_out(plan, folder, pcap=options.pcap, manner=how, watch=watch)
     with kept_besides(in_short(result, str(folder.path))):
         if as_json:
             print(json.dumps(written))
@@ -104,6 +106,7 @@ def compare(
     from testbed.compare.side_by_side import in_short, show
     from testbed.registry import GATEWAYS, SCENARIOS
     from testbed.run.console import kept_besides, new_console
+    from testbed.run.live.display import manner
     from testbed.run.opening import opened, opened_for_results, require_page
 
     if everything == (scenario is not None):
@@ -118,7 +121,8 @@ def compare(
     written = opened(markdown.parent, "--markdown") if markdown else None
     with options.watching() as watch:
         folder = opened_for_results(options.out, ["compare", scenario or "all"], comparison.chosen(planned))
-        done = comparison.compare(planned, folder, pcap=options.pcap, watch=watch)
+        how = manner(live=options.live, as_json=as_json)
+        done = comparison.compare(planned, folder, pcap=options.pcap, manner=how, watch=watch)
     unkept = [done.unkept]
     if markdown and written:
         unkept.append(written.keep(markdown.name, page(done.told)))
@@ -145,6 +149,7 @@ def bench(
     ] = 5,
     sets: Sets = None,
     out: Out = None,
+    live: Live = None,
     as_json: Json = False,
 ) -> None:
     """Measure speed, with ratios to a reference that is measured in the same run."""
@@ -152,6 +157,7 @@ def bench(
     from testbed.bench.table import markdown, show
     from testbed.run import doctor
     from testbed.run.console import new_console
+    from testbed.run.live.display import manner
     from testbed.run.opening import opened_for_results
 
     plans = planned(name, sets or [], repetitions)
@@ -161,7 +167,7 @@ def bench(
     reports: list[dict[str, Any]] = []
     unkept: list[str] = []
     for plan in plans:
-        report = carried_out(plan, repetitions)
+        report = carried_out(plan, repetitions, manner(live=live, as_json=as_json))
         reports.append(report)
         unkept.append(folder.keep(f"{plan.bench.name}.json", json.dumps(report, indent=2) + "\n"))
         unkept.append(folder.keep(f"{plan.bench.name}.md", markdown(report)))

@@ -26,6 +26,7 @@ from testbed.run.exit_status import ExitStatus
 from testbed.run.folder import Folder
 from testbed.run.kept import COMPARISON
 from testbed.run.launch import Watch, carry_out
+from testbed.run.live.display import Manner
 from testbed.run.naming import in_file_names, label
 from testbed.run.opening import opened, require_no_results
 from testbed.run.resolve import CannotError, as_run, files_of, resolve
@@ -175,12 +176,19 @@ def chosen(planned: Iterable[Planned]) -> dict[str, Any]:
     return {key: value for each in planned if each.run for key, value in each.run.chosen.items()}
 
 
-def compare(planned: Sequence[Planned], folder: Folder, *, pcap: bool, watch: Watch | None = None) -> Comparison:
+def compare(
+    planned: Sequence[Planned],
+    folder: Folder,
+    *,
+    pcap: bool,
+    manner: Manner = Manner.NOTHING,
+    watch: Watch | None = None,
+) -> Comparison:
     """Carry out all runs in turn, and keep every result. After an interruption, keep the results so far."""
     runs: list[dict[str, Any]] = []
     statuses: list[ExitStatus] = []
     begun = {"schema": 1, **origin().as_json(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
-    for told, status in _results(planned, folder.path, pcap=pcap, watch=watch):
+    for told, status in _results(planned, folder.path, pcap=pcap, manner=manner, watch=watch):
         runs.append(told)
         statuses.append(status)
     compared = {**begun, "scenarios": showed(runs), "runs": runs, "differences": differences(runs)}
@@ -189,14 +197,15 @@ def compare(planned: Sequence[Planned], folder: Folder, *, pcap: bool, watch: Wa
 
 
 def _results(
-    planned: Sequence[Planned], path: Path, *, pcap: bool, watch: Watch | None
+    planned: Sequence[Planned], path: Path, *, pcap: bool, manner: Manner, watch: Watch | None
 ) -> Iterator[tuple[dict[str, Any], ExitStatus]]:
-    for each in planned:
+    for number, each in enumerate(planned, 1):
         if each.run is None:
             yield each.cannot(), each.fault
             continue
         try:
-            result, written = carry_out(each.run, opened(path / _folder(each, planned)), pcap=pcap, watch=watch)
+            folder, place = opened(path / _folder(each, planned)), f"{number} of {len(planned)}"
+            result, written = carry_out(each.run, folder, pcap=pcap, manner=manner, place=place, watch=watch)
         except (MachineError, ConfigurationError) as error:
             unable = Planned(each.scenario, each.gateway, None, str(error))
             # Its folder could be made when everything was decided.

@@ -28,6 +28,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
     report = Report(channel)
     theirs: set[str] = set()
     files: dict[str, int] = job.pop("captures")
+    is_watched: bool = job.pop("is_watched")
     recorded_since: float | None = job.pop("recorded_since")
     try:
         with report.phase("build"):
@@ -38,6 +39,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             from testbed.experiment.building import build
             from testbed.experiment.captures import Captures
             from testbed.experiment.experiment import Experiment
+            from testbed.experiment.gauging import gauged
             from testbed.experiment.kernels import in_force
             from testbed.experiment.lab import Lab
             from testbed.experiment.machine import watched
@@ -70,7 +72,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
         experiment = Experiment(lab, parameters, plan.settings, report, story=scenario.story)
         captures = Captures(files, lab, supervisor, report)
         with watched(lab, report, experiment.failures):
-            with captures, _but_no_fork():
+            with captures, gauged(lab.gateways if is_watched else {}, channel), _but_no_fork():
                 scenario().run(experiment)
             experiment.conclude()
         report.series(peak_memory_kib=peak_memory())

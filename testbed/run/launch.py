@@ -15,11 +15,12 @@ from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
 from testbed.run import strangers
 from testbed.run.folder import Folder
+from testbed.run.live.display import Manner, shown
+from testbed.run.live.view import RunView
 from testbed.run.naming import title
 from testbed.run.recorder import Recorder
 from testbed.run.reported import checked
 from testbed.run.results import Result
-from testbed.run.terminal import Live
 from testbed.sandbox.enter import enter
 from topologies.network.sysctls import OF_THE_MACHINE, read_sysctls
 
@@ -96,19 +97,37 @@ Watch = Callable[[Run], Viewer]
 
 
 def carry_out(
-    plan: Run, folder: Folder, *, pcap: bool, watch: Watch | None = None
+    plan: Run,
+    folder: Folder,
+    *,
+    pcap: bool,
+    manner: Manner = Manner.NOTHING,
+    place: str = "",
+    watch: Watch | None = None,
 ) -> tuple[Result, dict[str, Any]]:
     """Carry out a run; return its result, and the object that was written. Raises MachineError if it cannot begin.
 
-    A folder that cannot be written any more, since the disk is full or the folder gone, costs no verdict.
+    Meanwhile it is shown in a `manner`; as one of several, if it has a `place` among them. A folder that cannot be
+    written any more, since the disk is full or the folder gone, costs no verdict.
     """
     _interruptions.install()  # before a terminal's cursor is hidden
     files = _captures(folder) if pcap else {}
     viewer = watch(plan) if watch else _Nobody()
     recorder = Recorder(plan, folder, follow=viewer.write)
     try:
-        with Live(title(plan.scenario, plan.gateway, plan.chosen)) as live:
-            result = follow(plan, live.show, captures=files, recorder=recorder)
+        view = RunView(
+            title(plan.scenario, plan.gateway, plan.chosen),
+            place=place,
+            ports={name: settings.ports for name, settings in plan.gateways.items()},
+        )
+        with shown(view, manner) as display:
+
+            def show(record: dict[str, Any]) -> None:
+                display.change(lambda now: view.take(record, now))
+
+            is_watched = manner is not Manner.NOTHING
+            result = follow(plan, show, captures=files, recorder=recorder, is_watched=is_watched)
+            display.change(lambda now: view.end(result, now))
     finally:
         recorder.close()
         viewer.close()
@@ -136,16 +155,19 @@ def follow(
     *,
     captures: Mapping[str, IO[bytes]],
     recorder: Recorder | None = None,
+    is_watched: bool = False,
 ) -> Result:
     """Carry out a run, show each record, and record it if there is a recorder.
 
-    Raises MachineError if it cannot begin.
+    With `is_watched`, the records have the gauges of each gateway, a few times a second. Raises MachineError if it
+    cannot begin.
     """
     _interruptions.install()
     result = Result(plan)
     result.machine["sysctls_of_the_machine"] = read_sysctls(OF_THE_MACHINE)
     try:
-        job = {**plan.model_dump(mode="json"), "recorded_since": recorder.started if recorder else None}
+        since = recorder.started if recorder else None
+        job = {**plan.model_dump(mode="json"), "recorded_since": since, "is_watched": is_watched}
         for record in enter(job, RUNNER, captures=captures, walled=strangers.walled(plan)):
             if record["kind"] == "entered":
                 _interruptions.heed()  # not before: Python loses an exception that is raised while it forks

@@ -1,4 +1,4 @@
-"""A run on the terminal: progress while it goes on, then the story, the checks and the verdict."""
+"""A run that is over on the terminal: the story, the checks and the verdict. `live` is about one that goes on."""
 
 from __future__ import annotations
 
@@ -6,61 +6,16 @@ from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from testbed.experiment import judged
-from testbed.run.console import new_console
 from testbed.run.naming import title
 from testbed.run.results import Result
 
 NARROW = 60
 """With fewer columns than this, the values of a check stand below its claim."""
 VERDICTS = {"pass": "bold green", "fail": "bold red", "error": "bold yellow"}
-
-
-class Live:
-    """Progress on standard error. There is none if standard error is no terminal."""
-
-    def __init__(self, name: str) -> None:
-        console = new_console(stderr=True)
-        self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.description:<12}"),
-            BarColumn(bar_width=32),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        if console.is_terminal:
-            console.print(Text(name, style="bold"))
-        self._task: Any = None
-
-    def __enter__(self) -> Live:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, record: dict[str, Any]) -> None:
-        """Show the progress that a record reports."""
-        match record:
-            case {"kind": "phase", "name": name}:
-                self._finish()
-                self._task = self._progress.add_task(name, total=None)
-            case {"kind": "progress", "done": done, "total": total}:
-                self._progress.update(self._task, completed=done, total=total)
-            case {"kind": "done"}:
-                self._finish()
-
-    def _finish(self) -> None:
-        """Show the current phase as complete, whatever part of it was counted."""
-        if self._task is not None:
-            total = self._progress.tasks[self._task].total or 1
-            self._progress.update(self._task, completed=total, total=total)
 
 
 def conclude(console: Console, result: Result, folder: str) -> None:

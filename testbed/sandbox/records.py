@@ -7,6 +7,7 @@ lives.
 from __future__ import annotations
 
 import json
+import select
 import socket
 import threading
 from typing import Any
@@ -35,10 +36,17 @@ class Channel:
         return job
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Send one record to the launcher."""
+        """Send one record to the launcher. Any thread may do that, and gateways have threads of their own."""
         line = json.dumps({"kind": kind, **fields}).encode() + b"\n"
-        with self._lock:  # gateways report their events from threads of their own
+        with self._lock:
             self._connection.sendall(line)
+
+    def offer(self, kind: str, **fields: Any) -> None:
+        """Send one record that can be spared, unless the launcher takes none now: Ctrl-Z may have stopped it."""
+        poll = select.poll()
+        poll.register(self._connection, select.POLLOUT)
+        if poll.poll(0):
+            self.send(kind, **fields)
 
     def end_line(self) -> None:
         """End the line, which a process that was killed may have left unfinished."""

@@ -20,6 +20,7 @@ from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.following import require_followed
+from topologies.gateways.gauges import Gauges
 from topologies.gateways.recorder import READ_EVERY_S, ExternalMapping, Knows, Recorder, TableReader
 
 
@@ -134,6 +135,14 @@ class Gateway(abc.ABC):
         `protocol` is `tcp`, `udp` or `icmp`. Raises GatewayError if there is no answer in time.
         """
         return {}
+
+    def gauges(self) -> Gauges:
+        """Return what is known at once, for those who watch: nothing, unless a subclass knows better.
+
+        A thread of its own calls it a few times a second, and less often if it takes long. It must ask no shell of
+        a node. It may raise GatewayError or OSError, and is then called no more.
+        """
+        return Gauges()
 
     def longest_answer(self) -> float | None:
         """Return the longest that the NAT's own parts took so far to answer one another, in seconds, if known."""

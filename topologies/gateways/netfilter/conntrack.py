@@ -10,6 +10,14 @@ _REPLY = r"^{} .* dst=(\S+) (?:sport=\d+ dport=|type=\d+ code=\d+ id=)(\d+)"
 """One connection is one line. Its last tuple is the answers', whose destination is the external endpoint."""
 
 
+def in_short(statistics: str) -> dict[str, int]:
+    """Return the kernel's own sums over all processors, from `/proc/net/stat/nf_conntrack`, and `entries`."""
+    names, *processors = (line.split() for line in statistics.splitlines())
+    rows = [dict(zip(names, (int(number, 16) for number in row), strict=True)) for row in processors]
+    sums = {name: sum(row[name] for row in rows) for name in names}
+    return sums | {"entries": rows[0]["entries"]}  # each row has the whole number
+
+
 def external_endpoints(listing: str, protocol: str) -> set[tuple[str, str]]:
     """Return the external endpoints that connections of a protocol have, from `conntrack -L`."""
     return set(re.findall(_REPLY.format(protocol), listing, re.MULTILINE))

@@ -16,10 +16,13 @@ from controller.nat.counters import Counters
 from controller.settings import ConfigurationError, Settings
 from topologies.gateways.base import GatewayPlan, Options
 from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.gauges import Gauges
 from topologies.gateways.linux import LinuxRouter
 from topologies.gateways.netfilter import conntrack, facts
 from topologies.gateways.tracking import rendered
 
+STATISTICS = Path("/proc/thread-self/net/stat/nf_conntrack")
+"""What the kernel counts in the namespace that a thread is in."""
 RULES = Path(__file__).with_name("rules.nft.j2")
 TABLE = "lastport"
 COUNTED = ("unmapped", "port_limit", "state_limit", "rate")
@@ -106,6 +109,18 @@ class NetfilterGateway(LinuxRouter):
             "total_sessions": listing.count("\n"),
             "packet_ins_known_mappings": None,
         }
+
+    def gauges(self) -> Gauges:
+        """Return the kernel's sums over all processors. That costs one read."""
+        assert self.namespace is not None
+        with self.namespace.entered():
+            sums = conntrack.in_short(STATISTICS.read_text())
+        counters = {
+            "total_sessions": sums["entries"],
+            "dropped_port_packets": sums["insert_failed"],
+            "evicted_mappings": sums["early_drop"],
+        }
+        return Gauges((), counters)
 
     def flush(self) -> None:
         """Remove all connections from the kernel's table."""

@@ -13,6 +13,7 @@ from controller.settings import Settings
 from topologies.gateways.base import Gateway, GatewayPlan, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import Bridge
+from topologies.gateways.gauges import Gauges, PortGauge, summed
 from topologies.gateways.openflow import facts
 from topologies.gateways.openflow.process import HOST, ControllerProcess, configuration
 from topologies.gateways.recorder import Knows, Recorder
@@ -20,6 +21,7 @@ from topologies.gateways.recorder import Knows, Recorder
 CONTROLLER_QUEUE = 512
 """Packets that the switch keeps for a busy controller; 512 is the most that Open vSwitch allows."""
 
+PROTOCOLS = ("tcp", "udp", "icmp")
 MISSES = 5
 """Rules for what has no rule of a mapping: a first segment, each of three protocols, and all others."""
 
@@ -108,6 +110,19 @@ class OpenFlowGateway(Bridge, Gateway):
         gauges = self.controller.gauges()
         common = {key: value for key, value in gauges.items() if not isinstance(value, dict)}
         return {**gauges[protocol], **common}
+
+    def gauges(self) -> Gauges:
+        """Return what the controller sent last, unasked."""
+        latest = self.controller.latest
+        if "addresses" not in latest:  # it has sent none yet, or is another program
+            return Gauges()
+        ports = [
+            PortGauge(address, protocol, *usage)
+            for address, of_address in latest["addresses"].items()
+            for protocol, usage in of_address.items()
+        ]
+        common = {key: value for key, value in latest.items() if not isinstance(value, dict)}
+        return Gauges(ports, {**summed(*(latest[protocol] for protocol in PROTOCOLS)), **common})
 
     def longest_answer(self) -> float | None:
         """Return the longest that the switch took to answer the controller, behind the packets that waited."""

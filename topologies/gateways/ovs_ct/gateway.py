@@ -27,6 +27,7 @@ from controller.wiring import Interface, Side, routed
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import READY_WITHIN_S, Bridge, output
+from topologies.gateways.gauges import Gauges
 from topologies.gateways.ovs_ct import facts
 from topologies.gateways.recorder import ExternalMapping
 from topologies.gateways.tracking import rendered
@@ -212,6 +213,11 @@ class OvsCtGateway(Bridge, Gateway):
             "packet_ins_known_mappings": None,
         }
 
+    def gauges(self) -> Gauges:
+        """Return the number of connections, and the packets that the guard dropped."""
+        limit, sessions = tracked(self._dpctl("ct-get-limits", f"zone={self._zone}"), self._zone)
+        return Gauges((), {"total_sessions": sessions, **self._dropped(*NEW, is_full=sessions >= limit)})
+
     def mappings(self) -> list[ExternalMapping]:
         """Return the connections that the tracker has, each as a mapping."""
         return list(tracked_mappings(self._dpctl("dump-conntrack", f"zone={self._zone}")))
@@ -244,7 +250,7 @@ class OvsCtGateway(Bridge, Gateway):
         ).split()
         self.vsctl("set", "CT_Timeout_Policy", policy, *(f"timeouts:{name}={timeouts[name]}" for name in timeouts))
 
-    def _dropped(self, protocol: str, *, is_full: bool) -> dict[str, int | None]:
+    def _dropped(self, *protocols: str, is_full: bool) -> dict[str, int | None]:
         """Return the packets that the guard dropped, by what is short now: room in the table, or else ports.
 
         Where the table is full, ports may have run short before, unless its limit is below their number.
@@ -252,9 +258,10 @@ class OvsCtGateway(Bridge, Gateway):
         settings, limit = self._plan.settings, self._plan.settings.limit_sessions
         if not getattr(self._plan.options, "guard", True):
             return {}
-        cookie = list(NEW).index(protocol) + 1
-        dumped = output("ovs-ofctl", "dump-flows", self.name, f"cookie={cookie}/-1")
-        packets = sum(int(count) for count in re.findall(r"n_packets=(\d+)", dumped))
+        cookies = {list(NEW).index(protocol) + 1 for protocol in protocols}
+        dumped = output("ovs-ofctl", "dump-flows", self.name, "table=2")
+        counts = re.findall(r"cookie=(0x[0-9a-f]+),.* n_packets=(\d+)", dumped)
+        packets = sum(int(count) for cookie, count in counts if int(cookie, 16) in cookies)
         if not is_full:
             return {"dropped_port_packets": packets, "dropped_state_limit_packets": 0}
         if limit is not None and limit <= min(settings.ports, max(facts.FINDS_ALL_OF, settings.ports // 2)):

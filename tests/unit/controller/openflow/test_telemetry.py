@@ -49,6 +49,7 @@ def test_the_gauges_describe_each_protocol_and_the_whole() -> None:
         "icmp": unused,
         "tcp": unused | tcp_gauges | {"dropped_port_packets": 1, "dropped_unmapped_packets": 1},
         "udp": unused | udp_gauges,
+        "addresses": {"192.0.2.1": {"icmp": (0, 2, 0, 0), "tcp": (2, 0, 0, 0), "udp": (1, 1, 0, 0)}},
         "total_sessions": None,
         "total_active_subscribers": 2,
         "packet_ins_known_mappings": 0,

@@ -56,3 +56,16 @@ def test_counters_are_read_by_their_names() -> None:
     )
 
     assert conntrack.named_counters(listing) == {"dropped_rate_packets_tcp": 8}
+
+
+def test_the_kernel_s_sums_are_over_all_processors_and_in_hexadecimal() -> None:
+    """But for the number of entries, which each line has whole."""
+    text = (
+        "entries  clashres found insert_failed drop early_drop\n"
+        "0000010a  00000000 00000001 0000000f 00000000 00000001\n"
+        "0000010a  00000000 00000002 00000001 00000000 00000000\n"
+    )
+
+    sums = conntrack.in_short(text)
+
+    assert (sums["entries"], sums["insert_failed"], sums["early_drop"]) == (266, 16, 1)

@@ -1,0 +1,48 @@
+"""Show records, one on a line, as a run is shown, and print its last line when they end.
+
+    python -m tests.support.showing [--json] [--live | --no-live]
+
+The records come from the descriptor in `RECORDS`. With `PLACE`, the run is one of several.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from testbed.run.choices import Choices
+from testbed.run.console import fit_locale
+from testbed.run.launch import Interrupted, _interruptions
+from testbed.run.live.display import manner, shown
+from testbed.run.live.view import RunView
+from testbed.run.resolve import resolve
+from testbed.run.results import Result
+from testbed.run.terminal import in_short
+
+
+def main() -> None:
+    """Show them."""
+    fit_locale()
+    options = sys.argv[1:]
+    live = True if "--live" in options else False if "--no-live" in options else None
+    records = os.fdopen(int(os.environ["RECORDS"]))
+    result = Result(resolve("port-exhaustion", "openflow", Choices(), datapath="userspace"))
+    view = RunView("port-exhaustion on openflow", place=os.environ.get("PLACE", ""))
+    _interruptions.install()
+    try:
+        with shown(view, manner(live=live, as_json="--json" in options)) as display:
+            _interruptions.heed()
+            for line in records:
+                record = json.loads(line)
+                result.take(record)
+                display.change(lambda now, record=record: view.take(record, now))
+            display.change(lambda now: view.end(result, now))
+    except Interrupted as interruption:
+        print(f"interrupted by {interruption}", flush=True)
+        return
+    print(in_short(result, "out"), flush=True)
+
+
+if __name__ == "__main__":
+    main()
