@@ -16,7 +16,7 @@ from tests.support.paths import ROOT
 
 CORE = ("controller.nat",)
 SETTINGS = (*CORE, "controller.settings")
-WIRING = (*SETTINGS, "controller.wiring")
+WIRING = (*SETTINGS, "controller.recording", "controller.wiring")
 NETWORK = (*WIRING, "topologies.network")
 GATEWAYS = (*NETWORK, "topologies.gateways")
 TOPOLOGIES = (*GATEWAYS, "topologies")
@@ -24,14 +24,16 @@ SANDBOX = ("testbed.sandbox",)
 TRAFFIC = (*SANDBOX, "testbed.traffic")
 EVIDENCE = (*TOPOLOGIES, *TRAFFIC, "testbed.evidence")
 EXPERIMENT = (*EVIDENCE, "testbed.experiment")
-RUN = (*EXPERIMENT, "testbed.registry", "testbed.run")
+RECORDING = (*CORE, "controller.recording", "testbed.recording")
+RUN = (*EXPERIMENT, *RECORDING, "testbed.registry", "testbed.run")
 COMMAND = (*RUN, "testbed.compare", "testbed.bench", "testbed.command")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "controller.nat": (),
     "controller.api": CORE,
     "controller.settings": CORE,
-    "controller.wiring": SETTINGS,
+    "controller.recording": CORE,
+    "controller.wiring": (*SETTINGS, "controller.recording"),
     "controller.openflow": WIRING,
     "controller.process": (*WIRING, "controller.openflow"),
     "controller": ("controller.process",),
@@ -44,7 +46,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.evidence": (*TOPOLOGIES, *TRAFFIC),
     "testbed.experiment": EVIDENCE,
     "testbed.api": EXPERIMENT,
-    "testbed.run": (*EXPERIMENT, "testbed.registry"),
+    "testbed.recording": RECORDING,
+    "testbed.run": (*EXPERIMENT, *RECORDING, "testbed.registry"),
     "testbed.compare": RUN,
     "testbed.bench": RUN,
     "testbed.command": COMMAND,
