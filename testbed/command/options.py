@@ -79,6 +79,14 @@ class RunOptions:
     pcap: Annotated[
         bool, typer.Option("--pcap", help="Capture the packets inside and outside, for Wireshark.")
     ] = False
+    junit: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write the checks as JUnit's XML, for a CI server. It replaces FILE.xml.",
+            metavar="FILE.xml",
+            autocompletion=completing.files(".xml"),
+        ),
+    ] = None
 
     @property
     def choices(self) -> Choices:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -175,12 +175,17 @@ def chosen(planned: Iterable[Planned]) -> dict[str, Any]:
     return {key: value for each in planned if each.run for key, value in each.run.chosen.items()}
 
 
-def compare(planned: Sequence[Planned], folder: Folder, *, pcap: bool) -> Comparison:
-    """Carry out all runs in turn, and keep every result. After an interruption, keep the results so far."""
+def compare(
+    planned: Sequence[Planned], folder: Folder, *, pcap: bool, report: Callable[[Folder, dict[str, Any]], object]
+) -> Comparison:
+    """Carry out all runs in turn, and keep every result. After an interruption, keep the results so far.
+
+    `report` is called with the folder and the result of each run, once it is written.
+    """
     runs: list[dict[str, Any]] = []
     statuses: list[ExitStatus] = []
     begun = {"schema": 1, **origin().as_json(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
-    for told, status in _results(planned, folder.path, pcap=pcap):
+    for told, status in _results(planned, folder.path, pcap=pcap, report=report):
         runs.append(told)
         statuses.append(status)
     compared = {**begun, "scenarios": showed(runs), "runs": runs, "differences": differences(runs)}
@@ -188,19 +193,24 @@ def compare(planned: Sequence[Planned], folder: Folder, *, pcap: bool) -> Compar
     return Comparison(compared, _worst(runs, statuses), len(planned) - len(runs), unkept)
 
 
-def _results(planned: Sequence[Planned], path: Path, *, pcap: bool) -> Iterator[tuple[dict[str, Any], ExitStatus]]:
+def _results(
+    planned: Sequence[Planned], path: Path, *, pcap: bool, report: Callable[[Folder, dict[str, Any]], object]
+) -> Iterator[tuple[dict[str, Any], ExitStatus]]:
     for each in planned:
         if each.run is None:
             yield each.cannot(), each.fault
             continue
         try:
-            result, written = carry_out(each.run, opened(path / _folder(each, planned)), pcap=pcap)
+            folder = opened(path / _folder(each, planned))
+            result, written = carry_out(each.run, folder, pcap=pcap)
         except (MachineError, ConfigurationError) as error:
             unable = Planned(each.scenario, each.gateway, None, str(error))
             # Its folder could be made when everything was decided.
             broke = isinstance(error, ConfigurationError)
             yield unable.cannot(), ExitStatus.BROKE if broke else ExitStatus.MACHINE_LACKS
             continue
+        if not result.unkept:
+            report(folder, written)
         yield written, result.status
         if result.interrupted:
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 from testbed.bench.table import FIGURES, heads, lines
 from testbed.report.charts import Bar, Drawn, bars
-from testbed.report.words import cut, is_number, number, words
+from testbed.report.words import cut, instant, is_number, number, words
 
 MOST_BARS = 40
 MOST_UNITS = 4
@@ -41,7 +41,7 @@ def benched(bench: Mapping[str, Any], key: str, *, rows: int, cell: int) -> Benc
         error=cut(bench.get("error", ""), 2 * cell),
         facts=[
             ("Repetitions", number(bench["repetitions"])),
-            ("Begun", bench["started"]),
+            ("Begun", instant(bench["started"])),
             ("Seconds", number(bench["duration_s"])),
             *((cut(name, cell), words(value, cell)) for name, value in [*bench["parameters"].items()][:rows]),
         ],
@@ -62,7 +62,9 @@ def _figures(bench: Mapping[str, Any], key: str) -> Iterator[Drawn]:
         title = f"Medians in {cut(unit, 40)}"
         yield _drawn(f"{key}-{place}", title, [(_name(row, bench), row) for row in rows])
     if bench["ratios"]:
-        named = [(f"{row['of']} / {row['to']} {_parameters(row, bench)}", row) for row in bench["ratios"][:MOST_BARS]]
+        named = [
+            (f"{row['of']} / {row['to']} {_parameters(row, bench)}", row) for row in bench["ratios"][:MOST_BARS]
+        ]
         yield _drawn(f"{key}-ratios", "Ratios, each taken within a repetition", named)
 
 
@@ -72,8 +74,7 @@ def _drawn(key: str, title: str, named: Sequence[tuple[str, Mapping[str, Any]]])
         for name, row in named
     ]
     text = "The median of all repetitions, and in parentheses the least and the greatest."
-    said = "; ".join(f"{cut(bar.label, 60)}: {bar.words[0]}" for bar in drawn)
-    return Drawn(key, title, bars(key, title, cut(f"{text} {said}", 1000), drawn, ["median"]), text)
+    return Drawn(title, bars(key, title, text, drawn, ["median"]), text)
 
 
 def _name(row: Mapping[str, Any], bench: Mapping[str, Any]) -> str:
@@ -83,7 +84,11 @@ def _name(row: Mapping[str, Any], bench: Mapping[str, Any]) -> str:
 def _parameters(row: Mapping[str, Any], bench: Mapping[str, Any]) -> str:
     """Return the parameters of a row that are not the same in all rows."""
     rows = bench["rows"]
-    differing = [key for key in row["parameters"] if any(other["parameters"].get(key) != row["parameters"][key] for other in rows)]
+    differing = [
+        key
+        for key in row["parameters"]
+        if any(other["parameters"].get(key) != row["parameters"][key] for other in rows)
+    ]
     return " ".join(words(row["parameters"][key], 20) for key in differing[:4])
 
 

@@ -61,8 +61,8 @@ FIGURES = {
     "churn": Choice(
         "Attempts refused, by load",
         ("refused_share", "predicted_share"),
-        "The share of attempts that were refused, measured and predicted. Load 1 is what the ports can bear: their "
-        "number over the time for which each is occupied.",
+        "The share of attempts that were refused, measured and predicted. Load 1 is what the ports can bear: "
+        "their number over the time for which each is occupied.",
         axis="load",
         axis_title="load, as a share of the capacity",
     ),
@@ -78,5 +78,13 @@ FIGURES = {
 """What is drawn, by the name of a series."""
 PREDICTED = "predicted_"
 """A series of this prefix is a model of the series without it, and so is a column."""
-ELSEWHERE = ("phases", "not_looked_at", "counters_not_checked", "peak_memory_kib", "capture", "transfers", "frames")
+ELSEWHERE = (
+    "phases",
+    "not_looked_at",
+    "counters_not_checked",
+    "peak_memory_kib",
+    "capture",
+    "transfers",
+    "frames",
+)
 """Series that every run may have, which the page shows at places of their own."""

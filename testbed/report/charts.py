@@ -7,7 +7,7 @@ that has more points keeps the least and the greatest of each part.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -20,6 +20,8 @@ MOST_POINTS = 2000
 """The points of a line that are drawn at most."""
 MARKED = 60
 """A line with fewer points than this has a mark at each."""
+LONGEST = 1000
+"""The characters of a description at most."""
 LABEL = 38
 """The characters of a label at most."""
 BAR, GAP = 16.0, 12.0
@@ -66,15 +68,13 @@ class Axes:
 class Drawn:
     """A figure on a page: a title, the picture, and what it shows in words."""
 
-    key: str
     title: str
     picture: Markup
     text: str = ""
-    table: Sequence[Sequence[str]] = field(default_factory=list)
 
 
 def bars(key: str, title: str, description: str, rows: Sequence[Bar], series: Sequence[str]) -> Markup:
-    """Return horizontal bars, grouped by row. A row with several values for a series is drawn from least to most."""
+    """Return horizontal bars, grouped by row. One with several values is drawn from the least to the greatest."""
     left = 16 + max((svg.width_of(cut(row.label, LABEL)) for row in rows), default=0.0)
     written = [[_words(row, place) for place in range(len(series))] for row in rows]
     right = 16 + max((svg.width_of(words) for row in written for words in row), default=0.0)
@@ -90,7 +90,9 @@ def bars(key: str, title: str, description: str, rows: Sequence[Bar], series: Se
             y += BAR
         y += GAP
     parts.append(svg.line(left, 0.0, left, y - GAP / 2, "axis"))
-    return svg.picture(key, title, description, parts, width=WIDTH, height=y)
+    named = (f"{cut(row.label, LABEL)}: {', '.join(words)}" for row, words in zip(rows, written, strict=True))
+    said = cut(f"{description} {'; '.join(named)}", LONGEST)
+    return svg.picture(key, title, said, parts, width=WIDTH, height=y)
 
 
 def _words(row: Bar, place: int) -> str:
@@ -169,7 +171,7 @@ def _line(line: Line, place: int, x: Scale, y: Scale) -> list[Markup]:
 
 
 def decimated(points: Sequence[tuple[float, float]], most: int = MOST_POINTS) -> list[tuple[float, float]]:
-    """Return `most` points or fewer: of each part of the x axis the first, the least, the greatest and the last."""
+    """Return `most` points or fewer: of each part of the line the first, the least, the greatest, the last."""
     if len(points) <= most:
         return list(points)
     parts, kept = most // 4, []

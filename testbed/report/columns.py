@@ -16,7 +16,7 @@ from testbed.report.words import cut, number, words
 from testbed.run.naming import label
 
 MOST_GATEWAYS, MOST_SCENARIOS = 12, 40
-ORDER = ("differs", "alike", NOT_ASKED)
+KINDS = {"differs": "What differs", "alike": "What is alike", NOT_ASKED: "What not all were asked"}
 """The kinds of rows, in the order in which they are shown."""
 
 
@@ -49,7 +49,7 @@ class ScenarioColumns:
     runs: Sequence[Mapping[str, Any]]
     gateways: Sequence[str]
     showed: Sequence[tuple[str, str]]
-    rows: Sequence[CheckRow]
+    groups: Sequence[tuple[str, Sequence[CheckRow]]]
     left_out: int
     outcomes: Sequence[tuple[str, Sequence[str]]]
     sentences: Sequence[str]
@@ -118,8 +118,10 @@ def _scenario(
     cell: int,
     figures: int,
 ) -> ScenarioColumns:
-    asked = next((row for row in comparison.get("scenarios", []) if row["scenario"] == name), {})
-    found = sorted(_rows(group, cell), key=lambda row: ORDER.index(row.kind))
+    scenarios: Sequence[Mapping[str, Any]] = comparison.get("scenarios", [])
+    asked = next((row for row in scenarios if row["scenario"] == name), {})
+    found = sorted(_rows(group, cell), key=lambda row: [*KINDS].index(row.kind))
+    groups = [(title, [row for row in found[:most] if row.kind == kind]) for kind, title in KINDS.items()]
     runs = list(group)
     return ScenarioColumns(
         name=cut(label(name), cell),
@@ -128,8 +130,10 @@ def _scenario(
         claim=cut(asked.get("claim", ""), 2 * cell),
         runs=runs,
         gateways=[cut(label(run["gateway"]), cell) for run in runs],
-        showed=[(cut(label(key), cell), cut(line, 2 * cell)) for key, line in [*asked.get("showed", {}).items()][:most]],
-        rows=found[:most],
+        showed=[
+            (cut(label(key), cell), cut(line, 2 * cell)) for key, line in [*asked.get("showed", {}).items()][:most]
+        ],
+        groups=[(title, rows) for title, rows in groups if rows],
         left_out=max(0, len(found) - most),
         outcomes=[
             (cut(each, cell), [number(run["outcomes"].get(each, 0)) if "outcomes" in run else "-" for run in runs])
@@ -179,12 +183,8 @@ def _figures(group: Sequence[Mapping[str, Any]], place: str) -> Iterator[Drawn]:
             Bar(gateway, [[float(run["outcomes"].get(name, 0))] for name in names])
             for gateway, run in runs.items()
         ]
-        said = "; ".join(
-            f"{bar.label}: {', '.join(f'{number(int(v[0]))} {name}' for name, v in zip(names, bar.values, strict=True) if v)}"
-            for bar in drawn
-        )
-        picture = bars(f"{place}-outcomes", "Attempts by outcome", cut(said, 1000), drawn, names)
-        yield Drawn(f"{place}-outcomes", "Attempts by outcome", picture, "What became of the attempts.")
+        title, text = "Attempts by outcome", "What became of the attempts."
+        yield Drawn(title, bars(f"{place}-outcomes", title, text, drawn, names), text)
     series = {gateway: run.get("series", {}) for gateway, run in runs.items()}
     known = dict.fromkeys(name for each in series.values() for name in each)
     for number_, name in enumerate(known):

@@ -132,9 +132,7 @@ def _bars(key: str, rows: Rows, choice: Choice) -> Drawn | None:
     ]
     more = f" The first {MOST_BARS} of {len(rows):,} are drawn." if len(rows) > MOST_BARS else ""
     text = f"{choice.text}{more}".strip()
-    said = "; ".join(f"{bar.label}: {', '.join(filter(None, bar.words))}" for bar in drawn[:MOST_BARS])
-    picture = bars(key, choice.title, cut(f"{text} {said}", 1000), drawn, [title_of(each) for each in columns])
-    return Drawn(key, choice.title, picture, text)
+    return Drawn(choice.title, bars(key, choice.title, text, drawn, [title_of(each) for each in columns]), text)
 
 
 def _behind(row: Mapping[str, Any], column: str, choice: Choice) -> str:
@@ -168,7 +166,7 @@ def _lines(key: str, runs: Mapping[str, Mapping[str, Any]], name: str, choice: C
         return None
     drawn = _one_model(drawn)[:MOST_LINES]
     axes = Axes(title_of(choice.axis_title or choice.axis), "")
-    return Drawn(key, choice.title, lines(key, choice.title, choice.text or choice.title, drawn, axes), choice.text)
+    return Drawn(choice.title, lines(key, choice.title, choice.text or choice.title, drawn, axes), choice.text)
 
 
 def _one_model(drawn: list[Line]) -> list[Line]:
@@ -190,7 +188,9 @@ def tables(series: Mapping[str, Any], *, most_rows: int, most_tables: int, width
         rows = rows_of(series[name])
         heads = _columns(rows)
         cells = [[words(row.get(head), width) for head in heads] for row in rows[:most_rows]]
-        yield Table(title_of(cut(name, NAME)), [cut(title_of(each), NAME) for each in heads], cells, len(rows) - len(cells))
+        yield Table(
+            title_of(cut(name, NAME)), [cut(title_of(each), NAME) for each in heads], cells, len(rows) - len(cells)
+        )
     if single:
         cells = [[title_of(cut(name, NAME)), words(series[name], 2 * width)] for name in single[:most_rows]]
         yield Table("Single figures", ["What", "Value"], cells, len(single) - len(cells))

@@ -65,8 +65,7 @@ def drawing(network: Mapping[str, Any], key: str) -> Markup | None:
 def describe(network: Mapping[str, Any]) -> str:
     """Return the network in words: each place with its addresses, and what is linked."""
     places = [
-        f"{cut(place['name'], LETTERS)} ({', '.join(cut(each, LETTERS) for each in place.get('lines', [])[:MOST_LINES])})"
-        for place in network["places"][:MOST_PLACES]
+        f"{cut(place['name'], LETTERS)} ({', '.join(_lines(place))})" for place in network["places"][:MOST_PLACES]
     ]
     links = [f"{cut(a, LETTERS)} to {cut(b, LETTERS)}" for a, b in network["links"][:MOST_LINKS]]
     return f"Places: {'; '.join(places)}. Links: {'; '.join(links)}."
@@ -79,7 +78,16 @@ def _card(place: Mapping[str, Any]) -> _Card:
         head = f"{count:,} client{'s' * (count != 1)}"
     else:
         head = name if HEADS[kind] in name else f"{name} ({HEADS[kind]})"
-    return _Card(place["name"], kind, cut(head, LETTERS), [cut(each, LETTERS) for each in place.get("lines", [])[:MOST_LINES]])
+    return _Card(
+        place["name"],
+        kind,
+        cut(head, LETTERS),
+        [cut(each, LETTERS) for each in place.get("lines", [])[:MOST_LINES]],
+    )
+
+
+def _lines(place: Mapping[str, Any]) -> list[str]:
+    return [cut(each, LETTERS) for each in place.get("lines", [])[:MOST_LINES]]
 
 
 def _last(cards: Mapping[str, _Card]) -> int:

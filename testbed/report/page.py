@@ -26,7 +26,7 @@ from testbed.report.figures import figures, tables
 from testbed.report.ports import Seen
 from testbed.report.repeat import as_typed, repeating
 from testbed.report.sources import linked
-from testbed.report.words import clean, cut, number, plural, title_of, words
+from testbed.report.words import clean, cut, instant, number, plural, title_of, words
 from testbed.run.naming import label, title
 
 BUDGET = 1_000_000
@@ -116,6 +116,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "cut": cut,
+        "instant": instant,
         "words": words,
         "number": number,
         "linked": linked,
@@ -130,6 +131,7 @@ def _of_run(run: Mapping[str, Any], seen: Seen | None, room: Room) -> dict[str, 
     series = run.get("series", {})
     drawn = [*_outcomes(run.get("outcomes", {})), *figures(series, "f")]
     place = run.get("network")
+    telling, usual = settings.rows(run, room.cell)
     return {
         "run": run,
         "title": cut(title(run["scenario"], run["gateway"], run.get("chosen", {})), room.cell),
@@ -139,7 +141,8 @@ def _of_run(run: Mapping[str, Any], seen: Seen | None, room: Room) -> dict[str, 
         "last_words": cut(run.get("last_words", ""), room.text),
         "network": network.drawing(place, "net") if place and room.figures else None,
         "network_words": cut(network.describe(place), room.text) if place else "",
-        "settings": settings.rows(run, room.cell)[: room.checks],
+        "settings": telling[: room.checks],
+        "usual": usual[: room.checks],
         "listed": [each for each in _checks(run.get("checks", []), room) if each.checks],
         "not_looked_at": _pairs(series.get("not_looked_at"), room),
         "outcomes": _pairs({name: count for name, count in run.get("outcomes", {}).items() if count}, room),
@@ -160,9 +163,8 @@ def _outcomes(outcomes: Mapping[str, int]) -> list[Drawn]:
     if not found:
         return []
     text = f"What became of {plural(sum(outcomes.values()), 'attempt')}: each counts once, by its final state."
-    said = ", ".join(f"{bar.words[0]} {cut(bar.label, 40)}" for bar in found)
-    picture = bars("outcomes-figure", "Attempts by outcome", f"{text} {said}.", found, ["attempts"])
-    return [Drawn("outcomes-figure", "Attempts by outcome", picture, text)]
+    title_ = "Attempts by outcome"
+    return [Drawn(title_, bars("outcomes-figure", title_, text, found, ["attempts"]), text)]
 
 
 def _checks(checks: Sequence[Mapping[str, Any]], room: Room) -> Iterable[Listed]:
@@ -178,7 +180,9 @@ def _pairs(values: Any, room: Room) -> list[tuple[str, str]]:
     """Return names and values of an object, as words; nothing if it is none."""
     if not isinstance(values, Mapping):
         return []
-    return [(cut(title_of(key), room.cell), words(value, room.cell)) for key, value in [*values.items()][: room.rows]]
+    return [
+        (cut(title_of(key), room.cell), words(value, room.cell)) for key, value in [*values.items()][: room.rows]
+    ]
 
 
 def _machine(machine: Mapping[str, Any], room: Room) -> list[tuple[str, str]]:

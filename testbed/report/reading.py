@@ -1,4 +1,4 @@
-"""Reading results that any program may have written: they are checked against the schema, and refused with a place.
+"""Reading results that any program may have written. What does not match the schema is refused, with its place.
 
 The place is a JSON pointer (RFC 6901). What is read has a limit in bytes and in depth, so that no file can use up
 the memory. Nothing that a file names is imported or opened.
@@ -116,7 +116,8 @@ def _first(error: ValidationError, told: Any) -> str:
     if mistake["type"] == "missing":
         return f"at {pointer}: found nothing, expected this key"
     expected = mistake["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"at {pointer or '/'}: found {_short(value)}, expected: {expected}"
+    expected = "an object" if mistake["type"] in ("model_type", "dict_type") else expected
+    return f"at {pointer or 'the top'}: found {_short(value)}, expected: {expected}"
 
 
 def _pointer(location: tuple[int | str, ...], told: Any) -> tuple[str, Any]:
@@ -125,8 +126,8 @@ def _pointer(location: tuple[int | str, ...], told: Any) -> tuple[str, Any]:
     for place, step in enumerate(location):
         if isinstance(value, dict) and step in value:
             value = value[step]
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-            value = value[step]
+        elif isinstance(value, list) and step in range(len(value)):
+            value = value[int(step)]
         elif place < len(location) - 1 or not isinstance(value, dict) or step == "[key]":
             continue
         pointer += f"/{_escaped(step)}"

@@ -104,9 +104,7 @@ class RunResults(Origin):
     story: str = described("what happened, in words", default="")
     checks: list[Check] = described("in the order in which they were made")
     outcomes: dict[str, Count] = described("the number of attempts by what became of each", default={})
-    counters: dict[str, int | None] = described(
-        "the gateway's own counters; null: it does not know", default={}
-    )
+    counters: dict[str, int | None] = described("the gateway's own counters; null: it does not know", default={})
     series: Values = described("measurements, by name; often a list of rows", default={})
     files: dict[str, str] = described("the paths of the files that were written", default={})
     error: str = described("the reason for the verdict error", default="")
@@ -172,7 +170,9 @@ class Row(Part):
     median: float
     min: float
     max: float
-    lost: float | None = described("packets that were lost in the worst repetition, if any are counted", default=None)
+    lost: float | None = described(
+        "packets that were lost in the worst repetition, if any are counted", default=None
+    )
 
 
 class RatioRow(Part):

@@ -26,15 +26,18 @@ class Row:
     meaning: str
     source: str
     is_chosen: bool
+    is_usual: bool
+    """Whether it has the value that it has unless a profile, a scenario or a user changes it."""
 
 
-def rows(run: Mapping[str, Any], width: int) -> list[Row]:
-    """Return a row for each parameter and setting: what was chosen, then the scenario's own, then the rest."""
-    chosen, settings = run.get("chosen", {}), run.get("settings", {})
-    values = {**run.get("parameters", {}), **settings}
+def rows(run: Mapping[str, Any], width: int) -> tuple[list[Row], list[Row]]:
+    """Return the rows that tell this run from others, those that were chosen first, and then the usual ones."""
+    chosen = run.get("chosen", {})
+    values = {**run.get("parameters", {}), **run.get("settings", {})}
     fields = _fields(run["scenario"])
-    listed = [_row(key, value, fields, key in chosen, width) for key, value in values.items()]
-    return [*(row for row in listed if row.is_chosen), *(row for row in listed if not row.is_chosen)]
+    found = [_row(key, value, fields, key in chosen, width) for key, value in values.items()]
+    telling = [row for row in found if not row.is_usual]
+    return sorted(telling, key=lambda row: not row.is_chosen), [row for row in found if row.is_usual]
 
 
 def _fields(scenario: str) -> Mapping[str, FieldInfo]:
@@ -49,13 +52,24 @@ def _row(key: str, value: Any, fields: Mapping[str, FieldInfo], is_chosen: bool,
     text = words(value, width)
     if isinstance(value, int | float) and not isinstance(value, bool) and unit not in (None, "1"):
         text += f" {unit}"
-    return Row(cut(key, width), text, field.description or "" if field else "", str(source or ""), is_chosen)
+    meaning = field.description if field and field.description else ""
+    return Row(
+        cut(key, width), text, meaning, str(source or ""), is_chosen, not is_chosen and _is_usual(key, value)
+    )
+
+
+def _is_usual(key: str, value: Any) -> bool:
+    field = Settings.model_fields.get(key)
+    if field is None:
+        return False
+    usual = [str(each) for each in field.default] if isinstance(field.default, list) else field.default
+    return bool(value == usual)
 
 
 def counted(counters: Mapping[str, int | None], most: int) -> Iterator[tuple[str, str]]:
     """Yield the counters that counted something, then one row for those at 0, and one for those not known."""
     yield from [(cut(name, 80), f"{count:,}") for name, count in counters.items() if count][:most]
-    for title, found in (("0", 0), ("not known to this gateway", None)):
-        names = [cut(name, 80) for name, count in counters.items() if count == found and count is not True]
+    for value, found in (("0", 0), ("not known to this gateway", None)):
+        names = [cut(name, 80) for name, count in counters.items() if count == found]
         if names:
-            yield ", ".join(names[:most]), title
+            yield ", ".join(names[:most]), value

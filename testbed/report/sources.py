@@ -1,4 +1,4 @@
-"""Sources with links: each RFC that a text names leads to it at the RFC Editor, the one site that a report links to."""
+"""Sources with links: each RFC that a text names leads to the RFC Editor, the one site that a report links to."""
 
 from __future__ import annotations
 

@@ -92,7 +92,9 @@ def marker(x: float, y: float, series: int) -> Markup:
             corners = [(x, y - 4.5), (x + 4.5, y), (x, y + 4.5), (x - 4.5, y)]
         case _:
             corners = [(x, y - 4.5), (x + 4.5, y + 3.5), (x - 4.5, y + 3.5)]
-    return element("path", d="M" + "L".join(f"{coordinate(a)} {coordinate(b)}" for a, b in corners) + "Z", class_=style)
+    return element(
+        "path", d="M" + "L".join(f"{coordinate(a)} {coordinate(b)}" for a, b in corners) + "Z", class_=style
+    )
 
 
 @dataclass(frozen=True, slots=True)

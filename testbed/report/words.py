@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 REPLACED = "\N{REPLACEMENT CHARACTER}"
@@ -75,6 +76,11 @@ def _joined(parts: Iterable[str], most: int) -> str:
         if len(text) > most:
             break
     return text
+
+
+def instant(text: str) -> str:
+    """Return a time of ISO 8601 as people write it, in UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def listed(names: Sequence[str]) -> str:

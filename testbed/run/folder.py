@@ -19,6 +19,7 @@ from testbed.run.results import Result
 SIDES = ("inside", "outside")
 """The sides of a NAT. Each has a capture if `--pcap` asks for it."""
 RESULTS = "results.json"
+REPORT = "report.html"
 CAPTURES = {side: f"{side}.pcapng" for side in SIDES}
 FILE_MODE = 0o644
 
@@ -73,7 +74,8 @@ class Folder:
 
     def write(self, result: Result) -> dict[str, Any]:
         """Write `results.json`, whole or not at all, and return what it holds. The captures must be closed."""
-        written = result.as_json({"results": str(self.path / RESULTS), **self.captured()})
+        files = {"results": str(self.path / RESULTS), "report": str(self.path / REPORT)}
+        written = result.as_json({**files, **self.captured()})
         self.write_text(RESULTS, json.dumps(written, indent=2) + "\n")
         return written
 

@@ -26,7 +26,8 @@ EVIDENCE = (*TOPOLOGIES, *TRAFFIC, "testbed.evidence")
 EXPERIMENT = (*EVIDENCE, "testbed.experiment")
 RECORDING = (*CORE, "controller.recording", "testbed.recording")
 RUN = (*EXPERIMENT, *RECORDING, "testbed.registry", "testbed.run")
-COMMAND = (*RUN, "testbed.compare", "testbed.bench", "testbed.command")
+REPORT = (*RUN, "testbed.compare", "testbed.bench", "testbed.report")
+COMMAND = (*REPORT, "testbed.command")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "controller.nat": (),
@@ -50,6 +51,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.run": (*EXPERIMENT, *RECORDING, "testbed.registry"),
     "testbed.compare": RUN,
     "testbed.bench": RUN,
+    "testbed.report": REPORT,
     "testbed.command": COMMAND,
     "testbed": (),
     "scenarios.shared": (*EXPERIMENT, "testbed.api"),
