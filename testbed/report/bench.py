@@ -11,7 +11,7 @@ from testbed.report.charts import Bar, Drawn, bars
 from testbed.report.words import cut, instant, is_number, number, words
 
 MOST_BARS = 40
-MOST_UNITS = 4
+MOST_UNITS, MOST_COLUMNS = 4, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,9 @@ class Benched:
 
 def benched(bench: Mapping[str, Any], key: str, *, rows: int, cell: int) -> Benched:
     """Return what the page shows of a bench."""
-    report = dict(bench)
-    found = [[cut(each, cell) for each in line[:12]] for line in lines(report)]
+    shown = {key: bench[key][:rows] for key in ("rows", "ratios")}
+    report = {**bench, **shown}
+    found = [[cut(each, cell) for each in line[:MOST_COLUMNS]] for line in lines(report)]
     return Benched(
         name=cut(bench["bench"], cell),
         note=cut(bench.get("note", ""), 2 * cell),
@@ -46,25 +47,23 @@ def benched(bench: Mapping[str, Any], key: str, *, rows: int, cell: int) -> Benc
             *((cut(name, cell), words(value, cell)) for name, value in [*bench["parameters"].items()][:rows]),
         ],
         figures=list(_figures(bench, key)),
-        heads=[cut(each, cell) for each in heads(report)[:12]],
+        heads=[cut(each, cell) for each in heads(report)[:MOST_COLUMNS]],
         numeric=(*FIGURES, "lost"),
-        lines=found[:rows],
-        lines_left_out=max(0, len(found) - rows),
+        lines=found,
+        lines_left_out=sum(len(bench[key]) - len(each) for key, each in shown.items()),
         left_out=[(cut(name, cell), cut(why, cell)) for name, why in [*bench.get("left_out", {}).items()][:rows]],
         environment=[(cut(name, cell), cut(fact, cell)) for name, fact in [*bench["environment"].items()][:rows]],
     )
 
 
 def _figures(bench: Mapping[str, Any], key: str) -> Iterator[Drawn]:
-    units = list(dict.fromkeys(row["unit"] for row in bench["rows"]))[:MOST_UNITS]
+    rows, ratios = bench["rows"][:MOST_BARS], bench["ratios"][:MOST_BARS]
+    units = list(dict.fromkeys(row["unit"] for row in rows))[:MOST_UNITS]
     for place, unit in enumerate(units):
-        rows = [row for row in bench["rows"] if row["unit"] == unit][:MOST_BARS]
-        title = f"Medians in {cut(unit, 40)}"
-        yield _drawn(f"{key}-{place}", title, [(_name(row, bench), row) for row in rows])
-    if bench["ratios"]:
-        named = [
-            (f"{row['of']} / {row['to']} {_parameters(row, bench)}", row) for row in bench["ratios"][:MOST_BARS]
-        ]
+        named = [(f"{row['subject']} {_parameters(row, rows)}", row) for row in rows if row["unit"] == unit]
+        yield _drawn(f"{key}-{place}", f"Medians in {cut(unit, 40)}", named)
+    if ratios:
+        named = [(f"{row['of']} / {row['to']} {_parameters(row, rows)}", row) for row in ratios]
         yield _drawn(f"{key}-ratios", "Ratios, each taken within a repetition", named)
 
 
@@ -77,19 +76,11 @@ def _drawn(key: str, title: str, named: Sequence[tuple[str, Mapping[str, Any]]])
     return Drawn(title, bars(key, title, text, drawn, ["median"]), text)
 
 
-def _name(row: Mapping[str, Any], bench: Mapping[str, Any]) -> str:
-    return f"{row['subject']} {_parameters(row, bench)}"
-
-
-def _parameters(row: Mapping[str, Any], bench: Mapping[str, Any]) -> str:
+def _parameters(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the parameters of a row that are not the same in all rows."""
-    rows = bench["rows"]
-    differing = [
-        key
-        for key in row["parameters"]
-        if any(other["parameters"].get(key) != row["parameters"][key] for other in rows)
-    ]
-    return " ".join(words(row["parameters"][key], 20) for key in differing[:4])
+    own, all_of_them = row["parameters"], [other["parameters"] for other in rows]
+    differing = [key for key in own if any(other.get(key) != own[key] for other in all_of_them)]
+    return " ".join(words(own[key], 20) for key in differing[:4])
 
 
 def _spread(row: Mapping[str, Any]) -> str:

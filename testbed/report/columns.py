@@ -73,7 +73,7 @@ class Compared:
 
 def compared(comparison: Mapping[str, Any], *, rows: int, cell: int, figures: int) -> Compared:
     """Return what the page shows of a comparison."""
-    runs = comparison["runs"]
+    runs = [_shortened(run, rows, cell) for run in comparison["runs"]]
     groups = [*by_scenario(runs).items()]
     gateways = list(dict.fromkeys(run["gateway"] for run in runs))[:MOST_GATEWAYS]
     shown = [
@@ -91,6 +91,20 @@ def compared(comparison: Mapping[str, Any], *, rows: int, cell: int, figures: in
             :MOST_GATEWAYS
         ],
     )
+
+
+def _shortened(run: Mapping[str, Any], rows: int, cell: int) -> Mapping[str, Any]:
+    """Return a run with as many checks as a page has room for, those that failed first if these are not all."""
+    made = run.get("checks", [])
+    if len(made) > rows:
+        made = sorted(made, key=lambda check: check["ok"])[:rows]
+    left_out = len(run.get("checks", [])) - len(made)
+    return {**run, "checks": [_shown(check, cell) for check in made], "checks_left_out": left_out}
+
+
+def _shown(check: Mapping[str, Any], cell: int) -> Mapping[str, Any]:
+    sides = {side: words(check[side], cell) for side in ("expected", "observed")}
+    return {**check, "claim": cut(check["claim"], cell), **sides}
 
 
 def _pairs(facts: Mapping[str, str], rows: int, cell: int) -> list[tuple[str, str]]:
@@ -121,7 +135,7 @@ def _scenario(
     scenarios: Sequence[Mapping[str, Any]] = comparison.get("scenarios", [])
     asked = next((row for row in scenarios if row["scenario"] == name), {})
     found = sorted(_rows(group, cell), key=lambda row: [*KINDS].index(row.kind))
-    groups = [(title, [row for row in found[:most] if row.kind == kind]) for kind, title in KINDS.items()]
+    groups = [(title, [row for row in found if row.kind == kind]) for kind, title in KINDS.items()]
     runs = list(group)
     return ScenarioColumns(
         name=cut(label(name), cell),
@@ -134,7 +148,7 @@ def _scenario(
             (cut(label(key), cell), cut(line, 2 * cell)) for key, line in [*asked.get("showed", {}).items()][:most]
         ],
         groups=[(title, rows) for title, rows in groups if rows],
-        left_out=max(0, len(found) - most),
+        left_out=max(run["checks_left_out"] for run in runs),
         outcomes=[
             (cut(each, cell), [number(run["outcomes"].get(each, 0)) if "outcomes" in run else "-" for run in runs])
             for each in outcomes(runs)[:most]

@@ -25,6 +25,7 @@ from testbed.report.columns import Compared, compared
 from testbed.report.figures import figures, tables
 from testbed.report.ports import Seen
 from testbed.report.repeat import as_typed, repeating
+from testbed.report.schema import completed
 from testbed.report.sources import linked
 from testbed.report.words import clean, cut, instant, number, plural, title_of, words
 from testbed.run.naming import label, title
@@ -32,7 +33,7 @@ from testbed.run.naming import label, title
 BUDGET = 1_000_000
 """The bytes that a page has fewer than."""
 TEMPLATES = Path(__file__).with_name("templates")
-MOST_CHECKS_NAMED = 3
+MOST_BENCHES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class Room:
 
 
 ROOMS = (
-    Room(checks=400, rows=100, tables=24, figures=16, cell=400, text=12_000, maps=16),
-    Room(checks=100, rows=40, tables=8, figures=8, cell=160, text=4_000, maps=4),
+    Room(checks=400, rows=60, tables=24, figures=16, cell=400, text=12_000, maps=16),
+    Room(checks=100, rows=30, tables=8, figures=8, cell=160, text=4_000, maps=4),
     Room(checks=40, rows=12, tables=4, figures=2, cell=60, text=1_000, maps=0),
     Room(checks=10, rows=5, tables=1, figures=0, cell=30, text=200, maps=0),
 )
@@ -68,27 +69,30 @@ class Listed:
 
 def run_page(run: Mapping[str, Any], seen: Seen | None = None) -> str:
     """Return the page about a run; `seen` is what its recording shows of the ports."""
-    return _fitting("run.html.j2", lambda room: _of_run(run, seen, room))
+    told = completed("run", run)
+    return _fitting("run.html.j2", lambda room: _of_run(told, seen, room))
 
 
 def comparison_page(comparison: Mapping[str, Any]) -> str:
     """Return the page about a comparison, with a column for each gateway."""
+    told = completed("compare", comparison)
 
     def facts(room: Room) -> dict[str, Any]:
         found: Compared = compared(comparison, rows=room.rows, cell=room.cell, figures=room.figures)
-        return {"compared": found, "typed": cut(as_typed(comparison), room.text), "origin": comparison}
+        return {"compared": found, "typed": cut(as_typed(comparison), room.text), "origin": told}
 
     return _fitting("compare.html.j2", facts)
 
 
 def bench_page(benches: Sequence[Mapping[str, Any]]) -> str:
     """Return the page about one bench, or several."""
+    told = [completed("bench", bench) for bench in benches[:MOST_BENCHES]]
 
     def facts(room: Room) -> dict[str, Any]:
         found: list[Benched] = [
-            benched(each, f"b{place}", rows=room.checks, cell=room.cell) for place, each in enumerate(benches[:16])
+            benched(each, f"b{place}", rows=room.checks, cell=room.cell) for place, each in enumerate(told)
         ]
-        return {"benches": found, "typed": cut(as_typed(benches[0]), room.text), "origin": benches[0]}
+        return {"benches": found, "typed": cut(as_typed(told[0]), room.text), "origin": told[0]}
 
     return _fitting("bench.html.j2", facts)
 
@@ -129,7 +133,6 @@ def _environment() -> jinja2.Environment:
 
 def _of_run(run: Mapping[str, Any], seen: Seen | None, room: Room) -> dict[str, Any]:
     series = run.get("series", {})
-    drawn = [*_outcomes(run.get("outcomes", {})), *figures(series, "f")]
     place = run.get("network")
     telling, usual = settings.rows(run, room.cell)
     return {
@@ -146,7 +149,8 @@ def _of_run(run: Mapping[str, Any], seen: Seen | None, room: Room) -> dict[str, 
         "listed": [each for each in _checks(run.get("checks", []), room) if each.checks],
         "not_looked_at": _pairs(series.get("not_looked_at"), room),
         "outcomes": _pairs({name: count for name, count in run.get("outcomes", {}).items() if count}, room),
-        "figures": drawn[: room.figures],
+        "attempts": _outcomes(run.get("outcomes", {})) if room.figures else None,
+        "figures": [*figures(series, "f")][: room.figures],
         "seen": seen,
         "tables": list(tables(series, most_rows=room.rows, most_tables=room.tables, width=room.cell)),
         "counters": list(settings.counted(run.get("counters", {}), room.rows)),
@@ -158,13 +162,13 @@ def _of_run(run: Mapping[str, Any], seen: Seen | None, room: Room) -> dict[str, 
     }
 
 
-def _outcomes(outcomes: Mapping[str, int]) -> list[Drawn]:
+def _outcomes(outcomes: Mapping[str, int]) -> Drawn | None:
     found = [Bar(name, [[float(count)]], [number(count)]) for name, count in outcomes.items() if count][:20]
     if not found:
-        return []
+        return None
     text = f"What became of {plural(sum(outcomes.values()), 'attempt')}: each counts once, by its final state."
     title_ = "Attempts by outcome"
-    return [Drawn(title_, bars("outcomes-figure", title_, text, found, ["attempts"]), text)]
+    return Drawn(title_, bars("outcomes-figure", title_, text, found, ["attempts"]), text)
 
 
 def _checks(checks: Sequence[Mapping[str, Any]], room: Room) -> Iterable[Listed]:

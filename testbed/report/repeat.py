@@ -13,7 +13,7 @@ LAUNCHER = ("sudo", "./lastport")
 OPTIONS = {"topology": "--topology", "profile": "--profile", "seed": "--seed"}
 """Choices that have an option of their own. Every other is a `--set`."""
 DEFAULT_GATEWAY = "openflow"
-LONGEST = 4096
+LONGEST = 120
 """The characters of a text that is tried without quotes. To read a longer one takes its time."""
 
 

@@ -7,6 +7,7 @@ keeps its meaning for as long as `schema` is 1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -206,6 +207,12 @@ class BenchResults(Origin):
 
 MODELS: dict[str, type[Part]] = {"run": RunResults, "compare": ComparisonResults, "bench": BenchResults}
 """The model of each kind of results."""
+
+
+def completed(kind: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return results with every optional key: an older version has written fewer."""
+    fields = MODELS[kind].model_fields.items()
+    return {**{key: field.get_default() for key, field in fields if not field.is_required()}, **told}
 
 
 def schema() -> dict[str, Any]:
