@@ -33,6 +33,9 @@ from testbed.run.strangers import are_met, declared
 from testbed.run.version import origin
 from testbed.sandbox.enter import MachineError
 
+Reporter = Callable[[Folder, dict[str, Any]], None]
+"""What is called with the folder and the result of a run, once it is written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -176,12 +179,9 @@ def chosen(planned: Iterable[Planned]) -> dict[str, Any]:
 
 
 def compare(
-    planned: Sequence[Planned], folder: Folder, *, pcap: bool, report: Callable[[Folder, dict[str, Any]], object]
+    planned: Sequence[Planned], folder: Folder, *, pcap: bool, report: Reporter = lambda folder, run: None
 ) -> Comparison:
-    """Carry out all runs in turn, and keep every result. After an interruption, keep the results so far.
-
-    `report` is called with the folder and the result of each run, once it is written.
-    """
+    """Carry out all runs in turn, and keep every result. After an interruption, keep the results so far."""
     runs: list[dict[str, Any]] = []
     statuses: list[ExitStatus] = []
     begun = {"schema": 1, **origin().as_json(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -194,7 +194,7 @@ def compare(
 
 
 def _results(
-    planned: Sequence[Planned], path: Path, *, pcap: bool, report: Callable[[Folder, dict[str, Any]], object]
+    planned: Sequence[Planned], path: Path, *, pcap: bool, report: Reporter
 ) -> Iterator[tuple[dict[str, Any], ExitStatus]]:
     for each in planned:
         if each.run is None:

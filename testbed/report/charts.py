@@ -109,7 +109,7 @@ def _bar(scale: Scale, y: float, place: int, values: Sequence[float] | None, wor
     parts = [svg.text(end + 6, y + BAR / 2 + 4.5, words, style="value")]
     if not values:
         return parts
-    least = scale(min(values)) if len(values) > 1 and min(values) < max(values) else scale.start
+    least = scale(max(0.0, min(values))) if len(values) > 1 and min(values) < max(values) else scale.start
     return [svg.rectangle(least, y + 1, max(end - least, 1.0), BAR - 2, f"f{place % 6}"), *parts]
 
 
@@ -136,7 +136,7 @@ def lines(key: str, title: str, description: str, drawn: Sequence[Line], axes: A
     points = [point for line in drawn for point in line.points]
     limits = [axes.limit] if axes.limit is not None else []
     x_ticks = svg.ticks(min(x for x, _ in points), max(x for x, _ in points), 9)
-    y_ticks = svg.ticks(min(0.0, *(y for _, y in points)), max([*(y for _, y in points), *limits]), 6)
+    y_ticks = svg.ticks(min(0.0, *(y for _, y in points), *limits), max([*(y for _, y in points), *limits]), 6)
     x = Scale(x_ticks[0], x_ticks[-1], LEFT, WIDTH - RIGHT)
     y = Scale(y_ticks[0], y_ticks[-1], top + PLOT_HEIGHT, top + 8)
     parts += _axes(x, y, x_ticks, y_ticks, axes)

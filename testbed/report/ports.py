@@ -24,6 +24,8 @@ STRIP = 12
 MOST_MAPS = 4
 MOST_GATEWAYS = 4
 FULL_WIDTH = 256
+SMALL = 1024
+"""A pool with fewer ports has a map that costs next to nothing."""
 MOST_MARKS = 200
 """The marks of refused packets that are drawn at most, one for each instant."""
 INSTANTS = 2000
@@ -89,17 +91,17 @@ def _seen(recording: Recording, run: Mapping[str, Any]) -> Seen:
     for record in recording:
         while instants and record.time > instants[0]:
             strip.append((instants.pop(0), _maps(state, size)))
-        if isinstance(record, Text):
-            # At the ends of phases the ports are as a scenario has brought them there: one of them is the fullest.
-            if total > fullest[0]:
-                fullest = (total, record.time, _maps(state, size))
-            state.apply(record)
-            continue
+        if total > _enough(fullest[0], size) and (isinstance(record, Text) or record.kind is Kind.RELEASED):
+            fullest = (total, record.time, _maps(state, size))  # until now it has become fuller
         state.apply(record)
+        if isinstance(record, Text):
+            continue
         change = _CHANGES.get(record.kind, 0)
         total += change
         if change or record.kind is Kind.REFUSED:
             _count(taken.setdefault(record.gateway, _Taken()), record.time, change, every)
+    if total > fullest[0]:
+        fullest = (total, last, _maps(state, size))
     strip += [(instant, _maps(state, size)) for instant in instants]
     if not taken:
         return Seen("The recording has no event of a port: what this gateway does with its ports is not known.")
@@ -109,7 +111,7 @@ def _seen(recording: Recording, run: Mapping[str, Any]) -> Seen:
             :MOST_GATEWAYS
         ],
         full=[
-            _map(f"{_name(pool)}, when most were taken", fullest[1], fullest[2][pool])
+            _map(f"{_name(pool)}, at its fullest", fullest[1], fullest[2][pool])
             for pool in pools
             if pool in fullest[2]
         ],
@@ -117,6 +119,11 @@ def _seen(recording: Recording, run: Mapping[str, Any]) -> Seen:
         legend=[(name, "#" + bytes(colour).hex()) for name, colour in zip(STATES, PALETTE, strict=True)],
         notes=_notes(recording, state),
     )
+
+
+def _enough(before: int, size: int) -> float:
+    """Return the number of ports from which a map is made anew: of a large pool not for every single one."""
+    return before if size <= SMALL else before * 1.02
 
 
 _CHANGES = {Kind.ALLOCATED: 1, Kind.RELEASED: -1}

@@ -38,8 +38,13 @@ def _written(value: Any) -> str:
     """Return a value as `--set` reads it: a text as it is, unless that would be read as something else."""
     if isinstance(value, str) and _is_read_as(value):
         return value
-    text = json.dumps(value)
+    text = "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
     return text.replace("e", ".0e") if isinstance(value, float) and "." not in text else text
+
+
+def _escaped(sign: str) -> str:
+    """Return a character as YAML reads it within quotes, which JSON writes otherwise."""
+    return sign if sign.isprintable() else f"\\U{ord(sign):08x}"
 
 
 def _is_read_as(text: str) -> bool:
