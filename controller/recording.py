@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import enum
 import struct
-
-from pydantic import BaseModel, ConfigDict
+from dataclasses import dataclass
 
 from controller.nat.events import ReleaseReason
 from controller.nat.model import Limit, Protocol
@@ -81,10 +80,9 @@ RELEASES = {reason: Release[reason.name] for reason in ReleaseReason}
 REFUSALS = {limit: Refusal[limit.name] for limit in Limit}
 
 
-class RecordingPlan(BaseModel):
+@dataclass(frozen=True, slots=True)
+class RecordingPlan:
     """How a gateway records: when the recording began (monotonic clock), and which indexes are its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     started: float
     first_address: int
@@ -119,10 +117,15 @@ class Batch:
         subscriber: int = 0,
     ) -> None:
         """Add an event."""
-        if len(self._packed) >= self._most_bytes:
+        if self.is_full:
             self._missed += 1
         else:
             self._packed += RECORD.pack(ticks, kind, protocol | reason << 4, address, port, subscriber)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next event would be missed."""
+        return len(self._packed) >= self._most_bytes
 
     def miss(self, events: int) -> None:
         """Count events that nobody could record."""

@@ -12,6 +12,8 @@ next call of `due`, when the RST has passed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from controller.nat.model import INSIDE, OUTSIDE, SYN, Connection, Flow, Side, TcpFlags
 from controller.nat.tcp import TIMERS, TcpEvent, TcpState, TcpTimer, next_state
 from controller.nat.timers import TimerQueue
@@ -39,6 +41,8 @@ class Connections:
         }
         self._timer_in = {state: self._timers[timer] for state, timer in TIMERS.items()}
         self._unwanted: TimerQueue[Connection] = TimerQueue(0.0)
+        self.turned: Callable[[Flow, bool], None] | None = None
+        """Is told when a connection has ended for both sides, or goes on after all, if somebody asks for it."""
 
     def track(self, connection: Connection, sender: Side, flags: TcpFlags, now: float) -> bool:
         """Take note of a segment that `sender` sent on a connection, and return whether it opens it again."""
@@ -53,7 +57,8 @@ class Connections:
             if sender is OUTSIDE:
                 return False
             if event is TcpEvent.SERVER_SYN or connection.state is _OPENED:
-                connection.awaits_inside, connection.state = False, _OPENED
+                connection.awaits_inside = False
+                self._enter(connection, _OPENED)
         before = connection.state
         if event is not None:
             self._advance(connection, event, now)
@@ -125,12 +130,17 @@ class Connections:
             connection.packets_before = UNKNOWN
             return
         if state is not before:
-            connection.state = state
+            self._enter(connection, state)
             if state is _OPENED or state is _RESET:
                 connection.packets_before = UNKNOWN
         if (state is not before or state is _OPENED) and not connection.awaits_inside:
             connection.since = now
         self._timer_in[state].arm(connection, now)
+
+    def _enter(self, connection: Connection, state: TcpState) -> None:
+        before, connection.state = connection.state, state
+        if self.turned is not None and (state in _ENDED) is not (before in _ENDED):
+            self.turned(connection.flow, state in _ENDED)
 
     def _goes_on(self, connection: Connection, now: float) -> bool:
         """Whether data has passed since a RST, or since it seemed idle. The first look only takes the count.

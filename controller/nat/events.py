@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from controller.nat.model import Flow, Limit, Mapping, Protocol
+from controller.nat.model import Endpoint, Flow, Limit, Mapping, Protocol
 from controller.nat.verdicts import Refuse, Translate
 from controller.nat.waiting import Ticket
 
@@ -42,6 +42,26 @@ class ConnectionReopened:
     """
 
     flow: Flow
+
+
+@dataclass(slots=True)
+class ConnectionTurned:
+    """Both ends of a connection have ended it, or it goes on after all. Only after `Nat.report_phases`."""
+
+    flow: Flow
+    is_ended: bool
+
+
+@dataclass(slots=True)
+class PortMoved:
+    """A port that rested is held down, or one that rested or was held down can be given again.
+
+    Only after `Nat.report_phases`.
+    """
+
+    protocol: Protocol
+    external: Endpoint
+    is_held_down: bool
 
 
 @dataclass(slots=True)
@@ -100,6 +120,8 @@ Event = (
     MappingCreated
     | FlowCreated
     | ConnectionReopened
+    | ConnectionTurned
+    | PortMoved
     | FlowEnded
     | MappingReleased
     | LimitReached

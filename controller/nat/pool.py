@@ -36,6 +36,7 @@ class Freed:
     destination: Endpoint
     ready_at: float
     to_be_held_down: bool = False
+    is_held_down: bool = False
 
 
 class Ports:
@@ -99,12 +100,14 @@ class Ports:
         return freed
 
     def reclaim(self, now: float) -> Iterator[Freed]:
-        """Make each port free whose rest or hold-down is over, and yield it."""
+        """Move each port on whose rest or hold-down is over, and yield it: it is held down now, or free."""
         while self._resting and self._resting[0].ready_at <= now:
             rested = self._resting.popleft()
             if rested.to_be_held_down:
                 rested.ready_at += self._hold_down
+                rested.is_held_down = True
                 self._held_down.append(rested)
+                yield rested
             else:
                 yield self._make_free(rested, now)
         most = self._settings.hold_down_max
@@ -138,6 +141,7 @@ class Ports:
         allocator.release(freed.external.port, now)
         if self._settings.overlapping and len(allocator) == self._capacity:
             del by_destination[freed.destination]  # destinations come and go
+        freed.is_held_down = False
         return freed
 
 
@@ -172,7 +176,7 @@ class Pool:
         return self.ports[protocol].holds_down
 
     def reclaim(self, now: float) -> Iterator[tuple[Protocol, Freed]]:
-        """Make each port free whose rest or hold-down is over, and yield it."""
+        """Move each port on whose rest or hold-down is over, and yield it: it is held down now, or free."""
         for protocol, ports in self.ports.items():
             for freed in ports.reclaim(now):
                 yield protocol, freed

@@ -19,11 +19,13 @@ from collections.abc import Iterable, Iterator
 from controller.nat.connections import Connections
 from controller.nat.events import (
     ConnectionReopened,
+    ConnectionTurned,
     Event,
     FlowCreated,
     FlowEnded,
     MappingCreated,
     MappingReleased,
+    PortMoved,
     ReleaseReason,
 )
 from controller.nat.limits import Limits
@@ -72,6 +74,7 @@ class Nat:
         self._scopes = Scopes(settings)
         self._scarcity = Scarcity(self, self._scopes)
         self._connections = Connections(settings.tcp_timeouts)
+        self._reports_phases = False
         self._unanswered = Unanswered(settings.limit_unanswered_inbound_sessions)
         self._refresh_inbound = settings.refresh_inbound
         # Read here, for every packet: a call that finds nothing to do takes as long as a look-up.
@@ -89,6 +92,11 @@ class Nat:
         """The number of sessions, or None where the rules hide them."""
         hidden = [each for each in Protocol if self.settings.flows(each) is not Dependence.ADDRESS_AND_PORT]
         return None if any(len(self._states[each].tables) for each in hidden) else self.limits.sessions
+
+    def report_phases(self) -> None:
+        """Report from now on what else becomes of ports: that they are closing, held down, and free again."""
+        self._reports_phases = True
+        self._connections.turned = lambda flow, is_ended: self.events.append(ConnectionTurned(flow, is_ended))
 
     def flows(self) -> Iterator[Flow]:
         """Return all live flows, of every protocol."""
@@ -313,7 +321,10 @@ class Nat:
     def due(self, now: float) -> list[Flow]:
         """End what is over by `now`, and return the flows whose packet counts are to be examined."""
         for protocol, freed in self.pool.reclaim(now):
-            self._scarcity.port_freed(protocol, freed)
+            if not freed.is_held_down:
+                self._scarcity.port_freed(protocol, freed)
+            if self._reports_phases:
+                self.events.append(PortMoved(protocol, freed.external, freed.is_held_down))
         self.limits.forget_rates(now)
         closed, examine = self._connections.due(now)
         for connection in closed:

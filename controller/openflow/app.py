@@ -14,10 +14,12 @@ from controller.openflow.framework import App, handler, hub, ofp_event, ofproto,
 from controller.openflow.latency import Latency
 from controller.openflow.messages import echo, rule_counts
 from controller.openflow.outbox import Outbox
+from controller.openflow.recorder import Recorder
 from controller.openflow.router import Router
 from controller.openflow.rules import Table
 from controller.openflow.statistics import RuleCount
-from controller.openflow.telemetry import GAUGES_EVERY_S, Telemetry, gauges
+from controller.openflow.telemetry import GAUGES_EVERY_S, Telemetry, gauges, recorded
+from controller.recording import RecordingPlan
 
 TICK_S = 0.05
 """The time between two ticks, by which time passes for the NAT: the precision of its timers."""
@@ -43,6 +45,7 @@ class NatApp(App):
         self._counts: dict[int, list[RuleCount]] = {}
         self._has_sums = hub.Event()
         self._latency = Latency(TICK_S)
+        self._recorder: Recorder | None = None
         for loop in (self._tick, self._report, self._answer):
             hub.spawn(fatal(loop))
 
@@ -147,16 +150,27 @@ class NatApp(App):
     def _report(self) -> None:
         while True:
             hub.sleep(GAUGES_EVERY_S)
-            self.telemetry.send(gauges=self._gauges())
+            self._send_gauges()
 
     def _answer(self) -> None:
         for request in self.telemetry.requests():
             if "flush" in request:
                 self.router.flush(time.monotonic())
                 self.send()
+            if "record" in request:
+                self._record(RecordingPlan(**request["record"]))
+                continue
             self._sum_up()
-            self.telemetry.send(id=request["id"], gauges=self._gauges())
+            self._send_gauges(id=request["id"])
         os._exit(0)  # the process that started the controller is gone
+
+    def _record(self, plan: RecordingPlan) -> None:
+        self._recorder = Recorder(plan, self.router.nat.settings.external_addresses)
+        self.router.record(self._recorder, time.monotonic())
+
+    def _send_gauges(self, **fields: int) -> None:
+        events = {} if self._recorder is None else recorded(self._recorder.batch)
+        self.telemetry.send(**fields, **events, gauges=self._gauges(), at=time.monotonic())
 
     def _gauges(self) -> dict[str, Any]:
         return {**gauges(self.router), "latency": {"longest_s": self._latency.longest(time.monotonic())}}

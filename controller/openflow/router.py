@@ -39,6 +39,7 @@ from controller.openflow.icmp import IcmpError
 from controller.openflow.neighbours import Neighbours
 from controller.openflow.pipeline import base_rules
 from controller.openflow.reassembly import Reassembly, Whole
+from controller.openflow.recorder import Recorder
 from controller.openflow.relay import ErrorRelay
 from controller.openflow.rewriting import translated
 from controller.openflow.rules import Stopped, Table
@@ -67,6 +68,7 @@ class Router:
         self.packet_ins_known_mappings = 0
         self.dropped_protocol_packets = 0
         self.drops = Drops()
+        self._recorder: Recorder | None = None
         self.neighbours = Neighbours(configuration, switch)
         self.reassembly = Reassembly(settings.fragments_limit, settings.in_force("fragment_min_timeout"))
         routes = self.neighbours.routes
@@ -86,6 +88,13 @@ class Router:
         # By port, its side, and the destinations there that are not simply beyond the NAT.
         apart = {Side.INSIDE: self._ours, Side.OUTSIDE: self._own}
         self._sides = {port: (each.side, apart[each.side]) for port, each in self._interfaces.items()}
+
+    def record(self, recorder: Recorder, now: float) -> None:
+        """Record from now on what becomes of ports, and which packets are refused."""
+        self._recorder = recorder
+        self.nat.report_phases()
+        for mapping in self.nat.mappings():
+            recorder.allocated(mapping, now)
 
     def connected(self, now: float) -> None:
         """Fill a switch's tables, whatever it held before."""
@@ -254,6 +263,8 @@ class Router:
                 held = self._held.setdefault(verdict.ticket, [])
                 if verdict.is_new:
                     held.append(arrival)
+                    if self._recorder is not None:
+                        self._recorder.held(verdict.ticket.scope.limit, arrival.packet, now)
             self._follow(now)
         self._conclude(verdict, side, arrival, now)
 
@@ -268,6 +279,8 @@ class Router:
             else:
                 self._switch.then(lambda later: self._forward(side, flow, arrival, later))
         elif isinstance(verdict, Refuse):
+            if self._recorder is not None:
+                self._recorder.refused(verdict.limit, arrival.packet, side, now)
             self._answer_refused(verdict.answer, arrival, now)
         elif isinstance(verdict, Drop) and side is Side.OUTSIDE and arrival.packet.opens_connection:
             self._unsolicited.remember(arrival.packet.destination, arrival.packet.source, arrival, now)
@@ -359,6 +372,8 @@ class Router:
 
     def refused(self, flow: Flow, cause: Arrival | None, now: float) -> None:
         """Undo a flow of which the switch refused a rule, and refuse the packet that made it."""
+        if self._recorder is not None and cause is None and flow.is_live:
+            self._recorder.lost(flow, now)
         verdict = self.nat.roll_back(flow, None if cause is None else cause.packet, now)
         if verdict is None or cause is None:
             self._follow(now)
@@ -374,7 +389,8 @@ class Router:
         """
         events = self.nat.events
         others: list[Arrival] = []
-        causes = self._held_causes() if self._held else NO_CAUSES
+        recorder = self._recorder
+        causes = self._held_causes(now) if self._held else NO_CAUSES
         unsolicited = self._unsolicited.remembered
         while events:
             event = events.popleft()
@@ -385,18 +401,25 @@ class Router:
                 if flow.mapping.protocol is not ICMP:
                     of_flow = cause if flow is made else causes.get(flow)
                     self._switch.add(flow, self._ageing.add(flow, now), of_flow)
+                if recorder is not None:
+                    recorder.note(event, now)
+            elif type(event) is MappingCreated:
+                if recorder is not None:
+                    recorder.allocated(event.mapping, now)
             elif type(event) is Resumed:
                 others += self._resume(event, now)
-            elif type(event) is not MappingCreated:
+            else:
                 self._note(event)
+                if recorder is not None:
+                    recorder.note(event, now)
         for arrival in others:
             self._do(self.nat.outbound(arrival.packet, now), INSIDE, arrival, now)
 
-    def _held_causes(self) -> dict[Flow, Arrival]:
+    def _held_causes(self, now: float) -> dict[Flow, Arrival]:
         """Forget the held packets that are wanted no more. Return those that made new flows, by their flows."""
         for event in self.nat.events:
             if isinstance(event, GaveUp):
-                self._let_go(event)
+                self._let_go(event, now)
         return {
             event.verdict.flow: self._held[event.ticket][0]
             for event in self.nat.events
@@ -412,10 +435,12 @@ class Router:
             self._conclude(event.verdict, Side.INSIDE, arrival, now)
         return arrivals[decided:]
 
-    def _let_go(self, event: GaveUp) -> None:
+    def _let_go(self, event: GaveUp, now: float) -> None:
         """Forget a packet that was held."""
         held = self._held[event.ticket]
-        del held[event.place]
+        arrival = held.pop(event.place)
+        if self._recorder is not None:
+            self._recorder.refused(event.ticket.scope.limit, arrival.packet, INSIDE, now)
         if not held:
             del self._held[event.ticket]
 

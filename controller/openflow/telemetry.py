@@ -4,10 +4,13 @@ The controller writes `{"listening": true}`, then `{"ready": true, ...}` when th
 writes gauges ten times a second. To a line `{"id": N}` it answers with gauges that have the same `id`. Before it
 answers `{"id": N, "flush": true}`, it ends every mapping. Names are those of RFC 8512, for each protocol. When the
 other end closes, the controller ends.
+
+After a line `{"record": PLAN}` it also writes what happened to ports, in the same line as the gauges.
 """
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import socket
@@ -17,6 +20,7 @@ from typing import Any
 from controller.nat.model import Limit, Protocol
 from controller.openflow.router import Router
 from controller.openflow.rules import Stopped
+from controller.recording import Batch
 
 GAUGES_EVERY_S = 0.1
 QUOTAS = [limit for limit in Limit if limit not in (Limit.PORTS, Limit.POOL)]
@@ -38,6 +42,12 @@ class Telemetry:
         with self._connection.makefile("r") as lines:
             for line in lines:
                 yield json.loads(line)
+
+
+def recorded(batch: Batch) -> dict[str, Any]:
+    """Return the events since the last time, packed, the number of those that were missed, and new subscribers."""
+    events, missed, subscribers = batch.take()
+    return {"events": base64.b64encode(events).decode(), "missed": missed, "subscribers": subscribers}
 
 
 def gauges(router: Router) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from testbed.evidence.train import Flow
 from testbed.evidence.witnesses import LeakWitness, TcpWitness
 from testbed.experiment.building import Network
 from testbed.experiment.own_flow import over, own_connection, own_datagrams
+from testbed.experiment.recording import Recorders
 from testbed.sandbox.linux import network_of
 from testbed.sandbox.mounts import FOLDER
 from testbed.sandbox.supervision import Supervisor
@@ -31,7 +32,7 @@ from testbed.traffic.firing import Volleys
 from testbed.traffic.generator import Host as RawHost
 from testbed.traffic.generator import Plan
 from testbed.traffic.raw import RawTraffic
-from testbed.traffic.records import Sent, Sighting
+from testbed.traffic.records import Attempt, Sent, Sighting
 from testbed.traffic.wire import Endpoint
 from topologies.addresses import mac_of
 
@@ -71,8 +72,19 @@ class Lab:
     clients shared an endpoint.
     """
 
-    def __init__(self, supervisor: Supervisor, network: Network, *, seed: int, wire_is_read: bool) -> None:
-        """Start the witnesses, and wait until the gateways translate."""
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        network: Network,
+        *,
+        seed: int,
+        wire_is_read: bool,
+        recorders: Recorders | None = None,
+    ) -> None:
+        """Start the recorders and the witnesses, and wait until the gateways translate."""
+        self._recorders = recorders
+        if recorders is not None:
+            recorders.start(network)
         self._supervisor = supervisor
         self._servers: list[Seer] = []  # workers live as long as the lab
         self.senders: list[Sender] = []
@@ -163,11 +175,19 @@ class Lab:
     def drive(self, protocol: str, *, attempts: int) -> Clients:
         """Start clients that can make `attempts` attempts at once."""
         hosts = {host.netns: self.topology.sources(place) for place, host in enumerate(self.clients)}
-        clients = Clients(self._supervisor, FOLDER, protocol, hosts, attempts, self.judge.settle)
+        settle = partial(self._settle, protocol)
+        clients = Clients(self._supervisor, FOLDER, protocol, hosts, attempts, settle)
         self.senders.append(clients)
         if self.sample is not None:
             self.sample.expect(attempts)
         return clients
+
+    def _settle(self, protocol: str, attempts: list[Attempt]) -> list[Attempt]:
+        """Return attempts with what the judge knows of their outcome, and record them."""
+        settled = self.judge.settle(attempts)
+        if self._recorders is not None:
+            self._recorders.attempts(protocol, settled)
+        return settled
 
     def ask_as_well(self, servers: Seer) -> None:
         """Have the judge ask these servers as well."""

@@ -24,8 +24,9 @@ class Report:
     def phase(self, name: str) -> Iterator[None]:
         """Report a phase by its name, and time the `with` block that is this phase."""
         started = time.monotonic()
-        self._channel.send("phase", name=name)
+        self._channel.send("phase", name=name, at=started)
         yield
+        self._channel.send("phase_ended", name=name, at=time.monotonic())
         self._phases.append({"phase": name, "seconds": round(time.monotonic() - started, 3)})
         self.series(phases=self._phases)
 
@@ -34,11 +35,11 @@ class Report:
         now = time.monotonic()
         if now - self._told_at >= PROGRESS_EVERY_S or done == total:
             self._told_at = now
-            self._channel.send("progress", done=done, total=total)
+            self._channel.send("progress", done=done, total=total, at=now)
 
     def check(self, **check: Any) -> None:
         """Report a check: its key and claim, what was expected and observed, whether it holds, and the source."""
-        self._channel.send("check", check=check)
+        self._channel.send("check", check=check, at=time.monotonic())
 
     def environment(self, **facts: str) -> None:
         """Add facts to the description of the machine and the programs."""

@@ -98,7 +98,7 @@ class Text(NamedTuple):
 
 def ticks_of(seconds: float) -> int:
     """Return a time in units of the recording, from seconds since it began."""
-    return min(max(0, round(seconds * TICKS_PER_S)), MOST_TICKS)
+    return min(max(0, int(seconds * TICKS_PER_S)), MOST_TICKS)
 
 
 def packed_text(ticks: int, content: dict[str, Any]) -> bytes:

@@ -40,9 +40,12 @@ class Writer:
     """Writes one recording to an open file. Times are in seconds since the recording began."""
 
     def __init__(
-        self, file: Sink, header: dict[str, Any], *, follow: Callable[[bytes], None] = lambda data: None
+        self, file: Sink | None, header: dict[str, Any], *, follow: Callable[[bytes], None] = lambda data: None
     ) -> None:
-        """Write the header. `follow` gets all bytes that are recorded, before they are compressed."""
+        """Write the header. `follow` gets all bytes that are recorded, before they are compressed.
+
+        Without a file nothing else gets them.
+        """
         self.failure = ""
         """The reason why the file lacks something, if it does."""
         self._file = file
@@ -90,17 +93,17 @@ class Writer:
 
     def _put(self, data: bytes) -> None:
         self._follow(data)
-        if not self.failure:
-            self._hand_on(self._deflate.compress(data))
+        if self._file is not None and not self.failure:
+            self._hand_on(self._file, self._deflate.compress(data))
 
     def _flush(self, how: int) -> None:
-        if not self.failure:
-            self._hand_on(self._deflate.flush(how), is_flush=True)
+        if self._file is not None and not self.failure:
+            self._hand_on(self._file, self._deflate.flush(how), is_flush=True)
 
-    def _hand_on(self, data: bytes, *, is_flush: bool = False) -> None:
+    def _hand_on(self, file: Sink, data: bytes, *, is_flush: bool = False) -> None:
         try:
-            self._file.write(data)
+            file.write(data)
             if is_flush:
-                self._file.flush()
+                file.flush()
         except (OSError, ValueError) as error:  # a file that is closed raises ValueError
             self.failure = getattr(error, "strerror", None) or str(error)

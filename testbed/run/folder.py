@@ -14,12 +14,14 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any
 
+from testbed.recording.format import FILE
 from testbed.run.results import Result
 
 SIDES = ("inside", "outside")
 """The sides of a NAT. Each has a capture if `--pcap` asks for it."""
 RESULTS = "results.json"
 REPORT = "report.html"
+RECORDING = FILE
 CAPTURES = {side: f"{side}.pcapng" for side in SIDES}
 FILE_MODE = 0o644
 
@@ -63,6 +65,22 @@ class Folder:
             self._captured.append(side)
         return made
 
+    def recording(self) -> IO[bytes]:
+        """Make an empty file for the recording, and return it open. Raises OSError if one is there."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self.path / RECORDING, flags, FILE_MODE)
+        _hand_over(descriptor)
+        return os.fdopen(descriptor, "wb")
+
+    def recorded(self) -> dict[str, str]:
+        """Return the path of the recording. One that is empty is removed: nothing was there to record."""
+        path = self.path / RECORDING
+        with contextlib.suppress(OSError):
+            if path.stat().st_size:
+                return {"recording": str(path)}
+            path.unlink()
+        return {}
+
     def captured(self) -> dict[str, str]:
         """Return the path of each side's capture. One that is empty is removed: there was no network yet."""
         paths = {side: self.path / CAPTURES[side] for side in self._captured}
@@ -73,9 +91,9 @@ class Folder:
         return {side: str(path) for side, path in paths.items() if path.exists() and path.stat().st_size}
 
     def write(self, result: Result) -> dict[str, Any]:
-        """Write `results.json`, whole or not at all, and return what it holds. The captures must be closed."""
+        """Write `results.json`, whole or not at all, and return what it holds. All other files must be closed."""
         files = {"results": str(self.path / RESULTS), "report": str(self.path / REPORT)}
-        written = result.as_json({**files, **self.captured()})
+        written = result.as_json({**files, **self.captured(), **self.recorded()})
         self.write_text(RESULTS, json.dumps(written, indent=2) + "\n")
         return written
 

@@ -28,6 +28,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
     report = Report(channel)
     theirs: set[str] = set()
     files: dict[str, int] = job.pop("captures")
+    recorded_since: float | None = job.pop("recorded_since")
     try:
         with report.phase("build"):
             from testbed.sandbox import openvswitch
@@ -41,6 +42,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             from testbed.experiment.lab import Lab
             from testbed.experiment.machine import watched
             from testbed.experiment.plan import Run
+            from testbed.experiment.recording import Recorders
             from testbed.registry import load
 
             plan = Run.model_validate(job)
@@ -55,7 +57,13 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             with _within(BUILD_S + BUILD_S_PER_CLIENT * clients, "the lab was not built"):
                 topology, kind = load("topology", plan.topology), load("gateway", plan.gateway)
                 network = build(supervisor, plan, topology=topology, kind=kind)
-                lab = Lab(supervisor, network, seed=plan.seed, wire_is_read=scenario.wire_is_read)
+                lab = Lab(
+                    supervisor,
+                    network,
+                    seed=plan.seed,
+                    wire_is_read=scenario.wire_is_read,
+                    recorders=None if recorded_since is None else Recorders(channel, recorded_since),
+                )
             report.environment(**lab.gateway.environment())
             report.machine(sysctls=in_force(network.nodes.values()))
         parameters = scenario.Parameters.model_validate(plan.parameters)

@@ -16,6 +16,7 @@ from testbed.experiment.plan import Run
 from testbed.run import strangers
 from testbed.run.folder import Folder
 from testbed.run.naming import title
+from testbed.run.recorder import Recorder
 from testbed.run.results import Result
 from testbed.run.terminal import Live
 from testbed.sandbox.enter import enter
@@ -76,12 +77,15 @@ def carry_out(plan: Run, folder: Folder, *, pcap: bool) -> tuple[Result, dict[st
     """
     _interruptions.install()  # before a terminal's cursor is hidden
     files = _captures(folder) if pcap else {}
+    recorder = Recorder(plan, folder)
     try:
         with Live(title(plan.scenario, plan.gateway, plan.chosen)) as live:
-            result = follow(plan, live.show, captures=files)
+            result = follow(plan, live.show, captures=files, recorder=recorder)
     finally:
+        recorder.close()
         for file in files.values():
             file.close()
+        folder.recorded()
         folder.captured()  # where the run cannot begin, none of them stays in the way of the next one
     try:
         return result, folder.write(result)
@@ -97,19 +101,29 @@ def _captures(folder: Folder) -> dict[str, IO[bytes]]:
         raise ConfigurationError(f"--out {folder.path}: {Path(error.filename).name}: {error.strerror}") from None
 
 
-def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mapping[str, IO[bytes]]) -> Result:
-    """Carry out a run, show each record, and write nothing. Raises MachineError if it cannot begin."""
+def follow(
+    plan: Run,
+    show: Callable[[dict[str, Any]], None],
+    *,
+    captures: Mapping[str, IO[bytes]],
+    recorder: Recorder | None = None,
+) -> Result:
+    """Carry out a run, show each record, and record it if there is a recorder.
+
+    Raises MachineError if it cannot begin.
+    """
     _interruptions.install()
     result = Result(plan)
     result.machine["sysctls_of_the_machine"] = read_sysctls(OF_THE_MACHINE)
     try:
-        for record in enter(
-            plan.model_dump(mode="json"), RUNNER, captures=captures, walled=strangers.walled(plan)
-        ):
+        job = {**plan.model_dump(mode="json"), "recorded_since": recorder.started if recorder else None}
+        for record in enter(job, RUNNER, captures=captures, walled=strangers.walled(plan)):
             if record["kind"] == "entered":
                 _interruptions.heed()  # not before: Python loses an exception that is raised while it forks
             result.take(record)
             show(record)
+            if recorder is not None:
+                recorder.take(record, result)
         _interruptions.defer()
     except Interrupted as interruption:
         result.break_off(f"interrupted by {interruption}")
@@ -117,4 +131,6 @@ def follow(plan: Run, show: Callable[[dict[str, Any]], None], *, captures: Mappi
     finally:
         _interruptions.defer()
     result.finish()
+    if recorder is not None:
+        recorder.end(result)
     return result

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.settings import ConfigurationError
-from testbed.run.folder import CAPTURES, REPORT, RESULTS, Folder
+from testbed.run.folder import CAPTURES, RECORDING, REPORT, RESULTS, Folder
 from testbed.run.kept import COMPARISON, NoResultsError, kept_in
 from testbed.run.naming import candidates
 
@@ -67,7 +67,9 @@ def opened_for_results(
 def require_no_results(path: Path, writes: Collection[str] = ()) -> None:
     """Raise ConfigurationError if a folder has results of any command, or a file that would be overwritten."""
     names = [
-        name for name in (RESULTS, COMPARISON, REPORT, *CAPTURES.values(), *writes) if os.path.lexists(path / name)
+        name
+        for name in (RESULTS, COMPARISON, REPORT, RECORDING, *CAPTURES.values(), *writes)
+        if os.path.lexists(path / name)
     ]
     try:
         kept = kept_in(path, follow=True)

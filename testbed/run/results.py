@@ -33,6 +33,8 @@ class Result:
     done: bool = False
     unkept: str = ""
     """The reason why the results are not in their folder, if they are not."""
+    unrecorded: str = ""
+    """The reason why the recording lacks something, if it does. It costs nothing else."""
     interrupted: bool = False
     _clock: float = field(default_factory=time.monotonic)
     duration_s: float = 0.0
@@ -114,4 +116,6 @@ class Result:
         }
         if self.error:
             result |= {"error": self.error, "last_words": self.last_words}
+        if self.unrecorded:
+            result["unrecorded"] = self.unrecorded
         return {**result, "unkept": self.unkept} if self.unkept else result

@@ -74,6 +74,8 @@ def conclude(console: Console, result: Result, folder: str) -> None:
         console.print(Text(sentence, style="yellow"))
     for sentence in unseen(result.series):
         console.print(Text(sentence, style="dim"))
+    if result.unrecorded:
+        console.print(Text(f"{result.unrecorded}.", style="yellow"), soft_wrap=True)
     if result.error:
         console.print(Text(f"The run broke: {result.error}", style="yellow"), soft_wrap=True)
         if result.last_words:

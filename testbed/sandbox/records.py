@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from typing import Any
 
 
@@ -16,6 +17,7 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._lock = threading.Lock()
 
     def fileno(self) -> int:
         """Return the descriptor to poll: once the job is read, it gets readable when the launcher is gone."""
@@ -34,7 +36,9 @@ class Channel:
 
     def send(self, kind: str, **fields: Any) -> None:
         """Send one record to the launcher."""
-        self._connection.sendall(json.dumps({"kind": kind, **fields}).encode() + b"\n")
+        line = json.dumps({"kind": kind, **fields}).encode() + b"\n"
+        with self._lock:  # gateways report their events from threads of their own
+            self._connection.sendall(line)
 
     def end_line(self) -> None:
         """End the line, which a process that was killed may have left unfinished."""

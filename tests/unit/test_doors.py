@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "controller.api": CORE,
     "controller.settings": CORE,
     "controller.recording": CORE,
-    "controller.wiring": (*SETTINGS, "controller.recording"),
+    "controller.wiring": SETTINGS,
     "controller.openflow": WIRING,
     "controller.process": (*WIRING, "controller.openflow"),
     "controller": ("controller.process",),

@@ -15,10 +15,12 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from controller.recording import Kind
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.following import require_followed
+from topologies.gateways.recorder import READ_EVERY_S, ExternalMapping, Knows, Recorder, TableReader
 
 
 class Options(BaseModel):
@@ -141,6 +143,27 @@ class Gateway(abc.ABC):
         """End every mapping at once, as an operator does; their ports are free as soon as for any other ending."""
         raise GatewayError(
             f"{type(self).__name__} cannot end its mappings at once: it has no method flush; take another gateway"
+        )
+
+    def mappings(self) -> Collection[ExternalMapping] | None:
+        """Return the mappings that there are now, or None if they are not known.
+
+        For the recording of a run it is called up to four times a second, in another thread than all else. An
+        entry for each session will do: one that is there twice counts twice.
+        """
+        return None
+
+    def record(self, recorder: Recorder) -> Knows:
+        """Begin to hand the events of ports to a recorder, and return what can be known of them.
+
+        By default `mappings` is read again and again, if it returns any.
+        """
+        if self.mappings() is None:
+            return Knows()
+        TableReader(recorder, self.mappings).start()
+        return Knows(
+            (Kind.ALLOCATED, Kind.RELEASED, Kind.FREED),
+            f"its table, read {1 / READ_EVERY_S:g} times a second or less",
         )
 
     def environment(self) -> dict[str, str]:

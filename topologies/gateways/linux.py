@@ -16,9 +16,12 @@ from typing import Any, ClassVar
 
 from mininet.node import Switch
 
+from controller.recording import Kind
 from controller.settings import FIRST_PORT, ConfigurationError, Settings
 from controller.wiring import Interface, Side
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Restriction
+from topologies.gateways.conntrack.listener import Listener
+from topologies.gateways.recorder import Knows, Recorder
 from topologies.gateways.tracking import HARMLESS, whole_seconds
 from topologies.network.nodes import TunedNode
 
@@ -201,6 +204,7 @@ class LinuxRouter(TunedNode, Switch, Gateway):
     def __init__(self, name: str, plan: GatewayPlan, **params: Any) -> None:
         super().__init__(name, dpid="1", **params)
         self.plan = plan
+        self._events: Listener | None = None
 
     def start(self, _controllers: list[Any]) -> None:
         """Make a router of the namespace, now that its links are there."""
@@ -213,6 +217,14 @@ class LinuxRouter(TunedNode, Switch, Gateway):
         with self.kernel() as kernel:
             for interface in self.intfList():
                 kernel.wait_connected(interface.name)
+        if self._events is not None:
+            self._events.wait_ready()
+
+    def record(self, recorder: Recorder) -> Knows:
+        """Have a program of its own read what the kernel reports of each connection."""
+        external = [str(each) for each in self.plan.settings.external_addresses]
+        self._events = Listener(recorder, self.netns, external, self.plan.folder / "events.log")
+        return Knows((Kind.ALLOCATED, Kind.CLOSING, Kind.RELEASED, Kind.FREED), "conntrack events")
 
     def run(self, *command: str) -> str:
         """Run a program in the router's namespace, and return what it prints. Raises GatewayError."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections import namedtuple
 from typing import Any, ClassVar
 
+from controller.recording import Kind
 from controller.settings import Settings
 from topologies.gateways.base import Gateway, GatewayPlan, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import Bridge
 from topologies.gateways.openflow import facts
 from topologies.gateways.openflow.process import HOST, ControllerProcess, configuration
+from topologies.gateways.recorder import Knows, Recorder
 
 CONTROLLER_QUEUE = 512
 """Packets that the switch keeps for a busy controller; 512 is the most that Open vSwitch allows."""
@@ -115,6 +117,11 @@ class OpenFlowGateway(Bridge, Gateway):
     def flush(self) -> None:
         """End all mappings through the controller, which removes their rules."""
         self.controller.ask(flush=True)
+
+    def record(self, recorder: Recorder) -> Knows:
+        """Have the controller report each event of its NAT."""
+        self.controller.record(recorder)
+        return Knows(tuple(kind for kind in Kind if kind not in (Kind.TEXT, Kind.ATTEMPT)), "its own events")
 
     def environment(self) -> dict[str, str]:
         """Return the framework and its version."""

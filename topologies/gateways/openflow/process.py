@@ -14,11 +14,13 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import asdict
 from typing import Any
 
 from controller.wiring import ControllerConfiguration
 from topologies.gateways.base import GatewayError, GatewayPlan, SupervisedProcess
 from topologies.gateways.bridge import READY_WITHIN_S
+from topologies.gateways.recorder import Recorder
 
 HOST = "127.0.0.1"
 """The address at which controllers listen."""
@@ -69,6 +71,7 @@ class ControllerProcess:
         self._has_ended = False
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._ids = itertools.count()
+        self._recorder: Recorder | None = None
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
@@ -77,6 +80,11 @@ class ControllerProcess:
             for line in lines:
                 record = json.loads(line)
                 self.latest = record.get("gauges", self.latest)
+                if self._recorder is not None:
+                    self._recorder.packed(
+                        record.get("events", ""), record.get("missed", 0), record.get("subscribers", [])
+                    )
+                    self._recorder.gauges(self.latest, record.get("at", 0.0))
                 if "listening" in record:
                     self._listening.set()
                 elif "ready" in record:
@@ -116,6 +124,11 @@ class ControllerProcess:
         self.process.terminate()
         self.process.wait(READY_WITHIN_S)
         self._reserved.close()
+
+    def record(self, recorder: Recorder) -> None:
+        """Have the controller report its events, and hand them to a recorder as they come."""
+        self._recorder = recorder
+        self._telemetry.sendall(json.dumps({"record": asdict(recorder.plan)}).encode() + b"\n")
 
     def gauges(self) -> dict[str, Any]:
         """Return the controller's gauges as they are now."""

@@ -14,6 +14,7 @@ import dataclasses
 import ipaddress
 import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,6 +28,7 @@ from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import READY_WITHIN_S, Bridge, output
 from topologies.gateways.ovs_ct import facts
+from topologies.gateways.recorder import ExternalMapping
 from topologies.gateways.tracking import rendered
 from topologies.network import arp
 
@@ -37,6 +39,11 @@ NEW = {"tcp": "tcp,tcp_flags=+syn-ack", "udp": "udp", "icmp": "icmp"}
 """What may begin a connection. Of ICMP the tracker itself takes queries only."""
 DEFAULT_ROUTE = ipaddress.IPv4Network("0.0.0.0/0")
 LAST_OCTETS = 256
+
+_ENTRY = re.compile(
+    r"^(tcp|udp|icmp),orig=\(src=([^,]*),.*?reply=\(src=[^,]*,dst=([^,]*),(?:sport=\d+,dport=|id=)(\d+)",
+    re.MULTILINE,
+)
 
 _zones = itertools.count(1)
 
@@ -110,6 +117,12 @@ def endpoints(listing: str, protocol: str) -> set[tuple[str, str]]:
     """Return the external endpoints that connections have, from `dpctl/dump-conntrack`."""
     answers = rf"^{protocol},.*?reply=\(src=[^,]*,dst=([^,]*),(?:sport=\d+,dport=|id=)(\d+)"
     return set(re.findall(answers, listing, re.MULTILINE))
+
+
+def tracked_mappings(listing: str) -> Iterator[ExternalMapping]:
+    """Yield the mapping of each connection that has an external endpoint, from `dpctl/dump-conntrack`."""
+    for protocol, source, external, port in _ENTRY.findall(listing):
+        yield ExternalMapping(protocol, external, int(port), source)
 
 
 def tracked(limits: str, zone: int) -> tuple[int, int]:
@@ -198,6 +211,10 @@ class OvsCtGateway(Bridge, Gateway):
             "total_sessions": sessions,
             "packet_ins_known_mappings": None,
         }
+
+    def mappings(self) -> list[ExternalMapping]:
+        """Return the connections that the tracker has, each as a mapping."""
+        return list(tracked_mappings(self._dpctl("dump-conntrack", f"zone={self._zone}")))
 
     def flush(self) -> None:
         """Remove all connections of this gateway from the tracker."""

@@ -1,0 +1,117 @@
+"""A record of a recording as a sentence, for a person, and as an object, for a program."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from testbed.recording.format import Event, Kind, Outcome, Refusal, Release, Text, Texts
+
+_HAPPENED = {
+    Kind.ALLOCATED: "{protocol} {endpoint} is given to {subscriber}",
+    Kind.CLOSING: "{protocol} {endpoint} of {subscriber} is closing",
+    Kind.REOPENED: "{protocol} {endpoint} of {subscriber} is used again",
+    Kind.RELEASED: "{protocol} {endpoint} of {subscriber} is released{reason}",
+    Kind.HELD_DOWN: "{protocol} {endpoint} is held down",
+    Kind.FREED: "{protocol} {endpoint} is free",
+    Kind.REFUSED: "a {protocol} packet of {subscriber} is refused{reason}",
+    Kind.HELD: "a {protocol} packet of {subscriber} is held{reason}",
+    Kind.ATTEMPT: "{subscriber} sees its {protocol} attempt{reason}",
+}
+_REASONS = {
+    Release.CLOSED: ": its last connection closed",
+    Release.IDLE: ": it was idle",
+    Release.ROLLED_BACK: ": the switch refused its rules",
+    Release.EVICTED: ": another needed its place",
+    Release.FLUSHED: ": an operator ended all",
+    Refusal.SUBSCRIBERS: ": too many subscribers",
+    Refusal.QUOTA: ": its quota is used up",
+    Refusal.RATE: ": it makes mappings too fast",
+    Refusal.MAPPINGS: ": too many mappings",
+    Refusal.SESSIONS: ": too many sessions",
+    Refusal.PORTS: ": its external address has no free port",
+    Refusal.POOL: ": no external address has a free port",
+    Refusal.FLOW_TABLE: ": the switch's table is full",
+    Refusal.HOLD_QUEUE: ": too many packets are held",
+    Outcome.ESTABLISHED: " established",
+    Outcome.UNANSWERED: " answered in the server's name",
+    Outcome.TIMEOUT: " time out",
+    Outcome.ICMP: " end with an ICMP error",
+    Outcome.RESET: " reset",
+    Outcome.HELD: " established after it was held",
+    Outcome.EVICTED: " evicted",
+    Outcome.LEAKED: " leak",
+    Outcome.SHARED: " share its endpoint",
+}
+_BY_KIND = {(type(reason), int(reason)): words for reason, words in _REASONS.items()}
+
+
+def in_words(record: Event | Text) -> str:
+    """Return what a record reports, in one line without its time."""
+    return _of_text(record) if isinstance(record, Text) else _of_event(record)
+
+
+def as_object(record: Event | Text) -> dict[str, Any]:
+    """Return a record as an object for JSON. What is not known is not there."""
+    if isinstance(record, Text):
+        return {"time": record.time, "kind": record.kind, **record.content}
+    fields = {
+        "time": record.time,
+        "kind": record.kind.name.lower(),
+        "gateway": record.gateway,
+        "protocol": record.protocol,
+        "address": record.address,
+        "port": record.port,
+        "subscriber": record.subscriber,
+        "reason": "" if record.reason is None else record.reason.name.lower(),
+    }
+    return {name: value for name, value in fields.items() if value != "" and (name != "port" or value)}
+
+
+def _of_event(event: Event) -> str:
+    reason = event.reason
+    happened = _HAPPENED[event.kind].format(
+        protocol=event.protocol,
+        endpoint=f"{event.address}:{event.port}",
+        subscriber=event.subscriber or "somebody unknown",
+        reason="" if reason is None else _BY_KIND.get((type(reason), int(reason)), ""),
+    )
+    via = f" from {event.address}:{event.port}" if event.kind is Kind.ATTEMPT and event.port else ""
+    return f"{event.gateway}: {happened}{via}"
+
+
+def _in_use(gauges: Any) -> str:
+    """Return the ports in use, for each protocol that has any."""
+    taken = {
+        protocol: each.get("ports_allocated")
+        for protocol, each in (gauges.items() if isinstance(gauges, dict) else ())
+        if isinstance(each, dict)
+    }
+    used = [f"{number} {protocol}" for protocol, number in taken.items() if number]
+    return f"ports in use: {', '.join(used) or 'none'}"
+
+
+def _of_text(text: Text) -> str:
+    content = text.content
+    match text.kind:
+        case Texts.HEADER:
+            return f"{content.get('scenario')} on {content.get('gateway')}, started {content.get('started')}"
+        case Texts.PHASE:
+            return f"{content.get('name')}: {'over' if content.get('end') else 'begins'}"
+        case Texts.PROGRESS:
+            return f"{content.get('done')} of {content.get('total')}"
+        case Texts.CHECK:
+            check = content.get("check")
+            check = check if isinstance(check, dict) else {}
+            found = f"expected {check.get('expected')}, observed {check.get('observed')}"
+            return f"{'ok' if check.get('ok') else 'FAILED'}: {check.get('claim')}: {found}"
+        case Texts.GAUGES:
+            return f"{content.get('gateway')}: {_in_use(content.get('gauges'))}"
+        case Texts.SAMPLE:
+            return f"{content.get('gateway')}: its table is read {content.get('rate')} times a second"
+        case Texts.MISSED:
+            return f"{content.get('gateway')}: {content.get('events')} events are missing here"
+        case Texts.END:
+            return f"the end: {content.get('verdict')}"
+        case _:
+            return json.dumps({key: value for key, value in content.items() if key != "kind"})
