@@ -45,14 +45,17 @@ def rows_of(series: object) -> Rows:
 
 
 def figures(series: Mapping[str, Any], key: str) -> Iterator[Drawn]:
-    """Yield the figures of a run's series, those of the scenario first, and last the phases."""
+    """Yield the figures of a run's series, without its phases."""
     own = [name for name in series if name not in ELSEWHERE and not name.startswith(PREDICTED)]
     for place, name in enumerate(own):
         drawn = drawn_of(f"{key}-{place}", {"measured": series}, name)
         if drawn:
             yield drawn
-    if phases := _bars(f"{key}-phases", rows_of(series.get("phases")), PHASES):
-        yield phases
+
+
+def phases(series: Mapping[str, Any], key: str) -> Drawn | None:
+    """Return the figure of the run's phases."""
+    return _bars(key, rows_of(series.get("phases")), PHASES)
 
 
 PHASES = Choice("Phases", ("seconds",), "Seconds of each phase of the run.")

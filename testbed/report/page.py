@@ -22,7 +22,7 @@ from testbed.report.answer import answer
 from testbed.report.bench import Benched, benched
 from testbed.report.charts import Bar, Drawn, bars
 from testbed.report.columns import Compared, compared
-from testbed.report.figures import figures, tables
+from testbed.report.figures import figures, phases, tables
 from testbed.report.ports import Seen
 from testbed.report.repeat import as_typed, repeating
 from testbed.report.schema import completed
@@ -151,6 +151,7 @@ def _of_run(run: Mapping[str, Any], seen: Seen | None, room: Room) -> dict[str, 
         "outcomes": _pairs({name: count for name, count in run.get("outcomes", {}).items() if count}, room),
         "attempts": _outcomes(run.get("outcomes", {})) if room.figures else None,
         "figures": [*figures(series, "f")][: room.figures],
+        "phases": phases(series, "phases") if room.figures else None,
         "seen": seen,
         "tables": list(tables(series, most_rows=room.rows, most_tables=room.tables, width=room.cell)),
         "counters": list(settings.counted(run.get("counters", {}), room.rows)),

@@ -202,8 +202,7 @@ def _over_time(gateway: str, taken: _Taken, run: Mapping[str, Any], place: int) 
         limit=capacity if capacity and capacity >= taken.most else None,
         limited=f"all {capacity:,.0f} ports" if capacity else "",
     )
-    several = f" of {cut(gateway, 40)}" if gateway else ""
-    title = f"Ports in use over time{several}"
+    title = f"Ports in use over time{f': {cut(gateway, 40)}' if gateway else ''}"
     first = [(0.0, 0.0)] if taken.points and taken.points[0][0] > 0 else []
     drawn = [Line("ports in use", [*first, *taken.points] or [(0.0, 0.0)], steps=True)]
     key = f"over-time-{place}"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from testbed.registry import ours
 from testbed.report.charts import MOST_POINTS, WIDTH, Axes, Bar, Line, bars, decimated, lines
-from testbed.report.figures import figures, tables
+from testbed.report.figures import figures, phases, tables
 from testbed.report.network import drawing
 from testbed.report.png import png
 from testbed.report.svg import Scale, ticks
@@ -83,11 +83,14 @@ def test_a_prediction_is_a_dashed_line_of_the_same_figure() -> None:
     assert len(re.findall(r'class="s1 model"', drawn.picture)) == 2  # in the legend as well
 
 
-def test_the_phases_come_last() -> None:
+def test_the_phases_are_a_figure_by_themselves() -> None:
     """They are of the run, and not of its question."""
     told = {"phases": [{"phase": "fill", "seconds": 1.0}], "served": [{"client": "alice", "established": 3}]}
 
-    assert [drawn.title for drawn in figures(told, "f")] == ["What each client got", "Phases"]
+    assert [drawn.title for drawn in figures(told, "f")] == ["What each client got"]
+    drawn = phases(told, "p")
+    assert drawn is not None
+    assert "fill: 1" in drawn.picture
 
 
 @pytest.mark.parametrize(
