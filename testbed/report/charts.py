@@ -74,7 +74,7 @@ class Drawn:
 
 
 def bars(key: str, title: str, description: str, rows: Sequence[Bar], series: Sequence[str]) -> Markup:
-    """Return horizontal bars, grouped by row. One with several values is drawn from the least to the greatest."""
+    """Return horizontal bars, grouped by row. Of several values the range is pale."""
     left = 16 + max((svg.width_of(cut(row.label, LABEL)) for row in rows), default=0.0)
     written = [[_words(row, place) for place in range(len(series))] for row in rows]
     right = 16 + max((svg.width_of(words) for row in written for words in row), default=0.0)
@@ -109,8 +109,11 @@ def _bar(scale: Scale, y: float, place: int, values: Sequence[float] | None, wor
     parts = [svg.text(end + 6, y + BAR / 2 + 4.5, words, style="value")]
     if not values:
         return parts
-    least = scale(max(0.0, min(values))) if len(values) > 1 and min(values) < max(values) else scale.start
-    return [svg.rectangle(least, y + 1, max(end - least, 1.0), BAR - 2, f"f{place % 6}"), *parts]
+    least, style = scale(max(0.0, min(values))), f"f{place % 6}"
+    parts.append(svg.rectangle(scale.start, y + 1, max(least - scale.start, 1.0), BAR - 2, style))
+    if least < end:
+        parts.append(svg.rectangle(least, y + 1, end - least, BAR - 2, f"{style} range"))
+    return parts
 
 
 def _legend(labels: Sequence[str], x: float, modelled: Sequence[bool] = ()) -> tuple[list[Markup], float]:

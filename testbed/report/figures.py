@@ -157,7 +157,8 @@ def _lines(key: str, runs: Mapping[str, Mapping[str, Any]], name: str, choice: C
     for run, series in runs.items():
         prefix = f"{run}: " if len(runs) > 1 else ""
         for column in choice.columns:
-            label = title_of(column.partition("/")[0].removeprefix(PREDICTED).removesuffix("_share"))
+            named = choice.columns[0] if column.startswith(PREDICTED) else column
+            label = title_of(named.partition("/")[0].removesuffix("_share"))
             kinds = ((name, False), (f"{PREDICTED}{name}", True))
             for source, is_model in kinds:
                 points = _points(rows_of(series.get(source)), choice.axis, column)

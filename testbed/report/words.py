@@ -95,5 +95,5 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 def title_of(key: str) -> str:
     """Return the name of a key or a column as words begin: `port_back` is `Port back`."""
-    text = key.replace("_", " ").strip()
+    text = key.removesuffix("_s").replace("_", " ").strip() + (" (s)" if key.endswith("_s") else "")
     return text[:1].upper() + text[1:]

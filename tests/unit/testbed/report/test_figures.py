@@ -38,13 +38,13 @@ SERIES: dict[str, tuple[Any, list[str]]] = {
             "hold": {"served": 4, "mean_wait_s": 0.2, "longest_wait_s": 0.4},
             "drop": {"mean_wait_s": 1, "longest_wait_s": 2},
         },
-        ["hold: 0.2, 0.4; drop: 1, 2"],
+        ["Mean wait (s)", "hold: 0.2, 0.4; drop: 1, 2"],
     ),
     "churn": (
         [{"load": x, "refused_share": x / 4, "predicted_share": 0.1} for x in (0.7, 1.0, 1.5)],
         [
             "Refused, measured",
-            "Share, predicted" if False else "predicted",
+            "Refused, predicted" if False else "predicted",
             "load, as a share" if False else "Load",
         ],
     ),
