@@ -27,7 +27,7 @@ from testbed.report.ports import Seen
 from testbed.report.repeat import as_typed, repeating
 from testbed.report.schema import completed
 from testbed.report.sources import linked
-from testbed.report.words import clean, cut, instant, number, plural, title_of, words
+from testbed.report.words import cut, instant, number, plural, title_of, words
 from testbed.run.naming import label, title
 
 BUDGET = 1_000_000
@@ -109,14 +109,13 @@ def _fitting(template: str, facts: Callable[[Room], dict[str, Any]]) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    """Return Jinja2's environment: every text is escaped, and has only characters that are signs."""
+    """Return Jinja2's environment: every text is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
-        finalize=lambda value: clean(value) if type(value) is str else value,
     )
     environment.filters |= {
         "cut": cut,
