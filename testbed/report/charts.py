@@ -81,7 +81,8 @@ def bars(key: str, title: str, description: str, rows: Sequence[Bar], series: Se
     most = max((max(0.0, *values) for row in rows for values in row.values if values), default=0.0)
     left = min(left, WIDTH / 2)
     scale = Scale(0.0, most or 1.0, left, max(WIDTH - min(right, WIDTH / 3), left + 60))
-    parts, y = _legend(series, left) if len(series) > 1 else ([], 4.0)
+    named_series = [Line(each, []) for each in series]
+    parts, y = _legend(named_series, range(len(series)), left) if len(series) > 1 else ([], 4.0)
     for row, words in zip(rows, written, strict=True):
         middle = y + BAR * len(series) / 2 + 4.5
         parts.append(svg.text(left - 8, middle, cut(row.label, LABEL), anchor="end"))
@@ -116,17 +117,17 @@ def _bar(scale: Scale, y: float, place: int, values: Sequence[float] | None, wor
     return parts
 
 
-def _legend(labels: Sequence[str], x: float, modelled: Sequence[bool] = ()) -> tuple[list[Markup], float]:
+def _legend(drawn: Sequence[Line], colours: Sequence[int], x: float = LEFT) -> tuple[list[Markup], float]:
     """Return a legend in one line or more, and where it ends."""
     parts, left, y = [], x, 14.0
-    for place, label in enumerate(labels):
-        words = cut(label, LABEL)
+    for line, colour in zip(drawn, colours, strict=True):
+        words = cut(line.label, LABEL)
         if left > x and left + svg.width_of(words) + 24 > WIDTH:
             left, y = x, y + svg.LINE
-        if modelled and modelled[place]:
-            parts.append(svg.line(left, y - 4, left + 16, y - 4, f"s{place % 6} model"))
+        if line.modelled:
+            parts.append(svg.line(left, y - 4, left + 16, y - 4, f"s{colour % 6} model"))
         else:
-            parts.append(svg.marker(left + 6, y - 4, place))
+            parts.append(svg.marker(left + 6, y - 4, colour))
         parts.append(svg.text(left + 20, y, words))
         left += svg.width_of(words) + 40
     return parts, y + LEGEND - 14
@@ -134,8 +135,8 @@ def _legend(labels: Sequence[str], x: float, modelled: Sequence[bool] = ()) -> t
 
 def lines(key: str, title: str, description: str, drawn: Sequence[Line], axes: Axes) -> Markup:
     """Return lines over common axes, from 0 or below it upward."""
-    labels = [line.label for line in drawn]
-    parts, top = _legend(labels, LEFT, [line.modelled for line in drawn]) if len(drawn) > 1 else ([], TOP)
+    colours = _colours(drawn)
+    parts, top = _legend(drawn, colours) if len(drawn) > 1 else ([], TOP)
     points = [point for line in drawn for point in line.points]
     limits = [axes.limit] if axes.limit is not None else []
     x_ticks = svg.ticks(min(x for x, _ in points), max(x for x, _ in points), 9)
@@ -148,9 +149,17 @@ def lines(key: str, title: str, description: str, drawn: Sequence[Line], axes: A
         parts.append(svg.line(x.start, at, x.end, at, "limit"))
         parts.append(svg.text(x.start + 6, at - 5, axes.limited, style="note"))
     parts += [svg.line(x(at), y.start - 10, x(at), y.start, "mark") for at in axes.marks if x.low <= at <= x.high]
-    for place, line in enumerate(drawn):
-        parts += _line(line, place, x, y)
+    for line, colour in zip(drawn, colours, strict=True):
+        parts += _line(line, colour, x, y)
     return svg.picture(key, title, description, parts, width=WIDTH, height=top + PLOT_HEIGHT + BOTTOM)
+
+
+def _colours(drawn: Sequence[Line]) -> list[int]:
+    """Return the number of a colour for each line. Of many lines, a model has that of what it predicts."""
+    if len(drawn) <= 2:
+        return list(range(len(drawn)))
+    measured = [sum(not line.modelled for line in drawn[: place + 1]) for place in range(len(drawn))]
+    return [max(0, each - 1) for each in measured]
 
 
 def _axes(x: Scale, y: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float], axes: Axes) -> list[Markup]:
