@@ -57,6 +57,7 @@ def test_a_comparison_and_benches_have_reports_as_well(lastport: Lastport) -> No
     """All benches of a folder are one page."""
     keep("c", "compare.json", {"schema": 1, "runs": [a_run(), a_run(gateway="netfilter")]})
     figures = {
+        "schema": 1,
         "rows": [],
         "ratios": [],
         "repetitions": 1,
