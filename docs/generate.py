@@ -5,6 +5,7 @@ That is pages of `docs/`, and the help that the launcher prints without an envir
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from testbed.command import listing
 from testbed.command.cli import app
 from testbed.command.listing import fields, first_line, written
 from testbed.registry import ours
+from testbed.report.schema import schema
 
 DOCS = Path(__file__).parent
 
@@ -63,7 +65,8 @@ def pages() -> dict[str, str]:
         },
     }
     made = {name: environment.get_template(f"{name}.j2").render(known) for name, known in facts.items()}
-    return made | {"../vagrant/help.txt": help_texts()}
+    schema_of_results = json.dumps(schema(), indent=2) + "\n"
+    return made | {"../vagrant/help.txt": help_texts(), "results.schema.json": schema_of_results}
 
 
 def help_texts() -> str:

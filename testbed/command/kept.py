@@ -1,23 +1,32 @@
-"""The command about results that are kept: runs."""
+"""The commands about results that are kept: runs, report and export."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from testbed.command import completing
-from testbed.command.options import Json
+from testbed.command.options import Json, Out
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from testbed.run.folder import Folder
     from testbed.run.kept import Kept
 
 app = typer.Typer()
+
+Results = Annotated[
+    Path,
+    typer.Argument(
+        help="A folder with results of run, compare or bench.", metavar="DIR", autocompletion=completing.files()
+    ),
+]
 
 DEFAULT = Path("runs")
 
@@ -51,6 +60,59 @@ def runs(
         print(json.dumps({"schema": 1, "runs": [kept.as_json() for kept in shown], "without_results": others}))
     else:
         _show(new_console(), folder, shown, without, older=len(found) - len(shown))
+
+
+@app.command()
+def report(folder: Results, *, out: Out = None) -> None:
+    """Make the report of past results again: report.html, a page with everything in it."""
+    from testbed.report.reading import read
+    from testbed.report.writing import page_of
+    from testbed.run.folder import REPORT
+
+    results = read(folder)
+    path = (out or folder) / REPORT
+    written = _opened_for([path], out or folder)
+    _write(written, REPORT, page_of(results))
+    print(path)
+
+
+@app.command()
+def export(
+    folder: Results,
+    *,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV, a file for each table.")] = False,
+    out: Out = None,
+) -> None:
+    """Write past results as tables for other programs: checks, outcomes, counters, settings and each series."""
+    from controller.settings import ConfigurationError
+    from testbed.report.export import tables, written
+    from testbed.report.reading import read
+
+    if not csv:
+        raise ConfigurationError("choose a format: --csv")
+    results = read(folder)
+    found = {name: table for each in results.files.values() for name, table in tables(results.kind, each).items()}
+    into = out or folder
+    opened = _opened_for([into / name for name in found], into)
+    for name, table in found.items():
+        _write(opened, name, written(table))
+        print(into / name)
+
+
+def _opened_for(paths: Iterable[Path], folder: Path) -> Folder:
+    """Return the folder for files that may replace regular files, and nothing else. Raises ConfigurationError."""
+    from testbed.run.opening import opened, require_page
+
+    for path in paths:
+        require_page(path, "--out")
+    return opened(folder)
+
+
+def _write(folder: Folder, name: str, text: str) -> None:
+    from testbed.sandbox.enter import MachineError
+
+    if reason := folder.keep(name, text):
+        raise MachineError(reason)
 
 
 def _entries(folder: Path) -> list[Path]:

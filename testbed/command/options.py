@@ -115,6 +115,16 @@ class RunOptions:
     web_port: WebPort = None
     web_address: WebAddress = None
 
+    live: Live = None
+    junit: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write the checks as JUnit's XML, for a CI server. It replaces FILE.xml.",
+            metavar="FILE.xml",
+            autocompletion=completing.files(".xml"),
+        ),
+    ] = None
+
     def watching(self) -> AbstractContextManager[Watch | None]:
         """Serve the page while a block lasts, if any of the options for it is given, and print its URL."""
         if not self.web and self.web_port is None and self.web_address is None:
@@ -122,8 +132,6 @@ class RunOptions:
         from testbed.web.watching import watching
 
         return watching(self.web_address, self.web_port)
-
-    live: Live = None
 
     @property
     def choices(self) -> Choices:

@@ -43,7 +43,10 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a scenario: build the network, make the traffic, and check what happened."""
+    from testbed.report.junit import junit
+    from testbed.report.writing import keep_run
     from testbed.run import doctor
+    from testbed.run.beside import Beside
     from testbed.run.console import kept_besides, new_console
     from testbed.run.launch import carry_out
     from testbed.run.live.display import manner
@@ -51,18 +54,23 @@ def run(
     from testbed.run.resolve import resolve
     from testbed.run.terminal import conclude, in_short
 
+    checks = Beside(options.junit, "--junit")
     plan = resolve(scenario, gateway, options.choices, datapath=doctor.datapath())
     doctor.require(plan.sockets, needs=plan.needs)
+    checks.open()
     with options.watching() as watch:
         folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
         how = manner(live=options.live, as_json=as_json)
         result, written = carry_out(plan, folder, pcap=options.pcap, manner=how, watch=watch)
+    if not result.unkept:
+        _mention(keep_run(folder, written))
+    unkept = [checks.keep(lambda: junit([written]))]
     with kept_besides(in_short(result, str(folder.path))):
         if as_json:
             print(json.dumps(written))
         else:
             conclude(new_console(), result, str(folder.path))
-    raise typer.Exit(result.status)
+    raise typer.Exit(_unless_lost(result.status, unkept))
 
 
 @app.command()
@@ -105,27 +113,37 @@ def compare(
     from testbed.compare.page import page
     from testbed.compare.side_by_side import in_short, show
     from testbed.registry import GATEWAYS, SCENARIOS
+    from testbed.report.junit import junit
+    from testbed.report.writing import keep_comparison, keep_run
+    from testbed.run.beside import Beside
     from testbed.run.console import kept_besides, new_console
     from testbed.run.live.display import manner
-    from testbed.run.opening import opened, opened_for_results, require_page
+    from testbed.run.opening import opened_for_results
 
     if everything == (scenario is not None):
         raise ConfigurationError("compare one SCENARIO, or --all of them: give one of the two")
-    if markdown:
-        require_page(markdown)
+    beside = [Beside(markdown, "--markdown"), Beside(options.junit, "--junit")]
     asked = [scenario] if scenario else list(SCENARIOS)
     compared = list(GATEWAYS) if gateways is None else comparison.names(gateways)
     planned = comparison.able(comparison.plans(options.choices, asked, compared))
     if options.out:
         comparison.require_room(planned, options.out)
-    written = opened(markdown.parent, "--markdown") if markdown else None
+    for each in beside:
+        each.open()
     with options.watching() as watch:
         folder = opened_for_results(options.out, ["compare", scenario or "all"], comparison.chosen(planned))
-        how = manner(live=options.live, as_json=as_json)
-        done = comparison.compare(planned, folder, pcap=options.pcap, manner=how, watch=watch)
-    unkept = [done.unkept]
-    if markdown and written:
-        unkept.append(written.keep(markdown.name, page(done.told)))
+        done = comparison.compare(
+            planned,
+            folder,
+            pcap=options.pcap,
+            manner=manner(live=options.live, as_json=as_json),
+            watch=watch,
+            report=lambda *written: _mention(keep_run(*written)),
+        )
+    texts = (lambda: page(done.told), lambda: junit(done.told["runs"]))
+    unkept = [done.unkept, *(each.keep(text) for each, text in zip(beside, texts, strict=True))]
+    if not done.unkept:
+        _mention(keep_comparison(folder, done.told))
     with kept_besides(in_short(done.told["runs"], str(folder.path))):
         if as_json:
             print(json.dumps(done.told))
@@ -155,6 +173,7 @@ def bench(
     """Measure speed, with ratios to a reference that is measured in the same run."""
     from testbed.bench.repetitions import carried_out, planned
     from testbed.bench.table import markdown, show
+    from testbed.report.writing import keep_benches
     from testbed.run import doctor
     from testbed.run.console import new_console
     from testbed.run.live.display import manner
@@ -173,6 +192,8 @@ def bench(
         unkept.append(folder.keep(f"{plan.bench.name}.md", markdown(report)))
         if not as_json:
             show(new_console(), report)
+    if not any(unkept):
+        _mention(keep_benches(folder, reports))
     if as_json:
         print(json.dumps(reports[0] if name else {"schema": 1, "benches": reports}))
     broke = any("error" in report for report in reports)
@@ -185,3 +206,9 @@ def _unless_lost(status: ExitStatus, unkept: Iterable[str]) -> ExitStatus:
     for reason in reasons:
         print(f"lastport: {reason}", file=sys.stderr)
     return max(status, ExitStatus.MACHINE_LACKS) if reasons else status
+
+
+def _mention(reason: str) -> None:
+    """Print why a report is not there, if it is not. The exit status stays as it is: the results are there."""
+    if reason:
+        print(f"lastport: {reason}", file=sys.stderr)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,9 @@ from testbed.run.resolve import CannotError, as_run, files_of, resolve
 from testbed.run.strangers import are_met, declared
 from testbed.run.version import origin
 from testbed.sandbox.enter import MachineError
+
+Reporter = Callable[[Folder, dict[str, Any]], None]
+"""What is called with the folder and the result of a run, once it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +186,14 @@ def compare(
     pcap: bool,
     manner: Manner = Manner.NOTHING,
     watch: Watch | None = None,
+    report: Reporter = lambda folder, run: None,
 ) -> Comparison:
     """Carry out all runs in turn, and keep every result. After an interruption, keep the results so far."""
     runs: list[dict[str, Any]] = []
     statuses: list[ExitStatus] = []
     begun = {"schema": 1, **origin().as_json(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
-    for told, status in _results(planned, folder.path, pcap=pcap, manner=manner, watch=watch):
+    how = {"pcap": pcap, "manner": manner, "watch": watch}
+    for told, status in _results(planned, folder.path, report, how):
         runs.append(told)
         statuses.append(status)
     compared = {**begun, "scenarios": showed(runs), "runs": runs, "differences": differences(runs)}
@@ -197,7 +202,7 @@ def compare(
 
 
 def _results(
-    planned: Sequence[Planned], path: Path, *, pcap: bool, manner: Manner, watch: Watch | None
+    planned: Sequence[Planned], path: Path, report: Reporter, how: dict[str, Any]
 ) -> Iterator[tuple[dict[str, Any], ExitStatus]]:
     for number, each in enumerate(planned, 1):
         if each.run is None:
@@ -205,13 +210,15 @@ def _results(
             continue
         try:
             folder, place = opened(path / _folder(each, planned)), f"{number} of {len(planned)}"
-            result, written = carry_out(each.run, folder, pcap=pcap, manner=manner, place=place, watch=watch)
+            result, written = carry_out(each.run, folder, place=place, **how)
         except (MachineError, ConfigurationError) as error:
             unable = Planned(each.scenario, each.gateway, None, str(error))
             # Its folder could be made when everything was decided.
             broke = isinstance(error, ConfigurationError)
             yield unable.cannot(), ExitStatus.BROKE if broke else ExitStatus.MACHINE_LACKS
             continue
+        if not result.unkept:
+            report(folder, written)
         yield written, result.status
         if result.interrupted:
             return

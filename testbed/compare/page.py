@@ -25,8 +25,8 @@ def page(comparison: dict[str, Any]) -> str:
                 for row in comparison["scenarios"]
             },
             gateways=list(dict.fromkeys(label(run["gateway"]) for run in runs)),
-            machine=_common(runs),
-            own={label(gateway): facts for gateway, facts in _own(runs).items() if facts},
+            machine=common(runs),
+            own={label(gateway): facts for gateway, facts in own(runs).items() if facts},
             cannot=[
                 f"{label(run['scenario'])} on {label(run['gateway'])}: {without_advice(run['reason'])}"
                 for run in runs
@@ -51,21 +51,21 @@ def _scenario(row: dict[str, Any], group: list[RunResult], differences: list[dic
     }
 
 
-def _common(runs: list[RunResult]) -> dict[str, str]:
+def common(runs: list[RunResult]) -> dict[str, str]:
     """Return the facts that are the same in every run's environment."""
     described = [run["environment"] for run in runs if run.get("environment")]
     first = described[0] if described else {}
     return {key: fact for key, fact in first.items() if all(each.get(key) == fact for each in described)}
 
 
-def _own(runs: list[RunResult]) -> dict[str, dict[str, str]]:
+def own(runs: list[RunResult]) -> dict[str, dict[str, str]]:
     """Return for each gateway the facts that are the same in all its runs, and not the same for all gateways."""
-    common = _common(runs)
+    of_all = common(runs)
     return {
         gateway: {
             key: fact
-            for key, fact in _common([run for run in runs if run["gateway"] == gateway]).items()
-            if key not in common
+            for key, fact in common([run for run in runs if run["gateway"] == gateway]).items()
+            if key not in of_all
         }
         for gateway in dict.fromkeys(run["gateway"] for run in runs)
     }

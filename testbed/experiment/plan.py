@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from controller.settings import Settings
+from topologies.picture import Picture
 
 
 def network_of_size(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,7 +26,12 @@ class Run(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scenario: str
+    question: str = ""
+    """The scenario's question, and the claim that it puts to the test, in words."""
+    claim: str = ""
     topology: str
+    network: Picture | None = None
+    """What a picture of the network shows."""
     gateway: str
     profile: str
     parameters: dict[str, Any]

@@ -20,6 +20,7 @@ from testbed.run.results import Result
 SIDES = ("inside", "outside")
 """The sides of a NAT. Each has a capture if `--pcap` asks for it."""
 RESULTS = "results.json"
+REPORT = "report.html"
 RECORDING = FILE
 CAPTURES = {side: f"{side}.pcapng" for side in SIDES}
 FILE_MODE = 0o644
@@ -91,7 +92,8 @@ class Folder:
 
     def write(self, result: Result) -> dict[str, Any]:
         """Write `results.json`, whole or not at all, and return what it holds. All other files must be closed."""
-        written = result.as_json({"results": str(self.path / RESULTS), **self.captured(), **self.recorded()})
+        files = {"results": str(self.path / RESULTS), "report": str(self.path / REPORT)}
+        written = result.as_json({**files, **self.captured(), **self.recorded()})
         self.write_text(RESULTS, json.dumps(written, indent=2) + "\n")
         return written
 

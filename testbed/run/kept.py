@@ -118,7 +118,7 @@ class Kept:
 
 def kept_in(path: Path, *, follow: bool = False) -> Kept:
     """Return the results in a folder. Raises NoResultsError. A link to a folder is followed only on request."""
-    with _entered(path, follow=follow) as folder:
+    with entered(path, follow=follow) as folder:
         if (found := _read(folder, RESULTS, _Run)) is not None:
             run, at = found
             return Kept(
@@ -160,7 +160,7 @@ def _benches(path: Path, read: Sequence[tuple[_Bench, datetime]]) -> Kept:
 
 
 @contextmanager
-def _entered(path: Path, *, follow: bool) -> Iterator[int]:
+def entered(path: Path, *, follow: bool) -> Iterator[int]:
     """Open a folder. Raises NoResultsError if that is not possible."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
@@ -177,6 +177,17 @@ def _entered(path: Path, *, follow: bool) -> Iterator[int]:
 
 def _read(folder: int, name: str, model: type[M]) -> tuple[M, datetime] | None:
     """Return what a file holds, and its time; None if there is no such file. Raises NoResultsError."""
+    found = contents(folder, name)
+    if found is None:
+        return None
+    try:
+        return model.model_validate_json(found[0]), found[1]
+    except ValidationError:
+        raise NoResultsError(f"{name} is damaged: it does not hold what lastport writes") from None
+
+
+def contents(folder: int, name: str, *, most: int = MOST_BYTES) -> tuple[bytes, datetime] | None:
+    """Return the bytes of a file in an open folder, and its time; None if there is none. Raises NoResultsError."""
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
@@ -187,13 +198,11 @@ def _read(folder: int, name: str, model: type[M]) -> tuple[M, datetime] | None:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise NoResultsError(f"{name} is no file")
-        if facts.st_size > MOST_BYTES:
+        if facts.st_size > most:
             raise NoResultsError(f"{name} has {facts.st_size:,} bytes, which is too much to read")
         at = datetime.fromtimestamp(min(max(facts.st_mtime, 0), _LATEST), UTC)
         with open(descriptor, "rb", closefd=False) as file:
-            return model.model_validate_json(file.read(MOST_BYTES)), at
-    except ValidationError:
-        raise NoResultsError(f"{name} is damaged: it does not hold what lastport writes") from None
+            return file.read(most), at
     except OSError as error:
         raise NoResultsError(f"{name} cannot be read: {error.strerror}") from None
     finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.settings import ConfigurationError
-from testbed.run.folder import CAPTURES, RECORDING, RESULTS, Folder
+from testbed.run.folder import CAPTURES, RECORDING, REPORT, RESULTS, Folder
 from testbed.run.kept import COMPARISON, NoResultsError, kept_in
 from testbed.run.naming import candidates
 
@@ -27,11 +27,11 @@ def opened(path: Path, option: str = "--out") -> Folder:
         raise ConfigurationError(f"{option} {path}: {error.strerror}") from None
 
 
-def require_page(path: Path) -> None:
-    """Raise ConfigurationError if there is something in the place of a page that no page may replace."""
+def require_page(path: Path, option: str = "--markdown") -> None:
+    """Raise ConfigurationError if there is something in the place of a file that no file may replace."""
     if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
         kind = "a folder" if path.is_dir() else "no regular file"
-        raise ConfigurationError(f"--markdown {path} is {kind}; name a file that may be replaced, or a new one")
+        raise ConfigurationError(f"{option} {path} is {kind}; name a file that may be replaced, or a new one")
 
 
 def opened_for_results(
@@ -68,7 +68,7 @@ def require_no_results(path: Path, writes: Collection[str] = ()) -> None:
     """Raise ConfigurationError if a folder has results of any command, or a file that would be overwritten."""
     names = [
         name
-        for name in (RESULTS, COMPARISON, RECORDING, *CAPTURES.values(), *writes)
+        for name in (RESULTS, COMPARISON, REPORT, RECORDING, *CAPTURES.values(), *writes)
         if os.path.lexists(path / name)
     ]
     try:

@@ -34,6 +34,7 @@ from testbed.run.written import UNREADABLE, value_of, values_in
 from topologies.base import Topology
 from topologies.gateways.base import Gateway
 from topologies.gateways.behaviour import Behaviour
+from topologies.picture import picture
 
 ALLOCATOR_KEY = "port_allocation_type"
 """The setting for which `--allocator` is short."""
@@ -185,7 +186,10 @@ def _of_choices(
     returned_by(scenario, "demand", object, require_bearable, cls, parameters, topology, built, nats)
     return Run(
         scenario=absolute(scenario),
+        question=returned_by(scenario, "question", str, cls.question),
+        claim=str(cls.claim),
         topology=absolute(topology),
+        network=picture(built, settings.external_addresses),
         gateway=absolute(gateway),
         profile=choices.profile,
         parameters=parameters.model_dump(mode="json"),

@@ -18,6 +18,7 @@ import pytest
 from testbed.experiment.judged import JUDGED
 from tests.support import busy
 from tests.support.processes import awaited
+from tests.support.reports import require_conforming
 
 for number in (signal.SIGINT, signal.SIGHUP):  # tests that are started in the background ignore them
     if signal.getsignal(number) is signal.SIG_IGN:
@@ -46,6 +47,7 @@ class Finished:
     def result(self) -> dict[str, Any]:
         """The object that `--json` printed, which must be all that it printed."""
         parsed: dict[str, Any] = json.loads(self.output)
+        require_conforming(parsed)
         return parsed
 
     @property

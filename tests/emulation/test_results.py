@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.emulation.conftest import FILES, SMALL, Run
+from tests.support.reports import Page
 
 
 def test_a_result_names_itself(run: Run, tmp_path: Path) -> None:
@@ -29,6 +31,10 @@ def test_a_result_names_itself(run: Run, tmp_path: Path) -> None:
     assert result["story"].split() == finished.output.split()[: len(result["story"].split())]
     assert result["settings"]["on_exhaustion"] == "icmp"
     assert all(check["key"] for check in result["checks"])
+    page = (folder / "report.html").read_text()
+    assert result["question"] in Page.of(page).text
+    assert run("report", str(folder), "--out", "again").output == "again/report.html\n"
+    assert (tmp_path / "again" / "report.html").read_text() == page
     (row,) = run("runs", "--json").result["runs"]
     assert (row["folder"], row["chosen"]) == (f"runs/{folder.name}", result["chosen"])
 
@@ -60,13 +66,19 @@ def test_results_are_never_overwritten(run: Run, tmp_path: Path) -> None:
         ("Unwritable", r"TypeError: .* \(failing_scenarios.py, line \d+, in run\)"),
     ],
 )
-def test_a_scenario_that_fails_is_an_error_with_the_reason(run: Run, scenario: str, reason: str) -> None:
+def test_a_scenario_that_fails_is_an_error_with_the_reason(
+    run: Run, tmp_path: Path, scenario: str, reason: str
+) -> None:
     """Its own lines are the last words, and what it had checked is kept."""
-    finished = run("run", f"{FILES / 'failing_scenarios.py'}:{scenario}", "--json")
+    command = ("run", f"{FILES / 'failing_scenarios.py'}:{scenario}", "--json", "--junit", "checks.xml")
+
+    finished = run(*command)
 
     assert finished.status == 4, finished.complaints
     assert finished.complaints == ""
     result = finished.result
+    (suite,) = ElementTree.parse(tmp_path / "checks.xml").getroot()
+    assert (suite.attrib["failures"], suite.attrib["errors"]) == ("0", "1")
     assert result["verdict"] == "error"
     assert re.fullmatch(reason, result["error"])
     assert "failing_scenarios.py" in result["last_words"]

@@ -26,7 +26,8 @@ EVIDENCE = (*TOPOLOGIES, *TRAFFIC, "testbed.evidence")
 EXPERIMENT = (*EVIDENCE, "testbed.experiment")
 RECORDING = (*CORE, "controller.recording", "testbed.recording")
 RUN = (*EXPERIMENT, *RECORDING, "testbed.registry", "testbed.run")
-COMMAND = (*RUN, "testbed.compare", "testbed.bench", "testbed.web", "testbed.command")
+REPORT = (*RUN, "testbed.compare", "testbed.bench", "testbed.report")
+COMMAND = (*REPORT, "testbed.web", "testbed.command")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "controller.nat": (),
@@ -51,6 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.compare": RUN,
     "testbed.bench": RUN,
     "testbed.web": RUN,
+    "testbed.report": REPORT,
     "testbed.command": COMMAND,
     "testbed": (),
     "scenarios.shared": (*EXPERIMENT, "testbed.api"),

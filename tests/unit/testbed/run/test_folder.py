@@ -45,7 +45,7 @@ def test_the_file_holds_what_is_printed(run: Run, tmp_path: Path) -> None:
 
     file = tmp_path / "a" / "b" / "results.json"
     assert json.loads(file.read_text()) == written
-    assert written["files"] == {"results": str(file)}
+    assert written["files"] == {"results": str(file), "report": str(file.with_name("report.html"))}
     assert [path.name for path in file.parent.iterdir()] == ["results.json"]
 
 
@@ -183,6 +183,7 @@ def test_a_capture_without_frames_is_removed(run: Run, tmp_path: Path) -> None:
 
     assert written["files"] == {
         "results": str(tmp_path / "results.json"),
+        "report": str(tmp_path / "report.html"),
         "inside": str(tmp_path / "inside.pcapng"),
     }
     assert sorted(path.name for path in tmp_path.iterdir()) == ["inside.pcapng", "results.json"]

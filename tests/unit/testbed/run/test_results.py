@@ -17,7 +17,8 @@ from tests.support.paths import ROOT
 from tests.support.results import FAILED, HELD, checks, finished
 
 KEYS = [
-    *("schema", "version", "commit", "command", "scenario", "gateway", "profile", "topology", "parameters"),
+    *("schema", "version", "commit", "command", "scenario", "question", "claim"),
+    *("gateway", "profile", "topology", "network", "parameters"),
     *("settings", "chosen", "seed", "verdict", "started", "duration_s", "environment", "packages", "machine"),
     *("story", "checks", "outcomes", "counters", "series", "files"),
 ]
