@@ -7,7 +7,7 @@ the IETF's metrics: loss (RFC 7680), delay (RFC 7679), duplication (RFC 5560) an
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from testbed.evidence.packets import Packet, changes
@@ -48,7 +48,7 @@ def match(sent: Sequence[Packet], arrived: Iterable[Packet], hops: Hops) -> Matc
 
     The same content may be sent more than once, as kernels do that have no answer. An arrival is compared with
     the sending that it resembles most, and was under way since the last one before it. An unknown SYN is not
-    counted: it is a question of its own who sent that.
+    counted here, but by `unsent`.
     """
     found = Matched(sent=len(sent))
     sendings: dict[object, list[tuple[int, Packet]]] = defaultdict(list)
@@ -89,6 +89,15 @@ def match(sent: Sequence[Packet], arrived: Iterable[Packet], hops: Hops) -> Matc
     found.rewritten = +found.rewritten
     found.lost = max(0, len(sendings.keys() - came) - strange)
     return found
+
+
+def unsent(sent: Iterable[Packet], arrived: Iterable[Packet], servers: Collection[int]) -> int:
+    """Return the number of SYNs that arrived at servers, by their places, and that nobody sent to their target.
+
+    At a client a SYN may have another target, since a NAT has translated that.
+    """
+    known = {(one.target, one.content) for one in sent if one.opens}
+    return sum(one.opens and one.host in servers and (one.target, one.content) not in known for one in arrived)
 
 
 def _origin(candidates: Sequence[tuple[int, Packet]], arrived: Packet) -> tuple[int, Packet]:

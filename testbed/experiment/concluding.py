@@ -48,6 +48,8 @@ def conclude(done: Done, report: Report, *, mtu: int, recount: Callable[[], None
     for key, count in judge.findings().items():
         claim, source = CLAIMS[key]
         yield Finding(key, claim, expected=0, observed=count, source=source, bears=None)
+    for key, why in judge.unlooked().items():
+        yield Unseen(key, why)
     transfers.require_passing(carried)
     if shared is None:
         return

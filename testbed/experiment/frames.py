@@ -1,4 +1,4 @@
-"""What every run checks of single packets: none lost, doubled, delayed, reordered, damaged or rewritten.
+"""What every run checks of single packets: none lost, doubled, delayed, reordered, damaged, rewritten or made up.
 
 There are two bodies of evidence. A *sample* is of the scenario's own packets: all of them, or a share. It shows
 what was doubled, damaged and rewritten, and whether every packet was delayed. A NAT may rightly refuse or hold
@@ -18,7 +18,8 @@ from functools import partial
 from typing import Any
 
 from testbed.evidence.judging import HELD_S
-from testbed.evidence.matching import Matched, match
+from testbed.evidence.matching import Matched, match, unsent
+from testbed.evidence.oddities import FRAGMENTED
 from testbed.evidence.train import FRAMES, PATIENCE_S, Track
 from testbed.experiment.judgement import Finding
 from testbed.experiment.lab import Lab
@@ -40,6 +41,8 @@ class Findings:
     """What was found in both bodies of evidence, and the series for the results."""
 
     sample: Matched | None = None
+    unsent: int | None = None
+    """The number of SYNs in the sample that no host sent, if that was looked at."""
     trains: list[Matched] = field(default_factory=list)
     series: dict[str, Any] = field(default_factory=dict)
     too_busy: str = ""
@@ -108,6 +111,13 @@ def checks(found: Findings) -> Iterator[Finding]:
             f"RFC 3022 section 4.1; TTL: RFC 1812 section 5.3.1; identification: RFC 6864; {MATCHED}",
             expected="nothing",
         )
+    if found.unsent is not None:
+        yield claimed(
+            "unsent",
+            "every SYN that arrived at a server was sent to it by a host",
+            found.unsent,
+            f"RFC 3022 section 2.2: sessions are begun by hosts; {MATCHED}",
+        )
     if found.trains and not found.too_busy:
         yield claimed(
             "lost",
@@ -134,7 +144,8 @@ def _sampled(lab: Lab, found: Findings) -> Any:
     assert lab.sample is not None
     hosts = [*lab.clients, *lab.servers]
     addresses = {address.packed for server in lab.servers for address in lab.topology.addresses[server.name]}
-    sent, arrived = lab.sample.close(addresses, range(len(lab.clients), len(hosts)))
+    servers = range(len(lab.clients), len(hosts))
+    sent, arrived = lab.sample.close(addresses, servers)
     if lab.sample.dropped:
         return f"not looked at: the kernel had no room for {lab.sample.dropped:,} packets of the sample"
     known: dict[tuple[int, int], int] = {}
@@ -145,7 +156,9 @@ def _sampled(lab: Lab, found: Findings) -> Any:
         return known[one, other]
 
     found.sample = matched = match(sent, arrived, between)
-    figures = {**_figures(matched), "one_of": lab.sample.share}
+    if not lab.is_raw and FRAGMENTED not in lab.judge.unlooked():  # raw SYNs and those in fragments are not seen
+        found.unsent = unsent(sent, arrived, servers)
+    figures = {**_figures(matched), "one_of": lab.sample.share, "unsent": found.unsent}
     return {name: figure for name, figure in figures.items() if name not in ("lost", "reordered")}
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from testbed.evidence.judge import Judge
 from testbed.evidence.judging import keeps
 from testbed.evidence.knowing import Knowing
+from testbed.evidence.oddities import Oddities
 from testbed.evidence.stations import exits, stations
 from testbed.evidence.strays import Strays
 from testbed.evidence.tallies import Tally
@@ -115,6 +116,13 @@ class Lab:
             keeps(self.behaviours.values()),
             strays=Strays(
                 exits(self.topology, pools, self._netns), stations(self.topology, self._netns) if read else ()
+            ),
+            oddities=Oddities(
+                [host.netns for host in self.clients] if read else (),
+                read,
+                inside=self.topology.inside,
+                but_to=self.untranslated,
+                mtu=self.topology.outside_mtu,
             ),
             knowing=Knowing(tcp, self.sightings, self.topology.outside_addresses, self._served),
         )

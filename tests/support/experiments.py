@@ -81,6 +81,7 @@ def experiment(
         settle=list,
         unanswered=set,
         findings=lambda: dict(findings or {}),
+        unlooked=dict,
         sees_sharing=True,
         require_complete=lambda: None,
     )

@@ -10,7 +10,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from testbed.evidence.matching import Matched, match
+from testbed.evidence.matching import Matched, match, unsent
 from testbed.evidence.packets import Packet, packet
 
 ALICE, SERVER = 0, 1
@@ -27,6 +27,7 @@ def datagram(number: int, *, at: float, host: int = ALICE, data: bytes | None = 
 def segment(*, at: float, host: int = ALICE, **fields: Any) -> Packet:
     """Return a SYN with options, as alice sends it or as the server gets it."""
     ip = (INSIDE if host == ALICE else OUTSIDE) | {"ttl": 64 - host}
+    ip |= {"dst": fields.pop("dst", ip["dst"])}
     tcp = {"sport": 1000, "dport": 7, "seq": 5, "flags": "S", "options": [("MSS", 1460)]} | fields
     return packet(bytes(Ether() / IP(**ip) / TCP(**tcp)), at=at, host=host)
 
@@ -118,8 +119,25 @@ def test_a_field_of_a_syn_that_was_rewritten_is_named(changed: dict[str, Any], n
 
 
 def test_a_syn_that_nobody_sent_is_not_counted() -> None:
-    """A gateway that answers in the server's name has a check of its own."""
+    """It has a count of its own."""
     assert faults(matched(SENT, [*ALL, segment(at=9.0, host=SERVER)])) == {}
+
+
+@pytest.mark.parametrize(
+    ("arrived", "expected"),
+    [
+        ({}, 0),
+        ({"sport": 2000}, 0),
+        ({"seq": 6}, 1),
+        ({"dst": "203.0.113.1"}, 1),
+        ({"host": ALICE, "seq": 6}, 0),
+        ({"seq": 6, "flags": "A"}, 0),
+    ],
+    ids=["its own", "translated", "another number", "to another server", "at a client", "no SYN"],
+)
+def test_a_syn_at_a_server_that_nobody_sent_to_it_is_counted(arrived: dict[str, Any], expected: int) -> None:
+    """A NAT changes a SYN's source, and never its number or its target."""
+    assert unsent([segment(at=0.0)], [segment(**{"at": 0.1, "host": SERVER} | arrived)], [SERVER]) == expected
 
 
 @pytest.mark.parametrize(

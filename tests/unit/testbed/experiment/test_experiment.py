@@ -204,7 +204,7 @@ def test_leaks_and_sharing_turn_any_run_red(leaks: int, shared: tuple[int, ...],
     assert [check["key"] for check in told.checks if not check["ok"]] == red
 
 
-@pytest.mark.parametrize("key", ["sources", "astray-outside", "astray-inside", "unanswered"])
+@pytest.mark.parametrize("key", CLAIMS)
 def test_what_no_run_may_have_turns_any_run_red(key: str) -> None:
     """The check has the finding's key, and its number."""
     x, told = checked(findings=dict.fromkeys(CLAIMS, 0) | {key: 2})
