@@ -6,9 +6,10 @@ Nothing stops the lab. It ends with its sandbox.
 from __future__ import annotations
 
 import itertools
+import random
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -54,8 +55,11 @@ class Seer(Protocol):
 class Sender(Protocol):
     """Clients that can carry out a transfer on what they have open."""
 
-    def transfer(self, *, size: int) -> list[Sent]:
-        """Carry out a transfer, in datagrams of `size` bytes, and return it as the clients saw it."""
+    def transfer(self, *, size: int, hosts: Sequence[str]) -> list[Sent]:
+        """Carry out a transfer, in datagrams of `size` bytes, and return it as the clients saw it.
+
+        Shorter ones follow for `hosts`, by their network namespaces.
+        """
 
 
 class Receiver(Protocol):
@@ -220,9 +224,10 @@ class Lab:
         by_address = {
             str(address): server for server in self.servers for address in self.topology.addresses[server.name]
         }
-        drivers = [each for each in self.senders if isinstance(each, Clients)]
+        drivers, chance = [each for each in self.senders if isinstance(each, Clients)], random.Random(self.seed)
         for driver in reversed(drivers):
-            for attempt, netns in driver.latest():
+            latest = driver.latest()
+            for attempt, netns in chance.sample(latest, len(latest)):
                 server, use = by_address[attempt.target[0]], partial(driver.exchange, attempt.number)
                 yield Flow(attempt.nonce, netns, server.netns, use), by_netns[netns], server.name
         by_source = {

@@ -162,6 +162,27 @@ def test_identifications_may_change_but_stay_distinct(
     assert found.renumbered == 4
 
 
+def test_data_that_came_at_last_but_not_each_time_were_lost_again() -> None:
+    """What never came was lost as well, but a NAT may refuse that. Datagrams have nobody who sends them again."""
+    hello = [segment(at=at, flags="PA", seq=9) for at in (1.0, 1.2, 1.6)]
+    refused = [segment(at=at, flags="PA", seq=50) for at in (1.0, 1.2)]
+    came_at_last = segment(at=1.7, host=SERVER, flags="PA", seq=9)
+
+    found = matched([*hello, *refused], [came_at_last])
+    assert (found.again, found.segments) == (2, 1)
+    assert matched([SENT[0], SENT[0]], [ALL[0]]).again == 0
+
+
+def test_syns_and_their_answers_are_timed_apart() -> None:
+    """A NAT may delay those of one way only."""
+    syn, answer = segment(at=1.0), segment(at=2.0, seq=7, flags="SA")
+    found = matched(
+        [syn, answer], [segment(at=1.5, host=SERVER), segment(at=2.25, host=SERVER, seq=7, flags="SA")]
+    )
+
+    assert (found.openings, found.acceptances) == ([0.5], [0.25])
+
+
 def test_delays_are_counted_from_a_limit_on() -> None:
     """By the kernel's times at both ends."""
     found = matched(SENT, [came(0, 0.05), came(1, 1.1), came(2, 2.5)])
