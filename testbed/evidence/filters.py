@@ -29,8 +29,9 @@ _LOAD_BYTE_AFTER, _LOAD_HALF_AFTER, _LOAD_WORD_AFTER = 0x50, 0x48, 0x40
 _HEADER_LENGTH, _TO_INDEX, _FROM_INDEX, _NUMBER = 0xB1, 0x07, 0x87, 0x00
 _MASK, _SHIFT_RIGHT, _ADD_INDEX, _SUBTRACT_INDEX = 0x54, 0x74, 0x0C, 0x1C
 _EQUAL, _ANY_BIT, _GO, _GIVE = 0x15, 0x45, 0x05, 0x06
-_PACKET_KIND = 0xFFFFF004
-"""Where the kernel's own notes on a packet have its kind (SKF_AD_PKTTYPE)."""
+_PACKET_KIND, _TAGGED = 0xFFFFF004, 0xFFFFF030
+"""Where the kernel's own notes on a packet have its kind (SKF_AD_PKTTYPE), and whether it came with the tag of a
+VLAN, which the kernel takes off (SKF_AD_VLAN_TAG_PRESENT)."""
 
 _ETHERNET = 14
 _ETHERTYPE, _LENGTH, _FRAGMENT, _PROTOCOL, _SOURCE, _TARGET = 12, 16, 20, 23, 26, 30
@@ -81,6 +82,9 @@ def foreign(right: Networks, inside: Networks, *, leaving: bool) -> Program:
             (_LOAD_WORD, _PACKET_KIND),
             (_EQUAL, OUTGOING, *ours),
             "read",
+            (_LOAD_BYTE, _TAGGED),
+            (_EQUAL, 0, "untagged", "give"),
+            "untagged",
             (_LOAD_HALF, _ETHERTYPE),
             (_EQUAL, _IPV4, "ipv4", "no ipv4"),
             "no ipv4",
@@ -96,22 +100,34 @@ def foreign(right: Networks, inside: Networks, *, leaving: bool) -> Program:
             "ipv4",
             (_LOAD_WORD, _SOURCE),
             (_TO_INDEX, 0),
-            *_unless_in(ipaddress.collapse_addresses(inside), "inside"),
+            *unless_in(ipaddress.collapse_addresses(inside), "inside"),
             "right",
-            *_unless_in(ipaddress.collapse_addresses(right), "own"),
+            *unless_in(ipaddress.collapse_addresses(right), "own"),
             (_GIVE, SNAP),
         ]
     )
 
 
 def astray(own: Collection[ipaddress.IPv4Network], *, answers_to: int | None = None) -> Program:
-    """Return a filter, for IPv4 that arrives at a host, which passes what is for another by MAC or IPv4 address.
+    """Return a filter of what arrives at a host, which passes IPv4 that is for another by MAC or IPv4 address.
 
+    At a client, any frame that is neither IPv4 nor ARP passes, and one with the tag of a VLAN. At a server it is
+    left to the filter for foreign frames.
     What is right by its addresses passes if its content is another's. At a client, with the mark `answers_to`,
     that is an answer to a nonce with another mark. At a server it is a hello to an address that is not its own.
     """
     return assembled(
         [
+            (_LOAD_BYTE, _TAGGED),
+            (_EQUAL, 0, "untagged", "other frame"),
+            "untagged",
+            (_LOAD_HALF, _ETHERTYPE),
+            (_EQUAL, _IPV4, "ipv4", "no ipv4"),
+            "no ipv4",
+            (_EQUAL, _ARP, "none", "other frame"),
+            "other frame",
+            (_GIVE, SNAP if answers_to is not None else 0),
+            "ipv4",
             (_LOAD_WORD, _PACKET_KIND),
             (_EQUAL, OTHER_HOST, "astray", "address"),
             "astray",
@@ -121,7 +137,7 @@ def astray(own: Collection[ipaddress.IPv4Network], *, answers_to: int | None = N
             "address",
             (_LOAD_WORD, _TARGET),
             (_TO_INDEX, 0),
-            *_unless_in([_GROUPS, _EVERYBODY], "group"),
+            *unless_in([_GROUPS, _EVERYBODY], "group"),
             *_goes_to(own, "content"),
             (_GIVE, SNAP),
             "content",
@@ -195,12 +211,12 @@ def _content(size: int, is_answer: bool) -> list[Line]:
 assert len(PING) == _UDP_HEADER  # the header of a query is as long as that of a datagram
 
 
-def _unless_in(networks: Networks, name: str) -> list[Line]:
-    """Return lines that give nothing if the address in the index register is in one of the networks."""
+def unless_in(networks: Networks, name: str, *, given: int = 0) -> list[Line]:
+    """Return lines that give `given` bytes if the address in the index register is in one of the networks."""
     lines: list[Line] = []
     for number, network in enumerate(networks):
         found, other = f"{name} {number}", f"not {name} {number}"
-        lines += [*_compared(network, found, other), found, (_GIVE, 0), other]
+        lines += [*_compared(network, found, other), found, (_GIVE, given), other]
     return lines
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from testbed.evidence import judging
 from testbed.evidence.knowing import Knowing
+from testbed.evidence.oddities import Oddities
 from testbed.evidence.strays import Strays
 from testbed.evidence.witnesses import LeakWitness, Syns, TcpWitness
 from testbed.traffic.records import Attempt, Sighting
@@ -27,10 +28,12 @@ class Judge:
         keeps: Mapping[str, float],
         *,
         strays: Strays,
+        oddities: Oddities,
         knowing: Knowing,
     ) -> None:
         """`sightings` asks all servers. `keeps` has the seconds for which a silent client keeps its endpoint."""
         self._strays = strays
+        self._oddities = oddities
         self._knowing = knowing
         self._leaks = list(leaks)
         self._tcp = tcp
@@ -76,7 +79,12 @@ class Judge:
             found["astray-outside"] = self._strays.at_servers()
             found["astray-inside"] = self._strays.at_clients(self._sightings, self._tcp.syns)
             found["unanswered"] = len(self.unanswered())
+            found |= self._oddities.arrived()
         return found
+
+    def unlooked(self) -> dict[str, str]:
+        """Return the findings that cannot be made in this run, by their keys, and why."""
+        return self._oddities.unlooked()
 
     def held(self, attempts: Collection[Attempt]) -> set[int]:
         """Return the numbers of attempts whose SYN the NAT held, and then let through."""

@@ -6,8 +6,9 @@ the IETF's metrics: loss (RFC 7680), delay (RFC 7679), duplication (RFC 5560) an
 
 from __future__ import annotations
 
+import socket
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from testbed.evidence.packets import Packet, changes
@@ -24,7 +25,8 @@ class Matched:
     `reordered` came after a packet that was sent later. `damaged` have a content that was not sent, or a wrong
     checksum. `rewritten` has the number of packets by the field that a NAT must leave. `renumbered` have another
     identification than they were sent with, which by itself is allowed. `waits` has the seconds that each packet
-    was under way, and `openings` those of SYNs alone.
+    was under way, `openings` those of SYNs alone, and `acceptances` those of SYN/ACKs. `segments` are contents of
+    TCP with data that arrived, and `again` the copies of these that were lost: their hosts had to send them again.
     """
 
     sent: int = 0
@@ -37,6 +39,9 @@ class Matched:
     rewritten: Counter[str] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)
     openings: list[float] = field(default_factory=list)
+    acceptances: list[float] = field(default_factory=list)
+    segments: int = 0
+    again: int = 0
 
     def delayed(self, limit: float) -> int:
         """Return the number of packets that were under way for `limit` seconds or more."""
@@ -48,7 +53,7 @@ def match(sent: Sequence[Packet], arrived: Iterable[Packet], hops: Hops) -> Matc
 
     The same content may be sent more than once, as kernels do that have no answer. An arrival is compared with
     the sending that it resembles most, and was under way since the last one before it. An unknown SYN is not
-    counted: it is a question of its own who sent that.
+    counted here, but by `unsent`.
     """
     found = Matched(sent=len(sent))
     sendings: dict[object, list[tuple[int, Packet]]] = defaultdict(list)
@@ -56,6 +61,7 @@ def match(sent: Sequence[Packet], arrived: Iterable[Packet], hops: Hops) -> Matc
         sendings[one.content].append((position, one))
     came: set[object] = set()
     copies: Counter[object] = Counter()
+    segments: Counter[object] = Counter()
     newest: dict[int, int] = {}
     numbers: dict[object, int] = {}
     strange = 0
@@ -71,11 +77,13 @@ def match(sent: Sequence[Packet], arrived: Iterable[Packet], hops: Hops) -> Matc
             found.doubled += 1
             continue
         found.arrived += 1
+        if one.protocol == socket.IPPROTO_TCP and not one.opens:
+            segments[one.content] += 1
         found.damaged += not one.intact
         position, origin = _origin(candidates, one)
         found.waits.append(one.at - origin.at)
         if one.opens:
-            found.openings.append(one.at - origin.at)
+            (found.acceptances if one.accepts else found.openings).append(one.at - origin.at)
         found.reordered += position < newest.get(one.host, -1)
         newest[one.host] = max(position, newest.get(one.host, -1))
         found.rewritten.update(_rewritten(candidates, one, hops))
@@ -87,8 +95,20 @@ def match(sent: Sequence[Packet], arrived: Iterable[Packet], hops: Hops) -> Matc
             )
     found.damaged += strange
     found.rewritten = +found.rewritten
+    found.segments = len(segments)
+    again = sum(max(0, len(sendings[content]) - count) for content, count in segments.items())
+    found.again = max(0, again - strange)
     found.lost = max(0, len(sendings.keys() - came) - strange)
     return found
+
+
+def unsent(sent: Iterable[Packet], arrived: Iterable[Packet], servers: Collection[int]) -> int:
+    """Return the number of SYNs that arrived at servers, by their places, and that nobody sent to their target.
+
+    At a client a SYN may have another target, since a NAT has translated that.
+    """
+    known = {(one.target, one.content) for one in sent if one.opens}
+    return sum(one.opens and one.host in servers and (one.target, one.content) not in known for one in arrived)
 
 
 def _origin(candidates: Sequence[tuple[int, Packet]], arrived: Packet) -> tuple[int, Packet]:

@@ -19,11 +19,12 @@ KEPT = {
     socket.IPPROTO_ICMP: (),
 }
 KEPT_OF_ALL = ("TOS", "fragmentation bits", "IP options")
+_PLACE_OF_FLAGS = len(KEPT_OF_ALL) + KEPT[socket.IPPROTO_TCP].index("TCP flags")
 _IP = struct.Struct("!BBHHHBBH4s4s")
 _TCP = struct.Struct("!HHIIHHHH")
 _ICMP = struct.Struct("!BBHHH")
 _DONT_FRAGMENT, _FRAGMENTED = 0x4000, 0x3FFF
-_FLAGS, _SYN = 0x1FF, 0x02
+_FLAGS, _SYN, _ACK = 0x1FF, 0x02, 0x10
 _ONES = 0xFFFF
 
 
@@ -48,6 +49,11 @@ class Packet:
     atomic: bool
     opens: bool
     intact: bool
+
+    @property
+    def accepts(self) -> bool:
+        """Whether it is a SYN/ACK."""
+        return self.opens and bool(self.kept[_PLACE_OF_FLAGS] & _ACK)
 
 
 def packet(frame: bytes, *, at: float, host: int) -> Packet:

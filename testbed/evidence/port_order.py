@@ -1,7 +1,8 @@
 """Whether external ports come in the order that a NAT declares, as far as a fresh pool can show it.
 
 Random ports (RFC 6056, RFC 6888 REQ-15) cannot be predicted. So somebody bets on each port, by simple rules: the
-next free one, the one before, the same step again, for all hosts together and for each host. A bet of a share of
+next free one, the one before, the same step again, a step that grows, the next one with the bits reversed, for all
+hosts together and for each host. A bet of a share of
 what one has, at fair odds, is a game in which nobody can expect to win, however long it goes on. The chance to
 multiply one's stake by N is 1/N at most (Ville 1939; Markov's inequality): if the bets win 10^10-fold, the ports
 are not random, and an honest NAT has that bad luck once in 10^10 runs.
@@ -27,7 +28,7 @@ HIDDEN = 2
 """Ports that may be taken at any time without being seen: by an attempt that is under way."""
 SHARES = (0.9, 0.5)
 """Shares of the stake that are bet: the first wins fastest if all bets are won, the second if some are."""
-RULES = ("next", "soon", "before", "same step")
+RULES = ("next", "soon", "before", "same step", "growing step", "bits reversed")
 WIDE = 8
 """Ports in a row that one bet is on, since packets that leave together may be overtaken."""
 MOST_GAIN = 10.0
@@ -166,5 +167,21 @@ def _bets(seen: Sequence[int], pool: Taken) -> dict[str, set[int]]:
     while len(near) < WIDE:
         near.append(pool.free_from(near[-1] + 1))
     again = {(2 * here - seen[-2]) % pool.size} if len(seen) > 1 else set()
-    bets = near[:1], near, [pool.free_from(here - 1, -1)], again - pool.places
-    return {rule: set(places) for rule, places in zip(RULES, bets, strict=True)}
+    growing = {(3 * (here - seen[-2]) + seen[-3]) % pool.size} if len(seen) > 2 else set()
+    mirrored = {_after_reversed(here, pool.size)}
+    bets = near[:1], near, [pool.free_from(here - 1, -1)], again, growing, mirrored
+    return {rule: set(places) - pool.places for rule, places in zip(RULES, bets, strict=True)}
+
+
+def _after_reversed(place: int, size: int) -> int:
+    """Return the place that follows if a counter's bits are read from the lowest to the highest."""
+    bits = (size - 1).bit_length()
+    count = _reversed(place, bits)
+    while True:
+        count = (count + 1) % (1 << bits)
+        if (following := _reversed(count, bits)) < size:
+            return following
+
+
+def _reversed(number: int, bits: int) -> int:
+    return int(f"{number:0{bits}b}"[::-1], 2)

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from testbed.evidence.filters import Networks, astray, foreign
-from testbed.evidence.sockets import ETH_P_ALL, ETH_P_IP, Program, listening, statistics
+from testbed.evidence.sockets import ETH_P_ALL, Program, listening, statistics
 from testbed.evidence.witnesses import Syns, since_start
 from testbed.traffic.records import Sighting
 from testbed.traffic.wire import ANSWER, Endpoint, mark_of
 
 LATE_S = 1.0
 """Seconds by which a busy server may note a client later than the client's packet passed the NAT."""
+_IPV4 = b"\x08\x00"
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp", socket.IPPROTO_ICMP: "icmp"}
 
 Use = tuple[str, Endpoint, Endpoint]
@@ -90,7 +91,8 @@ class Strays:
             for each in exits
         ]
         self._stations = [
-            (each, Caught(listening(each.netns, each.interface, _program(each), ETH_P_IP))) for each in stations
+            (each, Caught(listening(each.netns, each.interface, _program(each), ETH_P_ALL, arriving=True)))
+            for each in stations
         ]
 
     def foreign(self) -> int:
@@ -150,10 +152,12 @@ def _use(protocol: str, external: Endpoint, target: Endpoint) -> Use:
 
 def _answer(frame: bytes, at: float, own: Networks) -> Read | None:
     """Return what a frame answers, if it is for this host by its address, so that it came for its content."""
-    target = ipaddress.IPv4Address(frame[30:34])
     content = frame[14 : 14 + int.from_bytes(frame[16:18], "big")][-ANSWER.size :]
-    protocol = _PROTOCOLS.get(frame[23])
-    if protocol is None or len(content) < ANSWER.size or not any(target in network for network in own):
+    protocol = _PROTOCOLS.get(frame[23]) if frame[12:14] == _IPV4 else None
+    if protocol is None or len(content) < ANSWER.size:
+        return None
+    target = ipaddress.IPv4Address(frame[30:34])
+    if not any(target in network for network in own):
         return None
     nonce, _, address, port = ANSWER.unpack(content)
     transport = 14 + (frame[14] & 0x0F) * 4

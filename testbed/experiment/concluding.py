@@ -15,6 +15,9 @@ from testbed.experiment.lab import Lab
 from testbed.experiment.report import Report
 from testbed.traffic.records import Attempt
 
+REFUSING = ("drop", "icmp", "reset")
+"""The policies by which a packet goes on at once, or never."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -40,14 +43,18 @@ def conclude(done: Done, report: Report, *, mtu: int, recount: Callable[[], None
     shared = len(judge.shared()) if judge.sees_sharing else None
     yield port_orders.judged(lab.sightings(), done.attempts, lab.behaviour, done.settings)
     yield bounds.judged(done.counters, lab.tally, done.settings)
-    carried = transfers.carried(lab, mtu)
+    refuses = done.settings.on_exhaustion in REFUSING
+    carried = transfers.carried(lab, mtu, keeps=refuses)
     report.series(transfers=[each.row() for each in carried])
     yield transfers.judged(carried)
+    yield from transfers.unseen(lab, carried)
     report.series(counters_not_checked=bounds.unread(done.counters, done.read))
     yield _leaks(lab)
     for key, count in judge.findings().items():
         claim, source = CLAIMS[key]
         yield Finding(key, claim, expected=0, observed=count, source=source, bears=None)
+    for key, why in judge.unlooked().items():
+        yield Unseen(key, why)
     transfers.require_passing(carried)
     if shared is None:
         return
@@ -60,7 +67,7 @@ def conclude(done: Done, report: Report, *, mtu: int, recount: Callable[[], None
         bears=None,
     )
     judge.require_complete()
-    found = frames.examine(lab)
+    found = frames.examine(lab, refuses=refuses)
     report.series(frames=found.series)
     yield from frames.checks(found)
     if found.too_busy:

@@ -1,9 +1,9 @@
-"""What every run checks of single packets: none lost, doubled, delayed, reordered, damaged or rewritten.
+"""What every run checks of single packets: none lost, doubled, delayed, reordered, damaged, rewritten or made up.
 
 There are two bodies of evidence. A *sample* is of the scenario's own packets: all of them, or a share. It shows
-what was doubled, damaged and rewritten, and whether every packet was delayed. A NAT may rightly refuse or hold
-packets of a scenario. So a *train* over a flow that still lives follows in the end. It shows what was lost,
-reordered and delayed, and packets of every size.
+what was doubled, damaged and rewritten, whether most SYNs were delayed, and what hosts had to send again on
+connections that were there. A NAT may rightly refuse or hold packets of a scenario. So a *train* over a flow that
+still lives follows in the end. It shows what was lost, reordered and delayed, and packets of every size.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from functools import partial
 from typing import Any
 
 from testbed.evidence.judging import HELD_S
-from testbed.evidence.matching import Matched, match
+from testbed.evidence.matching import Matched, match, unsent
+from testbed.evidence.oddities import FRAGMENTED
 from testbed.evidence.train import FRAMES, PATIENCE_S, Track
-from testbed.experiment.judgement import Finding
+from testbed.experiment.judgement import BEARS_S, Finding
 from testbed.experiment.lab import Lab
 from topologies.hops import hops
 
@@ -32,7 +33,11 @@ only this one's lateness is known."""
 MATCHED = "packets matched one to one by their content, at the hosts' ends"
 TRAIN = f"{FRAMES} frames of all sizes each way, few under way at once; the best of up to {TRAINS} such trains"
 FEWEST = 8
-"""The number of packets of which the quickest shows whether all are delayed."""
+"""The number of packets of which the quickest shows whether all are delayed, and the median whether most are."""
+BEARS_DELAY_S = HELD_S / 2
+"""The lateness of this machine that leaves it open why most SYNs were delayed: others wait in front of each."""
+FEW_AGAIN, SHARE_AGAIN = 2, 0.02
+"""Copies that may be lost of data that came at last, and their share of such data: some may be under way."""
 
 
 @dataclass(slots=True)
@@ -40,10 +45,14 @@ class Findings:
     """What was found in both bodies of evidence, and the series for the results."""
 
     sample: Matched | None = None
+    unsent: int | None = None
+    """The number of SYNs in the sample that no host sent, if that was looked at."""
     trains: list[Matched] = field(default_factory=list)
     series: dict[str, Any] = field(default_factory=dict)
     too_busy: str = ""
     """Why a machine that was too busy leaves it open what was lost, reordered and delayed."""
+    refuses: bool = True
+    """Whether the NAT refuses at once what it has no port for. Others hold SYNs, or end connections that live."""
 
     def worst(self, figure: str) -> int:
         """Return a figure that no busy machine can cause: the sample's, and the highest of a train."""
@@ -56,13 +65,36 @@ class Findings:
 
     @property
     def delayed(self) -> int:
+        """The number of packets that were delayed: of a train, and of a sample as a whole."""
+        return self.delayed_surely or self.delayed_mostly
+
+    @property
+    def delayed_surely(self) -> int:
         """The number of packets of a train that were delayed, and of the sample if its quickest was.
 
-        SYNs count by themselves as well: they begin connections, on which all else may be quick.
+        SYNs count by themselves as well: they begin connections, on which all else may be quick. So do SYN/ACKs.
         """
         least = min((each.delayed(HELD_S) for each in self.trains), default=0)
-        waits = [self.sample.waits, self.sample.openings] if self.sample else []
-        return least + max((len(each) for each in waits if len(each) >= FEWEST and min(each) >= HELD_S), default=0)
+        return least + max((len(each) for each in self._waits() if min(each) >= HELD_S), default=0)
+
+    @property
+    def delayed_mostly(self) -> int:
+        """The number of SYNs of the sample that were delayed, or of SYN/ACKs, if most of these were."""
+        mostly = [each for each in self._waits()[1:] if self.refuses and statistics.median(each) >= HELD_S]
+        return max((sum(wait >= HELD_S for wait in each) for each in mostly), default=0)
+
+    @property
+    def lost_again(self) -> int:
+        """The number of copies that were lost of data that came at last, if they are more than a few."""
+        if self.sample is None or not self.refuses:
+            return 0
+        borne = max(FEW_AGAIN, int(self.sample.segments * SHARE_AGAIN))
+        return self.sample.again if self.sample.again > borne else 0
+
+    def _waits(self) -> list[list[float]]:
+        """Return the waits of the sample's packets, of its SYNs, and of its SYN/ACKs; of a few, none."""
+        kinds = [self.sample.waits, self.sample.openings, self.sample.acceptances] if self.sample else []
+        return [each for each in kinds if len(each) >= FEWEST]
 
     @property
     def rewritten(self) -> str:
@@ -71,9 +103,9 @@ class Findings:
         return ", ".join(f"{name} ({count:,})" for name, count in sorted(fields.items())) or "nothing"
 
 
-def examine(lab: Lab) -> Findings:
-    """Close the sample, run trains, and match."""
-    found = Findings()
+def examine(lab: Lab, *, refuses: bool = True) -> Findings:
+    """Close the sample, run trains, and match. `refuses` is as in the findings."""
+    found = Findings(refuses=refuses)
     if lab.sample is not None:
         found.series["sample"] = _sampled(lab, found)
     found.series["trains"] = (
@@ -85,8 +117,10 @@ def examine(lab: Lab) -> Findings:
 def checks(found: Findings) -> Iterator[Finding]:
     """Yield the checks for which there is evidence. `series.frames` tells what nobody looked at."""
 
-    def claimed(what: str, claim: str, observed: Any, source: str, *, expected: Any = 0) -> Finding:
-        return Finding(f"frames-{what}", claim, expected, observed, source, bears=None)
+    def claimed(
+        what: str, claim: str, observed: Any, source: str, *, expected: Any = 0, bears: float | None = None
+    ) -> Finding:
+        return Finding(f"frames-{what}", claim, expected, observed, source, bears)
 
     if found.trains or (found.sample and found.sample.arrived):
         yield claimed(
@@ -108,12 +142,20 @@ def checks(found: Findings) -> Iterator[Finding]:
             f"RFC 3022 section 4.1; TTL: RFC 1812 section 5.3.1; identification: RFC 6864; {MATCHED}",
             expected="nothing",
         )
+    if found.unsent is not None:
+        yield claimed(
+            "unsent",
+            "every SYN that arrived at a server was sent to it by a host",
+            found.unsent,
+            f"RFC 3022 section 2.2: sessions are begun by hosts; {MATCHED}",
+        )
     if found.trains and not found.too_busy:
         yield claimed(
             "lost",
             "no packet was lost on a mapping that exists",
-            found.best("lost"),
-            f"RFC 7680: loss; {TRAIN}",
+            found.best("lost") + found.lost_again,
+            f"RFC 7680: loss; {TRAIN}; and data that hosts had to send again",
+            bears=None if found.best("lost") else BEARS_S,
         )
         yield claimed(
             "reordered",
@@ -123,9 +165,10 @@ def checks(found: Findings) -> Iterator[Finding]:
         )
         yield claimed(
             "delayed",
-            f"no packet took {HELD_S} s or more on a mapping that exists",
+            f"no packet took {HELD_S} s or more on a mapping that exists, nor did most SYNs",
             found.delayed,
             f"RFC 7679: delay, by the kernels' times; {TRAIN}",
+            bears=None if found.delayed_surely else BEARS_DELAY_S,
         )
 
 
@@ -134,7 +177,8 @@ def _sampled(lab: Lab, found: Findings) -> Any:
     assert lab.sample is not None
     hosts = [*lab.clients, *lab.servers]
     addresses = {address.packed for server in lab.servers for address in lab.topology.addresses[server.name]}
-    sent, arrived = lab.sample.close(addresses, range(len(lab.clients), len(hosts)))
+    servers = range(len(lab.clients), len(hosts))
+    sent, arrived = lab.sample.close(addresses, servers)
     if lab.sample.dropped:
         return f"not looked at: the kernel had no room for {lab.sample.dropped:,} packets of the sample"
     known: dict[tuple[int, int], int] = {}
@@ -145,7 +189,15 @@ def _sampled(lab: Lab, found: Findings) -> Any:
         return known[one, other]
 
     found.sample = matched = match(sent, arrived, between)
-    figures = {**_figures(matched), "one_of": lab.sample.share}
+    if not lab.is_raw and FRAGMENTED not in lab.judge.unlooked():  # raw SYNs and those in fragments are not seen
+        found.unsent = unsent(sent, arrived, servers)
+    figures = {
+        **_figures(matched),
+        "sent_again": matched.again,
+        "syns_median_s": round(statistics.median(matched.openings or [0.0]), 6),
+        "one_of": lab.sample.share,
+        "unsent": found.unsent,
+    }
     return {name: figure for name, figure in figures.items() if name not in ("lost", "reordered")}
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-FRAMES = ("lost", "doubled", "delayed", "reordered", "damaged", "rewritten")
+FRAMES = ("lost", "doubled", "delayed", "reordered", "damaged", "rewritten", "unsent")
 JUDGED = (
     *("leaks", "sharing", "sources", "astray-outside", "astray-inside", "unanswered"),
+    *("fragmented", "protocols", "quoted"),
     *("transfer", "counters", "port-order"),
     *(f"frames-{what}" for what in FRAMES),
 )

@@ -6,15 +6,17 @@ Nothing stops the lab. It ends with its sandbox.
 from __future__ import annotations
 
 import itertools
+import random
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from testbed.evidence.judge import Judge
 from testbed.evidence.judging import keeps
 from testbed.evidence.knowing import Knowing
+from testbed.evidence.oddities import Oddities
 from testbed.evidence.stations import exits, stations
 from testbed.evidence.strays import Strays
 from testbed.evidence.tallies import Tally
@@ -54,8 +56,11 @@ class Seer(Protocol):
 class Sender(Protocol):
     """Clients that can carry out a transfer on what they have open."""
 
-    def transfer(self, *, size: int) -> list[Sent]:
-        """Carry out a transfer, in datagrams of `size` bytes, and return it as the clients saw it."""
+    def transfer(self, *, size: int, hosts: Sequence[str]) -> list[Sent]:
+        """Carry out a transfer, in datagrams of `size` bytes, and return it as the clients saw it.
+
+        Shorter ones follow for `hosts`, by their network namespaces.
+        """
 
 
 class Receiver(Protocol):
@@ -127,6 +132,13 @@ class Lab:
             keeps(self.behaviours.values()),
             strays=Strays(
                 exits(self.topology, pools, self._netns), stations(self.topology, self._netns) if read else ()
+            ),
+            oddities=Oddities(
+                [host.netns for host in self.clients] if read else (),
+                read,
+                inside=self.topology.inside,
+                but_to=self.untranslated,
+                mtu=self.topology.outside_mtu,
             ),
             knowing=Knowing(tcp, self.sightings, self.topology.outside_addresses, self._served),
         )
@@ -232,9 +244,10 @@ class Lab:
         by_address = {
             str(address): server for server in self.servers for address in self.topology.addresses[server.name]
         }
-        drivers = [each for each in self.senders if isinstance(each, Clients)]
+        drivers, chance = [each for each in self.senders if isinstance(each, Clients)], random.Random(self.seed)
         for driver in reversed(drivers):
-            for attempt, netns in driver.latest():
+            latest = driver.latest()
+            for attempt, netns in chance.sample(latest, len(latest)):
                 server, use = by_address[attempt.target[0]], partial(driver.exchange, attempt.number)
                 yield Flow(attempt.nonce, netns, server.netns, use), by_netns[netns], server.name
         by_source = {

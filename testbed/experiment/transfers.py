@@ -1,15 +1,18 @@
 """The transfer in every run: some hundred kilobytes each way, over a connection that the scenario has counted.
 
 It comes when the scenario is over. So no timer that a scenario watches is disturbed, no order of use is changed,
-and every counter has been read. Each group of clients takes its newest connection that still answers. Only where a
-scenario has left no connection open, each NAT with clients is asked for one new one.
+and every counter has been read. Each group of clients takes its newest connection that still answers. Shorter
+transfers follow over one of each other client. Only where a scenario has left no connection open, each NAT with
+clients is asked for one new one.
 """
 
 from __future__ import annotations
 
 import itertools
+import random
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -18,10 +21,13 @@ from testbed.experiment.judgement import Finding, Unseen
 from testbed.experiment.lab import Lab
 from testbed.sandbox.linux import network_of
 from testbed.traffic.records import Sent
-from testbed.traffic.transfer import DATAGRAMS, PATIENCE_S, STREAM_BYTES, Carried, between, payload_of
+from testbed.traffic.transfer import PATIENCE_S, STREAM_BYTES, Carried, between, payload_of
 from testbed.traffic.wire import Endpoint
 
-KEY = "transfer"
+KEY, KEY_OF_EACH = "transfer", "transfer-of-each-client"
+MOST_CLIENTS = 16
+"""The most clients that have a transfer. They are drawn by the seed of the run."""
+MOST_NAMED = 4
 NEW_PORT = 4001
 """The port at which a server listens for a new connection: not that of any other server."""
 TRIES_S = (0.3, 0.6, 1.2, 2.4)
@@ -33,14 +39,18 @@ SOURCE = (
 )
 
 
-def carried(lab: Lab, mtu: int) -> list[Carried]:
-    """Carry out the transfers of a run, with datagrams that just fit into packets of `mtu` bytes."""
-    size = payload_of(mtu)
-    sent = [each for sender in lab.senders for each in sender.transfer(size=size)]
+def carried(lab: Lab, mtu: int, *, keeps: bool = True) -> list[Carried]:
+    """Carry out the transfers of a run, with datagrams that just fit into packets of `mtu` bytes.
+
+    If the NAT does not keep older connections, there is none for other clients than the newest connection's.
+    """
+    size, chance = payload_of(mtu), random.Random(lab.seed)
+    hosts = [host.netns for host in chance.sample(lab.clients, min(MOST_CLIENTS, len(lab.clients)))]
+    sent = [each for sender in lab.senders for each in sender.transfer(size=size, hosts=hosts if keeps else [])]
     right: dict[int, int] = {}
     for receiver in lab.receivers:
         right |= receiver.arrived() if sent else {}
-    done = [_carried(each, right, STREAM_BYTES if each.protocol == "tcp" else DATAGRAMS * size) for each in sent]
+    done = [_carried(each, right) for each in sent]
     done += [_own(*pair) for pair in lab.pairs]
     return done if done or lab.is_raw else _on_new_connections(lab)
 
@@ -74,8 +84,21 @@ def judged(done: list[Carried]) -> Finding | Unseen:
     )
 
 
-def _carried(sent: Sent, right: dict[int, int], size: int) -> Carried:
-    attempt = sent.attempt
+def unseen(lab: Lab, done: list[Carried]) -> Iterator[Unseen]:
+    """Yield the clients that had no transfer, if others had one."""
+    had = {each.source.partition(":")[0] for each in done}
+    names = [
+        name
+        for place, name in enumerate(lab.topology.clients)
+        if had.isdisjoint(map(str, lab.topology.sources(place)))
+    ]
+    if done and names:
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        yield Unseen(KEY_OF_EACH, f"no connection was used of {', '.join(names[:MOST_NAMED])}{more}")
+
+
+def _carried(sent: Sent, right: dict[int, int]) -> Carried:
+    attempt, size = sent.attempt, sent.size
     return Carried(
         protocol=sent.protocol,
         source=_shown(attempt.source),
@@ -106,11 +129,12 @@ def _own(client: socket.socket, server: socket.socket) -> Carried:
 
 
 def _on_new_connections(lab: Lab) -> list[Carried]:
-    """Carry out a transfer over a new connection of the first client behind each NAT, if it takes one."""
+    """Carry out a transfer over a new connection of one client behind each NAT, drawn by the seed."""
     clients = list(enumerate(lab.topology.clients))
-    first = {lab.topology.behind[name]: place for place, name in reversed(clients)}
+    random.Random(lab.seed).shuffle(clients)
+    drawn = {lab.topology.behind[name]: place for place, name in clients}
     done = []
-    for place in first.values():
+    for place in drawn.values():
         with ExitStack() as opened:
             if pair := _connected(lab, place, opened):
                 made = _own(*pair)

@@ -22,7 +22,7 @@ from testbed.traffic.attempt import LiveAttempt
 from testbed.traffic.pending import Pending
 from testbed.traffic.rounds import Closing, Round
 from testbed.traffic.timetable import Timetable
-from testbed.traffic.transfer import stream, train
+from testbed.traffic.transfer import DATAGRAMS, FEW_DATAGRAMS, SHORT_BYTES, STREAM_BYTES, stream, train
 from testbed.traffic.wire import Endpoint, Hosts, Orders, token_of
 
 WATCHED = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
@@ -103,28 +103,44 @@ class Client:
             self.forget(attempt)
         return []
 
-    def _transfer(self, size: int, patience: float) -> list[tuple[Any, ...]]:
+    def _transfer(self, size: int, patience: float, hosts: list[str]) -> list[tuple[Any, ...]]:
         """Carry out a transfer on the newest connection that answers, in datagrams of `size` bytes over UDP.
 
-        Return its row, the number of bytes that came back wrong, the seconds, and whether a few bytes pass after a
-        transfer that went wrong; nothing if no connection answers.
+        A shorter one follows on the newest connection of each of the other `hosts`, until one goes wrong.
+        Return for each its row, its length in bytes, the number of bytes that came back wrong, the seconds, and
+        whether a few bytes pass after a transfer that went wrong; nothing if no connection answers.
         """
         opened = [attempt for attempt in self._attempts if attempt.socket is not None]
         asked = [each for each in opened if each.number in self._echoed] or opened
+        newest = {attempt.netns: attempt for attempt in asked if attempt.netns in hosts}
+        tried = {attempt.number: attempt for attempt in (*newest.values(), *asked[-CANDIDATES:])}
         self._echoed = set()
-        Round(self, patience, CANDIDATES, CANDIDATES).run(asked[-CANDIDATES:], self.exchange)
+        Round(self, patience, len(tried), len(tried)).run(list(tried.values()), self.exchange)
         living = [attempt for attempt in asked if attempt.number in self._echoed and attempt.socket is not None]
-        if not living:
-            return []
-        started, attempt = time.monotonic(), living[-1]
+        first = living[-1:]
+        others = [each for each in living if each is newest.get(each.netns) and each.netns != first[0].netns]
+        done: list[tuple[Any, ...]] = []
+        for attempt in (*first, *others):
+            length, wrong, seconds = self._carry(attempt, size, is_first=not done)
+            beside = [each for each in living if not self.is_stream or each is not attempt]
+            passes = not wrong or not beside or self._pass(beside, patience)
+            done.append((attempt.row(), length, wrong, seconds, passes))
+            if wrong:
+                break
+        return done
+
+    def _carry(self, attempt: LiveAttempt, size: int, *, is_first: bool) -> tuple[int, int, float]:
+        """Carry out one transfer. Return its bytes, the number of these that came back wrong, and the seconds."""
         assert attempt.socket is not None
+        started = time.monotonic()
         if self.is_stream:
-            wrong = stream(attempt.socket, attempt.nonce)
+            length = STREAM_BYTES if is_first else SHORT_BYTES
+            wrong = stream(attempt.socket, attempt.nonce, size=length)
         else:
-            wrong = train(attempt.socket, attempt.nonce, size, ping=self.protocol == "icmp")
-        seconds = time.monotonic() - started
-        beside = living[:-1] if self.is_stream else living
-        return [(attempt.row(), wrong, seconds, not wrong or not beside or self._pass(beside, patience))]
+            datagrams, ping = DATAGRAMS if is_first else FEW_DATAGRAMS, self.protocol == "icmp"
+            length = datagrams * size
+            wrong = train(attempt.socket, attempt.nonce, size, datagrams=datagrams, ping=ping)
+        return length, wrong, time.monotonic() - started
 
     def _pass(self, attempts: list[LiveAttempt], patience: float) -> bool:
         """Return whether a few bytes pass on any of these attempts, and are answered."""

@@ -264,12 +264,13 @@ class Clients:
         self._ask([order] * len(self._clients), LONGEST_ROUND_S + CLOSE_PATIENCE_S, progress)
         self._open = {number: each for number, each in self._open.items() if number not in numbers}
 
-    def transfer(self, *, size: int) -> list[Sent]:
+    def transfer(self, *, size: int, hosts: Sequence[str]) -> list[Sent]:
         """Carry out a transfer on a connection of each worker that is still open, in datagrams of `size` bytes.
 
-        There is none of a worker whose newest connections no longer answer.
+        There is none of a worker whose newest connections no longer answer. Shorter ones follow for `hosts`, by
+        their network namespaces.
         """
-        order = {"do": "transfer", "size": size, "patience": LIVING_WITHIN_S}
+        order = {"do": "transfer", "size": size, "patience": LIVING_WITHIN_S, "hosts": list(hosts)}
         rows = self._ask([order] * len(self._clients), LONGEST_ROUND_S, lambda done: None)
         return [Sent(self.protocol, Attempt.from_row(row), *seen) for row, *seen in rows]
 

@@ -54,9 +54,13 @@ class Volleys:
         )
         return [Attempt.from_row(row) for row in rows]
 
-    def transfer(self, *, size: int) -> list[Sent]:
-        """Carry out a transfer on the flow of the last attempt that came, in datagrams of `size` bytes."""
-        rows = self._ask({"do": "transfer", "size": size}, LONGEST_ROUND_S, lambda done: None)
+    def transfer(self, *, size: int, hosts: Sequence[str]) -> list[Sent]:
+        """Carry out a transfer on the flow of the last attempt that came, in datagrams of `size` bytes.
+
+        Shorter ones follow for `hosts`, by their network namespaces.
+        """
+        order = {"do": "transfer", "size": size, "hosts": list(hosts)}
+        rows = self._ask(order, LONGEST_ROUND_S, lambda done: None)
         return [Sent("udp", Attempt.from_row(row), *seen) for row, *seen in rows]
 
     def arrived(self) -> dict[int, int]:

@@ -86,11 +86,13 @@ class Sighting:
 class Sent:
     """A transfer on an attempt's connection as its client saw it: the bytes that came back wrong, or did not.
 
+    `size` has the bytes that were to come back.
     `passes` is whether a few bytes got through after a transfer that went wrong.
     """
 
     protocol: str
     attempt: Attempt
+    size: int
     wrong_back: int
     seconds: float
     passes: bool

@@ -3,8 +3,8 @@
 Both ends compute the bytes from the connection's nonce, and other bytes for each way. So each end knows what has
 to arrive, and nothing that passes a NAT is taken for a measure. Each end reports by orders, which no NAT sees.
 
-A stream carries STREAM_BYTES each way. Datagrams go in a train, a few of them under way at once. One that is not
-answered goes again, since any network may lose one; one that arrives changed counts as wrong at once.
+A stream carries up to STREAM_BYTES each way. Datagrams go in a train, a few of them under way at once. One that
+is not answered goes again, since any network may lose one; one that arrives changed counts as wrong at once.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from testbed.traffic.wire import HELLO, PING
 MARK = 1 << 63
 """The bit of a hello's nonce by which it begins a transfer, or is the head of a datagram of one. The token is then
 the number of bytes, or the datagram's number."""
-STREAM_BYTES = 1 << 18
-DATAGRAMS = 64
+STREAM_BYTES, SHORT_BYTES = 1 << 18, 1 << 15
+DATAGRAMS, FEW_DATAGRAMS = 64, 8
+"""The length of the first transfer of a run, and of a shorter one for each other client."""
 UNDER_WAY = 8
 AGAIN_S = 0.5
 PATIENCE_S = 10.0
@@ -141,11 +142,11 @@ class Arrived:
         parts[number] = min(parts.get(number, right), right)
 
 
-def stream(opened: socket.socket, nonce: int, *, patience: float = PATIENCE_S) -> int:
+def stream(opened: socket.socket, nonce: int, *, size: int = STREAM_BYTES, patience: float = PATIENCE_S) -> int:
     """Carry out a client's part on a TCP socket, and return the number of bytes that came back wrong or not."""
-    leaving = head(nonce, STREAM_BYTES) + pattern(nonce, OUT, STREAM_BYTES)
-    came = _passed(opened, leaving, opened, STREAM_BYTES, patience)
-    return wrong_bytes(pattern(nonce, BACK, STREAM_BYTES), came)
+    leaving = head(nonce, size) + pattern(nonce, OUT, size)
+    came = _passed(opened, leaving, opened, size, patience)
+    return wrong_bytes(pattern(nonce, BACK, size), came)
 
 
 def between(client: socket.socket, server: socket.socket, nonce: int, *, patience: float) -> tuple[int, int]:
@@ -200,10 +201,10 @@ def _ready(sender: socket.socket | None, receiver: socket.socket, seconds: float
 class Train:
     """A client's part of a transfer in datagrams of `size` bytes besides their heads: what goes, and what came."""
 
-    def __init__(self, nonce: int, size: int) -> None:
+    def __init__(self, nonce: int, size: int, datagrams: int = DATAGRAMS) -> None:
         self._nonce = nonce
         self._size = size
-        self._due = dict.fromkeys(range(DATAGRAMS), 0.0)
+        self._due = dict.fromkeys(range(datagrams), 0.0)
         """The numbers of the datagrams without an answer, each with the time at which it goes, or goes again."""
         self._wrong: dict[int, int] = {}
 
@@ -238,6 +239,7 @@ def train(
     nonce: int,
     size: int,
     *,
+    datagrams: int = DATAGRAMS,
     ping: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
     patience: float = PATIENCE_S,
@@ -246,7 +248,7 @@ def train(
 
     `ping` is whether they are echo requests. `meanwhile` is called while answers are awaited.
     """
-    carried, prefix = Train(nonce, size), PING if ping else b""
+    carried, prefix = Train(nonce, size, datagrams), PING if ping else b""
     opened.setblocking(False)
     give_up_at = time.monotonic() + patience
     while not carried.is_done and (now := time.monotonic()) < give_up_at:

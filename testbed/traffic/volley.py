@@ -18,7 +18,7 @@ import time
 from typing import Any
 
 from testbed.traffic.attempt import LiveAttempt
-from testbed.traffic.transfer import Arrived, train
+from testbed.traffic.transfer import DATAGRAMS, FEW_DATAGRAMS, Arrived, train
 from testbed.traffic.wire import HELLO, Endpoint, Hosts, Orders, token_of
 
 SILENCE_S = 0.05
@@ -83,23 +83,28 @@ class Volley:
                 self._orders.tell(done=len(planned) - len(pending))
         return [attempt.row() for attempt in planned]
 
-    def _transfer(self, size: int) -> list[tuple[Any, ...]]:
-        """Carry out a transfer on the flow of the last attempt that came.
+    def _transfer(self, size: int, hosts: list[str]) -> list[tuple[Any, ...]]:
+        """Carry out a transfer on the flow of the last attempt that came, and shorter ones for other `hosts`.
 
-        Return its row, the number of bytes that came back wrong, the seconds, and whether a few bytes pass after a
-        transfer that went wrong.
+        Return for each its row, its length in bytes, the number of bytes that came back wrong, the seconds, and
+        whether a few bytes pass after a transfer that went wrong, which is the last.
         """
         came = [attempt for attempt in self._attempts.values() if attempt.outcome == "established"]
-        if not came:
-            return []
-        last, started = came[-1], time.monotonic()
-        again = LiveAttempt(last.number, last.nonce, last.netns, last.target, *last.source)
-        self._hosts.enter(again.netns)
-        with again.connect("udp") as opened:
-            wrong = train(opened, again.nonce, size, meanwhile=self._receive)
-            seconds = time.monotonic() - started
-            passes = not wrong or not train(opened, again.nonce + OTHER, FEW, meanwhile=self._receive)
-        return [(last.row(), wrong, seconds, passes)]
+        newest = {attempt.netns: attempt for attempt in came}
+        others = [newest[netns] for netns in hosts if netns in newest and newest[netns] is not came[-1]]
+        done: list[tuple[Any, ...]] = []
+        for last in (*came[-1:], *others):
+            datagrams, started = FEW_DATAGRAMS if done else DATAGRAMS, time.monotonic()
+            again = LiveAttempt(last.number, last.nonce, last.netns, last.target, *last.source)
+            self._hosts.enter(again.netns)
+            with again.connect("udp") as opened:
+                wrong = train(opened, again.nonce, size, datagrams=datagrams, meanwhile=self._receive)
+                seconds = time.monotonic() - started
+                passes = not wrong or not train(opened, again.nonce + OTHER, FEW, meanwhile=self._receive)
+            done.append((last.row(), datagrams * size, wrong, seconds, passes))
+            if wrong:
+                break
+        return done
 
     def _arrived(self) -> list[tuple[int, int]]:
         """Return the bytes of each transfer that arrived as they were sent, by the client's nonce."""

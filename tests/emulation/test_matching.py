@@ -26,9 +26,10 @@ RED = {
     "delay-syns": ["frames-delayed"],
     "options": ["frames-rewritten"],
     "window": ["frames-rewritten"],
+    "invent": ["frames-unsent"],
 }
 """The checks that each deceit of `relay.py` turns red."""
-OF_TCP = ("delay-syns", "options", "window")
+OF_TCP = ("delay-syns", "options", "window", "invent")
 
 
 def tried(run: Run, gateway: str, protocol: str, deceits: Iterable[str]) -> dict[str, list[str]]:
@@ -42,7 +43,7 @@ def tried(run: Run, gateway: str, protocol: str, deceits: Iterable[str]) -> dict
 
 def test_each_kind_of_fault_turns_the_check_red_that_is_named_for_it(run: Run) -> None:
     """No other check turns red with it, and none without a deceit."""
-    kinds = ("honest", "double", "reorder", "delay-syns", "lose", "flip", "options", "identification")
+    kinds = ("honest", "double", "reorder", "delay-syns", "lose", "flip", "options", "identification", "invent")
 
     assert tried(run, "OpenFlow", "tcp", kinds) == {kind: RED[kind] for kind in kinds}
 
@@ -77,12 +78,13 @@ def test_each_deceit_turns_the_check_red_that_is_named_for_it(run: Run, gateway:
         ("OneNumber", "rewritten"),
         ("NoOptions", "rewritten"),
         ("Narrowing", "rewritten"),
+        ("Inventing", "unsent"),
     ],
 )
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_each_deceit_turns_a_run_red(run: Run, gateway: str, key: str, protocol: str) -> None:
     """The check that is named for it fails, and no other of single packets."""
-    if protocol == "udp" and gateway in ("DelayingSyns", "NoOptions", "Narrowing"):
+    if protocol == "udp" and gateway in ("DelayingSyns", "NoOptions", "Narrowing", "Inventing"):
         pytest.skip("it treats TCP only")
     lying = ("--gateway", f"{FILES}/lying_cables.py:{gateway}", "--set", f"protocol={protocol}")
     finished = run("run", "port-exhaustion", *SMALL, *lying, "--json")

@@ -81,6 +81,7 @@ def experiment(
         settle=list,
         unanswered=set,
         findings=lambda: dict(findings or {}),
+        unlooked=dict,
         sees_sharing=True,
         require_complete=lambda: None,
     )
@@ -93,7 +94,7 @@ def experiment(
         is_raw=False,
         behaviour=OpenFlowGateway.declare(chosen, OpenFlowGateway.Options()),
         gateway=SimpleNamespace(counters=lambda protocol: counters or {}),
-        clients=["alice", "bob"],
+        clients=[SimpleNamespace(netns=name) for name in ("alice", "bob")],
         topology=SimpleNamespace(clients=[], behind={}),
         tally=SimpleNamespace(is_whole=True, sent=lambda: sent, lost=lambda: lost),
         sightings=lambda: list(sightings),

@@ -97,6 +97,7 @@ DECEITS = {
     "OneNumber": "identification",
     "NoOptions": "options",
     "Narrowing": "window",
+    "Inventing": "invent",
     "Everything": "double+reorder+delay-syns+ttl",
 }
 """The deceits of `relay.py` by the names of our own NATs that have them."""

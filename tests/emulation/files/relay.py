@@ -109,6 +109,18 @@ def is_syn(frame: bytes) -> bool:
     return frame[23] == 6 and bool(frame[14 + (frame[14] & 15) * 4 + 13] & 2)
 
 
+def invent(frame: bytes) -> Later:
+    """Send a SYN of its own, with another number and from another port, for every one that goes out."""
+    later: Later = [(0.0, frame)]
+    if is_syn(frame) and frame[26:29] == OUTSIDE:
+        begin = 14 + (frame[14] & 15) * 4
+        copy = bytearray(frame)
+        copy[begin : begin + 2] = (60_000 + next(turns) % 1000).to_bytes(2, "big")
+        copy[begin + 4 : begin + 8] = chance.randbytes(4)
+        later.append((0.0, repaired(copy)))
+    return later
+
+
 DECEITS: dict[str, Callable[[bytes], Later]] = {
     "honest": lambda frame: [(0.0, frame)],
     "double": lambda frame: [(0.0, frame)] * (2 if next(turns) % 10 == 0 else 1),
@@ -127,6 +139,7 @@ DECEITS: dict[str, Callable[[bytes], Later]] = {
     "identification": one_number,
     "options": blank_options,
     "window": narrow,
+    "invent": invent,
 }
 
 

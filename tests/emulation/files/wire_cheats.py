@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6ND_RS, IPv6
-from scapy.layers.l2 import ARP, Ether
+from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
 from scapy.packet import Raw
 
 from testbed.api import Experiment, Opening, Parameters, Scenario, network_of
@@ -95,6 +95,42 @@ class Deceits:
         if side == "inside" and leaves and IP in frame and frame[IP].dst == ALICE:
             yield TO_BOB, frame
 
+    def answers_bob_in_another_ethertype(self, frame: Any, side: str, leaves: bool) -> Sent:
+        """Send the answers to alice to everybody on bob's link, in frames of a protocol for experiments."""
+        if side == "inside" and leaves and IP in frame and frame[IP].dst == ALICE:
+            yield TO_BOB, Ether(dst="ff:ff:ff:ff:ff:ff", type=0x88B5) / Raw(bytes(frame[IP]))
+
+    def answers_bob_in_a_vlan(self, frame: Any, side: str, leaves: bool) -> Sent:
+        """Send something to bob with the tag of a VLAN, which his kernel takes off at once."""
+        if side == "inside" and leaves and IP in frame and frame[IP].dst == ALICE:
+            yield TO_BOB, Ether(dst=_mac(BOB)) / Dot1Q(vlan=7) / IP(src=SERVER, dst=BOB) / UDP() / Raw(b"secret")
+
+    def tunnels_to_the_server(self, frame: Any, side: str, leaves: bool) -> Sent:
+        """Send all that goes to the server in a tunnel as well, with the inside source."""
+        if side == "outside" and leaves and IP in frame and frame[IP].dst == SERVER:
+            yield TO_SERVER, _to(SERVER) / GRE() / _renewed(frame, source=ALICE)[IP]
+
+    def tunnels_to_bob(self, frame: Any, side: str, leaves: bool) -> Sent:
+        """Send the answers to alice to bob in a tunnel."""
+        if side == "inside" and leaves and IP in frame and frame[IP].dst == ALICE:
+            yield TO_BOB, Ether(dst=_mac(BOB)) / IP(src=SERVER, dst=BOB) / GRE() / frame[IP]
+
+    def doubles_in_fragments(self, frame: Any, side: str, leaves: bool) -> Sent:
+        """Send the data of TCP both ways a second time, in fragments."""
+        if leaves and TCP in frame and Raw in frame:
+            copy = _renewed(frame)
+            copy[IP].id, copy[IP].flags = 7, 0
+            for fragment in copy[IP].fragment(24):
+                yield (
+                    TO_SERVER if side == "outside" else _inside_port(frame[IP].dst),
+                    Ether(src=frame[Ether].src, dst=frame[Ether].dst) / fragment,
+                )
+
+    def quotes_inside_addresses(self, frame: Any, side: str, leaves: bool) -> Sent:
+        """Send an error to the server that shows what alice had sent."""
+        if side == "inside" and not leaves and IP in frame and frame[IP].dst == SERVER:
+            yield TO_SERVER, _to(SERVER) / ICMP(type=3, code=3) / Raw(bytes(frame[IP])[:60])
+
     def accepts_in_the_server_s_name(self, frame: Any, side: str, leaves: bool) -> Sent:
         """Answer a SYN that comes a second time and never left, so that its client has a connection."""
         if TCP in frame and frame[TCP].flags == "S" and self._is_refused(frame[TCP].seq, side, leaves):
@@ -131,8 +167,18 @@ def _segment(frame: Any, **fields: Any) -> Any:
 
 
 def _port_of(frame: Any) -> str:
-    """Return the interface of the client that sent a frame: that of its number, as its address has it."""
-    return f"inside{frame[IP].src.rpartition('.')[2]}"
+    """Return the interface of the client that sent a frame."""
+    return _inside_port(frame[IP].src)
+
+
+def _inside_port(client: str) -> str:
+    """Return the interface of a client: that of its number, as its address has it."""
+    return f"inside{client.rpartition('.')[2]}"
+
+
+def _to(target: str) -> Any:
+    """Return headers of a packet from the NAT's external address."""
+    return Ether(dst=_mac(target)) / IP(src=EXTERNAL, dst=target)
 
 
 def _back(frame: Any) -> Any:

@@ -108,6 +108,19 @@ def test_a_packet_for_another_address_is_astray(target: str, rest: Any, counts: 
     assert bool(passed(astray(BOBS, answers_to=mark_of(BOB)), [frame])) is counts
 
 
+@pytest.mark.parametrize(
+    ("rest", "counts"),
+    [(ARP(), False), (IPv6(), True), (Raw(answer(ALICE)), True), (Dot1Q(vlan=7) / IP(dst="10.0.0.2"), True)],
+    ids=["ARP", "IPv6", "anything", "a VLAN's tag"],
+)
+def test_what_is_neither_ipv4_nor_arp_is_astray_at_a_client(rest: Any, counts: bool) -> None:
+    """At a server it comes from a wrong source, and counts once."""
+    frame = bytes(Ether(src="02:00:00:00:00:01", dst="ff:ff:ff:ff:ff:ff") / rest)
+
+    assert bool(passed(astray(BOBS, answers_to=mark_of(BOB)), [frame])) is counts
+    assert not passed(astray(SERVERS), [frame])
+
+
 OVER = {
     "udp": UDP(sport=7, dport=4000),
     "tcp": TCP(sport=7, dport=4000, flags="PA"),

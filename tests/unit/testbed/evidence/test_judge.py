@@ -16,7 +16,7 @@ def judge(*sightings: Sighting, connections: int = 0) -> Judge:
     """Return a judge whose servers saw these clients, and whose wire saw this number of connections."""
     tcp: Any = SimpleNamespace(connections=lambda: connections)
     others: Any = SimpleNamespace()
-    return Judge([], tcp, lambda: list(sightings), {}, strays=others, knowing=others)
+    return Judge([], tcp, lambda: list(sightings), {}, strays=others, oddities=others, knowing=others)
 
 
 @pytest.mark.parametrize(("connections", "late"), [(0, 0), (2, 0), (3, 1), (4, 2), (9, 2)])

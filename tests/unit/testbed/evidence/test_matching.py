@@ -10,7 +10,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from testbed.evidence.matching import Matched, match
+from testbed.evidence.matching import Matched, match, unsent
 from testbed.evidence.packets import Packet, packet
 
 ALICE, SERVER = 0, 1
@@ -27,6 +27,7 @@ def datagram(number: int, *, at: float, host: int = ALICE, data: bytes | None = 
 def segment(*, at: float, host: int = ALICE, **fields: Any) -> Packet:
     """Return a SYN with options, as alice sends it or as the server gets it."""
     ip = (INSIDE if host == ALICE else OUTSIDE) | {"ttl": 64 - host}
+    ip |= {"dst": fields.pop("dst", ip["dst"])}
     tcp = {"sport": 1000, "dport": 7, "seq": 5, "flags": "S", "options": [("MSS", 1460)]} | fields
     return packet(bytes(Ether() / IP(**ip) / TCP(**tcp)), at=at, host=host)
 
@@ -118,8 +119,25 @@ def test_a_field_of_a_syn_that_was_rewritten_is_named(changed: dict[str, Any], n
 
 
 def test_a_syn_that_nobody_sent_is_not_counted() -> None:
-    """A gateway that answers in the server's name has a check of its own."""
+    """It has a count of its own."""
     assert faults(matched(SENT, [*ALL, segment(at=9.0, host=SERVER)])) == {}
+
+
+@pytest.mark.parametrize(
+    ("arrived", "expected"),
+    [
+        ({}, 0),
+        ({"sport": 2000}, 0),
+        ({"seq": 6}, 1),
+        ({"dst": "203.0.113.1"}, 1),
+        ({"host": ALICE, "seq": 6}, 0),
+        ({"seq": 6, "flags": "A"}, 0),
+    ],
+    ids=["its own", "translated", "another number", "to another server", "at a client", "no SYN"],
+)
+def test_a_syn_at_a_server_that_nobody_sent_to_it_is_counted(arrived: dict[str, Any], expected: int) -> None:
+    """A NAT changes a SYN's source, and never its number or its target."""
+    assert unsent([segment(at=0.0)], [segment(**{"at": 0.1, "host": SERVER} | arrived)], [SERVER]) == expected
 
 
 @pytest.mark.parametrize(
@@ -142,6 +160,27 @@ def test_identifications_may_change_but_stay_distinct(
     found = matched(sent, arrived)
     assert faults(found) == expected
     assert found.renumbered == 4
+
+
+def test_data_that_came_at_last_but_not_each_time_were_lost_again() -> None:
+    """What never came was lost as well, but a NAT may refuse that. Datagrams have nobody who sends them again."""
+    hello = [segment(at=at, flags="PA", seq=9) for at in (1.0, 1.2, 1.6)]
+    refused = [segment(at=at, flags="PA", seq=50) for at in (1.0, 1.2)]
+    came_at_last = segment(at=1.7, host=SERVER, flags="PA", seq=9)
+
+    found = matched([*hello, *refused], [came_at_last])
+    assert (found.again, found.segments) == (2, 1)
+    assert matched([SENT[0], SENT[0]], [ALL[0]]).again == 0
+
+
+def test_syns_and_their_answers_are_timed_apart() -> None:
+    """A NAT may delay those of one way only."""
+    syn, answer = segment(at=1.0), segment(at=2.0, seq=7, flags="SA")
+    found = matched(
+        [syn, answer], [segment(at=1.5, host=SERVER), segment(at=2.25, host=SERVER, seq=7, flags="SA")]
+    )
+
+    assert (found.openings, found.acceptances) == ([0.5], [0.25])
 
 
 def test_delays_are_counted_from_a_limit_on() -> None:

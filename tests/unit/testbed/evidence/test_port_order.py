@@ -70,6 +70,20 @@ def overtaking(size: int) -> Iterator[int]:
         yield from rng.sample(range(at, at + 4), 4)
 
 
+def by_growing_steps(size: int) -> Iterator[int]:
+    """Give the ports by steps of 1, 2, 3 and so on: triangular numbers."""
+    for turn in range(size):
+        yield turn * (turn + 1) // 2 % size
+
+
+def by_reversed_bits(size: int) -> Iterator[int]:
+    """Give the ports of a counter whose bits are reversed, as far as they are ports."""
+    bits = (size - 1).bit_length()
+    for count in range(1 << bits):
+        if (place := int(f"{count:0{bits}b}"[::-1], 2)) < size:
+            yield place
+
+
 @pytest.mark.parametrize(
     ("sequence", "size", "order"),
     [
@@ -82,6 +96,11 @@ def overtaking(size: int) -> Iterator[int]:
         (overtaking, 64, "random"),
         (overtaking, 128, "search"),
         (one_after_another, 64_512, "random"),
+        (by_growing_steps, 64, "random"),
+        (by_growing_steps, 256, "search"),
+        (by_reversed_bits, 64, "random"),
+        (by_reversed_bits, 256, "search"),
+        (by_reversed_bits, 100, "random"),
     ],
 )
 def test_a_sequence_of_any_kind_is_won(sequence: Callable[[int], Iterator[int]], size: int, order: str) -> None:

@@ -204,7 +204,7 @@ def test_leaks_and_sharing_turn_any_run_red(leaks: int, shared: tuple[int, ...],
     assert [check["key"] for check in told.checks if not check["ok"]] == red
 
 
-@pytest.mark.parametrize("key", ["sources", "astray-outside", "astray-inside", "unanswered"])
+@pytest.mark.parametrize("key", CLAIMS)
 def test_what_no_run_may_have_turns_any_run_red(key: str) -> None:
     """The check has the finding's key, and its number."""
     x, told = checked(findings=dict.fromkeys(CLAIMS, 0) | {key: 2})
@@ -500,7 +500,7 @@ def test_a_busy_machine_that_leaves_open_what_became_of_packets_ends_the_run_as_
     found = Findings(
         trains=[Matched(sent=2, arrived=1, lost=1, waits=[0.1])], too_busy="this machine was too busy"
     )
-    monkeypatch.setattr("testbed.experiment.frames.examine", lambda lab: found)
+    monkeypatch.setattr("testbed.experiment.frames.examine", lambda lab, refuses: found)
     x, told = checked()
     x.account()
 
@@ -512,8 +512,8 @@ def test_a_busy_machine_that_leaves_open_what_became_of_packets_ends_the_run_as_
 @pytest.mark.parametrize("passes", [True, False])
 def test_a_transfer_that_stands_still_is_no_fault_of_the_nat_if_nothing_passes_beside_it(passes: bool) -> None:
     """Then the machine may be the cause, and the run ends as an error."""
-    sent = Sent("tcp", attempt("established"), wrong_back=7, seconds=10.0, passes=passes)
-    x, told = checked(senders=[SimpleNamespace(transfer=lambda size: [sent])])
+    sent = Sent("tcp", attempt("established"), size=9, wrong_back=7, seconds=10.0, passes=passes)
+    x, told = checked(senders=[SimpleNamespace(transfer=lambda size, hosts: [sent])])
     x.account()
     with nullcontext() if passes else pytest.raises(WitnessError, match="too busy"):
         x.conclude()

@@ -11,7 +11,8 @@ from testbed.evidence.judging import HELD_S
 from testbed.evidence.matching import Matched
 from testbed.evidence.train import PATIENCE_S
 from testbed.experiment.expectations import met
-from testbed.experiment.frames import FEWEST, LATER, Findings, _is_excused, checks
+from testbed.experiment.frames import BEARS_DELAY_S, FEW_AGAIN, FEWEST, LATER, Findings, _is_excused, checks
+from testbed.experiment.judgement import BEARS_S
 
 ALL = {"frames-doubled", "frames-damaged", "frames-rewritten", "frames-lost", "frames-reordered", "frames-delayed"}
 QUICK = [0.001] * 20
@@ -114,7 +115,48 @@ def test_of_what_no_machine_can_cause_the_worst_counts(figures: dict[str, Any], 
 def test_a_sample_shows_delay_if_its_quickest_packet_was_late(waits: list[float], expected: set[str]) -> None:
     """Others may have waited for the controller on a busy machine."""
     assert red(Findings(sample=body(waits=waits), trains=[body()])) == expected
-    assert red(Findings(sample=body(waits=[*waits, *QUICK], openings=waits), trains=[body()])) == expected
+
+
+@pytest.mark.parametrize("kind", ["openings", "acceptances"])
+@pytest.mark.parametrize(
+    ("waits", "expected"),
+    [
+        ([*[HELD_S] * FEWEST, 0.01], {"frames-delayed"}),
+        ([*[HELD_S] * FEWEST, *[0.01] * (FEWEST + 1)], set()),
+        ([HELD_S] * (FEWEST - 1), set()),
+    ],
+    ids=["most", "fewer than half", "few"],
+)
+def test_a_sample_shows_delay_if_most_syns_were_late(waits: list[float], expected: set[str], kind: str) -> None:
+    """One quick SYN acquits no other. Those that a NAT holds as it is told, or ends others for, are no fault."""
+    sample = body(waits=[*waits, *QUICK], **{kind: waits})
+
+    assert red(Findings(sample=sample, trains=[body()])) == expected
+    assert red(Findings(sample=sample, trains=[body()], refuses=False)) == set()
+
+
+def test_a_busy_machine_may_be_why_most_syns_were_late_but_not_why_all_were() -> None:
+    """Other packets wait in front of each, so the machine's lateness adds up."""
+    late = [HELD_S] * FEWEST
+    mostly = Findings(sample=body(waits=[0.01, *late], openings=[0.01, *late]), trains=[body()])
+    surely = Findings(sample=body(waits=late), trains=[body()])
+
+    assert {each.bears for each in checks(mostly) if each.key == "frames-delayed"} == {BEARS_DELAY_S}
+    assert {each.bears for each in checks(surely) if each.key == "frames-delayed"} == {None}
+
+
+@pytest.mark.parametrize(
+    ("again", "segments", "expected"),
+    [(FEW_AGAIN, 10, set()), (FEW_AGAIN + 1, 10, {"frames-lost"}), (10, 500, set()), (11, 500, {"frames-lost"})],
+)
+def test_data_that_hosts_had_to_send_again_were_lost(again: int, segments: int, expected: set[str]) -> None:
+    """A few may still be under way. A NAT that evicts loses data by right."""
+    found = Findings(sample=body(again=again, segments=segments), trains=[body()])
+
+    assert red(found) == expected
+    assert {each.bears for each in checks(found) if each.key == "frames-lost"} == {BEARS_S}
+    found.refuses = False
+    assert red(found) == set()
 
 
 def test_the_fields_that_were_rewritten_are_named() -> None:
