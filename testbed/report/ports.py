@@ -7,13 +7,15 @@ squarer picture for fewer ports. The recording is read once, and what is kept of
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from controller.settings import FIRST_PORT, MOST_PORTS
-from testbed.recording import Kind, Recording, RecordingError, Text
+from testbed.recording import Event, Kind, Recording, RecordingError, Text
+from testbed.recording.format import Texts
 from testbed.recording.replay import Phase, Pool, Port, State
 from testbed.report.charts import Axes, Drawn, Line, lines
 from testbed.report.png import Colour, data_uri, png
@@ -26,6 +28,8 @@ MOST_GATEWAYS = 4
 FULL_WIDTH = 256
 SMALL = 1024
 """A pool with fewer ports has a map that costs next to nothing."""
+LARGE_STEP = 1.02
+"""By how much a larger pool has to be fuller for another map."""
 MOST_MARKS = 200
 """The marks of refused packets that are drawn at most, one for each instant."""
 INSTANTS = 2000
@@ -33,6 +37,8 @@ INSTANTS = 2000
 PALETTE: tuple[Colour, ...] = ((226, 229, 233), (0, 114, 178), (86, 180, 233), (230, 159, 0), (204, 121, 167))
 STATES = ("free", *Phase)
 """The states of a port, in the order of the palette."""
+Maps = dict[Pool, bytearray]
+"""For each pool a byte for each port, its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,47 @@ class _Taken:
     refusals: int = 0
 
 
+class _Watched:
+    """What is kept of a recording while it is read: the numbers over time, and the maps of some instants."""
+
+    def __init__(self, size: int, last: float) -> None:
+        """Watch pools of `size` ports for a recording that ends `last` seconds after its beginning."""
+        self.state = State()
+        self.taken: defaultdict[str, _Taken] = defaultdict(_Taken)
+        self.strip: list[tuple[float, Maps]] = []
+        self.fullest: tuple[int, float, Maps] = (0, 0.0, {})
+        self._instants = [last * (place + 1) / STRIP for place in range(STRIP)]
+        self._size, self._last, self._every = size, last, last / INSTANTS
+        self._total, self._enough = 0, 0.0
+
+    def take(self, record: Event | Text) -> None:
+        """Take note of the next record."""
+        while self._instants and record.time > self._instants[0]:
+            self.strip.append((self._instants.pop(0), _maps(self.state, self._size)))
+        kind = record.kind
+        if kind in _ENDS and self._total > self._enough:
+            self._keep_fullest(record.time)  # until now it has become fuller
+        self.state.apply(record)
+        if isinstance(record, Text):
+            return
+        if kind is Kind.ALLOCATED or kind is Kind.RELEASED:
+            change = _CHANGES[kind]
+            self._total += change
+            _count(self.taken[record.gateway], record.time, change, self._every)
+        elif kind is Kind.REFUSED:
+            _count(self.taken[record.gateway], record.time, 0, self._every)
+
+    def finish(self) -> None:
+        """Take note of the end."""
+        if self._total > self.fullest[0]:
+            self._keep_fullest(self._last)
+        self.strip += [(instant, _maps(self.state, self._size)) for instant in self._instants]
+
+    def _keep_fullest(self, time: float) -> None:
+        self.fullest = (self._total, time, _maps(self.state, self._size))
+        self._enough = self._total * (1.0 if self._size <= SMALL else LARGE_STEP)
+
+
 def seen(folder: Path, run: Mapping[str, Any]) -> Seen:
     """Return what the recording in a run's folder shows. It never raises for what is in the file."""
     try:
@@ -81,52 +128,30 @@ def seen(folder: Path, run: Mapping[str, Any]) -> Seen:
 
 
 def _seen(recording: Recording, run: Mapping[str, Any]) -> Seen:
-    last = max(recording.seconds, 0.001)
-    every = last / INSTANTS
-    instants = [last * (place + 1) / STRIP for place in range(STRIP)]
-    state, taken = State(), dict[str, _Taken]()
-    strip: list[tuple[float, dict[Pool, bytearray]]] = []
-    fullest: tuple[int, float, dict[Pool, bytearray]] = (0, 0.0, {})
-    size, total = _size(run), 0
+    watched = _Watched(_size(run), max(recording.seconds, 0.001))
     for record in recording:
-        while instants and record.time > instants[0]:
-            strip.append((instants.pop(0), _maps(state, size)))
-        if total > _enough(fullest[0], size) and (isinstance(record, Text) or record.kind is Kind.RELEASED):
-            fullest = (total, record.time, _maps(state, size))  # until now it has become fuller
-        state.apply(record)
-        if isinstance(record, Text):
-            continue
-        change = _CHANGES.get(record.kind, 0)
-        total += change
-        if change or record.kind is Kind.REFUSED:
-            _count(taken.setdefault(record.gateway, _Taken()), record.time, change, every)
-    if total > fullest[0]:
-        fullest = (total, last, _maps(state, size))
-    strip += [(instant, _maps(state, size)) for instant in instants]
+        watched.take(record)
+    watched.finish()
+    taken, strip, (_, at_fullest, fullest) = watched.taken, watched.strip, watched.fullest
     if not taken:
         return Seen("The recording has no event of a port: what this gateway does with its ports is not known.")
-    pools = _pools(strip, fullest[2])
+    pools = _pools(strip, fullest)
     return Seen(
         over_time=[_over_time(name, each, run, place) for place, (name, each) in enumerate(taken.items())][
             :MOST_GATEWAYS
         ],
         full=[
-            _map(f"{_name(pool)}, at its fullest", fullest[1], fullest[2][pool])
-            for pool in pools
-            if pool in fullest[2]
+            _map(f"{_name(pool)}, at its fullest", at_fullest, fullest[pool]) for pool in pools if pool in fullest
         ],
         strip=[_map("", at, maps[pools[0]]) for at, maps in strip if pools and pools[0] in maps],
         legend=[(name, "#" + bytes(colour).hex()) for name, colour in zip(STATES, PALETTE, strict=True)],
-        notes=_notes(recording, state),
+        notes=_notes(recording, watched.state),
     )
 
 
-def _enough(before: int, size: int) -> float:
-    """Return the number of ports from which a map is made anew: of a large pool not for every single one."""
-    return before if size <= SMALL else before * 1.02
-
-
 _CHANGES = {Kind.ALLOCATED: 1, Kind.RELEASED: -1}
+_ENDS = (Kind.RELEASED, Texts.PHASE)
+"""The kinds of records before which the ports may be at their fullest."""
 
 
 def _count(taken: _Taken, time: float, change: int, every: float) -> None:
@@ -149,7 +174,7 @@ def _size(run: Mapping[str, Any]) -> int:
     return ports if isinstance(ports, int) and 1 <= ports <= MOST_PORTS else MOST_PORTS
 
 
-def _maps(state: State, size: int) -> dict[Pool, bytearray]:
+def _maps(state: State, size: int) -> Maps:
     """Return for each pool a byte for each port, its state."""
     return {pool: _cells(ports, size) for pool, ports in [*state.ports.items()][: 4 * MOST_MAPS] if ports}
 
@@ -165,7 +190,7 @@ def _cells(ports: Mapping[int, Port], size: int) -> bytearray:
 _INDEX = {phase: STATES.index(phase) for phase in Phase}
 
 
-def _pools(strip: Sequence[tuple[float, dict[Pool, bytearray]]], fullest: Mapping[Pool, bytearray]) -> list[Pool]:
+def _pools(strip: Sequence[tuple[float, Maps]], fullest: Mapping[Pool, bytearray]) -> list[Pool]:
     """Return the pools that had most ports taken, the fullest first."""
     known = {**{pool: cells for _, maps in strip for pool, cells in maps.items()}, **fullest}
     return sorted(known, key=lambda pool: (known[pool].count(0), pool))[:MOST_MAPS]
