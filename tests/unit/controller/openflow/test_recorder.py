@@ -95,7 +95,7 @@ CHOICES: list[dict[str, Any]] = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.sampled_from(CHOICES), st.booleans(), st.lists(st.one_of(packets, answers, waits), max_size=25))
 def test_the_replay_is_the_nat_s_own_table_at_every_moment(
     choices: dict[str, Any], is_full: bool, steps: list[Any]
@@ -172,6 +172,31 @@ def test_an_event_has_its_port_its_subscriber_and_its_reason() -> None:
     assert (given_.address, given_.port, given_.subscriber) == ("192.0.2.1", 1024, bob)
     assert (refused.kind, refused.reason, refused.subscriber) == (Kind.REFUSED, Refusal.PORTS, carol)
     assert (released.time, released.reason, released.subscriber) == (2.5, Release.FLUSHED, bob)
+
+
+def test_a_held_packet_whose_sender_gives_up_is_refused() -> None:
+    """As its counter has it: it was not let through."""
+    recorded_ = Recorded(ports=1, on_exhaustion="hold")
+    network = recorded_.network
+    for flags in ("S", "R"):
+        network.send("alice", tcp(network, network.alice, 40000, SERVERS[0], flags))
+        network.send("bob", tcp(network, network.bob, 40000, SERVERS[0], flags))
+
+    assert recorded_.replayed().refusals.total() == 1
+    recorded_.require_agreement()
+
+
+def test_a_stranger_s_packet_that_the_switch_has_no_room_for_is_refused() -> None:
+    """Though nobody has the packet any more."""
+    recorded_ = Recorded(ports=1)
+    network = recorded_.network
+    network.send("alice", tcp(network, network.alice, 40000, SERVERS[0]))
+    external = str(next(network.router.nat.flows()).mapping.external)
+    network.refuses = lambda rule: True
+    network.send("mirror", tcp(network, network.mirror, 7, external, "S"))
+
+    assert recorded_.replayed().refusals.total() == 1
+    recorded_.require_agreement()
 
 
 def test_static_mappings_are_there_from_the_beginning() -> None:

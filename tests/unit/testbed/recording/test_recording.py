@@ -132,6 +132,18 @@ def test_the_header_is_in_the_file_at_once_and_the_rest_a_second_later(tmp_path:
     assert [text.content["name"] for text in read(file.getvalue(), tmp_path) if isinstance(text, Text)] == ["fill"]
 
 
+def test_those_who_follow_get_what_waited_in_the_order_of_its_times() -> None:
+    """Batches come from several sources, each a little late."""
+    seen: list[bytes] = []
+    writer = Writer(io.BytesIO(), {}, follow=seen.append)
+    for batch in ([2000, 4000], [1000, 3000, 9000]):
+        writer.events(b"".join(RECORD.pack(ticks, Kind.FREED, 0, 1, 1024, 1) for ticks in batch))
+    writer.tick(0.75)
+
+    rows = RECORD.iter_unpack(b"".join(seen[1:]))
+    assert [row[0] for row in rows] == [1000, 2000, 3000, 4000]
+
+
 @given(steps, st.integers(0, 200))
 def test_the_state_at_an_instant_is_that_of_a_naive_replay(folder: Path, entries: list[Any], ticks: int) -> None:
     """Numbers of mappings by pool, of resting and held ports, of mappings by subscriber, of refusals."""
