@@ -27,6 +27,7 @@ from topologies.base import Topology, client_name
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, Restriction
 from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
 from topologies.gateways.linux import LinuxRouter
+from topologies.gateways.recorder import ExternalMapping
 
 __all__ = [
     "DROPPED",
@@ -47,6 +48,7 @@ __all__ = [
     "Entry",
     "Exhaustion",
     "Experiment",
+    "ExternalMapping",
     "Gateway",
     "GatewayError",
     "GatewayPlan",

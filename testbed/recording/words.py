@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from typing import Any
 
@@ -18,32 +19,38 @@ _HAPPENED = {
     Kind.HELD: "a {protocol} packet of {subscriber} is held{reason}",
     Kind.ATTEMPT: "{subscriber} sees its {protocol} attempt{reason}",
 }
-_REASONS = {
-    Release.CLOSED: ": its last connection closed",
-    Release.IDLE: ": it was idle",
-    Release.ROLLED_BACK: ": the switch refused its rules",
-    Release.EVICTED: ": another needed its place",
-    Release.FLUSHED: ": an operator ended all",
-    Refusal.SUBSCRIBERS: ": too many subscribers",
-    Refusal.QUOTA: ": its quota is used up",
-    Refusal.RATE: ": it makes mappings too fast",
-    Refusal.MAPPINGS: ": too many mappings",
-    Refusal.SESSIONS: ": too many sessions",
-    Refusal.PORTS: ": its external address has no free port",
-    Refusal.POOL: ": no external address has a free port",
-    Refusal.FLOW_TABLE: ": the switch's table is full",
-    Refusal.HOLD_QUEUE: ": too many packets are held",
-    Outcome.ESTABLISHED: " established",
-    Outcome.UNANSWERED: " answered in the server's name",
-    Outcome.TIMEOUT: " time out",
-    Outcome.ICMP: " end with an ICMP error",
-    Outcome.RESET: " reset",
-    Outcome.HELD: " established after it was held",
-    Outcome.EVICTED: " evicted",
-    Outcome.LEAKED: " leak",
-    Outcome.SHARED: " share its endpoint",
+_REASONS: dict[type[enum.IntEnum], dict[int, str]] = {
+    Release: {
+        Release.CLOSED: ": its last connection closed",
+        Release.IDLE: ": it was idle",
+        Release.ROLLED_BACK: ": the switch refused its rules",
+        Release.EVICTED: ": another needed its place",
+        Release.FLUSHED: ": an operator ended all",
+    },
+    Refusal: {
+        Refusal.SUBSCRIBERS: ": too many subscribers",
+        Refusal.QUOTA: ": its quota is used up",
+        Refusal.RATE: ": it makes mappings too fast",
+        Refusal.MAPPINGS: ": too many mappings",
+        Refusal.SESSIONS: ": too many sessions",
+        Refusal.PORTS: ": its external address has no free port",
+        Refusal.POOL: ": no external address has a free port",
+        Refusal.FLOW_TABLE: ": the switch's table is full",
+        Refusal.HOLD_QUEUE: ": too many packets are held",
+    },
+    Outcome: {
+        Outcome.ESTABLISHED: " established",
+        Outcome.UNANSWERED: " answered in the server's name",
+        Outcome.TIMEOUT: " time out",
+        Outcome.ICMP: " end with an ICMP error",
+        Outcome.RESET: " reset",
+        Outcome.HELD: " established after it was held",
+        Outcome.EVICTED: " evicted",
+        Outcome.LEAKED: " leak",
+        Outcome.SHARED: " share its endpoint",
+    },
 }
-_BY_KIND = {(type(reason), int(reason)): words for reason, words in _REASONS.items()}
+"""Why, by the kind of reason: two of different kinds are equal if their numbers are."""
 
 
 def in_words(record: Event | Text) -> str:
@@ -74,7 +81,7 @@ def _of_event(event: Event) -> str:
         protocol=event.protocol,
         endpoint=f"{event.address}:{event.port}",
         subscriber=event.subscriber or "somebody unknown",
-        reason="" if reason is None else _BY_KIND.get((type(reason), int(reason)), ""),
+        reason="" if reason is None else _REASONS[type(reason)].get(reason, ""),
     )
     via = f" from {event.address}:{event.port}" if event.kind is Kind.ATTEMPT and event.port else ""
     return f"{event.gateway}: {happened}{via}"

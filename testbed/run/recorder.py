@@ -21,6 +21,7 @@ from testbed.run.results import Result
 
 TEXTS = frozenset(Texts) - {Texts.HEADER, Texts.END}
 """The kinds of records that are texts of a recording as they are."""
+INDEXES = range(1 << 16)
 TICK_EVERY_S = FLUSH_EVERY_S / 4
 
 
@@ -54,8 +55,8 @@ class Recorder:
     def take(self, record: dict[str, Any], result: Result) -> None:
         """Take note of a record of the sandbox. One that makes no sense, as a stranger's may, is left out."""
         with self._lock:
-            if record["kind"] == "recording":
-                self._begin(result, record.get("gateways", {}))
+            if self._writer is None and record["kind"] == "recording":
+                self._begin(result, record.get("gateways"))
             elif self._writer is None:
                 self._early.append(record | {"at": record.get("at", time.monotonic())})
             else:
@@ -65,7 +66,7 @@ class Recorder:
         """Complete the recording of a run that is over."""
         with self._lock:
             if self._writer is None:
-                self._begin(result, {})
+                self._begin(result, None)
             assert self._writer is not None
             self._writer.end(time.monotonic() - self.started, verdict=result.verdict, error=result.error)
         result.unrecorded = self.failure
@@ -78,8 +79,10 @@ class Recorder:
         if self._file is not None:
             self._file.close()
 
-    def _begin(self, result: Result, gateways: dict[str, Any]) -> None:
+    def _begin(self, result: Result, gateways: Any) -> None:
+        """Write the header, and what was reported before. `gateways` is what the sandbox says of them."""
         plan = self._plan
+        known = gateways if isinstance(gateways, dict) else {}
         header = {
             "started": result.started.isoformat(timespec="milliseconds"),
             "scenario": plan.scenario,
@@ -93,7 +96,7 @@ class Recorder:
                     "knows": [],
                     "how": "not known",
                 }
-                | (gateways.get(name) or {})
+                | (known[name] if isinstance(known.get(name), dict) else {})
                 for name, settings in plan.gateways.items()
             },
         }
@@ -110,10 +113,13 @@ class Recorder:
                 writer.events(base64.b64decode(record["data"]))
             elif kind == "phase_ended":
                 writer.text(self._time(record), Texts.PHASE, name=record["name"], end=True)
+            elif kind == Texts.TABLE:
+                tables = {name: _rows(record.get(name, [])) for name in ("addresses", "subscribers")}
+                writer.text(self._time(record), kind, **tables)
             elif kind in TEXTS:
                 fields = {key: value for key, value in record.items() if key not in ("kind", "at")}
                 writer.text(self._time(record), kind, **fields)
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError):
             return
 
     def _time(self, record: dict[str, Any]) -> float:
@@ -124,3 +130,8 @@ class Recorder:
             with self._lock:
                 if self._writer is not None:
                     self._writer.tick(time.monotonic() - self.started)
+
+
+def _rows(rows: Any) -> list[tuple[int, str, str]]:
+    """Return the rows of a table: index, gateway, address. Raises an error of Python for what is none."""
+    return [(INDEXES[index], str(gateway), str(address)) for index, gateway, address in rows]
