@@ -9,6 +9,9 @@ from rich.text import Text
 from testbed.run.live import bar
 from testbed.run.live.screen import Size
 
+LINE_EVERY_S = 15.0
+"""Seconds after which there is a line though no trial has begun."""
+
 
 class TrialsView:
     """All trials of a bench, one of which goes on."""
@@ -17,7 +20,7 @@ class TrialsView:
         self._name, self._total = name, total
         self._title = ""
         self._begun = self._told = self._done = 0
-        self._since = 0.0
+        self._since = self._next = 0.0
 
     def begin(self, title: str, now: float) -> None:
         """Take the title of the trial that begins."""
@@ -40,8 +43,11 @@ class TrialsView:
         """Return the line that stays."""
         return [size.fit(Text(f"bench {self._name}: {self._done} trials, {now - (self._since or now):.0f} s"))]
 
-    def news(self, _now: float) -> Iterator[str]:
-        """Yield a line for the trial that has begun."""
+    def news(self, now: float) -> Iterator[str]:
+        """Yield a line for the trial that has begun, and further ones while it goes on."""
         if self._begun > self._told:
-            self._told = self._begun
+            self._told, self._next = self._begun, now + LINE_EVERY_S
             yield f"bench {self._name}, {self._begun} of {self._total}: {self._title}"
+        elif self._done < self._begun and now >= self._next:
+            self._next = now + LINE_EVERY_S
+            yield f"bench {self._name}, {self._begun} of {self._total}: {self._title} goes on"
