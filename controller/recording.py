@@ -18,6 +18,7 @@ RECORD = struct.Struct("<IBBHHH")
 TICKS_PER_S = 10_000
 """Units of time in a second."""
 MOST_TICKS = 2**32 - 1
+ROUNDING = 1e-6
 MOST_IN_BATCH = 20_000
 """The most events between two batches. More are counted as missed."""
 BATCH_EVERY_S = 0.1
@@ -80,6 +81,11 @@ RELEASES = {reason: Release[reason.name] for reason in ReleaseReason}
 REFUSALS = {limit: Refusal[limit.name] for limit in Limit}
 
 
+def ticks_of(seconds: float) -> int:
+    """Return the last unit that began by this time. What was a whole number of units stays one."""
+    return min(max(0, int(seconds * TICKS_PER_S + ROUNDING)), MOST_TICKS)
+
+
 @dataclass(frozen=True, slots=True)
 class RecordingPlan:
     """How a gateway records: when the recording began (monotonic clock), and which indexes are its own."""
@@ -90,8 +96,8 @@ class RecordingPlan:
     subscribers: int
 
     def ticks(self, now: float) -> int:
-        """Return a time of the monotonic clock in units of the recording, as near as it has them."""
-        return min(max(0, int((now - self.started) * TICKS_PER_S)), MOST_TICKS)
+        """Return a time of the monotonic clock in units of the recording."""
+        return ticks_of(now - self.started)
 
 
 class Batch:
@@ -117,10 +123,14 @@ class Batch:
         subscriber: int = 0,
     ) -> None:
         """Add an event."""
-        if self.is_full:
+        self.append(RECORD.pack(ticks, kind, protocol | reason << 4, address, port, subscriber))
+
+    def append(self, packed: bytes) -> None:
+        """Add an event that is packed already."""
+        if len(self._packed) >= self._most_bytes:
             self._missed += 1
         else:
-            self._packed += RECORD.pack(ticks, kind, protocol | reason << 4, address, port, subscriber)
+            self._packed += packed
 
     @property
     def is_full(self) -> bool:

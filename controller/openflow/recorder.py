@@ -17,7 +17,9 @@ from controller.nat.events import (
     PortMoved,
 )
 from controller.nat.model import INSIDE, Endpoint, Flow, Limit, Mapping, Packet, Protocol, Side
-from controller.recording import PROTOCOL_NUMBERS, REFUSALS, RELEASES, Batch, Kind, RecordingPlan
+from controller.recording import PROTOCOL_NUMBERS, RECORD, REFUSALS, RELEASES, Batch, Kind, RecordingPlan
+
+_pack, _ALLOCATED = RECORD.pack, int(Kind.ALLOCATED)
 
 
 class Recorder:
@@ -28,17 +30,17 @@ class Recorder:
         self._ticks = plan.ticks
         self._addresses = {address: plan.first_address + place for place, address in enumerate(external)}
         self._subscribers: dict[int, int] = {}
-        # The flows whose connections have ended, of the mappings that have any, and the mappings that are closing.
-        self._ended: dict[Mapping, set[Flow]] = {}
+        self._now, self._now_ticks = plan.started, 0
+        self.ended: dict[Mapping, set[Flow]] = {}
+        """The flows whose connections have ended, of the mappings that have any."""
         self._closing: set[Mapping] = set()
 
     def note(self, event: Event, now: float) -> None:
         """Record an event of the NAT, if it is about a port."""
         if isinstance(event, FlowCreated):
-            if self._ended:
-                self._look(event.flow.mapping, now)
+            self._look(event.flow.mapping, now)
         elif isinstance(event, MappingReleased):
-            self._ended.pop(event.mapping, None)
+            self.ended.pop(event.mapping, None)
             self._closing.discard(event.mapping)
             self._of(Kind.RELEASED, event.mapping, now, RELEASES[event.reason])
         elif isinstance(event, PortMoved):
@@ -46,12 +48,21 @@ class Recorder:
             self._add(kind_of_move, event.protocol, now, external=event.external)
         elif isinstance(event, ConnectionTurned):
             self._turned(event, now)
-        elif isinstance(event, FlowEnded) and self._ended:
+        elif isinstance(event, FlowEnded) and self.ended:
             self._flow_ended(event.flow, now)
 
     def allocated(self, mapping: Mapping, now: float) -> None:
-        """Record a new mapping."""
-        self._of(Kind.ALLOCATED, mapping, now)
+        """Record a new mapping. A fill comes here for each, so that this is the same as `_of` in fewer calls."""
+        external, inside = mapping.external, mapping.internal >> 16
+        if now != self._now:
+            self._now, self._now_ticks = now, self._ticks(now)
+        subscriber = self._subscribers.get(inside)
+        if subscriber is None:
+            subscriber = self._subscriber(inside)
+        address, port = self._addresses[external >> 16], external & 0xFFFF
+        self.batch.append(
+            _pack(self._now_ticks, _ALLOCATED, PROTOCOL_NUMBERS[mapping.protocol], address, port, subscriber)
+        )
 
     def refused(self, limit: Limit, packet: Packet, side: Side, now: float) -> None:
         """Record a packet that a limit has refused. A packet from outside is no subscriber's."""
@@ -72,13 +83,13 @@ class Recorder:
         if not flow.is_live:
             return
         if event.is_ended:
-            self._ended.setdefault(mapping, set()).add(flow)
-        elif mapping in self._ended:
-            self._ended[mapping].discard(flow)
+            self.ended.setdefault(mapping, set()).add(flow)
+        elif mapping in self.ended:
+            self.ended[mapping].discard(flow)
         self._look(mapping, now)
 
     def _flow_ended(self, flow: Flow, now: float) -> None:
-        ended = self._ended.get(flow.mapping)
+        ended = self.ended.get(flow.mapping)
         if ended is not None:
             ended.discard(flow)
             if flow.mapping.flows or flow.mapping.is_static:
@@ -86,7 +97,7 @@ class Recorder:
 
     def _look(self, mapping: Mapping, now: float) -> None:
         """Record whether a mapping is closing, if that has changed."""
-        ended = self._ended.get(mapping)
+        ended = self.ended.get(mapping)
         if ended is None:
             return
         is_closing = bool(ended) and len(ended) == len(mapping.flows)
@@ -94,7 +105,7 @@ class Recorder:
             (self._closing.add if is_closing else self._closing.remove)(mapping)
             self._of(Kind.CLOSING if is_closing else Kind.REOPENED, mapping, now)
         if not ended:
-            del self._ended[mapping]
+            del self.ended[mapping]
 
     def _of(self, kind: Kind, mapping: Mapping, now: float, reason: int = 0) -> None:
         external, subscriber = mapping.external, mapping.internal.address

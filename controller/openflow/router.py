@@ -401,7 +401,7 @@ class Router:
                 if flow.mapping.protocol is not ICMP:
                     of_flow = cause if flow is made else causes.get(flow)
                     self._switch.add(flow, self._ageing.add(flow, now), of_flow)
-                if recorder is not None:
+                if recorder is not None and recorder.ended:
                     recorder.note(event, now)
             elif type(event) is MappingCreated:
                 if recorder is not None:

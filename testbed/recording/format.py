@@ -19,6 +19,7 @@ from controller.recording import (
     Kind,
     Refusal,
     Release,
+    ticks_of,
 )
 
 VERSION = 1
@@ -94,11 +95,6 @@ class Text(NamedTuple):
     time: float
     kind: str
     content: dict[str, Any]
-
-
-def ticks_of(seconds: float) -> int:
-    """Return a time in units of the recording, from seconds since it began."""
-    return min(max(0, int(seconds * TICKS_PER_S)), MOST_TICKS)
 
 
 def packed_text(ticks: int, content: dict[str, Any]) -> bytes:

@@ -22,7 +22,7 @@ from testbed.web.listening import Listener, listen
 from testbed.web.site import Shelf
 from testbed.web.sources import Finished
 from tests.browser.conftest import Page, finished
-from tests.support import recordings
+from tests.support import made_recordings as recordings
 from tests.support.webserver import served
 
 

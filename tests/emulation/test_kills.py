@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+from testbed.recording import Recording
+from testbed.recording.format import FILE
 from testbed.registry import GATEWAYS
 from tests.emulation.conftest import DEADLINE_S, SMALL, Finished, Start
 from tests.support.processes import awaited, descendants, gone, processes
@@ -121,7 +123,10 @@ def reasons(finished: Finished) -> list[str]:
 def test_whoever_dies_is_named_and_nothing_is_left(
     start: Start, before: dict[str, Any], tmp_path: Path, pytestconfig: pytest.Config, seed: int
 ) -> None:
-    """A run that was over by then, and processes that do not heed the signal, are no reason for an error."""
+    """A run that was over by then, and processes that do not heed the signal, are no reason for an error.
+
+    What was recorded by then can be read.
+    """
     death = Death.of(seed, pytestconfig.getoption("--kills-within"))
     process = start(*death.command)
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -143,3 +148,5 @@ def test_whoever_dies_is_named_and_nothing_is_left(
         assert len(told) == 1
         assert re.search(victim + ENDED, told[0]), (victim, told)
     awaited(lambda: gone(family), "its processes to end")
+    for path in (tmp_path / "out").rglob(FILE):
+        assert not path.stat().st_size or Recording.open(path).header["scenario"] == "port-exhaustion"

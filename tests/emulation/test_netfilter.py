@@ -7,20 +7,25 @@ from pathlib import Path
 import pytest
 
 from tests.emulation.conftest import SMALL, Run
+from tests.support.recordings import require_agreement
 
 PROBER = str(Path(__file__).parent / "files" / "nat_behaviour.py")
 BROKEN = f"{Path(__file__).parent}/files/broken_linux.py"
 NETFILTER = ("run", "port-exhaustion", "--gateway", "netfilter", "--json")
 
 
-def test_linux_runs_out_of_ports_and_keeps_what_it_has(run: Run) -> None:
-    """As many attempts as ports are established, to the last port, and the others get no answer."""
+def test_linux_runs_out_of_ports_and_keeps_what_it_has(run: Run, tmp_path: Path) -> None:
+    """As many attempts as ports are established, to the last port, and the others get no answer.
+
+    The recording agrees with what the servers saw.
+    """
     finished = run(*NETFILTER, "--set", "ports=64")
 
     assert finished.status == 0, finished.output + finished.complaints
     assert finished.result["outcomes"]["established"] == 64
     assert finished.result["outcomes"]["timeout"] == 16
     assert finished.result["counters"]["dropped_port_packets"] >= 16
+    require_agreement(finished.result, tmp_path)
     assert set(finished.result["environment"]) >= {"nftables", "conntrack", "nf_conntrack_max"}
 
 

@@ -10,19 +10,24 @@ from pathlib import Path
 import pytest
 
 from tests.emulation.conftest import Run
+from tests.support.recordings import require_agreement
 
 FILES = Path(__file__).parent / "files"
 SMALL = ("port-exhaustion", "--gateway", "ovs-ct", "--set", "ports=64", "--json")
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
-def test_as_many_attempts_as_ports_are_established(run: Run, protocol: str) -> None:
-    """Of up to 128 ports the last free one is found. Further attempts get no answer."""
+def test_as_many_attempts_as_ports_are_established(run: Run, tmp_path: Path, protocol: str) -> None:
+    """Of up to 128 ports the last free one is found. Further attempts get no answer.
+
+    The recording agrees with what the servers saw.
+    """
     finished = run("run", *SMALL, "--set", f"protocol={protocol}")
 
     assert finished.status == 0, finished.output + finished.complaints
     assert finished.result["outcomes"]["established"] == 64
     assert finished.result["outcomes"]["timeout"] == 16
+    require_agreement(finished.result, tmp_path)
 
 
 def test_without_the_guard_refused_attempts_leak(run: Run) -> None:

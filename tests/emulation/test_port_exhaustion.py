@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from tests.emulation.conftest import DEADLINE_S, FILES, SMALL, Finished, Run, Start
+from tests.support.recordings import require_agreement
 
 
 def finish(process: subprocess.Popen[str]) -> Finished:
@@ -16,8 +18,11 @@ def finish(process: subprocess.Popen[str]) -> Finished:
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
-def test_a_nat_runs_out_of_ports_and_keeps_what_it_has(run: Run, protocol: str) -> None:
-    """As many attempts as ports are established, the others time out, and every check holds."""
+def test_a_nat_runs_out_of_ports_and_keeps_what_it_has(run: Run, tmp_path: Path, protocol: str) -> None:
+    """As many attempts as ports are established, the others time out, and every check holds.
+
+    The recording agrees with the gauges, the servers, and the counter of refused packets.
+    """
     finished = run("run", "port-exhaustion", *SMALL, "--set", f"protocol={protocol}", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -25,6 +30,7 @@ def test_a_nat_runs_out_of_ports_and_keeps_what_it_has(run: Run, protocol: str) 
     assert finished.result["outcomes"]["established"] == 16
     assert finished.result["outcomes"]["timeout"] == 8
     assert sum(finished.result["outcomes"].values()) == 24
+    require_agreement(finished.result, tmp_path, refusals=True)
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])

@@ -1,77 +1,61 @@
-"""Recordings of runs that never were: a NAT that is filled, refuses, is closed, and is filled again."""
+"""What the recording of a run must agree with: the gateway's own gauges, and the endpoints that servers saw."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from testbed.recording.format import FILE, RECORD, TICKS_PER_S, Kind, Outcome, Refusal, Release
-from testbed.recording.writer import Writer
-
-FIRST = 1024
-FULL_AT_S, REFUSED_AT_S, CLOSED_AT_S, AGAIN_AT_S, END_S = 1.0, 1.5, 3.0, 5.0, 6.0
-"""When the last port is taken, the last packet refused, the last connection closed, and the second fill begun."""
-SUBSCRIBERS = 8
+from testbed.recording import Event, Kind, Outcome, Phase, Recording, State, Text
 
 
-def write(
-    folder: Path,
-    ports: int = 256,
-    *,
-    refused: int = 64,
-    order: Callable[[int], Iterator[tuple[int, int]]] | None = None,
-    gateway: str = "openflow",
-    follow: Callable[[bytes], None] = lambda data: None,
-) -> Path:
-    """Write a recording into a folder, and return the folder. `order` yields a subscriber and a port each time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / FILE).open("wb") as file:
-        header = {"started": "2026-01-01T00:00:00+00:00", "scenario": "port-exhaustion", "gateway": gateway}
-        writer = Writer(file, {**header, "gateways": {"gateway": {"how": "its own events"}}}, follow=follow)
-        fill(writer, list((order or at_random)(ports)), refused)
-        writer.end(END_S, verdict="pass")
-    return folder
+def recording_of(result: dict[str, Any], folder: Path) -> Recording:
+    """Return the recording of a run that was started in a folder."""
+    return Recording.open(folder / result["files"]["recording"])
 
 
-def at_random(ports: int) -> Iterator[tuple[int, int]]:
-    """Yield every port once at random, for the subscribers in turn."""
-    shuffled = random.Random(1).sample(range(FIRST, FIRST + ports), ports)
-    yield from ((number % SUBSCRIBERS + 1, port) for number, port in enumerate(shuffled))
+def require_agreement(
+    result: dict[str, Any], folder: Path, *, phase: str = "fill", refusals: bool = False
+) -> None:
+    """Require that a run's recording agrees with every gauge, and with the servers while the pool was full.
+
+    `phase` is the one that fills the pool. With `refusals`, each packet that found no port is an event.
+    """
+    recording = recording_of(result, folder)
+    assert recording.is_complete
+    state, seen, full = State(), set[tuple[str, int]](), set[tuple[str, int]]()
+    gauges = 0
+    for record in recording:
+        state.apply(record)
+        if isinstance(record, Event):
+            if record.kind is Kind.ATTEMPT and record.reason is Outcome.ESTABLISHED and state.phase == phase:
+                seen.add((record.address, record.port))
+        elif record.kind == "gauges":
+            gauges += 1
+            _require_gauges(state, record)
+            if state.phase == phase:
+                full = _taken(state)
+    assert gauges
+    assert not state.missed
+    assert full == seen
+    if refusals:
+        assert state.refusals.total() == result["counters"]["dropped_port_packets"]
 
 
-def fill(writer: Writer, pairs: list[tuple[int, int]], refused: int) -> None:
-    """Record the whole of it. `pairs` are the subscribers and their ports in the order of their mappings."""
-    subscribers = sorted({subscriber for subscriber, _ in pairs})
-    writer.text(0, "table", addresses=[[1, "gateway", "192.0.2.1"]])
-    writer.text(0, "table", subscribers=[[each, "gateway", f"10.0.0.{each}"] for each in subscribers])
-    writer.text(0, "phase", name="fill")
-    for number, (subscriber, port) in enumerate(pairs):
-        at = FULL_AT_S * (number + 1) / len(pairs)
-        writer.events(_record(at, Kind.ALLOCATED, port=port, subscriber=subscriber))
-    for number in range(refused):
-        at = FULL_AT_S + (REFUSED_AT_S - FULL_AT_S) * (number + 1) / refused
-        subscriber = subscribers[number % len(subscribers)]
-        writer.events(_record(at, Kind.REFUSED, reason=Refusal.PORTS, address=0, subscriber=subscriber))
-    check = {"claim": "ports in use", "expected": len(pairs), "observed": len(pairs), "ok": True}
-    writer.text(REFUSED_AT_S, "check", check={**check, "source": "RFC 6888 REQ-11", "key": "ports"})
-    writer.tick(CLOSED_AT_S)  # all of that is in the file, and what is earlier from now on comes late
-    for number in range(refused):
-        reason = {"reason": Outcome.TIMEOUT, "address": 0, "subscriber": subscribers[number % len(subscribers)]}
-        writer.events(_record(FULL_AT_S, Kind.ATTEMPT, **reason))
-    writer.text(REFUSED_AT_S + 0.1, "phase", name="close")
-    for number, (subscriber, port) in enumerate(reversed(pairs)):
-        at = 2 + (CLOSED_AT_S - 2) * (number + 1) / len(pairs)
-        own = {"port": port, "subscriber": subscriber}
-        writer.events(_record(at, Kind.CLOSING, **own))
-        writer.events(_record(at + 0.5, Kind.RELEASED, reason=Release.CLOSED, **own))
-        writer.events(_record(at + 1, Kind.HELD_DOWN, **own) + _record(at + 1.5, Kind.FREED, **own))
-    writer.text(AGAIN_AT_S, "phase", name="second fill")
-    for subscriber, port in pairs:
-        writer.events(_record(AGAIN_AT_S, Kind.ALLOCATED, port=port, subscriber=subscriber))
+def _require_gauges(state: State, record: Text) -> None:
+    """Require that the replay has what the gateway had when it reported this."""
+    gateway = record.content["gateway"]
+    for protocol in ("tcp", "udp", "icmp"):
+        told, counts = record.content["gauges"][protocol], state.counts(gateway, protocol=protocol)
+        allocated = state.allocated(gateway, protocol)
+        assert told["ports_allocated"] in (allocated, len(_taken(state, gateway, protocol))), record
+        assert told.get("ports_resting", counts[Phase.RESTING]) == counts[Phase.RESTING], record
+        assert told.get("ports_in_hold_down", counts[Phase.HELD_DOWN]) == counts[Phase.HELD_DOWN], record
 
 
-def _record(
-    at: float, kind: Kind, *, reason: int = 0, address: int = 1, port: int = 0, subscriber: int = 0
-) -> bytes:
-    return RECORD.pack(round(at * TICKS_PER_S), kind, reason << 4, address, port, subscriber)
+def _taken(state: State, gateway: str = "", protocol: str = "") -> set[tuple[str, int]]:
+    return {
+        (pool[1], number)
+        for pool, ports in state.ports.items()
+        for number, port in ports.items()
+        if port.mappings and gateway in (pool[0], "") and protocol in (pool[2], "")
+    }
