@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from typing import Any
 
@@ -19,42 +20,38 @@ HAPPENED = {
     Kind.ATTEMPT: "{subscriber} sees its {protocol} attempt{reason}",
 }
 """What each kind of event reports."""
-_RELEASES = {
-    Release.CLOSED: ": its last connection closed",
-    Release.IDLE: ": it was idle",
-    Release.ROLLED_BACK: ": the switch refused its rules",
-    Release.EVICTED: ": another needed its place",
-    Release.FLUSHED: ": an operator ended all",
+REASONS_IN_WORDS: dict[type[enum.IntEnum], dict[int, str]] = {
+    Release: {
+        Release.CLOSED: ": its last connection closed",
+        Release.IDLE: ": it was idle",
+        Release.ROLLED_BACK: ": the switch refused its rules",
+        Release.EVICTED: ": another needed its place",
+        Release.FLUSHED: ": an operator ended all",
+    },
+    Refusal: {
+        Refusal.SUBSCRIBERS: ": too many subscribers",
+        Refusal.QUOTA: ": its quota is used up",
+        Refusal.RATE: ": it makes mappings too fast",
+        Refusal.MAPPINGS: ": too many mappings",
+        Refusal.SESSIONS: ": too many sessions",
+        Refusal.PORTS: ": its external address has no free port",
+        Refusal.POOL: ": no external address has a free port",
+        Refusal.FLOW_TABLE: ": the switch's table is full",
+        Refusal.HOLD_QUEUE: ": too many packets are held",
+    },
+    Outcome: {
+        Outcome.ESTABLISHED: " established",
+        Outcome.UNANSWERED: " answered in the server's name",
+        Outcome.TIMEOUT: " time out",
+        Outcome.ICMP: " end with an ICMP error",
+        Outcome.RESET: " reset",
+        Outcome.HELD: " established after it was held",
+        Outcome.EVICTED: " evicted",
+        Outcome.LEAKED: " leak",
+        Outcome.SHARED: " share its endpoint",
+    },
 }
-_REFUSALS = {
-    Refusal.SUBSCRIBERS: ": too many subscribers",
-    Refusal.QUOTA: ": its quota is used up",
-    Refusal.RATE: ": it makes mappings too fast",
-    Refusal.MAPPINGS: ": too many mappings",
-    Refusal.SESSIONS: ": too many sessions",
-    Refusal.PORTS: ": its external address has no free port",
-    Refusal.POOL: ": no external address has a free port",
-    Refusal.FLOW_TABLE: ": the switch's table is full",
-    Refusal.HOLD_QUEUE: ": too many packets are held",
-}
-_OUTCOMES = {
-    Outcome.ESTABLISHED: " established",
-    Outcome.UNANSWERED: " answered in the server's name",
-    Outcome.TIMEOUT: " time out",
-    Outcome.ICMP: " end with an ICMP error",
-    Outcome.RESET: " reset",
-    Outcome.HELD: " established after it was held",
-    Outcome.EVICTED: " evicted",
-    Outcome.LEAKED: " leak",
-    Outcome.SHARED: " share its endpoint",
-}
-REASONS_IN_WORDS: dict[Kind, dict[Any, str]] = {
-    Kind.RELEASED: _RELEASES,
-    Kind.REFUSED: _REFUSALS,
-    Kind.HELD: _REFUSALS,
-    Kind.ATTEMPT: _OUTCOMES,
-}
-"""What each reason adds to that. Reasons of different kinds are equal numbers, so they share no table."""
+"""Why, by the kind of reason: two of different kinds are equal if their numbers are."""
 
 
 def in_words(record: Event | Text) -> str:
@@ -80,11 +77,12 @@ def as_object(record: Event | Text) -> dict[str, Any]:
 
 
 def _of_event(event: Event) -> str:
+    reason = event.reason
     happened = HAPPENED[event.kind].format(
         protocol=event.protocol,
         endpoint=f"{event.address}:{event.port}",
         subscriber=event.subscriber or "somebody unknown",
-        reason=REASONS_IN_WORDS.get(event.kind, {}).get(event.reason, ""),
+        reason="" if reason is None else REASONS_IN_WORDS[type(reason)].get(reason, ""),
     )
     via = f" from {event.address}:{event.port}" if event.kind is Kind.ATTEMPT and event.port else ""
     return f"{event.gateway}: {happened}{via}"

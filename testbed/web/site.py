@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from testbed.recording.format import PROTOCOLS, RECORD, TICKS_PER_S, Kind, Outcome
+from testbed.recording.format import PROTOCOLS, REASONS, RECORD, TICKS_PER_S, Kind, Outcome
 from testbed.recording.words import HAPPENED, REASONS_IN_WORDS
 from testbed.web.sources import LOOKS_AGAIN_S, Source
 
@@ -193,6 +193,6 @@ def format_module() -> str:
         "PROTOCOLS": PROTOCOLS,
         "OUTCOMES": [each.name.lower() for each in Outcome],
         "HAPPENED": HAPPENED,
-        "REASONS": REASONS_IN_WORDS,
+        "REASONS": {kind: REASONS_IN_WORDS[reasons] for kind, reasons in REASONS.items()},
     }
     return "".join(f"export const {name} = {json.dumps(value)};\n" for name, value in constants.items())

@@ -22,7 +22,7 @@ from testbed.web.listening import Listener, listen
 from testbed.web.site import Shelf
 from testbed.web.sources import Finished
 from tests.browser.conftest import Page, finished
-from tests.support import synthetic_recordings as recordings
+from tests.support import made_recordings as recordings
 from tests.support.webserver import served
 
 
@@ -250,3 +250,35 @@ def test_everything_can_be_done_by_the_keyboard(page: Page, tmp_path: Path) -> N
 def in_order(ports: int) -> Iterator[tuple[int, int]]:
     """Yield the ports in sequence, for the subscribers in turn."""
     yield from ((number % 8 + 1, recordings.FIRST + number) for number in range(ports))
+
+
+@pytest.mark.browser
+def test_it_does_not_matter_in_which_pieces_a_recording_comes(page: Page, tmp_path: Path) -> None:
+    """What was shown before a late event came is shown anew with it."""
+    with finished(any_recording(tmp_path / "any", random.Random(5), 40_000)) as listener:
+        page.open(listener.url)
+        same = page.driver.execute_async_script(PIECES)
+
+    assert same == [True] * 8
+
+
+PIECES = """(async (done) => {
+const key = lastport.views()[0].key;
+const [{ Recording }, { Timeline }] = await Promise.all([import("./recording.js"), import("./timeline.js")]);
+const bytes = new Uint8Array(await (await fetch(`recordings/${key}`)).arrayBuffer());
+const fed = (size, look) => {
+    const recording = new Recording(), timeline = new Timeline(recording);
+    for (let at = 0; at < bytes.length; at += size) {
+        timeline.advance(recording.push(bytes.subarray(at, at + size)));
+        look(timeline, recording);
+    }
+    return timeline;
+};
+const told = (state) => JSON.stringify([state.totals(), [...state.mappings], state.refused, state.missed,
+    [...state.pools].map(([key, pool]) => [key, [...pool.state], [...pool.since], [...pool.mappings]]).sort()]);
+const whole = fed(bytes.length, () => {});
+const parts = fed(15_555, (timeline, recording) => timeline.at(recording.end * 0.62));
+const instants = [5, 6, 7, 1, 2, 3, 4, 8].map((eighth) => (whole.recording.end * eighth) / 8);
+done(instants.map((at) => told(whole.at(at)) === told(parts.at(at))));
+})(arguments[0]);
+"""

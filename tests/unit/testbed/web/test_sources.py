@@ -17,7 +17,7 @@ from testbed.recording.format import FILE
 from testbed.web.listening import Listener
 from testbed.web.site import Shelf
 from testbed.web.sources import PIECE, Finished, Growing
-from tests.support.synthetic_recordings import write
+from tests.support.made_recordings import write
 from tests.support.webserver import TOKEN, ask, events, get, served
 
 

@@ -13,7 +13,7 @@ from controller.settings import ConfigurationError
 from testbed.command.options import RunOptions
 from testbed.web.about import about
 from testbed.web.viewing import shelved
-from tests.support.synthetic_recordings import write
+from tests.support.made_recordings import write
 
 
 def test_two_folders_are_two_recordings(tmp_path: Path) -> None:
