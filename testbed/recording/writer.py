@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from testbed.recording.format import GZIP, MOST_TICKS, RECORD, VERSION, VERSION_KEY, packed_text, ticks_of
 
 WINDOW_S = 0.25
-FLUSH_EVERY_S = 1.0
+FLUSH_EVERY_S = 0.5
 LEVEL = 5
 
 _by_time = itemgetter(slice(3, None, -1))
@@ -69,7 +69,7 @@ class Writer:
             self._waiting.append(packed_text(ticks_of(time), {"kind": "missed", "texts": 1}))
 
     def tick(self, now: float) -> None:
-        """Write what has waited for long enough by `now`, and hand it on to the file once a second."""
+        """Write what has waited for long enough by `now`, and hand it on to the file now and then."""
         if now - self._written_at >= WINDOW_S / 2:
             self._written_at = now
             self._write(ticks_of(now - WINDOW_S))

@@ -1,6 +1,6 @@
 """The launcher's end of a recording: the records of the sandbox go on into one file among the results.
 
-The file is on its way from a thread of its own, so that it is at most a second old even if nothing happens. What
+A thread of its own writes the file, so that it is at most a second old even if nothing happens. What
 cannot be written costs a sentence, and never the run.
 """
 
