@@ -72,6 +72,11 @@ class Folder:
         _hand_over(descriptor)
         return os.fdopen(descriptor, "wb")
 
+    def not_recorded(self) -> None:
+        """Remove the recording."""
+        with contextlib.suppress(OSError):
+            (self.path / RECORDING).unlink()
+
     def recorded(self) -> dict[str, str]:
         """Return the path of the recording. One that is empty is removed: nothing was there to record."""
         path = self.path / RECORDING

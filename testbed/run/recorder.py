@@ -72,12 +72,14 @@ class Recorder:
         result.unrecorded = self.failure
 
     def close(self) -> None:
-        """Close the file, whatever it has."""
+        """Close the file. One that could not be written is removed: a full disk has room for the results then."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
         if self._file is not None:
             self._file.close()
+        if self.failure:
+            self._folder.not_recorded()
 
     def _begin(self, result: Result, gateways: Any) -> None:
         """Write the header, and what was reported before. `gateways` is what the sandbox says of them."""

@@ -29,14 +29,15 @@ def ended(script: str, *arguments: str, cwd: Path) -> tuple[int, str, str]:
 
 def test_a_full_disk_costs_no_verdict_and_leaves_no_half_of_a_file(tmp_path: Path) -> None:
     """The disk is one of two pages, in a mount namespace of its own."""
-    script = 'mount -t tmpfs -o size=8k none out && "$@"; status=$?; ls -A out; exit $status'
+    script = 'mount -t tmpfs -o size=8k none out && "$@"; status=$?; gzip -t out/recording.gz && ls -A out; exit $status'
     (tmp_path / "out").mkdir()
     own = f"exec unshare --mount sh -c '{script}' sh \"$@\""
     status, output, complaints = ended(own, "run", SHORT, "--out", "out", cwd=tmp_path)
 
     assert status == 3
     assert complaints.splitlines()[-1].endswith("verdict: pass")
-    last = output.splitlines()[-1]
+    *_, last, whole = output.splitlines()
+    assert whole == "recording.gz"
     assert last.startswith("PASS  short on openflow, ")
     assert last.endswith("; the results could not be written to out: No space left on device")
 
