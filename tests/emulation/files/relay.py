@@ -127,7 +127,7 @@ DECEITS: dict[str, Callable[[bytes], Later]] = {
     "reorder": lambda frame: [(SWAPPED_WITHIN_S if next(turns) % 7 == 0 else 0.0, frame)],
     "delay": lambda frame: [(DELAY_S, frame)],
     "delay-syns": lambda frame: [(DELAY_S if is_syn(frame) else 0.0, frame)],
-    "most-syns": lambda frame: [(DELAY_S if is_syn(frame) and next(turns) % 8 else 0.0, frame)],
+    "most-syns": lambda frame: [(2 * DELAY_S if is_syn(frame) and chance.random() < 0.85 else 0.0, frame)],
     "lose-first": lose_first,
     "lose": lambda frame: [] if next(turns) % 33 == 0 else [(0.0, frame)],
     "small": lambda frame: [] if len(frame) > 200 else [(0.0, frame)],
