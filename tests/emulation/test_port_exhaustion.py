@@ -17,7 +17,10 @@ def finish(process: subprocess.Popen[str]) -> Finished:
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_a_nat_runs_out_of_ports_and_keeps_what_it_has(run: Run, protocol: str) -> None:
-    """As many attempts as ports are established, the others time out, and every check holds."""
+    """As many attempts as ports are established, the others time out, and every check holds.
+
+    Each client has a transfer.
+    """
     finished = run("run", "port-exhaustion", *SMALL, "--set", f"protocol={protocol}", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
@@ -25,6 +28,8 @@ def test_a_nat_runs_out_of_ports_and_keeps_what_it_has(run: Run, protocol: str) 
     assert finished.result["outcomes"]["established"] == 16
     assert finished.result["outcomes"]["timeout"] == 8
     assert sum(finished.result["outcomes"].values()) == 24
+    sources = [each["source"].split(":")[0] for each in finished.result["series"]["transfers"]]
+    assert sorted(sources) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
