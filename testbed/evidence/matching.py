@@ -16,6 +16,9 @@ from testbed.evidence.packets import Packet, changes
 Hops = Callable[[int, int], int]
 """The number of routers and NATs on the way from one host to another, by the hosts' places."""
 
+Passing = tuple[float, float, bytes]
+"""When a packet was sent and when it came, and the NAT's external address."""
+
 
 @dataclass(slots=True)
 class Matched:
@@ -25,8 +28,9 @@ class Matched:
     `reordered` came after a packet that was sent later. `damaged` have a content that was not sent, or a wrong
     checksum. `rewritten` has the number of packets by the field that a NAT must leave. `renumbered` have another
     identification than they were sent with, which by itself is allowed. `waits` has the seconds that each packet
-    was under way, `openings` those of SYNs alone, and `acceptances` those of SYN/ACKs. `segments` are contents of
-    TCP with data that arrived, and `again` the copies of these that were lost: their hosts had to send them again.
+    was under way, `openings` those of SYNs alone, and `acceptances` those of SYN/ACKs. `apart` has the waits of
+    SYNs, and of SYN/ACKs, that no queue explains: a later one passed them, or they were alone. `segments` are
+    contents of TCP with data that arrived, and `again` the copies of these that were lost, and were sent again.
     """
 
     sent: int = 0
@@ -40,6 +44,7 @@ class Matched:
     waits: list[float] = field(default_factory=list)
     openings: list[float] = field(default_factory=list)
     acceptances: list[float] = field(default_factory=list)
+    apart: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
     segments: int = 0
     again: int = 0
 
@@ -62,6 +67,7 @@ def match(sent: Sequence[Packet], arrived: Iterable[Packet], hops: Hops) -> Matc
     came: set[object] = set()
     copies: Counter[object] = Counter()
     segments: Counter[object] = Counter()
+    passings: tuple[list[Passing], list[Passing]] = ([], [])
     newest: dict[int, int] = {}
     numbers: dict[object, int] = {}
     strange = 0
@@ -83,7 +89,8 @@ def match(sent: Sequence[Packet], arrived: Iterable[Packet], hops: Hops) -> Matc
         position, origin = _origin(candidates, one)
         found.waits.append(one.at - origin.at)
         if one.opens:
-            (found.acceptances if one.accepts else found.openings).append(one.at - origin.at)
+            external = origin.target if one.accepts else one.source
+            passings[one.accepts].append((origin.at, one.at, external))
         found.reordered += position < newest.get(one.host, -1)
         newest[one.host] = max(position, newest.get(one.host, -1))
         found.rewritten.update(_rewritten(candidates, one, hops))
@@ -95,6 +102,8 @@ def match(sent: Sequence[Packet], arrived: Iterable[Packet], hops: Hops) -> Matc
             )
     found.damaged += strange
     found.rewritten = +found.rewritten
+    found.openings, found.acceptances = ([came - sent for sent, came, _ in each] for each in passings)
+    found.apart = apart(passings[0]), apart(passings[1])
     found.segments = len(segments)
     again = sum(max(0, len(sendings[content]) - count) for content, count in segments.items())
     found.again = max(0, again - strange)
@@ -109,6 +118,28 @@ def unsent(sent: Iterable[Packet], arrived: Iterable[Packet], servers: Collectio
     """
     known = {(one.target, one.content) for one in sent if one.opens}
     return sum(one.opens and one.host in servers and (one.target, one.content) not in known for one in arrived)
+
+
+def apart(passings: Iterable[Passing]) -> list[float]:
+    """Return the waits of packets that no queue explains: a later one passed them, or no other was under way.
+
+    Only packets of the same external address can pass one another, since each NAT has a queue of its own.
+    """
+    ordered, waits = sorted(passings), []
+    earliest: dict[bytes, float] = {}
+    passed = set()
+    for place in reversed(range(len(ordered))):
+        _, came, external = ordered[place]
+        if earliest.get(external, came) < came:
+            passed.add(place)
+        earliest[external] = min(came, earliest.get(external, came))
+    latest = 0.0
+    for place, (sent, came, _) in enumerate(ordered):
+        is_last = place + 1 == len(ordered) or ordered[place + 1][0] >= came
+        if place in passed or (latest <= sent and is_last):
+            waits.append(came - sent)
+        latest = max(latest, came)
+    return waits
 
 
 def _origin(candidates: Sequence[tuple[int, Packet]], arrived: Packet) -> tuple[int, Packet]:

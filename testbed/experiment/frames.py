@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from testbed.evidence.judging import HELD_S
+from testbed.evidence.losses import lost_in_switch
 from testbed.evidence.matching import Matched, match, unsent
 from testbed.evidence.oddities import FRAGMENTED
 from testbed.evidence.train import FRAMES, PATIENCE_S, Track
@@ -33,7 +34,9 @@ only this one's lateness is known."""
 MATCHED = "packets matched one to one by their content, at the hosts' ends"
 TRAIN = f"{FRAMES} frames of all sizes each way, few under way at once; the best of up to {TRAINS} such trains"
 FEWEST = 8
-"""The number of packets of which the quickest shows whether all are delayed, and the median whether most are."""
+"""The number of packets that shows whether all are delayed, by the quickest, or most."""
+UNEXPLAINED_SHARE = 0.25
+"""The least share of SYNs that were delayed while no queue explains it: they did not wait in their turn."""
 BEARS_DELAY_S = HELD_S / 2
 """The lateness of this machine that leaves it open why most SYNs were delayed: others wait in front of each."""
 FEW_AGAIN, SHARE_AGAIN = 2, 0.02
@@ -53,6 +56,8 @@ class Findings:
     """Why a machine that was too busy leaves it open what was lost, reordered and delayed."""
     refuses: bool = True
     """Whether the NAT refuses at once what it has no port for. Others hold SYNs, or end connections that live."""
+    lost_in_switch: int = 0
+    """The packets that the queues of the machine's switch had no room for. They are counted if data were lost."""
 
     def worst(self, figure: str) -> int:
         """Return a figure that no busy machine can cause: the sample's, and the highest of a train."""
@@ -79,16 +84,22 @@ class Findings:
 
     @property
     def delayed_mostly(self) -> int:
-        """The number of SYNs of the sample that were delayed, or of SYN/ACKs, if most of these were."""
-        mostly = [each for each in self._waits()[1:] if self.refuses and statistics.median(each) >= HELD_S]
-        return max((sum(wait >= HELD_S for wait in each) for each in mostly), default=0)
+        """The number of SYNs of the sample that were delayed, or of SYN/ACKs, if most of these were.
+
+        A queue, as of a controller, may be long, but it delays all alike. So many must have been passed by later
+        ones, or been alone.
+        """
+        if self.sample is None or not self.refuses:
+            return 0
+        ways = zip((self.sample.openings, self.sample.acceptances), self.sample.apart, strict=True)
+        return max((_delayed_mostly(waits, apart) for waits, apart in ways), default=0)
 
     @property
     def lost_again(self) -> int:
         """The number of copies that were lost of data that came at last, if they are more than a few."""
         if self.sample is None or not self.refuses:
             return 0
-        borne = max(FEW_AGAIN, int(self.sample.segments * SHARE_AGAIN))
+        borne = max(FEW_AGAIN, int(self.sample.segments * SHARE_AGAIN)) + self.lost_in_switch
         return self.sample.again if self.sample.again > borne else 0
 
     def _waits(self) -> list[list[float]]:
@@ -108,6 +119,8 @@ def examine(lab: Lab, *, refuses: bool = True) -> Findings:
     found = Findings(refuses=refuses)
     if lab.sample is not None:
         found.series["sample"] = _sampled(lab, found)
+    if found.lost_again:
+        found.lost_in_switch = lost_in_switch()
     found.series["trains"] = (
         _trains(lab, found) or "not looked at: no flow through the NAT was left, or could begin"
     )
@@ -244,6 +257,14 @@ def _is_excused(matched: Matched, lateness: float) -> bool:
         and (not matched.reordered or late >= HELD_S)
         and (not matched.delayed(HELD_S) or (late >= HELD_S and min(matched.waits) < HELD_S))
     )
+
+
+def _delayed_mostly(waits: list[float], apart: list[float]) -> int:
+    """Return the number of packets that were delayed, if most were, and no queue explains a share of them."""
+    delayed, unexplained = (sum(wait >= HELD_S for wait in each) for each in (waits, apart))
+    if len(waits) < FEWEST or delayed <= len(waits) / 2 or unexplained < len(waits) * UNEXPLAINED_SHARE:
+        return 0
+    return delayed
 
 
 def _distance(between: int, _one: int, _other: int) -> int:

@@ -52,3 +52,18 @@ def test_a_deceit_turns_its_own_check_red(
     assert finished.status == 1, finished.output + finished.complaints
     assert len(finished.failed) == len(red), finished.failed
     assert all(words in claim for words, claim in zip(red, finished.failed, strict=True)), finished.failed
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "icmp"])
+def test_a_nat_that_serves_one_client_well_is_found_out_by_the_others(run: Run, protocol: str) -> None:
+    """The first transfer is alice's here, since its connection is the newest; the next one is short, and fails."""
+    rogue = ("--gateway", f"{LINUX}:OneClientOnly", "--set", f"protocol={protocol}")
+    finished = run("run", "port-exhaustion", *SMALL, *rogue, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert not finished.check(TRANSFER)["ok"]
+    first, second = finished.result["series"]["transfers"]
+    assert (first["source"].split(":")[0], first["wrong_back"]) == ("10.0.0.1", 0)
+    assert second["size"] < first["size"]
+    assert second["wrong_back"] == second["size"]

@@ -24,12 +24,14 @@ RED = {
     "fragmentable": ["frames-rewritten"],
     "identification": ["frames-rewritten"],
     "delay-syns": ["frames-delayed"],
+    "lose-first": ["frames-lost"],
     "options": ["frames-rewritten"],
     "window": ["frames-rewritten"],
     "invent": ["frames-unsent"],
 }
 """The checks that each deceit of `relay.py` turns red."""
-OF_TCP = ("delay-syns", "options", "window", "invent")
+OF_TCP = ("delay-syns", "lose-first", "options", "window", "invent")
+OF_TCP_ALONE = ("DelayingSyns", "DelayingMostSyns", "LosingFirst", "NoOptions", "Narrowing", "Inventing")
 
 
 def tried(run: Run, gateway: str, protocol: str, deceits: Iterable[str]) -> dict[str, list[str]]:
@@ -43,7 +45,18 @@ def tried(run: Run, gateway: str, protocol: str, deceits: Iterable[str]) -> dict
 
 def test_each_kind_of_fault_turns_the_check_red_that_is_named_for_it(run: Run) -> None:
     """No other check turns red with it, and none without a deceit."""
-    kinds = ("honest", "double", "reorder", "delay-syns", "lose", "flip", "options", "identification", "invent")
+    kinds = (
+        "honest",
+        "double",
+        "reorder",
+        "delay-syns",
+        "lose",
+        "lose-first",
+        "flip",
+        "options",
+        "identification",
+        "invent",
+    )
 
     assert tried(run, "OpenFlow", "tcp", kinds) == {kind: RED[kind] for kind in kinds}
 
@@ -66,7 +79,9 @@ def test_each_deceit_turns_the_check_red_that_is_named_for_it(run: Run, gateway:
         ("Reordering", "reordered"),
         ("Delaying", "delayed"),
         ("DelayingSyns", "delayed"),
+        ("DelayingMostSyns", "delayed"),
         ("Losing", "lost"),
+        ("LosingFirst", "lost"),
         ("Small", "lost"),
         ("Flipping", "damaged"),
         ("Spoiling", "damaged"),
@@ -84,7 +99,7 @@ def test_each_deceit_turns_the_check_red_that_is_named_for_it(run: Run, gateway:
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_each_deceit_turns_a_run_red(run: Run, gateway: str, key: str, protocol: str) -> None:
     """The check that is named for it fails, and no other of single packets."""
-    if protocol == "udp" and gateway in ("DelayingSyns", "NoOptions", "Narrowing", "Inventing"):
+    if protocol == "udp" and gateway in OF_TCP_ALONE:
         pytest.skip("it treats TCP only")
     lying = ("--gateway", f"{FILES}/lying_cables.py:{gateway}", "--set", f"protocol={protocol}")
     finished = run("run", "port-exhaustion", *SMALL, *lying, "--json")

@@ -21,7 +21,7 @@ def finish(process: subprocess.Popen[str]) -> Finished:
 def test_a_nat_runs_out_of_ports_and_keeps_what_it_has(run: Run, tmp_path: Path, protocol: str) -> None:
     """As many attempts as ports are established, the others time out, and every check holds.
 
-    The recording agrees with the gauges, the servers, and the counter of refused packets.
+    Each client has a transfer. The recording agrees with the gauges, the servers, and the counter of refused packets.
     """
     finished = run("run", "port-exhaustion", *SMALL, "--set", f"protocol={protocol}", "--json")
 
@@ -31,6 +31,8 @@ def test_a_nat_runs_out_of_ports_and_keeps_what_it_has(run: Run, tmp_path: Path,
     assert finished.result["outcomes"]["timeout"] == 8
     assert sum(finished.result["outcomes"].values()) == 24
     require_agreement(finished.result, tmp_path, refusals=True)
+    sources = [each["source"].split(":")[0] for each in finished.result["series"]["transfers"]]
+    assert sorted(sources) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])

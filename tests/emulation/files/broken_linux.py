@@ -33,6 +33,17 @@ class SmallOnly(NetfilterGateway):
         self.run("nft", f"insert rule ip {TABLE} passing meta length > 200 drop")
 
 
+class OneClientOnly(NetfilterGateway):
+    """A gateway that drops every packet of more than 200 bytes, but those of alice."""
+
+    def wait_ready(self) -> None:
+        """Add the rule before all others."""
+        super().wait_ready()
+        alice = "10.0.0.1"
+        others = f"ip saddr != {alice} ip daddr != {alice}"
+        self.run("nft", f"insert rule ip {TABLE} passing {others} meta length > 200 drop")
+
+
 class Scribbling(NetfilterGateway):
     """A gateway that overwrites a byte of each long datagram, both ways alike, and removes the checksum."""
 

@@ -24,6 +24,8 @@ Later = list[tuple[float, bytes]]
 
 chance = random.Random(1)
 turns = itertools.count()
+begun: set[bytes] = set()
+"""The ports of the connections whose first data have been lost."""
 
 
 def word_sum(data: bytes) -> int:
@@ -121,12 +123,24 @@ def invent(frame: bytes) -> Later:
     return later
 
 
+def lose_first(frame: bytes) -> Later:
+    """Lose the first data that a client sends over a connection."""
+    begin = 14 + (frame[14] & 15) * 4
+    ports, end = frame[begin : begin + 4], 14 + int.from_bytes(frame[16:18], "big")
+    if frame[23] != 6 or frame[26:29] != OUTSIDE or data_begin(frame) >= end or ports in begun:
+        return [(0.0, frame)]
+    begun.add(ports)
+    return []
+
+
 DECEITS: dict[str, Callable[[bytes], Later]] = {
     "honest": lambda frame: [(0.0, frame)],
     "double": lambda frame: [(0.0, frame)] * (2 if next(turns) % 10 == 0 else 1),
     "reorder": lambda frame: [(SWAPPED_WITHIN_S if next(turns) % 7 == 0 else 0.0, frame)],
     "delay": lambda frame: [(DELAY_S, frame)],
     "delay-syns": lambda frame: [(DELAY_S if is_syn(frame) else 0.0, frame)],
+    "most-syns": lambda frame: [(2 * DELAY_S if is_syn(frame) and chance.random() < 0.85 else 0.0, frame)],
+    "lose-first": lose_first,
     "lose": lambda frame: [] if next(turns) % 33 == 0 else [(0.0, frame)],
     "small": lambda frame: [] if len(frame) > 200 else [(0.0, frame)],
     "flip": flip,

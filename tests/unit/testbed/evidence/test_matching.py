@@ -10,7 +10,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from testbed.evidence.matching import Matched, match, unsent
+from testbed.evidence.matching import Matched, apart, match, unsent
 from testbed.evidence.packets import Packet, packet
 
 ALICE, SERVER = 0, 1
@@ -171,6 +171,27 @@ def test_data_that_came_at_last_but_not_each_time_were_lost_again() -> None:
     found = matched([*hello, *refused], [came_at_last])
     assert (found.again, found.segments) == (2, 1)
     assert matched([SENT[0], SENT[0]], [ALL[0]]).again == 0
+
+
+ONE, OTHER = b"one", b"other"
+
+
+@pytest.mark.parametrize(
+    ("passings", "expected"),
+    [
+        ([(0, 5, ONE), (1, 6, ONE), (2, 7, ONE)], []),
+        ([(0, 5, ONE), (1, 2, ONE), (2, 7, ONE)], [5]),
+        ([(0, 5, ONE), (1, 2, OTHER), (2, 7, ONE)], []),
+        ([(0, 5, ONE), (5, 9, ONE), (9, 10, ONE)], [5, 4, 1]),
+        ([(0, 9, ONE), (1, 8, ONE), (2, 3, ONE)], [9, 7]),
+    ],
+    ids=["in a queue", "passed", "of another NAT", "alone", "two passed by one"],
+)
+def test_what_waits_apart_is_explained_by_no_queue(
+    passings: list[tuple[float, float, bytes]], expected: list[float]
+) -> None:
+    """It was passed by what came later, or nothing else was under way."""
+    assert apart(passings) == expected
 
 
 def test_syns_and_their_answers_are_timed_apart() -> None:

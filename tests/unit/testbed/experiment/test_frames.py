@@ -129,16 +129,25 @@ def test_a_sample_shows_delay_if_its_quickest_packet_was_late(waits: list[float]
 )
 def test_a_sample_shows_delay_if_most_syns_were_late(waits: list[float], expected: set[str], kind: str) -> None:
     """One quick SYN acquits no other. Those that a NAT holds as it is told, or ends others for, are no fault."""
-    sample = body(waits=[*waits, *QUICK], **{kind: waits})
+    apart = (waits, []) if kind == "openings" else ([], waits)
+    sample = body(waits=[*waits, *QUICK], apart=apart, **{kind: waits})
 
     assert red(Findings(sample=sample, trains=[body()])) == expected
     assert red(Findings(sample=sample, trains=[body()], refuses=False)) == set()
 
 
+def test_a_long_queue_delays_no_syn_apart_from_the_others() -> None:
+    """A switch whose table is full has its controller forward each packet, and SYNs wait in a queue."""
+    queued = [*[HELD_S] * 30, 0.01]
+
+    assert red(Findings(sample=body(waits=queued, openings=queued), trains=[body()])) == set()
+
+
 def test_a_busy_machine_may_be_why_most_syns_were_late_but_not_why_all_were() -> None:
     """Other packets wait in front of each, so the machine's lateness adds up."""
     late = [HELD_S] * FEWEST
-    mostly = Findings(sample=body(waits=[0.01, *late], openings=[0.01, *late]), trains=[body()])
+    some = [0.01, *late]
+    mostly = Findings(sample=body(waits=some, openings=some, apart=(late, [])), trains=[body()])
     surely = Findings(sample=body(waits=late), trains=[body()])
 
     assert {each.bears for each in checks(mostly) if each.key == "frames-delayed"} == {BEARS_DELAY_S}
@@ -150,12 +159,14 @@ def test_a_busy_machine_may_be_why_most_syns_were_late_but_not_why_all_were() ->
     [(FEW_AGAIN, 10, set()), (FEW_AGAIN + 1, 10, {"frames-lost"}), (10, 500, set()), (11, 500, {"frames-lost"})],
 )
 def test_data_that_hosts_had_to_send_again_were_lost(again: int, segments: int, expected: set[str]) -> None:
-    """A few may still be under way. A NAT that evicts loses data by right."""
+    """A few may still be under way, and a switch may have lost some. A NAT that evicts loses data by right."""
     found = Findings(sample=body(again=again, segments=segments), trains=[body()])
 
     assert red(found) == expected
     assert {each.bears for each in checks(found) if each.key == "frames-lost"} == {BEARS_S}
-    found.refuses = False
+    found.lost_in_switch = again
+    assert red(found) == set()
+    found.lost_in_switch, found.refuses = 0, False
     assert red(found) == set()
 
 
