@@ -51,7 +51,11 @@ def test_without_the_option_pcap_there_are_no_captures(run: Run, tmp_path: Path)
     """There is no file, and no program that captures."""
     finished = run("run", "port-exhaustion", *SMALL, "--out", "results", "--json")
 
-    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["recording.gz", "results.json"]
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [
+        "recording.gz",
+        "report.html",
+        "results.json",
+    ]
     assert "capture" not in finished.result["series"]
     assert "testbed.traffic.capture" not in finished.result["series"]["peak_memory_kib"]
 

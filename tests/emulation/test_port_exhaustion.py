@@ -21,7 +21,8 @@ def finish(process: subprocess.Popen[str]) -> Finished:
 def test_a_nat_runs_out_of_ports_and_keeps_what_it_has(run: Run, tmp_path: Path, protocol: str) -> None:
     """As many attempts as ports are established, the others time out, and every check holds.
 
-    Each client has a transfer. The recording agrees with the gauges, the servers, and the counter of refused packets.
+    Each client has a transfer. The recording agrees with the gauges, the servers, and the counter of refused
+    packets.
     """
     finished = run("run", "port-exhaustion", *SMALL, "--set", f"protocol={protocol}", "--json")
 
