@@ -25,8 +25,8 @@ FEW = 3
 """Rounds at either end that are compared."""
 SOME_MS = 250
 MOST_GROWTH_KIB = {"controller": 8 * 1024, "ovs-vswitchd": 24 * 1024}
-"""Programs that keep nothing of what is over. In half an hour of 209,152 connections the controller gained 5 MiB and
-the switch 13 MiB, of 74 and 27. Servers and this process keep evidence of every connection."""
+"""Programs that keep nothing of what is over. In half an hour of 209,152 connections the controller gained 5 MiB
+and the switch 13 MiB, of 74 and 27. Servers and this process keep evidence of every connection."""
 
 
 class SoakParameters(Parameters):
