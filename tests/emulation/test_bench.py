@@ -36,7 +36,7 @@ def test_an_unknown_bench_is_refused_with_the_nearest_name(run: Run) -> None:
     [
         ("forward", ["ports=256", "mappings=[1,256]", "payloads=[18]", "frames=500", "subjects=[openflow]"]),
         ("release", ["ports=256", "udp_timeout=3"]),
-        ("evict", ["ports=512", "connections=256"]),
+        pytest.param("evict", ["ports=512", "connections=256"], marks=pytest.mark.deep),
         ("memory", ["ports=1024"]),
         ("rfc9693", ["ports=512", "connections=40"]),
         ("controller", ["flows=1000", "protocols=[udp]"]),

@@ -16,7 +16,7 @@ FILES = Path(__file__).parent / "files"
 SMALL = ("port-exhaustion", "--gateway", "ovs-ct", "--set", "ports=64", "--json")
 
 
-@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+@pytest.mark.parametrize("protocol", ["tcp", pytest.param("udp", marks=pytest.mark.deep)])
 def test_as_many_attempts_as_ports_are_established(run: Run, tmp_path: Path, protocol: str) -> None:
     """Of up to 128 ports the last free one is found. Further attempts get no answer.
 

@@ -36,7 +36,7 @@ def test_a_nat_runs_out_of_ports_and_keeps_what_it_has(run: Run, tmp_path: Path,
     assert sorted(sources) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
 
 
-@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+@pytest.mark.parametrize("protocol", ["tcp", pytest.param("udp", marks=pytest.mark.deep)])
 @pytest.mark.parametrize(
     ("policy", "tcp", "udp"),
     [

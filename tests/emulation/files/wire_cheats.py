@@ -32,7 +32,7 @@ NOBODY, EXTERNAL, ECHO = "10.0.0.77", "192.0.2.1", 7
 AT_THE_LIMIT = ("accepts_in_the_server_s_name", "accepts_and_resets", "answers_in_the_server_s_name")
 """The deceits about attempts for which the NAT has no port."""
 PORTS = 4
-NOTICED_WITHIN_S = 2.0
+NOTICED_WITHIN_S = 30.0
 
 Sent = Iterator[tuple[str, Any]]
 """Frames that a deceit sends, each with the interface that it leaves by."""
