@@ -8,6 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from testbed.run.folder import RECORDING
 from tests.emulation.conftest import COMMAND, DEADLINE_S, FILES, SMALL, Start
 from tests.support.processes import awaited
 
@@ -45,7 +46,7 @@ def test_a_full_disk_costs_no_verdict_and_leaves_no_half_of_a_file(tmp_path: Pat
 def test_a_folder_that_vanishes_costs_no_verdict(start: Start, tmp_path: Path) -> None:
     """Nobody makes it again: that it is gone may be on purpose."""
     process = start("run", "port-exhaustion", *SMALL, "--out", "out")
-    awaited((tmp_path / "out").exists, "the folder")
+    awaited((tmp_path / "out" / RECORDING).exists, "a run that has begun")
     shutil.rmtree(tmp_path / "out")
     output, complaints = process.communicate(timeout=DEADLINE_S)
 
@@ -75,7 +76,7 @@ def test_a_run_under_nohup_goes_on_when_its_terminal_is_gone(start: Start, tmp_p
         process = start("run", "port-exhaustion", *SMALL, "--out", "out", "--json")
     finally:
         signal.signal(signal.SIGHUP, before)
-    awaited((tmp_path / "out").exists, "the folder")
+    awaited((tmp_path / "out" / RECORDING).exists, "a run that has begun")
     os.kill(process.pid, signal.SIGHUP)
     _, complaints = process.communicate(timeout=DEADLINE_S)
 
