@@ -124,8 +124,8 @@ class Filling:
 
         `clients` (by their places, by default all) make them in turn. As long as all are answered, `in_order` of
         them are under way at once: the smaller it is, the more exact is the order in which attempts fail. The
-        first `ahead` are over before any other begins, so that none of the others takes a port of theirs, unless
-        several workers share them. `patience` is by default the parameter of that name.
+        first `ahead` are over before any other begins, so that none of the others takes a port of theirs.
+        `patience` is by default the parameter of that name.
         """
         numbers = range(self._next, self._next + attempts) if isinstance(attempts, int) else attempts
         self._next = max(self._next, numbers.stop)

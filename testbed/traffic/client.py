@@ -46,6 +46,7 @@ class Client:
         self.protocol = protocol
         self.is_stream = protocol == "tcp"
         self._hosts = Hosts()
+        self._round: Round | None = None
         self._attempts: list[LiveAttempt] = []
         self._by_descriptor: dict[int, LiveAttempt] = {}
         self._poll = select.epoll()
@@ -66,11 +67,15 @@ class Client:
         patience: float,
         first_window: int,
         window: int,
-        ahead: int,
+        *,
+        has_room: bool,
+        goes_on: bool,
     ) -> list[tuple[Any, ...]]:
-        """Open attempts, and return their rows when each is answered or given up."""
+        """Open attempts, and return their rows when each is answered or given up. The round before may go on."""
         opened = [_attempt(attempt) for attempt in attempts]
-        Round(self, patience, first_window, window).run(opened, self.connect, ahead=ahead)
+        if not goes_on or self._round is None:
+            self._round = Round(self, patience, first_window, window)
+        self._round.run(opened, self.connect, has_room=has_room)
         self._attempts = [attempt for attempt in self._attempts if attempt.socket is not None] + opened
         return [attempt.row() for attempt in opened]
 

@@ -193,21 +193,26 @@ class Clients:
         """Make these attempts in their order, keep those that are established, and return all by their numbers.
 
         At first `first_window` of them are under way at once. When some stay without an answer, that grows up to
-        `window`. There is room for the first `ahead`, which are over before any other of their worker begins, but
-        several workers do not wait for one another.
+        `window`. There is room for the first `ahead`, which are over before any other begins.
         """
-        orders = [
-            {
-                "do": "open",
-                "attempts": [self._planned(opening) for opening in plan],
-                "patience": patience,
-                "first_window": self._share(first_window),
-                "window": self._share(window),
-                "ahead": len(range(worker, ahead, len(self._clients))),
-            }
-            for worker, plan in enumerate(self._spread(openings))
-        ]
-        opened = self._attempts(orders, len(openings) / WORST_RATE_S + 2 * patience, progress)
+        rows: list[Any] = []
+        for part, has_room in ((openings[:ahead], True), (openings[ahead:], False)):
+            if not part:
+                continue
+            orders = [
+                {
+                    "do": "open",
+                    "attempts": [self._planned(opening) for opening in share],
+                    "patience": patience,
+                    "first_window": self._share(first_window),
+                    "window": self._share(window),
+                    "has_room": has_room,
+                    "goes_on": bool(rows),
+                }
+                for share in self._spread(part)
+            ]
+            rows += self._ask(orders, len(part) / WORST_RATE_S + 2 * patience, progress)
+        opened = self._attempts(rows)
         netns = {opening.number: self._hosts[opening.client][0] for opening in openings}
         self._open.update(
             (each.number, (each, netns[each.number])) for each in opened if each.outcome == "established"
@@ -226,7 +231,7 @@ class Clients:
             for part in self._spread(plan)
         ]
         longest = max((served.start + served.holding_time for served in plan), default=0.0)
-        return self._attempts(orders, longest + len(plan) / WORST_RATE_S + patience, progress)
+        return self._attempts(self._ask(orders, longest + len(plan) / WORST_RATE_S + patience, progress))
 
     def echo(self, numbers: range, *, patience: float, window: int, progress: Progress) -> set[int]:
         """Exchange data on each established connection among these numbers.
@@ -284,8 +289,7 @@ class Clients:
         """Deal items out to the workers in turn."""
         return [items[worker :: len(self._clients)] for worker in range(len(self._clients))]
 
-    def _attempts(self, orders: list[dict[str, Any]], within: float, progress: Progress) -> list[Attempt]:
-        rows = self._ask(orders, within, progress)
+    def _attempts(self, rows: list[Any]) -> list[Attempt]:
         return self._settled(sorted((Attempt.from_row(row) for row in rows), key=lambda attempt: attempt.number))
 
     def _share(self, window: int) -> int:

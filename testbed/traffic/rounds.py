@@ -35,18 +35,17 @@ class Round(Pending):
         self._has_room = False
         self._started = self._answered_at = self._widened_at = 0.0
 
-    def run(self, attempts: list[LiveAttempt], start: Start, *, ahead: int = 0) -> None:
+    def run(self, attempts: list[LiveAttempt], start: Start, *, has_room: bool = False) -> None:
         """Start the attempts in order, and return when each is answered or given up.
 
-        The first `ahead` of them, for which there is room, are over before any other begins, so that none of the
-        others overtakes a late one.
+        There may be room for all of them. A round can run several times, and knows from before how fast attempts
+        are answered.
         """
-        self._started = time.monotonic()
-        for part, self._has_room in ((attempts[:ahead], True), (attempts[ahead:], False)):
-            self._run(collections.deque(part), start)
-
-    def _run(self, pending: collections.deque[LiveAttempt], start: Start) -> None:
+        self._has_room = has_room
+        if not self._answers:
+            self._started = time.monotonic()
         self._tell_at = 0.0
+        pending = collections.deque(attempts)
         while pending or self._waiting:
             while pending and self._in_window < self._window:
                 self._start(pending.popleft(), start)

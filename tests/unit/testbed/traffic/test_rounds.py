@@ -57,7 +57,9 @@ class Server:
     def run(self, count: int, *, ahead: int, window: int = 1) -> list[LiveAttempt]:
         """Carry out `count` attempts, and return them."""
         attempts = [LiveAttempt(number, number, "", ("", 0), "", 0) for number in range(1, count + 1)]
-        Round(self, PATIENCE_S, window, 64).run(attempts, self.connect, ahead=ahead)  # type: ignore[arg-type]
+        both = Round(self, PATIENCE_S, window, 64)  # type: ignore[arg-type]
+        for part, has_room in ((attempts[:ahead], True), (attempts[ahead:], False)):
+            both.run(part, self.connect, has_room=has_room)
         return attempts
 
 
