@@ -8,7 +8,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 
 from testbed.evidence.witnesses import Ends, Speakers, Syns
 from testbed.traffic.records import Attempt, Sighting
@@ -52,8 +51,9 @@ def heard(sightings: Iterable[Sighting], speakers: Speakers) -> list[Sighting]:
     """
     timed = []
     for seen in sightings:
-        last = speakers.get((seen.external, seen.target), {}).get(seen.nonce, seen.last)
-        timed.append(replace(seen, last=last) if last != seen.last else seen)
+        spoken = speakers.get((seen.external, seen.target))
+        last = spoken.get(seen.nonce, seen.last) if spoken else seen.last
+        timed.append(seen.until(last) if last != seen.last else seen)
     return timed
 
 
@@ -85,7 +85,7 @@ def lasting(sightings: Iterable[Sighting], ends: Ends, keeps: Mapping[str, float
             ended = ends.get((seen.external, seen.target), [])
             place = bisect_left(ended, seen.last)
             until = min([until, *ended[place : place + 1]])
-        lasted.append(replace(seen, last=until) if until > seen.last else seen)
+        lasted.append(seen.until(until) if until > seen.last else seen)
     return lasted
 
 

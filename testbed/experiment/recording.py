@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from controller.recording import PROTOCOLS, Batch, Kind, RecordingPlan
+from controller.recording import PROTOCOLS, RECORD, Batch, Kind, RecordingPlan
 from testbed.experiment.building import Network
 from testbed.sandbox.records import Channel
 from testbed.traffic.records import Attempt
@@ -68,30 +68,23 @@ class Recorders:
 
     def attempts(self, protocol: str, attempts: list[Attempt]) -> None:
         """Record what became of attempts, each at the time when its client knew."""
+        number = PROTOCOLS.index(protocol)
+        details = {outcome: number | reason << 4 for outcome, reason in OUTCOMES.items()}
         for attempt in sorted(attempts, key=lambda attempt: attempt.done_at):
-            self._attempt(PROTOCOLS.index(protocol), attempt)
+            source = attempt.source[0]
+            gateway = self._gateway_of.get(source)
+            if gateway is None:
+                continue
+            batch = self._batches[gateway]
+            if batch.is_full:
+                self._hand_on(gateway)
+            address, port = attempt.seen
+            index = self._addresses.get(address, 0)
+            ticks, detail = batch.plan.ticks(attempt.done_at), details.get(attempt.outcome, number)
+            subscriber = batch.subscriber(source)
+            batch.append(RECORD.pack(ticks, Kind.ATTEMPT, detail, index, port if index else 0, subscriber))
         for name in self._batches:
             self._hand_on(name)
-
-    def _attempt(self, protocol: int, attempt: Attempt) -> None:
-        source = attempt.source[0]
-        gateway = self._gateway_of.get(source)
-        if gateway is None:
-            return
-        batch = self._batches[gateway]
-        address, port = attempt.seen
-        index = self._addresses.get(address, 0)
-        batch.add(
-            batch.plan.ticks(attempt.done_at),
-            Kind.ATTEMPT,
-            protocol,
-            reason=OUTCOMES.get(attempt.outcome, 0),
-            address=index,
-            port=port if index else 0,
-            subscriber=batch.subscriber(source),
-        )
-        if batch.is_full:
-            self._hand_on(gateway)
 
     def _hand_on(self, gateway: str) -> None:
         events, missed, subscribers = self._batches[gateway].take()

@@ -14,15 +14,18 @@ import json
 import os
 import select
 import socket
+import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from controller.recording import BATCH_EVERY_S, PROTOCOLS, RECORD, Batch, Kind, RecordingPlan, Release
 from topologies.gateways.conntrack import messages
 from topologies.gateways.conntrack.messages import Change, Connection
 
+RULES = Path(__file__).with_name("events.nft")
 PAUSE_S = 0.005
 """The precision of the times. Waking up for each message would cost more than reading it."""
 NICER = 10
@@ -105,6 +108,7 @@ def main() -> None:
     out = socket.socket(fileno=int(sys.argv[1]))
     events = Events(RecordingPlan(**json.loads(sys.argv[2])), [int(each) for each in sys.argv[3:]])
     kernel = messages.opened()
+    subprocess.run(["nft", "-f", RULES], check=True)
     os.nice(NICER)
     poll = select.poll()
     poll.register(kernel, select.POLLIN)
