@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulation.conftest import SMALL, Run
+from tests.emulation.conftest import FILES, SMALL, Run
 from tests.support.recordings import require_agreement
 
 PROBER = str(Path(__file__).parent / "files" / "nat_behaviour.py")
@@ -93,3 +93,10 @@ def test_a_linux_that_changes_its_mind_is_found_out(
 
     assert finished.status == 1, finished.output + finished.complaints
     assert not finished.check(claim)["ok"]
+
+
+def test_the_kernel_reports_for_a_recording_no_more_than_it_needs(run: Run) -> None:
+    """A message of each step of a connection would cost a third of the rate."""
+    finished = run("run", str(FILES / "reported.py"), "--gateway", "netfilter", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
