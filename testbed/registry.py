@@ -49,6 +49,7 @@ BENCHES = {
     "evict": "benchmarks.eviction_rate:Evict",
     "controller": "benchmarks.controller_rate:Controller",
     "forward": "benchmarks.forwarding:Forward",
+    "watch": "benchmarks.watching:Watch",
     "release": "benchmarks.release_time:Release",
     "memory": "benchmarks.memory:Memory",
     "start": "benchmarks.start_time:Start",

@@ -16,10 +16,11 @@ from testbed.run import doctor
 from testbed.run.choices import Choices
 from testbed.run.launch import follow
 from testbed.run.resolve import resolve
+from testbed.run.results import Result
 from testbed.sandbox.enter import MachineError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LabTrial:
     """A trial that is one run of a scenario in a sandbox."""
 
@@ -37,7 +38,7 @@ class LabTrial:
 
     def measure(self) -> Measured:
         """Run it. Raises BenchError if it broke, or if a check failed."""
-        result = follow(self.run, lambda record: None, captures={})
+        result = self.followed()
         if result.interrupted:
             raise BreakOffError(result.error)
         failed = [check for check in result.checks if not check["ok"]]
@@ -48,6 +49,10 @@ class LabTrial:
             raise BenchError(f"{self.title}: {why}\n{result.last_words}".strip())
         samples = [Sample(self.subject, **sample) for sample in result.series["samples"]]
         return Measured(samples, result.environment)
+
+    def followed(self) -> Result:
+        """Carry out the run. Nothing is recorded."""
+        return follow(self.run, lambda record: None, captures={})
 
 
 def lab_trial(
