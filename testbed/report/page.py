@@ -25,7 +25,7 @@ from testbed.report.columns import Compared, compared
 from testbed.report.figures import figures, phases, tables
 from testbed.report.ports import Seen
 from testbed.report.repeat import as_typed, repeating
-from testbed.report.schema import completed
+from testbed.run.schema import completed
 from testbed.report.sources import linked
 from testbed.report.words import cut, instant, number, plural, title_of, words
 from testbed.run.naming import label, title
