@@ -35,7 +35,7 @@ class Place(BaseModel):
     name: str
     kind: Kind
     lines: Annotated[tuple[str, ...], IN_JSON] = Field((), description="names and addresses")
-    count: int = Field(1, ge=0, description="the number of hosts for which it stands")
+    count: int = Field(default=1, ge=0, description="the number of hosts for which it stands")
 
 
 class Picture(BaseModel):

@@ -25,10 +25,10 @@ from testbed.report.columns import Compared, compared
 from testbed.report.figures import figures, phases, tables
 from testbed.report.ports import Seen
 from testbed.report.repeat import as_typed, repeating
-from testbed.run.schema import completed
 from testbed.report.sources import linked
 from testbed.report.words import cut, instant, number, plural, title_of, words
 from testbed.run.naming import label, title
+from testbed.run.schema import completed
 
 BUDGET = 1_000_000
 """The bytes that a page has fewer than."""

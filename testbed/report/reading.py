@@ -15,10 +15,10 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from controller.settings import ConfigurationError
-from testbed.run.schema import MODELS
 from testbed.run.folder import RESULTS
 from testbed.run.kept import BENCHED, COMPARISON, NoResultsError, contents, entered
 from testbed.run.mistakes import escaped, first_mistake
+from testbed.run.schema import MODELS
 
 MOST_BYTES = 32 << 20
 """Bytes of a file at most. The results of the whole catalogue on three gateways have less than a megabyte."""

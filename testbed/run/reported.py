@@ -25,7 +25,7 @@ KINDS: dict[str, dict[str, Any]] = {
         for key in ("environment", "outcomes", "counters", "series", "machine")
     },
 }
-"""The fields of each kind of record that becomes a part of the results, or is shown. Other kinds are for others."""
+"""The fields of each kind of record that becomes a part of the results, or is shown. Others are for others."""
 _MODELS: dict[str, type[BaseModel]] = {
     kind: create_model(kind, __config__=ConfigDict(strict=True), **fields) for kind, fields in KINDS.items()
 }
