@@ -113,13 +113,14 @@ class Events:
         self._add(Kind.FREED, connection, now)
 
     def _count(self, connection: Connection, more: int) -> None:
-        before = self._sessions.get(connection.endpoint, 0)
+        endpoint = connection.endpoint
+        before = self._sessions.get(endpoint, 0)
         after = before + more
         self._total += more
         if after:
-            self._sessions[connection.endpoint] = after
+            self._sessions[endpoint] = after
         else:
-            del self._sessions[connection.endpoint]
+            del self._sessions[endpoint]
         if not before or not after:
             self._taken[connection.protocol] += more
 
