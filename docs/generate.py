@@ -25,7 +25,7 @@ from testbed.command import listing
 from testbed.command.cli import app
 from testbed.command.listing import fields, first_line, written
 from testbed.registry import ours
-from testbed.report.schema import schema
+from testbed.run.schema import schema
 
 DOCS = Path(__file__).parent
 

@@ -8,9 +8,9 @@ their number.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from controller.wiring import Side
 from topologies.base import Topology
@@ -22,25 +22,29 @@ FIRST_FEW = 3
 Kind = Literal["clients", "switch", "nat", "router", "server", "host"]
 
 
-class Place(BaseModel):
-    """One node of the picture, or all clients at one place. `lines` are the names and addresses in it."""
+IN_JSON = Field(strict=False)
+"""JSON has lists, and no tuples."""
+Link = Annotated[tuple[str, str], IN_JSON]
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+class Place(BaseModel):
+    """A node of the network, or all clients at one place."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
 
     name: str
     kind: Kind
-    lines: tuple[str, ...] = ()
-    count: int = 1
-    """The number of hosts for which it stands."""
+    lines: Annotated[tuple[str, ...], IN_JSON] = Field((), description="names and addresses")
+    count: int = Field(default=1, ge=0, description="the number of hosts for which it stands")
 
 
 class Picture(BaseModel):
-    """The places of a network, and the pairs of them that are linked."""
+    """The network, as far as a picture shows it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True)
 
-    places: tuple[Place, ...]
-    links: tuple[tuple[str, str], ...]
+    places: Annotated[tuple[Place, ...], IN_JSON]
+    links: Annotated[tuple[Link, ...], IN_JSON] = Field(description="pairs of places' names")
 
 
 def picture(built: Topology, external: Sequence[Any]) -> Picture:

@@ -20,6 +20,8 @@ class Drops:
     """Packets to destinations without a route."""
     invalid: int = 0
     """Packets with a wrong checksum, version or length (RFC 1812 section 5.2.2)."""
+    untranslated: int = 0
+    """Packets of protocols that are not translated."""
     _by_rules: dict[Stopped, int] = field(default_factory=lambda: dict.fromkeys(Stopped, 0))
     _before: dict[Stopped, int] = field(default_factory=lambda: dict.fromkeys(Stopped, 0))
 

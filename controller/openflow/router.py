@@ -10,49 +10,35 @@ flows. For these the code does as little as possible: no object that is not need
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterable
 
-from controller.nat.events import (
-    ConnectionReopened,
-    Event,
-    FlowCreated,
-    FlowEnded,
-    GaveUp,
-    LimitReached,
-    MappingCreated,
-    Resumed,
-    ThresholdReached,
-)
-from controller.nat.model import Answer, Flow, Limit, Protocol, Side
+from controller.nat.model import Answer, Flow, Protocol, Side
 from controller.nat.translator import Nat
 from controller.nat.unsolicited import Unsolicited
 from controller.nat.verdicts import Drop, Hold, Refuse, Translate, Verdict
-from controller.nat.waiting import Ticket
 from controller.openflow.ageing import Ageing
 from controller.openflow.answers import reset
 from controller.openflow.drops import Drops
 from controller.openflow.errors import Errors
-from controller.openflow.fragmenting import MOST_BYTES, Sender
-from controller.openflow.frames import ETHERNET_BYTES, ICMP_ECHO_REQUEST, ICMP_QUERIES, Arp, Ipv4, common
-from controller.openflow.icmp import IcmpError
+from controller.openflow.following import Following
+from controller.openflow.fragmenting import Sender
+from controller.openflow.frames import ETHERNET_BYTES, Ipv4, common
 from controller.openflow.neighbours import Neighbours
 from controller.openflow.pipeline import base_rules
-from controller.openflow.reassembly import Reassembly, Whole
+from controller.openflow.reassembly import Reassembly
 from controller.openflow.recorder import Recorder
 from controller.openflow.relay import ErrorRelay
 from controller.openflow.rewriting import translated
 from controller.openflow.rules import Stopped, Table
+from controller.openflow.sorting import Sorting
 from controller.openflow.statistics import RuleCount
 from controller.openflow.switch import NO_PORT, Arrival, Datagram, Switch
-from controller.wiring import ControllerConfiguration, Interface
+from controller.wiring import ControllerConfiguration
 
 # By names of their own: looking up an enum's member takes as long as a call.
 INSIDE, ICMP = Side.INSIDE, Protocol.ICMP
 CLASSIFY, OUTBOUND, INBOUND = Table.CLASSIFY, Table.OUTBOUND, Table.INBOUND
 NEITHER_SIDE: tuple[None, set[int]] = (None, set())
-NO_CAUSES: dict[Flow, Arrival] = {}
-TRANSLATED = frozenset(map(int, Protocol))
 
 
 class Router:
@@ -63,10 +49,7 @@ class Router:
         self._configuration = configuration
         self._switch = switch
         self.nat = Nat(settings.for_nat(), random.Random(configuration.seed))
-        self.limits_reached: Counter[Limit] = Counter()
-        self.thresholds_reached = 0
         self.packet_ins_known_mappings = 0
-        self.dropped_protocol_packets = 0
         self.drops = Drops()
         self._recorder: Recorder | None = None
         self.neighbours = Neighbours(configuration, switch)
@@ -75,23 +58,22 @@ class Router:
         self.errors = Errors(settings, routes, switch)
         self._sender = Sender(configuration, routes, switch)
         self._relay = ErrorRelay(configuration, self.nat, self.errors, self._sender, routes, switch)
-        self._room = configuration.largest_outbound or MOST_BYTES
-        self._usual = self._room + ETHERNET_BYTES
+        self._sorting = Sorting(configuration, self, self._sender, self._relay)
+        self._usual = self._sorting.room + ETHERNET_BYTES
         self._unsolicited: Unsolicited[Arrival] = Unsolicited(settings.in_force("tcp_in_syn_timeout"))
         self._ageing = Ageing()
-        self._held: dict[Ticket, list[Arrival]] = {}
+        self.following = Following(self.nat, switch, self._ageing, self._unsolicited, self)
+        self.follow = self.following.follow
         self._interfaces = {interface.port: interface for interface in configuration.interfaces}
-        self._own = {int(address) for address in configuration.own}
-        self._addresses = {int(interface.address.ip) for interface in configuration.interfaces}
         self._external = {int(address) for address in settings.external_addresses}
-        self._ours = self._own | self._external
         # By port, its side, and the destinations there that are not simply beyond the NAT.
-        apart = {Side.INSIDE: self._ours, Side.OUTSIDE: self._own}
+        own = {int(address) for address in configuration.own}
+        apart = {Side.INSIDE: own | self._external, Side.OUTSIDE: own}
         self._sides = {port: (each.side, apart[each.side]) for port, each in self._interfaces.items()}
 
     def record(self, recorder: Recorder, now: float) -> None:
         """Record from now on what becomes of ports, and which packets are refused."""
-        self._recorder = recorder
+        self._recorder = self.following.recorder = recorder
         self.nat.report_phases()
         for mapping in self.nat.mappings():
             recorder.allocated(mapping, now)
@@ -112,116 +94,25 @@ class Router:
         """Decide on a frame that the rules of `table` sent to the controller."""
         packet, (side, apart) = common(frame), self._sides.get(in_port, NEITHER_SIDE)
         if packet is None or side is None or table > INBOUND or packet.destination >> 16 in apart:
-            self._uncommon(table, in_port, frame, now)
+            self._sorting.uncommon(table, in_port, frame, now)
         else:
-            self._translate(table, side, Arrival(frame, in_port, packet), now)
-
-    def _uncommon(self, table: Table, in_port: int, frame: bytes, now: float) -> None:
-        """Decide on anything that is not simply a packet to be translated."""
-        arp, ip, interface = Arp.parse(frame), Ipv4.parse(frame), self._interfaces.get(in_port)
-        if ip is not None and table is Table.FORWARD:
-            self.neighbours.resolve(frame, in_port, ip.destination, now)
-        elif in_port == NO_PORT and ip is not None:
-            self._hairpinned(ip, now)
-        elif interface is None:
-            return  # the switch's own port
-        elif arp is not None:
-            self.neighbours.arp(arp, interface, now)
-        elif ip is None or not ip.is_sound:
-            self.drops.invalid += 1
-        elif table is Table.EXPIRED and not self._is_for_us(ip, interface.side):
-            self.drops.expired += 1
-            self.errors.expired(ip, interface, now)
-        elif table is Table.UNROUTED:
-            self.drops.unrouted += 1
-            self.errors.unrouted(ip, interface, now)
-        elif ip.is_fragment:
-            self._reassemble(ip, interface, now)
-        else:
-            self._whole(table, ip, interface, now)
-
-    def _reassemble(self, ip: Ipv4, interface: Interface, now: float) -> None:
-        """Decide on a packet when all its fragments have come."""
-        whole = self.reassembly.add(interface.port, ip, now)
-        if whole is None:
-            return
-        if whole.ip.is_sound:
-            table = OUTBOUND if interface.side is INSIDE else INBOUND
-            self._whole(table, whole.ip, interface, now, whole)
-        else:
-            self.drops.invalid += 1
-
-    def _whole(
-        self, table: Table, ip: Ipv4, interface: Interface, now: float, came_as: Whole | None = None
-    ) -> None:
-        """Decide on a whole packet. `came_as` is how it came, if it came in fragments."""
-        side, most = interface.side, None if came_as is None else came_as.most
-        first = ip if came_as is None else came_as.first
-        if self._is_for_us(ip, side):
-            self._answer(ip, first, interface, most, now)
-        elif ip.protocol not in TRANSLATED:
-            self.dropped_protocol_packets += 1
-        elif side is INSIDE and table is not CLASSIFY and not self._may_go_on(ip, first, interface, most, now):
-            return
-        elif (packet := ip.packet()) is not None:
-            if packet.protocol is not ICMP and came_as is None and table is not Table.LARGE:
-                self._translate(table, side, Arrival(ip.frame, interface.port, packet), now)
-            # Queries are asked from inside, and answered from outside.
-            elif packet.protocol is not ICMP or (ip.icmp_type in ICMP_QUERIES) == (side is INSIDE):
-                self._decide(side, Datagram(ip.frame, interface.port, packet, first, most), now)
-        elif (error := IcmpError.parse(ip)) is not None:
-            self._relay.relay(side, error, now, most)
-            about = error.embedded
-            if side is INSIDE and ip.source == about.destination.address:
-                self.nat.unwanted(about.protocol, about.destination, about.source, now)
-            self._follow(now)
-
-    def _may_go_on(self, ip: Ipv4, first: Ipv4, interface: Interface, most: int | None, now: float) -> bool:
-        """Whether a packet from inside may get where it is to go. If it may not, it takes no port."""
-        if ip.destination in self._external and (packet := ip.packet()) is not None:
-            is_mapped = self.nat.is_mapped(packet.protocol, packet.destination)
-            self.nat.counters[packet.protocol].dropped_unmapped_packets += not is_mapped
-            return is_mapped
-        if not self._exceeds(ip, most):
-            return True
-        if ip.dont_fragment:
-            self.errors.too_large(first, interface, self._room, now)
-        return not ip.dont_fragment
-
-    def _exceeds(self, ip: Ipv4, most: int | None) -> bool:
-        """Whether a packet from inside, or its largest fragment, is more than its link has room for."""
-        return (most or ip.size) > self._room and ip.destination not in self._ours
-
-    def _is_for_us(self, ip: Ipv4, side: Side) -> bool:
-        """Whether a packet is for the gateway itself: also a ping to an address that the NAT has as well.
-
-        The outside reaches the addresses of the gateway's links, and the inside all of the NAT's, too.
-        """
-        if ip.is_fragment or ip.icmp_type != ICMP_ECHO_REQUEST:
-            return ip.destination in self._own
-        return ip.destination in (self._ours if side is INSIDE else self._addresses)
-
-    def _answer(self, ip: Ipv4, first: Ipv4, interface: Interface, most: int | None, now: float) -> None:
-        """Answer a packet to the gateway itself: a ping, at any of its addresses (RFC 1812 section 4.3.3.6)."""
-        if ip.icmp_type == ICMP_ECHO_REQUEST:
-            self._sender.forward(ip.echo_reply(), most)
-        else:
-            self.errors.not_served(ip, first, interface, now)
+            self.translate(table, side, Arrival(frame, in_port, packet), now)
 
     # Packets
 
-    def _translate(self, table: Table, side: Side, arrival: Arrival, now: float) -> None:
+    def translate(self, table: Table, side: Side, arrival: Arrival, now: float) -> None:
+        """Decide on a packet of which the rules of `table` know no flow, or take note of a copy."""
         packet = arrival.packet
         if table is CLASSIFY:
             self._observe(side, arrival, now)
             return
         verdict = self.nat.outbound(packet, now) if side is INSIDE else self.nat.inbound(packet, now)
         if type(verdict) is not Translate:
-            self._do(verdict, side, arrival, now)
+            self.do(verdict, side, arrival, now)
             return
-        # The same as `_do` for nearly all packets, in two calls less.
+        # The same as `do` for nearly all packets, in two calls less.
         if self.nat.events:
-            self._follow(now, verdict.flow, arrival if side is INSIDE else None)
+            self.follow(now, verdict.flow, arrival if side is INSIDE else None)
         if not verdict.created:
             self.packet_ins_known_mappings += not packet.opens_connection
         self._switch.inject(arrival.frame, arrival.in_port, table)
@@ -232,43 +123,39 @@ class Router:
         One that its link has no room for comes again.
         """
         packet = arrival.packet
-        if side is INSIDE and len(arrival.frame) > self._usual and self._exceeds(arrival.ip, None):
+        if side is INSIDE and len(arrival.frame) > self._usual and self._sorting.exceeds(arrival.ip, None):
             return
         self.nat.observe(side, packet, now)
         if side is INSIDE and packet.destination.address in self._external:
             flow = self.nat.outbound_flow(packet.protocol, packet.source, packet.destination)
             if flow is not None:
                 self.nat.observe(Side.OUTSIDE, packet._replace(source=flow.mapping.external), now)
-        self._follow(now)
+        self.follow(now)
 
-    def _hairpinned(self, ip: Ipv4, now: float) -> None:
+    def hairpinned(self, ip: Ipv4, now: float) -> None:
         """Let a packet in that an outbound rule has translated, and that no inbound rule takes."""
         packet = ip.packet()
         if not ip.is_sound:
             self.drops.invalid += 1
         elif packet is not None and packet.protocol is not ICMP:
-            self._do(self.nat.inbound(packet, now), Side.OUTSIDE, Arrival(ip.frame, NO_PORT, packet), now)
+            self.do(self.nat.inbound(packet, now), Side.OUTSIDE, Arrival(ip.frame, NO_PORT, packet), now)
 
-    def _decide(self, side: Side, datagram: Datagram, now: float) -> None:
+    def decide(self, side: Side, datagram: Datagram, now: float) -> None:
         """Decide on a packet that no rule forwards."""
         nat, packet = self.nat, datagram.packet
-        self._do(nat.outbound(packet, now) if side is INSIDE else nat.inbound(packet, now), side, datagram, now)
+        self.do(nat.outbound(packet, now) if side is INSIDE else nat.inbound(packet, now), side, datagram, now)
 
-    def _do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
+    def do(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Carry out a verdict, after what else happened, so that an injected packet meets the new rules."""
         if isinstance(verdict, Translate):
-            self._follow(now, verdict.flow, arrival if side is INSIDE else None)
+            self.follow(now, verdict.flow, arrival if side is INSIDE else None)
         else:
             if isinstance(verdict, Hold):
-                held = self._held.setdefault(verdict.ticket, [])
-                if verdict.is_new:
-                    held.append(arrival)
-                    if self._recorder is not None:
-                        self._recorder.held(verdict.ticket.scope.limit, arrival.packet, now)
-            self._follow(now)
-        self._conclude(verdict, side, arrival, now)
+                self.following.hold(verdict, arrival, now)
+            self.follow(now)
+        self.conclude(verdict, side, arrival, now)
 
-    def _conclude(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
+    def conclude(self, verdict: Verdict, side: Side, arrival: Arrival, now: float) -> None:
         """Send the packet itself on, or send its sender the answer."""
         if isinstance(verdict, Translate):
             flow = verdict.flow
@@ -307,7 +194,7 @@ class Router:
         packet = packet._replace(source=mapping.external)
         first = Ipv4.parse(translated(datagram.first, source=mapping.external))
         assert first is not None
-        self._decide(Side.OUTSIDE, Datagram(frame, NO_PORT, packet, first, datagram.most), now)
+        self.decide(Side.OUTSIDE, Datagram(frame, NO_PORT, packet, first, datagram.most), now)
 
     def _answer_refused(self, answer: Answer, arrival: Arrival, now: float) -> None:
         """Send an answer to the sender of a refused packet, where it may be sent."""
@@ -330,12 +217,12 @@ class Router:
         self.reassembly.tick(now)
         for arrival in self._unsolicited.due(now):
             self._relay.answer_unsolicited(arrival, now)
-        self._follow(now)
+        self.follow(now)
         deadline = self.nat.next_deadline
         if deadline is None or deadline > now:
             return
         examine = self.nat.due(now)
-        self._follow(now)
+        self.follow(now)
         for cookie in self._ageing.buckets(flow for flow in examine if self.nat.is_live(flow)):
             self._switch.poll(cookie)
 
@@ -358,7 +245,7 @@ class Router:
             ),
             now,
         )
-        self._follow(now)
+        self.follow(now)
 
     def sum_up(self) -> None:
         """Ask for the counts of what rules drop before the NAT sees it."""
@@ -368,7 +255,7 @@ class Router:
     def flush(self, now: float) -> None:
         """End every mapping, after which packets that wait go on."""
         self.nat.flush(now)
-        self._follow(now)
+        self.follow(now)
 
     def refused(self, flow: Flow, cause: Arrival | None, now: float) -> None:
         """Undo a flow of which the switch refused a rule, and refuse the packet that made it."""
@@ -376,81 +263,6 @@ class Router:
             self._recorder.lost(flow, now)
         verdict = self.nat.roll_back(flow, None if cause is None else cause.packet, now)
         if verdict is None or cause is None:
-            self._follow(now)
+            self.follow(now)
         else:
-            self._do(verdict, Side.INSIDE, cause, now)
-
-    # What happened to the NAT
-
-    def _follow(self, now: float, made: Flow | None = None, cause: Arrival | None = None) -> None:
-        """Do what the NAT's events ask for. `cause` is the packet from inside that made `made`, if that is new.
-
-        Of packets that were held together, the first goes on by its verdict, the others as if they came only then.
-        """
-        events = self.nat.events
-        others: list[Arrival] = []
-        recorder = self._recorder
-        causes = self._held_causes(now) if self._held else NO_CAUSES
-        unsolicited = self._unsolicited.remembered
-        while events:
-            event = events.popleft()
-            if type(event) is FlowCreated:
-                flow = event.flow
-                if unsolicited:
-                    self._unsolicited.opened(flow)
-                if flow.mapping.protocol is not ICMP:
-                    of_flow = cause if flow is made else causes.get(flow)
-                    self._switch.add(flow, self._ageing.add(flow, now), of_flow)
-                if recorder is not None and recorder.ended:
-                    recorder.note(event, now)
-            elif type(event) is MappingCreated:
-                if recorder is not None:
-                    recorder.allocated(event.mapping, now)
-            elif type(event) is Resumed:
-                others += self._resume(event, now)
-            else:
-                self._note(event)
-                if recorder is not None:
-                    recorder.note(event, now)
-        for arrival in others:
-            self._do(self.nat.outbound(arrival.packet, now), INSIDE, arrival, now)
-
-    def _held_causes(self, now: float) -> dict[Flow, Arrival]:
-        """Forget the held packets that are wanted no more. Return those that made new flows, by their flows."""
-        for event in self.nat.events:
-            if isinstance(event, GaveUp):
-                self._let_go(event, now)
-        return {
-            event.verdict.flow: self._held[event.ticket][0]
-            for event in self.nat.events
-            if isinstance(event, Resumed) and isinstance(event.verdict, Translate)
-        }
-
-    def _resume(self, event: Resumed, now: float) -> list[Arrival]:
-        """Conclude on packets that were held, and return those that are still to be decided."""
-        arrivals, decided = self._held.pop(event.ticket), 1
-        if not isinstance(event.verdict, Translate):
-            decided = len(arrivals)
-        for arrival in arrivals[:decided]:
-            self._conclude(event.verdict, Side.INSIDE, arrival, now)
-        return arrivals[decided:]
-
-    def _let_go(self, event: GaveUp, now: float) -> None:
-        """Forget a packet that was held."""
-        held = self._held[event.ticket]
-        arrival = held.pop(event.place)
-        if self._recorder is not None:
-            self._recorder.refused(event.ticket.scope.limit, arrival.packet, INSIDE, now)
-        if not held:
-            del self._held[event.ticket]
-
-    def _note(self, event: Event) -> None:
-        if isinstance(event, FlowEnded):
-            if event.flow.mapping.protocol is not Protocol.ICMP:
-                self._switch.remove(event.flow, self._ageing.remove(event.flow))
-        elif isinstance(event, ConnectionReopened):
-            self._switch.poll(self._ageing.cookie(event.flow))
-        elif isinstance(event, LimitReached):
-            self.limits_reached[event.limit] += 1
-        elif isinstance(event, ThresholdReached):
-            self.thresholds_reached += 1
+            self.do(verdict, Side.INSIDE, cause, now)

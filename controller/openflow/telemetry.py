@@ -56,7 +56,7 @@ def recorded(batch: Batch) -> dict[str, Any]:
 
 def gauges(router: Router) -> dict[str, Any]:
     """Return a router's gauges now: a table for each protocol, and what concerns all protocols."""
-    nat, reached = router.nat, router.limits_reached
+    nat, reached = router.nat, router.following.limits_reached
     drops, neighbours = router.drops, router.neighbours
     return {
         **{protocol.name.lower(): _of_protocol(router, protocol) for protocol in Protocol},
@@ -75,12 +75,12 @@ def gauges(router: Router) -> dict[str, Any]:
         "icmp_errors_sent": router.errors.sent,
         "fragments_waiting": router.reassembly.waiting,
         "dropped_fragments": router.reassembly.dropped,
-        "dropped_protocol_packets": router.dropped_protocol_packets + drops.by_rules(Stopped.PROTOCOL),
+        "dropped_protocol_packets": drops.untranslated + drops.by_rules(Stopped.PROTOCOL),
         "nat_addresses_exhausted": reached[Limit.POOL],
         "nat_ports_exhausted": reached[Limit.PORTS],
         **{f"quota_exceeded_{limit.name.lower()}": reached[limit] for limit in QUOTAS},
         "quota_exceeded_fragments": router.reassembly.times_full,
-        "threshold_reached": router.thresholds_reached,
+        "threshold_reached": router.following.thresholds_reached,
     }
 
 

@@ -25,6 +25,7 @@ from typing import Any, Generic, TypeVar
 from controller.settings import Settings, unknown_key
 from testbed.evidence.busy import Failure
 from testbed.evidence.outcomes import OUTCOMES, outcomes
+from testbed.evidence.until_known import until_known
 from testbed.experiment import bounds
 from testbed.experiment.concluding import Done, conclude
 from testbed.experiment.counters import AGREES, SOURCES, Counters
@@ -262,3 +263,5 @@ class Experiment(Generic[P]):
             else:
                 unseen[found.key] = found.why
         self.series(not_looked_at=unseen)
+        if known := until_known(self._attempts):
+            self.series(until_known=known)

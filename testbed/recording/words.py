@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+from collections import defaultdict
 from typing import Any
 
 from testbed.recording.format import Event, Kind, Outcome, Refusal, Release, Text, Texts
@@ -52,6 +53,16 @@ REASONS_IN_WORDS: dict[type[enum.IntEnum], dict[int, str]] = {
     },
 }
 """Why, by the kind of reason: two of different kinds are equal if their numbers are."""
+
+CHECKED = "{claim}: expected {expected}, observed {observed}"
+TOLD: dict[str, str] = {
+    Texts.HEADER: "{scenario} on {gateway}, started {started}",
+    Texts.PROGRESS: "{done} of {total}",
+    Texts.SAMPLE: "{gateway}: its table is read {rate} times a second",
+    Texts.MISSED: "{gateway}: {events} events are missing here",
+    Texts.END: "the end: {verdict}",
+}
+"""What each kind of text reports that has nothing more to it."""
 
 
 def in_words(record: Event | Text) -> str:
@@ -102,24 +113,15 @@ def _in_use(gauges: Any) -> str:
 def _of_text(text: Text) -> str:
     content = text.content
     match text.kind:
-        case Texts.HEADER:
-            return f"{content.get('scenario')} on {content.get('gateway')}, started {content.get('started')}"
         case Texts.PHASE:
             return f"{content.get('name')}: {'over' if content.get('end') else 'begins'}"
-        case Texts.PROGRESS:
-            return f"{content.get('done')} of {content.get('total')}"
         case Texts.CHECK:
             check = content.get("check")
-            check = check if isinstance(check, dict) else {}
-            found = f"expected {check.get('expected')}, observed {check.get('observed')}"
-            return f"{'ok' if check.get('ok') else 'FAILED'}: {check.get('claim')}: {found}"
+            told = defaultdict(lambda: None, check if isinstance(check, dict) else {})
+            return ("ok: " if told["ok"] else "FAILED: ") + CHECKED.format_map(told)
         case Texts.GAUGES:
             return f"{content.get('gateway')}: {_in_use(content.get('gauges'))}"
-        case Texts.SAMPLE:
-            return f"{content.get('gateway')}: its table is read {content.get('rate')} times a second"
-        case Texts.MISSED:
-            return f"{content.get('gateway')}: {content.get('events')} events are missing here"
-        case Texts.END:
-            return f"the end: {content.get('verdict')}"
+        case kind if kind in TOLD:
+            return TOLD[kind].format_map(defaultdict(lambda: None, content))
         case _:
             return json.dumps({key: value for key, value in content.items() if key != "kind"})

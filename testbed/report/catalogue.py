@@ -86,5 +86,6 @@ ELSEWHERE = (
     "capture",
     "transfers",
     "frames",
+    "until_known",
 )
 """Series that every run may have, which the page shows at places of their own."""

@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 
 from testbed.experiment.judged import JUDGED
-from testbed.report import network, settings
+from testbed.report import network, settings, until_known
 from testbed.report.answer import answer
 from testbed.report.bench import Benched, benched
 from testbed.report.charts import Bar, Drawn, bars
@@ -25,10 +25,10 @@ from testbed.report.columns import Compared, compared
 from testbed.report.figures import figures, phases, tables
 from testbed.report.ports import Seen
 from testbed.report.repeat import as_typed, repeating
-from testbed.report.schema import completed
 from testbed.report.sources import linked
 from testbed.report.words import cut, instant, number, plural, title_of, words
 from testbed.run.naming import label, title
+from testbed.run.schema import completed
 
 BUDGET = 1_000_000
 """The bytes that a page has fewer than."""
@@ -149,6 +149,7 @@ def _of_run(run: Mapping[str, Any], seen: Seen | None, room: Room) -> dict[str, 
         "not_looked_at": _pairs(series.get("not_looked_at"), room),
         "outcomes": _pairs({name: count for name, count in run.get("outcomes", {}).items() if count}, room),
         "attempts": _outcomes(run.get("outcomes", {})) if room.figures else None,
+        "until_known": until_known.drawn(series, "until-known") if room.figures else None,
         "figures": [*figures(series, "f")][: room.figures],
         "phases": phases(series, "phases") if room.figures else None,
         "seen": seen,

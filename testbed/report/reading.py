@@ -15,16 +15,15 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from controller.settings import ConfigurationError
-from testbed.report.schema import MODELS
 from testbed.run.folder import RESULTS
 from testbed.run.kept import BENCHED, COMPARISON, NoResultsError, contents, entered
+from testbed.run.mistakes import escaped, first_mistake
+from testbed.run.schema import MODELS
 
 MOST_BYTES = 32 << 20
 """Bytes of a file at most. The results of the whole catalogue on three gateways have less than a megabyte."""
 MOST_DEPTH = 32
 MOST_DIGITS = 40
-SHOWN = 60
-"""The characters of a wrong value that a message shows."""
 
 Kind = Literal["run", "compare", "bench"]
 
@@ -76,7 +75,7 @@ def parsed(text: bytes, kind: Kind, name: str) -> dict[str, Any]:
     try:
         MODELS[kind].model_validate(told, by_alias=True)
     except ValidationError as error:
-        raise ConfigurationError(f"{name} does not match its schema: {_first(error, told)}") from None
+        raise ConfigurationError(f"{name} does not match its schema: {first_mistake(error, told)}") from None
     except RecursionError:
         raise ConfigurationError(f"{name} is no result of lastport: it is nested too deeply") from None
     return told  # type: ignore[no-any-return] # the model is one of an object
@@ -96,7 +95,7 @@ def _too_deep(told: Any) -> str:
     """Return the place of a value that is nested too deeply, or an empty text."""
     level: list[tuple[str, Any]] = [("", told)]
     for _ in range(MOST_DEPTH):
-        level = [(f"{place}/{_escaped(key)}", each) for place, value in level for key, each in _inside(value)]
+        level = [(f"{place}/{escaped(key)}", each) for place, value in level for key, each in _inside(value)]
         if not level:
             return ""
     return level[0][0]
@@ -107,39 +106,3 @@ def _inside(value: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(value, dict | list):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         yield from ((key, each) for key, each in pairs if isinstance(each, dict | list))
-
-
-def _first(error: ValidationError, told: Any) -> str:
-    """Return where the first mistake is, what was found, and what was expected."""
-    mistake = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    pointer, value = _pointer(mistake["loc"], told)
-    if mistake["type"] == "missing":
-        return f"at {pointer}: found nothing, expected this key"
-    expected = mistake["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    expected = "an object" if mistake["type"] in ("model_type", "dict_type") else expected
-    return f"at {pointer or 'the top'}: found {_short(value)}, expected: {expected}"
-
-
-def _pointer(location: tuple[int | str, ...], told: Any) -> tuple[str, Any]:
-    """Return a JSON pointer and the value there; what in a location is no place in the data, is a model's name."""
-    pointer, value = "", told
-    for place, step in enumerate(location):
-        if isinstance(value, dict) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and step in range(len(value)):
-            value = value[int(step)]
-        elif place < len(location) - 1 or not isinstance(value, dict) or step == "[key]":
-            continue
-        pointer += f"/{_escaped(step)}"
-    return pointer, value
-
-
-def _escaped(step: Any) -> str:
-    return str(step).replace("~", "~0").replace("/", "~1")[: 4 * SHOWN]
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value):,}"
-    text = json.dumps(value if not isinstance(value, str) else value[:SHOWN])
-    return text if len(text) <= SHOWN + 2 else f"{text[:SHOWN]}..."

@@ -1,4 +1,4 @@
-"""What a run may report: the shape of each record from the sandbox.
+"""What a run may report: each record from the sandbox has the shape that results have, or it ends the run.
 
 A stranger's scenario can write to the same socket as ours do. So a record that is none ends the run, and no text
 of a record moves the terminal's cursor.
@@ -6,69 +6,52 @@ of a record moves the terminal's cursor.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from testbed.run.mistakes import first_mistake
+from testbed.run.schema import Check, RunResults
 from testbed.sandbox.words import harmless
 
-
-def _harmless(value: Any) -> Any:
-    return harmless(value) if isinstance(value, str) else value
-
-
-Text = Annotated[str, AfterValidator(harmless)]
-Shown = Annotated[Any, AfterValidator(_harmless)]
-
-
-class Check(BaseModel):
-    """A check, as `Experiment.check` reports it."""
-
-    key: Text
-    claim: Text
-    expected: Shown
-    observed: Shown
-    ok: bool
-    source: Text
-
-
-class Series(BaseModel):
-    """The series that the terminal shows; there may be any others."""
-
-    model_config = ConfigDict(extra="allow")
-
-    capture: dict[str, dict[str, int]] = {}
-    not_looked_at: dict[Text, Text] = {}
-
-
-SHAPES: dict[str, dict[str, Any]] = {
-    "begun": {},
-    "phase": {"name": Text},
+KINDS: dict[str, dict[str, Any]] = {
+    "phase": {"name": str},
     "progress": {"done": float, "total": float},
     "check": {"check": Check},
-    "environment": {"environment": dict[Text, Text]},
-    "outcomes": {"outcomes": dict[Text, int]},
-    "counters": {"counters": dict[Text, int | None]},
-    "series": {"series": Series},
-    "machine": {"machine": dict[str, Any]},
-    "story": {"text": Text},
-    "broken": {"reason": Text, "last_words": Text},
+    "story": {"text": str},
+    "broken": {"reason": str, "last_words": str},
+    **{
+        key: {key: RunResults.model_fields[key].rebuild_annotation()}
+        for key in ("environment", "outcomes", "counters", "series", "machine")
+    },
 }
-"""The fields of each kind of record that has any. Other kinds are for others."""
-_ADAPTERS = {kind: {name: TypeAdapter(shape) for name, shape in fields.items()} for kind, fields in SHAPES.items()}
+"""The fields of each kind of record that becomes a part of the results, or is shown. Others are for others."""
+_MODELS: dict[str, type[BaseModel]] = {
+    kind: create_model(kind, __config__=ConfigDict(strict=True), **fields) for kind, fields in KINDS.items()
+}
 
 
 def checked(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record with harmless texts, or one of the kind `broken` if it has another shape than its kind."""
-    kind, adapters = record["kind"], _ADAPTERS.get(str(record["kind"]), {})
-    found = {"kind": kind, **record}
-    for name, adapter in adapters.items():
-        try:
-            value = adapter.validate_python(record.get(name), strict=True)
-        except ValidationError as error:
-            why = error.errors(include_url=False)[0]
-            place = ".".join(map(str, (name, *why["loc"])))
-            reason = f"it reported what no scenario reports: {harmless(str(kind))} with {place}: {why['msg']}"
-            return {"kind": "broken", "reason": reason, "last_words": ""}
-        found[name] = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
-    return found
+    kind = record["kind"]
+    model = _MODELS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        return record
+    try:
+        found = model.model_validate(record)
+    except ValidationError as error:
+        reason = f"it reported what no scenario reports: {kind} {first_mistake(error, record)}"
+        return {"kind": "broken", "reason": reason, "last_words": ""}
+    fields = {name: _harmless(value) for name, value in found.model_dump(exclude_unset=True).items()}
+    return {**record, **fields}
+
+
+def _harmless(value: Any) -> Any:
+    """Return a value in which no text, at any depth, has a control character."""
+    if isinstance(value, str):
+        return harmless(value)
+    if isinstance(value, list):
+        return [_harmless(each) for each in value]
+    if isinstance(value, dict):
+        return {harmless(key): _harmless(each) for key, each in value.items()}
+    return value

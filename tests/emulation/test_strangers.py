@@ -38,7 +38,7 @@ def test_a_run_changes_nothing_on_the_machine_whatever_it_tries(run: Run, before
         ("Forking", "BlockingIOError: [Errno 11]"),
         ("Taking", "OSError: [Errno 12]"),
         ("Printing", "OSError: [Errno 28]"),
-        ("Forging", "it reported what no scenario reports: check with check: "),
+        ("Forging", "it reported what no scenario reports: check at /check: found"),
     ],
 )
 def test_a_run_that_takes_more_than_it_may_is_ended_with_the_reason(

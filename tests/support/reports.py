@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
-from testbed.report.schema import MODELS, CannotRun, Part
+from testbed.run.schema import MODELS, CannotRun, Part
 
 CHECK = {
     "key": "established",

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from topologies.gateways.conntrack.messages import ROOM_BYTES
 from topologies.gateways.recorder import Recorder
 
 READY_WITHIN_S = 10.0
@@ -25,13 +26,16 @@ PROGRAM = "topologies.gateways.conntrack.events"
 class Listener:
     """The program of one router, by its network namespace, and the recorder that gets what it reads."""
 
-    def __init__(self, recorder: Recorder, netns: str, external: Iterable[str], log: Path) -> None:
+    def __init__(
+        self, recorder: Recorder, netns: str, external: Iterable[str], log: Path, *, room_bytes: int = ROOM_BYTES
+    ) -> None:
         self._recorder = recorder
         self._ready = threading.Event()
         self._connection, theirs = socket.socketpair()
         addresses = [str(int(ipaddress.IPv4Address(each))) for each in external]
         plan = json.dumps(asdict(recorder.plan))
         command = ["nsenter", f"--net={netns}", sys.executable, "-P", "-m", PROGRAM, str(theirs.fileno()), plan]
+        command.append(str(room_bytes))
         with theirs, log.open("w") as words:
             self._process = subprocess.Popen(
                 [*command, *addresses],

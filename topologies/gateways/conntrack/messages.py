@@ -26,7 +26,8 @@ ROOM_BYTES = 32 << 20
 """The room for messages that were not read yet: some 40,000 of them."""
 
 _HEADER = struct.Struct("=IHH")
-_TUPLE_AT = 20
+FIRST_ATTRIBUTE = 20
+_TUPLE_AT = FIRST_ATTRIBUTE
 _TUPLE = struct.Struct("!8x4xI4xI4x4xB3x4xH")
 """Of a tuple: source, destination, protocol, and the first of its ports, or the identifier of a query."""
 _SECOND_PORT_AT = 48
@@ -57,6 +58,11 @@ class Connection(NamedTuple):
     external: int
     port: int
 
+    @property
+    def endpoint(self) -> tuple[str, int, int]:
+        """Its external endpoint: protocol, address and port."""
+        return self.protocol, self.external, self.port
+
 
 # Of what only changes, the kernel hands over what has become TIME_WAIT (7) or CLOSE (8): a program in its classic
 # BPF. NLATTR (12) and NLATTR_NEST (16) find an attribute of type X from the place A on.
@@ -82,13 +88,13 @@ _FILTER = [
 ]
 
 
-def opened() -> socket.socket:
+def opened(room_bytes: int = ROOM_BYTES) -> socket.socket:
     """Return a socket that gets what the kernel of this network namespace reports. Raises OSError."""
     events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
     try:
-        events.setsockopt(socket.SOL_SOCKET, 33, ROOM_BYTES)  # SO_RCVBUFFORCE
+        events.setsockopt(socket.SOL_SOCKET, 33, room_bytes)  # SO_RCVBUFFORCE
     except OSError:  # without root of the machine: as much as there is
-        events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM_BYTES)
+        events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room_bytes)
     events.setsockopt(SOL_NETLINK, NETLINK_NO_ENOBUFS, 1)
     program = b"".join(struct.pack("=HBBI", *line) for line in _FILTER)
     buffer = ctypes.create_string_buffer(program)
@@ -108,18 +114,26 @@ def lost(events: socket.socket) -> int:
 
 def connections(data: bytes) -> Iterator[Connection]:
     """Yield what the messages in a datagram are about. What is not IPv4, or another protocol, is passed over."""
+    for message, kind, flags in parts(data):
+        change = Change.ENDED if kind & 0xFF == _DELETE else Change.NEW if flags & _CREATE else Change.CLOSING
+        found = connection(message, change)
+        if found is not None:
+            yield found
+
+
+def parts(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield each whole netlink message in a datagram, with its type and its flags."""
     at = 0
     while at + _HEADER.size <= len(data):
         length, kind, flags = _HEADER.unpack_from(data, at)
         if length < _TUPLE_AT or at + length > len(data):
             return
-        found = _connection(data[at : at + length], kind & 0xFF, flags)
-        if found is not None:
-            yield found
+        yield data[at : at + length], kind, flags
         at += (length + 3) & ~3
 
 
-def _connection(message: bytes, kind: int, flags: int) -> Connection | None:
+def connection(message: bytes, change: Change) -> Connection | None:
+    """Return the connection that a message is about, or None."""
     if len(message) < _TUPLE_AT + 2 * 52 or message[16] != socket.AF_INET:
         return None
     inside, _, protocol, _ = _TUPLE.unpack_from(message, _TUPLE_AT)
@@ -130,5 +144,4 @@ def _connection(message: bytes, kind: int, flags: int) -> Connection | None:
     _, external, _, port = _TUPLE.unpack_from(message, answers)
     if protocol != 1:
         (port,) = struct.unpack_from("!H", message, answers + _SECOND_PORT_AT)
-    change = Change.ENDED if kind == _DELETE else Change.NEW if flags & _CREATE else Change.CLOSING
     return Connection(change, message[_TUPLE_AT:answers], _PROTOCOLS[protocol], inside, external, port)

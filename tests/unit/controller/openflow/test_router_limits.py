@@ -43,7 +43,7 @@ def test_when_the_last_port_is_taken_the_next_host_gets_none_and_the_first_goes_
     assert network.send("bob", tcp(network, network.bob, 40000, SERVER)) == []
 
     assert network.router.nat.counters[Protocol.TCP].dropped_port_packets == 1
-    assert network.router.limits_reached[Limit.PORTS] == 1
+    assert network.router.following.limits_reached[Limit.PORTS] == 1
     assert network.mapping_rules() == rules
     assert [a.host for a in network.send("alice", tcp(network, network.alice, 40000, SERVER, "A"))] == ["server"]
     assert answer(network, external) == ["alice"]

@@ -204,6 +204,21 @@ def test_leaks_and_sharing_turn_any_run_red(leaks: int, shared: tuple[int, ...],
     assert [check["key"] for check in told.checks if not check["ok"]] == red
 
 
+def test_the_time_until_clients_knew_is_kept_where_attempts_were_refused() -> None:
+    """Of all attempts that the scenario accounts for, by what their clients saw."""
+    x, told = checked()
+    x.account([attempt("established", number=1)], echoed=[1])
+    x.account([attempt("timeout", number=2), attempt("timeout", number=3)])
+    x.conclude()
+
+    kept = [
+        record["series"]["until_known"] for record in told.records("series") if "until_known" in record["series"]
+    ]
+    assert [[(row["outcome"], row["attempts"], row["seconds"][0]) for row in rows] for rows in kept] == [
+        [("timeout", 2, 1.0), ("established", 1, 1.0)]
+    ]
+
+
 @pytest.mark.parametrize("key", CLAIMS)
 def test_what_no_run_may_have_turns_any_run_red(key: str) -> None:
     """The check has the finding's key, and its number."""

@@ -2,52 +2,68 @@
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
+import pytest
+
 from testbed.report.junit import junit
+from tests.support.junit_schema import mistakes
 from tests.support.reports import a_run, failed
 
 CANNOT = {"schema": 1, "scenario": "eviction", "gateway": "box", "verdict": "cannot", "reason": "it is a box"}
-ATTRIBUTES = {
-    *("id", "name", "package", "hostname", "timestamp", "time"),
-    *("tests", "failures", "errors", "skipped"),
+HOSTILE = "]]>&<\"'\0\x1b\x7f\x85\ud800\uffff\r\n\t \N{LINE SEPARATOR}\N{PILE OF POO}"
+VERDICTS = {
+    "pass": a_run(),
+    "fail": a_run(verdict="fail", checks=[*a_run()["checks"], failed()]),
+    "error": a_run(verdict="error", error="too busy", checks=[failed()]),
+    "error before any check": a_run(verdict="error", error="it fell", last_words="ouch", checks=[]),
+    "cannot": CANNOT,
 }
-ORDER = ["properties", "testcase", "system-out", "system-err"]
-"""The parts of a suite, in the order in which the schema wants them."""
 
 
 def suites(*runs: dict[str, Any]) -> list[ET.Element]:
     """Return the suites about runs, which keep to the schema."""
-    root = ET.fromstring(junit(runs))
-    assert (root.tag, root.attrib) == ("testsuites", {})
-    for number, suite in enumerate(root):
-        wanted = {
-            "id",
-            "name",
-            "package",
-            "hostname",
-            "timestamp",
-            "time",
-            "tests",
-            "failures",
-            "errors",
-            "skipped",
-        }
-        assert set(suite.attrib) == wanted
-        assert suite.attrib["id"] == str(number)
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.attrib["timestamp"])
-        assert [ORDER.index(part.tag) for part in suite] == sorted(ORDER.index(part.tag) for part in suite)
-        cases = suite.findall("testcase")
-        assert all(set(case.attrib) == {"name", "classname", "time"} for case in cases)
-        assert all(float(case.attrib["time"]) >= 0 for case in cases)
-        counted = {"tests": len(cases)}
-        for kind, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-            counted[kind] = len(suite.findall(f"testcase/{tag}"))
-        assert {key: int(suite.attrib[key]) for key in counted} == counted
-        assert all("type" in each.attrib for tag in ("failure", "error") for each in suite.iter(tag))
+    root = ET.fromstring(junit(runs).encode())
+    assert mistakes(root) == []
     return list(root)
+
+
+def of_hostile_texts(run: dict[str, Any]) -> dict[str, Any]:
+    """Return a run in which every text that people or programs may have written is hostile."""
+    texts = ("scenario", "gateway", "version", "commit", "story", "error", "last_words", "reason")
+    checks = [
+        {**check, **dict.fromkeys(("key", "claim", "source", "expected"), HOSTILE), "observed": [HOSTILE]}
+        for check in run.get("checks", [])
+    ]
+    return {**run, **dict.fromkeys(texts, HOSTILE), "checks": checks}
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_whatever_the_verdict_and_the_texts_the_file_keeps_to_the_schema(verdict: str) -> None:
+    """No text ends an attribute or an element, and none has a character that XML cannot have."""
+    plain, hostile = suites(VERDICTS[verdict], of_hostile_texts(VERDICTS[verdict]))
+
+    assert [[part.tag for part in case] for case in plain.iter("testcase")] == [
+        [part.tag for part in case] for case in hostile.iter("testcase")
+    ]
+    written = [value for each in hostile.iter() for value in (*each.attrib.values(), each.text or "")]
+    assert any("]]>&<\"'" in value and "\N{PILE OF POO}" in value for value in written)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ('<testsuite id="0"/>', "the root is testsuite"),
+        ("<testsuites><testsuite/></testsuites>", "testsuite lacks timestamp"),
+        ("<testsuites><case/></testsuites>", "testsuites has a part of another"),
+        ('<testsuites time="1"/>', "testsuites has time"),
+        ("<testsuites>words</testsuites>", "testsuites has a text"),
+    ],
+)
+def test_what_breaks_the_rules_is_found(wrong: str, sentence: str) -> None:
+    """Else they would hold any file."""
+    assert sentence in mistakes(ET.fromstring(wrong))
 
 
 def test_each_check_is_a_case_and_the_run_itself_is_the_first() -> None:
@@ -86,13 +102,11 @@ def test_what_a_gateway_cannot_run_is_skipped() -> None:
     assert [each.attrib["message"] for each in second.iter("skipped")] == ["it is a box"]
 
 
-def test_no_text_breaks_the_xml() -> None:
-    """XML has no way to write most control characters, nor half of a pair."""
-    hostile = "]]>&<\"'\0\x1b\ud800\uffff\N{PILE OF POO}"
-    told = a_run(scenario=hostile, gateway=hostile, story=hostile, checks=[failed(hostile, source=hostile)])
-
-    (suite,) = suites({**told, "verdict": "fail"})
+def test_what_xml_cannot_write_is_replaced() -> None:
+    """It has no way to write most control characters, nor half of a pair."""
+    (suite,) = suites(
+        {**a_run(checks=[{**failed(), "key": "a\0\x1b\ud800\uffff\N{PILE OF POO}\n"}]), "verdict": "fail"}
+    )
 
     (failure,) = suite.iter("failure")
-    assert failure.attrib["type"] == "]]>&<\"'" + "\N{REPLACEMENT CHARACTER}" * 4 + "\N{PILE OF POO}"
-    junit([told]).encode()
+    assert failure.attrib["type"] == "a" + "\N{REPLACEMENT CHARACTER}" * 4 + "\N{PILE OF POO}\n"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from controller.settings import ConfigurationError
 from testbed.report.reading import MOST_BYTES, parsed, read
-from testbed.report.schema import ID, MODELS, schema
 from testbed.run.choices import Choices
 from testbed.run.resolve import resolve
+from testbed.run.schema import ID, MODELS, schema
 from tests.support.reports import CHECK, a_run, require_conforming
 from tests.support.results import HELD, checks, finished
 

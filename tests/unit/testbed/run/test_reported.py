@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
 from testbed.run.reported import checked
+from testbed.run.schema import RunResults
+from tests.support.reports import a_run
 
 CHECK = {"key": "k", "claim": "c", "expected": 1, "observed": [2], "ok": False, "source": "s"}
 RIGHT: list[dict[str, Any]] = [
@@ -15,6 +18,7 @@ RIGHT: list[dict[str, Any]] = [
     {"kind": "phase", "name": "fill"},
     {"kind": "progress", "done": 1, "total": 2},
     {"kind": "check", "check": CHECK},
+    {"kind": "environment", "environment": {"kernel": "6.1"}},
     {"kind": "outcomes", "outcomes": {"established": 1}},
     {"kind": "counters", "counters": {"ports_free": 1, "held_packets": None}},
     {"kind": "series", "series": {"samples": [1, {"a": 2}], "not_looked_at": {"transfer": "none"}}},
@@ -32,30 +36,68 @@ def test_a_record_of_ours_stays_as_it_is(record: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "place"),
+    ("record", "mistake"),
     [
-        ({"kind": "check", "check": 5}, "check with check:"),
-        ({"kind": "check"}, "check with check:"),
-        ({"kind": "check", "check": {**CHECK, "ok": "yes"}}, "check with check.ok:"),
-        ({"kind": "check", "check": {**CHECK, "key": None}}, "check with check.key:"),
-        ({"kind": "outcomes", "outcomes": {"established": "all"}}, "outcomes with outcomes.established:"),
-        ({"kind": "counters", "counters": []}, "counters with counters:"),
-        ({"kind": "series", "series": {"capture": 5}}, "series with series.capture:"),
-        ({"kind": "series", "series": {"not_looked_at": ["all"]}}, "series with series.not_looked_at:"),
-        ({"kind": "machine", "machine": "quick"}, "machine with machine:"),
-        ({"kind": "phase", "name": 1}, "phase with name:"),
-        ({"kind": "progress", "done": "all", "total": 1}, "progress with done:"),
-        ({"kind": "story", "text": {}}, "story with text:"),
-        ({"kind": "broken", "reason": 1, "last_words": ""}, "broken with reason:"),
+        ({"kind": "check", "check": 5}, "check at /check: found 5, expected: an object"),
+        ({"kind": "check"}, "check at /check: found nothing, expected this key"),
+        (
+            {"kind": "check", "check": {**CHECK, "ok": "yes"}},
+            'check at /check/ok: found "yes", expected: a valid boolean',
+        ),
+        (
+            {"kind": "check", "check": {**CHECK, "observed": {"a": [1, math.nan]}}},
+            "check at /check/observed/a/1: found NaN, expected: a finite number",
+        ),
+        (
+            {"kind": "outcomes", "outcomes": {"established": -1}},
+            "outcomes at /outcomes/established: found -1, expected: greater than or equal to 0",
+        ),
+        ({"kind": "counters", "counters": []}, "counters at /counters: found a list of 0, expected: an object"),
+        (
+            {"kind": "series", "series": {"rows": [[math.inf]]}},
+            "series at /series/rows/0/0: found Infinity, expected: a finite number",
+        ),
+        (
+            {"kind": "series", "series": {"capture": 5}},
+            "series at /series/capture: found 5, expected: an object",
+        ),
+        (
+            {"kind": "series", "series": {"not_looked_at": ["all"]}},
+            "series at /series/not_looked_at: found a list of 1, expected: an object",
+        ),
+        ({"kind": "machine", "machine": "quick"}, 'machine at /machine: found "quick", expected: an object'),
+        ({"kind": "phase", "name": 1}, "phase at /name: found 1, expected: a valid string"),
+        (
+            {"kind": "progress", "done": "all", "total": 1},
+            'progress at /done: found "all", expected: a valid number',
+        ),
+        (
+            {"kind": "counters", "counters": {"\x1b[2J": "all"}},
+            r'counters at /counters/\x1b[2J: found "all", expected: a valid integer',
+        ),
+        (
+            {"kind": "broken", "reason": 1, "last_words": ""},
+            "broken at /reason: found 1, expected: a valid string",
+        ),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_record_of_another_shape_ends_the_run(record: dict[str, Any], place: str) -> None:
-    """The reason names the record and the field."""
+def test_a_record_of_another_shape_ends_the_run(record: dict[str, Any], mistake: str) -> None:
+    """The reason names the record, the place in it, what is there, and what belongs there."""
     found = checked(record)
 
     assert found["kind"] == "broken"
-    assert found["reason"].startswith(f"it reported what no scenario reports: {place} ")
+    assert found["reason"].startswith(f"it reported what no scenario reports: {mistake}")
     assert found["last_words"] == ""
+
+
+def test_what_a_run_may_report_matches_the_schema_of_results() -> None:
+    """There is one description of both, so that no run writes results which cannot be read again."""
+    keys = {"environment", "outcomes", "counters", "series", "machine"}
+    reported = {key: record[key] for record in RIGHT for key in record if key in keys}
+
+    assert set(reported) == keys
+    RunResults.model_validate(a_run(**reported, checks=[CHECK]))
 
 
 def test_kinds_that_are_no_text_are_passed_over() -> None:

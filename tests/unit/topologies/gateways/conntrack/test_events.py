@@ -116,7 +116,11 @@ def test_a_connection_s_life_is_recorded() -> None:
 
 def test_two_sessions_of_one_port_count_as_one_port() -> None:
     """The gauge is that of `conntrack -L`: external endpoints that differ."""
-    _, line = recorded((message(NEW), 1.0), (message(NEW, inside="10.0.0.4"), 1.0), (message(NEW, port=1031), 1.0))
+    _, line = recorded(
+        (message(NEW), 1.0),
+        (message(NEW, inside="10.0.0.4"), 1.0),
+        (message(NEW, inside="10.0.0.5", port=1031), 1.0),
+    )
 
     assert line["gauges"]["tcp"] == {"ports_allocated": 2}
     assert line["gauges"]["total_sessions"] == 3
@@ -130,3 +134,78 @@ def test_what_is_not_translated_is_no_event(choices: dict[str, Any]) -> None:
     rows, _ = recorded((message(NEW, **choices), 1.0))
 
     assert rows == []
+
+
+@pytest.mark.parametrize(
+    ("told", "table", "expected"),
+    [
+        ([], [message(NEW)], [(Kind.ALLOCATED, 1030)]),
+        ([message(NEW)], [], [(Kind.ALLOCATED, 1030), (Kind.RELEASED, 1030), (Kind.FREED, 1030)]),
+        ([message(NEW)], [message(UPDATE)], [(Kind.ALLOCATED, 1030), (Kind.CLOSING, 1030)]),
+        (
+            [message(NEW)],
+            [message(NEW, port=1031)],
+            [(Kind.ALLOCATED, 1030), (Kind.RELEASED, 1030), (Kind.FREED, 1030), (Kind.ALLOCATED, 1031)],
+        ),
+        ([message(DESTROY), message(UPDATE)], [], []),
+    ],
+    ids=["a beginning", "an end", "a closing", "an end and another beginning", "a beginning and its end"],
+)
+def test_what_was_lost_is_recorded_when_the_table_is_read(
+    told: list[bytes], table: list[bytes], expected: list[tuple[Kind, int]]
+) -> None:
+    """Each port is then as the kernel has it, and nothing is recorded twice."""
+    events = Events(RecordingPlan(0.0, 5, 100, 10), [int(ipaddress.IPv4Address(EXTERNAL))])
+    for connection in connections(b"".join(told)):
+        events.take(connection, 1.0)
+
+    for _ in range(2):
+        events.correct(connections(b"".join(table)), 2.0)
+
+    rows = RECORD.iter_unpack(base64.b64decode(events.line(3, 9.0)["events"]))
+    assert [(Kind(row[1]), row[4]) for row in rows] == expected
+
+
+HOSTS = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+STEPS = st.lists(st.tuples(st.sampled_from(HOSTS), st.integers(1024, 1026), st.booleans(), st.booleans()))
+
+
+@given(STEPS, st.integers(0, 30))
+def test_whatever_is_lost_the_table_makes_it_right(
+    steps: list[tuple[str, int, bool, bool]], read_after: int
+) -> None:
+    """Also if what happened while the table was read is told again afterwards, as the kernel does."""
+    events = Events(RecordingPlan(0.0, 5, 100, 10), [int(ipaddress.IPv4Address(EXTERNAL))])
+    live: dict[str, int] = {}
+    tables, messages = [], []
+    for host, port, is_lost, closes in steps:
+        if host in live:
+            change = UPDATE if closes else DESTROY
+            told = message(change, inside=host, port=live[host])
+            if not closes:
+                del live[host]
+        else:
+            live[host] = port
+            told = message(NEW, inside=host, port=port)
+        tables.append(dict(live))
+        messages.append((told, is_lost))
+    read_after = min(read_after, len(messages))
+    pending = messages[read_after:]
+    for told, is_lost in messages[:read_after]:
+        if not is_lost:
+            take_all(events, told)
+
+    then = tables[-1] if tables else {}
+    events.correct(connections(b"".join(message(NEW, inside=host, port=port) for host, port in then.items())), 2.0)
+    for told, _ in pending:
+        take_all(events, told)
+
+    line = events.line(0, 9.0)
+    assert line["gauges"]["tcp"] == {"ports_allocated": len(set(then.values()))}
+    assert line["gauges"]["total_sessions"] == len(then)
+
+
+def take_all(events: Events, data: bytes) -> None:
+    """Give the events what messages are about."""
+    for connection in connections(data):
+        events.take(connection, 1.0)

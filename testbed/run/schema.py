@@ -1,8 +1,9 @@
-"""What the files of results hold: `results.json` of a run, `compare.json`, and `NAME.json` of a bench.
+"""What results are: the records that a run reports them in, and the files that they are kept in.
 
-These models are the source of `docs/results.schema.json`, which other programs may validate with. A key that is
-not here may be there: a later version of lastport may add some, and this one passes them over. A key that is here
-keeps its meaning for as long as `schema` is 1.
+The files are `results.json` of a run, `compare.json`, and `NAME.json` of a bench. These models are the source of
+`docs/results.schema.json`, which other programs may validate with. `reported.py` holds what comes out of the
+sandbox to the same ones. A key that is not here may be there: a later version of lastport may add some, and this
+one passes them over. A key that is here keeps its meaning for as long as `schema` is 1.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 from pydantic.json_schema import models_json_schema
+
+from topologies.picture import Picture
 
 SCHEMA = 1
 ID = f"urn:lastport:results:{SCHEMA}"
@@ -41,7 +44,7 @@ Version = Annotated[Literal[1], Field(alias="schema", description="the version o
 class Part(BaseModel):
     """A part of the results. A number is not taken from a string, nor the other way round."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Origin(Part):
@@ -63,20 +66,14 @@ class Check(Part):
     source: str = described("where the expectation comes from: an RFC, a setting, or what the gateway declares")
 
 
-class Place(Part):
-    """A node of the network, or all clients at one place."""
+class Series(Part):
+    """Measurements, by name; often a list of rows. These two are in every run that has any of them."""
 
-    name: str
-    kind: str = described("clients, switch, nat, router, server, or host")
-    lines: list[str] = described("names and addresses", default=[])
-    count: Count = described("the number of hosts for which it stands", default=1)
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, JsonValue]
 
-
-class Network(Part):
-    """The network, as far as a picture shows it."""
-
-    places: list[Place]
-    links: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = described("pairs of places' names")
+    capture: dict[str, dict[str, Count]] = described("frames of each capture, and those that it lacks", default={})
+    not_looked_at: dict[str, str] = described("what nobody could look at, and why", default={})
 
 
 class RunResults(Origin):
@@ -89,7 +86,7 @@ class RunResults(Origin):
     gateway: str = described("the NAT under test")
     profile: str = described("the profile of settings", default="plain")
     topology: str = described("the network's name", default="")
-    network: Network | None = described("the network, as far as a picture shows it", default=None)
+    network: Picture | None = described("the network, as far as a picture shows it", default=None)
     parameters: Values = described("parameters of the scenario and settings, by key", default={})
     settings: Values = described(
         "settings alone; `NAME.key` where one of several gateways differs from the others", default={}
@@ -106,11 +103,12 @@ class RunResults(Origin):
     checks: list[Check] = described("in the order in which they were made")
     outcomes: dict[str, Count] = described("the number of attempts by what became of each", default={})
     counters: dict[str, int | None] = described("the gateway's own counters; null: it does not know", default={})
-    series: Values = described("measurements, by name; often a list of rows", default={})
+    series: Series = described("measurements, by name; often a list of rows", default={})
     files: dict[str, str] = described("the paths of the files that were written", default={})
     error: str = described("the reason for the verdict error", default="")
     last_words: str = described("what the process that failed printed last", default="")
     unkept: str = described("why the results could not be written, if so", default="")
+    unrecorded: str = described("why the recording lacks something, if it does", default="")
 
 
 class CannotRun(Part):
