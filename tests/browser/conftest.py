@@ -1,21 +1,19 @@
-"""Tests of the page in Debian's own browser, which nobody sees. Nothing is downloaded for them."""
+"""Tests of the page in Debian's own browser."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
 
 from testbed.web.listening import Listener
 from testbed.web.site import Shelf
 from testbed.web.sources import Finished
+from tests.support.browser import browser, is_there
 from tests.support.processes import awaited
 from tests.support.webserver import served
 
@@ -102,20 +100,10 @@ _NAME = """(each) => [each.tagName, each.id, each.className, each.getAttribute("
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Any]:
     """Start the browser once. Without one, skip the tests."""
-    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if not all(programs):
+    if not is_there():
         pytest.skip("this machine has no chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,800"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=Service(programs[1]))
-    started.set_script_timeout(60)
-    try:
+    with browser() as started:
         yield started
-    finally:
-        started.quit()
 
 
 @pytest.fixture

@@ -253,6 +253,28 @@ def in_order(ports: int) -> Iterator[tuple[int, int]]:
 
 
 @pytest.mark.browser
+def test_a_recording_plays_to_its_end(page: Page, tmp_path: Path) -> None:
+    """There it stops, and the map and the tables are those of the end, where the last port was taken."""
+    (tmp_path / "one").mkdir()
+    with (tmp_path / "one" / FILE).open("wb") as file:
+        writer = Writer(file, {"scenario": "any"})
+        for port in range(1024, 2024):
+            writer.events(RECORD.pack(10 * (port - 1023), Kind.ALLOCATED, 0, 1, port, 1))
+        writer.end(1.0, verdict="pass")
+    with finished(tmp_path / "one", ports=1000) as listener:
+        page.open(listener.url)
+        page.seek(0.8)
+        page.driver.find_element("id", "play").click()
+        page.until("lastport.player.now === 10_000 && !lastport.player.isPlaying")
+        page.drawn()
+
+        assert page.text("#play") == "Play"
+        assert page.text(".used") == "1,000"
+        assert taken(page) == 1000
+        assert page.text(".gauges td") == "1,000"
+
+
+@pytest.mark.browser
 def test_it_does_not_matter_in_which_pieces_a_recording_comes(page: Page, tmp_path: Path) -> None:
     """What was shown before a late event came is shown anew with it."""
     with finished(any_recording(tmp_path / "any", random.Random(5), 40_000)) as listener:
