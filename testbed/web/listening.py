@@ -1,8 +1,8 @@
 """The socket that the page is served on, and the URL that leads to it.
 
 The URL has a random token, so that nobody else on the machine or in the network can look. By default the socket is
-on the loopback address, where nobody else is in the first place. A machine whose page is looked at from outside, such
-as a virtual one, names another address in `LASTPORT_WEB_ADDRESS`.
+on the loopback address, where nobody else is in the first place. A machine whose page is looked at from outside,
+such as a virtual one, names another address in `LASTPORT_WEB_ADDRESS`.
 """
 
 from __future__ import annotations
