@@ -17,6 +17,8 @@ from tests.support.browser import browser, is_there
 from tests.support.processes import awaited
 from tests.support.webserver import served
 
+WINDOWS = ((320, 640), (768, 1024), (1920, 1080), (640, 400))
+"""A telephone, a tablet, a projector, and a laptop whose browser enlarges everything twice."""
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 GRAVE = ("serious", "critical")
 
@@ -60,6 +62,23 @@ class Page:
     def text(self, selector: str) -> str:
         """Return what an element says."""
         return str(self.ask(f"document.querySelector({selector!r}).textContent"))
+
+    @contextmanager
+    def dressed(self, width: int, height: int, theme: str) -> Iterator[None]:
+        """Have a window of a size in CSS pixels, and a theme, while the block lasts."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+    def too_wide(self) -> int:
+        """Return the pixels by which the page is wider than its window."""
+        return int(self.ask("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
     def complaints(self) -> list[str]:
         """Return what the browser has logged since the page was opened."""

@@ -21,7 +21,7 @@ from testbed.recording.writer import Writer
 from testbed.web.listening import Listener, listen
 from testbed.web.site import Shelf
 from testbed.web.sources import Finished
-from tests.browser.conftest import Page, finished
+from tests.browser.conftest import WINDOWS, Page, finished
 from tests.support import made_recordings as recordings
 from tests.support.webserver import served
 
@@ -245,6 +245,32 @@ def test_everything_can_be_done_by_the_keyboard(page: Page, tmp_path: Path) -> N
         page.press(Keys.ARROW_RIGHT)
         assert page.ask("document.querySelector('[data-panel=settings]').checkVisibility()")
         assert page.inaccessible() == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_fits_any_window(page: Page, tmp_path: Path, theme: str) -> None:
+    """Nothing is cut off, neither of 64,512 ports nor of two runs beside one another, and all is accessible."""
+    one = recordings.write(tmp_path / "one", 64_512)
+    two = recordings.write(tmp_path / "two", 64_512, gateway="netfilter")
+    with finished(one, two, ports=64_512) as listener:
+        page.open(listener.url)
+        for window in WINDOWS:
+            with page.dressed(*window, theme):
+                page.seek(recordings.FULL_AT_S / 2)
+                for tab in ("topology", "settings", "ports"):
+                    page.driver.execute_script(f"document.querySelector('[data-tab={tab}]').click()")
+                    assert (window, tab, page.too_wide()) == (window, tab, 0)
+                page.drawn()
+                assert (window, page.ask(CUT_OFF)) == (window, 0)
+                assert page.inaccessible() == []
+
+
+CUT_OFF = """Math.max(...[...document.querySelectorAll(".map")].map((map) => {
+    const inner = map.getBoundingClientRect(), outer = map.parentElement.getBoundingClientRect();
+    const beyond = [outer.left - inner.left, inner.right - outer.right, inner.bottom - outer.bottom];
+    return Math.floor(Math.max(0, ...beyond));
+}))"""
 
 
 def in_order(ports: int) -> Iterator[tuple[int, int]]:
