@@ -72,7 +72,7 @@ def report(folder: Results, *, out: Out = None) -> None:
     results = read(folder)
     path = (out or folder) / REPORT
     written = _opened_for([path], out or folder)
-    _write(written, REPORT, page_of(results))
+    _write(written, REPORT, page_of(results, path.parent))
     print(path)
 
 

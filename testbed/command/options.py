@@ -57,7 +57,8 @@ WebAddress = Annotated[
     str | None,
     typer.Option(
         "--web-address",
-        help="The address that the page is served on; by default 127.0.0.1, for this machine alone.",
+        help="The address that the page is served on; by default LASTPORT_WEB_ADDRESS of the environment, or else "
+        "127.0.0.1, for this machine alone.",
         metavar="ADDRESS",
     ),
 ]

@@ -35,16 +35,16 @@ def events(
 
     try:
         recording = Recording.open(folder)
-        for record in recording:
-            print(
-                json.dumps(as_object(record)) if as_json else f"{record.time:10.4f}  {printable(in_words(record))}"
-            )
-    except RecordingError as error:
-        raise ConfigurationError(str(error)) from None
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"{error.filename}: there is no recording; `lastport run SCENARIO` makes one among its results"
         ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename}: {error.strerror}") from None
+    except RecordingError as error:
+        raise ConfigurationError(str(error)) from None
+    for record in recording:
+        print(json.dumps(as_object(record)) if as_json else f"{record.time:10.4f}  {printable(in_words(record))}")
     if not recording.is_complete and not as_json:
         print(f"{recording.seconds:10.4f}  the recording was cut off here")
 

@@ -10,12 +10,14 @@ and the tables. So memory holds these, and one piece of the file.
 from __future__ import annotations
 
 import json
+import os
+import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from testbed.recording.format import (
     FILE,
@@ -36,6 +38,8 @@ from testbed.recording.format import (
 from testbed.recording.replay import State
 
 READ_BYTES = 1 << 16
+MOST_BYTES = 128 << 20
+"""The most bytes of a recording, unpacked: 11 million events. A small file can unpack to any number."""
 MOST_LATE_BYTES = 64 << 20
 """The most bytes of late records that are put where they belong. More are yielded where they stand in the file."""
 
@@ -197,8 +201,8 @@ class Recording:
                 at = end
 
     def _pieces(self) -> Iterator[bytes]:
-        with self.path.open("rb") as file:
-            inflate = zlib.decompressobj(GZIP)
+        with self._file() as file:
+            inflate, left = zlib.decompressobj(GZIP), MOST_BYTES
             while not inflate.eof:
                 data = inflate.unconsumed_tail or file.read(READ_BYTES)
                 try:
@@ -207,9 +211,20 @@ class Recording:
                     raise self._error(f"is no gzip stream, or is damaged ({error})") from None
                 if not data and not piece:
                     return
+                left -= len(piece)
+                if left < 0:
+                    raise self._error(f"unpacks to more than {MOST_BYTES:,} bytes")
                 yield piece
             if inflate.unused_data or file.read(1):
                 raise self._error("has something behind the end of its gzip stream")
+
+    def _file(self) -> IO[bytes]:
+        """Open the file. What is none, such as a pipe that nobody writes to, is refused and never waited for."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return open(descriptor, "rb")
+        os.close(descriptor)
+        raise self._error("is no regular file")
 
     def _text(self, record: bytes) -> Text:
         try:

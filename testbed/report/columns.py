@@ -30,6 +30,15 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one run ended, after which time, and where its own report is, as far as these are known."""
+
+    verdict: str = ""
+    seconds: str = ""
+    report: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckRow:
     """A check on several gateways."""
 
@@ -63,7 +72,7 @@ class Compared:
     """A comparison."""
 
     gateways: Sequence[str]
-    matrix: Sequence[tuple[str, str, Sequence[tuple[str, str]]]]
+    matrix: Sequence[tuple[str, str, Sequence[Verdict]]]
     scenarios: Sequence[ScenarioColumns]
     left_out: int
     seconds: str
@@ -71,8 +80,15 @@ class Compared:
     own: Sequence[tuple[str, Sequence[tuple[str, str]]]]
 
 
-def compared(comparison: Mapping[str, Any], *, rows: int, cell: int, figures: int) -> Compared:
-    """Return what the page shows of a comparison."""
+def compared(
+    comparison: Mapping[str, Any],
+    reports: Mapping[tuple[str, str], str],
+    *,
+    rows: int,
+    cell: int,
+    figures: int,
+) -> Compared:
+    """Return what the page shows of a comparison; `reports` are the places of its runs' own ones."""
     runs = [_shortened(run, rows, cell) for run in comparison["runs"]]
     groups = [*by_scenario(runs).items()]
     gateways = list(dict.fromkeys(run["gateway"] for run in runs))[:MOST_GATEWAYS]
@@ -82,7 +98,7 @@ def compared(comparison: Mapping[str, Any], *, rows: int, cell: int, figures: in
     ]
     return Compared(
         gateways=[cut(label(gateway), cell) for gateway in gateways],
-        matrix=[_row_of_matrix(each, gateways) for each in shown],
+        matrix=[_row_of_matrix(each, gateways, reports) for each in shown],
         scenarios=shown,
         left_out=max(0, len(groups) - MOST_SCENARIOS),
         seconds=f"{sum(run.get('duration_s', 0) for run in runs):,.0f}",
@@ -112,15 +128,16 @@ def _pairs(facts: Mapping[str, str], rows: int, cell: int) -> list[tuple[str, st
 
 
 def _row_of_matrix(
-    scenario: ScenarioColumns, gateways: Sequence[str]
-) -> tuple[str, str, Sequence[tuple[str, str]]]:
+    scenario: ScenarioColumns, gateways: Sequence[str], reports: Mapping[tuple[str, str], str]
+) -> tuple[str, str, Sequence[Verdict]]:
     runs = {run["gateway"]: run for run in scenario.runs}
-    cells = [_verdict(runs[gateway]) if gateway in runs else ("", "") for gateway in gateways]
+    cells = [_verdict(runs[gateway], reports) if gateway in runs else Verdict() for gateway in gateways]
     return scenario.place, scenario.name, cells
 
 
-def _verdict(run: Mapping[str, Any]) -> tuple[str, str]:
-    return run["verdict"], f"{number(run['duration_s'])} s" if "duration_s" in run else ""
+def _verdict(run: Mapping[str, Any], reports: Mapping[tuple[str, str], str]) -> Verdict:
+    seconds = f"{number(run['duration_s'])} s" if "duration_s" in run else ""
+    return Verdict(run["verdict"], seconds, reports.get((run["scenario"], run["gateway"]), ""))
 
 
 def _scenario(

@@ -20,6 +20,7 @@ from testbed.experiment.judged import JUDGED
 from testbed.report import network, settings, until_known
 from testbed.report.answer import answer
 from testbed.report.bench import Benched, benched
+from testbed.report.beside import reports
 from testbed.report.charts import Bar, Drawn, bars
 from testbed.report.columns import Compared, compared
 from testbed.report.figures import figures, phases, tables
@@ -73,12 +74,13 @@ def run_page(run: Mapping[str, Any], seen: Seen | None = None) -> str:
     return _fitting("run.html.j2", lambda room: _of_run(told, seen, room))
 
 
-def comparison_page(comparison: Mapping[str, Any]) -> str:
-    """Return the page about a comparison, with a column for each gateway."""
+def comparison_page(comparison: Mapping[str, Any], beside: Path | None = None) -> str:
+    """Return the page about a comparison, with a column for each gateway. Its place is the folder `beside`."""
     told = completed("compare", comparison)
+    own = reports(comparison["runs"], beside) if beside else {}
 
     def facts(room: Room) -> dict[str, Any]:
-        found: Compared = compared(comparison, rows=room.rows, cell=room.cell, figures=room.figures)
+        found: Compared = compared(comparison, own, rows=room.rows, cell=room.cell, figures=room.figures)
         return {"compared": found, "typed": cut(as_typed(comparison), room.text), "origin": told}
 
     return _fitting("compare.html.j2", facts)

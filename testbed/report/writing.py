@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from testbed.report.page import bench_page, comparison_page, run_page
@@ -18,7 +19,7 @@ def keep_run(folder: Folder, run: Mapping[str, Any]) -> str:
 
 def keep_comparison(folder: Folder, comparison: Mapping[str, Any]) -> str:
     """Write the report of a comparison into its folder; return an empty string, or why that is not possible."""
-    return _kept(folder, lambda: comparison_page(comparison))
+    return _kept(folder, lambda: comparison_page(comparison, folder.path))
 
 
 def keep_benches(folder: Folder, benches: Sequence[Mapping[str, Any]]) -> str:
@@ -26,11 +27,13 @@ def keep_benches(folder: Folder, benches: Sequence[Mapping[str, Any]]) -> str:
     return _kept(folder, lambda: bench_page(benches))
 
 
-def page_of(results: Read) -> str:
-    """Return the page about results that were read."""
+def page_of(results: Read, folder: Path) -> str:
+    """Return the page about results that were read, for a folder in which it is to be."""
     if results.kind == "run":
         return run_page(results.one, seen(results.folder, results.one))
-    return comparison_page(results.one) if results.kind == "compare" else bench_page([*results.files.values()])
+    if results.kind == "compare":
+        return comparison_page(results.one, folder)
+    return bench_page([*results.files.values()])
 
 
 def _kept(folder: Folder, page: Callable[[], str]) -> str:

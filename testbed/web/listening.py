@@ -1,12 +1,14 @@
 """The socket that the page is served on, and the URL that leads to it.
 
 The URL has a random token, so that nobody else on the machine or in the network can look. By default the socket is
-on the loopback address, where nobody else is in the first place.
+on the loopback address, where nobody else is in the first place. A machine whose page is looked at from outside,
+such as a virtual one, names another address in `LASTPORT_WEB_ADDRESS`.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import secrets
 import socket
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from controller.settings import ConfigurationError
 
 PORT = 8470
 LOOPBACK = "127.0.0.1"
+VARIABLE = "LASTPORT_WEB_ADDRESS"
+"""The variable of the environment with the address that is the default on this machine."""
 BACKLOG = 64
 
 
@@ -38,13 +42,14 @@ class Listener:
 
 def listen(address: str | None = None, port: int | None = None, *, token: str = "") -> Listener:
     """Open the socket for the page. Port 0 is any that is free. Raises ConfigurationError if that cannot be."""
-    address = LOOPBACK if address is None else address
+    named = "--web-address" if address is not None else VARIABLE
+    address = address if address is not None else os.environ.get(VARIABLE) or LOOPBACK
     port = PORT if port is None else port
     try:
         version = ipaddress.ip_address(address).version
     except ValueError:
         raise ConfigurationError(
-            f"--web-address {address!r} is no IP address; for every address of this machine give 0.0.0.0"
+            f"{named} {address!r} is no IP address; for every address of this machine give 0.0.0.0"
         ) from None
     opened = socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_STREAM)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -13,7 +13,8 @@ from typing import Any
 from controller.settings import ConfigurationError
 from testbed.recording import Recording, RecordingError
 from testbed.recording.format import FILE
-from testbed.run.folder import RESULTS
+from testbed.run.folder import REPORT, RESULTS
+from testbed.run.kept import NoResultsError, contents, entered
 from testbed.run.naming import printable, title
 from testbed.web.about import about
 from testbed.web.listening import listen
@@ -30,14 +31,14 @@ def shelved(folders: Iterable[Path]) -> Shelf:
     """Return the recordings in folders, or in those of a comparison. Raises ConfigurationError without any."""
     shelf = Shelf()
     for folder in folders:
-        found = list(_recordings(folder))
+        found = sorted(map(_opened, _recordings(folder)), key=_begun)
         if not found:
             raise ConfigurationError(
                 f"{folder} has no recording ({FILE}); `lastport runs` lists the folders of results, and a run "
                 "writes a new one"
             )
-        for path in found:
-            _shelve(shelf, path)
+        for recording in found:
+            _shelve(shelf, recording)
     return shelf
 
 
@@ -62,28 +63,40 @@ def _recordings(folder: Path) -> Iterator[Path]:
             return
 
 
-def _shelve(shelf: Shelf, path: Path) -> None:
-    """Put a recording on the shelf."""
+def _opened(path: Path) -> Recording:
+    """Return a recording. Raises ConfigurationError if it cannot be read."""
     try:
-        header = Recording.open(path).header
+        return Recording.open(path)
     except (RecordingError, OSError) as error:
         raise ConfigurationError(str(error)) from None
-    told = _results(path.parent) or header
+
+
+def _begun(recording: Recording) -> str:
+    """Return when a run began, which is the order of a comparison's runs."""
+    return str(recording.header.get("started", ""))
+
+
+def _shelve(shelf: Shelf, recording: Recording) -> None:
+    """Put a recording on the shelf."""
+    path = recording.path
+    told = _results(path.parent) or recording.header
     scenario, gateway, chosen = (told.get(name) for name in ("scenario", "gateway", "chosen"))
     named = title(str(scenario), str(gateway), chosen if isinstance(chosen, dict) else {})
     with path.open("rb") as file:
         digest = hashlib.sha256(file.read(PIECE)).hexdigest()[:16]
     key = f"{digest}-{len(shelf.sources)}"  # a viewer that comes back never goes on in another recording
-    shelf.add(Finished(key, printable(named), path, about(told)))
+    report = path.with_name(REPORT)
+    more = {"report": printable(str(report))} if report.is_file() else {}
+    shelf.add(Finished(key, printable(named), path, {**about(told), **more}))
 
 
 def _results(folder: Path) -> dict[str, Any]:
     """Return what is in `results.json`; nothing if it is not there or cannot be read."""
     try:
-        file = folder / RESULTS
-        if not file.is_file() or file.stat().st_size > MOST_RESULTS:
-            return {}
-        told = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        with entered(folder, follow=True) as descriptor:
+            found = contents(descriptor, RESULTS, most=MOST_RESULTS)
+        told = json.loads(found[0]) if found else {}
+        json.dumps(told, allow_nan=False)  # what is no number in JSON, no browser reads
+    except (NoResultsError, ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}

@@ -1,24 +1,24 @@
-"""Tests of the page in Debian's own browser, which nobody sees. Nothing is downloaded for them."""
+"""Tests of the page in Debian's own browser."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
 
 from testbed.web.listening import Listener
 from testbed.web.site import Shelf
 from testbed.web.sources import Finished
+from tests.support.browser import browser, is_there
 from tests.support.processes import awaited
 from tests.support.webserver import served
 
+WINDOWS = ((320, 640), (768, 1024), (1920, 1080), (640, 400))
+"""A telephone, a tablet, a projector, and a laptop whose browser enlarges everything twice."""
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 GRAVE = ("serious", "critical")
 
@@ -63,6 +63,23 @@ class Page:
         """Return what an element says."""
         return str(self.ask(f"document.querySelector({selector!r}).textContent"))
 
+    @contextmanager
+    def dressed(self, width: int, height: int, theme: str) -> Iterator[None]:
+        """Have a window of a size in CSS pixels, and a theme, while the block lasts."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+    def too_wide(self) -> int:
+        """Return the pixels by which the page is wider than its window."""
+        return int(self.ask("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
     def complaints(self) -> list[str]:
         """Return what the browser has logged since the page was opened."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
@@ -102,20 +119,10 @@ _NAME = """(each) => [each.tagName, each.id, each.className, each.getAttribute("
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Any]:
     """Start the browser once. Without one, skip the tests."""
-    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if not all(programs):
+    if not is_there():
         pytest.skip("this machine has no chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,800"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=Service(programs[1]))
-    started.set_script_timeout(60)
-    try:
+    with browser() as started:
         yield started
-    finally:
-        started.quit()
 
 
 @pytest.fixture

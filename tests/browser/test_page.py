@@ -21,7 +21,7 @@ from testbed.recording.writer import Writer
 from testbed.web.listening import Listener, listen
 from testbed.web.site import Shelf
 from testbed.web.sources import Finished
-from tests.browser.conftest import Page, finished
+from tests.browser.conftest import WINDOWS, Page, finished
 from tests.support import made_recordings as recordings
 from tests.support.webserver import served
 
@@ -247,9 +247,57 @@ def test_everything_can_be_done_by_the_keyboard(page: Page, tmp_path: Path) -> N
         assert page.inaccessible() == []
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_fits_any_window(page: Page, tmp_path: Path, theme: str) -> None:
+    """Nothing is cut off, neither of 64,512 ports nor of two runs beside one another, and all is accessible."""
+    one = recordings.write(tmp_path / "one", 64_512)
+    two = recordings.write(tmp_path / "two", 64_512, gateway="netfilter")
+    with finished(one, two, ports=64_512) as listener:
+        page.open(listener.url)
+        for window in WINDOWS:
+            with page.dressed(*window, theme):
+                page.seek(recordings.FULL_AT_S / 2)
+                for tab in ("topology", "settings", "ports"):
+                    page.driver.execute_script(f"document.querySelector('[data-tab={tab}]').click()")
+                    assert (window, tab, page.too_wide()) == (window, tab, 0)
+                page.drawn()
+                assert (window, page.ask(CUT_OFF)) == (window, 0)
+                assert page.inaccessible() == []
+
+
+CUT_OFF = """Math.max(...[...document.querySelectorAll(".map")].map((map) => {
+    const inner = map.getBoundingClientRect(), outer = map.parentElement.getBoundingClientRect();
+    const beyond = [outer.left - inner.left, inner.right - outer.right, inner.bottom - outer.bottom];
+    return Math.floor(Math.max(0, ...beyond));
+}))"""
+
+
 def in_order(ports: int) -> Iterator[tuple[int, int]]:
     """Yield the ports in sequence, for the subscribers in turn."""
     yield from ((number % 8 + 1, recordings.FIRST + number) for number in range(ports))
+
+
+@pytest.mark.browser
+def test_a_recording_plays_to_its_end(page: Page, tmp_path: Path) -> None:
+    """There it stops, and the map and the tables are those of the end, where the last port was taken."""
+    (tmp_path / "one").mkdir()
+    with (tmp_path / "one" / FILE).open("wb") as file:
+        writer = Writer(file, {"scenario": "any"})
+        for port in range(1024, 2024):
+            writer.events(RECORD.pack(10 * (port - 1023), Kind.ALLOCATED, 0, 1, port, 1))
+        writer.end(1.0, verdict="pass")
+    with finished(tmp_path / "one", ports=1000) as listener:
+        page.open(listener.url)
+        page.seek(0.8)
+        page.driver.find_element("id", "play").click()
+        page.until("lastport.player.now === 10_000 && !lastport.player.isPlaying")
+        page.drawn()
+
+        assert page.text("#play") == "Play"
+        assert page.text(".used") == "1,000"
+        assert taken(page) == 1000
+        assert page.text(".gauges td") == "1,000"
 
 
 @pytest.mark.browser

@@ -22,12 +22,13 @@ def write(
     refused: int = 64,
     order: Callable[[int], Iterator[tuple[int, int]]] | None = None,
     gateway: str = "openflow",
+    started: str = "2026-01-01T00:00:00+00:00",
     follow: Callable[[bytes], None] = lambda data: None,
 ) -> Path:
     """Write a recording into a folder, and return the folder. `order` yields a subscriber and a port each time."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / FILE).open("wb") as file:
-        header = {"started": "2026-01-01T00:00:00+00:00", "scenario": "port-exhaustion", "gateway": gateway}
+        header = {"started": started, "scenario": "port-exhaustion", "gateway": gateway}
         writer = Writer(file, {**header, "gateways": {"gateway": {"how": "its own events"}}}, follow=follow)
         fill(writer, list((order or at_random)(ports)), refused)
         writer.end(END_S, verdict="pass")

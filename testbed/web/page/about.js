@@ -36,11 +36,13 @@ function drawn(network) {
 
 export function showSettings(place, about) {
   const parts = [];
-  if (about.command)
-    parts.push(
-      element("h3", {}, "The command"),
-      element("pre", { class: "drawing", tabindex: "0" }, about.command),
-    );
+  for (const [name, title] of [
+    ["command", "The command"],
+    ["report", "The report of this run, to hand in"],
+  ]) {
+    if (about[name])
+      parts.push(element("h3", {}, title), element("pre", { class: "drawing", tabindex: "0" }, `${about[name]}`));
+  }
   const chosen = about.chosen ?? {};
   for (const [name, title] of [
     ["parameters", "Parameters of the scenario"],

@@ -6,7 +6,7 @@ import { element, fill } from "./dom.js";
 import { Player, drawStrip } from "./player.js";
 import { RunView } from "./run.js";
 
-const DRAWS_EVERY_MS = 100,
+const DRAWS_EVERY_MS = 30, // every second frame of most screens
   CALM_EVERY_MS = 1000,
   WRITES_EVERY_MS = 250,
   TELLS_EVERY_MS = 5000;
@@ -18,7 +18,8 @@ let listed = [];
 let connection = "lost";
 let views = [];
 let palette;
-let isChanged = true;
+let isChanged = true, // since it was drawn
+  isUnwritten = true; // what was drawn
 
 const player = new Player(
   {
@@ -111,17 +112,23 @@ let drawn = 0,
 function frame(time) {
   requestAnimationFrame(frame);
   if (time - drawn < (calm.matches ? CALM_EVERY_MS : DRAWS_EVERY_MS) && !(isChanged && !player.isAtNewest)) return;
-  player.pass(time - before);
-  before = time;
-  drawn = time;
-  if (!isChanged && !player.isPlaying) return;
-  for (const view of views) view.draw(palette);
-  drawStrip($("strip"), views, player, palette);
-  frames++;
-  if (time - written >= WRITES_EVERY_MS || !player.isAtNewest) {
+  const passed = time - before;
+  before = drawn = time;
+  if (!isChanged && !isUnwritten && !player.isPlaying) return;
+  const moves = player.isPlaying; // also where the end is reached by this
+  player.pass(passed);
+  if (isChanged || moves) {
+    for (const view of views) view.draw(palette);
+    drawStrip($("strip"), views, player, palette);
+    frames++;
+    isChanged = false;
+    isUnwritten = true;
+  }
+  const stands = !player.isAtNewest && !player.isPlaying;
+  if (stands || time - written >= WRITES_EVERY_MS) {
     for (const view of views) view.write(palette, player.end);
     written = time;
-    isChanged = false;
+    isUnwritten = false;
   }
   if (time - told >= TELLS_EVERY_MS) {
     $("told").textContent = views.map((view) => view.summary).join("; ");
@@ -185,7 +192,7 @@ requestAnimationFrame(frame);
 /** Wait until all that the page has by now is drawn and written. */
 async function settled() {
   do await new Promise(requestAnimationFrame);
-  while (isChanged || views.some((view) => !view.state));
+  while (isChanged || isUnwritten || views.some((view) => !view.state));
 }
 
 // For those who test the page, or look into it from the console.

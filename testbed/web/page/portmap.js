@@ -12,6 +12,8 @@ const EDGE = 7; // for the stripes of a refusal
 const LINES_FROM = 7,
   PATTERNS_FROM = 9; // device pixels of a cell
 const MOST_ZOOM = 16;
+const LEAST_CELL = 0.25, // device pixels: on a narrow screen several cells share one
+  MOST_CELL = 96; // CSS pixels, where there are few ports
 
 /** The ports that a map shows, and the shape of it: as square as rows of a power of two can be. */
 export function shape(pool, ports) {
@@ -100,7 +102,7 @@ export class PortMap {
     const ratio = globalThis.devicePixelRatio || 1;
     const width = room.clientWidth - GUTTER - EDGE,
       height = (room.clientHeight || Infinity) - 2 * EDGE;
-    const most = Math.max(1, Math.min(width / columns, height / rows, 40) * ratio);
+    const most = Math.max(LEAST_CELL, Math.min(width / columns, height / rows, MOST_CELL) * ratio);
     this.cell = (most >= 2 ? Math.floor(most) : most) / ratio;
     const across = this.cell * columns + GUTTER + EDGE,
       down = this.cell * rows + 2 * EDGE;
@@ -137,7 +139,7 @@ export class PortMap {
     const [left, top, cell] = this._window();
     const width = columns * this.cell,
       height = rows * this.cell;
-    context.imageSmoothingEnabled = false;
+    context.imageSmoothingEnabled = cell * ratio < 1;
     context.drawImage(this._cells, left, top, columns / this.zoom, rows / this.zoom, GUTTER, EDGE, width, height);
     context.save();
     context.beginPath();

@@ -164,8 +164,9 @@ export class Recording {
     }
     while (rank < late.length) order[next++] = late[rank++];
     for (const name of Object.keys(COLUMNS)) {
-      const moved = Array.from(order, (index) => this[name][index]);
-      this[name].set(moved, from);
+      const column = this[name],
+        before = column.slice(from, all);
+      for (let place = 0; place < order.length; place++) column[from + place] = before[order[place] - from];
     }
     return from;
   }

@@ -4,7 +4,7 @@
 import { TICKS_PER_S } from "./format.js";
 import { CLOSING, HELD_DOWN, IN_USE, RESTING, State } from "./state.js";
 
-const MOST_COPIES = 40;
+const MOST_COPIES = 24; // each takes a megabyte where all ports are in use
 const MOST_POINTS = 2000;
 const FIRST_STEP = TICKS_PER_S / 20;
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -128,3 +129,28 @@ def test_a_file_besides_the_results_replaces_a_regular_file_alone(tmp_path: Path
     assert wanted.keep(lambda: "<x/>") == ""
     assert (tmp_path / "new" / "checks.xml").read_text() == "<x/>"
     assert Beside(None, "--junit").keep(lambda: "") == ""
+
+
+@pytest.mark.parametrize("command", ["events", "view"])
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (os.mkdir, "recording.gz"),
+        (os.mkfifo, "recording.gz"),
+        (lambda path: os.symlink("recording.gz", path), "recording.gz"),
+        (lambda path: None, "there is no recording|has no recording"),
+    ],
+    ids=["folder", "pipe", "link to itself", "nothing"],
+)
+def test_a_recording_that_cannot_be_opened_is_a_sentence(
+    lastport: Lastport, command: str, make: Callable[[str], None], says: str
+) -> None:
+    """Whatever has its name."""
+    Path("a").mkdir()
+    make("a/recording.gz")
+
+    status, printed, complaint = lastport(command, "a")
+
+    assert (status, printed) == (2, "")
+    assert re.search(f"^lastport: .*({says})", complaint)
+    assert complaint.count("\n") == 1

@@ -6,8 +6,10 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import struct
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +240,26 @@ def test_a_recording_that_cannot_be_read_says_why(tmp_path: Path, content: bytes
     path.write_bytes(gzip.compress(content))
 
     with pytest.raises(RecordingError, match=says):
+        Recording.open(tmp_path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A pipe that nobody writes to, a folder, and a device that never ends."""
+    make(tmp_path / "recording.gz")
+
+    with pytest.raises(RecordingError, match="is no regular file"):
+        Recording.open(tmp_path)
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it has used up time and memory."""
+    monkeypatch.setattr("testbed.recording.reader.MOST_BYTES", 1 << 20)
+    (tmp_path / "recording.gz").write_bytes(gzip.compress(text(HEADER) + bytes([1] * 12) * (1 << 17)))
+
+    with pytest.raises(RecordingError, match="unpacks to more than 1,048,576 bytes"):
         Recording.open(tmp_path)
 
 

@@ -14,6 +14,7 @@ from testbed.command.options import RunOptions
 from testbed.web.about import about
 from testbed.web.viewing import shelved
 from tests.support.made_recordings import write
+from tests.support.webserver import get, served
 
 
 def test_two_folders_are_two_recordings(tmp_path: Path) -> None:
@@ -27,14 +28,18 @@ def test_two_folders_are_two_recordings(tmp_path: Path) -> None:
     assert titles == ["release on netfilter (ports=16)", *["port-exhaustion on openflow"] * 2]
 
 
-@pytest.mark.parametrize("depth", ["netfilter", "release/netfilter"])
+@pytest.mark.parametrize("depth", ["openflow", "release/openflow"])
 def test_the_folder_of_a_comparison_has_the_recordings_of_its_runs(tmp_path: Path, depth: str) -> None:
-    """With one scenario, or with several."""
-    write(tmp_path / depth, gateway="netfilter")
-    write((tmp_path / depth).parent / "openflow")
+    """With one scenario, or with several, and in the order in which they ran."""
+    first = write(tmp_path / depth, gateway="openflow", started="2026-01-01T00:00:00+00:00")
+    write(first.parent / "netfilter", gateway="netfilter", started="2026-01-01T00:00:07+00:00")
+    (first / "report.html").write_text("")
 
-    titles = [source.title for source in shelved([tmp_path]).sources.values()]
-    assert titles == ["port-exhaustion on netfilter", "port-exhaustion on openflow"]
+    openflow, netfilter = shelved([tmp_path]).sources.values()
+    assert openflow.title == "port-exhaustion on openflow"
+    assert netfilter.title == "port-exhaustion on netfilter"
+    assert openflow.about["report"] == str(first / "report.html")
+    assert "report" not in netfilter.about
 
 
 def test_a_folder_without_a_recording_is_refused(tmp_path: Path) -> None:
@@ -54,13 +59,36 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "7", '"x"', "{", "[" * 9999, '{"chosen": 7, "settings": [], "parameters": 1}']
+    "text",
+    [
+        *("", "[]", "7", '"x"', "{", "[" * 9999, '{"chosen": 7, "settings": [], "parameters": 1}'),
+        *(
+            '{"settings": {"ports": NaN}}',
+            '{"settings": {"ports": 1e999}}',
+            '{"settings": {"\\ud800": "\\ud800"}}',
+        ),
+    ],
 )
 def test_results_that_make_no_sense_cost_what_they_would_tell(tmp_path: Path, text: str) -> None:
     """The recording is shown all the same."""
     (write(tmp_path) / "results.json").write_text(text)
+    shelf = shelved([tmp_path])
 
-    assert len(shelved([tmp_path]).sources) == 1
+    (key,) = shelf.sources
+    with served(shelf) as listener:
+        assert set(json.loads(get(listener, f"recordings/{key}/about"), parse_constant=pytest.fail)) >= {
+            "settings"
+        }
+
+
+def test_results_behind_a_link_are_not_shown(tmp_path: Path) -> None:
+    """It may lead to what only this user may read."""
+    (tmp_path / "private.json").write_text('{"scenario": "private"}')
+    (write(tmp_path / "one") / "results.json").symlink_to(tmp_path / "private.json")
+
+    assert [source.title for source in shelved([tmp_path / "one"]).sources.values()] == [
+        "port-exhaustion on openflow"
+    ]
 
 
 def test_a_run_s_network_has_names_and_addresses() -> None:

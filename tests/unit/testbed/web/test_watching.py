@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from controller.settings import ConfigurationError
-from testbed.web.listening import listen
+from testbed.web.listening import PORT, VARIABLE, listen
 from testbed.web.watching import Web
 from tests.support.processes import awaited
 
@@ -100,3 +102,27 @@ def _key(url: str) -> str:
         return ""
 
     return str(awaited(listed, "the list of recordings"))
+
+
+def test_a_machine_names_the_address_that_is_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The URL is one for a browser on the other side of a forwarded port, and the option still decides."""
+    monkeypatch.setenv(VARIABLE, "0.0.0.0")
+    everywhere, here = listen(port=0), listen("127.0.0.1", port=0)
+    with everywhere.socket, here.socket:
+        assert everywhere.socket.getsockname()[0] == "0.0.0.0"
+        assert everywhere.url.startswith("http://127.0.0.1:")
+        assert here.socket.getsockname()[0] == "127.0.0.1"
+    monkeypatch.setenv(VARIABLE, "nowhere")
+    with pytest.raises(ConfigurationError, match=f"{VARIABLE} 'nowhere' is no IP address"):
+        listen(port=0)
+
+
+def test_the_virtual_machine_serves_where_its_forwarded_port_leads() -> None:
+    """What is forwarded comes in at its own address; sudo keeps the variable that says so."""
+    told = (Path(__file__).parents[4] / "Vagrantfile").read_text()
+
+    assert re.findall(r'"forwarded_port", guest: (\d+), host: (\d+), host_ip: "127.0.0.1"', told) == [
+        (str(PORT), str(PORT))
+    ]
+    assert f"{VARIABLE}=0.0.0.0 >>/etc/environment" in told
+    assert f'env_keep += "{VARIABLE}"' in told
