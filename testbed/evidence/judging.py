@@ -1,13 +1,15 @@
 """Judging what servers and the wire saw: which endpoints were shared, and which SYNs were held or sent again.
 
-These are pure functions over sightings and frames, which `judge` gathers.
+These are pure functions over sightings and frames, which `judge` gathers. One port may have seen a thousand
+connections, so none of them goes through all SYNs of a port for each of its connections.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from operator import itemgetter
 
 from testbed.evidence.witnesses import Ends, Speakers, Syns
 from testbed.traffic.records import Attempt, Sighting
@@ -22,6 +24,8 @@ SYN_TIMER_S = 1.0
 """Seconds after which a client sends its SYN again (RFC 6298 section 2; Linux, TCP_TIMEOUT_INIT)."""
 TIMER_SLACK = 0.9
 """The least share of a kernel's timer that must have passed, since kernels let timers coincide."""
+
+_at = itemgetter(1)
 
 
 def shared(sightings: Iterable[Sighting]) -> set[int]:
@@ -98,9 +102,10 @@ def intruded(sightings: Iterable[Sighting], syns: Syns) -> set[int]:
     for seen in sightings:
         if seen.protocol != "tcp":
             continue
-        on_wire = syns.get((seen.external, seen.target), [])
-        own = {number for number, at in on_wire if at <= seen.first}
-        if any(seen.first < at < seen.last and number not in own for number, at in on_wire):
+        on_wire = syns.get((seen.external, seen.target), ())
+        began = bisect_right(on_wire, seen.first, key=_at)
+        meanwhile = on_wire[began : bisect_left(on_wire, seen.last, key=_at)]
+        if meanwhile and not {number for number, _ in meanwhile} <= {number for number, _ in on_wire[:began]}:
             found.add(seen.nonce)
     return found
 
@@ -144,6 +149,7 @@ def _passed(attempt: Attempt, syns: Syns) -> list[float]:
 
     The SYN is the latest on its port until the attempt's end, since a client that used the port before was gone.
     """
-    on_wire = syns.get((attempt.seen, attempt.target), [])
-    during = [(number, at) for number, at in on_wire if attempt.sent_at <= at <= attempt.done_at]
+    on_wire = syns.get((attempt.seen, attempt.target), ())
+    began = bisect_left(on_wire, attempt.sent_at, key=_at)
+    during = on_wire[began : bisect_right(on_wire, attempt.done_at, key=_at)]
     return [at - attempt.sent_at for number, at in during if number == during[-1][0]]

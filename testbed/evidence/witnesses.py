@@ -11,6 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from operator import itemgetter
 
 from testbed.evidence.sockets import ETH_P_ALL, ETH_P_IP, Program, listening, statistics, taken
 from testbed.traffic.wire import HELLO, Endpoint
@@ -113,13 +114,16 @@ class TcpWitness:
             return len({syn for syn, _ in self._syns})
 
     def syns(self) -> Syns:
-        """Return the SYNs that have been read so far."""
+        """Return the SYNs that have been read so far, those of each pair of ends in the order of their times."""
         with self._lock:
             self._take_all()
             new = self._syns[self._parsed :]
             self._parsed += len(new)
             for syn, at in new:
-                self._by_ends[_ends(syn)].append((int.from_bytes(syn[_ENDS.size :], "big"), at))
+                between = self._by_ends[_ends(syn)]
+                between.append((int.from_bytes(syn[_ENDS.size :], "big"), at))
+                if len(between) > 1 and between[-2][1] > at:
+                    between.sort(key=itemgetter(1))
         return self._by_ends
 
     def speakers(self) -> Speakers:

@@ -112,6 +112,22 @@ def test_a_strange_syn_on_a_connection_in_use_is_an_intrusion(
     assert intruded([seen(1, 1.0, 5.0)], {(EXTERNAL, SERVER): syns}) == found
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=8),
+    st.integers(0, 9),
+    st.integers(0, 9),
+)
+def test_an_intrusion_is_any_strange_syn_strictly_within_the_time_of_use(
+    syns: list[tuple[int, int]], first: int, last: int
+) -> None:
+    """Among any SYNs of a port, in the order of their times."""
+    on_wire = sorted(((number, float(at)) for number, at in syns), key=lambda syn: syn[1])
+    own = {number for number, at in on_wire if at <= first}
+    is_strange = any(first < at < last and number not in own for number, at in on_wire)
+
+    assert bool(intruded([seen(1, first, last)], {(EXTERNAL, SERVER): on_wire})) == is_strange
+
+
 @pytest.mark.parametrize(
     "other",
     [
