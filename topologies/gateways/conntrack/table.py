@@ -42,9 +42,14 @@ def table() -> Iterator[Connection]:
                     return
                 if kind == _ERROR:
                     raise OSError("the kernel does not show its table of connections")
-                found = connection(message, Change.CLOSING if _is_closing(message) else Change.NEW)
+                found = entry(message)
                 if found is not None:
                     yield found
+
+
+def entry(message: bytes) -> Connection | None:
+    """Return the connection that a message of the table is about, or None."""
+    return connection(message, Change.CLOSING if _is_closing(message) else Change.NEW)
 
 
 def _is_closing(message: bytes) -> bool:

@@ -28,6 +28,13 @@ def test_each_outcome_has_its_times_the_most_frequent_first() -> None:
     ]
 
 
+def test_between_two_attempts_the_slower_one_counts() -> None:
+    """So no tenth of the attempts took longer than its time."""
+    (row,) = until_known([took("reset", 1.0), took("reset", 2.0), took("reset", 3.0)])
+
+    assert row["seconds"] == [1.0, *[2.0] * 5, *[3.0] * 5]
+
+
 def test_where_no_attempt_was_refused_there_is_nothing_to_know() -> None:
     """A scenario without refusals has no such figure."""
     assert until_known([took("established", 0.1)]) == []
