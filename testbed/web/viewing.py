@@ -33,10 +33,7 @@ def shelved(folders: Iterable[Path]) -> Shelf:
     for folder in folders:
         found = sorted(map(_opened, _recordings(folder)), key=_begun)
         if not found:
-            raise ConfigurationError(
-                f"{folder} has no recording ({FILE}); `lastport runs` lists the folders of results, and a run "
-                "writes a new one"
-            )
+            raise ConfigurationError(f"{folder} has no recording ({FILE}); {_instead(folder)}")
         for recording in found:
             _shelve(shelf, recording)
     return shelf
@@ -61,6 +58,13 @@ def _recordings(folder: Path) -> Iterator[Path]:
         if found:
             yield from found[:MOST_RECORDINGS]
             return
+
+
+def _instead(folder: Path) -> str:
+    """Return what a folder without a recording has instead, as that of a bench, or where recordings are."""
+    if (folder / REPORT).is_file():
+        return f"its results are in {folder / REPORT}"
+    return "`lastport runs` lists the folders of results, and a run writes a new one"
 
 
 def _opened(path: Path) -> Recording:

@@ -46,6 +46,9 @@ def test_a_folder_without_a_recording_is_refused(tmp_path: Path) -> None:
     """The message says where others are."""
     with pytest.raises(ConfigurationError, match=r"has no recording \(recording.gz\); `lastport runs` lists"):
         shelved([tmp_path])
+    (tmp_path / "report.html").write_text("of a bench")
+    with pytest.raises(ConfigurationError, match=r"has no recording .* its results are in /.*/report.html$"):
+        shelved([tmp_path])
     with pytest.raises(ConfigurationError, match="nowhere: there is no such folder"):
         shelved([tmp_path / "nowhere"])
 
