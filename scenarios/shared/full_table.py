@@ -13,9 +13,14 @@ def runs_short_first(key: str, *, or_null: bool = False) -> Requirement:
     def unmet(asked: Asked) -> Refusal | None:
         limit = getattr(asked.settings, key)
         fits = room(asked.settings, asked.parameters.protocol, asked.parameters.subscribers)
-        if fits == limit or (limit is None and or_null):
+        if limit is None and or_null:
             return None
-        why = f"only {fits:,} connections fit, so something else runs short first"
+        if fits != limit:
+            why = f"only {fits:,} connections fit, so something else runs short first"
+        elif fits == asked.settings.capacity:
+            why = f"there are {fits:,} ports as well, so none is left when {key} is reached"
+        else:
+            return None
         return Refusal(key, limit, why, f"a {key} below {fits:,}, or more of what runs short")
 
     null = ", or null" * or_null

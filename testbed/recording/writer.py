@@ -52,6 +52,7 @@ class Writer:
         self._follow = follow
         self._deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
         self._waiting: list[bytes] = []
+        self._is_complete = False
         self._written_at = self._flushed_at = 0.0
         self._put(packed_text(0, {VERSION_KEY: VERSION, **header}))
         self._flush(zlib.Z_SYNC_FLUSH)
@@ -69,7 +70,12 @@ class Writer:
             self._waiting.append(packed_text(ticks_of(time), {"kind": "missed", "texts": 1}))
 
     def tick(self, now: float) -> None:
-        """Write what has waited for long enough by `now`, and hand it on to the file now and then."""
+        """Write what has waited for long enough by `now`, and hand it on to the file now and then.
+
+        After the end there is nothing more to write.
+        """
+        if self._is_complete:
+            return
         if now - self._written_at >= WINDOW_S / 2:
             self._written_at = now
             self._write(ticks_of(now - WINDOW_S))
@@ -82,6 +88,7 @@ class Writer:
         self._write(MOST_TICKS)
         self._put(packed_text(ticks_of(time), {"kind": "end", **content}))
         self._flush(zlib.Z_FINISH)
+        self._is_complete = True
 
     def _write(self, until: int) -> None:
         """Write what waits and has a time of `until` or before, in the order of the times."""

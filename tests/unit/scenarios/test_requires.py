@@ -12,6 +12,7 @@ from scenarios.churn import Churn
 from scenarios.hold_and_retry import HoldAndRetry
 from scenarios.refusal_signals import RefusalSignals
 from scenarios.release import Release
+from scenarios.state_exhaustion import StateExhaustion
 from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Scenario
 from topologies.gateways.behaviour import Entry, Exhaustion
@@ -66,6 +67,8 @@ def test_each_scenario_is_possible_with_our_gateway_and_its_own_defaults(scenari
             {"exhaustion": Exhaustion(None)},
             "on_exhaustion=drop .* not declared .* take one of",
         ),
+        (StateExhaustion, Of.SETTINGS, {"ports": 64}, {}, "limit_sessions=64 .* 64 ports as well, .* below 64"),
+        (StateExhaustion, Of.SETTINGS, {"ports": 32}, {}, "limit_sessions=64 .* only 32 connections fit"),
         (RefusalSignals, Of.GATEWAY, {"ports": 1025}, {}, "take ports=1024 or fewer"),
         (RefusalSignals, Of.GATEWAY, {"ports": 1, "on_exhaustion": "evict-lru"}, {}, "take ports=2 or more"),
     ],

@@ -134,6 +134,19 @@ def test_the_header_is_in_the_file_at_once_and_the_rest_a_second_later(tmp_path:
     assert [text.content["name"] for text in read(file.getvalue(), tmp_path) if isinstance(text, Text)] == ["fill"]
 
 
+def test_nothing_is_written_after_the_end(tmp_path: Path) -> None:
+    """The thread that writes now and then may look once more before the file is closed."""
+    file = io.BytesIO()
+    writer = Writer(file, {"scenario": "any"})
+    writer.end(1.0, verdict="pass", error="")
+    ended = file.getvalue()
+
+    writer.tick(9.0)
+
+    assert file.getvalue() == ended
+    assert not writer.failure
+
+
 def test_those_who_follow_get_what_waited_in_the_order_of_its_times() -> None:
     """Batches come from several sources, each a little late."""
     seen: list[bytes] = []
