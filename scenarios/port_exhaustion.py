@@ -112,7 +112,9 @@ A second fill established {{ second.established|length|n }} connections.
                 source=f"{x.behaviour.port_back}; the scenario's own timers",
             )
         beyond = 0 if promise.evicts else max(8, promise.capacity // 64)
-        again = range(1, min(attempts, promise.capacity + beyond) + 1)
+        # Of blocks, each client has to use up its last one.
+        fitting = attempts if x.settings.port_allocation_type == "blocks" else promise.capacity + beyond
+        again = range(1, min(attempts, fitting) + 1)
         second = filling.fill("fill again", again, in_order=max(16, in_order_of(x.settings)))
         x.check(
             "connections of a second fill that carry data: no port was lost",

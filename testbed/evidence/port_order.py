@@ -29,6 +29,8 @@ HIDDEN = 2
 SHARES = (0.9, 0.5)
 """Shares of the stake that are bet: the first wins fastest if all bets are won, the second if some are."""
 RULES = ("next", "soon", "before", "same step", "growing step", "bits reversed")
+MOST_NEAR = 0.5
+"""The largest share of a pool that may count as near to a port."""
 WIDE = 8
 """Ports in a row that one bet is on, since packets that leave together may be overtaken."""
 MOST_GAIN = 10.0
@@ -50,6 +52,8 @@ class Given:
     """The place of the host's own port, if that is in the range."""
     hidden: int = HIDDEN
     """The most ports that were taken then without being seen: for attempts that failed, or were under way."""
+    beside: int = 0
+    """The attempts that were under way together with this one: it may have overtaken any of them, or they it."""
 
 
 class Taken:
@@ -128,18 +132,22 @@ def reach(given: Sequence[Given], size: int, order: str) -> float:
     return gain(in_a_row, size, order)
 
 
-def followed(given: Sequence[Given]) -> float:
-    """Return the share of ports that come next, or nearly, after the highest one so far.
+def followed(given: Iterable[Given], size: int) -> tuple[int, int]:
+    """Return how many ports come next, or nearly, after the highest one so far, and how many could tell.
 
-    Those that may be taken without being seen may be in between.
+    Ports of attempts that were under way together, and those that may be taken without being seen, may be in
+    between. Where these are so many that half of the pool would be near, a port tells nothing.
     """
     highest: dict[str, int] = {}
-    near = 0
+    near = told = 0
     for each in given:
         before = highest.get(each.address)
-        near += before is not None and -WIDE <= each.place - before <= WIDE + each.hidden
+        around = WIDE + each.beside
+        if before is not None and 2 * around + each.hidden <= size * MOST_NEAR:
+            told += 1
+            near += -around <= each.place - before <= around + each.hidden
         highest[each.address] = each.place if before is None else max(before, each.place)
-    return near / (len(given) - len(highest)) if len(given) > len(highest) else 0.0
+    return near, told
 
 
 def kept(given: Iterable[Given]) -> list[bool]:

@@ -65,14 +65,16 @@ def _given(
 
     An attempt that failed may have taken a port that nobody has seen.
     """
-    sources = {attempt.nonce: attempt.source for attempt in attempts}
+    of = {attempt.nonce: attempt for attempt in attempts}
+    starts, ends = sorted(each.sent_at for each in attempts), sorted(each.done_at for each in attempts)
     failed = sorted(attempt.sent_at for attempt in attempts if attempt.outcome != "established")
     pool_of = POOL_OF[behaviour.overlapping.value]
     addresses = {str(address) for address in settings.external_addresses}
     ports = range(FIRST_PORT, FIRST_PORT + settings.ports)
     for each in seen:
         if each.address in addresses and each.port in ports and pool_of(each.target) == pool_of(seen[0].target):
-            host, own = sources.get(each.nonce, ("", 0))
+            attempt = of.get(each.nonce)
+            host, own = attempt.source if attempt else ("", 0)
             yield Given(
                 address=each.address,
                 place=each.port - FIRST_PORT,
@@ -80,6 +82,7 @@ def _given(
                 is_free_choice=not behaviour.keeps_source_port.value or (own > 0 and own not in ports),
                 asked=own - FIRST_PORT if own in ports else None,
                 hidden=HIDDEN + bisect(failed, each.first),
+                beside=bisect(starts, attempt.done_at) - bisect(ends, attempt.sent_at) - 1 if attempt else 0,
             )
 
 
@@ -87,12 +90,12 @@ def _found(given: list[Given], behaviour: Behaviour, settings: Settings) -> Find
     """Return what these ports show, or None if they are too few to show anything."""
     order, size = behaviour.port_order, settings.ports
     match order.value:
-        case "sequential" if len(given) >= FEWEST:
+        case "sequential" if (follow := followed(given, size))[1] >= FEWEST:
             return Finding(
                 KEY,
                 "external ports come in sequence, as declared: share of them that follow those before",
                 expected=at_least(1 - MOST_OVERTAKEN),
-                observed=round(followed(given), 3),
+                observed=round(follow[0] / follow[1], 3),
                 source=str(order),
             )
         case "blocks" if len(given) >= FEWEST and all(each.host for each in given):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable, Iterator, Sequence
 
@@ -136,9 +137,37 @@ def test_ports_that_a_host_asked_for_are_no_bets() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_sequence_follows_and_others_do_not(seed: int) -> None:
     """Packets that overtake one another do not end it."""
-    assert followed(given(allocated("sequential", 256, seed))) == 1.0
-    assert followed(given(list(overtaking(256)))) == 1.0
-    assert followed(given(allocated("random", 256, seed))) < 0.5
+    for places in (allocated("sequential", 256, seed), list(overtaking(256))):
+        assert followed(given(places), 256) == (len(places) - 1, len(places) - 1)
+    near, told = followed(given(allocated("random", 256, seed)), 256)
+    assert near < told / 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_attempts_that_were_under_way_together_may_come_in_any_order(seed: int) -> None:
+    """A large pool is filled by hundreds at once, whose order among themselves nobody can know."""
+    size, at_once = 64_512, 250
+    places = [place for first in range(0, 2000, at_once) for place in range(first, first + at_once)]
+    mixed = [
+        place
+        for first in range(0, 2000, at_once)
+        for place in random.Random(seed).sample(places[first : first + at_once], at_once)
+    ]
+    together = [dataclasses.replace(each, beside=at_once - 1) for each in given(mixed)]
+    guessed = [
+        dataclasses.replace(each, beside=at_once - 1) for each in given(allocated("random", size, seed)[:2000])
+    ]
+
+    assert followed(together, size) == (1999, 1999)
+    assert followed(given(mixed), size)[0] < 1000, "without that knowledge"
+    assert followed(guessed, size)[0] < 200
+
+
+def test_a_port_of_a_small_pool_tells_nothing_if_all_came_at_once() -> None:
+    """Any of them could be near."""
+    all_at_once = [dataclasses.replace(each, beside=31) for each in given(allocated("random", 64, 1))]
+
+    assert followed(all_at_once, 64) == (0, 0)
 
 
 def test_a_port_is_kept_if_it_was_free_and_is_given() -> None:
