@@ -30,7 +30,7 @@ LARGE = ["run", "port-exhaustion", "--set", "ports=64512", "--set", "on_exhausti
 NATS = {
     "random": [*LARGE, "--allocator", "random"],
     "sequential": [*LARGE, "--allocator", "sequential"],
-    "blocks": [*LARGE, "--allocator", "blocks", "--set", "port_set_size=512", "--set", "clients=24"],
+    "blocks": [*LARGE, "--allocator", "blocks", "--set", "port_set_size=512"],
     "Linux": [*LARGE, "--gateway", "netfilter"],
 }
 """The NATs of the sheet, and how each is chosen."""
