@@ -22,7 +22,7 @@ from tests.support.paths import ROOT
 
 PLAN = resolve("port-exhaustion", "openflow", Choices(), datapath="userspace")
 KNOWS = {"gateway": {"knows": ["ALLOCATED"], "how": "its own events"}}
-EVENT = RECORD.pack(5, Kind.ALLOCATED, 0, 1, 1024, 2)
+EVENT = RECORD.pack(0, Kind.ALLOCATED, 0, 1, 1024, 2)
 
 
 def recorded(path: Path, *records: dict[str, Any]) -> tuple[Recording, Result]:
