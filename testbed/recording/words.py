@@ -116,7 +116,7 @@ def _missed(content: dict[str, Any]) -> str:
         missing = f"{events} events and {texts} texts are missing here"
         return f"the recording is full: {missing if events or texts else 'what follows is not in it'}"
     if texts:
-        return "a text was too long"
+        return "a text was too long" if texts == 1 else f"{texts} texts are missing here"
     return f"{content.get('gateway')}: {events} events are missing here"
 
 

@@ -69,7 +69,8 @@ function textInWords(text) {
 function missedInWords({ events = 0, texts = 0, is_full: isFull = false }) {
   if (isFull && !events && !texts) return "the recording is full: what follows is not in it";
   if (isFull) return `the recording is full: ${number(events)} events and ${number(texts)} texts are missing`;
-  return texts ? "a text was too long" : `${number(events)} events are missing`;
+  if (texts) return texts === 1 ? "a text was too long" : `${number(texts)} texts are missing`;
+  return `${number(events)} events are missing`;
 }
 
 /** A value as JSON has it, in a few words. */

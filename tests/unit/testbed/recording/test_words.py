@@ -48,6 +48,7 @@ def event(kind: Kind, reason: Any = None, **fields: Any) -> Event:
         ),
         (Text(1.0, "missed", {"gateway": "nat", "events": 7}), "nat: 7 events are missing here"),
         (Text(1.0, "missed", {"events": 0, "texts": 1}), "a text was too long"),
+        (Text(1.0, "missed", {"events": 0, "texts": 2}), "2 texts are missing here"),
         (
             Text(1.0, "missed", {"is_full": True, "events": 0, "texts": 0}),
             "the recording is full: what follows is not in it",
