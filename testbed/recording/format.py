@@ -31,6 +31,8 @@ TEXT = struct.Struct("<IBBIH")
 """A record of the kind TEXT: time, kind 0, 0, the length of the text in bytes, 0."""
 MOST_TEXT = 4 << 20
 """The most bytes of a text."""
+MOST_BYTES = 128 << 20
+"""The most bytes of a recording, unpacked: 11 million events."""
 
 GZIP = 31
 """The window bits by which zlib writes and reads a gzip stream."""
@@ -108,6 +110,7 @@ def packed_text(ticks: int, content: dict[str, Any]) -> bytes:
 __all__ = [
     "FILE",
     "GZIP",
+    "MOST_BYTES",
     "MOST_TEXT",
     "MOST_TICKS",
     "PROTOCOLS",

@@ -59,7 +59,6 @@ TOLD: dict[str, str] = {
     Texts.HEADER: "{scenario} on {gateway}, started {started}",
     Texts.PROGRESS: "{done} of {total}",
     Texts.SAMPLE: "{gateway}: its table is read {rate} times a second",
-    Texts.MISSED: "{gateway}: {events} events are missing here",
     Texts.END: "the end: {verdict}",
 }
 """What each kind of text reports that has nothing more to it."""
@@ -110,6 +109,17 @@ def _in_use(gauges: Any) -> str:
     return f"ports in use: {', '.join(used) or 'none'}"
 
 
+def _missed(content: dict[str, Any]) -> str:
+    """Return what is missing, and why if that is known."""
+    events, texts = content.get("events", 0), content.get("texts", 0)
+    if content.get("is_full"):
+        missing = f"{events} events and {texts} texts are missing here"
+        return f"the recording is full: {missing if events or texts else 'what follows is not in it'}"
+    if texts:
+        return "a text was too long" if texts == 1 else f"{texts} texts are missing here"
+    return f"{content.get('gateway')}: {events} events are missing here"
+
+
 def _of_text(text: Text) -> str:
     content = text.content
     match text.kind:
@@ -121,6 +131,8 @@ def _of_text(text: Text) -> str:
             return ("ok: " if told["ok"] else "FAILED: ") + CHECKED.format_map(told)
         case Texts.GAUGES:
             return f"{content.get('gateway')}: {_in_use(content.get('gauges'))}"
+        case Texts.MISSED:
+            return _missed(content)
         case kind if kind in TOLD:
             return TOLD[kind].format_map(defaultdict(lambda: None, content))
         case _:

@@ -22,6 +22,8 @@ from testbed.run.results import Result
 TEXTS = frozenset(Texts) - {Texts.HEADER, Texts.END}
 """The kinds of records that are texts of a recording as they are."""
 INDEXES = range(1 << 16)
+MOST_EARLY = 1000
+"""The most records that wait for the header. It is written when the network is there."""
 TICK_EVERY_S = FLUSH_EVERY_S / 4
 
 
@@ -38,6 +40,7 @@ class Recorder:
         self._over = threading.Event()
         self._writer: Writer | None = None
         self._early: list[dict[str, Any]] = []
+        self._missed = 0
         self._thread = threading.Thread(target=self._tick, daemon=True)
         self._reason = ""
         self._file: IO[bytes] | None = None
@@ -57,6 +60,8 @@ class Recorder:
         with self._lock:
             if self._writer is None and record["kind"] == "recording":
                 self._begin(result, record.get("gateways"))
+            elif self._writer is None and len(self._early) >= MOST_EARLY:
+                self._missed += 1
             elif self._writer is None:
                 self._early.append(record | {"at": record.get("at", time.monotonic())})
             else:
@@ -107,6 +112,8 @@ class Recorder:
         for record in self._early:
             self._record(self._writer, record)
         self._early.clear()
+        if self._missed:
+            self._writer.text(time.monotonic() - self.started, Texts.MISSED, events=0, texts=self._missed)
 
     def _record(self, writer: Writer, record: dict[str, Any]) -> None:
         kind = record["kind"]

@@ -74,7 +74,9 @@ class Recorder:
         self._send("sample", gateway=self._gateway, **figures)
 
     def add(self, kind: Kind, mapping: ExternalMapping, now: float, *, reason: int = 0) -> None:
-        """Take an event of one mapping. It is handed on by `hand_on`."""
+        """Take an event of one mapping. It is handed on by `hand_on`, or before that if there are many."""
+        if self._batch.is_full:
+            self.hand_on()
         address = self._addresses.get(mapping.address)
         if address is not None and mapping.protocol in PROTOCOLS:
             self._batch.add(

@@ -84,7 +84,7 @@ def last_frame(run: Watched, size: Size, now: float) -> list[Text]:
         return [size.fit(Text(f"{run.place}  {run.verdict.upper():<5}  {run.title}, {run.since(now):.1f} s"))]
     shown = run.phases[-LAST_PHASES:]
     lines = [size.fit(Text(run.title, style="bold"))]
-    if more := len(run.phases) - len(shown):
+    if more := run.begun - len(shown):
         lines.append(Text(f"  {more} more phases"))
     return lines + [size.fit(line) for line in _phases(run, size, now, shown)]
 

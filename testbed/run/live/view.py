@@ -47,8 +47,9 @@ class RunView:
         if not self._has_begun:
             self._has_begun, self._next = True, LINE_EVERY_S
             yield f"{run.place}  {run.title}".strip()
-        for phase in run.phases[self._told :]:
-            self._told += 1
+        untold = min(run.begun - self._told, len(run.phases))
+        self._told = run.begun
+        for phase in run.phases[len(run.phases) - untold :]:
             self._next = age + LINE_EVERY_S
             yield _line(phase.began - (run.began or 0.0), phase.name)
         if run.verdict:

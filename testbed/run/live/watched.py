@@ -21,6 +21,8 @@ COUNTED = struct.Struct("<4xBBH4x")
 """What of an event is counted: kind, detail, and the index of its address (`controller/recording.py`)."""
 RATE_OVER_S = 1.0
 """Seconds over which a rate is taken."""
+MOST_PHASES = 1000
+"""The phases that are kept: the newest."""
 
 
 @dataclass(slots=True)
@@ -158,6 +160,8 @@ class Watched:
         self._ports = ports or {}
         self.began: float | None = None
         self.phases: list[Phase] = []
+        self.begun = 0
+        """The number of phases that have begun, also of those that are not kept any more."""
         self.nats: dict[str, Nat] = {}
         self.events = Events()
         self.failed = 0
@@ -169,6 +173,8 @@ class Watched:
             case {"kind": "phase", "name": str(name)}:
                 self._end_phase(now)
                 self.phases.append(Phase(printable(name), now))
+                self.begun += 1
+                del self.phases[:-MOST_PHASES]
             case {"kind": "progress", "done": int(done), "total": int(total)} if self.phases:
                 self.phases[-1].done, self.phases[-1].total = done, total
             case {"kind": "recording", "gateways": dict(gateways)}:

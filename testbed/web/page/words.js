@@ -58,12 +58,19 @@ function textInWords(text) {
     case "check":
       return `check ${text.check?.ok ? "holds" : "FAILED"}: ${text.check?.claim}`;
     case "missed":
-      return `${number(text.events ?? 0)} events are missing`;
+      return missedInWords(text);
     case "end":
       return `the run is over${text.verdict ? `: ${text.verdict}` : ""}`;
     default:
       return "";
   }
+}
+
+function missedInWords({ events = 0, texts = 0, is_full: isFull = false }) {
+  if (isFull && !events && !texts) return "the recording is full: what follows is not in it";
+  if (isFull) return `the recording is full: ${number(events)} events and ${number(texts)} texts are missing`;
+  if (texts) return texts === 1 ? "a text was too long" : `${number(texts)} texts are missing`;
+  return `${number(events)} events are missing`;
 }
 
 /** A value as JSON has it, in a few words. */

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.recording import Event, Kind, Outcome, Phase, Recording, RecordingError, Refusal, Release, Text
-from testbed.recording.format import PROTOCOLS, REASONS, RECORD, TEXT, TICKS_PER_S
-from testbed.recording.writer import Writer
+from testbed.recording.format import MOST_TEXT, PROTOCOLS, REASONS, RECORD, TEXT, TICKS_PER_S
+from testbed.recording.writer import KEPT_FREE, Writer
 
 ADDRESSES = {1: ("gateway", "192.0.2.1"), 2: ("gateway", "192.0.2.2"), 3: ("front", "198.51.100.9")}
 SUBSCRIBERS = {1: ("gateway", "10.0.0.1"), 2: ("gateway", "10.0.0.2"), 9: ("front", "10.1.0.1")}
@@ -265,15 +265,56 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, make: Cal
         Recording.open(tmp_path)
 
 
-def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(
+def test_a_small_file_that_unpacks_to_a_huge_one_is_read_up_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before it has used up time and memory."""
+    """As if it was cut off there: it uses up no more time and memory, and what came before can be seen."""
     monkeypatch.setattr("testbed.recording.reader.MOST_BYTES", 1 << 20)
     (tmp_path / "recording.gz").write_bytes(gzip.compress(text(HEADER) + bytes([1] * 12) * (1 << 17)))
 
-    with pytest.raises(RecordingError, match="unpacks to more than 1,048,576 bytes"):
-        Recording.open(tmp_path)
+    recording = Recording.open(tmp_path)
+
+    assert not recording.is_complete
+    assert 0 < sum(1 for _ in recording) <= (1 << 20) // 12
+
+
+def test_a_recording_that_is_full_has_what_came_before_and_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest is counted, also what is small enough. So the file is never one that nobody reads."""
+    most = KEPT_FREE + 1200
+    for each in ("reader", "writer"):
+        monkeypatch.setattr(f"testbed.recording.{each}.MOST_BYTES", most)
+    file = io.BytesIO()
+    writer = Writer(file, {"scenario": "any"})
+    for second in range(20):
+        batch = b"".join(RECORD.pack(second * TICKS_PER_S, Kind.FREED, 0, 1, 1024, 1) for _ in range(10))
+        writer.events(batch)
+        writer.text(second, "phase", name="fill")
+        writer.tick(second + 1.0)
+    writer.end(20.0, verdict="pass", error="x" * (MOST_TEXT - 100))
+
+    found = read(file.getvalue(), tmp_path)
+
+    assert len(gzip.decompress(file.getvalue())) <= most
+    assert Recording.open(tmp_path).is_complete
+    kept = Counter(each.kind for each in found)
+    first, last = (each.content for each in found if isinstance(each, Text) and each.kind == "missed")
+    assert first == {"kind": "missed", "is_full": True, "events": 0, "texts": 0}
+    assert last["events"] == 200 - kept[Kind.FREED]
+    assert last["texts"] == 20 - kept["phase"]
+    assert 50 < kept[Kind.FREED] < 100
+    assert [each.kind for each in found[-2:]] == ["missed", "end"]
+
+
+def test_a_text_that_is_too_long_is_one_that_is_missing() -> None:
+    """No event is, and `lastport events` has a sentence for it."""
+    seen: list[bytes] = []
+    writer = Writer(None, {}, follow=seen.append)
+    writer.text(0.1, "check", check="x" * MOST_TEXT)
+    writer.tick(1.0)
+
+    assert json.loads(seen[-1][TEXT.size :]) == {"kind": "missed", "events": 0, "texts": 1}
 
 
 def test_what_stands_behind_the_end_is_refused(tmp_path: Path) -> None:

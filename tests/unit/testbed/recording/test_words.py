@@ -47,6 +47,16 @@ def event(kind: Kind, reason: Any = None, **fields: Any) -> Event:
             "nat: ports in use: 3 tcp",
         ),
         (Text(1.0, "missed", {"gateway": "nat", "events": 7}), "nat: 7 events are missing here"),
+        (Text(1.0, "missed", {"events": 0, "texts": 1}), "a text was too long"),
+        (Text(1.0, "missed", {"events": 0, "texts": 2}), "2 texts are missing here"),
+        (
+            Text(1.0, "missed", {"is_full": True, "events": 0, "texts": 0}),
+            "the recording is full: what follows is not in it",
+        ),
+        (
+            Text(9.0, "missed", {"is_full": True, "events": 7, "texts": 1}),
+            "the recording is full: 7 events and 1 texts are missing here",
+        ),
         (Text(1.0, "of a later version", {"a": 1}), '{"a": 1}'),
     ],
     ids=str,

@@ -15,14 +15,14 @@ from controller.recording import RECORD, Kind
 from testbed.recording import Event, Recording, Text
 from testbed.run.choices import Choices
 from testbed.run.folder import Folder
-from testbed.run.recorder import Recorder
+from testbed.run.recorder import MOST_EARLY, Recorder
 from testbed.run.resolve import resolve
 from testbed.run.results import Result
 from tests.support.paths import ROOT
 
 PLAN = resolve("port-exhaustion", "openflow", Choices(), datapath="userspace")
 KNOWS = {"gateway": {"knows": ["ALLOCATED"], "how": "its own events"}}
-EVENT = RECORD.pack(5, Kind.ALLOCATED, 0, 1, 1024, 2)
+EVENT = RECORD.pack(0, Kind.ALLOCATED, 0, 1, 1024, 2)
 
 
 def recorded(path: Path, *records: dict[str, Any]) -> tuple[Recording, Result]:
@@ -63,6 +63,19 @@ def test_what_came_before_the_network_was_there_is_recorded_as_well(tmp_path: Pa
     assert isinstance(end, Text)
     assert end.content["verdict"] == "error"
     assert recording.is_complete
+
+
+def test_what_waits_for_the_network_is_bounded(tmp_path: Path) -> None:
+    """A scenario of one's own may report phases in a loop while it is built. The rest is counted."""
+    early: list[dict[str, Any]] = [{"kind": "phase", "name": "again"}] * (MOST_EARLY + 7)
+
+    recording, _ = recorded(tmp_path, *early, {"kind": "recording", "gateways": KNOWS})
+
+    found = [each for each in recording if isinstance(each, Text)]
+    assert sum(each.kind == "phase" for each in found) == MOST_EARLY
+    assert [each.content for each in found if each.kind == "missed"] == [
+        {"kind": "missed", "events": 0, "texts": 7}
+    ]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,22 @@ def test_differences_between_two_readings_are_events() -> None:
     assert rates == [2.0, 2.0, 2.0]
 
 
+def test_a_table_of_all_ports_that_fills_and_empties_at_once_is_recorded_whole() -> None:
+    """A batch has room for fewer events: then there are several."""
+    sent = Sent()
+    everything = [ExternalMapping("tcp", "192.0.2.1", port, "10.0.0.1") for port in range(1024, 65_536)]
+    tables = [everything, []]
+    reader = TableReader(Recorder("nat", RecordingPlan(0.0, 3, 7, 9), ["192.0.2.1"], sent), lambda: tables.pop(0))
+
+    for now in (1.0, 2.0):
+        reader.read(now, 0.5)
+
+    recorded = sent.events
+    for kind in (Kind.ALLOCATED, Kind.RELEASED, Kind.FREED):
+        assert sorted(port for each, _, port, _ in recorded if each == kind) == [*range(1024, 65_536)]
+    assert "missed" not in {kind for kind, _ in sent.records}
+
+
 def test_an_address_that_is_not_of_the_pool_is_no_event() -> None:
     """Such as that of a rule that masquerades."""
     sent = Sent()

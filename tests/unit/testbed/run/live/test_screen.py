@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.recording import RECORD, Kind
-from testbed.run.live.screen import Size, frame, last_frame
-from testbed.run.live.watched import Watched
+from testbed.run.live.screen import LAST_PHASES, Size, frame, last_frame
+from testbed.run.live.view import RunView
+from testbed.run.live.watched import MOST_PHASES, Watched
 from tests.unit.testbed.run.live.test_display import FULL, PHASES, gauges
 
 texts = st.text(max_size=60)
@@ -110,6 +111,24 @@ def test_one_of_several_runs_leaves_a_line() -> None:
 
     assert [line.plain for line in last_frame(run, Size(80, 24), 7.25)] == [
         "3 of 48  PASS   port-exhaustion on openflow, 7.2 s"
+    ]
+
+
+def test_the_phases_of_a_run_that_has_ever_more_of_them_are_bounded() -> None:
+    """The newest are kept, all are counted, and each new one has its line."""
+    view, run = RunView("endless"), Watched("endless")
+    lines: list[str] = []
+    for number in range(MOST_PHASES + 30):
+        record = {"kind": "phase", "name": f"phase {number}"}
+        run.take(record, 1.0)
+        view.take(record, 1.0)
+        lines += view.news(1.0)
+
+    assert len(run.phases) == MOST_PHASES
+    assert run.phases[-1].name == lines[-1].split("  ")[-1] == f"phase {MOST_PHASES + 29}"
+    assert len(lines) == 1 + MOST_PHASES + 30
+    assert f"  {MOST_PHASES + 30 - LAST_PHASES} more phases" in [
+        line.plain for line in last_frame(run, Size(80, 24), 9.0)
     ]
 
 
