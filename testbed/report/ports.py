@@ -95,15 +95,23 @@ class _Watched:
         kind = record.kind
         if kind in _ENDS and self._total > self._enough:
             self._keep_fullest(record.time)  # until now it has become fuller
-        self.state.apply(record)
         if isinstance(record, Text):
-            return
-        if kind is Kind.ALLOCATED or kind is Kind.RELEASED:
-            change = _CHANGES[kind]
+            self.state.apply(record)
+        elif kind is Kind.ALLOCATED or kind is Kind.RELEASED:
+            before = self._is_taken(record)
+            self.state.apply(record)
+            change = self._is_taken(record) - before  # 0 for one of several mappings that share the port
             self._total += change
             _count(self.taken[record.gateway], record.time, change, self._every)
-        elif kind is Kind.REFUSED:
-            _count(self.taken[record.gateway], record.time, 0, self._every)
+        else:
+            self.state.apply(record)
+            if kind is Kind.REFUSED:
+                _refuse(self.taken[record.gateway], record.time, self._every)
+
+    def _is_taken(self, event: Event) -> bool:
+        """Return whether the port of an event has a mapping."""
+        ports = self.state.ports.get((event.gateway, event.address, event.protocol), {})
+        return event.port in ports and ports[event.port].mappings > 0
 
     def finish(self) -> None:
         """Take note of the end."""
@@ -149,23 +157,23 @@ def _seen(recording: Recording, run: Mapping[str, Any]) -> Seen:
     )
 
 
-_CHANGES = {Kind.ALLOCATED: 1, Kind.RELEASED: -1}
 _ENDS = (Kind.RELEASED, Texts.PHASE)
 """The kinds of records before which the ports may be at their fullest."""
 
 
 def _count(taken: _Taken, time: float, change: int, every: float) -> None:
-    if change:
-        taken.taken = max(0, taken.taken + change)
-        taken.most = max(taken.most, taken.taken)
-        if taken.points and time - taken.points[-1][0] < every and len(taken.points) > 1:
-            taken.points[-1] = (taken.points[-1][0], float(taken.taken))
-        else:
-            taken.points.append((time, float(taken.taken)))
+    taken.taken += change
+    taken.most = max(taken.most, taken.taken)
+    if taken.points and time - taken.points[-1][0] < every and len(taken.points) > 1:
+        taken.points[-1] = (taken.points[-1][0], float(taken.taken))
     else:
-        taken.refusals += 1
-        if len(taken.refused) < MOST_MARKS:
-            taken.refused.add(round(time / every / (INSTANTS / MOST_MARKS)) * every * (INSTANTS / MOST_MARKS))
+        taken.points.append((time, float(taken.taken)))
+
+
+def _refuse(taken: _Taken, time: float, every: float) -> None:
+    taken.refusals += 1
+    if len(taken.refused) < MOST_MARKS:
+        taken.refused.add(round(time / every / (INSTANTS / MOST_MARKS)) * every * (INSTANTS / MOST_MARKS))
 
 
 def _size(run: Mapping[str, Any]) -> int:

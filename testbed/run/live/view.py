@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from rich.text import Text
@@ -18,8 +18,15 @@ LINE_EVERY_S = 5.0
 class RunView:
     """One run. With `place`, such as "3 of 48", it is one of several."""
 
-    def __init__(self, title: str, *, place: str = "", ports: Mapping[str, int] | None = None) -> None:
-        self._run = Watched(title, place=place, ports=ports)
+    def __init__(
+        self,
+        title: str,
+        *,
+        place: str = "",
+        ports: Mapping[str, int] | None = None,
+        shared: Collection[str] = (),
+    ) -> None:
+        self._run = Watched(title, place=place, ports=ports, shared=shared)
         self._told = 0
         self._next = 0.0
         self._has_begun = self._is_over = False

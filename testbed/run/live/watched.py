@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,8 +17,8 @@ from testbed.run.live.words import REFUSALS, Events
 from testbed.run.naming import printable
 from topologies.gateways.gauges import Gauges, PortGauge
 
-COUNTED = struct.Struct("<4xBBH4x")
-"""What of an event is counted: kind, detail, and the index of its address (`controller/recording.py`)."""
+COUNTED = struct.Struct("<4xBBHH2x")
+"""What of an event is counted: kind, detail, index of its address, and port (`controller/recording.py`)."""
 RATE_OVER_S = 1.0
 """Seconds over which a rate is taken."""
 MOST_PHASES = 1000
@@ -40,43 +40,76 @@ class Phase:
         return (now if self.ended is None else self.ended) - self.began
 
 
-@dataclass(slots=True)
-class _Counts:
-    """The ports of one pool that are not free, by events. None can be less than 0: a beginning may be missed."""
+class _Pool:
+    """The ports of one pool that are not free, by events. One that does not fit to what is known changes nothing.
 
-    allocated: int = 0
-    resting: int = 0
-    held_down: int = 0
+    Several mappings may share a port, which is in use while it has any, and rests while none but a rest keeps it.
+    """
 
-    def take(self, kind: int, number: int) -> None:
-        """Take a number of events of a kind."""
-        if kind == Kind.ALLOCATED:
-            self.allocated += number
-        elif kind == Kind.RELEASED:
-            self.resting += min(number, self.allocated)
-            self.allocated = max(0, self.allocated - number)
-        elif kind == Kind.HELD_DOWN:
-            self.held_down += min(number, self.resting)
-            self.resting = max(0, self.resting - number)
-        elif kind == Kind.FREED:
-            from_hold_down = min(number, self.held_down)
-            self.held_down -= from_hold_down
-            self.resting = max(0, self.resting - (number - from_hold_down))
+    def __init__(self) -> None:
+        self.ports = [0, 0, 0]
+        """The number of ports in use, resting and held down."""
+        self._kept: dict[int, list[int]] = {}
+        """Of each port that is not free: how often it is allocated, rests and is held down."""
+
+    def take(self, kind: int, port: int) -> None:
+        """Take an event."""
+        turn = _TURNS.get(kind)
+        if turn is None:
+            return
+        sources, target = turn
+        kept = self._kept.get(port)
+        if kept is None:
+            if sources:
+                return
+            kept = self._kept[port] = [0, 0, 0]
+        before = _state(kept)
+        source = next((each for each in sources if kept[each]), None)
+        if source is not None:
+            kept[source] -= 1
+        elif sources:
+            return
+        if target is not None:
+            kept[target] += 1
+        after = _state(kept)
+        if before != after:
+            if before is not None:
+                self.ports[before] -= 1
+            if after is None:
+                del self._kept[port]
+            else:
+                self.ports[after] += 1
+
+
+_IN_USE, _RESTING, _HELD_DOWN = range(3)
+_TURNS: dict[int, tuple[tuple[int, ...], int | None]] = {
+    Kind.ALLOCATED: ((), _IN_USE),
+    Kind.RELEASED: ((_IN_USE,), _RESTING),
+    Kind.HELD_DOWN: ((_RESTING,), _HELD_DOWN),
+    Kind.FREED: ((_HELD_DOWN, _RESTING), None),
+}
+"""What an event does to a port: the states of which it leaves the first that there is, and the one it enters."""
+
+
+def _state(kept: list[int]) -> int | None:
+    allocated, resting, held_down = kept
+    return _IN_USE if allocated else _RESTING if resting else _HELD_DOWN if held_down else None
 
 
 class Nat:
     """One NAT, as its gauges and its events show it. `capacity` is the number of ports of each address.
 
-    Ports are as its gauges have them, or else as its events are counted. What neither has is not known.
+    Ports are as its gauges have them, or else as its events are counted. What neither has is not known. Where
+    mappings may share a port (`is_shared`), events go first, since gauges count it once for each of them.
     """
 
-    def __init__(self, capacity: int | None) -> None:
+    def __init__(self, capacity: int | None, *, is_shared: bool = False) -> None:
         self.gauges = Gauges()
         self.addresses: dict[int, str] = {}
         self.is_counted = False
         """Whether its ports are counted by its events."""
-        self._capacity = capacity
-        self._counts: dict[tuple[str, str], _Counts] = defaultdict(_Counts)
+        self._capacity, self._is_shared = capacity, is_shared
+        self._pools: dict[tuple[str, str], _Pool] = defaultdict(_Pool)
         self._used: dict[tuple[str, str], None] = {}
         self._created: int | None = None
         self._made: deque[tuple[float, int]] = deque()
@@ -88,16 +121,16 @@ class Nat:
 
     def count(self, packed: bytes) -> None:
         """Take events, as a recording has them."""
-        for (kind, detail, place), number in Counter(COUNTED.iter_unpack(packed)).items():
+        for kind, detail, place, port in COUNTED.iter_unpack(packed):
             address = self.addresses.get(place)
             if address is not None and detail & 15 < len(PROTOCOLS):
-                self._counts[address, PROTOCOLS[detail & 15]].take(kind, number)
+                self._pools[address, PROTOCOLS[detail & 15]].take(kind, port)
             if kind == Kind.ALLOCATED and self._created is not None:
-                self._created += number
+                self._created += 1
 
     def take(self, gauges: Gauges, now: float) -> Gauges:
         """Take new gauges, and return what they and the events have by now."""
-        self.is_counted = not gauges.ports and self._created is not None
+        self.is_counted = self._created is not None and (self._is_shared or not gauges.ports)
         if self.is_counted:
             gauges = replace(gauges, ports=list(self._counted()))
         self.gauges = gauges
@@ -118,12 +151,11 @@ class Nat:
             self._made.popleft()
 
     def _counted(self) -> Iterator[PortGauge]:
-        pools = dict.fromkeys([*((address, "tcp") for address in self.addresses.values()), *self._counts])
+        pools = dict.fromkeys([*((address, "tcp") for address in self.addresses.values()), *self._pools])
         for pool in pools:
-            found = self._counts[pool]
-            taken = found.allocated + found.resting + found.held_down
-            free = None if self._capacity is None else max(0, self._capacity - taken)
-            yield PortGauge(*pool, found.allocated, free, found.resting, found.held_down)
+            in_use, resting, held_down = found = self._pools[pool].ports
+            free = None if self._capacity is None else max(0, self._capacity - sum(found))
+            yield PortGauge(*pool, in_use, free, resting, held_down)
 
     @property
     def ports(self) -> list[PortGauge]:
@@ -151,13 +183,21 @@ class Nat:
 class Watched:
     """A run, from its first record on. With `place`, it is one of several.
 
-    `ports` are the ports of each external address, by the names of the NATs.
+    `ports` are the ports of each external address, by the names of the NATs; `shared` are the NATs whose mappings
+    may share a port.
     """
 
-    def __init__(self, title: str, *, place: str = "", ports: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        *,
+        place: str = "",
+        ports: Mapping[str, int] | None = None,
+        shared: Collection[str] = (),
+    ) -> None:
         self.title = printable(title)
         self.place = place
-        self._ports = ports or {}
+        self._ports, self._shared = ports or {}, shared
         self.began: float | None = None
         self.phases: list[Phase] = []
         self.begun = 0
@@ -221,7 +261,7 @@ class Watched:
 
     def _nat(self, name: str) -> Nat:
         """Return what is known of a NAT."""
-        return self.nats.setdefault(printable(name), Nat(self._ports.get(name)))
+        return self.nats.setdefault(printable(name), Nat(self._ports.get(name), is_shared=name in self._shared))
 
     def _take_gauges(self, name: str, gauges: Gauges, now: float) -> None:
         nat = self._nat(name)

@@ -55,6 +55,18 @@ def test_a_recording_shows_the_ports_over_time_and_as_maps(tmp_path: Path) -> No
     assert found.notes == ["gateway was watched by its own events."]
 
 
+def test_a_port_that_several_mappings_share_is_one_port(tmp_path: Path) -> None:
+    """It is in use until the last of them ends, and a release that fits to nothing changes nothing."""
+    shared = [(1 + number / 10, Kind.ALLOCATED, 1024 + number % 8) for number in range(16)]
+    ended = [(3 + number / 10, Kind.RELEASED, 1024 + number % 8) for number in range(8)]
+    recording(tmp_path, (0.5, Kind.RELEASED, 1030), *shared, *ended, (5.0, Kind.ALLOCATED, 1035))
+
+    (over_time,) = seen(tmp_path, a_run(**SETTINGS)).over_time
+
+    assert "At most 9 ports had a mapping at once." in over_time.text
+    assert "all 16 ports" in Page.of(over_time.picture).text
+
+
 def test_a_run_without_a_recording_says_so(tmp_path: Path) -> None:
     """So does one whose recording is damaged, or has no event of a port."""
     assert "has no recording" in seen(tmp_path, a_run()).lacking

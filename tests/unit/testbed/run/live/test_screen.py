@@ -144,9 +144,13 @@ def test_a_rate_is_that_of_the_last_second() -> None:
     assert nat.rate == 0.0
 
 
-def events(*taken: tuple[Kind, int, int], number: int = 1) -> dict[str, Any]:
-    """Return a record of events: of each, the kind, the protocol, and the index of the address, `number` times."""
-    packed = b"".join(RECORD.pack(0, kind, protocol, place, 1024, 1) for kind, protocol, place in taken) * number
+def events(*taken: tuple[Kind, int, int], number: int = 1, first: int = 1024) -> dict[str, Any]:
+    """Return a record of events: of each, the kind, protocol, and index of the address, at `number` ports."""
+    packed = b"".join(
+        RECORD.pack(0, kind, protocol, place, port, 1)
+        for port in range(first, first + number)
+        for kind, protocol, place in taken
+    )
     return {"kind": "events", "gateway": "linux", "data": base64.b64encode(packed).decode()}
 
 
@@ -165,7 +169,11 @@ def test_ports_that_gauges_do_not_have_are_counted_by_events() -> None:
         (0.0, *KNOWN, nothing),
         (1.0, events((Kind.ALLOCATED, udp, 2), number=40)),
         (2.0, events((Kind.RELEASED, udp, 2), number=10), events((Kind.FREED, udp, 2), number=4)),
-        (3.0, events((Kind.ALLOCATED, udp, 2), number=5), events((Kind.ALLOCATED, udp, 9), (Kind.FREED, 7, 2))),
+        (
+            3.0,
+            events((Kind.ALLOCATED, udp, 2), number=5, first=2000),
+            events((Kind.ALLOCATED, udp, 9), (Kind.FREED, 7, 2)),
+        ),
     )
     for now, *records in steps:
         for record in records:
@@ -173,6 +181,22 @@ def test_ports_that_gauges_do_not_have_are_counted_by_events() -> None:
 
     assert [tuple(each) for _, each in run.ports] == [("192.0.2.2", "udp", 35, 59, 6, 0)]
     assert run.nats["linux"].rate == pytest.approx(6.0)
+
+
+def test_a_port_that_mappings_share_is_one_port() -> None:
+    """Else a NAT with free ports would have none. It is in use until the last mapping ends."""
+    run = Watched("run", ports={"linux": 64}, shared={"linux"})
+    twice = events((Kind.ALLOCATED, 0, 1), (Kind.ALLOCATED, 0, 1), number=32)
+    own = {"kind": "watched", "gateway": "linux", "ports": [["192.0.2.1", "tcp", 64, 64, 0, 0]], "counters": {}}
+    for now, record in enumerate((*KNOWN, twice, own, events((Kind.RELEASED, 0, 1), number=2))):
+        run.take(record, float(now))
+
+    assert [tuple(each) for _, each in run.ports] == [("192.0.2.1", "tcp", 32, 32, 0, 0)]
+    assert not list(run.events)
+    run.take(events((Kind.RELEASED, 0, 1), number=3), 9.0)
+    assert [tuple(each) for _, each in run.ports] == [("192.0.2.1", "tcp", 30, 32, 2, 0)]
+    run.take(events((Kind.FREED, 0, 1), (Kind.FREED, 0, 1), (Kind.FREED, 0, 1), number=2), 10.0)
+    assert [tuple(each) for _, each in run.ports] == [("192.0.2.1", "tcp", 30, 34, 0, 0)]
 
 
 def test_an_address_that_a_stranger_announces_cannot_control_a_terminal() -> None:
