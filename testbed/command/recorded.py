@@ -30,15 +30,14 @@ def events(
     """Print what happened in a run, one event a line: each port, each refusal, each attempt, and when."""
     from controller.settings import ConfigurationError
     from testbed.recording import Recording, RecordingError
+    from testbed.recording.reader import NO_RECORDING
     from testbed.recording.words import as_object, in_words
     from testbed.run.naming import printable
 
     try:
         recording = Recording.open(folder)
     except FileNotFoundError as error:
-        raise ConfigurationError(
-            f"{error.filename}: there is no recording; `lastport run SCENARIO` makes one among its results"
-        ) from None
+        raise ConfigurationError(f"{error.filename}: {NO_RECORDING}") from None
     except OSError as error:
         raise ConfigurationError(f"{error.filename}: {error.strerror}") from None
     except RecordingError as error:

@@ -47,6 +47,7 @@ _ROW = tuple[int, int, int, int, int, int]
 _Table = dict[int, tuple[str, str]]
 NOBODY = ("", "")
 INDEXES = range(1 << 16)
+NO_RECORDING = "there is no recording; `lastport run SCENARIO` makes one among its results"
 
 
 class RecordingError(Exception):

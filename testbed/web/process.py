@@ -1,9 +1,10 @@
 """The server beside a run, in a process of its own. It does what the launcher sends, and ends with it.
 
-{"token": ...}                                            the first message
-{"begin": key, "title": ..., "about": {...}} and a file   a run begins, whose recording grows in the file
-{"end": key}                                              it is over: all of its recording is in the file
-the end of the stream                                     the launcher has gone, or is about to go
+{"token": ...}                                   the first message
+{"begin": key, "title": ...} and two files       a run begins, whose recording grows in the first file, and the
+                                                 second has what is known about it, as JSON of any size
+{"end": key}                                     it is over: all of its recording is in the file
+the end of the stream                            the launcher has gone, or is about to go
 """
 
 from __future__ import annotations
@@ -38,14 +39,17 @@ async def serve(orders: socket.socket, listener: socket.socket, token: str) -> N
     serving = Server(shelf, token)
 
     def take() -> None:
-        message, descriptors, _, _ = socket.recv_fds(orders, MOST_BYTES, 1)
+        message, descriptors, _, _ = socket.recv_fds(orders, MOST_BYTES, 2)
         if not message:
             asyncio.get_running_loop().remove_reader(orders)
             serving.should_exit = True
             return
         order = json.loads(message)
         if "begin" in order:
-            shelf.add(Growing(order["begin"], order["title"], descriptors[0], order["about"]))
+            recording, told = descriptors
+            with open(told, "rb") as file:
+                file.seek(0)  # the launcher has written up to the end
+                shelf.add(Growing(order["begin"], order["title"], recording, json.load(file)))
         else:
             shelf.sources[order["end"]].is_live = False
 

@@ -13,8 +13,9 @@ from typing import Any
 from controller.settings import ConfigurationError
 from testbed.recording import Recording, RecordingError
 from testbed.recording.format import FILE
+from testbed.recording.reader import NO_RECORDING
 from testbed.run.folder import REPORT, RESULTS
-from testbed.run.kept import NoResultsError, contents, entered
+from testbed.run.kept import BENCHED, COMPARISON, NoResultsError, contents, entered
 from testbed.run.naming import printable, title
 from testbed.web.about import about
 from testbed.web.listening import listen
@@ -33,7 +34,7 @@ def shelved(folders: Iterable[Path]) -> Shelf:
     for folder in folders:
         found = sorted(map(_opened, _recordings(folder)), key=_begun)
         if not found:
-            raise ConfigurationError(f"{folder} has no recording ({FILE}); {_instead(folder)}")
+            raise ConfigurationError(f"{folder / FILE}: {_instead(folder)}")
         for recording in found:
             _shelve(shelf, recording)
     return shelf
@@ -53,18 +54,22 @@ def _recordings(folder: Path) -> Iterator[Path]:
     """Yield the recording of a folder, or those of a comparison, one for each gateway (and scenario)."""
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: there is no such folder of results")
-    for pattern in (FILE, f"*/{FILE}", f"*/*/{FILE}"):
+    has_several = any((folder / name).is_file() for name in (COMPARISON, *BENCHED.values()))
+    for pattern in (FILE, f"*/{FILE}", f"*/*/{FILE}") if has_several else (FILE,):
         found = sorted(path for path in folder.glob(pattern) if path.is_file())
         if found:
+            if len(found) > MOST_RECORDINGS:
+                shown = f"the page shows the first {MOST_RECORDINGS}"
+                print(f"lastport: {folder} has {len(found)} recordings; {shown}", file=sys.stderr)
             yield from found[:MOST_RECORDINGS]
             return
 
 
 def _instead(folder: Path) -> str:
-    """Return what a folder without a recording has instead, as that of a bench, or where recordings are."""
+    """Return what a folder without a recording has instead, as that of a bench, or how to make one."""
     if (folder / REPORT).is_file():
-        return f"its results are in {folder / REPORT}"
-    return "`lastport runs` lists the folders of results, and a run writes a new one"
+        return f"there is no recording; the results are in {folder / REPORT}"
+    return NO_RECORDING
 
 
 def _opened(path: Path) -> Recording:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import socket
 import subprocess
@@ -31,10 +32,12 @@ class Watched:
         self._orders = orders
         self._key = secrets.token_hex(8)
         self._file: IO[bytes] | None = None
-        begin = {"begin": self._key, "title": title, "about": about}
-        with contextlib.suppress(OSError):
+        begin = json.dumps({"begin": self._key, "title": title}).encode()
+        with contextlib.suppress(OSError), open(os.memfd_create("about"), "wb") as told:
+            told.write(json.dumps(about).encode())  # in a file, since a message has a limited size
+            told.flush()
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (until it is closed)
-            socket.send_fds(orders, [json.dumps(begin).encode()], [self._file.fileno()])
+            socket.send_fds(orders, [begin], [self._file.fileno(), told.fileno()])
 
     def write(self, recorded: bytes) -> None:
         """Append to the recording. If the disk is full, the page lacks the rest, and the run goes on."""

@@ -32,6 +32,8 @@ LOOK_EVERY_S = 0.2
 """Seconds between two looks for something new, and so between two pictures at least."""
 DRAWN_EVERY_S = 1.0
 """Seconds after which a picture is redrawn though nothing is new: it has a clock."""
+LEAVES_WITHIN_S = 1.0
+"""Seconds that Ctrl-Z waits for a picture that is being drawn: a terminal may take nothing."""
 
 
 class Manner(Enum):
@@ -175,20 +177,27 @@ class Picture(Threaded):
         now, size = time.monotonic(), self._size()
         if not self._is_new and size == self._drawn_for and now - self._drawn_at < DRAWN_EVERY_S:
             return
+        self._is_new = False
+        lines = self._lines(self.view.frame, size, now)
         with self._drawing:
             if self._is_in_front() and not self._is_over.is_set():
-                self._is_new = False
-                self._draw(self.view.frame, size)
+                self._draw(lines, size, now)
+            else:
+                self._is_new = True
 
     def _end(self) -> None:
+        now, size = time.monotonic(), self._size()
+        lines = self._lines(self.view.last_frame, size, now)
         with self._drawing:
-            self._draw(self.view.last_frame, self._size())
+            self._draw(lines, size, now)
             self._leave()
 
-    def _draw(self, frame: Callable[[Size, float], list[Text]], size: Size) -> None:
-        now = time.monotonic()
+    def _lines(self, frame: Callable[[Size, float], list[Text]], size: Size, now: float) -> list[Text]:
+        """Return a frame. Ctrl-Z may come while the view is changed, and wants `_drawing`: wait without it."""
         with self._lock:
-            lines = frame(size, now)
+            return frame(size, now)
+
+    def _draw(self, lines: list[Text], size: Size, now: float) -> None:
         if self._live is None:
             self._live = Live(
                 console=self._console,
@@ -210,13 +219,21 @@ class Picture(Threaded):
             self._live = None
 
     def _stop(self, _number: int, _frame: object) -> None:
-        """Stop as Ctrl-Z asks. With `fg`, draw anew below what the shell has printed."""
-        with self._drawing:
-            self._write(self._leave)
+        """Stop as Ctrl-Z asks. With `fg`, draw anew below what the shell has printed.
+
+        A picture that the terminal does not take stays as far as it is drawn.
+        """
+        is_whole = self._drawing.acquire(timeout=LEAVES_WITHIN_S)
+        try:
+            if is_whole:
+                self._write(self._leave)
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTSTP)
             signal.signal(signal.SIGTSTP, self._stop)
             self._is_new = True
+        finally:
+            if is_whole:
+                self._drawing.release()
 
     def _is_in_front(self) -> bool:
         """Return whether this process has the terminal, and is not in the background of its shell."""

@@ -34,6 +34,7 @@ def test_the_folder_of_a_comparison_has_the_recordings_of_its_runs(tmp_path: Pat
     first = write(tmp_path / depth, gateway="openflow", started="2026-01-01T00:00:00+00:00")
     write(first.parent / "netfilter", gateway="netfilter", started="2026-01-01T00:00:07+00:00")
     (first / "report.html").write_text("")
+    (tmp_path / "compare.json").write_text("{}")
 
     openflow, netfilter = shelved([tmp_path]).sources.values()
     assert openflow.title == "port-exhaustion on openflow"
@@ -42,12 +43,37 @@ def test_the_folder_of_a_comparison_has_the_recordings_of_its_runs(tmp_path: Pat
     assert "report" not in netfilter.about
 
 
+def test_a_folder_that_is_no_comparison_is_not_searched(tmp_path: Path) -> None:
+    """What lies below it may be anybody's, and of runs that have nothing to do with one another."""
+    write(tmp_path / "one")
+    write(tmp_path / "deep" / "two")
+
+    with pytest.raises(ConfigurationError, match=r"/recording.gz: there is no recording; `lastport run SCENARIO`"):
+        shelved([tmp_path])
+
+
+def test_recordings_that_are_too_many_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page does not have all of them, and nobody takes it for that."""
+    monkeypatch.setattr("testbed.web.viewing.MOST_RECORDINGS", 2)
+    (tmp_path / "compare.json").write_text("{}")
+    for name in ("one", "two"):
+        write(tmp_path / name)
+    assert len(shelved([tmp_path]).sources) == 2
+    assert capsys.readouterr().err == ""
+    write(tmp_path / "three")
+
+    assert len(shelved([tmp_path]).sources) == 2
+    assert capsys.readouterr().err == f"lastport: {tmp_path} has 3 recordings; the page shows the first 2\n"
+
+
 def test_a_folder_without_a_recording_is_refused(tmp_path: Path) -> None:
-    """The message says where others are."""
-    with pytest.raises(ConfigurationError, match=r"has no recording \(recording.gz\); `lastport runs` lists"):
+    """The message says how to make one."""
+    with pytest.raises(ConfigurationError, match=r"/recording.gz: there is no recording; `lastport run SCENARIO`"):
         shelved([tmp_path])
     (tmp_path / "report.html").write_text("of a bench")
-    with pytest.raises(ConfigurationError, match=r"has no recording .* its results are in /.*/report.html$"):
+    with pytest.raises(ConfigurationError, match=r"there is no recording; the results are in /.*/report.html$"):
         shelved([tmp_path])
     with pytest.raises(ConfigurationError, match="nowhere: there is no such folder"):
         shelved([tmp_path / "nowhere"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -31,6 +32,15 @@ def test_a_run_can_be_watched_until_it_is_over() -> None:
     assert stream.read() == b"two"
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(web.url, timeout=60)
+
+
+def test_a_network_may_have_any_number_of_hosts() -> None:
+    """What is known of them is larger than any message between two processes."""
+    hosts = {f"10.{number >> 8}.{number & 255}.1": f"client{number}" for number in range(1 << 16)}
+    with Web(listen(port=0)) as web:
+        web.begin("a run", {"hosts": hosts})
+        about = urllib.request.urlopen(f"{web.url}recordings/{_key(web.url)}/about", timeout=60)
+        assert json.load(about) == {"hosts": hosts}
 
 
 def test_a_run_goes_on_if_its_server_is_killed() -> None:

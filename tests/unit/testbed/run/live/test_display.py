@@ -17,6 +17,7 @@ from tests.support.paths import ROOT
 from tests.support.processes import DEADLINE_S, awaited
 from tests.support.terminal import Terminal
 
+IN_ROOT = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
 SHOWING = (sys.executable, "-P", "-m", "tests.support.showing")
 
 
@@ -172,6 +173,17 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_draws_anew(show: Show) ->
     run._ours.close()
     run.terminal.shows("status 0")
     assert run.terminal.screen.has_cursor
+
+
+@pytest.mark.parametrize("instant", ["changing", "drawing"])
+def test_ctrl_z_stops_a_run_at_any_instant(instant: str) -> None:
+    """It waits neither for a change that it has interrupted, nor for ever for a terminal that takes nothing."""
+    command = [sys.executable, "-P", "-m", "tests.support.stopping", instant]
+    done = subprocess.run(
+        command, cwd=ROOT, env=IN_ROOT, start_new_session=True, stdout=subprocess.PIPE, timeout=DEADLINE_S
+    )
+
+    assert done.stdout == b"went on\n"
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(40, 24), (40, 6), (80, 3), (80, 1), (20, 2), (5, 24)])
