@@ -349,6 +349,28 @@ def events_of(folder: Path, events: Iterable[tuple[int, int, int]]) -> Iterator[
 
 
 @pytest.mark.browser
+def test_what_is_known_besides_is_asked_for_until_it_comes(page: Page, tmp_path: Path) -> None:
+    """Neither a connection that breaks off nor an error of the server is an answer."""
+    failing = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": FAILING})
+    try:
+        with finished(recordings.write(tmp_path / "one", ports=16)) as listener:
+            page.open(listener.url)
+            page.until("lastport.views()[0].about.settings?.ports === 256")
+            page.drawn()
+            assert page.text(".of") == "of 256 ports in use"
+    finally:
+        page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", failing)
+
+
+FAILING = """const real = fetch, answers = [
+    () => Promise.reject(new TypeError("no network")),
+    () => Promise.resolve(new Response("", { status: 503 })),
+];
+globalThis.fetch = (url, ...rest) =>
+    (`${url}`.endsWith("/about") && answers.shift()?.()) || real(url, ...rest);"""
+
+
+@pytest.mark.browser
 def test_it_does_not_matter_in_which_pieces_a_recording_comes(page: Page, tmp_path: Path) -> None:
     """What was shown before a late event came is shown anew with it."""
     with finished(any_recording(tmp_path / "any", random.Random(5), 40_000)) as listener:
