@@ -7,7 +7,8 @@ import random
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ def test_at_any_instant_the_page_agrees_with_the_reader(page: Page, tmp_path: Pa
             assert dict(page.ask(who)) == {host: number for (_, host), number in state.subscribers.items()}
             totals = [state.counts()[phase] for phase in Phase]
             assert page.ask("[...lastport.views()[0].state.totals()].slice(1)") == totals
+            phases = Counter(port.phase for ports in state.ports.values() for port in ports.values())
+            assert page.ask("[...lastport.views()[0].state.ports()].slice(1)") == [phases[each] for each in Phase]
             assert page.ask("lastport.views()[0].state.refused") == sum(state.refusals.values())
             assert page.ask("lastport.views()[0].state.missed") == sum(state.missed.values())
             attempts = page.ask("[...lastport.views()[0].state.attempts]")
@@ -86,9 +89,10 @@ def test_at_any_instant_the_page_agrees_with_the_reader(page: Page, tmp_path: Pa
 
 SUBSCRIBERS = """(view) => view.subscribersOf(null).filter((each) => each.mappings)
     .map((each) => [each.name.split(" ").at(-1), each.mappings])"""
-PORTS = """(view) => [...view.state.pools.values()].flatMap((pool) => Array.from(pool.state, (state, port) => [
+PORTS = """(view) => [...view.state.pools.values()].flatMap((pool) => Array.from({length: 65536}, (_, port) => [
     view.recording.addresses.get(pool.address).address, ["tcp", "udp", "icmp"][pool.protocol], port,
-    ["free", "in use", "closing", "resting", "held down"][state], pool.mappings[port], pool.since[port],
+    ["free", "in use", "closing", "resting", "held down"][pool.value("state", port)],
+    pool.value("mappings", port), pool.value("since", port),
 ]).filter((row) => row[3] !== "free")).sort((one, other) => one[0] < other[0] ? -1 : one[0] > other[0] ? 1 :
     one[1] < other[1] ? -1 : one[1] > other[1] ? 1 : one[2] - other[2])"""
 
@@ -301,6 +305,72 @@ def test_a_recording_plays_to_its_end(page: Page, tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
+def test_a_port_that_several_mappings_share_is_one_port(page: Page, tmp_path: Path) -> None:
+    """The number of ports in use, the legend and the chart count it once, and the table of mappings twice."""
+    with events_of(tmp_path, ((Kind.ALLOCATED, 1, 1024 + number % 32) for number in range(64))) as listener:
+        page.open(listener.url)
+        page.drawn()
+
+        assert page.text(".used") == "32"
+        assert page.text(".of") == "of 64 ports in use"
+        assert taken(page) == 32
+        legend = "[...document.querySelectorAll('.legend td')].map((each) => each.textContent).filter(Boolean)"
+        assert page.ask(legend)[:4] == ["free", "32", "in use", "32"]
+        assert page.text(".gauges td") == "64"
+        assert page.ask("Math.max(...lastport.views()[0].timeline.series.columns.inUse)") == 32
+
+
+@pytest.mark.browser
+def test_the_page_keeps_no_more_than_the_ports_that_were_used(page: Page, tmp_path: Path) -> None:
+    """With many addresses too, and nothing for events that it does not know or that fit to nothing."""
+    used = [(Kind.ALLOCATED, address, 40_000) for address in range(1, 801)]
+    unknown = [(kind, address, 1024) for address in range(801, 1601) for kind in (77, Kind.RELEASED, Kind.FREED)]
+    with events_of(tmp_path, [*used, *unknown]) as listener:
+        page.open(listener.url)
+        page.drawn()
+
+        state = "lastport.views()[0].state"
+        assert page.ask(f"{state}.pools.size") == 800
+        bytes_of = "(pool) => Object.values(pool).reduce((sum, each) => sum + (each?.byteLength ?? 0), 0)"
+        assert page.ask(f"Math.max(...Array.from({state}.pools.values(), {bytes_of}))") < 8192
+
+
+@contextmanager
+def events_of(folder: Path, events: Iterable[tuple[int, int, int]]) -> Iterator[Listener]:
+    """Serve a recording of TCP events of a NAT with 64 ports: each has its kind, address and port."""
+    (folder / "one").mkdir()
+    with (folder / "one" / FILE).open("wb") as file:
+        writer = Writer(file, {"scenario": "any"})
+        for number, (kind, address, port) in enumerate(events):
+            writer.events(RECORD.pack(number + 1, kind, 0, address, port, 1))
+        writer.end(1.0, verdict="pass")
+    with finished(folder / "one", ports=64) as listener:
+        yield listener
+
+
+@pytest.mark.browser
+def test_what_is_known_besides_is_asked_for_until_it_comes(page: Page, tmp_path: Path) -> None:
+    """Neither a connection that breaks off nor an error of the server is an answer."""
+    failing = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": FAILING})
+    try:
+        with finished(recordings.write(tmp_path / "one", ports=16)) as listener:
+            page.open(listener.url)
+            page.until("lastport.views()[0].about.settings?.ports === 256")
+            page.drawn()
+            assert page.text(".of") == "of 256 ports in use"
+    finally:
+        page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", failing)
+
+
+FAILING = """const real = fetch, answers = [
+    () => Promise.reject(new TypeError("no network")),
+    () => Promise.resolve(new Response("", { status: 503 })),
+];
+globalThis.fetch = (url, ...rest) =>
+    (`${url}`.endsWith("/about") && answers.shift()?.()) || real(url, ...rest);"""
+
+
+@pytest.mark.browser
 def test_it_does_not_matter_in_which_pieces_a_recording_comes(page: Page, tmp_path: Path) -> None:
     """What was shown before a late event came is shown anew with it."""
     with finished(any_recording(tmp_path / "any", random.Random(5), 40_000)) as listener:
@@ -323,7 +393,9 @@ const fed = (size, look) => {
     return timeline;
 };
 const told = (state) => JSON.stringify([state.totals(), [...state.mappings], state.refused, state.missed,
-    [...state.pools].map(([key, pool]) => [key, [...pool.state], [...pool.since], [...pool.mappings]]).sort()]);
+    [...state.pools].map(([key, pool]) => [key, pool.low, pool.high, [...pool.ports],
+        ["state", "since", "mappings"].map((name) => Array.from({length: 2048}, (_, at) => pool.value(name, at)))])
+        .sort()]);
 const whole = fed(bytes.length, () => {});
 const parts = fed(15_555, (timeline, recording) => timeline.at(recording.end * 0.62));
 const instants = [5, 6, 7, 1, 2, 3, 4, 8].map((eighth) => (whole.recording.end * eighth) / 8);

@@ -88,18 +88,18 @@ function begin(entry) {
   if (!entry) return null;
   const view = new RunView(entry, player);
   view.isWanted = true;
-  about(view.key).then((told) => {
+  const needs = { isWanted: () => view.isWanted, isOver: () => connection === "over" };
+  about(view.key, needs).then((told) => {
     view.tell(told);
     isChanged = true;
   });
   read(view.key, {
+    ...needs,
     received: () => view.recording.received,
     take: (bytes) => {
       view.take(bytes);
       isChanged = true;
     },
-    isWanted: () => view.isWanted,
-    isOver: () => connection === "over",
   });
   return view;
 }

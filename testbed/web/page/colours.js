@@ -39,27 +39,22 @@ function pixel(colour) {
 export const COLOURINGS = {
   state: {
     name: "State",
-    pixels: (palette, pool, low, out) => {
-      for (let cell = 0; cell < out.length; cell++) out[cell] = palette.pixels.states[pool.state[low + cell]];
-    },
+    pixels: (palette, pool, low, out) =>
+      paint(palette, pool, low, out, (at) => palette.pixels.states[pool.state[at]]),
     legend: (palette, pool) =>
       STATES.map((name, state) => ({
         colour: palette.states[state],
         name,
         state,
-        number: state ? (pool?.totals[state] ?? 0) : null,
+        number: state ? (pool?.ports[state] ?? 0) : null,
       })),
   },
   subscriber: {
     name: "Subscriber",
-    pixels: (palette, pool, low, out) => {
-      for (let cell = 0; cell < out.length; cell++) {
-        const port = low + cell;
-        out[cell] = pool.mappings[port]
-          ? palette.pixels.series[pool.subscriber[port] % 8]
-          : palette.pixels.states[FREE];
-      }
-    },
+    pixels: (palette, pool, low, out) =>
+      paint(palette, pool, low, out, (at) =>
+        pool.mappings[at] ? palette.pixels.series[pool.subscriber[at] % 8] : palette.pixels.states[FREE],
+      ),
     legend: (palette, pool, view) => [
       { colour: palette.states[FREE], name: "nobody has it" },
       ...view
@@ -70,14 +65,12 @@ export const COLOURINGS = {
   },
   age: {
     name: "Age",
-    pixels: (palette, pool, low, out, view) => {
-      for (let cell = 0; cell < out.length; cell++) {
-        const port = low + cell;
-        out[cell] = pool.mappings[port]
-          ? palette.pixels.ages[ageClass(view.now - pool.since[port])]
-          : palette.pixels.states[FREE];
-      }
-    },
+    pixels: (palette, pool, low, out, view) =>
+      paint(palette, pool, low, out, (at) =>
+        pool.mappings[at]
+          ? palette.pixels.ages[ageClass(view.now - pool.since[at])]
+          : palette.pixels.states[FREE],
+      ),
     legend: (palette) => [
       { colour: palette.states[FREE], name: "nobody has it" },
       ...AGES.map((most, number) => ({ colour: palette.ages[number], name: ageName(number) })),
@@ -86,14 +79,16 @@ export const COLOURINGS = {
   protocol: {
     name: "Protocol",
     pixels: (palette, pool, low, out, view) => {
-      const pools = view.poolsOf(pool.address);
-      for (let cell = 0; cell < out.length; cell++) {
-        let users = 0;
-        for (const each of pools) if (each.mappings[low + cell]) users |= 1 << each.protocol;
-        out[cell] = users
-          ? palette.pixels.series[users === 1 ? 1 : users === 2 ? 0 : users === 4 ? 2 : 6]
-          : palette.pixels.states[FREE];
+      const users = new Uint8Array(out.length);
+      for (const each of view.poolsOf(pool.address)) {
+        const to = Math.min(low + out.length, each.high + 1);
+        for (let port = Math.max(low, each.low); port < to; port++)
+          if (each.mappings[port - each.first]) users[port - low] |= 1 << each.protocol;
       }
+      const { series, states } = palette.pixels;
+      users.forEach((each, cell) => {
+        out[cell] = each ? series[each === 1 ? 1 : each === 2 ? 0 : each === 4 ? 2 : 6] : states[FREE];
+      });
     },
     legend: (palette) => [
       { colour: palette.states[FREE], name: "free in all" },
@@ -105,6 +100,13 @@ export const COLOURINGS = {
     ],
   },
 };
+
+/** Give each cell the colour of its port, by the place of the port in the pool's columns. */
+function paint(palette, pool, low, out, colourAt) {
+  out.fill(palette.pixels.states[FREE]);
+  const to = Math.min(low + out.length, pool.high + 1);
+  for (let port = Math.max(low, pool.low); port < to; port++) out[port - low] = colourAt(port - pool.first);
+}
 
 export function ageClass(ticks) {
   return AGES.findIndex((most) => ticks < most * TICKS_PER_S);
@@ -119,11 +121,11 @@ export function ageName(number) {
       : `${words[number - 1]} to ${words[number]}`;
 }
 
-/** The numbers of a pool's mappings by age. */
+/** The numbers of a pool's ports in use by age. */
 export function ages(pool, now) {
   const numbers = new Array(AGES.length).fill(0);
   if (pool)
-    for (let port = pool.low; port <= pool.high; port++)
-      if (pool.mappings[port]) numbers[ageClass(now - pool.since[port])] += 1;
+    for (let at = pool.low - pool.first; at <= pool.high - pool.first; at++)
+      if (pool.mappings[at]) numbers[ageClass(now - pool.since[at])] += 1;
   return numbers;
 }

@@ -21,31 +21,35 @@ export function follow({ onList, onState }) {
 
 /** Read a recording to its end. */
 export async function read(key, { received, take, isWanted, isOver }) {
+  await untilAnswered(() => `recordings/${key}?from=${received()}`, { isWanted, isOver }, async (answer) => {
+    const reader = answer.body.getReader();
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+      if (!isWanted()) return void reader.cancel();
+      take(piece.value);
+    }
+  });
+}
+
+/** What is known of a recording besides; nothing if nobody has it. */
+export async function about(key, needs) {
+  let told = {};
+  await untilAnswered(() => `recordings/${key}/about`, needs, async (answer) => (told = await answer.json()));
+  return told;
+}
+
+/** Ask until an answer was taken whole; give up when nobody wants it, or nobody has it any more. */
+async function untilAnswered(url, { isWanted, isOver }, take) {
   for (let tries = 0; isWanted();) {
     try {
-      const answer = await fetch(`recordings/${key}?from=${received()}`);
+      const answer = await fetch(url());
       if (answer.status === 404) return;
       if (answer.ok) {
         tries = 0;
-        const reader = answer.body.getReader();
-        for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-          if (!isWanted()) return void reader.cancel();
-          take(piece.value);
-        }
-        return;
+        return await take(answer);
       }
     } catch {
       if (isOver()) return;
     }
     await new Promise((resolve) => setTimeout(resolve, WAITS_MS[Math.min(tries++, WAITS_MS.length - 1)]));
-  }
-}
-
-export async function about(key) {
-  try {
-    const answer = await fetch(`recordings/${key}/about`);
-    return answer.ok ? await answer.json() : {};
-  } catch {
-    return {};
   }
 }

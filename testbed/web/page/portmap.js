@@ -165,7 +165,7 @@ export class PortMap {
       context.lineWidth = Math.max(1, cell / 9);
       for (let row = from; row < to; row++) {
         for (let column = begin; column < end; column++)
-          pattern(context, pool.state[first + row * columns + column], x(column), y(row), cell);
+          pattern(context, pool.value("state", first + row * columns + column), x(column), y(row), cell);
       }
     }
     if (devicePixels >= LINES_FROM) {

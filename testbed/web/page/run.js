@@ -121,7 +121,7 @@ export class RunView {
     const poolsOf = (address) => this.poolsOf(address);
     this.map.draw({ pool, ports, colouring, palette, now, isRefused, refusedPorts, poolsOf });
 
-    const used = words.number(pool ? pool.totals[IN_USE] + pool.totals[CLOSING] : 0);
+    const used = words.number(pool ? pool.ports[IN_USE] + pool.ports[CLOSING] : 0);
     const refused = state.refused || this.knows("refused") ? words.number(state.refused) : words.UNKNOWN;
     this.$(".used").textContent = used;
     this.$(".of").textContent = `of ${words.number(ports)} ports in use`;
@@ -230,12 +230,13 @@ export class RunView {
   _mapping(port) {
     const { pool } = this;
     const name = `Port ${words.number(port)}`;
-    const state = pool?.state[port] ?? 0;
-    const since = pool?.since[port] ?? 0;
+    const state = pool?.value("state", port) ?? 0;
+    const since = pool?.value("since", port) ?? 0;
     if (!state) return `${name} is free${since ? ` since ${words.seconds(since)}` : " and was never used"}.`;
-    const who = words.subscriberName(this.recording, this.hosts, pool.subscriber[port]);
+    const who = words.subscriberName(this.recording, this.hosts, pool.value("subscriber", port));
     const whose = state === IN_USE || state === CLOSING ? ` by ${who}` : `, last of ${who}`;
-    const several = pool.mappings[port] > 1 ? `, ${pool.mappings[port]} mappings` : "";
+    const mappings = pool.value("mappings", port);
+    const several = mappings > 1 ? `, ${mappings} mappings` : "";
     const ago = words.seconds(this.now - since);
     return `${name} is ${STATES[state]}${whose}${several}, since ${words.seconds(since)} (for ${ago}).`;
   }

@@ -13,9 +13,21 @@ export const FREE = 0,
   RESTING = 3,
   HELD_DOWN = 4;
 
-const NUMBERS = ["mappings", "closing", "resting", "heldDown", "subscriber"];
+const COLUMNS = {
+  state: Uint8Array,
+  since: Uint32Array,
+  mappings: Uint16Array,
+  closing: Uint16Array,
+  resting: Uint16Array,
+  heldDown: Uint16Array,
+  subscriber: Uint16Array,
+};
+const LEAST_ROOM = 256; // ports
+const MOVES = new Set(
+  ["ALLOCATED", "CLOSING", "REOPENED", "RELEASED", "HELD_DOWN", "FREED"].map((name) => KINDS[name]),
+);
 
-/** The ports of one protocol at one address. */
+/** The ports of one protocol at one address. Its columns have room for those that were ever touched, from `first`. */
 export class Pool {
   constructor(address, protocol) {
     this.address = address; // the index in the recording's table
@@ -23,10 +35,15 @@ export class Pool {
     this.low = PORTS;
     this.high = -1; // the ports that were ever touched
     this.created = 0;
-    this.totals = new Int32Array(STATES.length);
-    this.state = new Uint8Array(PORTS);
-    this.since = new Uint32Array(PORTS);
-    for (const name of NUMBERS) this[name] = new Uint16Array(PORTS);
+    this.totals = new Int32Array(STATES.length); // mappings in use and closing, and how often ports rest
+    this.ports = new Int32Array(STATES.length); // ports, each once
+    this.first = 0;
+    for (const [name, Column] of Object.entries(COLUMNS)) this[name] = new Column(0);
+  }
+
+  /** What a column has of a port. */
+  value(column, port) {
+    return this._has(port) ? this[column][port - this.first] : 0;
   }
 
   copy() {
@@ -39,9 +56,9 @@ export class Pool {
       created: this.created,
     });
     copied.totals = this.totals.slice();
-    copied.packed = Object.fromEntries(
-      ["state", "since", ...NUMBERS].map((name) => [name, this[name].slice(this.low, this.high + 1)]),
-    );
+    copied.ports = this.ports.slice();
+    const [from, to] = [this.low - this.first, this.high + 1 - this.first];
+    copied.packed = Object.fromEntries(Object.keys(COLUMNS).map((name) => [name, this[name].slice(from, to)]));
     return copied;
   }
 
@@ -52,14 +69,21 @@ export class Pool {
     pool.high = this.high;
     pool.created = this.created;
     pool.totals = this.totals.slice();
-    if (this.high >= this.low)
-      for (const [name, packed] of Object.entries(this.packed)) pool[name].set(packed, this.low);
+    pool.ports = this.ports.slice();
+    pool.first = this.low;
+    for (const [name, packed] of Object.entries(this.packed)) pool[name] = packed.slice();
     return pool;
   }
 
   /** Turn one port by an event; return whether the event fits to what is known. */
-  turn(kind, port, subscriber, time) {
+  turn(kind, number, subscriber, time) {
+    if (!this._has(number)) {
+      if (kind !== KINDS.ALLOCATED) return false;
+      this._reach(number);
+    }
     const { mappings, closing, resting, heldDown, totals } = this;
+    const port = number - this.first;
+    const before = this.state[port];
     if (kind === KINDS.ALLOCATED) {
       mappings[port]++;
       totals[IN_USE]++;
@@ -99,10 +123,31 @@ export class Pool {
         : heldDown[port]
           ? HELD_DOWN
           : FREE;
+    this.ports[before]--;
+    this.ports[this.state[port]]++;
     if (kind !== KINDS.FREED || this.state[port] === FREE) this.since[port] = time;
-    if (port < this.low) this.low = port;
-    if (port > this.high) this.high = port;
+    if (number < this.low) this.low = number;
+    if (number > this.high) this.high = number;
     return true;
+  }
+
+  _has(port) {
+    return port >= this.first && port < this.first + this.state.length;
+  }
+
+  /** Make room for a port: at least twice as much as there was, on the side where the port is. */
+  _reach(port) {
+    const before = this.state.length;
+    const low = before ? Math.min(this.first, port) : port;
+    const high = before ? Math.max(this.first + before - 1, port) : port;
+    const room = Math.min(PORTS, Math.max(LEAST_ROOM, 2 * before, high - low + 1));
+    const first = port < this.first ? Math.max(0, high + 1 - room) : Math.min(low, PORTS - room);
+    for (const [name, Column] of Object.entries(COLUMNS)) {
+      const grown = new Column(room);
+      if (before) grown.set(this[name], this.first - first);
+      this[name] = grown;
+    }
+    this.first = first;
   }
 
   _move(from, to) {
@@ -179,11 +224,20 @@ export class State {
     } else this._move(recording, index, kind, subscriber, time);
   }
 
-  /** The sums over all pools: mappings in use and closing, ports that rest and are held down. */
+  /** The sums over all pools: mappings in use and closing, and how often ports rest and are held down. */
   totals() {
+    return this._sums("totals");
+  }
+
+  /** The ports of all pools by their states, each port once. */
+  ports() {
+    return this._sums("ports");
+  }
+
+  _sums(counted) {
     const sums = new Int32Array(STATES.length);
     for (const pool of this.pools.values())
-      for (let state = 0; state < sums.length; state++) sums[state] += pool.totals[state];
+      for (let state = 0; state < sums.length; state++) sums[state] += pool[counted][state];
     return sums;
   }
 
@@ -197,10 +251,14 @@ export class State {
   }
 
   _move(recording, index, kind, subscriber, time) {
+    if (!MOVES.has(kind)) return; // of a version to come
     const key = this._key(recording, index);
     let pool = this.pools.get(key);
-    if (!pool) this.pools.set(key, (pool = new Pool(key >> 2, key & 3)));
-    const owner = subscriber || pool.subscriber[recording.port[index]];
+    if (!pool) {
+      if (kind !== KINDS.ALLOCATED) return;
+      this.pools.set(key, (pool = new Pool(key >> 2, key & 3)));
+    }
+    const owner = subscriber || pool.value("subscriber", recording.port[index]);
     if (!pool.turn(kind, recording.port[index], subscriber, time)) return;
     if (kind === KINDS.ALLOCATED) {
       this.created++;

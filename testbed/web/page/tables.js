@@ -40,9 +40,7 @@ function known(view, state, value) {
 }
 
 function busy(pool) {
-  let ports = 0;
-  if (pool) for (let port = pool.low; port <= pool.high; port++) if (pool.state[port]) ports++;
-  return ports;
+  return pool ? pool.ports.slice(1).reduce((sum, ports) => sum + ports) : 0;
 }
 
 function refusedJustNow({ recording, now, justNow }) {
@@ -64,7 +62,7 @@ export function writeTables(view) {
   fillRows(view.$(".attempts tbody"), counted(state.attempts, words.outcome) ?? [["none yet", ""]]);
   fillRows(
     view.$(".ages tbody"),
-    ages(pool, now).map((mappings, number) => [ageName(number), words.number(mappings)]),
+    ages(pool, now).map((ports, number) => [ageName(number), words.number(ports)]),
   );
   fillRows(view.$(".subscribers tbody"), subscribers(view));
 }

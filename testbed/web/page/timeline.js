@@ -4,7 +4,7 @@
 import { TICKS_PER_S } from "./format.js";
 import { CLOSING, HELD_DOWN, IN_USE, RESTING, State } from "./state.js";
 
-const MOST_COPIES = 24; // each takes a megabyte where all ports are in use
+const MOST_COPIES = 24; // each takes a megabyte for each pool whose ports are all in use
 const MOST_POINTS = 2000;
 const FIRST_STEP = TICKS_PER_S / 20;
 
@@ -19,13 +19,13 @@ class Series {
   /** Note a state that lasted until `time`. */
   until(time, state) {
     while (this.length * this.step < time) {
-      const totals = state.totals();
+      const ports = state.ports();
       const row = {
         time: (this.length * this.step) / TICKS_PER_S,
-        inUse: totals[IN_USE],
-        closing: totals[CLOSING],
-        resting: totals[RESTING],
-        heldDown: totals[HELD_DOWN],
+        inUse: ports[IN_USE],
+        closing: ports[CLOSING],
+        resting: ports[RESTING],
+        heldDown: ports[HELD_DOWN],
         created: state.created,
         refused: state.refused,
       };
