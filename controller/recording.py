@@ -133,6 +133,11 @@ class Batch:
             self._packed += packed
 
     @property
+    def is_half_full(self) -> bool:
+        """Whether half of the room is used up."""
+        return 2 * len(self._packed) >= self._most_bytes
+
+    @property
     def is_full(self) -> bool:
         """Whether the next event would be missed."""
         return len(self._packed) >= self._most_bytes

@@ -5,12 +5,14 @@
 It writes a line of JSON ten times a second to the socket FD, first `{"ready": true}`, and ends when that closes.
 PLAN is a `RecordingPlan` in JSON, ROOM the bytes for messages that were not read yet, and the addresses are the
 router's external ones, as numbers. Messages for which there is no room are lost. Then the kernel's table is read,
-so that what is known is right again.
+so that what is known is right again. A reader that takes no line, as one that Ctrl-Z has stopped, holds nothing
+up: meanwhile events wait for the next line.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import ipaddress
 import json
 import os
@@ -136,6 +138,30 @@ class Events:
         self.batch.append(RECORD.pack(self._plan.ticks(now), kind, detail, address, connection.port, subscriber))
 
 
+class Lines:
+    """Lines for a reader that may take none for a while."""
+
+    def __init__(self, out: socket.socket) -> None:
+        self._out = out
+        self._unsent = memoryview(b"")
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the last line is not sent yet, or not whole."""
+        return bool(self._unsent)
+
+    def put(self, line: dict[str, Any]) -> None:
+        """Send a line, as far as there is room. The one before has to be sent."""
+        self._unsent = memoryview(json.dumps(line).encode() + b"\n")
+        self.send()
+
+    def send(self) -> None:
+        """Send what there is room for by now, and never wait."""
+        with contextlib.suppress(BlockingIOError):
+            while self._unsent:
+                self._unsent = self._unsent[self._out.send(self._unsent, socket.MSG_DONTWAIT) :]
+
+
 def main() -> None:
     """Read on until nobody listens."""
     out, room = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[3])
@@ -143,17 +169,27 @@ def main() -> None:
     kernel = messages.opened(room)
     subprocess.run(["nft", "-f", RULES], check=True)
     os.nice(NICER)
+    pump(kernel, events, out)
+
+
+def pump(kernel: socket.socket, events: Events, out: socket.socket) -> None:
+    """Take messages and send lines until nobody listens."""
+    lines = Lines(out)
     poll = select.poll()
     poll.register(kernel, select.POLLIN)
     lost = corrected = 0
     handed_on = rested = time.monotonic()
     try:
-        _write(out, {"ready": True})
+        lines.put({"ready": True})
         while True:
             now = time.monotonic()
+            lines.send()
             if now - handed_on >= BATCH_EVERY_S:
-                before, lost, handed_on = lost, messages.lost(kernel), now
-                _write(out, events.line(lost - before, now))
+                handed_on = now
+                if not lines.is_waiting:
+                    before, lost = lost, messages.lost(kernel)
+                    lines.put(events.line(lost - before, now))
+            poll.register(out, select.POLLOUT if lines.is_waiting else 0)
             is_all_read = True
             if poll.poll(max(1.0, 1000 * (handed_on + BATCH_EVERY_S - now))):
                 is_all_read = drain(kernel, events)
@@ -165,8 +201,13 @@ def main() -> None:
 
 
 def drain(kernel: socket.socket, events: Events) -> bool:
-    """Take the messages that are there, and return whether these were all."""
+    """Take the messages that are there, and return whether these were all.
+
+    Those that a line may have no room for stay with the kernel: what it loses, the table makes right again.
+    """
     for _ in range(MOST_AT_ONCE):
+        if events.batch.is_half_full:
+            return False
         try:
             data = kernel.recv(READ_BYTES)
         except BlockingIOError:
@@ -187,10 +228,6 @@ def correct(events: Events) -> float:
     now = time.monotonic()
     events.correct(found, now)
     return now + RESTS * (now - began)
-
-
-def _write(out: socket.socket, line: dict[str, Any]) -> None:
-    out.sendall(json.dumps(line).encode() + b"\n")
 
 
 if __name__ == "__main__":

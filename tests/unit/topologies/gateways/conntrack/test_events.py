@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import json
 import socket
 import struct
+import threading
 from typing import Any
 
 import pytest
@@ -13,11 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.recording import RECORD, Kind, RecordingPlan, Release
-from topologies.gateways.conntrack.events import Events
+from topologies.gateways.conntrack.events import Events, drain, pump
 from topologies.gateways.conntrack.messages import Change, connections
 
 INSIDE, SERVER, EXTERNAL = "10.0.0.3", "198.51.100.1", "192.0.2.1"
 NEW, UPDATE, DESTROY = (0x0100, 0x0600), (0x0100, 0), (0x0102, 0)
+
+
+PORTS = range(2000, 3000)
+PATIENCE_S = 20.0
+MOST_LINES = 5000
 
 
 def attribute(kind: int, *parts: bytes, nested: bool = False) -> bytes:
@@ -164,6 +171,58 @@ def test_what_was_lost_is_recorded_when_the_table_is_read(
 
     rows = RECORD.iter_unpack(base64.b64decode(events.line(3, 9.0)["events"]))
     assert [(Kind(row[1]), row[4]) for row in rows] == expected
+
+
+def test_a_reader_that_takes_nothing_holds_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that Ctrl-Z has stopped: meanwhile messages are read, and then it gets each event."""
+    monkeypatch.setattr("topologies.gateways.conntrack.events.BATCH_EVERY_S", 0.001)  # a line at every turn
+    events = Events(RecordingPlan(0.0, 5, 100, 10), [int(ipaddress.IPv4Address(EXTERNAL))])
+    kernel, tell = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    out, reader = socket.socketpair()
+    kernel.setblocking(False)
+    out.setblocking(False)
+    while True:  # no room for a byte
+        try:
+            out.send(bytes(1 << 16))
+        except BlockingIOError:
+            break
+    out.setblocking(True)
+    with kernel, tell, out, reader:
+        tell.settimeout(PATIENCE_S)
+        pumping = threading.Thread(target=pump, args=[kernel, events, out], daemon=True)
+        pumping.start()
+        for port in PORTS:
+            tell.send(message(NEW, port=port))  # waits as soon as a few are not read
+        recorded, lines = [], reader.makefile("r")
+        for _ in range(MOST_LINES):
+            line = json.loads(lines.readline().lstrip("\0"))
+            assert not line.get("missed")
+            rows = RECORD.iter_unpack(base64.b64decode(line.get("events", "")))
+            recorded += [row[4] for row in rows if row[1] == Kind.ALLOCATED]
+            if len(recorded) == len(PORTS):
+                break
+        assert recorded == [*PORTS]
+        lines.close()
+        reader.close()
+        pumping.join(PATIENCE_S)
+        assert not pumping.is_alive()
+
+
+def test_messages_that_a_line_has_no_room_for_are_left_to_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No event is missed, however long nobody takes a line."""
+    monkeypatch.setattr("topologies.gateways.conntrack.events.MOST_IN_LINE", 6)
+    events = Events(RecordingPlan(0.0, 5, 100, 10), [int(ipaddress.IPv4Address(EXTERNAL))])
+    kernel, tell = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with kernel, tell:
+        kernel.setblocking(False)
+        for number in range(8):
+            tell.send(message(NEW, inside=f"10.0.1.{number}", port=2000 + number))
+
+        drained = [(drain(kernel, events), events.line(0, 9.0)) for _ in range(3)]
+
+    assert [is_all for is_all, _ in drained] == [False, False, True]
+    assert [len(base64.b64decode(line["events"])) // RECORD.size for _, line in drained] == [3, 3, 2]
+    assert [line["missed"] for _, line in drained] == [0, 0, 0]
 
 
 HOSTS = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
