@@ -55,7 +55,7 @@ class PortOverlap(Scenario[OverlapParameters]):
 {% set established, failed = filled.established|length, filled.first_failure %}
 {{ parameters.clients|n }} client{{ "s" if parameters.clients > 1 }} opened {{ filled|length|n }} \
 {{ parameters.protocol|upper }} connections to {{ parameters.destinations|n }} services, through a NAT with \
-{{ settings.ports|n }} port{{ "s" if settings.ports > 1 }} on one address, in \
+{{ settings.port_count|n }} port{{ "s" if settings.port_count > 1 }} on one address, in \
 {{ "%.1f"|format(filled.seconds) }} s.
 {{ established|n }} were established, and {{ echoed|n }} carried data at the same time. The servers saw them come \
 from {{ users|length|n }} external endpoint{{ "s" if users|length != 1 }}.
@@ -139,4 +139,4 @@ def _attempts(parameters: OverlapParameters, settings: Settings) -> int:
 
 def _in_order(settings: Settings) -> int:
     """Return the number of attempts under way at once while all are answered: one for each 64 ports."""
-    return min(WINDOW, max(1, settings.ports // 64))
+    return min(WINDOW, max(1, settings.port_count // 64))

@@ -114,4 +114,4 @@ def _require_room(scenario: type[Scenario[Any]], name: str, front: Load, tested:
     if passing > front.fits:
         why = f"up to {passing:,} connections would pass {name}, which has {front.fits:,} ports"
         way_out = f"--topology {scenario.topology}, or fewer attempts"
-        raise ConfigurationError(Refusal("ports", front.settings.ports, why, way_out).sentence(scenario.name))
+        raise ConfigurationError(Refusal("ports", front.settings.port_count, why, way_out).sentence(scenario.name))

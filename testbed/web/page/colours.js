@@ -39,8 +39,8 @@ function pixel(colour) {
 export const COLOURINGS = {
   state: {
     name: "State",
-    pixels: (palette, pool, low, out) => {
-      for (let cell = 0; cell < out.length; cell++) out[cell] = palette.pixels.states[pool.state[low + cell]];
+    pixels: (palette, pool, ports, out) => {
+      for (let cell = 0; cell < ports.length; cell++) out[cell] = palette.pixels.states[pool.state[ports[cell]]];
     },
     legend: (palette, pool) =>
       STATES.map((name, state) => ({
@@ -52,9 +52,9 @@ export const COLOURINGS = {
   },
   subscriber: {
     name: "Subscriber",
-    pixels: (palette, pool, low, out) => {
-      for (let cell = 0; cell < out.length; cell++) {
-        const port = low + cell;
+    pixels: (palette, pool, ports, out) => {
+      for (let cell = 0; cell < ports.length; cell++) {
+        const port = ports[cell];
         out[cell] = pool.mappings[port]
           ? palette.pixels.series[pool.subscriber[port] % 8]
           : palette.pixels.states[FREE];
@@ -70,9 +70,9 @@ export const COLOURINGS = {
   },
   age: {
     name: "Age",
-    pixels: (palette, pool, low, out, view) => {
-      for (let cell = 0; cell < out.length; cell++) {
-        const port = low + cell;
+    pixels: (palette, pool, ports, out, view) => {
+      for (let cell = 0; cell < ports.length; cell++) {
+        const port = ports[cell];
         out[cell] = pool.mappings[port]
           ? palette.pixels.ages[ageClass(view.now - pool.since[port])]
           : palette.pixels.states[FREE];
@@ -85,11 +85,11 @@ export const COLOURINGS = {
   },
   protocol: {
     name: "Protocol",
-    pixels: (palette, pool, low, out, view) => {
+    pixels: (palette, pool, ports, out, view) => {
       const pools = view.poolsOf(pool.address);
-      for (let cell = 0; cell < out.length; cell++) {
+      for (let cell = 0; cell < ports.length; cell++) {
         let users = 0;
-        for (const each of pools) if (each.mappings[low + cell]) users |= 1 << each.protocol;
+        for (const each of pools) if (each.mappings[ports[cell]]) users |= 1 << each.protocol;
         out[cell] = users
           ? palette.pixels.series[users === 1 ? 1 : users === 2 ? 0 : users === 4 ? 2 : 6]
           : palette.pixels.states[FREE];

@@ -48,7 +48,7 @@ def rules(settings: Settings, *, fully_random: bool) -> str:
         RULES,
         inside=LinuxRouter.inside,
         external=LinuxRouter.external(settings),
-        ports=LinuxRouter.ports(settings),
+        ranges=LinuxRouter.port_ranges(settings),
         flags=",".join(flags),
         drops=[f"dropped_{why}_packets" for why in COUNTED],
         quotas=facts.quotas(settings),
@@ -61,6 +61,7 @@ class NetfilterGateway(LinuxRouter):
     """Linux netfilter: nftables and connection tracking."""
 
     Options: ClassVar[type[Options]] = NetfilterOptions
+    takes_several_ranges: ClassVar[bool] = True
     restrictions = facts.RESTRICTIONS
     followed = facts.FOLLOWED
     needs = ("nft", "conntrack", "nsenter", "netfilter")
@@ -98,7 +99,7 @@ class NetfilterGateway(LinuxRouter):
         dropped = conntrack.named_counters(self.run("nft", "-j", "list", "counters", "table", "ip", TABLE))
         statistics = conntrack.statistics(self.run("conntrack", "-S"))
         allocated = len(conntrack.external_endpoints(listing, protocol))
-        pool = self.plan.settings.ports * len(self.plan.settings.external_addresses)
+        pool = self.plan.settings.port_count * len(self.plan.settings.external_addresses)
         return {
             **dict.fromkeys(field.name for field in dataclasses.fields(Counters)),
             **{f"dropped_{why}_packets": dropped[f"dropped_{why}_packets_{protocol}"] for why in COUNTED},

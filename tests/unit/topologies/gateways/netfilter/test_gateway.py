@@ -103,6 +103,7 @@ def test_the_rules_of_a_small_nat() -> None:
     [
         ({"ports": 1}, "192.0.2.1:1024"),
         ({"ports": 64512}, "192.0.2.1:1024-65535"),
+        ({"ports": "4928-4943"}, "192.0.2.1:4928-4943"),
         ({"external_addresses": 3}, "192.0.2.1-192.0.2.3:1024-1087"),
         ({"port_allocation_type": "linux-like"}, "192.0.2.1:1024-1087"),
         ({"port_allocation_type": "random"}, "192.0.2.1:1024-1087 random"),
@@ -227,3 +228,36 @@ def test_a_router_has_one_inside_address_and_answers_for_the_external_ones_next_
         "address add 100.64.0.10/32 dev outside3",
         "route add default via 100.64.0.1",
     ]
+
+
+def test_several_ranges_of_ports_are_several_rules_in_turn() -> None:
+    """A rule takes one range, and the first one that matches decides."""
+    text = rules(settings(ports=["4096-4111", "5000"], address_allocation_type="paired"), fully_random=False)
+
+    assert (
+        """
+    chain range_0 {
+        meta l4proto { tcp, udp, icmp } snat to 192.0.2.1:4096-4111 persistent
+    }
+
+    chain range_1 {
+        meta l4proto { tcp, udp, icmp } snat to 192.0.2.1:5000 persistent
+    }
+
+    chain leaving {
+        type nat hook postrouting priority srcnat; policy accept;
+"""
+        in text
+    )
+    assert 'iifname "br0" numgen inc mod 2 vmap { 0 : goto range_0, 1 : goto range_1 }' in text
+
+
+def test_of_several_ranges_nothing_is_certain() -> None:
+    """A new connection has the one range whose turn it is, and no other."""
+    declared = NetfilterGateway.declare(settings(ports=["4096-4111", "8192-8207"]), NetfilterOptions())
+
+    assert declared.finds_every_port_of.value == 0
+    assert not declared.keeps_source_port.value
+    assert declared.port_order.value == "undeclared"
+    assert declared.port_back.value["close"][1] > 0, "32 ports of two ranges are not searched completely"
+    NetfilterGateway.check(settings(ports=["4096-4111", "8192-8207"]), NetfilterOptions())
