@@ -18,7 +18,13 @@ from pydantic import Field
 from scenarios.shared.checks import check_carrying, check_refused, check_refused_packets
 from scenarios.shared.filling import WINDOW, Filling, outlasting
 from scenarios.shared.models.overlap import at_once, reuses
-from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, one_address, source_ports
+from scenarios.shared.requirements import (
+    REFUSES_NONE,
+    keeps_mappings,
+    one_address,
+    searches_all_ports,
+    source_ports,
+)
 from testbed.api import Demand, Experiment, PatientParameters, Scenario, Settings, between, settled
 
 
@@ -49,6 +55,7 @@ class PortOverlap(Scenario[OverlapParameters]):
         one_address("the question is about the ports of one address (the scenario address-pool has more)"),
         source_ports(lambda asked: _attempts(asked.parameters, asked.settings)),
         keeps_mappings(REFUSES_NONE),
+        searches_all_ports("where ranges take turns, each destination's connections may all be in the same ones"),
     )
     cached_flows = 0
     story = """

@@ -182,6 +182,8 @@ def _of_choices(
     differing = returned_by(scenario, "of_each_gateway", dict, cls.of_each_gateway, parameters)
     require_known(scenario, "of_each_gateway", differing, [*built.wiring])
     each = _of_each_gateway(built, settings, differing)
+    for name, own in each.items():
+        returned_by(gateway, "check_wiring", object, kind.check_wiring, own, chosen, built.wiring[name])
     nats = {name: (own, kind.declare(own, chosen)) for name, own in each.items()}
     returned_by(scenario, "demand", object, require_bearable, cls, parameters, topology, built, nats)
     return Run(

@@ -99,8 +99,8 @@ def behaviour(settings: Settings, timeouts: Mapping[str, int]) -> Behaviour:
         full = Entry(Exhaustion(silent), "nft(8), CT EXPRESSIONS: count", "nftables 0.9.0 and later")
     return Behaviour(
         mapping=Entry(
-            "edm" if is_random else "eim",
-            f"{_CORE}: get_unique_tuple; find_appropriate_src is for ports that are not random",
+            "eim" if is_one_range and not is_random else "edm",
+            f"{_CORE}: get_unique_tuple; find_appropriate_src is for one range, and ports that are not random",
             _SINCE,
         ),
         filtering=Entry("edf", "Linux, net/netfilter/nf_conntrack_core.c: resolve_normal_ct", _SINCE),
