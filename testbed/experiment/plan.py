@@ -57,7 +57,8 @@ class Run(BaseModel):
         """What was chosen by a name, or by a user's own file."""
         strategies = (self.settings.port_allocation_type, self.settings.on_exhaustion)
         each = [name for own in self.gateways.values() for name in (own.port_allocation_type, own.on_exhaustion)]
-        return [self.scenario, self.topology, self.gateway, *strategies, *self.kinds.values(), *each]
+        every = [self.scenario, self.topology, self.gateway, *strategies, *self.kinds.values(), *each]
+        return [*dict.fromkeys(every)]
 
     def kind_of(self, gateway: str) -> str:
         """Return the kind of one gateway."""

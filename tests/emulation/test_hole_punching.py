@@ -44,7 +44,7 @@ def test_a_leak_between_homes_is_found_out(run: Run) -> None:
 @pytest.mark.parametrize(
     ("mapping", "filtering", "kind", "meet"),
     [
-        ("edm", "eif", "openflow", False),
+        ("eim", "adf", "openflow", True),
         ("edm", "edf", "openflow", False),
         ("eim", "edf", "netfilter", True),
         ("adm", "adf", "netfilter", False),
