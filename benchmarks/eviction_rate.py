@@ -52,7 +52,7 @@ class Replacing(Measuring[StepParameters]):
         self._spent: dict[str, float] = {}
         self._evicts = self.x.settings.on_exhaustion == "evict-lru"
         if self._evicts:
-            self.fill(self.x.settings.ports)
+            self.fill(self.x.settings.port_count)
         with self.x.phase("search"):
             rate = highest_rate(self._passes, first=FIRST_RATE_S)
         counters = self.x.counters()

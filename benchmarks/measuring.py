@@ -74,7 +74,7 @@ class Measuring(Scenario[P]):
         self.used = self.in_use = 0
         self.samples: list[dict[str, Any]] = []
         self.prepare()
-        self.raw = x.lab.raw(x.protocol, flows=int(x.settings.ports * self.offered))
+        self.raw = x.lab.raw(x.protocol, flows=int(x.settings.port_count * self.offered))
         with x.phase("warm up"):
             self._warm_up()
         self.measure()

@@ -41,7 +41,7 @@ class Weighing(Measuring[FlowsParameters]):
     def prepare(self) -> None:
         """Measure the rules, while there is nothing else in the switch, and remove them again."""
         before = resident(switch())
-        path, ports = FOLDER / "strange-flows", self.x.settings.ports
+        path, ports = FOLDER / "strange-flows", self.x.settings.port_count
         path.write_text("".join(rules(ports)))
         output("ovs-ofctl", "-OOpenFlow13", "add-flows", "gateway", str(path))
         self.sample({"what": "rule in the switch"}, "bytes", (resident(switch()) - before) / (2 * ports))
@@ -51,7 +51,7 @@ class Weighing(Measuring[FlowsParameters]):
         """Measure the controller before and after a fill."""
         (controller,) = self.x.lab.gateway.processes()
         before, in_use = resident(controller.pid), self.in_use
-        self.fill(self.x.settings.ports)
+        self.fill(self.x.settings.port_count)
         grown = resident(controller.pid) - before
         self.sample({"what": "mapping in the controller"}, "bytes", grown / (self.in_use - in_use))
 

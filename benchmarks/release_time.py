@@ -57,7 +57,7 @@ class Emptying(Measuring[WayParameters]):
 
     def measure(self) -> None:
         """Fill the table, empty it in one of the ways, and wait until it is empty."""
-        self.ports = self.x.settings.ports
+        self.ports = self.x.settings.port_count
         self.fill(self.ports)
         full = self.allocated()
         way = self.x.parameters.way

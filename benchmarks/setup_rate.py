@@ -58,10 +58,10 @@ class SettingUp(Measuring[WindowParameters]):
     def measure(self) -> None:
         """Fill the table to each share in turn, and time a window of new flows there."""
         fills = self.x.parameters.fills
-        run_up = min(RUN_UP, self.x.settings.ports // len(fills))
+        run_up = min(RUN_UP, self.x.settings.port_count // len(fills))
         other = self.x.lab.raw("tcp" if self.x.protocol == "udp" else "udp", flows=run_up * len(fills))
         for number, fill in enumerate(fills):
-            self.fill(int(fill * self.x.settings.ports))
+            self.fill(int(fill * self.x.settings.port_count))
             with self.x.phase(f"{self.x.parameters.window} flows"):
                 other.open(number * run_up, run_up)
                 self._time(fill)
@@ -77,7 +77,7 @@ class SettingUp(Measuring[WindowParameters]):
             self.used += window
             self.in_use += sent["arrived"]
             lost = window - min(sent["arrived"], back["arrived"])
-            if not lost or self.used + window > self.x.settings.ports:
+            if not lost or self.used + window > self.x.settings.port_count:
                 break
             in_flight = max(1, in_flight // 2)
         latencies = {key: value for key, value in sent.items() if key.endswith("_ms")}

@@ -60,7 +60,7 @@ class ClientParameters(PatientParameters):
 
 
 def _too_few_ports(asked: Asked) -> Refusal | None:
-    own, ports = asked.parameters.client_ports, asked.settings.ports
+    own, ports = asked.parameters.client_ports, asked.settings.port_count
     if asked.settings.capacity_of_address > own + 1:
         return None
     why = f"with client_ports={own}, alice and bob take {own + 1}, and the NAT must not be full then"

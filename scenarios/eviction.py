@@ -60,7 +60,7 @@ def _too_few(asked: Asked) -> Refusal | None:
     if (fits := asked.settings.capacity) >= FEWEST:
         return None
     why = f"only {fits} connections fit, and the question needs {FEWEST}, busy ones and idle ones"
-    return Refusal("ports", asked.settings.ports, why, f"ports={FEWEST} or more")
+    return Refusal("ports", asked.settings.port_count, why, f"ports={FEWEST} or more")
 
 
 def _apart(asked: Asked) -> Refusal | None:

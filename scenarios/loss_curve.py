@@ -20,11 +20,16 @@ from scenarios.shared.checks import check_endpoints, check_own_ports, check_refu
 from scenarios.shared.filling import outlasting
 from scenarios.shared.models.curve import Prediction, first_refusal, rows
 from scenarios.shared.models.source_ports import read
-from scenarios.shared.requirements import decides_at_once, even_blocks, one_address, source_ports
+from scenarios.shared.requirements import (
+    decides_at_once,
+    even_blocks,
+    one_address,
+    searches_all_ports,
+    source_ports,
+)
 from scenarios.shared.volley import Volley
 from testbed.api import (
     DROPPED,
-    FIRST_PORT,
     Experiment,
     PatientParameters,
     Scenario,
@@ -75,6 +80,7 @@ class LossCurve(Scenario[CurveParameters]):
         even_blocks(),
         one_address("each address would have a curve of its own"),
         decides_at_once("the question is when a packet is refused"),
+        searches_all_ports("it is a search through all of them that is simulated"),
     )
     story = """
 {% set ports = settings.capacity %}
@@ -106,7 +112,7 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
     def run(self, x: Experiment[CurveParameters]) -> None:
         """Send the datagrams, and compare the curve of refusals with the predicted one."""
         parameters, ports, finds = x.parameters, x.settings.capacity, x.behaviour.finds_every_port_of
-        pool = range(FIRST_PORT, FIRST_PORT + ports)
+        pool = x.settings.port_set
         volley = Volley.fire(x, parameters.attempts, parameters.own_ports)
         served, refused, counters = volley.served, volley.refused, x.counters()
         if refused and lost_in_switch():

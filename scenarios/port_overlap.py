@@ -18,7 +18,13 @@ from pydantic import Field
 from scenarios.shared.checks import check_carrying, check_refused, check_refused_packets
 from scenarios.shared.filling import WINDOW, Filling, outlasting
 from scenarios.shared.models.overlap import at_once, reuses
-from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, one_address, source_ports
+from scenarios.shared.requirements import (
+    REFUSES_NONE,
+    keeps_mappings,
+    one_address,
+    searches_all_ports,
+    source_ports,
+)
 from testbed.api import Demand, Experiment, PatientParameters, Scenario, Settings, between, settled
 
 
@@ -49,13 +55,14 @@ class PortOverlap(Scenario[OverlapParameters]):
         one_address("the question is about the ports of one address (the scenario address-pool has more)"),
         source_ports(lambda asked: _attempts(asked.parameters, asked.settings)),
         keeps_mappings(REFUSES_NONE),
+        searches_all_ports("where ranges take turns, each destination's connections may all be in the same ones"),
     )
     cached_flows = 0
     story = """
 {% set established, failed = filled.established|length, filled.first_failure %}
 {{ parameters.clients|n }} client{{ "s" if parameters.clients > 1 }} opened {{ filled|length|n }} \
 {{ parameters.protocol|upper }} connections to {{ parameters.destinations|n }} services, through a NAT with \
-{{ settings.ports|n }} port{{ "s" if settings.ports > 1 }} on one address, in \
+{{ settings.port_count|n }} port{{ "s" if settings.port_count > 1 }} on one address, in \
 {{ "%.1f"|format(filled.seconds) }} s.
 {{ established|n }} were established, and {{ echoed|n }} carried data at the same time. The servers saw them come \
 from {{ users|length|n }} external endpoint{{ "s" if users|length != 1 }}.
@@ -139,4 +146,4 @@ def _attempts(parameters: OverlapParameters, settings: Settings) -> int:
 
 def _in_order(settings: Settings) -> int:
     """Return the number of attempts under way at once while all are answered: one for each 64 ports."""
-    return min(WINDOW, max(1, settings.ports // 64))
+    return min(WINDOW, max(1, settings.port_count // 64))

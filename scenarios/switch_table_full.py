@@ -55,7 +55,7 @@ def _no_room(asked: Asked) -> Refusal | None:
 
 
 def _few_ports(asked: Asked) -> Refusal | None:
-    limit, beyond, ports = asked.settings.flow_limit or 0, asked.parameters.beyond, asked.settings.ports
+    limit, beyond, ports = asked.settings.flow_limit or 0, asked.parameters.beyond, asked.settings.port_count
     wanted = limit + 2 * beyond
     if asked.settings.capacity >= wanted:
         return None

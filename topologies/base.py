@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import ipaddress
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from mininet.topo import Topo
@@ -84,11 +84,13 @@ class Topology(Topo, abc.ABC):
         *,
         addresses_per_client: int = 1,
         outside_mtu: int = ETHERNET_MTU,
-        gateway: type[Gateway] = OpenFlowGateway,
+        gateway: type[Gateway] | Mapping[str, type[Gateway]] = OpenFlowGateway,
         gateway_params: dict[str, dict[str, Any]] | None = None,
         **params: Any,
     ) -> None:
-        """Describe the network. `gateway` is the class of every NAT; `params` are Mininet's and those of `build`.
+        """Describe the network. `gateway` is the class of every NAT, or of each by its name.
+
+        `params` are Mininet's and those of `build`.
 
         `gateway_params` has the parameters of each NAT's constructor, by the NAT's name. Mininet's own command has
         none. Each NAT then prepares itself when the network starts.
@@ -101,7 +103,7 @@ class Topology(Topo, abc.ABC):
         self.behind: dict[str, str] = {}
         self.wiring: dict[str, list[Interface]] = {}
         self.external: dict[str, list[ipaddress.IPv4Address]] = {}
-        self._kind, self._gateway_params = gateway, gateway_params
+        self._gateway, self._gateway_params = gateway, gateway_params
         self._routers: dict[str, dict[str, str]] = {}
         self._access: dict[str, tuple[str, int]] = {}
         self._plan = AddressPlan(type(self).__name__)
@@ -121,13 +123,16 @@ class Topology(Topo, abc.ABC):
         if self._gateway_params is None:
             self.addSwitch(name, cls=self._plain(name), batch=False)
         else:
-            self.addSwitch(name, cls=self._kind, batch=False, **self._gateway_params.get(name, {}))
+            self.addSwitch(name, cls=self._kind(name), batch=False, **self._gateway_params.get(name, {}))
+
+    def _kind(self, name: str) -> type[Gateway]:
+        return self._gateway[name] if isinstance(self._gateway, Mapping) else self._gateway
 
     def _plain(self, name: str) -> Plain:
         def wiring() -> tuple[list[Interface], str]:
             return self.wiring[name], self.gateway_mac(name)
 
-        return Plain(self._kind, wiring, settings=self.settings, external=self.external.get(name))
+        return Plain(self._kind(name), wiring, settings=self.settings, external=self.external.get(name))
 
     def router(self, name: str) -> None:
         """Place a plain router, which translates nothing and knows the networks on its links."""

@@ -16,7 +16,7 @@ home a and home b by turns, and a client's number is the end of its address. The
 home: 198.51.100.1 and .2, 203.0.113.1 and .2. The carrier's external address 192.0.2.1 (more: .2 and up) is on no
 link.
 
-All three NATs have the same settings, except for the external addresses.
+All three NATs have the same settings, except for the external addresses and what is chosen for single ones.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ it asks for them by ARP. So each home reaches the other's external endpoints as 
 in home a and home b by turns, and a client's number is the end of its address.
 
 The NAT under test is gateway-a, with the external addresses of the settings (192.0.2.1 and up). gateway-b always
-has the one address 203.0.113.1, and otherwise the same settings. On its link each NAT has an address of its own as
-well, at .253.
+has the one address 203.0.113.1, and otherwise the same settings, unless others are chosen for it. On its link each
+NAT has an address of its own as well, at .253.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class Ceiling:
         self._addresses = {each.port: int(each.address.ip) for each in configuration.interfaces}
         external = str(configuration.settings.external_addresses[0])
         self._canned = {protocol: canned(protocol, external) for protocol in (6, 17)}
-        ports = range(FIRST_PORT, FIRST_PORT + configuration.settings.ports)
+        ports = configuration.settings.port_set
         # Shuffled, as our own NAT gives them: in their order they would cost the switch less.
         shuffled = random.Random(configuration.seed).sample(ports, len(ports))
         self._given = {protocol: itertools.cycle(shuffled) for protocol in self._canned}

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from controller.nat.model import Answer, Dependence, Protocol, StaticMapping
+from controller.nat.port_set import Ports
 from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.exhaustion.policy import Policy
 from controller.nat.strategies.pooling.pooling import Pooling
@@ -21,7 +22,7 @@ class NatSettings:
     """
 
     external_addresses: tuple[int, ...]
-    ports: range
+    ports: Ports
     mapping: Dependence
     filtering: Dependence
     overlapping: Dependence

@@ -12,8 +12,9 @@ from __future__ import annotations
 from controller.settings.biting import Bites
 from controller.settings.checking import ConfigurationError, checked, unknown_key
 from controller.settings.keys import MARKS
+from controller.settings.ports import FIRST_PORT, MOST_PORTS
 from controller.settings.settings import PORT_REST_S, PROFILES, Settings
-from controller.settings.values import FIRST_PORT, MOST_PORTS, static_mapping
+from controller.settings.values import static_mapping
 
 __all__ = [
     "FIRST_PORT",

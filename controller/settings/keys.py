@@ -13,16 +13,15 @@ from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.strategies.pooling import POOLINGS
 from controller.settings.biting import Bites
+from controller.settings.ports import ALLOWED, FIRST_PORT, MOST_PORTS
 from controller.settings.values import (
     FIRST_EXTERNAL_ADDRESS,
-    FIRST_PORT,
     ICMP_CODES,
     LONGEST_S,
     MOST_EXTERNAL_ADDRESSES,
     MOST_HELD_PACKETS,
     MOST_OF_ANYTHING,
     MOST_PER_SECOND,
-    MOST_PORTS,
     SECONDS,
     Addresses,
     AllocatorName,
@@ -31,6 +30,8 @@ from controller.settings.values import (
     Off,
     PolicyName,
     PoolingName,
+    PoolPorts,
+    PortRanges,
     StaticMappings,
     described,
     limit,
@@ -70,14 +71,19 @@ class Keys(BaseModel):
 
     # The pool
 
-    ports: int = described(
+    ports: PoolPorts = described(
         MOST_PORTS,
-        f"ports of each external address and protocol, from {FIRST_PORT} upward",
-        source="RFC 8512 port-set-restrict",
+        f"ports of each external address and protocol: a number from {FIRST_PORT} upward, ranges, or a PSID",
+        source="RFC 8512 port-set-restrict, RFC 7597 section 5.1",
         unit="ports",
-        strict=True,
-        ge=1,
-        le=MOST_PORTS,
+        allowed=ALLOWED,
+    )
+    reserved_ports: PortRanges = described(
+        [],
+        "ports of the external addresses that belong to the gateway's own services, so that no mapping gets one, "
+        "such as `[1701, 4500-4510]`",
+        source="RFC 5382 section 4.3",
+        allowed="a list of ports and ranges",
     )
     external_addresses: Addresses = described(
         [FIRST_EXTERNAL_ADDRESS],

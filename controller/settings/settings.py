@@ -16,13 +16,14 @@ from typing import Any
 from pydantic import model_validator
 
 from controller.nat.model import Answer, Dependence, Endpoint, Protocol
+from controller.nat.port_set import Blocks, Ports, divided, ranges_of
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.pooling import POOLINGS
 from controller.nat.tcp import TcpTimer
-from controller.settings import strategies
+from controller.settings import ports, strategies
 from controller.settings.keys import Keys
 from controller.settings.profiles import EXPLAINED
-from controller.settings.values import FIRST_PORT, SECONDS, static_mapping
+from controller.settings.values import SECONDS, static_mapping
 
 PORT_REST_S = 0.5
 """The time for which a freed port rests: a switch's cache outlives its rules by some tens of milliseconds."""
@@ -60,11 +61,18 @@ class Settings(Keys):
                     "packet from outside could be meant for two inside hosts (RFC 7857 section 3); "
                     f"take {key}={enough}, or port_overlapping=off"
                 )
-        if self.port_allocation_type == "blocks" and self.port_set_size > self.ports:
+        if not self.port_set:
+            yield (
+                f"setting reserved_ports=[{', '.join(self.reserved_ports)}] is not possible with "
+                f"ports={self.ports}: no port would be left for mappings; reserve fewer"
+            )
+            return
+        longest = max(map(len, ranges_of(self.port_set)))
+        if self.port_allocation_type == "blocks" and self.port_set_size > longest:
             yield (
                 f"setting port_set_size={self.port_set_size} is not possible with ports={self.ports} and "
                 "port_allocation_type='blocks': there would be no whole block; "
-                f"take at most {self.ports}, such as port_set_size={max(1, self.ports // 8)}"
+                f"take at most {longest}, such as port_set_size={max(1, longest // 8)}"
             )
         yield from self._static_contradictions()
         for network in self.untranslated_destinations:
@@ -89,9 +97,10 @@ class Settings(Keys):
             if IPv4Address(external.address) not in self.external_addresses:
                 addresses = ", ".join(map(str, self.external_addresses))
                 yield f"{setting}: {external} is at no external address; take one of {addresses}"
-            if not FIRST_PORT <= external.port < FIRST_PORT + self.ports:
-                last = FIRST_PORT + self.ports - 1
-                yield f"{setting} with ports={self.ports}: take an external port from {FIRST_PORT} to {last}"
+            if external.port not in self.port_set:
+                first, last = self.port_set[0], self.port_set[-1]
+                among = f"from {first} to {last}" + " that mappings may have" * (last - first >= self.port_count)
+                yield f"{setting} with ports={self.ports}: take an external port {among}"
             if IPv4Address(internal.address) in self.external_addresses:
                 yield f"{setting}: {internal} is at an external address; take an inside host's"
             for endpoint in (external, internal):
@@ -122,17 +131,16 @@ class Settings(Keys):
 
     def _looked_up(self) -> dict[str, Any]:
         """Return the core's settings that are classes, enums and tables, or that have another name here."""
-        ports = range(FIRST_PORT, FIRST_PORT + self.ports)
         return {
             "external_addresses": tuple(int(address) for address in self.external_addresses),
-            "ports": ports,
+            "ports": self.port_set,
             "mapping": MAPPING[self.mapping_type],
             "filtering": FILTERING[self.filtering_type],
             "overlapping": OVERLAPPING[self.port_overlapping],
             "pooling": POOLINGS[self.address_allocation_type],
             "allocator": strategies.allocator(
                 self.port_allocation_type,
-                ports=ports,
+                ports=self.port_set,
                 port_set_size=self.port_set_size,
                 port_set_timeout=self.in_force("port_set_timeout"),
             ),
@@ -145,8 +153,23 @@ class Settings(Keys):
         }
 
     @functools.cached_property
+    def port_set(self) -> Ports:
+        """The ports of each external address that mappings may have: `ports` without `reserved_ports`."""
+        return ports.usable(self.ports, self.reserved_ports)
+
+    @property
+    def port_count(self) -> int:
+        """The number of ports of each external address that mappings may have."""
+        return len(self.port_set)
+
+    @property
+    def blocks(self) -> Blocks:
+        """The blocks of `port_set_size` ports, if the allocator gives blocks."""
+        return divided(self.port_set, self.port_set_size)
+
+    @functools.cached_property
     def capacity_of_address(self) -> int:
-        """How many ports of each external address the chosen allocator gives, which may be fewer than `ports`.
+        """How many ports of each external address the chosen allocator gives: `port_count` or fewer.
 
         Raises ConfigurationError as `for_nat` does.
         """
@@ -158,7 +181,8 @@ class Settings(Keys):
         return self.capacity_of_address * len(self.external_addresses)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Settings:
-        """Return a copy, of which the capacity is asked anew."""
+        """Return a copy, of which ports and capacity are asked anew."""
         copy = super().model_copy(update=update, deep=deep)
-        copy.__dict__.pop("capacity_of_address", None)
+        for asked in ("port_set", "capacity_of_address"):
+            copy.__dict__.pop(asked, None)
         return copy

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.nat.model import Answer, Endpoint
+from controller.nat.port_set import Ports
 from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.exhaustion import POLICIES
@@ -31,7 +32,7 @@ TRIALS = 8
 """How many of them there are, each with another port of its own."""
 
 
-def allocator(name: str, *, ports: range, port_set_size: int, port_set_timeout: float) -> type[Allocator]:
+def allocator(name: str, *, ports: Ports, port_set_size: int, port_set_timeout: float) -> type[Allocator]:
     """Return the allocator that `name` stands for, after a trial with these ports. Raises ConfigurationError."""
     if name in ALLOCATORS:
         return ALLOCATORS[name]

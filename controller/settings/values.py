@@ -17,13 +17,10 @@ from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.strategies.pooling import POOLINGS
 from controller.settings.biting import Bites
 from controller.settings.extensions import absolute, is_file
+from controller.settings.ports import MOST_PORT, as_ranges, as_written
 
-FIRST_PORT = 1024
-"""The first port of every pool: 0 to 1023 belong to the system (RFC 6056 section 3.2)."""
-MOST_PORTS = 65536 - FIRST_PORT
 FIRST_EXTERNAL_ADDRESS = ipaddress.IPv4Address("192.0.2.1")
 MOST_EXTERNAL_ADDRESSES = 254
-MOST_PORT = 65535
 MOST_STATIC_MAPPINGS = 1024
 MOST_DESTINATIONS = 16
 
@@ -178,6 +175,8 @@ Addresses = Annotated[
     BeforeValidator(_counted),
     AfterValidator(_distinct),
 ]
+PoolPorts = Annotated[int | list[str] | dict[str, int], BeforeValidator(as_written)]
+PortRanges = Annotated[list[str], BeforeValidator(as_ranges)]
 AllocatorName = Annotated[str, _named(ALLOCATORS, or_file=True)]
 PolicyName = Annotated[str, _named(POLICIES, or_file=True)]
 PoolingName = Annotated[str, _named(POOLINGS, or_file=False)]

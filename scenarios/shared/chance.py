@@ -33,7 +33,7 @@ def _same_in_order(asked: Asked) -> Refusal | None:
 
 
 def _few_ports(asked: Asked) -> Refusal | None:
-    ports, needed = asked.settings.ports, OVERLAPPING_PORTS if by_chance(asked.declared) else PORTS
+    ports, needed = asked.settings.port_count, OVERLAPPING_PORTS if by_chance(asked.declared) else PORTS
     if ports >= needed:
         return None
     why = "a peer may take one for each server endpoint, one for the other peer, and one for its second socket"

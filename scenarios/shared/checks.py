@@ -8,7 +8,6 @@ from typing import Any
 from scenarios.shared.filling import Filled
 from testbed.api import (
     DROPPED,
-    FIRST_PORT,
     Attempt,
     Counters,
     Endpoint,
@@ -114,7 +113,7 @@ def check_endpoints(external: Iterable[Endpoint], expected: int, x: Experiment[A
     """Check that `expected` distinct external endpoints were seen, and that all belong to the pool."""
     distinct = set(external)
     pool = {str(address) for address in x.settings.external_addresses}
-    ports = range(FIRST_PORT, FIRST_PORT + x.settings.ports)
+    ports = x.settings.port_set
     x.check(
         "distinct external endpoints that the servers saw",
         expected=expected,

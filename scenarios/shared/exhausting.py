@@ -13,7 +13,7 @@ EVICTIONS = 64
 
 def in_order_of(settings: Settings) -> int:
     """Return the number of attempts under way at once while order matters: one for each 256 ports."""
-    return min(WINDOW, max(1, settings.ports // 256))
+    return min(WINDOW, max(1, settings.port_count // 256))
 
 
 def fill_up(filling: Filling, x: Experiment[Any]) -> Filled:

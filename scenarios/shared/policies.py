@@ -38,7 +38,7 @@ def ports_to_evict(why: str) -> Requirement:
     """Need more than one port where the NAT evicts, because `why`."""
 
     def unmet(asked: Asked) -> Refusal | None:
-        ports = asked.settings.ports
+        ports = asked.settings.port_count
         if asked.declared.ports_exhausted.value.evicts != "lru" or ports >= EVICTING_AT_LEAST:
             return None
         return Refusal("ports", ports, f"the NAT evicts, and {why}", f"ports={EVICTING_AT_LEAST} or more")

@@ -49,12 +49,18 @@ class Peer:
         self.socket.sendto(json.dumps([self.name, words]).encode(), to)
 
     def receive(self) -> None:
-        """Answer the other peer's greeting, from any endpoint, or note the other's answer to this peer's own."""
+        """Answer the other peer's greeting and greet its endpoint, or note the answer to this peer's own greeting.
+
+        Where the other's NAT has taken another port than for the server, that endpoint is a new one (RFC 8445
+        section 7.3.1.3).
+        """
         (sender, words, *_), source = _received(self.socket)
         if sender in (self.name, "server"):
             return
         if words == "hello":
             self.send("hello to you", source)
+            if self.met is None:
+                self.send("hello", source)
         elif words == "hello to you":
             self.met, self._ended = source, time.monotonic()
 

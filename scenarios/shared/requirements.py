@@ -10,6 +10,7 @@ from testbed.api import Asked, Of, Refusal, Requirement
 
 REFUSING = "on_exhaustion=drop, icmp, reset or hold"
 AT_ONCE = "on_exhaustion=drop, icmp or reset"
+NOT_CERTAIN, ONE_RANGE = "this gateway searches one of several ranges of ports", "one range of ports"
 REFUSES_NONE = "a NAT that evicts refuses no attempt, and that is the scenario eviction"
 """Why a question about refused attempts needs a NAT that keeps its mappings."""
 
@@ -30,7 +31,7 @@ def ports_between(least: int, most: int, why: str) -> Requirement:
     """Need from `least` to `most` ports, because `why`."""
 
     def unmet(asked: Asked) -> Refusal | None:
-        ports, given = asked.settings.ports, asked.settings.capacity_of_address
+        ports, given = asked.settings.port_count, asked.settings.capacity_of_address
         if least <= given <= most:
             return None
         reason = why if given == ports else f"{why}, and the allocator gives {given} of them"
@@ -62,7 +63,8 @@ def even_blocks(*, least: int = 1, share: float = 1.0) -> Requirement:
     def unmet(asked: Asked) -> Refusal | None:
         settings, subscribers = asked.settings, math.ceil(asked.parameters.subscribers * share)
         each, size = settings.capacity // subscribers, settings.port_set_size
-        is_even = settings.capacity % subscribers == 0 and each % size == 0
+        are_whole = all(len(block) == size for block in settings.blocks)
+        is_even = are_whole and settings.capacity % subscribers == 0 and each % size == 0
         if settings.port_allocation_type != "blocks" or (is_even and each >= least):
             return None
         why = f"each of {subscribers} subscribers is to have the same blocks, of {least} ports or more"
@@ -114,7 +116,7 @@ def source_ports_of_one(attempts: Callable[[Asked], int], way_out: str) -> Requi
     """Need that one client's source ports, or identifiers of its pings, are enough for `attempts` attempts."""
 
     def unmet(asked: Asked) -> Refusal | None:
-        wanted, ports = attempts(asked), asked.settings.ports
+        wanted, ports = attempts(asked), asked.settings.port_count
         if wanted <= MOST_PER_CLIENT:
             return None
         why = f"one client would need {wanted:,} source ports or identifiers, and it has {MOST_PER_CLIENT:,}"
@@ -174,15 +176,28 @@ def finds_every_port(why: str, *, most: int | None = None) -> Requirement:
     """Need a NAT that finds the last free port, because `why`; and `most` ports at most, if that is given."""
 
     def unmet(asked: Asked) -> Refusal | None:
-        ports, found = asked.settings.ports, asked.declared.finds_every_port_of.value
+        ports, found = asked.settings.port_count, asked.declared.finds_every_port_of.value
         if most is not None and ports > most:
             return Refusal("ports", ports, f"{why}, and it fills {most} at most", f"ports={most} or fewer")
         if ports <= found:
             return None
+        if not found:
+            return Refusal("ports", ports, f"{NOT_CERTAIN}, and {why}", ONE_RANGE)
         reason = f"this gateway finds the last free port of {found}, and {why}"
         return Refusal("ports", ports, reason, f"ports={found} or fewer")
 
     return Requirement(f"a NAT that finds every free port: {why}", unmet, Of.GATEWAY)
+
+
+def searches_all_ports(why: str) -> Requirement:
+    """Need a NAT that finds the last free port at least of few, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        if asked.declared.finds_every_port_of.value:
+            return None
+        return Refusal("ports", asked.settings.port_count, f"{NOT_CERTAIN}, and {why}", ONE_RANGE)
+
+    return Requirement(f"a NAT that searches all ports: {why}", unmet, Of.GATEWAY)
 
 
 def translates_identifiers(why: str) -> Requirement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -61,7 +62,7 @@ class Volley:
         """The external endpoints of the attempts that came through."""
         return [each.seen for each, came in zip(self.attempts, self.served, strict=True) if came]
 
-    def kept(self, ports: range) -> list[bool]:
+    def kept(self, ports: Sequence[int]) -> list[bool]:
         """Return whether attempts kept their own source ports from a NAT with these ports, where they could."""
         given = [each.seen[1] if came else None for each, came in zip(self.attempts, self.served, strict=True)]
         return source_ports.kept(self.own, given, ports)

@@ -103,8 +103,7 @@ def _fields(chosen: dict[str, Any]) -> list[dict[str, Any]]:
     from testbed.run.strangers import are_met, declared, files_among
     from testbed.sandbox.enter import MachineError
 
-    names = [chosen.get("name"), chosen.get("scenario"), chosen.get("gateway")]
-    files = files_among([*names, *(chosen.get("gateways") or "").split(",")])
+    files = files_among([chosen.get("name"), chosen.get("scenario"), *_gateways(chosen)])
     if not are_met(files):
         return _fields_of(chosen)
     try:
@@ -124,9 +123,15 @@ def _fields_of(chosen: dict[str, Any]) -> list[dict[str, Any]]:
     found = fields(Settings)
     for scenario in _loaded("scenario", [chosen["scenario"]]):
         found += fields(scenario.Parameters)
-    for gateway in _loaded("gateway", (chosen.get("gateway") or chosen.get("gateways") or "").split(",")):
+    for gateway in _loaded("gateway", _gateways(chosen)):
         found += fields(gateway.Options)
     return found
+
+
+def _gateways(chosen: dict[str, Any]) -> list[str]:
+    """Return the kinds of gateways that are chosen, for all or (`gateway-b=netfilter`) for single ones."""
+    given = chosen.get("gateway") or (chosen.get("gateways") or "").split(",")
+    return [each.rpartition("=")[2] for each in given]
 
 
 def _loaded(kind: str, names: Sequence[str | None]) -> Iterator[Any]:

@@ -24,6 +24,7 @@ TYPES = {
     "boolean": "true or false",
     "string": "name",
     "array": "number or list",
+    "object": "keys and values",
     "null": "null",
 }
 """The types of a JSON schema in a user's words."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,15 +31,16 @@ def run(
     ],
     *,
     gateway: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--gateway",
             "-g",
-            help="The NAT under test: a name, or FILE.py:Class.",
+            help="The NAT under test: a name, or FILE.py:Class; by default openflow. GATEWAY=NAME is for one of "
+            "several gateways. May be repeated.",
             metavar="NAME",
             autocompletion=completing.named("gateways"),
         ),
-    ] = "openflow",
+    ] = None,
     options: RunOptions,
     as_json: Json = False,
 ) -> None:
@@ -52,10 +54,13 @@ def run(
     from testbed.run.live.display import manner
     from testbed.run.opening import opened_for_results
     from testbed.run.resolve import resolve
+    from testbed.run.sides import kinds_in
     from testbed.run.terminal import conclude, in_short
 
     checks = Beside(options.junit, "--junit")
-    plan = resolve(scenario, gateway, options.choices, datapath=doctor.datapath())
+    usual, kinds = kinds_in(gateway or (), usual="openflow")
+    choices = replace(options.choices, kinds=kinds)
+    plan = resolve(scenario, usual, choices, datapath=doctor.datapath())
     doctor.require(plan.sockets, needs=plan.needs)
     checks.open()
     with options.watching() as watch:

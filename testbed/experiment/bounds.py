@@ -45,7 +45,7 @@ connection."""
 
 def _ports(tally: Tally, settings: Settings) -> int:
     """Return the most ports that a gateway may count: where they overlap, a pool for each destination in use."""
-    ports = settings.ports * len(settings.external_addresses)
+    ports = settings.port_count * len(settings.external_addresses)
     return ports if settings.port_overlapping == "off" else ports * max(1, tally.sent())
 
 

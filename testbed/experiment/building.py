@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -37,8 +38,10 @@ class Network:
     external: dict[str, list[IPv4Address]]
 
 
-def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: type[Gateway]) -> Network:
-    """Build and start the network of a run, with gateways of one kind."""
+def build(
+    supervisor: Supervisor, run: Run, *, topology: type[Topology], kinds: Mapping[str, type[Gateway]]
+) -> Network:
+    """Build and start the network of a run, with the kinds of its gateways by their names."""
     setLogLevel("critical")
 
     def watch(process: SupervisedProcess) -> None:
@@ -48,13 +51,13 @@ def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: t
     Mininet.inited = True
     write_sysctls(EVERYWHERE)  # this process's own namespace has the switches
     size = network_of_size(run.parameters)
-    options = kind.Options.model_validate(run.options)
+    options = {name: kind.Options.model_validate(run.options_of(name)) for name, kind in kinds.items()}
     described = topology(**size)
     prepared = {
-        name: kind.prepare(
+        name: kinds[name].prepare(
             GatewayPlan(
                 settings=settings,
-                options=options,
+                options=options[name],
                 interfaces=described.wiring[name],
                 mac=described.gateway_mac(name),
                 seed=run.seed,
@@ -65,7 +68,7 @@ def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: t
         )
         for name, settings in run.gateways.items()
     }
-    placed = topology(**size, gateway=kind, gateway_params=prepared)
+    placed = topology(**size, gateway=kinds, gateway_params=prepared)
     raise_open_files()  # each host is an open file
     net = Mininet(topo=placed, link=LabLink, controller=None, build=False)
     net.build()
@@ -76,7 +79,7 @@ def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: t
         topology=placed,
         nodes=net,
         gateways=gateways,
-        behaviours={name: kind.declare(settings, options) for name, settings in run.gateways.items()},
+        behaviours={name: kinds[name].declare(each, options[name]) for name, each in run.gateways.items()},
         untranslated={name: settings.untranslated_destinations for name, settings in run.gateways.items()},
         external={name: settings.external_addresses for name, settings in run.gateways.items()},
     )

@@ -150,15 +150,16 @@ def _blocks_suffice(load: Load) -> bool:
     quotas = [getattr(settings, f"port_quota{suffix}") for suffix in suffixes]
     most = min([settings.capacity_of_address, *(each for each in quotas if each is not None)])
     shares = [min(share, most) for share in load.demand.shares if share]
-    capacity, together = settings.capacity_of_address, math.ceil(len(shares) / addresses)
+    together = math.ceil(len(shares) / addresses)
     wanted = sum(math.ceil(share / size) for share in shares)
-    whole = capacity // size  # the last block is shorter where the ports do not divide
+    blocks = [len(each) for each in settings.blocks]
+    whole = blocks.count(size)  # the last block of a range is shorter where its ports do not divide
     all_fit = wanted <= whole * addresses and together * math.ceil(max(shares) / size) <= whole
     are_even = load.demand.in_turn and max(shares) - min(shares) <= 1
     if load.evicts and not are_even:
         return False  # for a newcomer one of its own subscriber's has to go
-    all_filled = are_even and min(shares) >= size * math.ceil(math.ceil(capacity / size) / together)
-    divide = capacity % size == 0 and all(share % size == 0 for share in shares)
+    all_filled = are_even and min(shares) >= size * math.ceil(len(blocks) / together)
+    divide = whole == len(blocks) and all(share % size == 0 for share in shares)
     return all_fit or all_filled or divide or load.one_takes_all
 
 

@@ -41,22 +41,22 @@ def require_bearable(
     patience = getattr(parameters, "patience", 0.0)
     reckoned = {*scenario.reckons_with, *_own(scenario, settings)}
     loads = {name: Load(demand, *each, patience) for name, each in nats.items()}
-    fronts: list[str] = []
+    in_front: list[str] = []
     if not scenario.gateways and len(nats) > 1:
-        fronts = _fronts(topology, under_test)
-        beside = sorted({*nats} - {under_test, *fronts})
+        in_front = fronts(topology, under_test)
+        beside = sorted({*nats} - {under_test, *in_front})
         if beside and not scenario.nats_beside and network != scenario.topology:
             raise ConfigurationError(
                 f"topology {network} is not possible with {scenario.name}: clients behind {', '.join(beside)} "
                 f"would not use the NAT that the question is about; take --topology {scenario.topology}"
             )
-        if fronts:
+        if in_front:
             reckoned = {key for key in reckoned if MARKS[key] not in OF_SUBSCRIBERS}
-            loads = _in_a_row(loads, topology, under_test, fronts)
+            loads = _in_a_row(loads, topology, under_test, in_front)
     for load in loads.values():
         for refusal in bites(load, reckoned=reckoned):
             raise ConfigurationError(refusal.sentence(scenario.name))
-    for name in fronts if demand is not MODEST else ():
+    for name in in_front if demand is not MODEST else ():
         _require_room(scenario, name, loads[name], loads[under_test])
 
 
@@ -73,7 +73,7 @@ def _written(value: Any) -> Any:
     return [*map(str, value)] if isinstance(value, list) else value
 
 
-def _fronts(topology: Topology, under_test: str) -> list[str]:
+def fronts(topology: Topology, under_test: str) -> list[str]:
     """Return the NATs whose uplinks lead to the one under test."""
     own = {interface.address.ip for interface in topology.wiring[under_test]}
     return [
@@ -114,4 +114,4 @@ def _require_room(scenario: type[Scenario[Any]], name: str, front: Load, tested:
     if passing > front.fits:
         why = f"up to {passing:,} connections would pass {name}, which has {front.fits:,} ports"
         way_out = f"--topology {scenario.topology}, or fewer attempts"
-        raise ConfigurationError(Refusal("ports", front.settings.ports, why, way_out).sentence(scenario.name))
+        raise ConfigurationError(Refusal("ports", front.settings.port_count, why, way_out).sentence(scenario.name))

@@ -40,6 +40,9 @@ class Run(BaseModel):
     """The settings that only this kind of gateway has."""
     gateways: dict[str, Settings]
     """The settings of each gateway in the topology, by its name."""
+    kinds: dict[str, str] = {}
+    """The kind of each gateway, and its own settings, if they were chosen for single ones."""
+    own_options: dict[str, dict[str, Any]] = {}
     seed: int
     datapath: str
     sockets: int = 0
@@ -53,19 +56,38 @@ class Run(BaseModel):
     def names(self) -> list[str]:
         """What was chosen by a name, or by a user's own file."""
         strategies = (self.settings.port_allocation_type, self.settings.on_exhaustion)
-        return [self.scenario, self.topology, self.gateway, *strategies]
+        each = [name for own in self.gateways.values() for name in (own.port_allocation_type, own.on_exhaustion)]
+        every = [self.scenario, self.topology, self.gateway, *strategies, *self.kinds.values(), *each]
+        return [*dict.fromkeys(every)]
 
-    def described(self) -> dict[str, Any]:
-        """Return parameters, settings and options together: they share one name space."""
-        return {**self.parameters, **self.settings.model_dump(mode="json"), **self.options}
+    def kind_of(self, gateway: str) -> str:
+        """Return the kind of one gateway."""
+        return self.kinds.get(gateway, self.gateway)
+
+    def options_of(self, gateway: str) -> dict[str, Any]:
+        """Return the settings that only this gateway's kind has."""
+        return self.own_options.get(gateway, self.options)
+
+    def described(self, *, by_gateway: bool = False) -> dict[str, Any]:
+        """Return parameters, settings and options together: they share one name space.
+
+        `by_gateway`: as well as those of each gateway, with its name before the key.
+        """
+        each = self._by_gateway() if by_gateway else {}
+        return {**self.parameters, **self.settings.model_dump(mode="json"), **self.options, **each}
+
+    def _by_gateway(self) -> dict[str, Any]:
+        return {
+            f"{name}.{key}": value
+            for name, settings in self.gateways.items()
+            for key, value in {**settings.model_dump(mode="json"), **self.options_of(name)}.items()
+        }
 
     def settings_by_gateway(self) -> dict[str, Any]:
         """Return settings and options. Where one of several gateways differs, its name stands before the key."""
-        common = self.settings.model_dump(mode="json")
-        differing = {
-            f"{name}.{key}": value
-            for name, settings in self.gateways.items()
-            for key, value in settings.model_dump(mode="json").items()
-            if value != common[key]
+        common = {**self.settings.model_dump(mode="json"), **self.options}
+        each = self._by_gateway().items()
+        return {
+            **common,
+            **{key: value for key, value in each if value != common.get(key.rpartition(".")[2], ...)},
         }
-        return {**common, **self.options, **differing}

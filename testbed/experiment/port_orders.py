@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from controller.settings import FIRST_PORT, Settings
+from controller.nat.port_set import ranges_of
+from controller.settings import Settings
 from testbed.evidence.port_order import (
     HIDDEN,
     MOST_GAIN,
@@ -50,7 +51,7 @@ def judged(
     findings = []
     for protocol in PROTOCOLS:
         seen = sorted((each for each in sightings if each.protocol == protocol), key=lambda each: each.first)
-        given = first_uses(_given(seen, attempts, behaviour, settings), settings.ports)
+        given = first_uses(_given(seen, attempts, behaviour, settings), settings.port_count)
         if found := _found(given, behaviour, settings):
             findings.append(found)
     if not findings:
@@ -70,17 +71,17 @@ def _given(
     failed = sorted(attempt.sent_at for attempt in attempts if attempt.outcome != "established")
     pool_of = POOL_OF[behaviour.overlapping.value]
     addresses = {str(address) for address in settings.external_addresses}
-    ports = range(FIRST_PORT, FIRST_PORT + settings.ports)
+    ports = settings.port_set
     for each in seen:
         if each.address in addresses and each.port in ports and pool_of(each.target) == pool_of(seen[0].target):
             attempt = of.get(each.nonce)
             host, own = attempt.source if attempt else ("", 0)
             yield Given(
                 address=each.address,
-                place=each.port - FIRST_PORT,
+                place=ports.index(each.port),
                 host=host,
                 is_free_choice=not behaviour.keeps_source_port.value or (own > 0 and own not in ports),
-                asked=own - FIRST_PORT if own in ports else None,
+                asked=ports.index(own) if own in ports else None,
                 hidden=HIDDEN + bisect(failed, each.first),
                 beside=bisect(starts, attempt.done_at) - bisect(ends, attempt.sent_at) - 1 if attempt else 0,
             )
@@ -88,7 +89,7 @@ def _given(
 
 def _found(given: list[Given], behaviour: Behaviour, settings: Settings) -> Finding | None:
     """Return what these ports show, or None if they are too few to show anything."""
-    order, size = behaviour.port_order, settings.ports
+    order, size = behaviour.port_order, settings.port_count
     match order.value:
         case "sequential" if (follow := followed(given, size))[1] >= FEWEST:
             return Finding(
@@ -98,7 +99,7 @@ def _found(given: list[Given], behaviour: Behaviour, settings: Settings) -> Find
                 observed=round(follow[0] / follow[1], 3),
                 source=str(order),
             )
-        case "blocks" if len(given) >= FEWEST and all(each.host for each in given):
+        case "blocks" if len(given) >= FEWEST and all(each.host for each in given) and _are_whole(settings):
             had, needed = blocks(given, settings.port_set_size)
             return Finding(
                 KEY,
@@ -124,3 +125,8 @@ def _found(given: list[Given], behaviour: Behaviour, settings: Settings) -> Find
             source=str(behaviour.keeps_source_port),
         )
     return None
+
+
+def _are_whole(settings: Settings) -> bool:
+    """Whether a port's place shows its block: a shorter block may only be the last of all."""
+    return all(len(each) % settings.port_set_size == 0 for each in ranges_of(settings.port_set)[:-1])

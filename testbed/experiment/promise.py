@@ -97,9 +97,9 @@ def limit_of(settings: Settings, protocol: str, clients: int) -> int:
 def _found(behaviour: Behaviour, settings: Settings, capacity: int) -> int:
     """Return the number of connections for which a port is found for certain, if there are more attempts."""
     addresses = len(settings.external_addresses)
-    certain = capacity <= settings.ports * EASY_SHARE
+    certain = capacity <= settings.port_count * EASY_SHARE
     if addresses == 1 or behaviour.fills_every_address.value:
-        certain |= settings.ports <= behaviour.finds_every_port_of.value
+        certain |= settings.port_count <= behaviour.finds_every_port_of.value
         addresses = 1
     # In the worst case all hosts have the same external address.
     return capacity if certain else math.floor(capacity / addresses * FOUND_SHARE)

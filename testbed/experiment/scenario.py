@@ -53,6 +53,8 @@ class Scenario(ABC, Generic[P]):
     """The names of the gateways that the question is about. A topology must have them all."""
     nats_beside: ClassVar[bool] = False
     """Whether clients may be behind another NAT than the question is about, in a network that a user chooses."""
+    nats_may_differ: ClassVar[bool] = False
+    """Whether the NATs that the question is about may be of different kinds, or have different settings."""
     reckons_with: ClassVar[tuple[str, ...]] = ()
     """The limits and timers that the expectations follow, by their keys. Any other that could bite is refused."""
 

@@ -1,7 +1,8 @@
 """What the recording of a run shows of the ports: how many were taken when, and which, as maps.
 
-A map has a cell for each port of an address and protocol, from 1024 upward: 256 in a row for a full pool, and a
-squarer picture for fewer ports. The recording is read once, and what is kept of it has a limit.
+A map has a cell for each port that mappings may have at an address and protocol, in ascending order: 256 in a row
+for a full pool, and a squarer picture for fewer ports. The recording is read once, and what is kept of it has a
+limit.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from controller.settings import FIRST_PORT, MOST_PORTS
+from controller.nat.port_set import Ports, ranges_of
+from controller.settings import ConfigurationError, Settings, checked
 from testbed.recording import Event, Kind, Recording, RecordingError, Text
 from testbed.recording.format import Texts
 from testbed.recording.replay import Phase, Pool, Port, State
@@ -24,6 +26,8 @@ from testbed.report.words import cut, number, plural
 STRIP = 12
 """The instants of which a strip shows the map."""
 MOST_MAPS = 4
+MOST_RANGES = 4
+"""The ranges of ports that a sentence names."""
 MOST_GATEWAYS = 4
 FULL_WIDTH = 256
 SMALL = 1024
@@ -62,6 +66,8 @@ class Seen:
     strip: Sequence[Map] = ()
     legend: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
+    numbers: str = ""
+    """What number a cell of a map stands for, as a sentence."""
 
 
 @dataclass(slots=True)
@@ -78,20 +84,20 @@ class _Taken:
 class _Watched:
     """What is kept of a recording while it is read: the numbers over time, and the maps of some instants."""
 
-    def __init__(self, size: int, last: float) -> None:
-        """Watch pools of `size` ports for a recording that ends `last` seconds after its beginning."""
+    def __init__(self, ports: Ports, last: float) -> None:
+        """Watch pools of these ports for a recording that ends `last` seconds after its beginning."""
         self.state = State()
         self.taken: defaultdict[str, _Taken] = defaultdict(_Taken)
         self.strip: list[tuple[float, Maps]] = []
         self.fullest: tuple[int, float, Maps] = (0, 0.0, {})
         self._instants = [last * (place + 1) / STRIP for place in range(STRIP)]
-        self._size, self._last, self._every = size, last, last / INSTANTS
+        self._ports, self._last, self._every = ports, last, last / INSTANTS
         self._total, self._enough = 0, 0.0
 
     def take(self, record: Event | Text) -> None:
         """Take note of the next record."""
         while self._instants and record.time > self._instants[0]:
-            self.strip.append((self._instants.pop(0), _maps(self.state, self._size)))
+            self.strip.append((self._instants.pop(0), _maps(self.state, self._ports)))
         kind = record.kind
         if kind in _ENDS and self._total > self._enough:
             self._keep_fullest(record.time)  # until now it has become fuller
@@ -117,11 +123,11 @@ class _Watched:
         """Take note of the end."""
         if self._total > self.fullest[0]:
             self._keep_fullest(self._last)
-        self.strip += [(instant, _maps(self.state, self._size)) for instant in self._instants]
+        self.strip += [(instant, _maps(self.state, self._ports)) for instant in self._instants]
 
     def _keep_fullest(self, time: float) -> None:
-        self.fullest = (self._total, time, _maps(self.state, self._size))
-        self._enough = self._total * (1.0 if self._size <= SMALL else LARGE_STEP)
+        self.fullest = (self._total, time, _maps(self.state, self._ports))
+        self._enough = self._total * (1.0 if len(self._ports) <= SMALL else LARGE_STEP)
 
 
 def seen(folder: Path, run: Mapping[str, Any]) -> Seen:
@@ -136,7 +142,8 @@ def seen(folder: Path, run: Mapping[str, Any]) -> Seen:
 
 
 def _seen(recording: Recording, run: Mapping[str, Any]) -> Seen:
-    watched = _Watched(_size(run), max(recording.seconds, 0.001))
+    ports = _ports(run)
+    watched = _Watched(ports, max(recording.seconds, 0.001))
     for record in recording:
         watched.take(record)
     watched.finish()
@@ -154,6 +161,7 @@ def _seen(recording: Recording, run: Mapping[str, Any]) -> Seen:
         strip=[_map("", at, maps[pools[0]]) for at, maps in strip if pools and pools[0] in maps],
         legend=[(name, "#" + bytes(colour).hex()) for name, colour in zip(STATES, PALETTE, strict=True)],
         notes=_notes(recording, watched.state),
+        numbers=_numbers(ports),
     )
 
 
@@ -176,22 +184,36 @@ def _refuse(taken: _Taken, time: float, every: float) -> None:
         taken.refused.add(round(time / every / (INSTANTS / MOST_MARKS)) * every * (INSTANTS / MOST_MARKS))
 
 
-def _size(run: Mapping[str, Any]) -> int:
-    """Return the number of ports of each address."""
-    ports = run.get("settings", {}).get("ports")
-    return ports if isinstance(ports, int) and 1 <= ports <= MOST_PORTS else MOST_PORTS
+def _ports(run: Mapping[str, Any]) -> Ports:
+    """Return the ports of each address, or all that there may be if the results make no sense."""
+    settings = run.get("settings", {})
+    written = {key: settings[key] for key in ("ports", "reserved_ports") if key in settings}
+    try:
+        return checked(Settings, written, kind="setting").port_set
+    except ConfigurationError:
+        return Settings().port_set
 
 
-def _maps(state: State, size: int) -> Maps:
+def _numbers(ports: Ports) -> str:
+    """Return what number a cell of a map stands for, as a sentence."""
+    grow = "the numbers grow from left to right and then downward"
+    if len(ranges := ranges_of(ports)) == 1:
+        return f"A cell is a port: the first is {ports[0]}, and {grow}."
+    shown = [f"{each[0]}-{each[-1]}" if len(each) > 1 else f"{each[0]}" for each in ranges[:MOST_RANGES]]
+    more = f", and {len(ranges) - MOST_RANGES} more" if len(ranges) > MOST_RANGES else ""
+    return f"A cell is a port of one of {len(ranges)} ranges ({', '.join(shown)}{more}), and {grow}."
+
+
+def _maps(state: State, ports: Ports) -> Maps:
     """Return for each pool a byte for each port, its state."""
-    return {pool: _cells(ports, size) for pool, ports in [*state.ports.items()][: 4 * MOST_MAPS] if ports}
+    return {pool: _cells(known, ports) for pool, known in [*state.ports.items()][: 4 * MOST_MAPS] if known}
 
 
-def _cells(ports: Mapping[int, Port], size: int) -> bytearray:
-    cells = bytearray(size)
-    for port, known in ports.items():
-        if FIRST_PORT <= port < FIRST_PORT + size:
-            cells[port - FIRST_PORT] = _INDEX[known.phase]
+def _cells(known: Mapping[int, Port], ports: Ports) -> bytearray:
+    cells = bytearray(len(ports))
+    for port, each in known.items():
+        if port in ports:
+            cells[ports.index(port)] = _INDEX[each.phase]
     return cells
 
 
@@ -244,12 +266,9 @@ def _over_time(gateway: str, taken: _Taken, run: Mapping[str, Any], place: int) 
 
 def _capacity(run: Mapping[str, Any]) -> float | None:
     """Return the ports of the pool, if one protocol at its addresses is all that the run is about."""
-    settings, parameters = run.get("settings", {}), run.get("parameters", {})
-    ports, addresses = settings.get("ports"), settings.get("external_addresses")
-    one = parameters.get("protocol") in ("tcp", "udp")
-    return (
-        float(ports * len(addresses)) if one and isinstance(ports, int) and isinstance(addresses, list) else None
-    )
+    addresses = run.get("settings", {}).get("external_addresses")
+    one = run.get("parameters", {}).get("protocol") in ("tcp", "udp")
+    return float(len(_ports(run)) * len(addresses)) if one and isinstance(addresses, list) else None
 
 
 def _notes(recording: Recording, state: State) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,3 +17,5 @@ class Choices:
     config: Path | None = None
     sets: list[str] = field(default_factory=list)
     seed: int = 1
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """The kinds of single gateways, by their names."""

@@ -49,7 +49,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
 
             plan = Run.model_validate(job)
             scenario = load("scenario", plan.scenario)
-            chosen = [name for name in (plan.topology, plan.gateway) if is_file(name)]
+            chosen = [name for name in (plan.topology, plan.gateway, *plan.kinds.values()) if is_file(name)]
             theirs = {inspect.getfile(scenario), *(name.partition(":")[0] for name in chosen)}
             report.environment(**_environment(plan.datapath))
             if plan.datapath == "userspace":
@@ -57,8 +57,8 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
                 report.environment(ovs_cached_flows=str(scenario.cached_flows))
             clients = plan.parameters["clients"]
             with _within(BUILD_S + BUILD_S_PER_CLIENT * clients, "the lab was not built"):
-                topology, kind = load("topology", plan.topology), load("gateway", plan.gateway)
-                network = build(supervisor, plan, topology=topology, kind=kind)
+                kinds = {name: load("gateway", plan.kind_of(name)) for name in plan.gateways}
+                network = build(supervisor, plan, topology=load("topology", plan.topology), kinds=kinds)
                 lab = Lab(
                     supervisor,
                     network,

@@ -118,7 +118,7 @@ def carry_out(
         view = RunView(
             title(plan.scenario, plan.gateway, plan.chosen),
             place=place,
-            ports={name: settings.ports for name, settings in plan.gateways.items()},
+            ports={name: settings.port_count for name, settings in plan.gateways.items()},
             shared={name for name, settings in plan.gateways.items() if settings.port_overlapping != "off"},
         )
         with shown(view, manner) as display:

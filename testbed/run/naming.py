@@ -84,6 +84,8 @@ def _value(value: object) -> str:
     """Return a value as it is typed. A class in a file is named without the file's folder."""
     if isinstance(value, list):
         return ",".join(map(_value, value))
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_value(each)}' for key, each in value.items())}}}"
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     return label(value) if isinstance(value, str) and is_file(value) else str(value)

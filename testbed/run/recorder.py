@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import IO, Any
 
-from controller.settings import FIRST_PORT
+from controller.nat.port_set import ranges_of
 from testbed.experiment.plan import Run
 from testbed.recording.format import Texts
 from testbed.recording.writer import FLUSH_EVERY_S, Writer
@@ -98,8 +98,9 @@ class Recorder:
             "gateways": {
                 name: {
                     "addresses": [str(each) for each in settings.external_addresses],
-                    "first_port": FIRST_PORT,
-                    "ports": settings.ports,
+                    "first_port": settings.port_set[0],
+                    "ports": settings.port_count,
+                    "port_ranges": [[each[0], each[-1]] for each in ranges_of(settings.port_set)],
                     "knows": [],
                     "how": "not known",
                 }

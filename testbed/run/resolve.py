@@ -20,7 +20,7 @@ from controller.settings.extensions import absolute
 from controller.wiring import ETHERNET_MTU
 from testbed.experiment.demand import Demand
 from testbed.experiment.limits import idle_timers
-from testbed.experiment.nats import require_bearable
+from testbed.experiment.nats import fronts, require_bearable
 from testbed.experiment.parameters import Parameters, PatientParameters
 from testbed.experiment.plan import Run, network_of_size
 from testbed.experiment.requirements import Asked, Of, require
@@ -29,6 +29,7 @@ from testbed.registry import load, ours
 from testbed.run.blame import decided_fairly
 from testbed.run.choices import Choices
 from testbed.run.own_classes import require_contract, require_known, require_own_keys, returned_by
+from testbed.run.sides import DOT, Sides, apart
 from testbed.run.strangers import are_met, declared, files_among
 from testbed.run.written import UNREADABLE, value_of, values_in
 from topologies.base import Topology
@@ -86,7 +87,8 @@ def as_run(told: Any, choices: Choices, *names: str) -> Run:
 def _named(choices: Choices, *names: str) -> list[str]:
     """Return what was chosen by a name or a file, besides scenario and gateway: topology, allocator, policy."""
     given = _given(choices)
-    chosen = [choices.topology, *(given.get(key) for key in (ALLOCATOR_KEY, POLICY_KEY))]
+    own = [value for key, value in given.items() if key.rpartition(DOT)[2] in (ALLOCATOR_KEY, POLICY_KEY)]
+    chosen = [choices.topology, *choices.kinds.values(), *own]
     return [*names, *(name for name in chosen if isinstance(name, str))]
 
 
@@ -109,13 +111,13 @@ def _resolved(
     by_default: dict[str, Any] = {}
     if given:
         with suppress(ConfigurationError):  # some scenarios are impossible without a choice
-            by_default = _decided(scenario, gateway, choices, {}, datapath, others).described()
-    return run.model_copy(update={"chosen": _chosen(run, given, by_default)})
+            by_default = _decided(scenario, gateway, choices, {}, datapath, others).described(by_gateway=True)
+    return run.model_copy(update={"chosen": {**choices.kinds, **_chosen(run, given, by_default)}})
 
 
 def _chosen(run: Run, given: Collection[str], by_default: dict[str, Any]) -> dict[str, Any]:
     """Return what the user chose otherwise than by default."""
-    usual, values = Choices(topology=load("scenario", run.scenario).topology), run.described()
+    usual, values = Choices(topology=load("scenario", run.scenario).topology), run.described(by_gateway=True)
     own = {"topology": run.topology, "profile": run.profile, "seed": run.seed}
     chosen = {key: value for key, value in own.items() if value != getattr(usual, key)}
     set_otherwise = [key for key in given if key in values and by_default.get(key, ...) != values[key]]
@@ -144,17 +146,31 @@ def _of_choices(
 ) -> Run:
     """Decide everything about a run in which the settings and parameters in `given` are the user's."""
     cls = load("scenario", scenario)
+    given, single = apart(given)
+    sides, usual = Sides(choices.kinds, single), gateway
+    if sides:
+        parameters = checked(cls.Parameters, _of(cls.Parameters, given), kind="parameter")
+        names = [*_built(choices.topology or cls.topology, parameters).wiring]
+        sides.require_there(choices.topology or cls.topology, names)
+        gateway = sides.kinds.get(names[0], usual)
     kind = load("gateway", gateway)
+    own, own_options = sides.of(names[0], kind) if sides else ({}, {})
     if choices.profile not in PROFILES:
         raise ConfigurationError(unknown_key(choices.profile, list(PROFILES), kind="profile"))
     require_contract(scenario, cls)
     require_own_keys(scenario, "parameter", cls.Parameters)
     require_own_keys(gateway, "option", kind.Options)
-    mine, theirs, options = _sorted(given, others, Settings, cls.Parameters, kind.Options)
+    every = [load("gateway", each).Options for each in {usual, *sides.kinds.values()}]
+    shared, theirs, options, *_ = _sorted(given, others, Settings, cls.Parameters, kind.Options, *every)
+    mine, options = {**shared, **own}, {**options, **own_options}
     theirs = {key: value for key, value in theirs.items() if value is not None or not _is_derived(cls, key)}
     topology = choices.topology or cls.topology
-    defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[choices.profile]}
-    defaults |= returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions)
+
+    def defaults_of(kind: type[Gateway]) -> dict[str, Any]:
+        defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[choices.profile]}
+        return defaults | returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions)
+
+    defaults = defaults_of(kind)
     settings = checked(Settings, {**defaults, **mine}, kind="setting")
     parameters = checked(cls.Parameters, theirs, kind="parameter")
     chosen = checked(kind.Options, options, kind="setting")
@@ -164,7 +180,8 @@ def _of_choices(
     need = partial(returned_by, scenario, "requires", object, require, cls.requires)
     need(Of.SETTINGS, Asked(cls.name, parameters, settings))
     lasting = idle_timers(returned_by(scenario, "demand", Demand, cls.demand, parameters, settings), settings)
-    settings = checked(Settings, {**defaults, **lasting, **_of(Settings, completed), **mine}, kind="setting")
+    later = {**lasting, **_of(Settings, completed)}
+    settings = checked(Settings, {**defaults, **later, **mine}, kind="setting")
     settings.for_nat()  # loads a student's allocator or policy, and may refuse it
     try:
         returned_by(gateway, "check", object, kind.check, settings, chosen)
@@ -182,7 +199,30 @@ def _of_choices(
     differing = returned_by(scenario, "of_each_gateway", dict, cls.of_each_gateway, parameters)
     require_known(scenario, "of_each_gateway", differing, [*built.wiring])
     each = _of_each_gateway(built, settings, differing)
-    nats = {name: (own, kind.declare(own, chosen)) for name, own in each.items()}
+    kinds, all_options = dict.fromkeys(each, gateway), dict.fromkeys(each, chosen)
+    if sides:
+        _require_may_differ(cls, topology, built)
+        for name in [*each][1:]:
+            kinds[name] = sides.kinds.get(name, usual)
+            its = load("gateway", kinds[name])
+            own, own_options = sides.of(name, its)
+            _require_unfixed(scenario, name, own, differing.get(name, {}))
+            values = {**defaults_of(its), **later, **shared, **differing.get(name, {}), **own}
+            values |= {"external_addresses": own.get("external_addresses", each[name].external_addresses)}
+            each[name] = checked(Settings, values, kind=f"setting of {name}:")
+            all_options[name] = checked(
+                its.Options, {**_of(its.Options, given), **own_options}, kind=f"setting of {name}:"
+            )
+            each[name].for_nat()
+    nats = {}
+    for name, its_settings in each.items():
+        its, asked = load("gateway", kinds[name]), (its_settings, all_options[name])
+        if sides:
+            returned_by(kinds[name], "check", object, its.check, *asked)
+        returned_by(kinds[name], "check_wiring", object, its.check_wiring, *asked, built.wiring[name])
+        nats[name] = its_settings, returned_by(kinds[name], "declare", Behaviour, its.declare, *asked)
+        if sides and name in cls.gateways:
+            need(Of.GATEWAY, Asked(cls.name, parameters, *nats[name]))
     returned_by(scenario, "demand", object, require_bearable, cls, parameters, topology, built, nats)
     return Run(
         scenario=absolute(scenario),
@@ -199,7 +239,9 @@ def _of_choices(
         seed=choices.seed,
         datapath=datapath,
         sockets=returned_by(scenario, "open_sockets", int, cls.open_sockets, parameters, settings),
-        needs=kind.needs,
+        needs=tuple(dict.fromkeys(need for each in kinds.values() for need in load("gateway", each).needs)),
+        kinds={name: absolute(each) for name, each in kinds.items()} if sides else {},
+        own_options={name: each.model_dump(mode="json") for name, each in all_options.items()} if sides else {},
     )
 
 
@@ -269,6 +311,27 @@ def _require_gateways(scenario: type[Scenario[Any]], topology: str, built: Topol
             f"topology {topology!r} is not possible with {scenario.name}: it lacks the gateway"
             f"{'s' * (len(lacking) > 1)} {', '.join(lacking)}; take --topology {' or '.join(fitting)}"
         )
+
+
+def _require_may_differ(scenario: type[Scenario[Any]], topology: str, built: Topology) -> None:
+    """Raise ConfigurationError if a question reckons with NATs that are all alike."""
+    first, *others = built.wiring
+    if scenario.nats_may_differ or (not scenario.gateways and set(others) <= set(fronts(built, first))):
+        return
+    raise ConfigurationError(
+        f"a choice for one gateway is not possible with {scenario.name} and topology {topology!r}: the question "
+        f"reckons with NATs that are alike; choose for all of them, or take hole-punching"
+    )
+
+
+def _require_unfixed(scenario: str, name: str, own: dict[str, Any], fixed: dict[str, Any]) -> None:
+    """Raise ConfigurationError for a setting that the scenario itself gives this gateway."""
+    for key in own:
+        if key in fixed:
+            raise ConfigurationError(
+                f"setting {name}.{key}={own[key]} is not possible with {scenario}, which sets it by itself to "
+                f"{fixed[key]}; leave it out"
+            )
 
 
 def _of_each_gateway(

@@ -402,3 +402,31 @@ const instants = [5, 6, 7, 1, 2, 3, 4, 8].map((eighth) => (whole.recording.end *
 done(instants.map((at) => told(whole.at(at)) === told(parts.at(at))));
 })(arguments[0]);
 """
+
+
+@pytest.mark.browser
+def test_a_map_has_the_ports_of_several_ranges(page: Page, tmp_path: Path) -> None:
+    """One after the other, and besides them those that a NAT gives although it should not."""
+    folder = tmp_path / "ranges"
+    folder.mkdir()
+    with (folder / "recording.gz").open("wb") as file:
+        how = {
+            "addresses": ["192.0.2.1"],
+            "first_port": 4096,
+            "ports": 5,
+            "port_ranges": [[4096, 4098], [8192, 8193]],
+        }
+        writer = Writer(file, {"scenario": "any", "gateways": {"gateway": how}})
+        writer.text(0, "table", addresses=[[1, "gateway", "192.0.2.1"]])
+        writer.text(0, "table", subscribers=[[1, "gateway", "10.0.0.1"]])
+        for at, port in ((1, 4097), (2, 8193), (3, 5000)):
+            writer.events(RECORD.pack(at * TICKS_PER_S, Kind.ALLOCATED, 0, 1, port, 1))
+        writer.end(4.0, verdict="pass")
+    with finished(folder) as listener:
+        page.open(listener.url)
+        page.seek(2.5)
+        assert page.ask("[...lastport.views()[0].map.shape.cells.ports]") == [4096, 4097, 4098, 8192, 8193]
+        assert taken(page) == 2
+        page.seek(3.5)
+        assert page.ask("[...lastport.views()[0].map.shape.cells.ports]") == [4096, 4097, 4098, 5000, 8192, 8193]
+        assert taken(page) == 3

@@ -38,3 +38,36 @@ def test_a_leak_between_homes_is_found_out(run: Run) -> None:
 
     assert finished.status == 1, finished.output + finished.complaints
     assert "no packet left untranslated" in finished.failed
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("mapping", "filtering", "kind", "meet"),
+    [
+        ("eim", "adf", "openflow", True),
+        ("edm", "edf", "openflow", False),
+        ("eim", "edf", "netfilter", True),
+        ("adm", "adf", "netfilter", False),
+    ],
+)
+def test_the_nats_of_both_sides_decide(run: Run, mapping: str, filtering: str, kind: str, meet: bool) -> None:
+    """Home b has endpoint-independent mapping and endpoint-dependent filtering, by settings or by its kind."""
+    of_b = ("--set", "gateway-b.filtering_type=edf") if kind == "openflow" else ("--gateway", f"gateway-b={kind}")
+    of_a = ("--set", f"gateway-a.mapping_type={mapping}", "--set", f"gateway-a.filtering_type={filtering}")
+    finished = run("run", "hole-punching", *of_a, *of_b, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    meeting = "the peers reach each other directly" if meet else "the peers do not reach each other directly"
+    assert finished.check(meeting)["observed"] == [meet, meet]
+
+
+@pytest.mark.deep
+def test_homes_of_two_kinds_are_behind_a_carrier(run: Run) -> None:
+    """The carrier's ports run out as if all NATs were alike."""
+    kinds = ("--topology", "carrier", "--gateway", "home-a=netfilter", "--set", "home-b.filtering_type=edf")
+    sizes = ("--set", "ports=16", "--set", "clients=4")
+    finished = run("run", "port-exhaustion", *kinds, *sizes, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 16
+    assert finished.result["settings"]["home-b.filtering_type"] == "edf"

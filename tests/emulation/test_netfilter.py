@@ -11,6 +11,7 @@ from tests.support.recordings import require_agreement
 
 PROBER = str(Path(__file__).parent / "files" / "nat_behaviour.py")
 BROKEN = f"{Path(__file__).parent}/files/broken_linux.py"
+MASQUERADING = str(Path(__file__).parent / "files" / "own_address.py")
 NETFILTER = ("run", "port-exhaustion", "--gateway", "netfilter", "--json")
 
 
@@ -56,6 +57,26 @@ def test_a_prober_finds_the_behaviour_that_is_declared(run: Run, allocator: str)
     assert finished.status == 0, finished.output + finished.complaints
     expected = {"preserving": "Endpoint Independent", "random": "Address and Port Dependent"}[allocator]
     assert expected in finished.check("the mapping that is declared")["observed"]
+
+
+@pytest.mark.deep
+def test_without_the_guard_what_conntrack_calls_invalid_leaks(run: Run) -> None:
+    """Packets of connections that are over leave with their inside addresses, and the check of leaks is red."""
+    finished = run("run", "release", "--gateway", "netfilter", "--set", "guard=false", "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert not finished.check("no packet left untranslated")["ok"]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("fully_random", ["false", "true"])
+def test_masquerade_does_what_snat_does(run: Run, fully_random: str) -> None:
+    """As in most homes: connections get the address of the outside interface."""
+    chosen = ("--topology", MASQUERADING, "--allocator", "random", "--set", f"fully_random={fully_random}")
+    finished = run(*NETFILTER, *SMALL, *chosen, "--set", "masquerade=true")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["outcomes"]["established"] == 16
 
 
 def test_a_machine_without_nft_cannot_run_the_gateway(run: Run, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 
 from controller.nat.model import Endpoint
+from controller.nat.port_set import Ports
 from controller.nat.strategies.allocators import Allocator, PortPlan
 from tests.support.paths import ROOT
 
@@ -19,7 +20,7 @@ ALL_PORTS = range(1024, 65_536)
 CORE = str(ROOT / "controller" / "nat" / "*")
 
 
-def plan(ports: range, seed: int = 1, block: int = 4, timeout: float = 60.0) -> PortPlan:
+def plan(ports: Ports, seed: int = 1, block: int = 4, timeout: float = 60.0) -> PortPlan:
     """What an allocator is told; blocks are small."""
     return PortPlan(ports, random.Random(seed), port_set_size=block, port_set_timeout=timeout)
 

@@ -20,6 +20,7 @@ from controller.nat.model import (
     Side,
     TcpFlags,
 )
+from controller.nat.port_set import PortSet
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.allocators.random_ import RandomAllocator
 from controller.nat.strategies.exhaustion.drop import DropPolicy
@@ -46,12 +47,14 @@ ROUNDING_S = 1e-5
 """No deadline is met earlier than by this; a token bucket rounds."""
 
 
-def nat_settings(*, ports: int = 4, addresses: int = 1, hold_down: float = 0.0, **others: Any) -> NatSettings:
+def nat_settings(
+    *, ports: int | PortSet = 4, addresses: int = 1, hold_down: float = 0.0, **others: Any
+) -> NatSettings:
     """Return settings with short timers, they and their quarters exact in binary; `others` by their names."""
     first = int(ipaddress.IPv4Address("192.0.2.1"))
     defaults: dict[str, Any] = {
         "external_addresses": tuple(range(first, first + addresses)),
-        "ports": range(FIRST_PORT, FIRST_PORT + ports),
+        "ports": range(FIRST_PORT, FIRST_PORT + ports) if isinstance(ports, int) else ports,
         "mapping": Dependence.INDEPENDENT,
         "filtering": Dependence.INDEPENDENT,
         "overlapping": Dependence.INDEPENDENT,

@@ -8,7 +8,7 @@ cannot follow is refused before anything starts, and never ignored.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -110,6 +110,11 @@ class Gateway(abc.ABC):
                     f"setting {restriction.key}={shown} is not possible with this gateway: {restriction.reason}; "
                     f"take {restriction.key}={allowed}, or another --gateway"
                 )
+
+    @classmethod
+    def check_wiring(cls, settings: Settings, options: Any, interfaces: Sequence[Interface]) -> None:
+        """Raise ConfigurationError for what this gateway cannot do at its place in a network."""
+        return
 
     @classmethod
     @abc.abstractmethod

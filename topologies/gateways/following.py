@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from controller.nat.port_set import ranges_of
 from controller.settings import ConfigurationError, Settings
 
 
@@ -27,6 +28,19 @@ def require_followed(settings: Settings, *, known: Collection[str], defaults: Ma
                 f"setting {key}={_shown(value)} is not possible with this gateway, which does not follow it; "
                 f"leave {key}={_shown(default)}, or take another --gateway"
             )
+
+
+def require_one_range(settings: Settings, reason: str) -> None:
+    """Raise ConfigurationError if mappings may have several ranges of ports, which a gateway cannot follow."""
+    ranges = ranges_of(settings.port_set)
+    if len(ranges) > 1:
+        reserved = f" and reserved_ports={_shown(settings.reserved_ports)}" if settings.reserved_ports else ""
+        longest = max(ranges, key=len)
+        raise ConfigurationError(
+            f"setting ports={_shown(settings.ports)}{reserved} is not possible with this gateway: these are "
+            f"{len(ranges)} ranges of ports, and {reason}; take one range, such as "
+            f"ports={longest[0]}-{longest[-1]}, or another --gateway"
+        )
 
 
 def _shown(value: object) -> str:

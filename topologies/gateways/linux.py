@@ -16,11 +16,13 @@ from typing import Any, ClassVar
 
 from mininet.node import Switch
 
+from controller.nat.port_set import ranges_of
 from controller.recording import Kind
-from controller.settings import FIRST_PORT, ConfigurationError, Settings
+from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Side
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Restriction
 from topologies.gateways.conntrack.listener import Listener
+from topologies.gateways.following import require_one_range
 from topologies.gateways.recorder import Knows, Recorder
 from topologies.gateways.tracking import HARMLESS, whole_seconds
 from topologies.network.nodes import TunedNode
@@ -97,7 +99,9 @@ TIMEOUTS: dict[str, str] = {
 }
 """The setting that each timer of connection tracking stands for: net.netfilter.nf_conntrack_* of the namespace."""
 
-FOLLOWED = frozenset({"ports", "external_addresses", "time_scale", *TIMEOUTS.values(), *HARMLESS})
+FOLLOWED = frozenset(
+    {"ports", "reserved_ports", "external_addresses", "time_scale", *TIMEOUTS.values(), *HARMLESS}
+)
 """The settings that every Linux router follows, and those that change nothing there."""
 
 
@@ -146,6 +150,8 @@ class LinuxRouter(TunedNode, Switch, Gateway):
     settings: ClassVar[dict[str, Any]] = DEFAULTS
     restrictions: ClassVar[tuple[Restriction, ...]] = RESTRICTIONS
     followed: ClassVar[frozenset[str]] = FOLLOWED
+    takes_several_ranges: ClassVar[bool] = False
+    """Whether its rules follow several ranges of ports."""
     inside: ClassVar[str] = BRIDGE
     """The interface at which all inside hosts are, for rules."""
 
@@ -162,9 +168,16 @@ class LinuxRouter(TunedNode, Switch, Gateway):
 
     @classmethod
     def ports(cls, settings: Settings) -> str:
-        """Return the range of external ports as nft writes it: a single port is none to older versions."""
-        last = FIRST_PORT + settings.ports - 1
-        return f"{FIRST_PORT}-{last}" if last > FIRST_PORT else f"{FIRST_PORT}"
+        """Return the one range of external ports as nft writes it."""
+        [ports] = cls.port_ranges(settings)
+        return ports
+
+    @classmethod
+    def port_ranges(cls, settings: Settings) -> list[str]:
+        """Return the ranges of external ports as nft writes them: a single port is none to older versions."""
+        return [
+            f"{each[0]}-{each[-1]}" if len(each) > 1 else f"{each[0]}" for each in ranges_of(settings.port_set)
+        ]
 
     @classmethod
     def timeouts(cls, settings: Settings) -> dict[str, int]:
@@ -176,6 +189,8 @@ class LinuxRouter(TunedNode, Switch, Gateway):
         """Raise ConfigurationError for what this router cannot do."""
         super().check(settings, options)
         _check_range(settings)
+        if not cls.takes_several_ranges:
+            require_one_range(settings, "its rule has one range of ports")
         for name, timeout in cls.timeouts(settings).items():
             if timeout > LONGEST_TIMEOUT_S:
                 key = TIMEOUTS[name]

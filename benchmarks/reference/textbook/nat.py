@@ -48,7 +48,7 @@ class TextbookNat(App):
         self.external = str(settings.external_addresses[0])
         self.interfaces = {interface.port: interface for interface in self.configuration.interfaces}
         self.neighbours: dict[str, tuple[str, int]] = {}
-        self.free = {protocol: list(range(FIRST_PORT, FIRST_PORT + settings.ports)) for protocol in (6, 17)}
+        self.free = {protocol: list(settings.port_set) for protocol in (6, 17)}
         self.connections: dict[tuple[int, str, int], int] = {}
         self.link.answer(self.adopt)
 

@@ -69,7 +69,14 @@ class Prediction:
 
     @classmethod
     def of(
-        cls, sources: Sequence[int], ports: range, *, finds_every_port_of: int, keeps: bool, steps: int, seed: int
+        cls,
+        sources: Sequence[int],
+        ports: Sequence[int],
+        *,
+        finds_every_port_of: int,
+        keeps: bool,
+        steps: int,
+        seed: int,
     ) -> Prediction:
         """Predict for attempts from these source ports, in their order, by the search that a NAT declares."""
         size = len(ports)

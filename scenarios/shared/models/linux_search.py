@@ -43,7 +43,9 @@ def rounds(size: int, longest: int = LONGEST_ROUND) -> list[int]:
 class PortRange:
     """The ports of a range, free or taken toward one destination, and the search for a free one."""
 
-    def __init__(self, ports: range, rng: random.Random, *, keeps: bool, longest: int = LONGEST_ROUND) -> None:
+    def __init__(
+        self, ports: Sequence[int], rng: random.Random, *, keeps: bool, longest: int = LONGEST_ROUND
+    ) -> None:
         """Begin with all ports free.
 
         `keeps` is whether the source port itself is tried first. `longest` is the most tries of the first round.
@@ -56,9 +58,11 @@ class PortRange:
 
     def connect(self, source_port: int) -> bool:
         """Take a port for a connection from `source_port`, and return whether the search found one."""
-        if self._keeps and source_port in self._ports and self._row[source_port - self._ports.start] == FREE:
-            self._row[source_port - self._ports.start] = TAKEN
-            return True
+        if self._keeps and source_port in self._ports:
+            place = self._ports.index(source_port)
+            if self._row[place] == FREE:
+                self._row[place] = TAKEN
+                return True
         return any(self._search(tries) for tries in self._rounds)
 
     def _search(self, tries: int) -> bool:
@@ -81,7 +85,7 @@ def stretches(offset: int, tries: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def simulate(
-    sources: Sequence[int], ports: range, rng: random.Random, *, keeps: bool, longest: int = LONGEST_ROUND
+    sources: Sequence[int], ports: Sequence[int], rng: random.Random, *, keeps: bool, longest: int = LONGEST_ROUND
 ) -> list[bool]:
     """Return for each connection whether it gets a port, given the source ports in order. None ever ends."""
     taken = PortRange(ports, rng, keeps=keeps, longest=longest)

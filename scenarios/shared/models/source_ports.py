@@ -23,7 +23,7 @@ def draw(*, clients: int, attempts: int, ports: range, seed: int) -> list[tuple[
     return [(number % clients, own[number % clients][number // clients]) for number in range(attempts)]
 
 
-def kept(own: Sequence[int], given: Sequence[int | None], ports: range) -> list[bool]:
+def kept(own: Sequence[int], given: Sequence[int | None], ports: Sequence[int]) -> list[bool]:
     """Return for each attempt that could get its `own` source port whether the NAT has `given` it that port.
 
     An attempt could get it if it is among the NAT's `ports`, and no earlier attempt has got it. A refused attempt

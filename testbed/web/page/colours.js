@@ -39,8 +39,8 @@ function pixel(colour) {
 export const COLOURINGS = {
   state: {
     name: "State",
-    pixels: (palette, pool, low, out) =>
-      paint(palette, pool, low, out, (at) => palette.pixels.states[pool.state[at]]),
+    pixels: (palette, pool, ports, out) =>
+      paint(palette, pool, ports, out, (at) => palette.pixels.states[pool.state[at]]),
     legend: (palette, pool) =>
       STATES.map((name, state) => ({
         colour: palette.states[state],
@@ -51,8 +51,8 @@ export const COLOURINGS = {
   },
   subscriber: {
     name: "Subscriber",
-    pixels: (palette, pool, low, out) =>
-      paint(palette, pool, low, out, (at) =>
+    pixels: (palette, pool, ports, out) =>
+      paint(palette, pool, ports, out, (at) =>
         pool.mappings[at] ? palette.pixels.series[pool.subscriber[at] % 8] : palette.pixels.states[FREE],
       ),
     legend: (palette, pool, view) => [
@@ -65,8 +65,8 @@ export const COLOURINGS = {
   },
   age: {
     name: "Age",
-    pixels: (palette, pool, low, out, view) =>
-      paint(palette, pool, low, out, (at) =>
+    pixels: (palette, pool, ports, out, view) =>
+      paint(palette, pool, ports, out, (at) =>
         pool.mappings[at]
           ? palette.pixels.ages[ageClass(view.now - pool.since[at])]
           : palette.pixels.states[FREE],
@@ -78,17 +78,14 @@ export const COLOURINGS = {
   },
   protocol: {
     name: "Protocol",
-    pixels: (palette, pool, low, out, view) => {
-      const users = new Uint8Array(out.length);
-      for (const each of view.poolsOf(pool.address)) {
-        const to = Math.min(low + out.length, each.high + 1);
-        for (let port = Math.max(low, each.low); port < to; port++)
-          if (each.mappings[port - each.first]) users[port - low] |= 1 << each.protocol;
+    pixels: (palette, pool, ports, out, view) => {
+      const pools = view.poolsOf(pool.address),
+        { series, states } = palette.pixels;
+      for (let cell = 0; cell < ports.length; cell++) {
+        let users = 0;
+        for (const each of pools) if (each.value("mappings", ports[cell])) users |= 1 << each.protocol;
+        out[cell] = users ? series[users === 1 ? 1 : users === 2 ? 0 : users === 4 ? 2 : 6] : states[FREE];
       }
-      const { series, states } = palette.pixels;
-      users.forEach((each, cell) => {
-        out[cell] = each ? series[each === 1 ? 1 : each === 2 ? 0 : each === 4 ? 2 : 6] : states[FREE];
-      });
     },
     legend: (palette) => [
       { colour: palette.states[FREE], name: "free in all" },
@@ -102,10 +99,12 @@ export const COLOURINGS = {
 };
 
 /** Give each cell the colour of its port, by the place of the port in the pool's columns. */
-function paint(palette, pool, low, out, colourAt) {
+function paint(palette, pool, ports, out, colourAt) {
   out.fill(palette.pixels.states[FREE]);
-  const to = Math.min(low + out.length, pool.high + 1);
-  for (let port = Math.max(low, pool.low); port < to; port++) out[port - low] = colourAt(port - pool.first);
+  for (let cell = 0; cell < ports.length; cell++) {
+    const port = ports[cell];
+    if (port >= pool.low && port <= pool.high) out[cell] = colourAt(port - pool.first);
+  }
 }
 
 export function ageClass(ticks) {

@@ -1,4 +1,5 @@
-// The port map: every port of one address and protocol is a cell. 1024 to 65535 are exactly 252 rows of 256.
+// The port map: every port of one address and protocol is a cell. 1024 to 65535 are exactly 252 rows of 256. Where
+// mappings may have several ranges of ports only, the cells are those, one range after the other.
 //
 // The cells are the pixels of a small image that is drawn large. What depends on the size of a cell comes on top:
 // lines between cells, and a pattern for each state, so that nothing rests on colour alone.
@@ -15,14 +16,58 @@ const MOST_ZOOM = 16;
 const LEAST_CELL = 0.25, // device pixels: on a narrow screen several cells share one
   MOST_CELL = 96; // CSS pixels, where there are few ports
 
+/** The port of each cell, and the cell of each port; -1 where a port has none. */
+class Cells {
+  constructor(ranges) {
+    this.count = ranges.reduce((sum, [low, high]) => sum + high - low + 1, 0);
+    this.ports = new Uint16Array(this.count);
+    this._cells = new Int32Array(PORTS).fill(-1);
+    let cell = 0;
+    for (const [low, high] of ranges) {
+      for (let port = low; port <= high; port++) {
+        this.ports[cell] = port;
+        this._cells[port] = cell++;
+      }
+    }
+  }
+
+  /** The cell of a port. */
+  of(port) {
+    return this._cells[port] ?? -1;
+  }
+
+  /** The port that has a cell and is nearest to this one, or the one above it. */
+  nearest(port) {
+    const above = this.ports.findIndex((each) => each >= port);
+    return this.ports[above < 0 ? this.count - 1 : above];
+  }
+}
+
 /** The ports that a map shows, and the shape of it: as square as rows of a power of two can be. */
-export function shape(pool, ports) {
-  const low = Math.min(FIRST, pool && pool.high >= 0 ? pool.low : FIRST);
-  const high = Math.max(FIRST + ports - 1, pool ? pool.high : 0);
-  const first = low < FIRST ? 0 : FIRST;
-  const count = high - first + 1;
-  const columns = Math.min(WIDE, 2 ** Math.ceil(Math.log2(Math.sqrt(count))));
-  return { first, count, columns, rows: Math.ceil(count / columns) };
+export function shape(pool, ranges, known) {
+  const shown = pool && pool.high >= 0 ? withTouched(pool, ranges) : ranges;
+  const key = `${shown}`;
+  if (known?.key === key) return known;
+  const cells = new Cells(shown);
+  const columns = Math.min(WIDE, 2 ** Math.ceil(Math.log2(Math.sqrt(cells.count))));
+  return { key, cells, count: cells.count, columns, rows: Math.ceil(cells.count / columns) };
+}
+
+/** Ranges of ports with those that a NAT has given besides. One range is made longer; several get single ports. */
+function withTouched(pool, ranges) {
+  const first = ranges[0][0],
+    last = ranges.at(-1)[1];
+  if (ranges.length === 1) {
+    const low = pool.low >= first ? first : pool.low < FIRST ? 0 : FIRST;
+    return [[low, Math.max(last, pool.high)]];
+  }
+  const belongs = new Uint8Array(PORTS);
+  for (const [low, high] of ranges) belongs.fill(1, low, high + 1);
+  const besides = [];
+  for (let port = pool.low; port <= pool.high; port++) {
+    if (!belongs[port] && (pool.value("state", port) || pool.value("since", port))) besides.push([port, port]);
+  }
+  return besides.length ? [...ranges, ...besides].sort(([one], [other]) => one - other) : ranges;
 }
 
 export class PortMap {
@@ -36,16 +81,15 @@ export class PortMap {
     this._listen();
   }
 
-  /** Draw a view: { pool, ports, coloring, palette, now, refused, ... }. */
+  /** Draw a view: { pool, ranges, coloring, palette, now, refused, ... }. */
   draw(view) {
     this._view = view;
-    this.shape = shape(view.pool, view.ports);
-    const { columns, rows, count, first } = this.shape;
+    this.shape = shape(view.pool, view.ranges, this.shape);
+    const { columns, rows, count, cells } = this.shape;
     this._fit(columns, rows);
     const image = this._image(columns, rows);
     const out = new Uint32Array(image.data.buffer);
-    if (view.pool)
-      view.colouring.pixels(view.palette, view.pool, first, out.subarray(0, Math.min(count, PORTS - first)), view);
+    if (view.pool) view.colouring.pixels(view.palette, view.pool, cells.ports, out, view);
     else out.fill(view.palette.pixels.states[0], 0, count);
     this._cells.getContext("2d").putImageData(image, 0, 0);
     this._paint();
@@ -60,12 +104,11 @@ export class PortMap {
     if (x < GUTTER || y < EDGE || column < 0 || row < 0 || column >= this.shape.columns || row >= this.shape.rows)
       return null;
     const number = row * this.shape.columns + column;
-    return number < this.shape.count ? this.shape.first + number : null;
+    return number < this.shape.count ? this.shape.cells.ports[number] : null;
   }
 
   select(port) {
-    const { first, count } = this.shape;
-    this.port = port === null ? null : Math.max(first, Math.min(first + count - 1, port));
+    this.port = port === null ? null : this.shape.cells.nearest(port);
     if (this.port !== null) this._bringIntoView();
     this._onPort(this.port);
     this._paint();
@@ -152,7 +195,7 @@ export class PortMap {
   }
 
   _overlay(context, left, top, cell, devicePixels) {
-    const { first, count, columns, rows } = this.shape,
+    const { cells, columns, rows } = this.shape,
       { pool, palette, colouring } = this._view;
     const from = Math.floor(top),
       to = Math.min(rows, Math.ceil(top + rows / this.zoom));
@@ -165,7 +208,7 @@ export class PortMap {
       context.lineWidth = Math.max(1, cell / 9);
       for (let row = from; row < to; row++) {
         for (let column = begin; column < end; column++)
-          pattern(context, pool.value("state", first + row * columns + column), x(column), y(row), cell);
+          pattern(context, pool.value("state", cells.ports[row * columns + column]), x(column), y(row), cell);
       }
     }
     if (devicePixels >= LINES_FROM) {
@@ -174,8 +217,8 @@ export class PortMap {
       for (let row = from; row <= to; row++) context.fillRect(GUTTER, y(row) - 0.5, columns * cell, 1);
     }
     const outline = (port, colour, width) => {
-      const number = port - first;
-      if (number < 0 || number >= count) return;
+      const number = cells.of(port);
+      if (number < 0) return;
       context.strokeStyle = colour;
       context.lineWidth = width;
       const margin = cell < 6 ? 2 : 0;
@@ -194,7 +237,7 @@ export class PortMap {
   }
 
   _numbers(context, top, cell, height) {
-    const { first, columns, rows } = this.shape;
+    const { cells, columns, rows } = this.shape;
     context.fillStyle = this._view.palette.muted;
     context.font = "11px system-ui, sans-serif";
     context.textAlign = "right";
@@ -203,7 +246,7 @@ export class PortMap {
     for (let row = Math.ceil(top / each) * each; row < rows; row += each) {
       const y = EDGE + (row - top) * cell;
       if (y > EDGE + height - 10) break;
-      context.fillText(`${first + row * columns}`, GUTTER - EDGE - 3, y);
+      context.fillText(`${cells.ports[row * columns]}`, GUTTER - EDGE - 3, y);
     }
   }
 
@@ -234,8 +277,8 @@ export class PortMap {
   }
 
   _bringIntoView() {
-    const { first, columns, rows } = this.shape;
-    const number = this.port - first;
+    const { cells, columns, rows } = this.shape;
+    const number = cells.of(this.port);
     const [left, top] = this._window();
     const column = number % columns,
       row = Math.floor(number / columns);
@@ -292,12 +335,12 @@ export class PortMap {
       { passive: false },
     );
     canvas.addEventListener("keydown", (event) => this._key(event));
-    canvas.addEventListener("focus", () => this.port ?? this.select(this.shape?.first ?? null));
+    canvas.addEventListener("focus", () => this.port ?? this.select(this.shape?.cells.ports[0] ?? null));
   }
 
   _key(event) {
     if (!this.shape || event.ctrlKey || event.metaKey || event.altKey) return;
-    const { columns, first, count } = this.shape;
+    const { columns, cells, count } = this.shape;
     const steps = {
       ArrowLeft: -1,
       ArrowRight: 1,
@@ -306,10 +349,11 @@ export class PortMap {
       PageUp: -16 * columns,
       PageDown: 16 * columns,
     };
-    const port = this.port ?? first;
-    if (event.key in steps) this.select(port + steps[event.key]);
-    else if (event.key === "Home") this.select(first);
-    else if (event.key === "End") this.select(first + count - 1);
+    const port = this.port ?? cells.ports[0];
+    const go = (cell) => this.select(cells.ports[Math.max(0, Math.min(count - 1, cell))]);
+    if (event.key in steps) go(cells.of(port) + steps[event.key]);
+    else if (event.key === "Home") go(0);
+    else if (event.key === "End") go(count - 1);
     else if (event.key === "+" || event.key === "=") this.zoomTo(this.zoom * 2, this._centreOf(port));
     else if (event.key === "-") this.zoomTo(this.zoom / 2, this._centreOf(port));
     else if (event.key === "0") this.zoomTo(1);
@@ -319,8 +363,9 @@ export class PortMap {
   }
 
   _centreOf(port) {
-    const { columns, rows, first } = this.shape;
-    return [(((port - first) % columns) + 0.5) / columns, (Math.floor((port - first) / columns) + 0.5) / rows];
+    const { columns, rows, cells } = this.shape;
+    const number = cells.of(port);
+    return [((number % columns) + 0.5) / columns, (Math.floor(number / columns) + 0.5) / rows];
   }
 }
 

@@ -8,7 +8,7 @@ import { TICKS_PER_S } from "./format.js";
 import { writeChecks, writeEvents } from "./lists.js";
 import { PortMap } from "./portmap.js";
 import { Recording } from "./recording.js";
-import { CLOSING, IN_USE, STATES } from "./state.js";
+import { CLOSING, IN_USE, PORTS, STATES } from "./state.js";
 import { writeLegend, writeTables } from "./tables.js";
 import { wire } from "./tabs.js";
 import { Timeline } from "./timeline.js";
@@ -65,10 +65,18 @@ export class RunView {
     showSettings(this.$("[data-panel=settings]"), about);
   }
 
-  /** The number of ports of the pool that the map shows. */
+  /** The ports of the pool that the map shows, as ranges of the first and the last number. */
+  get ranges() {
+    const { port_ranges: ranges, ports } = this.recording.header?.gateways?.[this.gateway] ?? {};
+    if (areRanges(ranges)) return ranges;
+    const asked = ports ?? this.about.settings?.ports;
+    const count = Number.isInteger(asked) && asked > 0 && asked <= ALL_PORTS ? asked : this._touched();
+    return [[FIRST_PORT, FIRST_PORT + count - 1]];
+  }
+
+  /** The number of these ports. */
   get ports() {
-    const asked = this.recording.header?.gateways?.[this.gateway]?.ports ?? this.about.settings?.ports;
-    return Number.isInteger(asked) && asked > 0 && asked <= ALL_PORTS ? asked : this._touched();
+    return this.ranges.reduce((sum, [low, high]) => sum + high - low + 1, 0);
   }
 
   /** Whether a gateway can tell of events of a kind. One that says nothing of that tells of all. */
@@ -111,7 +119,7 @@ export class RunView {
     this.now = Math.min(this.player.now, this.recording.end);
     this.state = this.timeline.at(this.now);
     this.pool = this._pool();
-    const { now, state, pool, ports } = this;
+    const { now, state, pool, ports, ranges } = this;
     const isNew = (time) => now - time < this.justNow;
     const isRefused = state.refused > 0 && isNew(state.lastRefusal);
     const refusedPorts = state.refusedPorts
@@ -119,7 +127,7 @@ export class RunView {
       .map(([, , port]) => port);
     const colouring = COLOURINGS[this.$(".colouring").value];
     const poolsOf = (address) => this.poolsOf(address);
-    this.map.draw({ pool, ports, colouring, palette, now, isRefused, refusedPorts, poolsOf });
+    this.map.draw({ pool, ranges, colouring, palette, now, isRefused, refusedPorts, poolsOf });
 
     const used = words.number(pool ? pool.ports[IN_USE] + pool.ports[CLOSING] : 0);
     const refused = state.refused || this.knows("refused") ? words.number(state.refused) : words.UNKNOWN;
@@ -171,7 +179,8 @@ export class RunView {
     const { columns, step } = this.timeline.series;
     const { time, inUse, closing, resting, heldDown, created, refused } = columns;
     const addresses = new Set(Array.from(this.timeline.head.pools.values(), (pool) => pool.address));
-    const ports = time.map(() => this.ports * Math.max(1, addresses.size));
+    const all = this.ports * Math.max(1, addresses.size);
+    const ports = time.map(() => all);
     this.portsChart.show([time, inUse, closing, resting, heldDown, ports], end, now);
     const wide = Math.max(1, Math.round((RATE_OVER_S * TICKS_PER_S) / step));
     this.rateChart.show([time, rate(time, created, wide), rate(time, refused, wide)], end, now);
@@ -250,4 +259,16 @@ export class RunView {
     on(".out", "click", () => map.zoomTo(map.zoom / 2));
     on(".fit", "click", () => map.zoomTo(1));
   }
+}
+
+/** Whether a header's ranges are some: pairs of ports, in ascending order. */
+function areRanges(ranges) {
+  let next = 0;
+  const fits = (each) => {
+    const [low, high] = Array.isArray(each) ? each : [];
+    const isOne = Number.isInteger(low) && Number.isInteger(high) && low >= next && high >= low && high < PORTS;
+    next = high + 1;
+    return isOne;
+  };
+  return Array.isArray(ranges) && ranges.length > 0 && ranges.every(fits);
 }

@@ -147,7 +147,7 @@ FAULTS: dict[str, tuple[tuple[type, ...], dict[str, Any]]] = {
     ),
     "CrampedTracked": (TRACKED, {"start": _starts_cramped}),
     "Boundless": ((Otherwise, *OURS), {"really": lambda _: {"ports": 64_512}}),
-    "Brisk": ((Otherwise, *OURS), {"really": lambda settings: {"ports": 2 * settings.ports}}),
+    "Brisk": ((Otherwise, *OURS), {"really": lambda settings: {"ports": 2 * settings.port_count}}),
     # It lets no more than ten connections begin.
     "NarrowLinux": (LINUX, {"wait_ready": _narrows}),
     # It gives up at once the packets that it should hold.
@@ -162,7 +162,7 @@ FAULTS: dict[str, tuple[tuple[type, ...], dict[str, Any]]] = {
     "Indulgent": ((Otherwise, *OURS), {"really": lambda _: {"port_quota": None}}),
     "Rationing": ((Otherwise, *OURS), {"really": lambda _: {"port_quota": 8}}),
     # It has one pool for all protocols together, so that ports that TCP has taken are not there for UDP and ping.
-    "OneForAll": ((Otherwise, *OURS), {"really": lambda settings: {"limit_port_mappings": settings.ports}}),
+    "OneForAll": ((Otherwise, *OURS), {"really": lambda settings: {"limit_port_mappings": settings.port_count}}),
     # It uses only the first of its addresses.
     "OneAddress": ((Otherwise, *OURS), {"really": _one_address}),
     "OneAddressTracked": ((Otherwise, *TRACKED), {"really": _one_address}),

@@ -58,7 +58,7 @@ class Telling(NetfilterGateway):
 
     def wait_ready(self) -> None:
         """Refuse one connection more than there are ports, before the search for a port can fail."""
-        pool = self.plan.settings.ports * len(self.plan.settings.external_addresses)
+        pool = self.plan.settings.port_count * len(self.plan.settings.external_addresses)
         rule = f"ct count over {pool} reject with icmp type admin-prohibited"
         self.run("nft", f"insert rule ip {TABLE} beginning {rule}")
 
@@ -82,7 +82,7 @@ class Restless(NetfilterGateway):
 
     def wait_ready(self) -> None:
         """Put a rule before the one that keeps a host to its address."""
-        second, ports = self.plan.settings.external_addresses[1], self.plan.settings.ports
+        second, ports = self.plan.settings.external_addresses[1], self.plan.settings.port_count
         match = f"iifname {BRIDGE} meta l4proto {{ tcp, udp }} numgen inc mod 2 == 0"
         snat = f"snat to {second}:{FIRST_PORT}-{FIRST_PORT + ports - 1}"
         self.run("nft", f"insert rule ip {TABLE} leaving {match} {snat}")
@@ -95,5 +95,5 @@ class Boasting(NetfilterGateway):
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
         """Declare that it finds the last of all its ports."""
         declared = super().declare(settings, options)
-        finds = dataclasses.replace(declared.finds_every_port_of, value=settings.ports)
+        finds = dataclasses.replace(declared.finds_every_port_of, value=settings.port_count)
         return dataclasses.replace(declared, finds_every_port_of=finds)

@@ -101,7 +101,7 @@ def storm(x: Experiment[Any]) -> None:
     known += [int(address) for host in hosts for address in x.lab.topology.addresses[host.name]]
     known += [int(each.address.ip) for each in wiring]
     own = [bytes.fromhex(host.MAC().replace(":", "")) for host in hosts]
-    first = min(x.settings.ports, 64)
+    first = min(x.settings.port_count, 64)
     for number in range(x.parameters.frames):
         which = number % len(sockets)
         with contextlib.suppress(OSError):  # of a frame that the host's own interface refuses

@@ -10,6 +10,8 @@ import pytest
 from controller.settings import ConfigurationError, Settings
 from scenarios.churn import Churn
 from scenarios.hold_and_retry import HoldAndRetry
+from scenarios.loss_curve import LossCurve
+from scenarios.port_overlap import PortOverlap
 from scenarios.refusal_signals import RefusalSignals
 from scenarios.release import Release
 from scenarios.state_exhaustion import StateExhaustion
@@ -79,3 +81,15 @@ def test_what_is_not_met_is_refused_with_the_way_out(
     """By the requirement that is about it."""
     with pytest.raises(ConfigurationError, match=words):
         require(scenario.requires, of, asked(scenario, settings, **declared))
+
+
+@pytest.mark.parametrize("scenario", [LossCurve, PortOverlap, RefusalSignals])
+def test_a_nat_that_searches_one_range_of_several_is_refused_where_that_matters(
+    scenario: type[Scenario[Any]],
+) -> None:
+    """As Linux with a rule for each range: it may refuse while ports are free."""
+    own = asked(scenario, {"ports": ["4096-4111", "8192-8207"], "port_set_size": 16})
+    declared = dataclasses.replace(own.declared, finds_every_port_of=Entry(0, "a test", "1"))
+
+    with pytest.raises(ConfigurationError, match=r"one of several ranges of ports, .* take one range of ports"):
+        require(scenario.requires, Of.GATEWAY, dataclasses.replace(own, behaviour=declared))

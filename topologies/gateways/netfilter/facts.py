@@ -19,7 +19,7 @@ from pathlib import Path
 from controller.settings import ConfigurationError, Settings
 from topologies.gateways import linux
 from topologies.gateways.base import Restriction
-from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
+from topologies.gateways.behaviour import UNDECLARED, Behaviour, Entry, Exhaustion
 
 HARDER_TRIES = 32
 """nf_nat_core.c, NF_NAT_HARDER_THRESH."""
@@ -45,6 +45,7 @@ TABLE_SIZE = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 
 _CORE = "Linux, net/netfilter/nf_nat_core.c"
 _SINCE = "Linux 5.0 and later"
+_IN_TURN = "nft(8), NUMGEN: new connections take the ranges in turn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def behaviour(settings: Settings, timeouts: Mapping[str, int]) -> Behaviour:
     """Return what Linux does under these settings and timers, by its source code."""
     silent = {"tcp": "timeout", "udp": "timeout", "icmp": "timeout"}
     is_random = settings.port_allocation_type == "random"
+    is_one_range = isinstance(settings.port_set, range)
     if settings.limit_sessions is None and not quotas(settings):
         full = Entry(
             Exhaustion(silent, evicts="unassured"),
@@ -97,8 +99,8 @@ def behaviour(settings: Settings, timeouts: Mapping[str, int]) -> Behaviour:
         full = Entry(Exhaustion(silent), "nft(8), CT EXPRESSIONS: count", "nftables 0.9.0 and later")
     return Behaviour(
         mapping=Entry(
-            "edm" if is_random else "eim",
-            f"{_CORE}: get_unique_tuple; find_appropriate_src is for ports that are not random",
+            "eim" if is_one_range and not is_random else "edm",
+            f"{_CORE}: get_unique_tuple; find_appropriate_src is for one range, and ports that are not random",
             _SINCE,
         ),
         filtering=Entry("edf", "Linux, net/netfilter/nf_conntrack_core.c: resolve_normal_ct", _SINCE),
@@ -108,12 +110,16 @@ def behaviour(settings: Settings, timeouts: Mapping[str, int]) -> Behaviour:
             f"nft(8), NAT STATEMENTS: persistent; {_CORE}: find_best_ips_proto",
             _SINCE,
         ),
-        finds_every_port_of=Entry(FINDS_ALL_OF, f"{_CORE}: nf_nat_l4proto_unique_tuple, max_attempts", _SINCE),
+        finds_every_port_of=Entry(FINDS_ALL_OF, f"{_CORE}: nf_nat_l4proto_unique_tuple, max_attempts", _SINCE)
+        if is_one_range
+        else Entry(0, f"{_IN_TURN}, and of one range only is a port searched", _SINCE),
         keeps_source_port=Entry(
             not is_random,
             f"{_CORE}: get_unique_tuple, the original tuple first unless NF_NAT_RANGE_PROTO_RANDOM_ALL",
             _SINCE,
-        ),
+        )
+        if is_one_range
+        else Entry(False, f"{_IN_TURN}, whatever the source port is", _SINCE),
         fills_every_address=Entry(
             False, f"{_CORE}: find_best_ips_proto, a hash of source and destination, whatever is free", _SINCE
         ),
@@ -126,7 +132,9 @@ def behaviour(settings: Settings, timeouts: Mapping[str, int]) -> Behaviour:
         state_exhausted=full,
         port_back=_port_back(settings, timeouts),
         icmp_identifiers=Entry("pool", f"{_CORE}: nf_nat_l4proto_unique_tuple, IPPROTO_ICMP", _SINCE),
-        port_order=Entry("search", f"{_CORE}: nf_nat_l4proto_unique_tuple, get_random_u16", _SINCE),
+        port_order=Entry("search", f"{_CORE}: nf_nat_l4proto_unique_tuple, get_random_u16", _SINCE)
+        if is_one_range
+        else UNDECLARED,
     )
 
 
@@ -145,13 +153,14 @@ def _port_back(settings: Settings, timeouts: Mapping[str, int]) -> Entry[dict[st
     """Return conntrack's timeouts. Since Linux 6.5 an entry in TIME_WAIT or CLOSE may lose its port earlier.
 
     A new connection then gets it. The kernel looks for such an entry in the last 32 ports of each round of a
-    search, and a range of 32 ports has no others.
+    search, and a range of 32 ports has no others. Of several ranges, the new connection may meet another one.
     """
     close, reset = timeouts["tcp_timeout_time_wait"], timeouts["tcp_timeout_close"]
     half_closed, idle, udp = (
         timeouts[name] for name in ("tcp_timeout_close_wait", "tcp_timeout_established", "udp_timeout")
     )
-    earliest, latest = (0.0, 0.0 if settings.ports <= HARDER_TRIES else 1.0) if takes_closed() else (1.0, 1.0)
+    at_once = isinstance(settings.port_set, range) and settings.port_count <= HARDER_TRIES
+    earliest, latest = (0.0, 0.0 if at_once else 1.0) if takes_closed() else (1.0, 1.0)
     value = {
         "close": (earliest * close, latest * close),
         "late close": (earliest * close, latest * close),

@@ -7,6 +7,7 @@ randomness has no seed: `--seed` does not repeat a choice of ports.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from pydantic import Field
 
 from controller.nat.counters import Counters
 from controller.settings import ConfigurationError, Settings
+from controller.wiring import Interface, Side
 from topologies.gateways.base import GatewayPlan, Options
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.gauges import Gauges
@@ -35,21 +37,34 @@ class NetfilterOptions(Options):
     fully_random: bool = Field(
         False, strict=True, description="nft's flag fully-random for random; the same thing since Linux 5.0"
     )
+    masquerade: bool = Field(
+        False,
+        strict=True,
+        description="nft's masquerade in place of snat: the external address is that of the outside interface",
+    )
+    guard: bool = Field(
+        True,
+        strict=True,
+        description="whether a rule drops what conntrack calls invalid, and the NAT lets out untranslated; false "
+        "shows the leak",
+    )
 
 
-def rules(settings: Settings, *, fully_random: bool) -> str:
+def rules(settings: Settings, options: NetfilterOptions) -> str:
     """Return the nftables rules for these settings."""
     flags = []
     if settings.port_allocation_type == "random":
-        flags.append("fully-random" if fully_random else "random")
+        flags.append("fully-random" if options.fully_random else "random")
     if settings.address_allocation_type == "paired":
         flags.append("persistent")
     return rendered(
         RULES,
         inside=LinuxRouter.inside,
         external=LinuxRouter.external(settings),
-        ports=LinuxRouter.ports(settings),
+        ranges=LinuxRouter.port_ranges(settings),
         flags=",".join(flags),
+        masquerade=options.masquerade,
+        guard=options.guard,
         drops=[f"dropped_{why}_packets" for why in COUNTED],
         quotas=facts.quotas(settings),
         sessions=settings.limit_sessions,
@@ -61,6 +76,7 @@ class NetfilterGateway(LinuxRouter):
     """Linux netfilter: nftables and connection tracking."""
 
     Options: ClassVar[type[Options]] = NetfilterOptions
+    takes_several_ranges: ClassVar[bool] = True
     restrictions = facts.RESTRICTIONS
     followed = facts.FOLLOWED
     needs = ("nft", "conntrack", "nsenter", "netfilter")
@@ -78,6 +94,18 @@ class NetfilterGateway(LinuxRouter):
             )
 
     @classmethod
+    def check_wiring(cls, settings: Settings, options: Any, interfaces: Sequence[Interface]) -> None:
+        """Raise ConfigurationError unless masquerade gives connections the external address."""
+        outside = {each.address.ip for each in interfaces if each.side is Side.OUTSIDE}
+        if options.masquerade and outside != {*settings.external_addresses}:
+            given, asked = (", ".join(map(str, each)) for each in (outside, settings.external_addresses))
+            raise ConfigurationError(
+                f"setting masquerade=true is not possible with external_addresses=[{asked}] in this topology: a "
+                f"connection would get the address of its outside interface ({given}); take masquerade=false, or "
+                "a --topology where that is the external address, such as edge"
+            )
+
+    @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
         """Return what Linux does under these settings."""
         return facts.behaviour(settings, cls.timeouts(settings))
@@ -86,7 +114,7 @@ class NetfilterGateway(LinuxRouter):
     def rules(cls, plan: GatewayPlan) -> str:
         """Return the nftables rules for these settings."""
         assert isinstance(plan.options, NetfilterOptions)
-        return rules(plan.settings, fully_random=plan.options.fully_random)
+        return rules(plan.settings, plan.options)
 
     def counters(self, protocol: str) -> dict[str, int | None]:
         """Return what conntrack and the rules know; None for what they do not.
@@ -98,7 +126,7 @@ class NetfilterGateway(LinuxRouter):
         dropped = conntrack.named_counters(self.run("nft", "-j", "list", "counters", "table", "ip", TABLE))
         statistics = conntrack.statistics(self.run("conntrack", "-S"))
         allocated = len(conntrack.external_endpoints(listing, protocol))
-        pool = self.plan.settings.ports * len(self.plan.settings.external_addresses)
+        pool = self.plan.settings.port_count * len(self.plan.settings.external_addresses)
         return {
             **dict.fromkeys(field.name for field in dataclasses.fields(Counters)),
             **{f"dropped_{why}_packets": dropped[f"dropped_{why}_packets_{protocol}"] for why in COUNTED},

@@ -68,8 +68,8 @@ def _finds(settings: Settings) -> Entry[int]:
         return Entry(LINUX_LIKE_FINDS, f"RFC 6888 REQ-13; {source}", VERSION)
     if allocator not in ALLOCATORS:
         source = f"`__len__` of {allocator} must be the number of ports that it gives: docs/how/allocator.md"
-        return Entry(settings.ports, f"RFC 6888 REQ-13; {source}", VERSION)
-    return Entry(settings.ports, "RFC 6888 REQ-13", VERSION)
+        return Entry(settings.port_count, f"RFC 6888 REQ-13; {source}", VERSION)
+    return Entry(settings.port_count, "RFC 6888 REQ-13", VERSION)
 
 
 def _set(key: str, settings: Settings) -> Entry[str]:

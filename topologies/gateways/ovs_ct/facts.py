@@ -19,6 +19,7 @@ from typing import Any
 from controller.settings import ConfigurationError, Settings
 from topologies.gateways.base import Restriction
 from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
+from topologies.gateways.following import require_one_range
 from topologies.gateways.tracking import HARMLESS, whole_seconds
 
 DEFAULTS: dict[str, Any] = {
@@ -67,7 +68,7 @@ RESTRICTIONS = (
 
 FOLLOWED = frozenset(
     (
-        *("ports", "external_addresses", "limit_sessions", "time_scale"),
+        *("ports", "reserved_ports", "external_addresses", "limit_sessions", "time_scale"),
         *("udp_timeout", "icmp_timeout", "tcp_idle_timeout", "tcp_trans_open_timeout"),
         *("tcp_trans_close_timeout", "tcp_rst_timeout"),
         *HARMLESS,
@@ -140,6 +141,7 @@ def conntrack_timeouts(settings: Settings) -> dict[str, int]:
 
 def check(settings: Settings) -> None:
     """Raise ConfigurationError for values that the tracker cannot express."""
+    require_one_range(settings, "the action ct(nat) takes one")
     if settings.tcp_rst_timeout != settings.tcp_trans_close_timeout:
         raise ConfigurationError(
             f"setting tcp_rst_timeout={settings.tcp_rst_timeout:g} is not possible with this gateway and "

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from controller.nat.counters import Counters
-from controller.settings import FIRST_PORT, Settings
+from controller.settings import Settings
 from controller.wiring import Interface, Side, routed
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
@@ -78,7 +78,7 @@ def rules(plan: GatewayPlan, *, zone: int, routes: list[Route]) -> str:
     inside_networks = [*dict.fromkeys(each.network for each in inside), *routed(plan.interfaces)]
     outside = [each for each in plan.interfaces if each.side is Side.OUTSIDE]
     own = {each.address.ip: None for each in plan.interfaces}
-    last = FIRST_PORT + plan.settings.ports - 1
+    first, last = plan.settings.port_set[0], plan.settings.port_set[-1]
     return rendered(
         RULES,
         mac=plan.mac,
@@ -93,7 +93,7 @@ def rules(plan: GatewayPlan, *, zone: int, routes: list[Route]) -> str:
         never=list(dict.fromkeys([*own, *externals, *inside_networks])),
         new=list(NEW.values()),
         pool=list(_pool(externals)),
-        ports=f"{FIRST_PORT}-{last}",
+        ports=f"{first}-{last}",
         guard=getattr(plan.options, "guard", True),
         routes=routes,
     )
@@ -203,7 +203,7 @@ class OvsCtGateway(Bridge, Gateway):
         expired = max(0, sessions - listing.count("\n"))
         settings = self._plan.settings
         taken = allocated + (expired if facts.waits_for_sweep(settings) else 0)
-        pool = settings.ports * len(settings.external_addresses)
+        pool = settings.port_count * len(settings.external_addresses)
         return {
             **dict.fromkeys(field.name for field in dataclasses.fields(Counters)),
             **self._dropped(protocol, is_full=sessions >= limit),
@@ -264,7 +264,9 @@ class OvsCtGateway(Bridge, Gateway):
         packets = sum(int(count) for cookie, count in counts if int(cookie, 16) in cookies)
         if not is_full:
             return {"dropped_port_packets": packets, "dropped_state_limit_packets": 0}
-        if limit is not None and limit <= min(settings.ports, max(facts.FINDS_ALL_OF, settings.ports // 2)):
+        if limit is not None and limit <= min(
+            settings.port_count, max(facts.FINDS_ALL_OF, settings.port_count // 2)
+        ):
             return {"dropped_port_packets": 0, "dropped_state_limit_packets": packets}
         return {}
 

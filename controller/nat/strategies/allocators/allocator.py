@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from controller.nat.model import Endpoint
+from controller.nat.port_set import Ports
 
 
 @dataclass(frozen=True, slots=True)
 class PortPlan:
-    """What an allocator gets: the ports, a seeded generator, and the size and idle time (s) of port blocks."""
+    """What an allocator gets: the ports, a seeded generator, and the size and idle time (s) of port blocks.
 
-    ports: range
+    `ports` are a sequence of numbers, the lowest first: a `range`, or several ranges together.
+    """
+
+    ports: Ports
     rng: random.Random
     port_set_size: int
     port_set_timeout: float

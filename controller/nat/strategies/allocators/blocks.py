@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from controller.nat.model import Endpoint
+from controller.nat.port_set import divided
 from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.allocators.deck import Deck
 from controller.nat.timers import Timed, TimerQueue
@@ -37,10 +38,10 @@ class BlocksAllocator(Allocator):
     by_subscriber: ClassVar[bool] = True
 
     def __init__(self, plan: PortPlan) -> None:
-        self._plan = plan
+        self._rng = plan.rng
         self._free = len(plan.ports)
-        # The last block is shorter where the range does not divide.
-        self._unowned = Deck(range(-(-len(plan.ports) // plan.port_set_size)), plan.rng)
+        self._blocks = divided(plan.ports, plan.port_set_size)
+        self._unowned = Deck(range(len(self._blocks)), plan.rng)
         self._owned: dict[int, Block] = {}
         self._with_room: dict[int, list[Block]] = {}
         self._left_out: dict[int, set[int]] = defaultdict(set)
@@ -48,10 +49,10 @@ class BlocksAllocator(Allocator):
 
     def leave_out(self, port: int) -> bool:
         """Never give this port. A block of which no other is left is no subscriber's."""
-        number = self._number(port)
+        number = self._blocks.number(port)
         self._left_out[number].add(port)
         self._free -= 1
-        if len(self._left_out[number]) == len(self._ports(number)):
+        if len(self._left_out[number]) == len(self._blocks[number]):
             self._unowned.take(number)
         return True
 
@@ -72,7 +73,7 @@ class BlocksAllocator(Allocator):
 
     def release(self, port: int, now: float) -> None:
         """Take back a port that was given. If it was the last one in use, its block is idle."""
-        block = self._owned[self._number(port)]
+        block = self._owned[self._blocks.number(port)]
         if not block.free:
             self._list(block)
         block.free.put_back(port)
@@ -83,7 +84,7 @@ class BlocksAllocator(Allocator):
     def _block_for(self, owner: int, now: float) -> Block | None:
         blocks = self._with_room.get(owner)
         if blocks:
-            return blocks[int(self._plan.rng.random() * len(blocks))]
+            return blocks[int(self._rng.random() * len(blocks))]
         for block in self._idle.due(now):
             self._unlist(block)
             del self._owned[block.number]
@@ -92,19 +93,12 @@ class BlocksAllocator(Allocator):
         return None if number is None else self._own(number, owner)
 
     def _own(self, number: int, owner: int) -> Block:
-        free = Deck(self._ports(number), self._plan.rng)
+        free = Deck(self._blocks[number], self._rng)
         for port in self._left_out.get(number, ()):
             free.take(port)
         block = self._owned[number] = Block(number, owner, len(free), free, place=0)
         self._list(block)
         return block
-
-    def _number(self, port: int) -> int:
-        return (port - self._plan.ports.start) // self._plan.port_set_size
-
-    def _ports(self, number: int) -> range:
-        size = self._plan.port_set_size
-        return self._plan.ports[number * size : (number + 1) * size]
 
     def _list(self, block: Block) -> None:
         blocks = self._with_room.setdefault(block.owner, [])

@@ -15,6 +15,8 @@ from __future__ import annotations
 import random
 from array import array
 
+from controller.nat.port_set import Ports
+
 UNSHUFFLED = array("H", range(1 << 16))
 """Card `n` at place `n`. Copied where a deck needs arrays, which is a hundred times quicker than counting up."""
 
@@ -32,12 +34,12 @@ class _Changes(dict[int, int]):
 
 
 class Deck:
-    """The free ports of a range, in no order. A card is a port's distance from the first port."""
+    """The free ones of some ports, in no order. A card is a port's place among all of them."""
 
-    __slots__ = ("_cards", "_first", "_left", "_places", "_random", "_room", "_size")
+    __slots__ = ("_cards", "_left", "_places", "_ports", "_random", "_room", "_size")
 
-    def __init__(self, ports: range, rng: random.Random) -> None:
-        self._first = ports.start
+    def __init__(self, ports: Ports, rng: random.Random) -> None:
+        self._ports = ports
         self._size = len(ports)
         self._random = rng.random
         self._left = len(ports)
@@ -49,13 +51,13 @@ class Deck:
     def draw(self) -> int | None:
         """Take out a port, each with equal probability, or return None if the deck is empty."""
         left = self._left
-        return self._first + self._take_out(int(self._random() * left)) if left else None
+        return self._ports[self._take_out(int(self._random() * left))] if left else None
 
     def take(self, port: int) -> bool:
         """Take out this port, and return whether it was in the deck."""
-        card = port - self._first
-        if not 0 <= card < self._size:
+        if port not in self._ports:
             return False
+        card = self._ports.index(port)
         place = self._places[card]
         if place >= self._left or self._cards[place] != card:
             return False
@@ -64,7 +66,7 @@ class Deck:
 
     def put_back(self, port: int) -> None:
         """Put in a port that was taken out."""
-        self._write(self._left, port - self._first)
+        self._write(self._left, self._ports.index(port))
         self._left += 1
         if self._left == self._size:
             self._forget_order()

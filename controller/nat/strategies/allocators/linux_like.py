@@ -7,7 +7,8 @@ searched in full.
 
 Deviation: the fuller the range, the more packets are refused while ports are free, against RFC 6888 REQ-13 (make
 the most of the ports). The search also favours the port after a row of taken ones, like Algorithm 1 of RFC 6056.
-Linux's own ranges for internal ports below 1024 are left out.
+Linux's own ranges for internal ports below 1024 are left out. Of several ranges Linux searches one, which a rule
+names; here the search goes on from one range to the next.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class LinuxLikeAllocator(Allocator):
     """Gives the internal port, or a free port that it finds within 248 tries."""
 
     def __init__(self, plan: PortPlan) -> None:
-        self._first = plan.ports.start
+        self._ports = plan.ports
         self._size = len(plan.ports)
         self._random = plan.rng.random
         self._row = Row(self._size)
@@ -34,8 +35,7 @@ class LinuxLikeAllocator(Allocator):
 
     def allocate(self, internal: Endpoint, now: float) -> int | None:
         """Take the port of `internal` or the first free one that the search meets; None if it meets none."""
-        place = internal.port - self._first
-        if 0 <= place < self._size and self._row.take(place):
+        if internal.port in self._ports and self._row.take(self._ports.index(internal.port)):
             return internal.port
         if not self._row:
             return None  # Linux, which does not count, finds this out by searching
@@ -43,9 +43,9 @@ class LinuxLikeAllocator(Allocator):
             found = self._row.first_free(int(self._random() * self._size), tries)
             if found is not None:
                 self._row.take(found)
-                return self._first + found
+                return self._ports[found]
         return None
 
     def release(self, port: int, now: float) -> None:
         """Take back a port that was given."""
-        self._row.give_back(port - self._first)
+        self._row.give_back(self._ports.index(port))

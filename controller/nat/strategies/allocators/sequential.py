@@ -1,4 +1,4 @@
-"""Sequential port allocation: upward through the range, then again in the order in which ports came back.
+"""Sequential port allocation: upward through the ports, then again in the order in which ports came back.
 
 Ports that were never given go out first, the lowest first. After that the ports stand in a queue: the one that has
 been free the longest goes out next, so that each port rests for as long as possible.

@@ -36,6 +36,7 @@ from controller.nat.model import (
     Side,
     TcpFlags,
 )
+from controller.nat.port_set import PortSet
 from controller.nat.scarcity import RESTS
 from controller.nat.scopes import Scope
 from controller.nat.settings import NatSettings
@@ -57,6 +58,7 @@ READ_EVERY_S = 1.0
 """How often counts are read where mappings are kept in the order of their last use."""
 TENTH_S = 0.1
 
+SEVERAL = PortSet((range(2000, 2001), range(4096, 4099)))
 LIMITS: dict[str, tuple[Any, ...]] = {
     "port_quota": (1, 2, 3),
     "port_quotas": ({TCP: 1, UDP: 2, ICMP: 2}, {TCP: 2, UDP: 1, ICMP: None}),
@@ -75,7 +77,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     policy = draw(st.sampled_from([*POLICIES, "hold", "evict-lru"]))
     limits = draw(st.lists(st.sampled_from(list(LIMITS)), max_size=2, unique=True))
     return {
-        "ports": draw(st.sampled_from((1, 2, 2, 5))),
+        "ports": draw(st.sampled_from((1, 2, 2, 5, SEVERAL))),
         "addresses": draw(st.integers(1, 3)),
         "mapping": mapping,
         "filtering": filtering,

@@ -167,7 +167,7 @@ def test_a_gateway_is_shown_with_what_it_declares_and_what_it_cannot_do() -> Non
     assert "nf_conntrack_core.c" in declared["filtering"]["description"]
     assert set(by_name(facts["cannot"])) == {"switch-table-full", "eviction"}
     assert by_name(facts["restrictions"])["hold_down_timeout"] == "Linux gives a freed port again at once"
-    assert [field["name"] for field in facts["options"]] == ["fully_random"]
+    assert [field["name"] for field in facts["options"]] == ["fully_random", "masquerade", "guard"]
 
 
 def test_a_parameter_is_shown_with_the_scenarios_that_have_it() -> None:

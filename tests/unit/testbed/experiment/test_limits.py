@@ -63,6 +63,15 @@ def test_scenarios_reckon_with_limits_and_timers_only() -> None:
         ("port-exhaustion on_exhaustion=evict-lru evict_only_idle_for=1", "evict_only_idle_for=0"),
         ("port-exhaustion untranslated_destinations=198.51.100.0/24", "untranslated_destinations=[]"),
         ("port-exhaustion clients=16 port_allocation_type=blocks port_set_size=32", "fewer clients"),
+        (
+            "port-exhaustion ports=[2000-2011,4000-4011] clients=3 attempts=24 "
+            "port_allocation_type=blocks port_set_size=8",
+            "smaller",
+        ),
+        (
+            "port-exhaustion ports=[4096-4111,8192-8199] port_allocation_type=blocks port_set_size=16",
+            "smaller blocks",
+        ),
         ("hold-and-retry hold_queue=1", "hold_queue=14"),
         ("two-nats port_quota=1", "port_quota=20"),
         ("two-nats limit_subscribers=1", "limit_subscribers=5"),

@@ -88,3 +88,32 @@ def test_the_same_recording_makes_the_same_bytes(tmp_path: Path) -> None:
     recording(tmp_path, *FILLED)
 
     assert seen(tmp_path, a_run(**SETTINGS)) == seen(tmp_path, a_run(**SETTINGS))
+
+
+def test_a_map_has_the_ports_of_several_ranges(tmp_path: Path) -> None:
+    """One after the other, without those between them, nor those that the gateway has for itself."""
+    recording(
+        tmp_path,
+        *((1.0, Kind.ALLOCATED, port) for port in (4096, 4099, 4100, 5000, 8193)),
+        (2.0, Kind.RELEASED, 8193),
+    )
+    ports = {"ports": ["4096-4100", "8192-8193"], "reserved_ports": ["4099"], "external_addresses": ["192.0.2.1"]}
+
+    found = seen(tmp_path, a_run(settings=ports, parameters={"protocol": "tcp"}))
+
+    assert found.numbers.startswith(
+        "A cell is a port of one of 3 ranges (4096-4098, 4100, 8192-8193), and the numbers"
+    )
+    assert found.full[0].text.startswith("6 ports at")
+    assert found.full[0].text.endswith("3 free, 3 in use")
+    assert "all 6 ports" in Page.of(found.over_time[0].picture).text
+
+
+def test_a_map_of_settings_that_make_no_sense_has_every_port(tmp_path: Path) -> None:
+    """Results may come from anywhere."""
+    recording(tmp_path, *FILLED)
+
+    found = seen(tmp_path, a_run(settings={"ports": [["x"]], "reserved_ports": 7.5}))
+
+    assert found.numbers.startswith("A cell is a port: the first is 1024, and the numbers")
+    assert found.full[0].text.startswith("64,512 ports at")

@@ -54,6 +54,7 @@ def test_what_came_before_the_network_was_there_is_recorded_as_well(tmp_path: Pa
         "addresses": ["192.0.2.1"],
         "first_port": 1024,
         "ports": 256,
+        "port_ranges": [[1024, 1279]],
         "knows": ["ALLOCATED"],
         "how": "its own events",
     }

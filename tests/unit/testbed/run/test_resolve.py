@@ -11,6 +11,7 @@ from controller.settings import PROFILES, ConfigurationError, Settings
 from testbed.experiment.plan import Run
 from testbed.registry import SCENARIOS, ours
 from testbed.run.choices import Choices
+from testbed.run.naming import words
 from testbed.run.resolve import resolve
 from topologies.gateways.netfilter import facts
 
@@ -230,9 +231,11 @@ def test_a_network_without_the_gateways_of_the_question_is_refused(scenario: str
 @pytest.mark.parametrize(
     ("text", "told_of"),
     [
-        ("ports=0", ["setting ports=0", "greater than or equal to 1"]),
-        ("ports=", ["setting ports=None", "valid integer"]),
-        ("ports=many", ["setting ports='many'", "valid integer"]),
+        ("ports=0", ["setting ports=0", "from 1 to 64512"]),
+        ("ports=", ["setting ports=None", "give 1 to 64,512, ranges such as"]),
+        ("ports=many", ["setting ports='many'", "give 1 to 64,512, ranges such as"]),
+        ("ports=[4096-4111,4100]", ["setting ports=['4096-4111', 4100]", "give each port once"]),
+        ("ports={psid: 1}", ["setting ports={'psid': 1}", "give psid_offset, psid_len and psid"]),
         ("ports=yes", ["setting ports=True"]),
         ("ports=64513", ["setting ports=64513", "64512"]),
         ("prots=8", ["setting 'prots' is unknown", "did you mean 'ports'?"]),
@@ -381,6 +384,20 @@ def test_a_wrong_allocator_is_refused(allocator: str, told_of: list[str]) -> Non
     assert [words for words in told_of if words not in told] == [], told
 
 
+def test_ranges_of_ports_are_written_in_a_list_or_as_a_psid() -> None:
+    """On the command line as in a file; the run is named by them."""
+    ranges = resolved("ports=[4096-4111,8192-8207]")
+    psid = resolved("ports={psid: 0x34, psid_len: 8, psid_offset: 4}", "reserved_ports=[4930, 9024-9025]")
+
+    assert (ranges.settings.ports, ranges.settings.port_count) == (["4096-4111", "8192-8207"], 32)
+    assert psid.settings.port_count == 240 - 3
+    assert psid.parameters["attempts"] == 297
+    assert words(psid.chosen) == [
+        "ports={psid_offset: 4, psid_len: 8, psid: 52}",
+        "reserved_ports=4930,9024-9025",
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "told_of"),
     [
@@ -391,7 +408,7 @@ def test_a_wrong_allocator_is_refused(allocator: str, told_of: list[str]) -> Non
         (b"just words", "write one `key: value` on each line"),
         (b"1: 2", "write one `key: value` on each line"),
         (b"prots: 8", "did you mean 'ports'?"),
-        (b"ports: 0", "greater than or equal to 1"),
+        (b"ports: 0", "from 1 to 64512"),
     ],
     ids=[
         "half a list",

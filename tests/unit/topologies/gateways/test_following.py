@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from controller.settings import ConfigurationError, Settings
-from topologies.gateways.following import require_followed
+from topologies.gateways.following import require_followed, require_one_range
 
 KNOWN = {"ports", "external_addresses"}
 
@@ -66,3 +66,32 @@ def test_a_refusal_names_the_setting_the_value_and_the_way_out(values: dict[str,
 def test_a_gateway_s_own_default_is_no_fault() -> None:
     """Nobody who chooses it has to set anything."""
     check(defaults={"mapping_type": "edm", "hold_down_timeout": 0})
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            {"ports": ["4096-4111", "8192-8255"]},
+            "setting ports=[4096-4111, 8192-8255] is not possible with this gateway: these are 2 ranges of ports, "
+            "and it has one; take one range, such as ports=8192-8255, or another --gateway",
+        ),
+        (
+            {"ports": 16, "reserved_ports": ["1026"]},
+            "setting ports=16 and reserved_ports=[1026] is not possible with this gateway: these are 2 ranges of "
+            "ports, and it has one; take one range, such as ports=1027-1039, or another --gateway",
+        ),
+    ],
+    ids=["ranges", "reserved"],
+)
+def test_several_ranges_are_refused_where_a_gateway_takes_one(values: dict[str, Any], told: str) -> None:
+    """However they came about."""
+    with pytest.raises(ConfigurationError) as refused:
+        require_one_range(Settings.model_validate(values), "it has one")
+
+    assert str(refused.value) == told
+
+
+def test_one_range_is_followed_wherever_it_is() -> None:
+    """Reserved ports at its end, or beside it, leave one range."""
+    require_one_range(Settings.model_validate({"ports": "4096-4111", "reserved_ports": ["500", "4111"]}), "any")

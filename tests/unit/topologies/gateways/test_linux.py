@@ -103,6 +103,7 @@ def test_the_rules_are_there_before_the_timers_and_the_links(tmp_path: Path) -> 
         ({"ports": 64}, "192.0.2.1", "1024-1087"),
         ({"ports": 1}, "192.0.2.1", "1024"),
         ({"ports": 64_512, "external_addresses": 3}, "192.0.2.1-192.0.2.3", "1024-65535"),
+        ({"ports": "4096-4111", "reserved_ports": 4096}, "192.0.2.1", "4097-4111"),
     ],
     ids=str,
 )
@@ -121,6 +122,7 @@ def test_addresses_and_ports_are_ranges(settings: dict[str, Any], external: str,
         ({"tcp_idle_timeout": 3_000_000}, "take tcp_idle_timeout=2000000 or less"),
         ({"hold_down_timeout": 5}, "take hold_down_timeout=0"),
         ({"on_exhaustion": "icmp"}, "Linux sends no refusal"),
+        ({"ports": ["4096-4111", "5000"]}, "2 ranges of ports, and its rule has one range of ports"),
     ],
     ids=str,
 )

@@ -79,9 +79,14 @@ def settings(**changes: Any) -> Settings:
     return Settings(**{**NetfilterGateway.settings, "ports": 64, **changes})
 
 
-def line(words: str, *, fully_random: bool = False, **changes: Any) -> str:
+def text_of(options: dict[str, bool] | None = None, **changes: Any) -> str:
+    """Return the rules."""
+    return rules(settings(**changes), NetfilterOptions(**(options or {})))
+
+
+def line(words: str, *, fully_random: bool = False, masquerade: bool = False, **changes: Any) -> str:
     """Return the one line of the rules that has these words, up to what becomes of the packet."""
-    text = rules(settings(**changes), fully_random=fully_random)
+    text = text_of({"fully_random": fully_random, "masquerade": masquerade}, **changes)
     (found,) = [each.strip() for each in text.splitlines() if words in each]
     return found.partition(" counter name ")[0]
 
@@ -95,7 +100,7 @@ def refusal(*, fully_random: bool = False, **changes: Any) -> str:
 
 def test_the_rules_of_a_small_nat() -> None:
     """By default a NAT has one address, here with 64 ports, and no limit."""
-    assert rules(settings(), fully_random=False) == NOBODY_ELSE
+    assert text_of() == NOBODY_ELSE
 
 
 @pytest.mark.parametrize(
@@ -103,6 +108,7 @@ def test_the_rules_of_a_small_nat() -> None:
     [
         ({"ports": 1}, "192.0.2.1:1024"),
         ({"ports": 64512}, "192.0.2.1:1024-65535"),
+        ({"ports": "4928-4943"}, "192.0.2.1:4928-4943"),
         ({"external_addresses": 3}, "192.0.2.1-192.0.2.3:1024-1087"),
         ({"port_allocation_type": "linux-like"}, "192.0.2.1:1024-1087"),
         ({"port_allocation_type": "random"}, "192.0.2.1:1024-1087 random"),
@@ -118,6 +124,8 @@ def test_the_rules_of_a_small_nat() -> None:
 def test_how_ports_and_addresses_are_given(changes: dict[str, Any], snat: str) -> None:
     """The settings become the words of nft's snat."""
     assert line("snat", **changes).endswith(f" snat to {snat}")
+    masqueraded = snat[snat.index(":") :]
+    assert line("masquerade", masquerade=True, **changes).endswith(f" masquerade to {masqueraded}")
 
 
 @pytest.mark.parametrize(
@@ -227,3 +235,63 @@ def test_a_router_has_one_inside_address_and_answers_for_the_external_ones_next_
         "address add 100.64.0.10/32 dev outside3",
         "route add default via 100.64.0.1",
     ]
+
+
+def test_several_ranges_of_ports_are_several_rules_in_turn() -> None:
+    """A rule takes one range, and the first one that matches decides."""
+    text = text_of(ports=["4096-4111", "5000"], address_allocation_type="paired")
+
+    assert (
+        """
+    chain range_0 {
+        meta l4proto { tcp, udp, icmp } snat to 192.0.2.1:4096-4111 persistent
+    }
+
+    chain range_1 {
+        meta l4proto { tcp, udp, icmp } snat to 192.0.2.1:5000 persistent
+    }
+
+    chain leaving {
+        type nat hook postrouting priority srcnat; policy accept;
+"""
+        in text
+    )
+    assert 'iifname "br0" numgen inc mod 2 vmap { 0 : goto range_0, 1 : goto range_1 }' in text
+
+
+def test_of_several_ranges_nothing_is_certain() -> None:
+    """A new connection has the one range whose turn it is, and no other."""
+    declared = NetfilterGateway.declare(settings(ports=["4096-4111", "8192-8207"]), NetfilterOptions())
+
+    assert declared.finds_every_port_of.value == 0
+    assert declared.mapping.value == "edm"
+    assert not declared.keeps_source_port.value
+    assert declared.port_order.value == "undeclared"
+    assert declared.port_back.value["close"][1] > 0, "32 ports of two ranges are not searched completely"
+    NetfilterGateway.check(settings(ports=["4096-4111", "8192-8207"]), NetfilterOptions())
+
+
+def test_without_the_guard_what_is_invalid_passes() -> None:
+    """With its inside address: this is the leak that is to be shown."""
+    assert "ct state invalid counter" in text_of()
+    assert "        ct state invalid accept\n" in text_of({"guard": False})
+
+
+@pytest.mark.parametrize(
+    ("address", "external", "is_possible"),
+    [("192.0.2.1/24", 1, True), ("192.0.2.1/24", 2, False), ("198.51.100.254/24", 1, False)],
+    ids=["its own", "two", "another"],
+)
+def test_masquerade_needs_the_external_address_on_the_interface(
+    address: str, external: int, is_possible: bool
+) -> None:
+    """A connection gets no other; the refusal names both, and the way out."""
+    wiring = [Interface(port=1, side=Side.OUTSIDE, address=ipaddress.IPv4Interface(address))]
+    chosen = settings(external_addresses=external)
+
+    NetfilterGateway.check_wiring(chosen, NetfilterOptions(), wiring)
+    if is_possible:
+        NetfilterGateway.check_wiring(chosen, NetfilterOptions(masquerade=True), wiring)
+    else:
+        with pytest.raises(ConfigurationError, match=r"setting masquerade=true .* such as edge"):
+            NetfilterGateway.check_wiring(chosen, NetfilterOptions(masquerade=True), wiring)

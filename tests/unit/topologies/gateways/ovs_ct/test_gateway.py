@@ -197,3 +197,13 @@ def test_the_timers_are_a_change_of_the_policy_that_the_zone_began_with() -> Non
         *(f"timeouts:{name}={seconds}" for name, seconds in timeouts.items()),
     ]
     assert timeouts.keys() == facts.TIMEOUTS.keys()
+
+
+def test_the_range_of_ports_may_be_anywhere() -> None:
+    """There is one of them: `ct(nat)` takes no more."""
+    assert (
+        matching(rendered(ports="4096-4111"), "table=1,", "tcp_flags")[0].count("nat(src=192.0.2.1:4096-4111)")
+        == 1
+    )
+    with pytest.raises(ConfigurationError, match=r"2 ranges of ports, and the action ct\(nat\) takes one"):
+        OvsCtGateway.check(settings(ports=["4096-4111", "8192-8207"]), OvsCtOptions())

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.nat.port_set import united
 from controller.nat.strategies.allocators import ALLOCATORS, Allocator
 from tests.support.allocators import ALICE, ALL_PORTS, BOB, alice, measured, plan
 
@@ -46,13 +47,42 @@ def test_every_port_is_given_exactly_once(allocator: type[Allocator], size: int)
     assert len(free) == 0
 
 
+SEVERAL = united([range(4096, 4100), range(5000, 5001), range(65_533, 65_536)])
+
+
+@every_allocator
+@pytest.mark.parametrize("own", [40_000, 4096, 4098, 4100, 5000, 65_535])
+def test_every_port_of_several_ranges_is_given_again_and_again(allocator: type[Allocator], own: int) -> None:
+    """Each once, none between them; and each once more when all came back."""
+    free = allocator(plan(SEVERAL))
+
+    for _ in range(2):
+        given_ports = [free.allocate(alice(own), now=0.0) for _ in SEVERAL]
+        assert sorted(port for port in given_ports if port is not None) == list(SEVERAL)
+        assert free.allocate(alice(own), now=0.0) is None
+        assert len(free) == 0
+        for port in SEVERAL:
+            free.release(port, now=0.0)
+        assert len(free) == len(SEVERAL)
+
+
+@pytest.mark.parametrize("name", ["preserving", "linux-like"])
+def test_a_host_s_own_port_is_kept_in_any_range(name: str) -> None:
+    """RFC 4787 section 4.2.1; a port between the ranges cannot be kept."""
+    free = ALLOCATORS[name](plan(SEVERAL))
+
+    assert free.allocate(alice(65_534), now=0.0) == 65_534
+    assert free.allocate(alice(4500), now=0.0) in {*SEVERAL} - {65_534}
+
+
 @every_allocator
 @given(data=st.data())
 def test_any_order_of_giving_and_taking_back_keeps_the_sum(
     allocator: type[Allocator], data: st.DataObject
 ) -> None:
     """A port is free or given; it says None exactly when none is free."""
-    ports = range(1024, 1024 + data.draw(st.integers(1, 6)))
+    count = data.draw(st.integers(1, 6))
+    ports = united([range(1024, 1024 + count), range(2000, 2000 + data.draw(st.sampled_from((0, 0, 3))))])
     free = allocator(plan(ports, data.draw(st.integers(0, 9))))
     out: set[int] = set()
 

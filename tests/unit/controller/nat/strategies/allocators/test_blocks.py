@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.nat.model import Endpoint
+from controller.nat.port_set import Ports, united
 from controller.nat.strategies.allocators.blocks import BlocksAllocator
 from tests.support.allocators import ALICE, ALL_PORTS, BOB, CAROL, alice, measured, plan
 
@@ -17,7 +18,7 @@ def block_of(port: int | None) -> int:
     return (port - 1024) // 4
 
 
-def blocks(ports: range, **told: int) -> BlocksAllocator:
+def blocks(ports: Ports, **told: int) -> BlocksAllocator:
     """An allocator of blocks."""
     return BlocksAllocator(plan(ports, **told))
 
@@ -48,6 +49,16 @@ def test_the_last_block_may_be_shorter() -> None:
 
     assert sorted(len(ports[who]) for who in ports) == [2, 4]
     assert set.union(*ports.values()) == set(range(1024, 1030))
+
+
+def test_a_subscriber_s_ports_of_a_block_are_consecutive() -> None:
+    """Of several ranges too: no block has ports of two of them (RFC 7422: one entry of a log for each block)."""
+    free = blocks(united([range(4096, 4102), range(8192, 8194)]))
+
+    had = [{free.allocate(who, now=0.0) for _ in range(2)} for who in (ALICE, BOB, CAROL)]
+
+    assert all(max(map(int, filter(None, each))) - min(map(int, filter(None, each))) < 4 for each in had)
+    assert sum(map(len, had)) == 6
 
 
 def test_a_block_may_be_larger_than_the_range() -> None:

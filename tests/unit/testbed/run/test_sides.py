@@ -1,0 +1,115 @@
+"""What is chosen for one of several gateways only: its kind, its settings, its options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from controller.settings import ConfigurationError
+from testbed.experiment.plan import Run
+from testbed.run.choices import Choices
+from testbed.run.naming import words
+from testbed.run.resolve import resolve
+from testbed.run.sides import kinds_in
+
+HOLES = "hole-punching"
+
+
+def resolved(scenario: str, *sets: str, kinds: dict[str, str] | None = None, **more: Any) -> Run:
+    """Decide about a run on openflow."""
+    choices = Choices(sets=[*sets], kinds=kinds or {}, **more)
+    return resolve(scenario, "openflow", choices, datapath="userspace")
+
+
+def test_a_setting_is_one_gateway_s() -> None:
+    """The other one has the common value, and so has the run if it is not the one under test."""
+    run = resolved(HOLES, "ports=40", "gateway-b.mapping_type=edm", "gateway-b.ports=50")
+
+    assert [each.mapping_type for each in run.gateways.values()] == ["eim", "edm"]
+    assert [each.ports for each in run.gateways.values()] == [40, 50]
+    assert (run.settings.mapping_type, run.settings.ports) == ("eim", 40)
+    assert str(run.gateways["gateway-b"].external_addresses[0]) == "203.0.113.1"
+    assert words(run.chosen) == ["ports=40", "gateway-b.mapping_type=edm", "gateway-b.ports=50"]
+    assert run.settings_by_gateway()["gateway-b.mapping_type"] == "edm"
+
+
+def test_the_gateway_under_test_may_be_the_one() -> None:
+    """The run's own settings are those of that gateway, as its expectations are."""
+    run = resolved(HOLES, "gateway-a.mapping_type=edm")
+
+    assert run.settings.mapping_type == "edm"
+    assert run.gateways["gateway-b"].mapping_type == "eim"
+
+
+def test_each_gateway_has_the_defaults_of_its_kind() -> None:
+    """Linux's are not ours; an option is the kind's that knows it."""
+    run = resolved(
+        HOLES,
+        "gateway-b.fully_random=true",
+        "gateway-b.port_allocation_type=random",
+        kinds={"gateway-b": "netfilter"},
+    )
+
+    assert [run.kind_of(name) for name in run.gateways] == ["openflow", "netfilter"]
+    assert [each.filtering_type for each in run.gateways.values()] == ["eif", "edf"]
+    assert run.options_of("gateway-b")["fully_random"] is True
+    assert "fully_random" not in run.options_of("gateway-a")
+    assert {"nft", "conntrack"} <= set(run.needs)
+    assert "netfilter" in run.names
+    assert Run.model_validate(run.model_dump(mode="json")) == run
+
+
+def test_without_such_choices_nothing_is_kept_for_single_gateways() -> None:
+    """Results look as they always did."""
+    run = resolved(HOLES)
+
+    assert (run.kinds, run.own_options) == ({}, {})
+    assert run.kind_of("gateway-b") == "openflow"
+
+
+def test_a_nat_in_front_may_differ() -> None:
+    """In the topology carrier the homes' NATs are no part of the question."""
+    run = resolved(
+        "port-exhaustion",
+        "ports=16",
+        "home-a.filtering_type=edf",
+        topology="carrier",
+        kinds={"home-b": "netfilter"},
+    )
+
+    assert [run.kind_of(name) for name in run.gateways] == ["openflow", "openflow", "netfilter"]
+    assert run.gateways["home-a"].filtering_type == "edf"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "sets", "kinds", "told"),
+    [
+        (HOLES, ["gateway-c.ports=5"], {}, "setting gateway-c.ports=5 is not possible with topology 'two-homes'"),
+        (HOLES, [], {"gateway-c": "netfilter"}, "choose from: gateway-a, gateway-b, or take another --topology"),
+        (HOLES, ["gateway-b.prots=5"], {}, "setting of gateway-b 'prots' is unknown: did you mean 'ports'?"),
+        (HOLES, ["gateway-b.patience=5"], {}, "setting of gateway-b 'patience' is unknown"),
+        (HOLES, ["gateway-b.ports=0"], {}, "ports=0 is not possible: a number of ports should be from 1"),
+        (HOLES, ["gateway-b.ports=2"], {}, "take ports=5 or more"),
+        (HOLES, ["gateway-b.on_exhaustion=icmp"], {"gateway-b": "netfilter"}, "Linux sends no refusal"),
+        ("two-nats", ["home-a.filtering_type=edf"], {}, "reckons with NATs that are alike"),
+        ("hold-and-retry", ["gateway-b.ports=9"], {}, "reckons with NATs that are alike"),
+        ("port-exhaustion", ["gateway-b.ports=9"], {}, "topology 'home': it has no gateway 'gateway-b'"),
+    ],
+)
+def test_what_cannot_be_is_refused(scenario: str, sets: list[str], kinds: dict[str, str], told: str) -> None:
+    """Before anything starts, with the gateway, the key and the way out."""
+    with pytest.raises(ConfigurationError) as refused:
+        resolved(scenario, *sets, kinds=kinds)
+
+    assert told in str(refused.value)
+
+
+def test_the_option_gateway_has_kinds_for_all_and_for_single_ones() -> None:
+    """`--gateway netfilter --gateway gateway-b=FILE.py:Class`."""
+    assert kinds_in([], usual="openflow") == ("openflow", {})
+    written = ["gateway-b=mine.py:Mine", "netfilter"]
+    assert kinds_in(written, usual="openflow") == ("netfilter", {"gateway-b": "mine.py:Mine"})
+    for wrong in (["a", "b"], ["=b"], ["a="]):
+        with pytest.raises(ConfigurationError, match="--gateway"):
+            kinds_in(wrong, usual="openflow")
