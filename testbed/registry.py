@@ -36,6 +36,7 @@ TOPOLOGIES = {
     "carrier": "topologies.carrier:Carrier",
     "campus": "topologies.campus:Campus",
     "multi-address": "topologies.multi_address:MultiAddress",
+    "edge": "topologies.edge:Edge",
 }
 """The place of each topology, by the names that `--topology` takes."""
 GATEWAYS = {
