@@ -17,6 +17,7 @@ from pydantic import Field
 
 from scenarios.shared.chance import PORTS, SOCKETS, by_chance, drawn_ports, ports_for_a_peer
 from scenarios.shared.rendezvous import ANSWERED_WITHIN_S, ENDPOINTS, Peer, Server, punch
+from scenarios.shared.requirements import declares_its_filtering
 from testbed.api import Demand, Experiment, Parameters, Scenario, Settings
 
 SHARED_BY = {"eim": 3, "adm": 2, "edm": 1}
@@ -54,7 +55,11 @@ class HolePunching(Scenario[PunchingParameters]):
     topology = "two-homes"
     gateways = ("gateway-a", "gateway-b")
     settings = {"hold_down_timeout": 0}
-    requires = (ports_for_a_peer(), drawn_ports())
+    requires = (
+        ports_for_a_peer(),
+        drawn_ports(),
+        declares_its_filtering("whether the peers meet follows from that"),
+    )
     story = """
 {% set alice, bob = peers %}
 {{ alice.name }} and {{ bob.name }} are each behind a NAT ({{ mapping }}, {{ filtering }}). A server sends \

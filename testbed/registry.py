@@ -44,7 +44,9 @@ GATEWAYS = {
     "ovs-ct": "topologies.gateways.ovs_ct.gateway:OvsCtGateway",
     "netfilter": "topologies.gateways.netfilter.gateway:NetfilterGateway",
 }
-"""The place of each gateway, by the names that `--gateway` takes."""
+"""The place of each gateway that is complete by itself, by the names that `--gateway` takes."""
+FOREIGN = {"app": "topologies.gateways.app.gateway:AppGateway"}
+"""The place of each gateway that is somebody else's NAT, and has to be told whose. `compare` has it if asked."""
 BENCHES = {
     "setup": "benchmarks.setup_rate:Setup",
     "evict": "benchmarks.eviction_rate:Evict",
@@ -76,7 +78,10 @@ KINDS = {
     "scenario": Kind(SCENARIOS, "testbed.experiment.scenario:Scenario", "from testbed.api import Scenario"),
     "topology": Kind(TOPOLOGIES, "topologies.base:Topology", "from testbed.api import Topology"),
     "gateway": Kind(
-        GATEWAYS, "topologies.gateways.base:Gateway", "from testbed.api import Gateway", also="mininet.node:Switch"
+        {**GATEWAYS, **FOREIGN},
+        "topologies.gateways.base:Gateway",
+        "from testbed.api import Gateway",
+        also="mininet.node:Switch",
     ),
     "bench": Kind(BENCHES, "testbed.bench.bench:Bench", "from testbed.bench.bench import Bench"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -37,8 +38,15 @@ class Network:
     external: dict[str, list[IPv4Address]]
 
 
-def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: type[Gateway]) -> Network:
-    """Build and start the network of a run, with gateways of one kind."""
+def build(
+    supervisor: Supervisor,
+    run: Run,
+    *,
+    topology: type[Topology],
+    kind: type[Gateway],
+    files: Mapping[str, int] | None = None,
+) -> Network:
+    """Build and start the network of a run, with gateways of one kind, for which some `files` may be open."""
     setLogLevel("critical")
 
     def watch(process: SupervisedProcess) -> None:
@@ -61,6 +69,7 @@ def build(supervisor: Supervisor, run: Run, *, topology: type[Topology], kind: t
                 folder=_folder(name),
                 datapath=run.datapath,
                 watch=watch,
+                files=files or {},
             )
         )
         for name, settings in run.gateways.items()

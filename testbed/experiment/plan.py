@@ -46,6 +46,10 @@ class Run(BaseModel):
     """The most sockets at once on each side."""
     needs: tuple[str, ...] = ()
     """What only this kind of gateway needs of the machine, by the names that `lastport doctor` gives it."""
+    programs: tuple[str, ...] = ()
+    """The paths of the files that a stranger's own program needs, if the gateway is one."""
+    reaches: str = ""
+    """What the gateway is connected to outside of the sandbox, as `tcp:HOST:PORT`."""
     chosen: dict[str, Any] = {}
     """What the user chose otherwise than by default: topology, profile, seed, settings and parameters, by key."""
 
@@ -53,7 +57,7 @@ class Run(BaseModel):
     def names(self) -> list[str]:
         """What was chosen by a name, or by a user's own file."""
         strategies = (self.settings.port_allocation_type, self.settings.on_exhaustion)
-        return [self.scenario, self.topology, self.gateway, *strategies]
+        return [self.scenario, self.topology, self.gateway, *strategies, *self.programs]
 
     def described(self) -> dict[str, Any]:
         """Return parameters, settings and options together: they share one name space."""

@@ -32,6 +32,7 @@ from testbed.run.own_classes import require_contract, require_known, require_own
 from testbed.run.strangers import are_met, declared, files_among
 from testbed.run.written import UNREADABLE, value_of, values_in
 from topologies.base import Topology
+from topologies.gateways.app.options import programs
 from topologies.gateways.base import Gateway
 from topologies.gateways.behaviour import Behaviour
 from topologies.picture import picture
@@ -40,6 +41,8 @@ ALLOCATOR_KEY = "port_allocation_type"
 """The setting for which `--allocator` is short."""
 POLICY_KEY = "on_exhaustion"
 """The setting whose value may be a file as well."""
+PROGRAM_KEY = "app"
+"""The setting that names a stranger's program."""
 VERDICT_S = 0.5
 """Seconds from the end of a hold to the end of its attempt, on a busy machine."""
 
@@ -87,7 +90,7 @@ def _named(choices: Choices, *names: str) -> list[str]:
     """Return what was chosen by a name or a file, besides scenario and gateway: topology, allocator, policy."""
     given = _given(choices)
     chosen = [choices.topology, *(given.get(key) for key in (ALLOCATOR_KEY, POLICY_KEY))]
-    return [*names, *(name for name in chosen if isinstance(name, str))]
+    return [*names, *(name for name in chosen if isinstance(name, str)), *programs(given.get(PROGRAM_KEY))]
 
 
 def _given(choices: Choices) -> dict[str, Any]:
@@ -115,7 +118,8 @@ def _resolved(
 
 def _chosen(run: Run, given: Collection[str], by_default: dict[str, Any]) -> dict[str, Any]:
     """Return what the user chose otherwise than by default."""
-    usual, values = Choices(topology=load("scenario", run.scenario).topology), run.described()
+    usual = Choices(topology=_network(Choices(), load("scenario", run.scenario), load("gateway", run.gateway)))
+    values = run.described()
     own = {"topology": run.topology, "profile": run.profile, "seed": run.seed}
     chosen = {key: value for key, value in own.items() if value != getattr(usual, key)}
     set_otherwise = [key for key in given if key in values and by_default.get(key, ...) != values[key]]
@@ -152,7 +156,7 @@ def _of_choices(
     require_own_keys(gateway, "option", kind.Options)
     mine, theirs, options = _sorted(given, others, Settings, cls.Parameters, kind.Options)
     theirs = {key: value for key, value in theirs.items() if value is not None or not _is_derived(cls, key)}
-    topology = choices.topology or cls.topology
+    topology = _network(choices, cls, kind)
     defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[choices.profile]}
     defaults |= returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions)
     settings = checked(Settings, {**defaults, **mine}, kind="setting")
@@ -200,7 +204,15 @@ def _of_choices(
         datapath=datapath,
         sockets=returned_by(scenario, "open_sockets", int, cls.open_sockets, parameters, settings),
         needs=kind.needs,
+        programs=tuple(programs(options.get(PROGRAM_KEY))),
+        reaches=options.get("controller") or "",
     )
+
+
+def _network(choices: Choices, scenario: type[Scenario[Any]], kind: type[Gateway]) -> str:
+    """Return the topology: the user's, else the scenario's own, else the one that the gateway is made for."""
+    usual = scenario.topology if scenario.topology != Scenario.topology else kind.topology or scenario.topology
+    return choices.topology or usual
 
 
 def _is_derived(scenario: type[Scenario[Any]], key: str) -> bool:

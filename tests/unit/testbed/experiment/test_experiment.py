@@ -226,6 +226,15 @@ def test_a_story_is_filled_with_facts_parameters_and_settings() -> None:
     assert told.records("story")[0]["text"] == "8 clients, 4,096 ports, 3 kept"
 
 
+def test_what_there_is_to_say_of_a_gateway_ends_the_story() -> None:
+    """Such as the exceptions of an app. Most gateways have nothing to say."""
+    x, told = experiment(story="Once upon a time.", remarks={"one": "", "other": "It raised something."})
+
+    x.tell()
+
+    assert told.records("story")[0]["text"] == "Once upon a time.\n\nIt raised something."
+
+
 def test_a_story_may_stand_in_a_file_beside_the_scenario(tmp_path: Path) -> None:
     """Its path is given in the place of its text."""
     (tmp_path / "mine.j2").write_text("{{ kept }} kept\n")

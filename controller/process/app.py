@@ -1,0 +1,48 @@
+"""Somebody's Ryu or os-ken applications as a process, unchanged: what `ryu-manager` would do if it started today.
+
+    python -m controller.process.app PORT FOLDER MODULE...
+
+The modules are in FOLDER, which is the first place to import from. They may ask for each other, for Ryu's `wsgi`,
+and for options in a file that the environment variable LASTPORT_APP_CONFIG names. The framework keeps to itself
+what the switch refuses. Here it is printed, since that is what the author of an app has to know.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+HOST = "127.0.0.1"
+OPTIONS = (".ini", ".conf", ".cfg")
+"""How a file ends that is read for the framework's own options. Any other the app reads by itself."""
+
+
+def main() -> None:
+    """Run the applications until the process is killed."""
+    port, folder, modules = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    sys.path.insert(0, folder)
+    from controller.openflow import framework
+
+    config = os.environ.get("LASTPORT_APP_CONFIG", "")
+    framework.run(
+        modules,
+        HOST,
+        port,
+        lambda: framework.report_refused(_print_refused),
+        options=[config] if config.endswith(OPTIONS) else [],
+    )
+
+
+def _print_refused(event: Any) -> None:
+    """Print which message the switch has refused, and why, in OpenFlow's words."""
+    message = event.msg
+    names, kind = message.datapath.ofproto, message.data[1] if len(message.data) > 1 else 0
+    why = names.ofp_error_code_to_str(message.type, message.code)
+    print(f"the switch refused a message, {names.ofp_msg_type_to_str(kind)}: {why}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
