@@ -45,7 +45,10 @@ GATEWAYS = {
     "netfilter": "topologies.gateways.netfilter.gateway:NetfilterGateway",
 }
 """The place of each gateway that is complete by itself, by the names that `--gateway` takes."""
-FOREIGN = {"app": "topologies.gateways.app.gateway:AppGateway"}
+FOREIGN = {
+    "app": "topologies.gateways.app.gateway:AppGateway",
+    "program": "topologies.gateways.program.gateway:ProgramGateway",
+}
 """The place of each gateway that is somebody else's NAT, and has to be told whose. `compare` has it if asked."""
 BENCHES = {
     "setup": "benchmarks.setup_rate:Setup",

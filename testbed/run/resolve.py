@@ -41,8 +41,8 @@ ALLOCATOR_KEY = "port_allocation_type"
 """The setting for which `--allocator` is short."""
 POLICY_KEY = "on_exhaustion"
 """The setting whose value may be a file as well."""
-PROGRAM_KEY = "app"
-"""The setting that names a stranger's program."""
+PROGRAM_KEYS = ("app", "program")
+"""The settings that name a stranger's program."""
 VERDICT_S = 0.5
 """Seconds from the end of a hold to the end of its attempt, on a busy machine."""
 
@@ -90,7 +90,12 @@ def _named(choices: Choices, *names: str) -> list[str]:
     """Return what was chosen by a name or a file, besides scenario and gateway: topology, allocator, policy."""
     given = _given(choices)
     chosen = [choices.topology, *(given.get(key) for key in (ALLOCATOR_KEY, POLICY_KEY))]
-    return [*names, *(name for name in chosen if isinstance(name, str)), *programs(given.get(PROGRAM_KEY))]
+    return [*names, *(name for name in chosen if isinstance(name, str)), *_programs(given)]
+
+
+def _programs(given: dict[str, Any]) -> list[str]:
+    """Return the paths of the files that a stranger's program needs."""
+    return [path for key in PROGRAM_KEYS for path in programs(given.get(key))]
 
 
 def _given(choices: Choices) -> dict[str, Any]:
@@ -183,6 +188,8 @@ def _of_choices(
     built = _built(topology, parameters)
     built.check(settings)
     _require_gateways(cls, topology, built)
+    for interfaces in built.wiring.values():
+        returned_by(gateway, "check_wiring", object, kind.check_wiring, interfaces)
     differing = returned_by(scenario, "of_each_gateway", dict, cls.of_each_gateway, parameters)
     require_known(scenario, "of_each_gateway", differing, [*built.wiring])
     each = _of_each_gateway(built, settings, differing)
@@ -204,7 +211,7 @@ def _of_choices(
         datapath=datapath,
         sockets=returned_by(scenario, "open_sockets", int, cls.open_sockets, parameters, settings),
         needs=kind.needs,
-        programs=tuple(programs(options.get(PROGRAM_KEY))),
+        programs=tuple(_programs(options)),
         reaches=options.get("controller") or "",
     )
 

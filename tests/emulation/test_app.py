@@ -1,4 +1,4 @@
-"""Somebody's OpenFlow controller as the gateway, in real labs: the classic apps, an honest one, and what can go wrong."""
+"""Somebody's OpenFlow controller as the gateway, in real labs: classic apps, an honest one, what can go wrong."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RED = {
     ("minus_one", "release"): {"ports-held-for-tcp-and-udp", "ports-given-again-while-nothing-ends"},
     ("minus_one", "protocols"): {"tcp-carrying-data", "icmp-established", "sharing"},
 }
-"""Of each classic app in each scenario, the checks that show its mistake, as the table of docs/how/app.md has them."""
+"""Of each classic app in each scenario, the checks that show its mistake: the table of docs/how/app.md."""
 CAUSES = {
     "half_the_pool": r"IndexError: pop index out of range \(half_the_pool.py:\d+\)",
     "dying_timer": r"RuntimeError: dictionary changed size during iteration \(dying_timer.py:\d+\)",

@@ -8,7 +8,7 @@ cannot follow is refused before anything starts, and never ignored.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -116,6 +116,11 @@ class Gateway(abc.ABC):
                     f"setting {restriction.key}={shown} is not possible with this gateway: {restriction.reason}; "
                     f"take {restriction.key}={allowed}, or another --gateway"
                 )
+
+    @classmethod
+    def check_wiring(cls, interfaces: Sequence[Interface]) -> None:
+        """Raise ConfigurationError for a network in which it cannot stand. Most can stand anywhere."""
+        return
 
     @classmethod
     @abc.abstractmethod

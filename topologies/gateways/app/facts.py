@@ -27,26 +27,26 @@ GIVEN = "what it was given: docs/how/app.md"
 ANY = "any version"
 
 
-def behaviour(settings: Settings) -> Behaviour:
+def behaviour(settings: Settings, *, given: str = GIVEN) -> Behaviour:
     """Return what any NAT is held to under these settings."""
-    refuses = Entry(Exhaustion({}), f"RFC 6888 REQ-11: it refuses, and keeps existing mappings; {GIVEN}", ANY)
+    refuses = Entry(Exhaustion({}), f"RFC 6888 REQ-11: it refuses, and keeps existing mappings; {given}", ANY)
     return Behaviour(
         mapping=Entry("eim", "RFC 4787 REQ-1, RFC 5382 REQ-1: required of every NAT", ANY),
         filtering=Entry("unknown", "RFC 4787 REQ-8 leaves it open", ANY),
         overlapping=Entry("off", "RFC 4787 REQ-1 and REQ-3: one endpoint has one port, for all destinations", ANY),
         pooling=Entry("paired", "RFC 4787 REQ-2: recommended", ANY),
-        finds_every_port_of=Entry(settings.ports, GIVEN, ANY),
+        finds_every_port_of=Entry(settings.ports, given, ANY),
         fills_every_address=Entry(False, "RFC 4787 REQ-2 leaves it open how hosts are spread", ANY),
         keeps_source_port=Entry(None, "RFC 4787 section 4.2.1 leaves it open", ANY),
         ports_exhausted=refuses,
         state_exhausted=refuses,
-        port_back=_port_back(settings),
+        port_back=_port_back(settings, given),
         icmp_identifiers=Entry("unknown", "RFC 5508 REQ-1 leaves it open, as long as pings pass", ANY),
         port_order=UNDECLARED,
     )
 
 
-def _port_back(settings: Settings) -> Entry[dict[str, tuple[float, float]]]:
+def _port_back(settings: Settings, given: str) -> Entry[dict[str, tuple[float, float]]]:
     """Return the timers that it was given, with what OpenFlow's whole seconds cost."""
     seconds = {
         "close": settings.tcp_trans_close_timeout,
@@ -58,4 +58,4 @@ def _port_back(settings: Settings) -> Entry[dict[str, tuple[float, float]]]:
     }
     scaled = {ending: each * settings.time_scale for ending, each in seconds.items()}
     value = {ending: (each, each + LATE_S) for ending, each in scaled.items()}
-    return Entry(value, f"RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 7857 section 2; {GIVEN}", ANY)
+    return Entry(value, f"RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 7857 section 2; {given}", ANY)

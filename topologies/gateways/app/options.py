@@ -23,6 +23,8 @@ from topologies.gateways.base import Options
 FRAMEWORKS = ("ryu", "os-ken")
 """The frameworks of applications. The package of each has an underscore in place of a hyphen."""
 MOST_BYTES = 4 << 20
+SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where a program is that a command names without a folder. Others may be private, and not be seen in a run."""
 PYTHON_2 = re.compile(
     r"Missing parentheses|multiple exception types|leading zeros in|exec'|`|<>|invalid (hexa)?decimal"
 )
@@ -62,7 +64,8 @@ def command(app: Iterable[str]) -> list[str]:
         words = shlex.split(" ".join(app))
     except ValueError as error:
         raise ConfigurationError(f"setting app={' '.join(app)!r}: {error}; write it as for a shell") from None
-    return [str(Path(word).resolve()) if _is_place(word) else word for word in words]
+    words = [str(Path(word).resolve()) if _is_place(word) else word for word in words]
+    return [shutil.which(word, path=SYSTEM) or word for word in words[:1]] + words[1:]
 
 
 def programs(app: Any) -> list[str]:
@@ -71,8 +74,7 @@ def programs(app: Any) -> list[str]:
     if files := applications(texts):
         return [str(file) for file in files]
     words = command(texts)
-    found = [shutil.which(word) or word for word in words[:1]]
-    return [str(Path(word).resolve()) for word in (*found, *words[1:]) if Path(word).is_file()]
+    return [str(Path(word).resolve()) for word in words if Path(word).is_file()]
 
 
 def framework(files: Iterable[Path]) -> str:
@@ -129,7 +131,7 @@ def check(options: AppOptions) -> None:
             "command"
         )
     words = command(options.app)
-    if not words or not (_is_executable(words[0]) or shutil.which(words[0])):
+    if not words or not is_executable(words[0]):
         raise ConfigurationError(
             f"setting app={options.app[0]!r}: there is no program {(words or [''])[0]!r} that could be executed; "
             "give the path of one (chmod +x), or a FILE.py"
@@ -144,7 +146,8 @@ def _is_place(word: str) -> bool:
     return ("/" in word and Path(word).exists()) or Path(word).is_file()
 
 
-def _is_executable(word: str) -> bool:
+def is_executable(word: str) -> bool:
+    """Whether a word of a command is the path of a program."""
     return Path(word).is_file() and os.access(word, os.X_OK)
 
 

@@ -8,51 +8,40 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from topologies.gateways.app import options as chosen
 from topologies.gateways.app import wiring
 from topologies.gateways.app.options import AppOptions
-from topologies.gateways.base import GatewayError, GatewayPlan, SupervisedProcess
+from topologies.gateways.base import GatewayError, GatewayPlan
+from topologies.gateways.strangers import StrangersProcess, python_path
 
 LISTENS_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.02
 NO_RIGHTS = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
 """Before a command: it has no rights over interfaces, other processes, or the hosts' namespaces."""
-LOG, CONTROLLER = "app.log", "controller"
-"""The names of what a run has open for it: its log, and a connection to a controller that runs already."""
+CONTROLLER = "controller"
+"""The name of what a run has open for it: a connection to a controller that runs already."""
 LISTENING = "0A"
-TRACEBACK = "Traceback (most recent call last):"
 REFUSED = "the switch refused a message, "
-MOST_LOG = 64 << 20
 
 
-class Program:
+class Program(StrangersProcess):
     """The running controller. `port` is where it listens, in the sandbox."""
 
     def __init__(self, plan: GatewayPlan, facts: Mapping[str, Any]) -> None:
         options = plan.options
         assert isinstance(options, AppOptions)
         self.port: int = facts["listen_port"]
-        self.log = Path(f"/proc/self/fd/{plan.files[LOG]}") if LOG in plan.files else plan.folder / LOG
         files = chosen.applications(options.app)
-        self.name = _name(options, files)
         folder = plan.folder / "app"
         folder.mkdir()
         _link(folder, files)
-        environment = {
-            **os.environ,
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "HOME": str(folder),
-            wiring.VARIABLE: str(wiring.write(facts, folder)),
-        }
+        environment = {"HOME": str(folder), wiring.VARIABLE: str(wiring.write(facts, folder))}
         config = _configuration(options, folder, facts)
         if config is not None:
             environment[wiring.CONFIG_VARIABLE] = str(config)
@@ -64,28 +53,19 @@ class Program:
             environment["LASTPORT_FRAMEWORK"] = chosen.framework(files)
             command = [sys.executable, "-P", "-m", "controller.process.app", str(self.port), str(folder)]
             command = [*NO_RIGHTS, *command, *(file.stem for file in files)]
-            environment["PYTHONPATH"] = _paths(str(Path(__file__).parents[3]), environment.get("PYTHONPATH", ""))
+            environment["PYTHONPATH"] = python_path(str(Path(__file__).parents[3]))
         else:
             words = chosen.command(options.app)
             command = [*NO_RIGHTS, *(word.format_map(_Facts(facts)) for word in words)]
-            environment["PYTHONPATH"] = _paths(str(folder), environment.get("PYTHONPATH", ""))
-        log = plan.files[LOG] if LOG in plan.files else os.open(self.log, os.O_WRONLY | os.O_CREAT)
-        self.process = subprocess.Popen(
+            environment["PYTHONPATH"] = python_path(str(folder))
+        super().__init__(
+            plan,
+            _name(options, files),
             command,
-            cwd=None if options.controller is not None else folder,
-            env=environment,
-            pass_fds=passed,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
+            folder=None if options.controller is not None else folder,
+            environment=environment,
+            passed=passed,
         )
-        plan.watch(self.supervised)
-
-    @property
-    def supervised(self) -> SupervisedProcess:
-        """The process, whose end is the end of the run."""
-        return SupervisedProcess(self.name, self.process.pid, self.log)
 
     def wait_listening(self) -> None:
         """Wait until the switch can connect. Raises GatewayError."""
@@ -100,28 +80,11 @@ class Program:
                 )
             time.sleep(LOOK_EVERY_S)
 
-    def last_words(self) -> str:
-        """Return the last line that it printed."""
-        lines = self._printed().strip().splitlines()
-        return lines[-1] if lines else "it has printed nothing"
-
-    def remarks(self) -> str:
-        """Return in sentences what its log has of exceptions, and of messages that the switch refused."""
-        printed = self._printed()
-        told = [
-            f"{self.name} {what.format(n=len(lines))}. The first: {lines[0]}."
-            for what, lines in (
-                ("raised exceptions ({n:,}) and went on", exceptions(printed)),
-                ("sent messages ({n:,}) that the switch refused", refusals(printed)),
-            )
-            if lines
-        ]
-        return " ".join([*told, "app.log has all that it printed."]) if told else ""
-
-    def _printed(self) -> str:
-        with contextlib.suppress(OSError), self.log.open("rb") as file:
-            return file.read(MOST_LOG).decode(errors="replace")
-        return ""
+    def remarks(self, **others: Sequence[str]) -> str:
+        """Tell also of messages that the switch refused."""
+        return super().remarks(
+            **{"sent messages ({n:,}) that the switch refused": refusals(self.printed()), **others}
+        )
 
 
 class _Facts(dict[str, Any]):
@@ -129,20 +92,6 @@ class _Facts(dict[str, Any]):
 
     def __missing__(self, key: str) -> str:
         return f"{{{key}}}"
-
-
-def exceptions(printed: str) -> list[str]:
-    """Return the last line of each traceback in what a Python program has printed, with the line of the code."""
-    found, place, inside = [], "", False
-    for line in printed.splitlines():
-        if line.strip() == TRACEBACK or line.endswith(TRACEBACK):
-            inside, place = True, ""
-        elif inside and (frame := re.match(r'\s+File "([^"]+)", line (\d+)', line)):
-            place = f"{Path(frame[1]).name}:{frame[2]}"
-        elif inside and line and not line[0].isspace():
-            found.append(f"{line} ({place})" if place else line)
-            inside = False
-    return found
 
 
 def refusals(printed: str) -> list[str]:
@@ -174,10 +123,6 @@ def _configuration(options: AppOptions, folder: Path, facts: Mapping[str, Any]) 
     path.unlink(missing_ok=True)
     path.write_text(text)
     return path
-
-
-def _paths(*paths: str) -> str:
-    return os.pathsep.join(filter(None, paths))
 
 
 def _is_listening(port: int) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from topologies.gateways.app.program import exceptions, refusals
+from topologies.gateways.app.program import refusals
+from topologies.gateways.strangers import exceptions
 
 PRINTED = """loading app nat
 Nat: Exception occurred during handler processing. Backtrace from offending handler follows.
