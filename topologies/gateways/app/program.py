@@ -7,6 +7,7 @@ the app writes there is gone with the sandbox. What the process prints is the ru
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -43,6 +44,7 @@ class Program:
         self.log = Path(f"/proc/self/fd/{plan.files[LOG]}") if LOG in plan.files else plan.folder / LOG
         files = chosen.applications(options.app)
         self.name = _name(options, files)
+        self._framework = ""
         folder = plan.folder / "app"
         folder.mkdir()
         _link(folder, files)
@@ -61,7 +63,8 @@ class Program:
             passed = [plan.files[CONTROLLER]]
             command = [sys.executable, "-P", "-m", "topologies.gateways.app.relay", str(passed[0]), str(self.port)]
         elif files:
-            environment["LASTPORT_FRAMEWORK"] = chosen.framework(files)
+            environment["LASTPORT_FRAMEWORK"] = framework = chosen.framework(files)
+            self._framework = f"{framework} {importlib.metadata.version(framework)}"
             command = [sys.executable, "-P", "-m", "controller.process.app", str(self.port), str(folder)]
             command = [*NO_RIGHTS, *command, *(file.stem for file in files)]
             environment["PYTHONPATH"] = _paths(str(Path(__file__).parents[3]), environment.get("PYTHONPATH", ""))
@@ -104,6 +107,11 @@ class Program:
         """Return the last line that it printed."""
         lines = self._printed().strip().splitlines()
         return lines[-1] if lines else "it has printed nothing"
+
+    def environment(self) -> dict[str, str]:
+        """Return what was started, and its framework with the version, if it is an application."""
+        started = {"app": self.name.removeprefix("the app ")}
+        return {**started, "framework": self._framework} if self._framework else started
 
     def remarks(self) -> str:
         """Return in sentences what its log has of exceptions, and of messages that the switch refused."""
