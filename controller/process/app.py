@@ -31,7 +31,7 @@ def main() -> None:
     sys.path.insert(0, folder)
     config = os.environ.get("LASTPORT_APP_CONFIG", "")
     framework.run(
-        modules,
+        [*modules, framework.HANDLER],
         HOST,
         port,
         lambda: framework.report_refused(_print_refused),

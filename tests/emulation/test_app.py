@@ -119,12 +119,14 @@ def test_a_command_is_a_controller_too(run: Run, tmp_path: Path) -> None:
     """Facts in braces are filled in, and it finds the constants. This one is our own starter, as a command."""
     tmp_path.chmod(0o755)  # or its folder would not be seen
     (tmp_path / "nat.py").write_text(HONEST.read_text())
-    (tmp_path / "start").write_text(
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)  # of which the file alone is seen
+    (private / "start").write_text(
         f"#!/bin/sh\necho port $1\nexport PYTHONPATH=$PYTHONPATH:{ROOT}\n"
         f"exec {sys.executable} -P -m controller.process.app $1 {tmp_path} nat\n"
     )
-    (tmp_path / "start").chmod(0o755)
-    command = f"app={tmp_path / 'start'} {{listen_port}}"
+    (private / "start").chmod(0o700)
+    command = f"app={private / 'start'} {{listen_port}}"
     finished = run("run", "port-exhaustion", "--gateway", "app", "--set", command, *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
