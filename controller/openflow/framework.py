@@ -71,6 +71,8 @@ parser = _module("ofproto.ofproto_v1_3_parser")
 ProtocolDesc = _module("ofproto.ofproto_protocol").ProtocolDesc
 
 Datapath: Any = _controller.Datapath
+HANDLER = f"{_package}.controller.ofp_handler"
+"""The framework's own application, which listens for switches. One that handles their events brings it along."""
 App: Any = app_manager.RyuApp if name == "ryu" else app_manager.OSKenApp
 
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
+CHECKOUT = Path(__file__).resolve().parents[2]
 OPTIONS = (".ini", ".conf", ".cfg")
 """How a file ends that is read for the framework's own options. Any other the app reads by itself."""
 
@@ -23,17 +25,25 @@ def main() -> None:
     """Run the applications until the process is killed."""
     port, folder, modules = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    sys.path.insert(0, folder)
     from controller.openflow import framework
 
+    _step_aside()
+    sys.path.insert(0, folder)
     config = os.environ.get("LASTPORT_APP_CONFIG", "")
     framework.run(
-        modules,
+        [*modules, framework.HANDLER],
         HOST,
         port,
         lambda: framework.report_refused(_print_refused),
         options=[config] if config.endswith(OPTIONS) else [],
     )
+
+
+def _step_aside() -> None:
+    """Leave the names of our own packages to the app, which may have a module `controller` of its own."""
+    for name in [each for each in sys.modules if each.partition(".")[0] == "controller"]:
+        del sys.modules[name]
+    sys.path[:] = [path for path in sys.path if Path(path).resolve() != CHECKOUT]
 
 
 def _print_refused(event: Any) -> None:

@@ -32,7 +32,7 @@ from testbed.run.own_classes import require_contract, require_known, require_own
 from testbed.run.strangers import are_met, declared, files_among
 from testbed.run.written import UNREADABLE, value_of, values_in
 from topologies.base import Topology
-from topologies.gateways.app.options import programs
+from topologies.gateways.app.options import shown
 from topologies.gateways.base import Gateway
 from topologies.gateways.behaviour import Behaviour
 from topologies.picture import picture
@@ -41,8 +41,6 @@ ALLOCATOR_KEY = "port_allocation_type"
 """The setting for which `--allocator` is short."""
 POLICY_KEY = "on_exhaustion"
 """The setting whose value may be a file as well."""
-PROGRAM_KEYS = ("app", "program")
-"""The settings that name a stranger's program."""
 VERDICT_S = 0.5
 """Seconds from the end of a hold to the end of its attempt, on a busy machine."""
 
@@ -69,7 +67,7 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
 
 def files_of(choices: Choices, *names: str) -> list[Path]:
     """Return the files of a user's own among scenarios' and gateways' names, and in what else was chosen."""
-    return files_among(_named(choices, *names))
+    return [*files_among(_named(choices, *names)), *map(Path, shown(_given(choices)))]
 
 
 def as_run(told: Any, choices: Choices, *names: str) -> Run:
@@ -90,12 +88,7 @@ def _named(choices: Choices, *names: str) -> list[str]:
     """Return what was chosen by a name or a file, besides scenario and gateway: topology, allocator, policy."""
     given = _given(choices)
     chosen = [choices.topology, *(given.get(key) for key in (ALLOCATOR_KEY, POLICY_KEY))]
-    return [*names, *(name for name in chosen if isinstance(name, str)), *_programs(given)]
-
-
-def _programs(given: dict[str, Any]) -> list[str]:
-    """Return the paths of the files that a stranger's program needs."""
-    return [path for key in PROGRAM_KEYS for path in programs(given.get(key))]
+    return [*names, *(name for name in chosen if isinstance(name, str))]
 
 
 def _given(choices: Choices) -> dict[str, Any]:
@@ -211,7 +204,7 @@ def _of_choices(
         datapath=datapath,
         sockets=returned_by(scenario, "open_sockets", int, cls.open_sockets, parameters, settings),
         needs=kind.needs,
-        programs=tuple(_programs(options)),
+        programs=tuple(shown(options)),
         reaches=options.get("controller") or "",
     )
 

@@ -220,12 +220,12 @@ def _make_device(path: Path, descriptor: int) -> None:
         mount(f"/proc/self/fd/{descriptor}", str(path), None, MS_BIND)
 
 
-def _copy(file: Path, content: bytes, mode: int) -> None:
+def _copy(file: Path, content: bytes, permissions: int) -> None:
     """Put a copy of a file in its place, which is in memory, or has the file itself: then on top of that."""
     place = Path("/dev/shm/copy") if file.exists() else file
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(content)
-    place.chmod(mode)
+    place.chmod(permissions)
     if place != file:
         mount(str(place), str(file), None, MS_BIND)
         place.unlink()

@@ -1,4 +1,4 @@
-"""Somebody's OpenFlow controller as the gateway, in real labs: classic apps, an honest one, what can go wrong."""
+"""Somebody's OpenFlow controller as the gateway: the classic apps, an honest one, and what can go wrong."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RED = {
     ("minus_one", "release"): {"ports-held-for-tcp-and-udp", "ports-given-again-while-nothing-ends"},
     ("minus_one", "protocols"): {"tcp-carrying-data", "icmp-established", "sharing"},
 }
-"""Of each classic app in each scenario, the checks that show its mistake: the table of docs/how/app.md."""
+"""Of each classic app in each scenario, the checks that show its mistake: docs/how/app.md has the table."""
 CAUSES = {
     "half_the_pool": r"IndexError: pop index out of range \(half_the_pool.py:\d+\)",
     "dying_timer": r"RuntimeError: dictionary changed size during iteration \(dying_timer.py:\d+\)",
@@ -44,18 +44,16 @@ def red(finished: object) -> set[str]:
     return {check["key"] for check in finished.result["checks"] if not check["ok"]}  # type: ignore[attr-defined]
 
 
-def test_an_app_of_a_course_fails_by_its_mistake_and_the_story_names_the_cause(run: Run, tmp_path: Path) -> None:
-    """It runs unchanged, in edge. What it printed is among the results."""
-    app = EXAMPLES / "half_the_pool.py"
-    out = ("--out", str(tmp_path / "out"))
-    finished = run("run", "port-exhaustion", "--gateway", "app", "--set", f"app={app}", *SMALL, *out, "--json")
+def test_an_app_runs_unchanged_between_a_lan_port_and_a_wan_port(run: Run, tmp_path: Path) -> None:
+    """In the topology edge. What it printed is among the results, and what it did well is not held against it."""
+    own = ("--set", f"app={HONEST}", "--set", "patience=1", "--out", str(tmp_path / "out"))
+    finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
 
-    assert finished.status == 1, finished.output + finished.complaints
-    assert RED["half_the_pool", "port-exhaustion"] == red(finished)
-    assert finished.result["outcomes"]["established"] == 8
+    assert finished.status == 0, finished.output + finished.complaints
     assert finished.result["topology"] == "edge"
-    assert re.search(CAUSES["half_the_pool"], finished.result["story"])
-    assert "loading app half_the_pool" in Path(finished.result["files"]["log"]).read_text()
+    assert finished.result["outcomes"]["established"] == 16
+    assert finished.result["files"]["log"] == str(tmp_path / "out" / "app.log")
+    assert "loading app honest" in (tmp_path / "out" / "app.log").read_text()
 
 
 @pytest.mark.deep
@@ -68,12 +66,11 @@ def test_each_classic_mistake_is_shown_by_its_checks(run: Run, app: str, scenari
     assert RED[app, scenario] <= red(finished)
     if app in CAUSES and (app, scenario) != ("dying_timer", "protocols"):
         assert re.search(CAUSES[app], finished.result["story"])
+    assert finished.result["topology"] == "edge"
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize(
-    "scenario", ["port-exhaustion", "release", "protocols", "fairness", "churn", "port-overlap"]
-)
+@pytest.mark.parametrize("scenario", ["port-exhaustion", "release", "protocols", "fairness", "churn"])
 def test_an_honest_app_passes(run: Run, scenario: str) -> None:
     """It does what the RFCs ask, in a page of code."""
     finished = run("run", scenario, "--gateway", "app", "--set", f"app={HONEST}", "--json")
@@ -94,14 +91,15 @@ def test_an_app_that_ends_is_an_error_with_its_last_words(run: Run, tmp_path: Pa
 
 @pytest.mark.deep
 def test_real_apps_have_modules_files_and_options_and_are_several(run: Run, tmp_path: Path) -> None:
-    """One asks for Ryu's wsgi, another reads its configuration, and a third is imported by both."""
+    """One asks for Ryu's wsgi, another reads its configuration, and a module has the name of one of ours."""
+    tmp_path.chmod(0o755)  # or its folder would not be seen
     (tmp_path / "nat.py").write_text(HONEST.read_text())
-    (tmp_path / "words.py").write_text("GREETING = 'hello from a module'\n")
+    (tmp_path / "controller.py").write_text("GREETING = 'hello from a module'\n")
     (tmp_path / "data.txt").write_text("and from a file")
     (tmp_path / "nat.ini").write_text("[DEFAULT]\nsecret = {{ external_ip }} {{ last_port }}\n")
     (tmp_path / "rest.py").write_text(
         "from ryu.base import app_manager\nfrom ryu import cfg\nfrom ryu.app.wsgi import WSGIApplication\n"
-        "from words import GREETING\ncfg.CONF.register_opts([cfg.StrOpt('secret')])\n"
+        "from controller import GREETING\ncfg.CONF.register_opts([cfg.StrOpt('secret')])\n"
         "class Rest(app_manager.RyuApp):\n    _CONTEXTS = {'wsgi': WSGIApplication}\n"
         "    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
         "        open('written', 'w').close()\n"
@@ -119,13 +117,16 @@ def test_real_apps_have_modules_files_and_options_and_are_several(run: Run, tmp_
 @pytest.mark.deep
 def test_a_command_is_a_controller_too(run: Run, tmp_path: Path) -> None:
     """Facts in braces are filled in, and it finds the constants. This one is our own starter, as a command."""
+    tmp_path.chmod(0o755)  # or its folder would not be seen
     (tmp_path / "nat.py").write_text(HONEST.read_text())
-    (tmp_path / "start").write_text(
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)  # of which the file alone is seen
+    (private / "start").write_text(
         f"#!/bin/sh\necho port $1\nexport PYTHONPATH=$PYTHONPATH:{ROOT}\n"
         f"exec {sys.executable} -P -m controller.process.app $1 {tmp_path} nat\n"
     )
-    (tmp_path / "start").chmod(0o755)
-    command = f"app={tmp_path / 'start'} {{listen_port}}"
+    (private / "start").chmod(0o700)
+    command = f"app={private / 'start'} {{listen_port}}"
     finished = run("run", "port-exhaustion", "--gateway", "app", "--set", command, *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints

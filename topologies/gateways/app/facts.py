@@ -19,6 +19,7 @@ DEFAULTS = {"hold_down_timeout": 0, "source_validation": False}
 FOLLOWED = frozenset({"ports", "external_addresses", "time_scale", *linux.TIMEOUTS.values(), *HARMLESS})
 """What the controller is told, and what changes nothing."""
 RESTRICTIONS = (
+    Restriction("mapping_type", ("eim",), "RFC 4787 REQ-1 requires it of every NAT"),
     Restriction("on_exhaustion", ("drop",), "how somebody's controller refuses is its own affair"),
     Restriction("hold_down_timeout", (0,), "no app is told of a hold-down"),
     Restriction("source_validation", (False,), "no app is told to look at sources"),

@@ -10,7 +10,6 @@ import itertools
 import time
 from collections import namedtuple
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 from controller.settings import Settings
@@ -116,5 +115,5 @@ class AppGateway(Bridge, Gateway):
         return self._program.remarks()
 
     def environment(self) -> dict[str, str]:
-        """Return what was started."""
-        return {"app": self._program.name.removeprefix("the app "), "app_folder": str(Path.cwd())}
+        """Return what was started, and the framework that it is for."""
+        return self._program.environment()

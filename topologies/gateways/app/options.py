@@ -6,12 +6,13 @@ Files are read here, and never imported: an app runs in its own process, in the 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import re
 import shlex
 import shutil
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,12 +70,19 @@ def command(app: Iterable[str]) -> list[str]:
 
 
 def programs(app: Any) -> list[str]:
-    """Return the paths of all files that an app's process needs to see, by the value of `app`."""
+    """Return the paths of the files that a value of `app` names: applications, or those of a command."""
     texts = [each for each in _listed(app) if isinstance(each, str)] if isinstance(app, str | list | tuple) else []
     if files := applications(texts):
         return [str(file) for file in files]
     words = command(texts)
     return [str(Path(word).resolve()) for word in words if Path(word).is_file()]
+
+
+def shown(values: Mapping[str, Any]) -> list[str]:
+    """Return the paths of all files that options name: a run behind walls has to see them."""
+    config = values.get("app_config")
+    named = [path for key in ("app", "program") for path in programs(values.get(key))]
+    return [*named, *([str(Path(config).resolve())] if isinstance(config, str) else [])]
 
 
 def framework(files: Iterable[Path]) -> str:
@@ -93,7 +101,13 @@ def framework(files: Iterable[Path]) -> str:
             + ", ".join(f"{file.name} imports {package}" for package, file in imported.items())
             + "; one process has one framework, so take files for one of them"
         )
-    return next(iter(imported))
+    name = next(iter(imported))
+    if importlib.util.find_spec(name.replace("-", "_")) is None:
+        raise ConfigurationError(
+            f"setting app={imported[name]}: it is for {name}, which is not installed in lastport's environment; "
+            "import from the framework that is, which `lastport doctor` names"
+        )
+    return name
 
 
 def endpoint(controller: str) -> tuple[str, int]:

@@ -7,6 +7,7 @@ the app writes there is gone with the sandbox. What the process prints is the ru
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
 import sys
 import time
@@ -38,6 +39,7 @@ class Program(StrangersProcess):
         assert isinstance(options, AppOptions)
         self.port: int = facts["listen_port"]
         files = chosen.applications(options.app)
+        self._framework = ""
         folder = plan.folder / "app"
         folder.mkdir()
         _link(folder, files)
@@ -50,7 +52,8 @@ class Program(StrangersProcess):
             passed = [plan.files[CONTROLLER]]
             command = [sys.executable, "-P", "-m", "topologies.gateways.app.relay", str(passed[0]), str(self.port)]
         elif files:
-            environment["LASTPORT_FRAMEWORK"] = chosen.framework(files)
+            environment["LASTPORT_FRAMEWORK"] = framework = chosen.framework(files)
+            self._framework = f"{framework} {importlib.metadata.version(framework)}"
             command = [sys.executable, "-P", "-m", "controller.process.app", str(self.port), str(folder)]
             command = [*NO_RIGHTS, *command, *(file.stem for file in files)]
             environment["PYTHONPATH"] = python_path(str(Path(__file__).parents[3]))
@@ -79,6 +82,11 @@ class Program(StrangersProcess):
                     f"{LISTENS_WITHIN_S:.0f} s after its start; its last words: {self.last_words()}"
                 )
             time.sleep(LOOK_EVERY_S)
+
+    def environment(self) -> dict[str, str]:
+        """Return what was started, and its framework with the version, if it is an application."""
+        started = {"app": self.name.removeprefix("the app ")}
+        return {**started, "framework": self._framework} if self._framework else started
 
     def remarks(self, **others: Sequence[str]) -> str:
         """Tell also of messages that the switch refused."""

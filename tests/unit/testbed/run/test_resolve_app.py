@@ -80,3 +80,13 @@ def test_a_stranger_s_nat_is_not_held_to_what_the_rfcs_leave_open(app: Path) -> 
 def test_the_registered_class_is_the_one_that_is_meant() -> None:
     """It is asked for by name only."""
     assert found("topologies.gateways.app.gateway:AppGateway").topology == "edge"
+
+
+def test_an_app_s_own_configuration_is_seen_behind_the_walls_too(app: Path) -> None:
+    """And refused by its name if it is not there."""
+    config = app.with_name("nat.ini")
+    with pytest.raises(ConfigurationError, match=r"nat\.ini: No such file"):
+        resolved("release", app, f"app_config={config}")
+    config.write_text("")
+
+    assert resolved("release", app, f"app_config={config}").programs == (str(app), str(config))
