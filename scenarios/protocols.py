@@ -16,7 +16,13 @@ from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_established, check_refused
 from scenarios.shared.filling import Filled, Filling, outlasting
-from scenarios.shared.requirements import REFUSES_NONE, keeps_mappings, one_address, source_ports_of_one
+from scenarios.shared.requirements import (
+    REFUSES_NONE,
+    keeps_mappings,
+    one_address,
+    source_ports_of_one,
+    translates_packets,
+)
 from testbed.api import (
     DROPPED,
     Counters,
@@ -55,6 +61,7 @@ class Protocols(Scenario[ProtocolsParameters]):
             lambda asked: asked.settings.capacity + asked.parameters.beyond, "fewer ports, or less beyond"
         ),
         keeps_mappings(REFUSES_NONE),
+        translates_packets("to the answers of pings the servers add what they saw, which a relay need not pass"),
     )
     story = """
 A NAT with {{ settings.capacity|n }} port{{ "s" if settings.capacity > 1 }} was asked for {{ attempts|n }} \

@@ -48,6 +48,7 @@ GATEWAYS = {
 FOREIGN = {
     "app": "topologies.gateways.app.gateway:AppGateway",
     "program": "topologies.gateways.program.gateway:ProgramGateway",
+    "slirp": "topologies.gateways.slirp.gateway:SlirpGateway",
 }
 """The place of each gateway that is somebody else's NAT, and has to be told whose. `compare` has it if asked."""
 BENCHES = {

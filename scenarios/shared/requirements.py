@@ -197,6 +197,19 @@ def finds_every_port(why: str, *, most: int | None = None) -> Requirement:
     return Requirement(f"a NAT that finds every free port: {why}", unmet, Of.GATEWAY)
 
 
+def translates_packets(why: str) -> Requirement:
+    """Need a NAT that passes packets on, rather than one that relays connections, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        relays = asked.declared.relays
+        if not relays.value:
+            return None
+        way = f"it ends connections and begins others in their place ({relays}), and {why}"
+        return Refusal("mapping_type", asked.settings.mapping_type, way, "another --gateway")
+
+    return Requirement(f"a NAT that passes packets on: {why}", unmet, Of.GATEWAY)
+
+
 def translates_identifiers(why: str) -> Requirement:
     """Need a NAT that takes the identifiers of ICMP queries from a pool, if the protocol is ICMP: else `why`."""
 

@@ -44,6 +44,7 @@ class Exhaustion:
     after: float = 0.0
 
 
+TRANSLATES: Entry[bool] = Entry(False, "RFC 3022 section 2.2: a NAT passes packets on", "any version")
 UNDECLARED: Entry[str] = Entry("undeclared", "it declares nothing", "any version")
 ENDINGS = ("close", "late close", "half-close", "reset", "silence", "udp")
 """How a connection may end, for the time after which its port is back."""
@@ -104,6 +105,10 @@ class Behaviour:
     the next one. `blocks`: a host has no more blocks of `port_set_size` ports than it needs. `undeclared`: nobody
     can judge it.
     """
+
+    relays: Entry[bool] = TRANSLATES
+    """Whether it ends each connection and begins another in its place. Then no packet has a counterpart on the
+    other side, and packets are not matched one to one."""
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError if a value is not one that can be declared of its fact."""
