@@ -31,7 +31,7 @@ def main() -> None:
     """Run it, and write the file."""
     plan = resolve("port-exhaustion", "openflow", Choices(), datapath=doctor.datapath())
     records: list[tuple[float, dict[str, Any]]] = []
-    follow(plan, lambda record: records.append((time.monotonic(), record)), files={}, is_watched=True)
+    follow(plan, lambda record: records.append((time.monotonic(), record)), captures={}, is_watched=True)
     FILE.write_text(svg(best_frame(Watched(title(plan.scenario, plan.gateway, plan.chosen)), records)))
 
 

@@ -37,7 +37,7 @@ class LabTrial:
 
     def measure(self) -> Measured:
         """Run it. Raises BenchError if it broke, or if a check failed."""
-        result = follow(self.run, lambda record: None, files={})
+        result = follow(self.run, lambda record: None, captures={})
         if result.interrupted:
             raise BreakOffError(result.error)
         failed = [check for check in result.checks if not check["ok"]]

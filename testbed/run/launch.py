@@ -131,7 +131,7 @@ def carry_out(
                 display.change(lambda now: view.take(record, now))
 
             is_watched = manner is not Manner.NOTHING
-            result = follow(plan, show, files=files, recorder=recorder, is_watched=is_watched)
+            result = follow(plan, show, captures=files, recorder=recorder, is_watched=is_watched)
             display.change(lambda now: view.end(result, now))
     finally:
         recorder.close()
@@ -173,11 +173,13 @@ def follow(
     plan: Run,
     show: Callable[[dict[str, Any]], None],
     *,
-    files: Mapping[str, Open],
+    captures: Mapping[str, Open],
     recorder: Recorder | None = None,
     is_watched: bool = False,
 ) -> Result:
     """Carry out a run, show each record, and record it if there is a recorder.
+
+    `captures` are open files for the frames of each side, with what else the sandbox gets open: `_opened`.
 
     With `is_watched`, the records have the gauges of each gateway, a few times a second. Raises MachineError if it
     cannot begin.
@@ -188,7 +190,7 @@ def follow(
     try:
         since = recorder.started if recorder else None
         job = {**plan.model_dump(mode="json"), "recorded_since": since, "is_watched": is_watched}
-        for record in enter(job, RUNNER, files=files, walled=strangers.walled(plan)):
+        for record in enter(job, RUNNER, files=captures, walled=strangers.walled(plan)):
             if record["kind"] == "entered":
                 _interruptions.heed()  # not before: Python loses an exception that is raised while it forks
             reported = checked(record)

@@ -115,18 +115,17 @@ def test_real_apps_have_modules_files_and_options_and_are_several(run: Run, tmp_
 
 
 @pytest.mark.deep
-def test_a_command_is_a_controller_too(run: Run, tmp_path: Path) -> None:
+def test_a_command_is_a_controller_too(run: Run, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Facts in braces are filled in, and it finds the constants. This one is our own starter, as a command."""
     tmp_path.chmod(0o755)  # or its folder would not be seen
     (tmp_path / "nat.py").write_text(HONEST.read_text())
-    private = tmp_path / "private"
-    private.mkdir(mode=0o700)  # of which the file alone is seen
+    private = tmp_path_factory.mktemp("private")  # for its owner alone, so that of it the file alone is seen
     (private / "start").write_text(
         f"#!/bin/sh\necho port $1\nexport PYTHONPATH=$PYTHONPATH:{ROOT}\n"
         f"exec {sys.executable} -P -m controller.process.app $1 {tmp_path} nat\n"
     )
     (private / "start").chmod(0o700)
-    command = f"app={private / 'start'} {{listen_port}}"
+    command = f"app={private / 'start'} {{listen_port}} {tmp_path / 'nat.py'}"
     finished = run("run", "port-exhaustion", "--gateway", "app", "--set", command, *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints

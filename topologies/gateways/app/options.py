@@ -75,7 +75,7 @@ def programs(app: Any) -> list[str]:
     if files := applications(texts):
         return [str(file) for file in files]
     words = command(texts)
-    return [str(Path(word).resolve()) for word in words if Path(word).is_file()]
+    return [str(Path(word).resolve()) for word in words if _is_file(word)]
 
 
 def shown(values: Mapping[str, Any]) -> list[str]:
@@ -153,16 +153,20 @@ def check(options: AppOptions) -> None:
 
 
 def _is_application(text: str) -> bool:
-    return text.endswith(".py") and (Path(text).is_file() or len(text.split()) == 1)
+    return text.endswith(".py") and (_is_file(text) or len(text.split()) == 1)
+
+
+def _is_file(text: str) -> bool:
+    return os.path.isfile(text)  # False where it cannot be looked up, too
 
 
 def _is_place(word: str) -> bool:
-    return ("/" in word and Path(word).exists()) or Path(word).is_file()
+    return _is_file(word) or ("/" in word and os.path.exists(word))
 
 
 def is_executable(word: str) -> bool:
     """Whether a word of a command is the path of a program."""
-    return Path(word).is_file() and os.access(word, os.X_OK)
+    return _is_file(word) and os.access(word, os.X_OK)
 
 
 def _text(key: str, file: Path) -> str:
