@@ -86,6 +86,7 @@ def experiment(
         sees_sharing=True,
         require_complete=lambda: None,
     )
+    declared = OpenFlowGateway.declare(chosen, OpenFlowGateway.Options())
     lab = SimpleNamespace(
         judge=judge,
         sample=None,
@@ -93,7 +94,8 @@ def experiment(
         seed=1,
         untranslated=[],
         is_raw=False,
-        behaviour=OpenFlowGateway.declare(chosen, OpenFlowGateway.Options()),
+        behaviour=declared,
+        behaviours={"gateway": declared},
         gateway=SimpleNamespace(counters=lambda protocol: counters or {}),
         gateways={name: SimpleNamespace(remarks=lambda said=said: said) for name, said in (remarks or {}).items()},
         clients=[SimpleNamespace(netns=name) for name in ("alice", "bob")],

@@ -27,6 +27,7 @@ from testbed.experiment.judgement import BEARS_S
 from testbed.experiment.parameters import PatientParameters
 from testbed.traffic.records import Sent, Sighting
 from tests.support.experiments import Told, attempt, experiment
+from topologies.gateways.behaviour import Entry
 
 
 def test_a_check_tells_its_key_claim_values_and_source() -> None:
@@ -516,6 +517,21 @@ def test_a_busy_machine_that_leaves_open_what_became_of_packets_ends_the_run_as_
     with pytest.raises(WitnessError, match="this machine was too busy"):
         x.conclude()
     assert [check["key"] for check in told.checks][-3:] == ["frames-doubled", "frames-damaged", "frames-rewritten"]
+
+
+def test_packets_are_not_matched_where_a_gateway_relays_connections() -> None:
+    """None has a counterpart on the other side. The reader is told, with the gateway's own source."""
+    x, told = checked()
+    relaying = replace(x.lab.behaviour, relays=Entry(True, "its manual", "1.0"))
+    x.lab.behaviours = {"gateway": relaying}
+    x.account()
+    x.conclude()
+
+    assert [check["key"] for check in told.checks if check["key"].startswith("frames-")] == []
+    (unlooked,) = [
+        each["series"]["not_looked_at"] for each in told.records("series") if "not_looked_at" in each["series"]
+    ]
+    assert "its manual (1.0)" in unlooked["single-packets"]
 
 
 @pytest.mark.parametrize("passes", [True, False])
