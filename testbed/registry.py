@@ -50,7 +50,8 @@ FOREIGN = {
     "program": "topologies.gateways.program.gateway:ProgramGateway",
     "slirp": "topologies.gateways.slirp.gateway:SlirpGateway",
 }
-"""The place of each gateway that is somebody else's NAT, and has to be told whose. `compare` has it if asked."""
+"""The place of each gateway that is somebody else's program, and has to be told whose, or to be installed first.
+`compare` has it if asked."""
 BENCHES = {
     "setup": "benchmarks.setup_rate:Setup",
     "evict": "benchmarks.eviction_rate:Evict",

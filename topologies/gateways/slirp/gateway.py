@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from mininet.node import Switch
 
-from controller.settings import FIRST_PORT, ConfigurationError, Settings
+from controller.settings import FIRST_PORT, Settings
 from controller.wiring import Interface
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
@@ -40,17 +40,6 @@ class SlirpGateway(TunedNode, Switch, Gateway):
     followed = facts.FOLLOWED
     topology: ClassVar[str | None] = "edge"
     needs: ClassVar[tuple[str, ...]] = ("nsenter", "slirp4netns")
-
-    @classmethod
-    def check(cls, settings: Settings, options: Any) -> None:
-        """Raise ConfigurationError for what it cannot do."""
-        super().check(settings, options)
-        if len(settings.external_addresses) > 1:
-            shown = ", ".join(map(str, settings.external_addresses))
-            raise ConfigurationError(
-                f"setting external_addresses=[{shown}] is not possible with this gateway: its sockets have the "
-                "address that the route has; take external_addresses=1, or another --gateway"
-            )
 
     @classmethod
     def check_wiring(cls, interfaces: Sequence[Interface]) -> None:
