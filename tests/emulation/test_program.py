@@ -28,6 +28,7 @@ def test_a_nat_on_two_packet_sockets_passes(run: Run, tmp_path: Path) -> None:
     assert "CapEff:\t0000000000003400\n" in log
 
 
+@pytest.mark.deep
 def test_a_program_that_ends_is_an_error_with_its_last_words(run: Run, tmp_path: Path) -> None:
     """Whenever it ends."""
     (tmp_path / "nat.py").write_text("raise SystemExit('no such interface')\n")
