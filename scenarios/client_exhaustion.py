@@ -16,6 +16,7 @@ from pydantic import Field
 
 from scenarios.shared.clients import Client, connect
 from scenarios.shared.filling import Filling, outlasting
+from scenarios.shared.policies import declares_its_signal
 from scenarios.shared.requirements import finds_every_port, one_address, refuses
 from testbed.api import (
     DROPPED,
@@ -77,6 +78,7 @@ class ClientExhaustion(Scenario[ClientParameters]):
         one_address("the NAT has to run out of ports for all clients at once"),
         Requirement("more ports than alice and bob take together", _too_few_ports, Of.SETTINGS),
         refuses("its refusal is compared with that of alice's own kernel"),
+        declares_its_signal("it is compared with that of alice's own kernel"),
         finds_every_port("bob has to take the last one"),
     )
     story = """

@@ -122,7 +122,7 @@ Of the first {{ ports|n }} attempts, it puts the refusals at {{ predicted.low|n 
                 volley.own,
                 pool,
                 finds_every_port_of=finds.value,
-                keeps=x.behaviour.keeps_source_port.value,
+                keeps=bool(x.behaviour.keeps_source_port.value),
                 steps=parameters.steps,
                 seed=x.lab.seed,
             )

@@ -19,7 +19,7 @@ from scenarios.shared.models.kernel_errors import GIVEN_UP, NOTHING, returned
 from scenarios.shared.models.syn_retries import GivingUp
 from scenarios.shared.policies import declares_its_signal, ports_to_evict
 from scenarios.shared.programs import NAMES, row, title, wait_for
-from scenarios.shared.requirements import finds_every_port, one_address
+from scenarios.shared.requirements import finds_every_port, one_address, translates_packets
 from scenarios.shared.sysctls import linear_timeouts, set_syn_retries
 from testbed.api import Demand, Endpoint, Experiment, PatientParameters, Scenario, Settings, between
 
@@ -52,6 +52,7 @@ class RefusalSignals(Scenario[SignalParameters]):
     requires = (
         one_address("every port has to be taken first"),
         declares_its_signal("that is the question"),
+        translates_packets("it answers as its own kernel's errors have it"),
         finds_every_port("every port has to be taken first", most=MOST_TO_FILL),
         ports_to_evict("of two programs that ask at once one would evict the other"),
     )

@@ -36,6 +36,7 @@ TOPOLOGIES = {
     "carrier": "topologies.carrier:Carrier",
     "campus": "topologies.campus:Campus",
     "multi-address": "topologies.multi_address:MultiAddress",
+    "edge": "topologies.edge:Edge",
 }
 """The place of each topology, by the names that `--topology` takes."""
 GATEWAYS = {
@@ -43,7 +44,14 @@ GATEWAYS = {
     "ovs-ct": "topologies.gateways.ovs_ct.gateway:OvsCtGateway",
     "netfilter": "topologies.gateways.netfilter.gateway:NetfilterGateway",
 }
-"""The place of each gateway, by the names that `--gateway` takes."""
+"""The place of each gateway that is complete by itself, by the names that `--gateway` takes."""
+FOREIGN = {
+    "app": "topologies.gateways.app.gateway:AppGateway",
+    "program": "topologies.gateways.program.gateway:ProgramGateway",
+    "slirp": "topologies.gateways.slirp.gateway:SlirpGateway",
+}
+"""The place of each gateway that is somebody else's program, and has to be told whose, or to be installed first.
+`compare` has it if asked."""
 BENCHES = {
     "setup": "benchmarks.setup_rate:Setup",
     "evict": "benchmarks.eviction_rate:Evict",
@@ -76,7 +84,10 @@ KINDS = {
     "scenario": Kind(SCENARIOS, "testbed.experiment.scenario:Scenario", "from testbed.api import Scenario"),
     "topology": Kind(TOPOLOGIES, "topologies.base:Topology", "from testbed.api import Topology"),
     "gateway": Kind(
-        GATEWAYS, "topologies.gateways.base:Gateway", "from testbed.api import Gateway", also="mininet.node:Switch"
+        {**GATEWAYS, **FOREIGN},
+        "topologies.gateways.base:Gateway",
+        "from testbed.api import Gateway",
+        also="mininet.node:Switch",
     ),
     "bench": Kind(BENCHES, "testbed.bench.bench:Bench", "from testbed.bench.bench import Bench"),
 }

@@ -67,7 +67,7 @@ def main() -> None:
     NatApp.outbox = StockOutbox(configuration.settings.for_nat().flows)
     NatApp.router = Router(configuration, NatApp.outbox)
     NatApp.telemetry = telemetry = Telemetry(socket.socket(fileno=int(sys.argv[3])))
-    framework.run("controller.openflow.app", HOST, int(sys.argv[2]), lambda: telemetry.send(listening=True))
+    framework.run(["controller.openflow.app"], HOST, int(sys.argv[2]), lambda: telemetry.send(listening=True))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 # Both frameworks run on eventlet, which announces at each import that it is deprecated.
@@ -70,6 +71,8 @@ parser = _module("ofproto.ofproto_v1_3_parser")
 ProtocolDesc = _module("ofproto.ofproto_protocol").ProtocolDesc
 
 Datapath: Any = _controller.Datapath
+HANDLER = f"{_package}.controller.ofp_handler"
+"""The framework's own application, which listens for switches. One that handles their events brings it along."""
 App: Any = app_manager.RyuApp if name == "ryu" else app_manager.OSKenApp
 
 
@@ -90,10 +93,23 @@ def dispatch(datapath: Any, data: bytes) -> None:
     hub.sleep(0)  # applications take events from a queue, each in a greenlet of its own
 
 
-def run(application: str, host: str, port: int, listening: Callable[[], None], connection: Any = Datapath) -> None:
-    """Listen for switches, call `listening`, and run the named module's application until the process ends.
+def report_refused(report: Callable[[Any], None]) -> None:
+    """Have `report` called for each message that a switch refuses: with the framework's event."""
+    app_manager.SERVICE_BRICKS["ofp_event"].register_handler(ofp_event.EventOFPErrorMsg, report)
 
-    Each connection is an object of the class `connection`, the framework's own or one derived from it.
+
+def run(
+    applications: Sequence[str],
+    host: str,
+    port: int,
+    listening: Callable[[], None] = lambda: None,
+    connection: Any = Datapath,
+    options: Sequence[str] = (),
+) -> None:
+    """Listen for switches, call `listening`, and run the named modules' applications until the process ends.
+
+    Each connection is an object of the class `connection`, the framework's own or one derived from it. `options`
+    are files with options that applications ask for.
 
     Ryu's own `ryu-manager` does not start on today's Python. This does the part of its work that is needed.
     """
@@ -103,12 +119,15 @@ def run(application: str, host: str, port: int, listening: Callable[[], None], c
             datapath.serve()
 
     _controller.datapath_connection_factory = serve
-    cfg.CONF(args=[], project="lastport", default_config_files=[])
+    cfg.CONF(args=[], project="lastport", default_config_files=list(options))
     cfg.CONF.set_override("ofp_listen_host", host)
     cfg.CONF.set_override("ofp_tcp_listen_port", port)
     manager = app_manager.AppManager.get_instance()
-    manager.load_apps([application])
+    manager.load_apps(list(applications))
     services = manager.instantiate_apps(**manager.create_contexts())
+    if web := sys.modules.get(f"{_package}.app.wsgi"):
+        server = web.start_service(manager)
+        services += [hub.spawn(server)] if server else []
     hub.sleep(0)  # every service runs to where it waits: the server has its port
     listening()
     hub.joinall(services)

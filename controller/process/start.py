@@ -30,7 +30,7 @@ def main() -> None:
     collect_seldom()
     Connection.packet_in, Connection.answer = NatApp.router.packet_in, NatApp.send
     framework.run(
-        "controller.openflow.app",
+        ["controller.openflow.app"],
         HOST,
         int(sys.argv[2]),
         lambda: telemetry.send(listening=True),

@@ -135,7 +135,7 @@ def check_own_ports(kept: list[bool], x: Experiment[Any]) -> None:
     Of attempts that were under way together, one may have got another's own port. So nearly all must be kept.
     """
     keeps, few = x.behaviour.keeps_source_port, len(kept) // 10
-    if kept:
+    if kept and keeps.value is not None:
         x.check(
             f"source ports kept, of {len(kept):,} that were in the range and free",
             expected=between(len(kept) - few, len(kept)) if keeps.value else between(0, max(1, few)),

@@ -7,6 +7,7 @@ which it was made, so one process can wait for the sockets of all hosts.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import select
@@ -158,7 +159,8 @@ class Client:
 
     def shut(self) -> None:
         """Send a FIN, which is half of an orderly close."""
-        self.socket.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # a NAT that shares endpoints lets another client end the connection
+            self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """Break the connection off with a RST."""
@@ -228,6 +230,8 @@ def connect(hosts: Iterable[Any], target: Endpoint, *, patience: float, times: i
 
 def vanish(stream: socket.socket) -> None:
     """Close a TCP socket so that its kernel sends nothing: the kernel takes it for one that moves elsewhere."""
+    if stream.fileno() < 0:
+        return  # another client behind the same endpoint has ended it
     stream.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
     stream.close()
 

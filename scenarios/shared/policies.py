@@ -26,7 +26,7 @@ def declares_its_signal(why: str) -> Requirement:
 
     def unmet(asked: Asked) -> Refusal | None:
         exhaustion = asked.declared.ports_exhausted.value
-        if exhaustion.outcome is not None or exhaustion.evicts == "lru":
+        if exhaustion.outcome or exhaustion.evicts == "lru":
             return None
         unknown = "it is not declared what a program learns under this policy"
         return _refused(asked, f"{unknown}, and {why}", "one of the project's own policies")

@@ -148,6 +148,18 @@ def decides_at_once(why: str) -> Requirement:
     return Requirement(f"a NAT that neither holds nor evicts when it is full: {why}", unmet, Of.GATEWAY)
 
 
+def declares_its_filtering(why: str) -> Requirement:
+    """Need a NAT of which is known how it filters, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        if asked.declared.filtering.value != "unknown":
+            return None
+        unknown = f"nobody knows how this NAT filters ({asked.declared.filtering}), and {why}"
+        return Refusal("filtering_type", "unknown", unknown, "another --gateway")
+
+    return Requirement(f"a NAT that declares how it filters: {why}", unmet, Of.GATEWAY)
+
+
 def refuses(why: str) -> Requirement:
     """Need a NAT that refuses when its ports have run out, and declares how, because `why`."""
 
@@ -200,14 +212,29 @@ def searches_all_ports(why: str) -> Requirement:
     return Requirement(f"a NAT that searches all ports: {why}", unmet, Of.GATEWAY)
 
 
+def translates_packets(why: str) -> Requirement:
+    """Need a NAT that passes packets on, rather than one that relays connections, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        relays = asked.declared.relays
+        if not relays.value:
+            return None
+        way = f"it ends connections and begins others in their place ({relays}), and {why}"
+        return Refusal("mapping_type", asked.settings.mapping_type, way, "another --gateway")
+
+    return Requirement(f"a NAT that passes packets on: {why}", unmet, Of.GATEWAY)
+
+
 def translates_identifiers(why: str) -> Requirement:
     """Need a NAT that takes the identifiers of ICMP queries from a pool, if the protocol is ICMP: else `why`."""
 
     def unmet(asked: Asked) -> Refusal | None:
         identifiers = asked.declared.icmp_identifiers
-        if asked.parameters.protocol != "icmp" or identifiers.value != "kept":
+        if asked.parameters.protocol != "icmp" or identifiers.value == "pool":
             return None
-        why_not = f"ICMP queries keep the identifiers that their hosts chose ({identifiers}), so {why}"
+        kept = "ICMP queries keep the identifiers that their hosts chose"
+        unknown = "nobody knows what it does with the identifiers of ICMP queries"
+        why_not = f"{kept if identifiers.value == 'kept' else unknown} ({identifiers}), so {why}"
         return Refusal("protocol", "icmp", why_not, "protocol=tcp or udp, or another --gateway", kind="parameter")
 
     return Requirement("for protocol=icmp, a NAT that translates the identifiers of queries", unmet, Of.GATEWAY)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from testbed.registry import BENCHES, GATEWAYS, SCENARIOS, TOPOLOGIES
+from testbed.registry import BENCHES, FOREIGN, GATEWAYS, SCENARIOS, TOPOLOGIES
 
 LABS = Path(__file__).resolve().parents[2] / "docs" / "labs"
 """The folder of the lab sheets, which begin with their number."""
@@ -45,7 +45,7 @@ def _labs() -> list[str]:
 NAMES: dict[str, Callable[[], list[str]]] = {
     "scenarios": lambda: list(SCENARIOS),
     "topologies": lambda: list(TOPOLOGIES),
-    "gateways": lambda: list(GATEWAYS),
+    "gateways": lambda: [*GATEWAYS, *FOREIGN],
     "allocators": _allocators,
     "policies": _policies,
     "profiles": _profiles,

@@ -39,9 +39,17 @@ class Network:
 
 
 def build(
-    supervisor: Supervisor, run: Run, *, topology: type[Topology], kinds: Mapping[str, type[Gateway]]
+    supervisor: Supervisor,
+    run: Run,
+    *,
+    topology: type[Topology],
+    kinds: Mapping[str, type[Gateway]],
+    files: Mapping[str, int] | None = None,
 ) -> Network:
-    """Build and start the network of a run, with the kinds of its gateways by their names."""
+    """Build and start the network of a run, with the kinds of its gateways by their names.
+
+    For some of these `files` may be open.
+    """
     setLogLevel("critical")
 
     def watch(process: SupervisedProcess) -> None:
@@ -64,6 +72,7 @@ def build(
                 folder=_folder(name),
                 datapath=run.datapath,
                 watch=watch,
+                files=files or {},
             )
         )
         for name, settings in run.gateways.items()

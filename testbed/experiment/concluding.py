@@ -67,6 +67,9 @@ def conclude(done: Done, report: Report, *, mtu: int, recount: Callable[[], None
         bears=None,
     )
     judge.require_complete()
+    if relays := next((each.relays for each in lab.behaviours.values() if each.relays.value), None):
+        yield Unseen("single-packets", f"the gateway ends connections and begins others in their place: {relays}")
+        return
     found = frames.examine(lab, refuses=refuses)
     report.series(frames=found.series)
     yield from frames.checks(found)

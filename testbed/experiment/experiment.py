@@ -244,9 +244,9 @@ class Experiment(Generic[P]):
     def tell(self, **facts: Any) -> None:
         """Report the scenario's story: its template, filled with the facts, the parameters and the settings."""
         self._told = True
-        self._report.story(
-            told(self._story, **{"parameters": self.parameters, "settings": self.settings, **facts})
-        )
+        story = told(self._story, **{"parameters": self.parameters, "settings": self.settings, **facts})
+        remarks = filter(None, (gateway.remarks() for gateway in self.lab.gateways.values()))
+        self._report.story("\n\n".join([story.rstrip("\n"), *remarks]))
 
     def conclude(self) -> None:
         """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets.

@@ -49,6 +49,10 @@ class Run(BaseModel):
     """The most sockets at once on each side."""
     needs: tuple[str, ...] = ()
     """What only this kind of gateway needs of the machine, by the names that `lastport doctor` gives it."""
+    programs: tuple[str, ...] = ()
+    """The paths of the files that a stranger's own program needs, if the gateway is one."""
+    reaches: str = ""
+    """What the gateway is connected to outside of the sandbox, as `tcp:HOST:PORT`."""
     chosen: dict[str, Any] = {}
     """What the user chose otherwise than by default: topology, profile, seed, settings and parameters, by key."""
 
@@ -57,7 +61,15 @@ class Run(BaseModel):
         """What was chosen by a name, or by a user's own file."""
         strategies = (self.settings.port_allocation_type, self.settings.on_exhaustion)
         each = [name for own in self.gateways.values() for name in (own.port_allocation_type, own.on_exhaustion)]
-        every = [self.scenario, self.topology, self.gateway, *strategies, *self.kinds.values(), *each]
+        every = [
+            self.scenario,
+            self.topology,
+            self.gateway,
+            *strategies,
+            *self.kinds.values(),
+            *each,
+            *self.programs,
+        ]
         return [*dict.fromkeys(every)]
 
     def kind_of(self, gateway: str) -> str:

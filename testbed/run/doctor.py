@@ -72,6 +72,7 @@ def findings() -> Iterator[Finding]:
     yield _namespaces()
     yield from _datapath()
     yield from _programs("gateway")
+    yield from _programs("rare")
     if shutil.which("nft"):
         yield _linux_nat()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -118,7 +119,7 @@ def require_sockets(sockets: int) -> None:
 
 
 def _programs(needed_by: str) -> Iterator[Finding]:
-    """Look for the programs that every `lab` needs, or only some `gateway`."""
+    """Look for the programs that every `lab` needs, only some `gateway`, or a `rare` one."""
     for line in PROGRAMS.read_text().splitlines():
         if line and not line.startswith("#"):
             program, package, needed = line.split()

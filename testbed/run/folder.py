@@ -22,6 +22,8 @@ SIDES = ("inside", "outside")
 RESULTS = "results.json"
 REPORT = "report.html"
 RECORDING = FILE
+LOG = "app.log"
+"""What a stranger's own program, as a gateway, has printed."""
 CAPTURES = {side: f"{side}.pcapng" for side in SIDES}
 FILE_MODE = 0o644
 
@@ -58,17 +60,21 @@ class Folder:
         """Make an empty file for the frames of each side, and return them open. Raises OSError if one is there."""
         made: dict[str, IO[bytes]] = {}
         for side, name in CAPTURES.items():
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(self.path / name, flags, FILE_MODE)
-            made[side] = os.fdopen(descriptor, "wb")
-            _hand_over(descriptor)
+            made[side] = self._opened(name)
             self._captured.append(side)
         return made
 
     def recording(self) -> IO[bytes]:
         """Make an empty file for the recording, and return it open. Raises OSError if one is there."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(self.path / RECORDING, flags, FILE_MODE)
+        return self._opened(RECORDING)
+
+    def log(self) -> IO[bytes]:
+        """Make an empty file for what a stranger's program prints, and return it open. Raises OSError."""
+        return self._opened(LOG, os.O_APPEND)
+
+    def _opened(self, name: str, flags: int = 0) -> IO[bytes]:
+        flags |= os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self.path / name, flags, FILE_MODE)
         _hand_over(descriptor)
         return os.fdopen(descriptor, "wb")
 
@@ -98,7 +104,8 @@ class Folder:
     def write(self, result: Result) -> dict[str, Any]:
         """Write `results.json`, whole or not at all, and return what it holds. All other files must be closed."""
         files = {"results": str(self.path / RESULTS), "report": str(self.path / REPORT)}
-        written = result.as_json({**files, **self.captured(), **self.recorded()})
+        logged = {"log": str(self.path / LOG)} if (self.path / LOG).exists() else {}
+        written = result.as_json({**files, **logged, **self.captured(), **self.recorded()})
         self.write_text(RESULTS, json.dumps(written, indent=2) + "\n")
         return written
 

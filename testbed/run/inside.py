@@ -12,6 +12,7 @@ from typing import Any
 
 from controller.settings.extensions import is_file
 from testbed.run import faults
+from testbed.run.folder import SIDES
 from testbed.sandbox.memory import peak_memory
 from testbed.sandbox.records import Channel
 from testbed.sandbox.supervision import Supervisor
@@ -27,7 +28,8 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
     gc.disable()  # this process ends with the run, and until then hundreds of thousands of objects are evidence
     report = Report(channel)
     theirs: set[str] = set()
-    files: dict[str, int] = job.pop("captures")
+    files: dict[str, int] = job.pop("files")
+    captured = {side: files.pop(side) for side in SIDES if side in files}
     is_watched: bool = job.pop("is_watched")
     recorded_since: float | None = job.pop("recorded_since")
     try:
@@ -58,7 +60,8 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             clients = plan.parameters["clients"]
             with _within(BUILD_S + BUILD_S_PER_CLIENT * clients, "the lab was not built"):
                 kinds = {name: load("gateway", plan.kind_of(name)) for name in plan.gateways}
-                network = build(supervisor, plan, topology=load("topology", plan.topology), kinds=kinds)
+                topology = load("topology", plan.topology)
+                network = build(supervisor, plan, topology=topology, kinds=kinds, files=files)
                 lab = Lab(
                     supervisor,
                     network,
@@ -70,7 +73,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             report.machine(sysctls=in_force(network.nodes.values()))
         parameters = scenario.Parameters.model_validate(plan.parameters)
         experiment = Experiment(lab, parameters, plan.settings, report, story=scenario.story)
-        captures = Captures(files, lab, supervisor, report)
+        captures = Captures(captured, lab, supervisor, report)
         with watched(lab, report, experiment.failures):
             with captures, gauged(lab.gateways if is_watched else {}, channel), _but_no_fork():
                 scenario().run(experiment)

@@ -7,6 +7,7 @@ when they are written, and breaks the next run off, if there is one.
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol
@@ -14,7 +15,7 @@ from typing import IO, Any, NoReturn, Protocol
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
 from testbed.run import strangers
-from testbed.run.folder import Folder
+from testbed.run.folder import LOG, Folder
 from testbed.run.live.display import Manner, shown
 from testbed.run.live.view import RunView
 from testbed.run.naming import title
@@ -26,6 +27,10 @@ from topologies.network.sysctls import OF_THE_MACHINE, read_sysctls
 
 RUNNER = "testbed.run.inside:run"
 """The function that runs inside the sandbox, by its name."""
+CONTROLLER = "controller"
+"""The name of the connection to a controller that runs already."""
+CONNECTED_WITHIN_S = 5.0
+Open = IO[bytes] | socket.socket
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -111,7 +116,7 @@ def carry_out(
     written any more, since the disk is full or the folder gone, costs no verdict.
     """
     _interruptions.install()  # before a terminal's cursor is hidden
-    files = _captures(folder) if pcap else {}
+    files = _opened(folder, plan, pcap=pcap)
     viewer = watch(plan) if watch else _Nobody()
     recorder = Recorder(plan, folder, follow=viewer.write)
     try:
@@ -143,22 +148,39 @@ def carry_out(
         return result, result.as_json({})
 
 
-def _captures(folder: Folder) -> dict[str, IO[bytes]]:
+def _opened(folder: Folder, plan: Run, *, pcap: bool) -> dict[str, Open]:
+    """Open what the run writes to or is connected to, besides its records. Raises ConfigurationError."""
+    outside: dict[str, Open] = {CONTROLLER: _reached(plan.reaches)} if plan.reaches else {}
     try:
-        return folder.captures()
+        logs = {LOG: folder.log()} if plan.programs or plan.reaches else {}
+        return {**outside, **(folder.captures() if pcap else {}), **logs}
     except OSError as error:
         raise ConfigurationError(f"--out {folder.path}: {Path(error.filename).name}: {error.strerror}") from None
+
+
+def _reached(place: str) -> socket.socket:
+    """Return a connection to what the gateway is to reach outside of the sandbox, which has another network."""
+    _, host, port = place.split(":")
+    try:
+        return socket.create_connection((host, int(port)), CONNECTED_WITHIN_S)
+    except OSError as error:
+        raise ConfigurationError(
+            f"setting controller={place}: nothing answers there ({error.strerror or error}); start the controller "
+            "first"
+        ) from None
 
 
 def follow(
     plan: Run,
     show: Callable[[dict[str, Any]], None],
     *,
-    captures: Mapping[str, IO[bytes]],
+    captures: Mapping[str, Open],
     recorder: Recorder | None = None,
     is_watched: bool = False,
 ) -> Result:
     """Carry out a run, show each record, and record it if there is a recorder.
+
+    `captures` are open files for the frames of each side, with what else the sandbox gets open: `_opened`.
 
     With `is_watched`, the records have the gauges of each gateway, a few times a second. Raises MachineError if it
     cannot begin.
@@ -169,7 +191,7 @@ def follow(
     try:
         since = recorder.started if recorder else None
         job = {**plan.model_dump(mode="json"), "recorded_since": since, "is_watched": is_watched}
-        for record in enter(job, RUNNER, captures=captures, walled=strangers.walled(plan)):
+        for record in enter(job, RUNNER, files=captures, walled=strangers.walled(plan)):
             if record["kind"] == "entered":
                 _interruptions.heed()  # not before: Python loses an exception that is raised while it forks
             reported = checked(record)

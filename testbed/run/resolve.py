@@ -33,6 +33,7 @@ from testbed.run.sides import DOT, Sides, apart
 from testbed.run.strangers import are_met, declared, files_among
 from testbed.run.written import UNREADABLE, value_of, values_in
 from topologies.base import Topology
+from topologies.gateways.app.options import shown
 from topologies.gateways.base import Gateway
 from topologies.gateways.behaviour import Behaviour
 from topologies.picture import picture
@@ -67,7 +68,7 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
 
 def files_of(choices: Choices, *names: str) -> list[Path]:
     """Return the files of a user's own among scenarios' and gateways' names, and in what else was chosen."""
-    return files_among(_named(choices, *names))
+    return [*files_among(_named(choices, *names)), *map(Path, shown(_given(choices)))]
 
 
 def as_run(told: Any, choices: Choices, *names: str) -> Run:
@@ -117,7 +118,8 @@ def _resolved(
 
 def _chosen(run: Run, given: Collection[str], by_default: dict[str, Any]) -> dict[str, Any]:
     """Return what the user chose otherwise than by default."""
-    usual, values = Choices(topology=load("scenario", run.scenario).topology), run.described(by_gateway=True)
+    usual = Choices(topology=_network(Choices(), load("scenario", run.scenario), load("gateway", run.gateway)))
+    values = run.described(by_gateway=True)
     own = {"topology": run.topology, "profile": run.profile, "seed": run.seed}
     chosen = {key: value for key, value in own.items() if value != getattr(usual, key)}
     set_otherwise = [key for key in given if key in values and by_default.get(key, ...) != values[key]]
@@ -149,6 +151,7 @@ def _of_choices(
     given, single = apart(given)
     sides, usual = Sides(choices.kinds, single), gateway
     if sides:
+        sides.require_ours(usual)
         parameters = checked(cls.Parameters, _of(cls.Parameters, given), kind="parameter")
         names = [*_built(choices.topology or cls.topology, parameters).wiring]
         sides.require_there(choices.topology or cls.topology, names)
@@ -164,7 +167,7 @@ def _of_choices(
     shared, theirs, options, *_ = _sorted(given, others, Settings, cls.Parameters, kind.Options, *every)
     mine, options = {**shared, **own}, {**options, **own_options}
     theirs = {key: value for key, value in theirs.items() if value is not None or not _is_derived(cls, key)}
-    topology = choices.topology or cls.topology
+    topology = _network(choices, cls, kind)
 
     def defaults_of(kind: type[Gateway]) -> dict[str, Any]:
         defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[choices.profile]}
@@ -242,7 +245,15 @@ def _of_choices(
         needs=tuple(dict.fromkeys(need for each in kinds.values() for need in load("gateway", each).needs)),
         kinds={name: absolute(each) for name, each in kinds.items()} if sides else {},
         own_options={name: each.model_dump(mode="json") for name, each in all_options.items()} if sides else {},
+        programs=tuple(shown(options)),
+        reaches=options.get("controller") or "",
     )
+
+
+def _network(choices: Choices, scenario: type[Scenario[Any]], kind: type[Gateway]) -> str:
+    """Return the topology: the user's, else the scenario's own, else the one that the gateway is made for."""
+    usual = scenario.topology if scenario.topology != Scenario.topology else kind.topology or scenario.topology
+    return choices.topology or usual
 
 
 def _is_derived(scenario: type[Scenario[Any]], key: str) -> bool:

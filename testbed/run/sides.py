@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.settings import ConfigurationError, Settings, unknown_key
+from testbed.registry import FOREIGN, GATEWAYS
 from topologies.gateways.base import Gateway
 
 DOT = "."
@@ -34,6 +35,16 @@ class Sides:
                 raise ConfigurationError(
                     f"{chosen} is not possible with topology {topology!r}: it has no gateway {name!r}; choose "
                     f"from: {', '.join(gateways)}, or take another --topology"
+                )
+
+    def require_ours(self, usual: str) -> None:
+        """Raise ConfigurationError if one of the kinds, or the `usual` one, is somebody else's NAT."""
+        for name, kind in {"gateway": usual, **self.kinds}.items():
+            if kind in FOREIGN:
+                chosen = kind if name == "gateway" else f"{name}={kind}"
+                raise ConfigurationError(
+                    f"--gateway {chosen} is not possible where single gateways are chosen: somebody else's NAT "
+                    f"is judged alone; choose from: {', '.join(GATEWAYS)}"
                 )
 
     def _first(self, name: str) -> str:

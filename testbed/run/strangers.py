@@ -80,7 +80,7 @@ def declared(
 
 def walled(plan: Run) -> Walled | None:
     """Return how a run is walled in: None, if no file of a user's own is part of it."""
-    files = files_among(plan.names)
+    files = [*dict.fromkeys([*files_among(plan.names), *map(Path, plan.programs)])]
     if not files:
         return None
     import compileall  # a run of one of ours does without

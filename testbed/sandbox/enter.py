@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from testbed.sandbox import walls
 from testbed.sandbox.deaths import LAST_WORDS_BYTES, in_words
@@ -49,6 +49,13 @@ class Walled:
             os._exit(1)
 
 
+class HasFileno(Protocol):
+    """Something open: a file, or a socket."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+
+
 class MachineError(Exception):
     """The machine lacks something: the message is what it lacks, and what to do about it."""
 
@@ -62,7 +69,7 @@ def enter(
     job: dict[str, Any],
     runner: str,
     *,
-    captures: Mapping[str, IO[bytes]] | None = None,
+    files: Mapping[str, HasFileno] | None = None,
     on_terminal: bool = False,
     walled: Walled | None = None,
 ) -> Iterator[dict[str, Any]]:
@@ -71,8 +78,8 @@ def enter(
     The first record, `entered`, means that there is a process to end. Raises MachineError if the sandbox cannot be
     made.
 
-    `captures` are open files for the frames of each side. The sandbox gets the open files and not their paths, so
-    that another file put in their place cannot mislead it.
+    `files` are open, such as those for the frames of each side. The sandbox gets the open files and not their
+    paths, so that another file put in their place cannot mislead it.
 
     `on_terminal` gives the sandbox this process's own standard input, output and error, and leaves it in the
     terminal's foreground: its Ctrl-C and Ctrl-Z then go to the sandbox's processes as well as to this one.
@@ -83,7 +90,7 @@ def enter(
     of the sandbox runs any more.
     """
     ours, theirs = socket.socketpair()
-    descriptors = {side: file.fileno() for side, file in (captures or {}).items()}
+    descriptors = {name: file.fileno() for name, file in (files or {}).items()}
     with tempfile.TemporaryFile() as words, ours:
         command = [
             *unshare(as_root=walled is not None or os.geteuid() == 0),
@@ -103,7 +110,7 @@ def enter(
         try:
             yield {"kind": "entered"}
             started, is_ours = False, True  # no code but our own runs until the sandbox is ready
-            facts = {"captures": descriptors, "on_terminal": on_terminal, "is_walled": walled is not None}
+            facts = {"files": descriptors, "on_terminal": on_terminal, "is_walled": walled is not None}
             for record in _records(ours, {**job, **facts}, within_s=walled.within_s if walled else None):
                 started = True
                 if record["kind"] == "unable" and is_ours:

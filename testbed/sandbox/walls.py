@@ -121,7 +121,7 @@ class _View:
         private = COVERED if is_root else (*COVERED, Path.home())
         self._covers = {folder for folder in private if folder.is_dir() and not folder.is_symlink()}
         self._folders: dict[Path, int] = {}
-        self._copies: dict[Path, bytes] = {}
+        self._copies: dict[Path, tuple[bytes, int]] = {}
 
     def show(self, folder: Path) -> None:
         """Show a folder, which everybody may read."""
@@ -146,7 +146,8 @@ class _View:
             self.show(folder)
             return
         with file.open("rb") as opened:
-            self._copies[file] = opened.read(MOST_BYTES)
+            is_program = os.fstat(opened.fileno()).st_mode & stat.S_IXUSR
+            self._copies[file] = opened.read(MOST_BYTES), 0o755 if is_program else 0o644
         if (top := self._top(file)) is not None:
             self._covers.add(top)
 
@@ -168,8 +169,8 @@ class _View:
             mount(f"/proc/self/fd/{descriptor}", str(folder), None, MS_BIND | MS_REC)
             os.close(descriptor)
         _make_devices(devices)
-        for file, content in self._copies.items():
-            _copy(file, content)
+        for file, (content, permissions) in self._copies.items():
+            _copy(file, content, permissions)
         for cover in outermost:
             if cover.name != "tmp":
                 mount_read_only(str(cover))
@@ -219,12 +220,12 @@ def _make_device(path: Path, descriptor: int) -> None:
         mount(f"/proc/self/fd/{descriptor}", str(path), None, MS_BIND)
 
 
-def _copy(file: Path, content: bytes) -> None:
+def _copy(file: Path, content: bytes, permissions: int) -> None:
     """Put a copy of a file in its place, which is in memory, or has the file itself: then on top of that."""
     place = Path("/dev/shm/copy") if file.exists() else file
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(content)
-    place.chmod(0o644)
+    place.chmod(permissions)
     if place != file:
         mount(str(place), str(file), None, MS_BIND)
         place.unlink()

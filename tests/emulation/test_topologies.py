@@ -11,7 +11,7 @@ from tests.emulation.conftest import Run
 TWO_NATS = Path(__file__).parent / "files" / "two_nats.py"
 
 
-@pytest.mark.parametrize("topology", ["carrier", "multi-address"])
+@pytest.mark.parametrize("topology", ["carrier", "multi-address", pytest.param("edge", marks=pytest.mark.deep)])
 def test_a_pool_behind_a_next_hop_or_in_front_of_other_nats_runs_out_like_any(run: Run, topology: str) -> None:
     """The carrier's ports run out first, since each home has as many for half of the clients."""
     sizes = ("--set", "ports=16", "--set", "clients=4", "--set", "external_addresses=1")

@@ -57,6 +57,7 @@ class Told:
 def experiment(
     *,
     counters: dict[str, int | None] | None = None,
+    remarks: dict[str, str] | None = None,
     story: str | Path = "",
     leaks: int = 0,
     shared: tuple[int, ...] = (),
@@ -85,6 +86,7 @@ def experiment(
         sees_sharing=True,
         require_complete=lambda: None,
     )
+    declared = OpenFlowGateway.declare(chosen, OpenFlowGateway.Options())
     lab = SimpleNamespace(
         judge=judge,
         sample=None,
@@ -92,8 +94,10 @@ def experiment(
         seed=1,
         untranslated=[],
         is_raw=False,
-        behaviour=OpenFlowGateway.declare(chosen, OpenFlowGateway.Options()),
+        behaviour=declared,
+        behaviours={"gateway": declared},
         gateway=SimpleNamespace(counters=lambda protocol: counters or {}),
+        gateways={name: SimpleNamespace(remarks=lambda said=said: said) for name, said in (remarks or {}).items()},
         clients=[SimpleNamespace(netns=name) for name in ("alice", "bob")],
         topology=SimpleNamespace(clients=[], behind={}),
         tally=SimpleNamespace(is_whole=True, sent=lambda: sent, lost=lambda: lost),

@@ -8,7 +8,7 @@ cannot follow is refused before anything starts, and never ignored.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -58,6 +58,9 @@ class GatewayPlan:
 
     `watch` has the run end with a process from now on. A gateway calls it for what it starts before the network is
     there; it is called for each of its `processes` as soon as the network has started.
+
+    `files` are what the run has open outside of the sandbox, by name: `app.log` for what a stranger's program
+    prints, and `controller`, a connection to a controller that runs already.
     """
 
     settings: Settings
@@ -68,6 +71,7 @@ class GatewayPlan:
     folder: Path
     datapath: str
     watch: Callable[[SupervisedProcess], None] = field(default=_unwatched, compare=False)
+    files: Mapping[str, int] = field(default_factory=dict)
 
 
 class GatewayError(Exception):
@@ -92,6 +96,8 @@ class Gateway(abc.ABC):
     keep its default. None: it follows all."""
     fits_packets: ClassVar[bool] = False
     """Whether it handles packets that an outside link has no room for (RFC 4787 REQ-13)."""
+    topology: ClassVar[str | None] = None
+    """The network that it is made for, where the scenario would be in `home` and the user chooses none."""
     needs: ClassVar[tuple[str, ...]] = ()
     """What only this gateway needs of the machine, by the names that `lastport doctor` gives it."""
 
@@ -113,7 +119,7 @@ class Gateway(abc.ABC):
 
     @classmethod
     def check_wiring(cls, settings: Settings, options: Any, interfaces: Sequence[Interface]) -> None:
-        """Raise ConfigurationError for what this gateway cannot do at its place in a network."""
+        """Raise ConfigurationError for a network in which it cannot stand, at its place there."""
         return
 
     @classmethod
@@ -179,6 +185,10 @@ class Gateway(abc.ABC):
             (Kind.ALLOCATED, Kind.RELEASED, Kind.FREED),
             f"its table, read {1 / READ_EVERY_S:g} times a second or less",
         )
+
+    def remarks(self) -> str:
+        """Return what else there is to say of it when the scenario is over, in sentences; or an empty text."""
+        return ""
 
     def environment(self) -> dict[str, str]:
         """Return what it is made of: programs and their versions, for the results."""

@@ -32,10 +32,10 @@ class Exhaustion:
     """What becomes of a connection for which something has run out.
 
     `outcome` is one of a refused attempt's (`timeout`, `icmp`, `reset`, `leaked`), by protocol, or None where it
-    is not known. `evicts` names what goes for it instead: `nothing`, `lru` (the least recently used mapping) or
-    `unassured` (some entry that traffic of both directions has not yet assured of its place). `holds`: it waits
-    first. `after` has the seconds that it waits at least before it is refused or served, beyond the time that
-    packets take.
+    is not known what becomes of it. It is empty for a NAT that refuses at once, in a way that is not known.
+    `evicts` names what goes for it instead: `nothing`, `lru` (the least recently used mapping) or `unassured` (an
+    entry that traffic of both directions has not yet assured of its place). `holds`: it waits first. `after` has
+    the seconds that it waits at least before it is refused or served, beyond the time that packets take.
     """
 
     outcome: dict[str, str] | None
@@ -44,17 +44,18 @@ class Exhaustion:
     after: float = 0.0
 
 
+TRANSLATES: Entry[bool] = Entry(False, "RFC 3022 section 2.2: a NAT passes packets on", "any version")
 UNDECLARED: Entry[str] = Entry("undeclared", "it declares nothing", "any version")
 ENDINGS = ("close", "late close", "half-close", "reset", "silence", "udp")
 """How a connection may end, for the time after which its port is back."""
 WORDS: dict[str, tuple[Any, ...]] = {
     "mapping": ("eim", "adm", "edm"),
-    "filtering": ("eif", "adf", "edf"),
+    "filtering": ("eif", "adf", "edf", "unknown"),
     "overlapping": ("off", "address", "endpoint"),
     "pooling": ("paired", "paired-soft", "arbitrary", "roundrobin"),
     "fills_every_address": (True, False),
-    "keeps_source_port": (True, False),
-    "icmp_identifiers": ("pool", "kept"),
+    "keeps_source_port": (True, False, None),
+    "icmp_identifiers": ("pool", "kept", "unknown"),
     "port_order": ("random", "search", "sequential", "blocks", "undeclared"),
 }
 """The values that may be declared of a fact, if they are words."""
@@ -67,7 +68,7 @@ class Behaviour:
     mapping: Entry[str]
     """`eim`, `adm` or `edm`, for a host whose port no other host wants."""
     filtering: Entry[str]
-    """`eif`, `adf` or `edf`."""
+    """`eif`, `adf` or `edf`; `unknown` where nobody can tell."""
     overlapping: Entry[str]
     """`off`, `address` or `endpoint`: toward what destinations one port may be used twice."""
     pooling: Entry[str]
@@ -80,8 +81,8 @@ class Behaviour:
     """
     fills_every_address: Entry[bool]
     """Whether hosts are spread over several addresses so that the ports of all can be used up."""
-    keeps_source_port: Entry[bool]
-    """Whether a host's own port is given where it is in the range and free; otherwise any port is."""
+    keeps_source_port: Entry[bool | None]
+    """Whether a host's own port is given where it is in the range and free; otherwise any is. None: unknown."""
     ports_exhausted: Entry[Exhaustion]
     """What happens when no port is free toward a destination."""
     state_exhausted: Entry[Exhaustion]
@@ -93,7 +94,9 @@ class Behaviour:
     FIN), `reset`, `silence` (TCP, from the last packet) and `udp` (from the last datagram).
     """
     icmp_identifiers: Entry[str]
-    """`pool`: from the ports' range. `kept`: as the host chose it; of two hosts with one, one is refused."""
+    """`pool`: from the ports' range. `kept`: as the host chose it; of two hosts with one, one is refused.
+    `unknown`: the number of those in use at once is not known, but it is that of the ports or more.
+    """
 
     port_order: Entry[str] = UNDECLARED
     """The order in which it gives ports that no host has asked for, as far as a fresh pool shows it.
@@ -102,6 +105,10 @@ class Behaviour:
     the next one. `blocks`: a host has no more blocks of `port_set_size` ports than it needs. `undeclared`: nobody
     can judge it.
     """
+
+    relays: Entry[bool] = TRANSLATES
+    """Whether it ends each connection and begins another in its place. Then no packet has a counterpart on the
+    other side, and packets are not matched one to one."""
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError if a value is not one that can be declared of its fact."""

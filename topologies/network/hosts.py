@@ -11,6 +11,9 @@ from topologies.network.netlink import Kernel
 from topologies.network.nodes import TunedNode
 from topologies.network.sysctls import ASKING_AS_ITSELF, FORWARDING, write_sysctls
 
+LAN = "lan"
+"""The interface of an access switch that is its bridge."""
+
 
 class LabHost(TunedNode, Host):
     """A host in a network namespace of its own."""
@@ -54,10 +57,10 @@ class AccessSwitch(TunedNode, Switch):
     def start(self, _controllers: list[Any]) -> None:
         """Make the bridge, and wait until each of its links is in use."""
         with self.kernel() as kernel:
-            kernel.add_bridge("lan")
+            kernel.add_bridge(LAN)
             for interface in self.intfList():
-                kernel.join(interface.name, "lan")
-            kernel.set_up("lan")
+                kernel.join(interface.name, LAN)
+            kernel.set_up(LAN)
             for interface in self.intfList():
                 kernel.wait_connected(interface.name)
 

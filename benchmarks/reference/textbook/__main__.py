@@ -22,7 +22,10 @@ def main() -> None:
     TextbookNat.configuration = ControllerConfiguration.load(Path(sys.argv[1]))
     TextbookNat.link = Link(socket.socket(fileno=int(sys.argv[3])))
     framework.run(
-        "benchmarks.reference.textbook.nat", HOST, int(sys.argv[2]), lambda: TextbookNat.link.send(listening=True)
+        ["benchmarks.reference.textbook.nat"],
+        HOST,
+        int(sys.argv[2]),
+        lambda: TextbookNat.link.send(listening=True),
     )
 
 

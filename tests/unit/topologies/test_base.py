@@ -113,7 +113,8 @@ def test_mininet_s_own_command_may_give_the_number_of_clients(asked_for: str, cl
 
 
 @pytest.mark.parametrize(
-    ("name", "clients"), [("home", 8), ("two-homes", 8), ("carrier", 8), ("campus", 200), ("multi-address", 8)]
+    ("name", "clients"),
+    [("home", 8), ("two-homes", 8), ("carrier", 8), ("campus", 200), ("multi-address", 8), ("edge", 8)],
 )
 def test_each_of_ours_has_its_number_of_clients(name: str, clients: int) -> None:
     """If Mininet's own command gives none."""

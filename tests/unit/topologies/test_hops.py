@@ -9,7 +9,8 @@ from topologies.hops import hops
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("home", 1), ("campus", 1), ("two-homes", 2), ("multi-address", 2), ("carrier", 2)]
+    ("name", "expected"),
+    [("home", 1), ("campus", 1), ("two-homes", 2), ("multi-address", 2), ("edge", 2), ("carrier", 2)],
 )
 def test_the_hops_between_a_client_and_a_server(name: str, expected: int) -> None:
     """Access switches are none. It is the same from each client, and back."""

@@ -56,6 +56,15 @@ def test_running_needs_no_browser(checkout: Checkout) -> None:
     assert provision(checkout).returncode == 0
 
 
+def test_a_program_that_only_few_ask_for_is_not_installed(checkout: Checkout) -> None:
+    """The run that asks for its gateway says which package to install."""
+    checkout.make()
+    with (checkout.folder / "vagrant" / "programs.txt").open("a") as file:
+        file.write("no-such-program  no-such-package  rare\n")
+
+    assert provision(checkout).returncode == 0
+
+
 def test_too_small_a_disk_is_refused_with_the_figures(checkout: Checkout) -> None:
     """Before anything is downloaded."""
     checkout.program("df", "#!/bin/sh\nprintf 'Avail\\n 1500\\n'\n")

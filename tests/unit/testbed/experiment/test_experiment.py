@@ -27,6 +27,7 @@ from testbed.experiment.judgement import BEARS_S
 from testbed.experiment.parameters import PatientParameters
 from testbed.traffic.records import Sent, Sighting
 from tests.support.experiments import Told, attempt, experiment
+from topologies.gateways.behaviour import Entry
 
 
 def test_a_check_tells_its_key_claim_values_and_source() -> None:
@@ -239,6 +240,15 @@ def test_a_story_is_filled_with_facts_parameters_and_settings() -> None:
     x.tell(kept=3)
 
     assert told.records("story")[0]["text"] == "8 clients, 4,096 ports, 3 kept"
+
+
+def test_what_there_is_to_say_of_a_gateway_ends_the_story() -> None:
+    """Such as the exceptions of an app. Most gateways have nothing to say."""
+    x, told = experiment(story="Once upon a time.", remarks={"one": "", "other": "It raised something."})
+
+    x.tell()
+
+    assert told.records("story")[0]["text"] == "Once upon a time.\n\nIt raised something."
 
 
 def test_a_story_may_stand_in_a_file_beside_the_scenario(tmp_path: Path) -> None:
@@ -522,6 +532,21 @@ def test_a_busy_machine_that_leaves_open_what_became_of_packets_ends_the_run_as_
     with pytest.raises(WitnessError, match="this machine was too busy"):
         x.conclude()
     assert [check["key"] for check in told.checks][-3:] == ["frames-doubled", "frames-damaged", "frames-rewritten"]
+
+
+def test_packets_are_not_matched_where_a_gateway_relays_connections() -> None:
+    """None has a counterpart on the other side. The reader is told, with the gateway's own source."""
+    x, told = checked()
+    relaying = replace(x.lab.behaviour, relays=Entry(True, "its manual", "1.0"))
+    x.lab.behaviours = {"gateway": relaying}
+    x.account()
+    x.conclude()
+
+    assert [check["key"] for check in told.checks if check["key"].startswith("frames-")] == []
+    (unlooked,) = [
+        each["series"]["not_looked_at"] for each in told.records("series") if "not_looked_at" in each["series"]
+    ]
+    assert "its manual (1.0)" in unlooked["single-packets"]
 
 
 @pytest.mark.parametrize("passes", [True, False])

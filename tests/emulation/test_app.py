@@ -1,0 +1,166 @@
+"""Somebody's OpenFlow controller as the gateway: the classic apps, an honest one, and what can go wrong."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.emulation.conftest import FILES, SMALL, Run
+from tests.support.paths import ROOT
+
+EXAMPLES = ROOT / "docs" / "examples" / "apps"
+HONEST = FILES / "apps" / "honest.py"
+RED = {
+    ("half_the_pool", "port-exhaustion"): {
+        "established",
+        "connections-of-a-second-fill-that-carry-data-no-port-was-lost",
+    },
+    ("half_the_pool", "release"): {"ports-held-for-tcp-and-udp", "close-first-port-back", "udp-last-port-back"},
+    ("half_the_pool", "protocols"): {"tcp-established", "udp-established", "icmp-established"},
+    ("dying_timer", "port-exhaustion"): {"connections-of-a-second-fill-that-carry-data-no-port-was-lost"},
+    ("dying_timer", "release"): {"silence-first-port-back", "udp-last-port-back"},
+    ("dying_timer", "protocols"): {"icmp-established"},
+    ("minus_one", "port-exhaustion"): {
+        "established",
+        "external-endpoints-that-do-not-belong-to-the-pool",
+        "sharing",
+    },
+    ("minus_one", "release"): {"ports-held-for-tcp-and-udp", "ports-given-again-while-nothing-ends"},
+    ("minus_one", "protocols"): {"tcp-carrying-data", "icmp-established", "sharing"},
+}
+"""Of each classic app in each scenario, the checks that show its mistake: docs/how/app.md has the table."""
+CAUSES = {
+    "half_the_pool": r"IndexError: pop index out of range \(half_the_pool.py:\d+\)",
+    "dying_timer": r"RuntimeError: dictionary changed size during iteration \(dying_timer.py:\d+\)",
+}
+
+
+def red(finished: object) -> set[str]:
+    """Return the keys of the checks that failed."""
+    return {check["key"] for check in finished.result["checks"] if not check["ok"]}  # type: ignore[attr-defined]
+
+
+def test_an_app_runs_unchanged_between_a_lan_port_and_a_wan_port(run: Run, tmp_path: Path) -> None:
+    """In the topology edge. What it printed is among the results, and what it did well is not held against it."""
+    own = ("--set", f"app={HONEST}", "--set", "patience=1", "--out", str(tmp_path / "out"))
+    finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["topology"] == "edge"
+    assert finished.result["outcomes"]["established"] == 16
+    assert finished.result["files"]["log"] == str(tmp_path / "out" / "app.log")
+    assert "loading app honest" in (tmp_path / "out" / "app.log").read_text()
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(("app", "scenario"), RED)
+def test_each_classic_mistake_is_shown_by_its_checks(run: Run, app: str, scenario: str) -> None:
+    """And where it raises an exception, the story has it."""
+    finished = run("run", scenario, "--gateway", "app", "--set", f"app={EXAMPLES / app}.py", "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert RED[app, scenario] <= red(finished)
+    if app in CAUSES and (app, scenario) != ("dying_timer", "protocols"):
+        assert re.search(CAUSES[app], finished.result["story"])
+    assert finished.result["topology"] == "edge"
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("scenario", ["port-exhaustion", "release", "protocols", "fairness", "churn"])
+def test_an_honest_app_passes(run: Run, scenario: str) -> None:
+    """It does what the RFCs ask, in a page of code."""
+    finished = run("run", scenario, "--gateway", "app", "--set", f"app={HONEST}", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+
+
+def test_an_app_that_ends_is_an_error_with_its_last_words(run: Run, tmp_path: Path) -> None:
+    """Within seconds, and its log is kept."""
+    app = tmp_path / "nat.py"
+    app.write_text("import ryu\nraise SystemExit('there is no port for me')\n")
+    finished = run("run", "port-exhaustion", "--gateway", "app", "--set", f"app={app}", *SMALL, "--json")
+
+    assert finished.status == 4, finished.output + finished.complaints
+    assert finished.result["error"] == "the app nat.py ended with status 1"
+    assert "there is no port for me" in finished.result["last_words"]
+
+
+@pytest.mark.deep
+def test_real_apps_have_modules_files_and_options_and_are_several(run: Run, tmp_path: Path) -> None:
+    """One asks for Ryu's wsgi, another reads its configuration, and a module has the name of one of ours."""
+    tmp_path.chmod(0o755)  # or its folder would not be seen
+    (tmp_path / "nat.py").write_text(HONEST.read_text())
+    (tmp_path / "controller.py").write_text("GREETING = 'hello from a module'\n")
+    (tmp_path / "data.txt").write_text("and from a file")
+    (tmp_path / "nat.ini").write_text("[DEFAULT]\nsecret = {{ external_ip }} {{ last_port }}\n")
+    (tmp_path / "rest.py").write_text(
+        "from ryu.base import app_manager\nfrom ryu import cfg\nfrom ryu.app.wsgi import WSGIApplication\n"
+        "from controller import GREETING\ncfg.CONF.register_opts([cfg.StrOpt('secret')])\n"
+        "class Rest(app_manager.RyuApp):\n    _CONTEXTS = {'wsgi': WSGIApplication}\n"
+        "    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+        "        open('written', 'w').close()\n"
+        "        print(GREETING, open('data.txt').read(), self.CONF.secret, kwargs['wsgi'] is not None)\n"
+    )
+    app = f"app=[{tmp_path / 'nat.py'},{tmp_path / 'rest.py'}]"
+    own = ("--set", app, "--set", f"app_config={tmp_path / 'nat.ini'}", "--out", str(tmp_path / "out"))
+    finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert "hello from a module and from a file 192.0.2.1 1039 True" in (tmp_path / "out" / "app.log").read_text()
+    assert not (tmp_path / "written").exists()
+
+
+@pytest.mark.deep
+def test_a_command_is_a_controller_too(run: Run, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Facts in braces are filled in, and it finds the constants. This one is our own starter, as a command."""
+    tmp_path.chmod(0o755)  # or its folder would not be seen
+    (tmp_path / "nat.py").write_text(HONEST.read_text())
+    private = tmp_path_factory.mktemp("private")  # for its owner alone, so that of it the file alone is seen
+    (private / "start").write_text(
+        f"#!/bin/sh\necho port $1\nexport PYTHONPATH=$PYTHONPATH:{ROOT}\n"
+        f"exec {sys.executable} -P -m controller.process.app $1 {tmp_path} nat\n"
+    )
+    (private / "start").chmod(0o700)
+    command = f"app={private / 'start'} {{listen_port}} {tmp_path / 'nat.py'}"
+    finished = run("run", "port-exhaustion", "--gateway", "app", "--set", command, *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+
+
+@pytest.mark.deep
+def test_a_controller_outside_of_the_sandbox_serves_a_run(run: Run, tmp_path: Path) -> None:
+    """It was told the wiring by its author. When it is gone, the run is an error."""
+    facts = {
+        **{
+            "LAN_PORT": 1,
+            "WAN_PORT": 2,
+            "LAN_IP": "10.0.255.254",
+            "WAN_IP": "192.0.2.1",
+            "NEXT_HOP": "192.0.2.254",
+        },
+        **{"MAC": "02:00:0a:00:ff:fe", "EXTERNAL_IP": "192.0.2.1", "FIRST_PORT": 1024, "LAST_PORT": 1039},
+        **{
+            "TCP_IDLE_TIMEOUT": 600,
+            "TCP_CLOSE_TIMEOUT": 1,
+            "TCP_RST_TIMEOUT": 1,
+            "UDP_TIMEOUT": 60,
+            "ICMP_TIMEOUT": 60,
+        },
+    }
+    (tmp_path / "lastport_wiring.py").write_text("".join(f"{name} = {value!r}\n" for name, value in facts.items()))
+    (tmp_path / "nat.py").write_text(HONEST.read_text())
+    starter = [sys.executable, "-P", "-m", "controller.process.app", "16653", str(tmp_path), "nat"]
+    with (tmp_path / "log").open("wb") as log, subprocess.Popen(starter, cwd=ROOT, stderr=log) as controller:
+        try:
+            while subprocess.run(["ss", "-Hltn", "sport = :16653"], capture_output=True, check=True).stdout == b"":
+                assert controller.poll() is None
+            own = ("--set", "controller=tcp:127.0.0.1:16653")
+            finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+        finally:
+            controller.kill()
+
+    assert finished.status == 0, finished.output + finished.complaints

@@ -1,0 +1,144 @@
+"""Somebody's controller as a process of its own, in the sandbox, with no rights and a folder for itself.
+
+The folder has links to all that lies beside the app, so that modules and files are found by their names, and what
+the app writes there is gone with the sandbox. What the process prints is the run's `app.log`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from topologies.gateways.app import options as chosen
+from topologies.gateways.app import wiring
+from topologies.gateways.app.options import AppOptions
+from topologies.gateways.base import GatewayError, GatewayPlan
+from topologies.gateways.strangers import StrangersProcess, python_path
+
+LISTENS_WITHIN_S = 30.0
+LOOK_EVERY_S = 0.02
+NO_RIGHTS = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
+"""Before a command: it has no rights over interfaces, other processes, or the hosts' namespaces."""
+CONTROLLER = "controller"
+"""The name of what a run has open for it: a connection to a controller that runs already."""
+LISTENING = "0A"
+REFUSED = "the switch refused a message, "
+
+
+class Program(StrangersProcess):
+    """The running controller. `port` is where it listens, in the sandbox."""
+
+    def __init__(self, plan: GatewayPlan, facts: Mapping[str, Any]) -> None:
+        options = plan.options
+        assert isinstance(options, AppOptions)
+        self.port: int = facts["listen_port"]
+        files = chosen.applications(options.app)
+        self._framework = ""
+        folder = plan.folder / "app"
+        folder.mkdir()
+        _link(folder, files)
+        environment = {"HOME": str(folder), wiring.VARIABLE: str(wiring.write(facts, folder))}
+        config = _configuration(options, folder, facts)
+        if config is not None:
+            environment[wiring.CONFIG_VARIABLE] = str(config)
+        passed: list[int] = []
+        if options.controller is not None:
+            passed = [plan.files[CONTROLLER]]
+            command = [sys.executable, "-P", "-m", "topologies.gateways.app.relay", str(passed[0]), str(self.port)]
+        elif files:
+            environment["LASTPORT_FRAMEWORK"] = framework = chosen.framework(files)
+            self._framework = f"{framework} {importlib.metadata.version(framework)}"
+            command = [sys.executable, "-P", "-m", "controller.process.app", str(self.port), str(folder)]
+            command = [*NO_RIGHTS, *command, *(file.stem for file in files)]
+            environment["PYTHONPATH"] = python_path(str(Path(__file__).parents[3]))
+        else:
+            words = chosen.command(options.app)
+            command = [*NO_RIGHTS, *(word.format_map(_Facts(facts)) for word in words)]
+            environment["PYTHONPATH"] = python_path(str(folder))
+        super().__init__(
+            plan,
+            _name(options, files),
+            command,
+            folder=None if options.controller is not None else folder,
+            environment=environment,
+            passed=passed,
+        )
+
+    def wait_listening(self) -> None:
+        """Wait until the switch can connect. Raises GatewayError."""
+        deadline = time.monotonic() + LISTENS_WITHIN_S
+        while not _is_listening(self.port):
+            if self.process.poll() is not None:
+                raise GatewayError(f"{self.name} has ended: {self.last_words()}")
+            if time.monotonic() > deadline:
+                raise GatewayError(
+                    f"{self.name} does not listen at 127.0.0.1:{self.port}, where the switch looks for it, "
+                    f"{LISTENS_WITHIN_S:.0f} s after its start; its last words: {self.last_words()}"
+                )
+            time.sleep(LOOK_EVERY_S)
+
+    def environment(self) -> dict[str, str]:
+        """Return what was started, and its framework with the version, if it is an application."""
+        started = {"app": self.name.removeprefix("the app ")}
+        return {**started, "framework": self._framework} if self._framework else started
+
+    def remarks(self, **others: Sequence[str]) -> str:
+        """Tell also of messages that the switch refused."""
+        return super().remarks(
+            **{"sent messages ({n:,}) that the switch refused": refusals(self.printed()), **others}
+        )
+
+
+class _Facts(dict[str, Any]):
+    """The facts for a command. Words in braces that are none stay as they are."""
+
+    def __missing__(self, key: str) -> str:
+        return f"{{{key}}}"
+
+
+def refusals(printed: str) -> list[str]:
+    """Return what the switch refused, by what `controller.process.app` has printed of it."""
+    return [line.removeprefix(REFUSED) for line in printed.splitlines() if line.startswith(REFUSED)]
+
+
+def _name(options: AppOptions, files: Iterable[Path]) -> str:
+    if options.controller is not None:
+        return f"the connection to the controller at {options.controller}"
+    return f"the app {', '.join(file.name for file in files) or options.app[0]}"
+
+
+def _link(folder: Path, files: Iterable[Path]) -> None:
+    """Make links to the files and to all that lies beside them. Of two with one name the first counts."""
+    for place in [*files, *(each for file in files for each in sorted(file.parent.iterdir()))]:
+        link = folder / place.name
+        if not os.path.lexists(link) and place.name != "__pycache__":
+            link.symlink_to(place)
+
+
+def _configuration(options: AppOptions, folder: Path, facts: Mapping[str, Any]) -> Path | None:
+    """Write the app's configuration in place of its template, if it has one; return its path."""
+    if options.app_config is None:
+        return None
+    template = Path(options.app_config).resolve()
+    path = folder / template.name.removesuffix(".j2")
+    text = wiring.filled_in(template, facts)
+    path.unlink(missing_ok=True)
+    path.write_text(text)
+    return path
+
+
+def _is_listening(port: int) -> bool:
+    """Whether some process of the sandbox listens at a TCP port. Nobody connects to find out."""
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            rows = Path(f"/proc/thread-self/net/{table}").read_text().splitlines()[1:]
+            for _, local, _, state, *_ in map(str.split, rows):
+                if state == LISTENING and int(local.rpartition(":")[2], 16) == port:
+                    return True
+    return False

@@ -1,0 +1,176 @@
+"""Somebody's program as the NAT under test: two network interfaces in a namespace, and nothing else there.
+
+The namespace has no address and forwards nothing. So the kernel answers no ARP request, sends no ICMP, and its TCP
+resets nothing: all of that is the program's. What is not known of the program is not asked for.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+from typing import Any, ClassVar
+
+from mininet.node import Switch
+
+from controller.settings import ConfigurationError, Settings
+from controller.wiring import Interface, Side
+from topologies.gateways.app import facts, wiring
+from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
+from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.following import require_one_range
+from topologies.gateways.program import options as chosen
+from topologies.gateways.program.options import ProgramOptions
+from topologies.gateways.strangers import StrangersProcess, python_path
+from topologies.network import arp
+from topologies.network.hosts import LAN, AccessSwitch
+from topologies.network.nodes import TunedNode
+
+RIGHTS = "net_raw,+net_admin,+net_bind_service"
+FEW_RIGHTS = ["setpriv", "--no-new-privs", f"--bounding-set=-all,+{RIGHTS}", "--inh-caps=-all"]
+"""Before a command: it has rights over its own interfaces, and none over processes or other namespaces."""
+ANSWERS_WITHIN_S = 20.0
+ASK_FOR_S = 0.3
+NOBODY = IPv4Address(0)
+"""The sender of a question for an address that may be nobody's (RFC 5227 section 1.1: ARP Probe)."""
+OF_OPENFLOW = ("lan_port", "wan_port", "dpid", "listen_host", "listen_port", "interfaces")
+"""What an app is told and a program is not."""
+
+
+class ProgramGateway(TunedNode, Switch, Gateway):
+    """Somebody's NAT with two network interfaces: --set program='./nat {inside} {outside} {external}'."""
+
+    Options: ClassVar[type[Options]] = ProgramOptions
+    settings: ClassVar[dict[str, Any]] = facts.DEFAULTS
+    restrictions = facts.RESTRICTIONS
+    followed = facts.FOLLOWED
+    topology: ClassVar[str | None] = "edge"
+    needs: ClassVar[tuple[str, ...]] = ("nsenter", "setpriv")
+
+    @classmethod
+    def check(cls, settings: Settings, options: Any) -> None:
+        """Raise ConfigurationError for a command that cannot be started, or a setting it is not told of."""
+        chosen.check(options)
+        super().check(settings, options)
+        require_one_range(settings, "a program is told of one")
+
+    @classmethod
+    def check_wiring(cls, _settings: Settings, _options: Any, interfaces: Sequence[Interface]) -> None:
+        """Raise ConfigurationError unless there is one interface on each side."""
+        require_two(interfaces)
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Return what any NAT is held to."""
+        return facts.behaviour(settings, given="what it was given: docs/how/program.md")
+
+    @classmethod
+    def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
+        """Start nothing: the program needs its interfaces."""
+        return {"plan": plan, "inNamespace": True}
+
+    def __init__(self, name: str, plan: GatewayPlan, **params: Any) -> None:
+        super().__init__(name, dpid="1", **params)
+        self._plan = plan
+        self._lan, self._wan = sides(plan.interfaces)
+        self._process: StrangersProcess | None = None
+        self._silent: list[str] = []
+
+    def start(self, _controllers: list[Any]) -> None:
+        """Start the program, now that its links are there."""
+        names = [self.intfs[each.port].name for each in (self._lan, self._wan)]
+        lines = "".join(f"link set {name} address {self._plan.mac} up\n" for name in names)
+        enter = ["nsenter", f"--net={self.netns}"]
+        subprocess.run([*enter, "ip", "-batch", "-"], input=lines, text=True, check=True)
+        folder = self._plan.folder / "program"
+        folder.mkdir()
+        told = facts_of(self._plan.settings, self._plan.interfaces, self._plan.mac, *names)
+        options = self._plan.options
+        assert isinstance(options, ProgramOptions)
+        self._process = StrangersProcess(
+            self._plan,
+            f"the program {options.program}",
+            [*enter, *FEW_RIGHTS, *(word.format_map(told) for word in chosen.command(options))],
+            folder=folder,
+            environment={
+                "HOME": str(folder),
+                wiring.VARIABLE: str(wiring.write(told, folder)),
+                "PYTHONPATH": python_path(str(folder)),
+            },
+        )
+
+    def processes(self) -> list[SupervisedProcess]:
+        """Return the program's process."""
+        return [] if self._process is None else [self._process.supervised]
+
+    def wait_ready(self) -> None:
+        """Wait until it answers ARP requests for its addresses. A program that never does is left to the wire."""
+        assert self._process is not None
+        deadline = time.monotonic() + ANSWERS_WITHIN_S
+        for each in (self._lan, self._wan):
+            while not self._answers(each):
+                if self._process.process.poll() is not None:
+                    raise GatewayError(f"{self._process.name} has ended: {self._process.last_words()}")
+                if time.monotonic() > deadline:
+                    self._silent.append(f"{each.address.ip} at {self.intfs[each.port].name}")
+                    break
+
+    def remarks(self) -> str:
+        """Tell for which of its addresses it did not answer, and which exceptions it has raised."""
+        assert self._process is not None
+        silent = (
+            f"The program answered no ARP request for {' and '.join(self._silent)} within "
+            f"{ANSWERS_WITHIN_S:.0f} s, so no packet reaches it there."
+        )
+        return " ".join(filter(None, [silent if self._silent else "", self._process.remarks()]))
+
+    def environment(self) -> dict[str, str]:
+        """Return what was started."""
+        assert isinstance(self._plan.options, ProgramOptions)
+        return {"program": str(self._plan.options.program)}
+
+    def _answers(self, interface: Interface) -> bool:
+        """Ask for the gateway's address from the other end of a cable."""
+        ours = self.intfs[interface.port]
+        theirs = ours.link.intf2 if ours.link.intf1 is ours else ours.link.intf1
+        name = LAN if isinstance(theirs.node, AccessSwitch) else theirs.name
+        with theirs.node.namespace.entered():
+            try:
+                arp.resolve(name, _mac(name), NOBODY, interface.address.ip, within=ASK_FOR_S)
+            except TimeoutError:
+                return False
+        return True
+
+
+def facts_of(
+    settings: Settings, interfaces: list[Interface], mac: str, inside: str, outside: str
+) -> dict[str, Any]:
+    """Return what a program with two interfaces is given to know, by name."""
+    known = wiring.wiring(settings, interfaces, mac, dpid=0, listen_port=0)
+    told = {name: value for name, value in known.items() if name not in OF_OPENFLOW}
+    return {"inside": inside, "outside": outside, "external": known["external_ip"], **told}
+
+
+def sides(interfaces: Sequence[Interface]) -> tuple[Interface, Interface]:
+    """Return the inside and the outside interface of a gateway that has one of each."""
+    lan, wan = ([each for each in interfaces if each.side is side] for side in (Side.INSIDE, Side.OUTSIDE))
+    return lan[0], wan[0]
+
+
+def require_two(interfaces: Sequence[Interface]) -> None:
+    """Raise ConfigurationError unless there is one interface on each side."""
+    lan = sum(each.side is Side.INSIDE for each in interfaces)
+    if (lan, len(interfaces) - lan) != (1, 1):
+        raise ConfigurationError(
+            f"this gateway has one interface inside and one outside, and in this network there are {lan} and "
+            f"{len(interfaces) - lan}; take --topology edge, or another --gateway"
+        )
+
+
+def _mac(interface: str) -> str:
+    """Return an interface's own MAC address, in the namespace that this thread is in."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as asked:
+        asked.bind((interface, 0))
+        return str(asked.getsockname()[4].hex(":"))

@@ -1,0 +1,91 @@
+"""What slirp4netns can follow of the settings, and what it does by itself: data, each fact with its source.
+
+It is no translator of packets. It ends each connection of an inside host by a TCP of its own, libslirp's, and has
+a socket of its kernel's for the other half. So its ports are the kernel's, from `ip_local_port_range`. Three
+things follow:
+
+- Over TCP the kernel gives a port for each connection, and the same port again toward another destination. Over
+  UDP a socket serves an inside endpoint for all destinations, and takes what comes from anywhere.
+- The settings' timers are not its own: a TCP connection ends with its ends only, and a UDP socket after 240 s.
+- What hosts see of TCP are two connections: sequence numbers, options and TTL are not the other end's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controller.settings import Settings
+from topologies.gateways.base import Restriction
+from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
+from topologies.gateways.tracking import HARMLESS
+
+UDP_S = 240.0
+"""SO_EXPIRE of libslirp's socket.h, from the last datagram of either side."""
+REUSE_S = 1.0
+"""A host's TCP may use a port again that has been in TIME-WAIT for a second, since tcp_tw_reuse is set in every
+namespace of a lab."""
+NEVER_S = 86_400.0
+"""Stands for a time that never ends: libslirp ends no connection that is silent."""
+DEFAULTS: dict[str, Any] = {
+    "mapping_type": "edm",
+    "filtering_type": "edf",
+    "port_overlapping": "endpoint",
+    "hold_down_timeout": 0,
+    "source_validation": False,
+    "refresh_inbound": True,
+    "tcp_trans_close_timeout": REUSE_S,
+    "tcp_rst_timeout": REUSE_S,
+}
+"""What it does, in the words of the settings."""
+LONG_ENOUGH = frozenset({"tcp_idle_timeout", "udp_timeout", "icmp_timeout", "tcp_trans_open_timeout"})
+"""Timers that an experiment asks to be long enough. Its own are longer, and no setting changes them."""
+FOLLOWED = frozenset({"ports", *LONG_ENOUGH, *HARMLESS})
+RESTRICTIONS = (
+    Restriction(
+        "on_exhaustion", ("drop",), "it answers as its kernel's errors have it, and no setting changes that"
+    ),
+    Restriction("mapping_type", ("edm",), "over TCP each connection has a socket and a port of its own"),
+    Restriction("filtering_type", ("edf",), "a connected TCP socket takes what its peer sends"),
+    Restriction("port_overlapping", ("endpoint",), "the kernel shares a port whenever the destinations differ"),
+)
+VERSION = "slirp4netns 1.2.0, libslirp 4.7.0"
+_LINUX = "Linux, net/ipv4/inet_hashtables.c: __inet_hash_connect"
+
+
+def behaviour(settings: Settings) -> Behaviour:
+    """Return what it does under these settings."""
+    refused = Entry(
+        Exhaustion({"tcp": "icmp", "udp": "icmp", "icmp": "icmp"}),
+        "libslirp, tcp_input.c and udp.c: a socket's error becomes ICMP 3/0, icmp_send_error",
+        VERSION,
+    )
+    back = {
+        "close": (0.0, 2 * REUSE_S),
+        "late close": (0.0, 2 * REUSE_S),
+        "half-close": (0.0, NEVER_S),
+        "reset": (0.0, REUSE_S),
+        "silence": (NEVER_S, NEVER_S),
+        "udp": (UDP_S, UDP_S + 1.0),
+    }
+    return Behaviour(
+        mapping=Entry("edm", "libslirp, tcp_subr.c: tcp_fconnect, a socket for each connection", VERSION),
+        filtering=Entry("edf", "tcp(7): a connected socket; over UDP it is eif (libslirp, socket.c)", VERSION),
+        overlapping=Entry("endpoint", f"{_LINUX}, __inet_check_established", "any version"),
+        pooling=Entry("paired", "there is one address, which the kernel's route has", "any version"),
+        finds_every_port_of=Entry(
+            settings.port_count, f"{_LINUX}, a search through the whole range", "any version"
+        ),
+        fills_every_address=Entry(False, "there is one address", "any version"),
+        keeps_source_port=Entry(False, "libslirp binds no port: the kernel draws one", VERSION),
+        ports_exhausted=refused,
+        state_exhausted=Entry(
+            Exhaustion({"tcp": "reset", "udp": "timeout", "icmp": "timeout"}),
+            "libslirp, if no socket can be made: tcp_input.c, dropwithreset; udp.c, a datagram is dropped",
+            VERSION,
+        ),
+        port_back=Entry(back, "libslirp, socket.h: SO_EXPIRE; ip(7) and tcp(7): tcp_tw_reuse", VERSION),
+        relays=Entry(
+            True, "libslirp, README: a TCP/IP emulator, with a socket of the host's for each flow", VERSION
+        ),
+        icmp_identifiers=Entry("unknown", "libslirp, ip_icmp.c: icmp_send, a socket for each echo", VERSION),
+    )

@@ -1,0 +1,95 @@
+"""A stranger's program as a process of a gateway: it is watched, and what it prints is the run's `app.log`.
+
+What Python programs print of exceptions is found in the log, wherever in it they stand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from topologies.gateways.base import GatewayPlan, SupervisedProcess
+
+LOG = "app.log"
+"""The name of the log among what a run has open."""
+TRACEBACK = "Traceback (most recent call last):"
+MOST_LOG = 64 << 20
+
+
+class StrangersProcess:
+    """A running program, by the `name` that sentences about it have."""
+
+    def __init__(
+        self,
+        plan: GatewayPlan,
+        name: str,
+        command: Sequence[str],
+        *,
+        folder: Path | None,
+        environment: Mapping[str, str],
+        passed: Sequence[int] = (),
+    ) -> None:
+        """Start a command in a working folder. Its environment is ours with more in it."""
+        self.name = name
+        self.log = Path(f"/proc/self/fd/{plan.files[LOG]}") if LOG in plan.files else plan.folder / LOG
+        log = plan.files[LOG] if LOG in plan.files else os.open(self.log, os.O_WRONLY | os.O_CREAT)
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            pass_fds=passed,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        plan.watch(self.supervised)
+
+    @property
+    def supervised(self) -> SupervisedProcess:
+        """The process, whose end is the end of the run."""
+        return SupervisedProcess(self.name, self.process.pid, self.log)
+
+    def last_words(self) -> str:
+        """Return the last line that it printed."""
+        lines = self.printed().strip().splitlines()
+        return lines[-1] if lines else "it has printed nothing"
+
+    def printed(self) -> str:
+        """Return what it has printed so far."""
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
+            return file.read(MOST_LOG).decode(errors="replace")
+        return ""
+
+    def remarks(self, **others: Sequence[str]) -> str:
+        """Return in sentences what its log has of exceptions, and lines of `others` by what they are."""
+        kinds = {"raised exceptions ({n:,}) and went on": exceptions(self.printed()), **others}
+        told = [
+            f"{self.name[0].upper()}{self.name[1:]} {what.format(n=len(lines))}. The first: {lines[0]}."
+            for what, lines in kinds.items()
+            if lines
+        ]
+        return " ".join([*told, f"{LOG} has all that it printed."]) if told else ""
+
+
+def exceptions(printed: str) -> list[str]:
+    """Return the last line of each traceback in what a Python program has printed, with the line of the code."""
+    found, place, inside = [], "", False
+    for line in printed.splitlines():
+        if line.strip() == TRACEBACK or line.endswith(TRACEBACK):
+            inside, place = True, ""
+        elif inside and (frame := re.match(r'\s+File "([^"]+)", line (\d+)', line)):
+            place = f"{Path(frame[1]).name}:{frame[2]}"
+        elif inside and line and not line[0].isspace():
+            found.append(f"{line} ({place})" if place else line)
+            inside = False
+    return found
+
+
+def python_path(*paths: str) -> str:
+    """Return folders as Python's own environment variable has them."""
+    return os.pathsep.join(filter(None, (*paths, os.environ.get("PYTHONPATH", ""))))
