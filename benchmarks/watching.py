@@ -12,6 +12,7 @@ import http.client
 import json
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from pydantic import Field
 from benchmarks.setup_rate import SettingUp
 from testbed.bench.bench import Bench, BenchError, Parameters, Ratio, Trial
 from testbed.bench.in_lab import LabTrial, lab_trial
+from testbed.experiment.plan import Run
 from testbed.run.folder import Folder
 from testbed.run.launch import follow
 from testbed.run.recorder import Recorder
@@ -48,12 +50,7 @@ class Recorded(LabTrial):
 
     def followed(self) -> Result:
         """Carry out the run, with a recording that is thrown away."""
-        with tempfile.TemporaryDirectory(prefix="lastport-") as folder:
-            recorder = Recorder(self.run, Folder(Path(folder)))
-            try:
-                return follow(self.run, lambda record: None, captures={}, recorder=recorder)
-            finally:
-                recorder.close()
+        return _recorded(self.run, lambda data: None)
 
 
 @dataclass(frozen=True)
@@ -62,25 +59,34 @@ class Watched(LabTrial):
 
     def followed(self) -> Result:
         """Carry out the run, with a viewer who takes all of its recording."""
-        with tempfile.TemporaryDirectory(prefix="lastport-") as folder, Web(listen(port=0)) as web:
+        written: list[int] = []
+
+        def hand_on(data: bytes) -> None:
+            written.append(len(data))
+            viewed.write(data)
+
+        with Web(listen(port=0)) as web:
             viewed = web.begin(self.title, about_plan(self.run))
             viewer = _Viewer(web.url)
             viewer.start()
-            written: list[int] = []
-
-            def hand_on(data: bytes) -> None:
-                written.append(len(data))
-                viewed.write(data)
-
-            recorder = Recorder(self.run, Folder(Path(folder)), follow=hand_on)
             try:
-                return follow(self.run, lambda record: None, captures={}, recorder=recorder)
+                result = _recorded(self.run, hand_on)
             finally:
-                recorder.close()
                 viewed.close()
-                viewer.join(VIEWS_WITHIN_S)
-                if viewer.taken != sum(written):
-                    raise BenchError(f"{self.title}: the viewer did not get the whole recording")
+            viewer.join(VIEWS_WITHIN_S)
+        if not result.error and viewer.taken != sum(written):
+            raise BenchError(f"{self.title}: the viewer did not get the whole recording")
+        return result
+
+
+def _recorded(run: Run, hand_on: Callable[[bytes], None]) -> Result:
+    """Carry out a run, with a recording that is thrown away. `hand_on` gets its bytes as they come."""
+    with tempfile.TemporaryDirectory(prefix="lastport-") as folder:
+        recorder = Recorder(run, Folder(Path(folder)), follow=hand_on)
+        try:
+            return follow(run, lambda record: None, captures={}, recorder=recorder)
+        finally:
+            recorder.close()
 
 
 class _Viewer(threading.Thread):

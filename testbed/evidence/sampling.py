@@ -127,7 +127,12 @@ class Sampler:
                     descriptor = os.open(folder / "task" / str(thread) / "schedstat", os.O_RDONLY | os.O_CLOEXEC)
                 except OSError:
                     continue
-                self._threads[pid, thread] = _Thread(_program(folder), descriptor, _counts(descriptor))
+                try:
+                    counts = _counts(descriptor)
+                except OSError:  # it has ended since
+                    os.close(descriptor)
+                    continue
+                self._threads[pid, thread] = _Thread(_program(folder), descriptor, counts)
 
     def _alive(self) -> Iterator[tuple[int, int]]:
         for pid in filter(str.isdigit, os.listdir(self._proc)):

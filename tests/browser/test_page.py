@@ -7,6 +7,7 @@ import random
 import socket
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -162,9 +163,11 @@ def running(path: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[bytes]
     with subprocess.Popen(command, pass_fds=descriptors) as process, ours:
         theirs.close()
         ours.send(json.dumps({"token": "token"}).encode())
-        with path.open("rb") as file:
-            begin = {"begin": "run", "title": "a run", "about": {}}
-            socket.send_fds(ours, [json.dumps(begin).encode()], [file.fileno()])
+        with path.open("rb") as file, tempfile.TemporaryFile() as about:
+            about.write(b"{}")
+            about.flush()
+            begin = {"begin": "run", "title": "a run"}
+            socket.send_fds(ours, [json.dumps(begin).encode()], [file.fileno(), about.fileno()])
         yield process, listener
         listener.socket.close()
 

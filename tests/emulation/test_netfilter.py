@@ -117,7 +117,7 @@ def test_a_linux_that_changes_its_mind_is_found_out(
 
 
 def test_the_kernel_reports_for_a_recording_no_more_than_it_needs(run: Run) -> None:
-    """A message of each step of a connection would cost a third of the rate."""
+    """A message of each step of a connection would take more of the router's time."""
     finished = run("run", str(FILES / "reported.py"), "--gateway", "netfilter", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints

@@ -74,6 +74,16 @@ def test_a_process_that_has_ended_is_no_error(proc: Proc) -> None:
     assert sampler.stop().waits["client"].longest_s == 0.5
 
 
+def test_a_process_that_ends_while_it_is_found_is_no_error(proc: Proc) -> None:
+    """Its file could be opened, and has nothing any more."""
+    (proc.folder / "20" / "task" / "20" / "schedstat").write_text("")
+    sampler = Sampler(proc.folder)
+
+    sampler.start()
+
+    assert sampler.stop().waits["ovs-vswitchd"].longest_s == 0.0
+
+
 def test_stolen_time_makes_everything_late(proc: Proc) -> None:
     """While another machine has the processor, nothing of this one runs, and nothing waits either."""
     sampler = Sampler(proc.folder)
