@@ -86,8 +86,11 @@ UNSEEN = ("ovs-ct", "ports_exhausted_holds")
 DEEP = ("port_order",)
 """Facts that `test_deceits.py` tries as well, by a NAT that works otherwise."""
 
+CLAIMS_LESS = ("relays",)
+"""Facts by which a gateway has less looked at: `test_slirp.py` denies the one that has it."""
+
 EVERY = [(gateway, fact) for gateway in GATEWAYS for fact in (*Behaviour.__dataclass_fields__, *PARTS)]
-FACTS = [each for each in EVERY if each != UNSEEN]
+FACTS = [each for each in EVERY if each != UNSEEN and each[1] not in CLAIMS_LESS]
 
 
 @pytest.mark.parametrize(

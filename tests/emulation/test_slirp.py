@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.emulation.conftest import SMALL, Run
+from tests.emulation.conftest import FILES, SMALL, Run
 
 pytestmark = [
     pytest.mark.deep,
@@ -27,6 +27,15 @@ def test_it_runs_out_of_its_kernel_s_ports_and_says_so_by_icmp(run: Run) -> None
     }
     assert "single-packets" in finished.result["series"]["not_looked_at"]
     assert finished.result["environment"]["slirp4netns"]
+
+
+def test_a_relay_that_says_that_it_translates_is_found_out(run: Run) -> None:
+    """Mutation: it does not declare that it ends connections, and begins others in their place."""
+    relay = f"{FILES / 'secret_relay.py'}:SecretRelay"
+    finished = run("run", "port-exhaustion", "--gateway", relay, *SMALL, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert not finished.check("every SYN that arrived at a server was sent to it by a host")["ok"]
 
 
 @pytest.mark.parametrize("scenario", ["port-overlap", "client-exhaustion", "loss-curve", "fairness"])

@@ -46,12 +46,12 @@ def test_a_tracker_that_lacks_ports_instead_is_found_out(run: Run) -> None:
     assert not finished.check("for want of a session")["ok"]
 
 
-KERNEL = ("--gateway", "netfilter", "--set", "limit_sessions=null", "--set", "attempts=16")
+KERNEL = ("--set", "limit_sessions=null", "--set", "attempts=16")
 
 
 def test_linux_makes_room_at_the_cost_of_entries_that_are_not_assured(run: Run) -> None:
     """The kernel's own table is filled in a namespace of its own. Connections stay, and datagrams' entries go."""
-    finished = run("run", "state-exhaustion", *KERNEL, "--json")
+    finished = run("run", "state-exhaustion", "--gateway", "netfilter", *KERNEL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
     assert finished.result["outcomes"]["established"] == 16
@@ -81,7 +81,8 @@ def test_a_table_that_throws_out_what_is_assured_is_found_out(run: Run) -> None:
 @pytest.mark.parametrize("protocol", ["udp", "icmp"])
 def test_only_tcp_assures_an_entry_by_one_answer(run: Run, protocol: str) -> None:
     """The scenario fills the kernel's table with TCP only, and refuses the other protocols."""
-    finished = run("run", "state-exhaustion", *KERNEL, "--set", f"protocol={protocol}")
+    sets = (*KERNEL, "--set", f"protocol={protocol}")
+    finished = run("run", "state-exhaustion", "--gateway", "netfilter", *sets)
 
     assert finished.status == 2
     assert f"parameter protocol={protocol} is not possible" in finished.complaints

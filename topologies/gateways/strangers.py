@@ -54,6 +54,11 @@ class StrangersProcess:
         """The process, whose end is the end of the run."""
         return SupervisedProcess(self.name, self.process.pid, self.log)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended. Its exit status stays where the run's supervisor reads it."""
+        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def last_words(self) -> str:
         """Return the last line that it printed."""
         lines = self.printed().strip().splitlines()

@@ -74,7 +74,7 @@ class Program(StrangersProcess):
         """Wait until the switch can connect. Raises GatewayError."""
         deadline = time.monotonic() + LISTENS_WITHIN_S
         while not _is_listening(self.port):
-            if self.process.poll() is not None:
+            if self.has_ended:
                 raise GatewayError(f"{self.name} has ended: {self.last_words()}")
             if time.monotonic() > deadline:
                 raise GatewayError(

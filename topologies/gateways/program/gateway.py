@@ -111,7 +111,7 @@ class ProgramGateway(TunedNode, Switch, Gateway):
         deadline = time.monotonic() + ANSWERS_WITHIN_S
         for each in (self._lan, self._wan):
             while not self._answers(each):
-                if self._process.process.poll() is not None:
+                if self._process.has_ended:
                     raise GatewayError(f"{self._process.name} has ended: {self._process.last_words()}")
                 if time.monotonic() > deadline:
                     self._silent.append(f"{each.address.ip} at {self.intfs[each.port].name}")
