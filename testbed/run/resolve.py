@@ -113,7 +113,8 @@ def _resolved(
     if given:
         with suppress(ConfigurationError):  # some scenarios are impossible without a choice
             by_default = _decided(scenario, gateway, choices, {}, datapath, others).described(by_gateway=True)
-    return run.model_copy(update={"chosen": {**choices.kinds, **_chosen(run, given, by_default)}})
+    kinds = {name: kind for name, kind in run.kinds.items() if kind != run.gateway}
+    return run.model_copy(update={"chosen": {**kinds, **_chosen(run, given, by_default)}})
 
 
 def _chosen(run: Run, given: Collection[str], by_default: dict[str, Any]) -> dict[str, Any]:
