@@ -193,6 +193,7 @@ def _of_choices(
         need(Of.GATEWAY, Asked(cls.name, parameters, settings, behaviour))
         returned_by(scenario, "check", object, cls.check, parameters, settings, behaviour)
         _require_room(gateway, kind, parameters, settings)
+        _require_protocol(parameters, behaviour)
         if isinstance(parameters, PatientParameters):
             _require_patience(parameters, settings, behaviour)
     except ConfigurationError as error:
@@ -293,6 +294,16 @@ def _require_room(gateway: str, kind: type[Gateway], parameters: Parameters, set
             f"outside_mtu={parameters.outside_mtu} is not possible with untranslated_destinations: packets to "
             "them pass by rules, which neither fragment nor answer larger ones; take "
             f"outside_mtu={ETHERNET_MTU}, or no untranslated_destinations"
+        )
+
+
+def _require_protocol(parameters: Parameters, behaviour: Behaviour) -> None:
+    """Raise ConfigurationError for a protocol of which a gateway declares nothing."""
+    asked, known = getattr(parameters, "protocol", None), behaviour.protocols
+    if asked is not None and asked not in known.value:
+        raise ConfigurationError(
+            f"parameter protocol={asked} is not possible with this gateway: {known}; take "
+            f"protocol={' or '.join(known.value)}, or another --gateway"
         )
 
 
