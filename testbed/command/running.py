@@ -38,7 +38,7 @@ def run(
             help="The NAT under test: a name, or FILE.py:Class; by default openflow. GATEWAY=NAME is for one of "
             "several gateways. May be repeated.",
             metavar="NAME",
-            autocompletion=completing.named("gateways"),
+            autocompletion=completing.one_of_several,
         ),
     ] = None,
     options: RunOptions,

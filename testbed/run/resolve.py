@@ -300,11 +300,13 @@ def _require_room(gateway: str, kind: type[Gateway], parameters: Parameters, set
 def _require_protocol(parameters: Parameters, behaviour: Behaviour) -> None:
     """Raise ConfigurationError for a protocol of which a gateway declares nothing."""
     asked, known = getattr(parameters, "protocol", None), behaviour.protocols
-    if asked is not None and asked not in known.value:
-        raise ConfigurationError(
-            f"parameter protocol={asked} is not possible with this gateway: {known}; take "
-            f"protocol={' or '.join(known.value)}, or another --gateway"
-        )
+    if asked is None or asked in known.value:
+        return
+    ways = [f"protocol={' or '.join(known.value)}"] * ("protocol" in type(parameters).model_fields)
+    raise ConfigurationError(
+        f"parameter protocol={asked} is not possible with this gateway: {known}; take "
+        f"{' or '.join([*ways, 'another --gateway'])}"
+    )
 
 
 def _require_patience(parameters: PatientParameters, settings: Settings, behaviour: Behaviour) -> None:

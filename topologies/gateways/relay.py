@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from mininet.node import Switch
 
-from controller.settings import Settings
+from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan
 from topologies.gateways.following import require_one_range
@@ -40,8 +40,13 @@ class RelayGateway(TunedNode, Switch, Gateway):
 
     @classmethod
     def check_wiring(cls, _settings: Settings, _options: Any, interfaces: Sequence[Interface]) -> None:
-        """Raise ConfigurationError unless there is one interface on each side."""
+        """Raise ConfigurationError unless there is one interface on each side, and one address for each host."""
         require_two(interfaces)
+        if any(each.routes for each in interfaces):
+            raise ConfigurationError(
+                "parameter addresses_per_client is not possible with this gateway, whose program stands for hosts "
+                "with one address each; take addresses_per_client=1, or another --gateway"
+            )
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
