@@ -24,12 +24,13 @@ from testbed.run import doctor
 from testbed.run.choices import Choices
 from testbed.run.exit_status import ExitStatus
 from testbed.run.folder import Folder
+from testbed.run.given import files_of
 from testbed.run.kept import COMPARISON
 from testbed.run.launch import Watch, carry_out
 from testbed.run.live.display import Manner
 from testbed.run.naming import in_file_names, label
 from testbed.run.opening import opened, require_no_results
-from testbed.run.resolve import CannotError, as_run, files_of, resolve
+from testbed.run.resolve import CannotError, as_run, resolve
 from testbed.run.strangers import are_met, declared
 from testbed.run.version import origin
 from testbed.sandbox.enter import MachineError

@@ -17,8 +17,8 @@ from testbed.compare.variants import Variant, variants
 from testbed.experiment.scenario import Scenario
 from testbed.registry import load
 from testbed.run.choices import Choices
+from testbed.run.given import values_given
 from testbed.run.naming import in_file_names, label
-from testbed.run.resolve import assignments
 from testbed.run.sides import DOT
 from testbed.run.strangers import are_met, declared, files_among
 
@@ -103,7 +103,7 @@ def plans(choices: Choices, scenario: str, both: Sequence[Side]) -> list[Pair]:
 
 def _require_free(choices: Choices, both: Sequence[Side]) -> None:
     """Raise ConfigurationError if the user sets what differs from pair to pair."""
-    given = assignments(choices.sets)
+    given = values_given(choices)
     for side in both:
         varied = {key: None for variant in side.variants for key in variant.chosen}
         for name in (name for key in varied for name in (key, f"{side.gateway}{DOT}{key}")):

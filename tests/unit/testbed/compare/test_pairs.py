@@ -66,6 +66,7 @@ def test_two_names_are_for_the_two_sides_in_their_order() -> None:
         (HOLES, ("openflow",), ("gateway-b.filtering_type=edf",), "setting gateway-b.filtering_type=edf is not"),
         (HOLES, ("netfilter",), ("port_allocation_type=random",), "which tries every value of it; leave it out"),
         (HOLES, ("openflow",), ("ports=2",), "take ports=5 or more"),
+        (HOLES, ("netfilter",), ("gateway-a.port_allocation_type=random",), "which tries every value of it"),
         (HOLES, ("openflwo",), (), "did you mean 'openflow'?"),
     ],
 )
@@ -77,6 +78,17 @@ def test_what_cannot_be_is_refused(
         plans(Choices(sets=[*sets]), scenario, sides(scenario, kinds))
 
     assert sentence in str(refused.value)
+
+
+def test_an_allocator_that_pairs_try_anyway_is_refused() -> None:
+    """By the option that is short for the setting; where it is not tried, it is for all pairs."""
+    chosen = Choices(allocator="sequential")
+
+    with pytest.raises(ConfigurationError, match="setting port_allocation_type=sequential is not possible with"):
+        plans(chosen, HOLES, sides(HOLES, ["netfilter"]))
+    for pair in plans(chosen, HOLES, sides(HOLES, ["openflow"]))[:1]:
+        assert pair.planned.run is not None
+        assert pair.planned.run.settings.port_allocation_type == "sequential"
 
 
 def test_the_matrix_has_what_each_run_says_of_its_pair() -> None:
