@@ -28,6 +28,7 @@ LET_IN = {"eif": 3, "adf": 2, "edf": 1}
 NAMES = ("alice", "bob")
 TOGETHER = "the peers reach each other directly"
 APART = "the peers do not reach each other directly"
+WORDS = {(True, True): "meet", (False, False): "apart"}
 RACE = "the peers reach each other directly, or neither does: it matters whose first packet passes which NAT first"
 
 
@@ -128,7 +129,8 @@ went there was not let in. They have to go on through the server.
         )
         attempts = [peer.attempt(number) for number, peer in enumerate(peers, start=1)]
         x.account(attempts, {attempt.number for attempt in attempts if attempt.outcome == "established"})
-        x.series(seen=seen, met=[peer.met for peer in peers])
+        pair = {"foreseen": sorted(WORDS[each] for each in possible), "observed": WORDS.get(observed, "one-way")}
+        x.series(seen=seen, met=[peer.met for peer in peers], pair=pair)
         x.tell(peers=peers, nats=behaviours)
 
     @classmethod

@@ -15,8 +15,8 @@ from testbed.bench.bench import Bench, BenchError, Measured, Sample, Trial
 from testbed.bench.figures import details, ratios, rows
 from testbed.bench.trials import TrialsView
 from testbed.registry import BENCHES, load
+from testbed.run.given import assignments
 from testbed.run.live.display import Manner, shown
-from testbed.run.resolve import assignments
 from testbed.run.version import origin
 from testbed.sandbox.enter import MachineError
 

@@ -77,15 +77,44 @@ def assignments(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     from testbed.command.listing import TYPES
 
     key, equals, value = incomplete.partition("=")
-    fields = {field["name"]: field for field in _fields(_chosen(ctx))}
+    gateway, dot, own = key.rpartition(".")
+    chosen = _chosen(ctx)
+    fields = {field["name"]: field for field in _fields(_of_one(chosen, gateway) if dot else chosen)}
     if not equals:
-        return [(f"{name}=", field["description"] or "") for name, field in fields.items()]
-    field = fields.get(key, {"type": "", "allowed": None})
+        keys = [(f"{gateway}{dot}{name}=", field["description"] or "") for name, field in fields.items()]
+        return keys if dot else [*keys, *_single(chosen)]
+    field = fields.get(own, {"type": "", "allowed": None})
     values = [str(each) for each in field["allowed"]] if isinstance(field["allowed"], list) else []
     values += ["true", "false"] if field["type"] == TYPES["boolean"] else []
     values += ["null"] if TYPES["null"] in field["type"] else []
-    values += _own(value) if key in BY_FILE else []
+    values += _own(value) if own in BY_FILE else []
     return [(f"{key}={each}", "") for each in values]
+
+
+def one_of_several(incomplete: str) -> list[str]:
+    """Complete the name of a gateway's kind, for all gateways or (`gateway-b=netfilter`) for a single one."""
+    name, equals, kind = incomplete.rpartition("=")
+    return [f"{name}{equals}{each}" for each in named("gateways")(kind)]
+
+
+def _of_one(chosen: dict[str, Any], gateway: str) -> dict[str, Any]:
+    """Return what is chosen for one of several gateways, without a scenario: its own kind, or else that of all."""
+    given = [each.rpartition("=") for each in chosen.get("gateway") or ()]
+    kinds = [kind for name, _, kind in given if name == gateway] or [kind for name, _, kind in given if not name]
+    return {"scenario": None, "gateway": kinds}
+
+
+def _single(chosen: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the beginnings of keys for single gateways, where the network of what is chosen has several."""
+    from testbed.run.strangers import files_among
+
+    if files_among([chosen.get("scenario"), chosen.get("topology")]):
+        return []
+    usual = [each.topology for each in _loaded("scenario", [chosen.get("scenario")])]
+    for topology in _loaded("topology", [chosen.get("topology") or next(iter(usual), None)]):
+        wiring = topology().wiring
+        return [(f"{name}.", f"a setting of {name} alone") for name in wiring if len(wiring) > 1]
+    return []
 
 
 def _chosen(ctx: typer.Context) -> dict[str, Any]:

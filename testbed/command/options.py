@@ -126,9 +126,14 @@ class RunOptions:
         ),
     ] = None
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether any of the options for the page in a browser is given."""
+        return self.web or self.web_port is not None or self.web_address is not None
+
     def watching(self) -> AbstractContextManager[Watch | None]:
         """Serve the page while a block lasts, if any of the options for it is given, and print its URL."""
-        if not self.web and self.web_port is None and self.web_address is None:
+        if not self.is_watched:
             return nullcontext()
         from testbed.web.watching import watching
 

@@ -38,7 +38,7 @@ def run(
             help="The NAT under test: a name, or FILE.py:Class; by default openflow. GATEWAY=NAME is for one of "
             "several gateways. May be repeated.",
             metavar="NAME",
-            autocompletion=completing.named("gateways"),
+            autocompletion=completing.one_of_several,
         ),
     ] = None,
     options: RunOptions,
@@ -91,6 +91,14 @@ def compare(
     ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Run every scenario of the catalogue.")] = False,
+    pairs: Annotated[
+        bool,
+        typer.Option(
+            "--pairs",
+            help="Run a scenario about two NATs, such as hole-punching, on every pair of behaviours. --gateways "
+            "then has the NAT of both sides, openflow by default, or one for each.",
+        ),
+    ] = False,
     gateways: Annotated[
         str | None,
         typer.Option(
@@ -128,6 +136,10 @@ def compare(
     if everything == (scenario is not None):
         raise ConfigurationError("compare one SCENARIO, or --all of them: give one of the two")
     beside = [Beside(markdown, "--markdown"), Beside(options.junit, "--junit")]
+    if pairs:
+        from testbed.command.pairing import compare_pairs
+
+        raise typer.Exit(_unless_lost(*compare_pairs(scenario, gateways, options, beside, as_json=as_json)))
     asked = [scenario] if scenario else list(SCENARIOS)
     compared = list(GATEWAYS) if gateways is None else comparison.names(gateways)
     planned = comparison.able(comparison.plans(options.choices, asked, compared))

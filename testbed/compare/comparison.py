@@ -24,12 +24,13 @@ from testbed.run import doctor
 from testbed.run.choices import Choices
 from testbed.run.exit_status import ExitStatus
 from testbed.run.folder import Folder
+from testbed.run.given import files_of
 from testbed.run.kept import COMPARISON
 from testbed.run.launch import Watch, carry_out
 from testbed.run.live.display import Manner
 from testbed.run.naming import in_file_names, label
 from testbed.run.opening import opened, require_no_results
-from testbed.run.resolve import CannotError, as_run, files_of, resolve
+from testbed.run.resolve import CannotError, as_run, resolve
 from testbed.run.strangers import are_met, declared
 from testbed.run.version import origin
 from testbed.sandbox.enter import MachineError
@@ -122,13 +123,14 @@ def _plans(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) 
         raise ConfigurationError(f"--gateways: {', '.join(sorted(twice))} is there twice; name each gateway once")
     others = {key for kind in kinds for key in kind.Options.model_fields}
     others |= {key for cls in asked for key in cls.Parameters.model_fields}
-    planned = [_plan(choices, scenario, gateway, others) for scenario in scenarios for gateway in gateways]
+    planned = [plan(choices, scenario, gateway, others) for scenario in scenarios for gateway in gateways]
     for kind in gateways:
-        _require_sense([each for each in planned if each.gateway == absolute(kind)])
+        require_sense([each for each in planned if each.gateway == absolute(kind)])
     return planned
 
 
-def _plan(choices: Choices, scenario: str, gateway: str, others: set[str]) -> Planned:
+def plan(choices: Choices, scenario: str, gateway: str, others: set[str]) -> Planned:
+    """Decide about a scenario on a gateway. Keys in `others` may be given though they mean nothing there."""
     names = absolute(scenario), absolute(gateway)
     try:
         run = resolve(scenario, gateway, choices, datapath=doctor.datapath(), others=others)
@@ -138,7 +140,7 @@ def _plan(choices: Choices, scenario: str, gateway: str, others: set[str]) -> Pl
         return Planned(*names, None, str(error), ExitStatus.WRONG_INPUT, mistaken)
 
 
-def _require_sense(planned: list[Planned]) -> None:
+def require_sense(planned: list[Planned]) -> None:
     """Raise ConfigurationError if the user's choices are impossible with every scenario on a gateway."""
     if not all(each.mistaken for each in planned):
         return
@@ -167,8 +169,13 @@ def _able(each: Planned, found: list[doctor.Finding]) -> Planned:
 
 def require_room(planned: Sequence[Planned], path: Path) -> None:
     """Raise ConfigurationError if the folder, or that of one of the runs, has results, or leads elsewhere."""
+    require_free(path, [_folder(each, planned) for each in planned if each.run is not None])
+
+
+def require_free(path: Path, folders: Iterable[Path]) -> None:
+    """Raise ConfigurationError if a folder, or one of those to be in it, has results, or leads elsewhere."""
     require_no_results(path)
-    for folder in (path / _folder(each, planned) for each in planned if each.run is not None):
+    for folder in (path / each for each in folders):
         if folder.is_symlink():
             raise ConfigurationError(f"--out {folder} is a link; take another folder, or remove it")
         require_no_results(folder)
@@ -191,14 +198,19 @@ def compare(
     """Carry out all runs in turn, and keep every result. After an interruption, keep the results so far."""
     runs: list[dict[str, Any]] = []
     statuses: list[ExitStatus] = []
-    begun = {"schema": 1, **origin().as_json(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
+    begun = beginning()
     how = {"pcap": pcap, "manner": manner, "watch": watch}
     for told, status in _results(planned, folder.path, report, how):
         runs.append(told)
         statuses.append(status)
     compared = {**begun, "scenarios": showed(runs), "runs": runs, "differences": differences(runs)}
     unkept = folder.keep(COMPARISON, json.dumps(compared, indent=2) + "\n")
-    return Comparison(compared, _worst(runs, statuses), len(planned) - len(runs), unkept)
+    return Comparison(compared, worst(runs, statuses), len(planned) - len(runs), unkept)
+
+
+def beginning() -> dict[str, Any]:
+    """Return what every comparison's results begin with."""
+    return {"schema": 1, **origin().as_json(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def _results(
@@ -242,7 +254,7 @@ def _distinct(name: str, among: Sequence[str]) -> Path:
     return Path(short[name] + (f"-{number + 1}" if number else ""))
 
 
-def _worst(runs: Sequence[dict[str, Any]], statuses: Sequence[ExitStatus]) -> ExitStatus:
+def worst(runs: Sequence[dict[str, Any]], statuses: Sequence[ExitStatus]) -> ExitStatus:
     """Return the worst status of the runs that ran. If none could run, nothing was shown, which is no success."""
     both = list(zip(runs, statuses, strict=True))
     ran = [status for run, status in both if run["verdict"] != "cannot" or status is ExitStatus.BROKE]

@@ -17,6 +17,8 @@ SAMPLE_S = 0.25
 """Seconds between two samples of the processes."""
 LOST_SHARE = 0.01
 """Share of the packets that a run may lose by full queues: they are sent again, and 1 in 10,000 is lost twice."""
+STARVED_SHARE = 0.5
+"""Share of the time for which a program that waits for a processor cannot keep up, however short each wait is."""
 LEAST_BEARS_S = 0.05
 """No check can bear less: a quiet machine is late by a few milliseconds now and then."""
 
@@ -94,6 +96,10 @@ class Busy:
             return ""
         if self.packet_in_s is not None and self.packet_in_s > bears:
             return f"the switch and the controller took {self.packet_in_s:.2f} s for an answer"
+        starved = {name: wait.share for name, wait in self.waits.items() if wait.share > STARVED_SHARE}
+        if starved:
+            name = max(starved, key=lambda each: starved[each])
+            return f"{name} waited for a processor for {starved[name]:.0%} of the time"
         if sum(self.lost.values()) > self.packets * LOST_SHARE:
             return "the machine lost " + ", ".join(
                 f"{n:,} of {self.packets:,} packets at {at}" for at, n in self.lost.items() if n

@@ -24,6 +24,11 @@ def reports(runs: list[Mapping[str, Any]], folder: Path) -> dict[tuple[str, str]
     return {(run["scenario"], run["gateway"]): place for run in runs for place in _places(run, folder)}
 
 
+def report_of(run: Mapping[str, Any], folder: Path) -> str:
+    """Return the relative URL of a run's report below a folder; an empty text if there is none."""
+    return next(_places(run, folder), "")
+
+
 def _places(run: Mapping[str, Any], folder: Path) -> Iterator[str]:
     names = PurePosixPath(run.get("files", {}).get("report", "")).parent.parts
     for level in LEVELS:

@@ -87,5 +87,6 @@ ELSEWHERE = (
     "transfers",
     "frames",
     "until_known",
+    "pair",
 )
 """Series that every run may have, which the page shows at places of their own."""

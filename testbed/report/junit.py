@@ -20,11 +20,14 @@ HOST = "localhost"
 LONGEST = 2000
 
 
-def junit(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Return the XML about runs, as `results.json` and `compare.json` have them."""
+def junit(runs: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> str:
+    """Return the XML about runs, as `results.json` and `compare.json` have them.
+
+    `names` tell runs of one scenario apart, where the gateway's name does not.
+    """
     suites = ET.Element("testsuites")
     for number, run in enumerate(runs):
-        suites.append(_suite(run, number))
+        suites.append(_suite({**run, "gateway": names[number]} if names else run, number))
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
 

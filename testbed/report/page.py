@@ -16,8 +16,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from testbed.compare.page import common
 from testbed.experiment.judged import JUDGED
-from testbed.report import network, settings, until_known
+from testbed.report import network, pairs, settings, until_known
 from testbed.report.answer import answer
 from testbed.report.bench import Benched, benched
 from testbed.report.beside import reports
@@ -77,6 +78,8 @@ def run_page(run: Mapping[str, Any], seen: Seen | None = None) -> str:
 def comparison_page(comparison: Mapping[str, Any], beside: Path | None = None) -> str:
     """Return the page about a comparison, with a column for each gateway. Its place is the folder `beside`."""
     told = completed("compare", comparison)
+    if told["pairs"]:
+        return _fitting("pairs.html.j2", lambda room: _of_pairs(told, beside, room))
     own = reports(comparison["runs"], beside) if beside else {}
 
     def facts(room: Room) -> dict[str, Any]:
@@ -84,6 +87,18 @@ def comparison_page(comparison: Mapping[str, Any], beside: Path | None = None) -
         return {"compared": found, "typed": cut(as_typed(comparison), room.text), "origin": told}
 
     return _fitting("compare.html.j2", facts)
+
+
+def _of_pairs(told: Mapping[str, Any], beside: Path | None, room: Room) -> dict[str, Any]:
+    asked = told["scenarios"][0] if told["scenarios"] else {"question": "", "claim": ""}
+    return {
+        "question": cut(asked["question"] or label(told["runs"][0]["scenario"]), room.text),
+        "claim": cut(asked["claim"], room.text),
+        "shown": pairs.shown(told, beside, cell=room.cell, most=room.checks),
+        "machine": _pairs(common(told["runs"]), room),
+        "typed": cut(as_typed(told), room.text),
+        "origin": told,
+    }
 
 
 def bench_page(benches: Sequence[Mapping[str, Any]]) -> str:

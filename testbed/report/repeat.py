@@ -20,7 +20,7 @@ LONGEST = 120
 def repeating(run: Mapping[str, Any]) -> str:
     """Return the command line that repeats a run, whatever command it was part of."""
     gateway = [] if run["gateway"] == DEFAULT_GATEWAY else ["--gateway", run["gateway"]]
-    return shlex.join([*LAUNCHER, "run", run["scenario"], *gateway, *_chosen(run.get("chosen", {}))])
+    return shlex.join([*LAUNCHER, "run", run["scenario"], *gateway, *_chosen(run)])
 
 
 def as_typed(results: Mapping[str, Any]) -> str:
@@ -29,9 +29,16 @@ def as_typed(results: Mapping[str, Any]) -> str:
     return shlex.join([*LAUNCHER, *command]) if command else ""
 
 
-def _chosen(chosen: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in chosen.items():
-        yield from (OPTIONS[key], str(value)) if key in OPTIONS else ("--set", f"{key}={_written(value)}")
+def _chosen(run: Mapping[str, Any]) -> Iterator[str]:
+    places = (run.get("network") or {}).get("places", ())
+    gateways = {place["name"] for place in places if place["kind"] == "nat"}
+    for key, value in run.get("chosen", {}).items():
+        if key in OPTIONS:
+            yield from (OPTIONS[key], str(value))
+        elif key in gateways:
+            yield from ("--gateway", f"{key}={value}")
+        else:
+            yield from ("--set", f"{key}={_written(value)}")
 
 
 def _written(value: Any) -> str:

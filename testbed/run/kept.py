@@ -65,6 +65,7 @@ class _Run(_Results):
 
 class _Comparison(_Results):
     runs: Annotated[list[_Run], Field(min_length=1)]
+    pairs: JsonValue = None
 
 
 class _Bench(_Results):
@@ -136,6 +137,9 @@ def kept_in(path: Path, *, follow: bool = False) -> Kept:
 def _comparison(path: Path, compared: _Comparison, at: datetime) -> Kept:
     runs = compared.runs
     verdicts = {run.verdict for run in runs}
+    chosen = {key: value for run in runs for key, value in run.chosen.items()}
+    if compared.pairs is not None:  # what differs from pair to pair was not chosen
+        chosen = {key: value for key, value in chosen.items() if all(run.chosen.get(key) == value for run in runs)}
     return Kept(
         folder=str(path),
         kind="compare",
@@ -144,7 +148,7 @@ def _comparison(path: Path, compared: _Comparison, at: datetime) -> Kept:
         verdict=next((verdict for verdict in _GRAVEST if verdict in verdicts), "cannot"),
         scenarios=list(dict.fromkeys(run.scenario for run in runs)),
         gateways=list(dict.fromkeys(run.gateway for run in runs)),
-        chosen={key: value for run in runs for key, value in run.chosen.items()},
+        chosen=chosen,
     )
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol
 
@@ -75,6 +76,17 @@ class _Interruptions:
 
 
 _interruptions = _Interruptions()
+
+
+@contextmanager
+def heeding() -> Iterator[None]:
+    """Have a signal that asks this process to end raise Interrupted within the block."""
+    _interruptions.install()
+    try:
+        _interruptions.heed()
+        yield
+    finally:
+        _interruptions.defer()
 
 
 class Viewer(Protocol):

@@ -140,6 +140,31 @@ class Difference(Part):
     sentence: str
 
 
+class Side(Part):
+    """One side of a matrix of pairs."""
+
+    gateway: str = described("the gateway's name in the network")
+    kind: str = described("the NAT that it is")
+    behaviours: list[str] = described("what it was in turn, as `mapping/filtering`")
+
+
+class Cell(Part):
+    """One pair of a matrix."""
+
+    behaviours: list[str] = described("those of the first and the second side")
+    foreseen: list[str] = described("the words that the scenario's model allows; several where a race decides")
+    observed: str | None = described("the word for what was observed; null if nothing was")
+    verdict: Literal["pass", "fail", "error", "cannot"]
+    run: Count = described("the place of its run in `runs`, from 0")
+
+
+class Matrix(Part):
+    """Every pair of NATs on the two sides of a question."""
+
+    sides: list[Side] = described("the rows of the matrix, and its columns", min_length=2, max_length=2)
+    cells: list[Cell] = described("row by row")
+
+
 def _kind_of(run: Any) -> str:
     verdict = run.get("verdict") if isinstance(run, dict) else getattr(run, "verdict", None)
     return "cannot" if verdict == "cannot" else "run"
@@ -158,6 +183,7 @@ class ComparisonResults(Origin):
     scenarios: list[Showed] = described("a row for each scenario", default=[])
     runs: list[AnyRun] = described("every run, as in its `results.json`", min_length=1)
     differences: list[Difference] = described("what differs first, then what not all were asked", default=[])
+    pairs: Matrix | None = described("with `--pairs`: the matrix of two sides", default=None)
 
 
 class Row(Part):

@@ -11,7 +11,6 @@ from tests.support.recordings import require_agreement
 
 PROBER = str(Path(__file__).parent / "files" / "nat_behaviour.py")
 BROKEN = f"{Path(__file__).parent}/files/broken_linux.py"
-MASQUERADING = str(Path(__file__).parent / "files" / "own_address.py")
 NETFILTER = ("run", "port-exhaustion", "--gateway", "netfilter", "--json")
 
 
@@ -71,12 +70,22 @@ def test_without_the_guard_what_conntrack_calls_invalid_leaks(run: Run) -> None:
 @pytest.mark.deep
 @pytest.mark.parametrize("fully_random", ["false", "true"])
 def test_masquerade_does_what_snat_does(run: Run, fully_random: str) -> None:
-    """As in most homes: connections get the address of the outside interface."""
-    chosen = ("--topology", MASQUERADING, "--allocator", "random", "--set", f"fully_random={fully_random}")
+    """As in most homes: connections get the address of the outside interface, which edge has for it."""
+    chosen = ("--topology", "edge", "--allocator", "random", "--set", f"fully_random={fully_random}")
     finished = run(*NETFILTER, *SMALL, *chosen, "--set", "masquerade=true")
 
     assert finished.status == 0, finished.output + finished.complaints
     assert finished.result["outcomes"]["established"] == 16
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("scenario", ["release", "protocols", "port-overlap"])
+def test_masquerade_keeps_what_netfilter_declares(run: Run, scenario: str) -> None:
+    """It is the same search for a port, with another way to the address."""
+    chosen = ("--gateway", "netfilter", "--topology", "edge", "--set", "masquerade=true")
+    finished = run("run", scenario, *chosen, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
 
 
 def test_a_machine_without_nft_cannot_run_the_gateway(run: Run, tmp_path: Path) -> None:

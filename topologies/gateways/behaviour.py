@@ -45,6 +45,7 @@ class Exhaustion:
 
 
 TRANSLATES: Entry[bool] = Entry(False, "RFC 3022 section 2.2: a NAT passes packets on", "any version")
+EVERY_PROTOCOL: Entry[tuple[str, ...]] = Entry(("tcp", "udp", "icmp"), "it tells no protocol apart", "any version")
 UNDECLARED: Entry[str] = Entry("undeclared", "it declares nothing", "any version")
 ENDINGS = ("close", "late close", "half-close", "reset", "silence", "udp")
 """How a connection may end, for the time after which its port is back."""
@@ -109,6 +110,9 @@ class Behaviour:
     relays: Entry[bool] = TRANSLATES
     """Whether it ends each connection and begins another in its place. Then no packet has a counterpart on the
     other side, and packets are not matched one to one."""
+
+    protocols: Entry[tuple[str, ...]] = EVERY_PROTOCOL
+    """The protocols of which all of this is true. Of others it promises nothing, and is asked no question."""
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError if a value is not one that can be declared of its fact."""

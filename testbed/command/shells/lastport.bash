@@ -7,7 +7,7 @@ _lastport_completion() {
     kept=${kept##*[[:space:]]}
     kept=${kept//[\"\'\\]/}
     COMPREPLY=("${COMPREPLY[@]#"$kept"}")
-    [[ ${COMPREPLY[0]-} != *[=/] ]] || compopt -o nospace 2>/dev/null
+    [[ ${COMPREPLY[0]-} != *[=/.] ]] || compopt -o nospace 2>/dev/null
     for word in "${COMPREPLY[@]}"; do
         if [[ $word == *[./]* && -e ${word/#~\//$HOME/} ]] && compopt -o filenames 2>/dev/null; then
             COMPREPLY=("${COMPREPLY[@]%/}") # Readline quotes the names of files, and adds a folder's slash itself

@@ -7,7 +7,7 @@ _lastport_completion() {
     for line in ${(f)found}; do
         value=${${line%%$'\t'*}#$home} meaning=${line#*$'\t'}
         [[ -z $meaning ]] || in_lines=(-l)
-        if [[ $value == *[=/] ]]; then # no space after it, since it goes on
+        if [[ $value == *[=/.] ]]; then # no space after it, since it goes on
             open+=($value) open_shown+=("$value${meaning:+  $meaning}")
         else
             plain+=($value) plain_shown+=("$value${meaning:+  $meaning}")

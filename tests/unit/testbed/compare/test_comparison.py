@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.settings import ConfigurationError
-from testbed.compare.comparison import Planned, _distinct, _worst, compare, names, plans
+from testbed.compare.comparison import Planned, _distinct, compare, names, plans, worst
 from testbed.run.choices import Choices
 from testbed.run.exit_status import ExitStatus
 from testbed.run.folder import Folder
@@ -120,7 +120,7 @@ def test_a_list_of_gateways_has_no_empty_name(listed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "statuses", "worst"),
+    ("verdicts", "statuses", "expected"),
     [
         (["pass", "cannot"], [0, 2], 0),
         (["pass", "fail", "cannot"], [0, 1, 3], 1),
@@ -130,11 +130,11 @@ def test_a_list_of_gateways_has_no_empty_name(listed: str) -> None:
         (["pass", "cannot"], [0, 4], 4),
     ],
 )
-def test_the_worst_verdict_of_the_runs_decides(verdicts: list[str], statuses: list[int], worst: int) -> None:
+def test_the_worst_verdict_of_the_runs_decides(verdicts: list[str], statuses: list[int], expected: int) -> None:
     """Runs that could not be made count only where nothing ran, or where their folders could not be made."""
     runs = [{"verdict": verdict} for verdict in verdicts]
 
-    assert _worst(runs, [ExitStatus(status) for status in statuses]) == worst
+    assert worst(runs, [ExitStatus(status) for status in statuses]) == expected
 
 
 def test_a_comparison_whose_folder_is_gone_is_not_lost(tmp_path: Path) -> None:

@@ -25,6 +25,11 @@ def slow(busy: Busy) -> Busy:
     return replace(busy, packet_in_s=3.0)
 
 
+def starved(busy: Busy, share: float = 0.63) -> Busy:
+    """Return the same, but with a program that waited again and again, for a short time each."""
+    return replace(busy, waits={"server": Wait(0.1, 0.1), "slirp4netns": Wait(share, 0.25, 0.02)})
+
+
 @pytest.mark.parametrize(
     ("busy", "words"),
     [
@@ -35,8 +40,14 @@ def slow(busy: Busy) -> Busy:
         (lossy(STRAINED), "the machine lost 11 of 1,000 packets at the queue"),
         (slow(IDLE), ""),
         (slow(STRAINED), "the switch and the controller took 3.00 s for an answer"),
+        (starved(IDLE), ""),
+        (starved(STRAINED, share=0.45), ""),
+        (starved(STRAINED), "slirp4netns waited for a processor for 63% of the time"),
     ],
-    ids=["idle", "busy", "late", "idle and lossy", "busy and lossy", "idle and slow", "busy and slow"],
+    ids=[
+        *("idle", "busy", "late", "idle and lossy", "busy and lossy", "idle and slow", "busy and slow"),
+        *("idle and starved", "busy, and it keeps up", "busy and starved"),
+    ],
 )
 def test_a_failed_check_is_excused_beyond_what_it_bears(busy: Busy, words: str) -> None:
     """Losses and slow answers count only while the machine is strained: on an idle one they are the NAT's own."""
@@ -54,7 +65,7 @@ def test_a_check_whose_own_probes_were_late_is_excused_on_any_machine() -> None:
     assert IDLE.excuse(Failure("port-back", bears=0.5, late=0.4)) == ""
 
 
-@pytest.mark.parametrize("busy", [IDLE, LATE, lossy(LATE), slow(LATE)])
+@pytest.mark.parametrize("busy", [IDLE, LATE, lossy(LATE), slow(LATE), starved(LATE)])
 def test_what_no_lateness_can_cause_is_never_excused(busy: Busy) -> None:
     """What leaked has leaked."""
     assert busy.excuse(Failure("leaks", bears=None, late=9.0)) == ""

@@ -138,6 +138,17 @@ def test_the_command_repeats_the_run(scenario: str, gateway: str, choices: Choic
     assert again == ran
 
 
+def test_the_command_repeats_a_run_with_different_nats() -> None:
+    """A NAT of one's own kind is no setting."""
+    choices = Choices(sets=["gateway-b.port_allocation_type=random"], kinds={"gateway-b": "netfilter"})
+    ran = resolve("hole-punching", "openflow", choices, datapath="userspace").model_dump(mode="json")
+    run = a_run(scenario="hole-punching", chosen=ran["chosen"], network=ran["network"])
+
+    assert repeating(run).removeprefix("sudo ./lastport run hole-punching ") == (
+        "--gateway gateway-b=netfilter --set gateway-b.port_allocation_type=random"
+    )
+
+
 @given(st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.none() | st.booleans())
 def test_a_value_is_read_as_it_was(value: Any) -> None:
     """Through the shell and through YAML, a text that looks like a number as well."""

@@ -68,6 +68,30 @@ def test_without_such_choices_nothing_is_kept_for_single_gateways() -> None:
     assert run.kind_of("gateway-b") == "openflow"
 
 
+def test_the_run_is_called_by_the_gateway_under_test_and_what_the_others_are_instead() -> None:
+    """Whichever of them was chosen for a single gateway, so that the name repeats the run."""
+    run = resolved(HOLES, kinds={"gateway-a": "netfilter"})
+    assert (run.gateway, words(run.chosen)) == ("netfilter", ["gateway-b=openflow"])
+
+    assert resolved(HOLES, kinds={"gateway-a": "openflow", "gateway-b": "openflow"}).chosen == {}
+
+
+@pytest.mark.parametrize("kinds", [{}, {"gateway-b": "slirp"}, {"gateway-a": "slirp"}])
+def test_somebody_else_s_nat_is_no_side(kinds: dict[str, str]) -> None:
+    """It is judged alone, whether it is the one for all gateways or for a single one."""
+    usual = "openflow" if kinds else "slirp"
+    choices = Choices(sets=[] if kinds else ["gateway-b.ports=40"], kinds=kinds)
+    chosen = next((f"{name}={kind}" for name, kind in kinds.items()), usual)
+
+    with pytest.raises(ConfigurationError) as refused:
+        resolve(HOLES, usual, choices, datapath="userspace")
+
+    assert str(refused.value) == (
+        f"--gateway {chosen} is not possible where single gateways are chosen: somebody else's NAT is judged "
+        "alone; choose from: openflow, ovs-ct, netfilter"
+    )
+
+
 def test_a_nat_in_front_may_differ() -> None:
     """In the topology carrier the homes' NATs are no part of the question."""
     run = resolved(

@@ -1,0 +1,82 @@
+"""What passt declares, which questions it is asked, and that a machine without it is told what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.settings import ConfigurationError, Settings
+from testbed.experiment.plan import Run
+from testbed.run import doctor
+from testbed.run.choices import Choices
+from testbed.run.resolve import resolve
+from testbed.sandbox.enter import MachineError
+from topologies.gateways.passt.facts import behaviour
+
+
+def resolved(scenario: str, *sets: str, topology: str | None = None) -> Run:
+    """Return what is decided about a run with passt."""
+    return resolve(scenario, "passt", Choices(topology=topology, sets=list(sets)), datapath="userspace")
+
+
+@pytest.mark.parametrize("scenario", ["port-exhaustion", "port-overlap", "client-exhaustion", "fairness"])
+def test_questions_over_tcp_that_need_no_timer_are_asked_of_it(scenario: str) -> None:
+    """In edge, and without walls: it is no file of the user's."""
+    run = resolved(scenario)
+
+    assert (run.topology, run.programs) == ("edge", ())
+    assert "pasta" in run.needs
+
+
+@pytest.mark.parametrize(
+    ("scenario", "sets", "words"),
+    [
+        ("port-exhaustion", ["protocol=udp"], "protocol=udp is not possible with this gateway: over UDP it binds"),
+        ("port-exhaustion", ["protocol=udp"], "take protocol=tcp or another --gateway"),
+        ("loss-curve", [], "udp.c, sock_l4 (passt 0.0~git20230309); take another --gateway"),
+        ("release", [], "tcp_trans_close_timeout=2.0 is not possible with this gateway"),
+        ("protocols", [], "a relay need not pass"),
+        ("refusal-signals", [], "it answers as its own kernel's errors have it"),
+        ("hole-punching", [], "what it declares is of TCP"),
+        ("eviction", [], "no host takes its refusal"),
+    ],
+)
+def test_a_question_of_which_it_promises_nothing_is_refused(scenario: str, sets: list[str], words: str) -> None:
+    """Over UDP two of its guests may share an endpoint, and it does not promise otherwise."""
+    with pytest.raises(ConfigurationError) as refused:
+        resolved(scenario, *sets)
+
+    assert words in str(refused.value)
+
+
+def test_settings_that_it_does_not_follow_are_refused() -> None:
+    """None is ignored."""
+    for one in (
+        "external_addresses=2",
+        "tcp_rst_timeout=5",
+        "port_quota=4",
+        "on_exhaustion=reset",
+        "ports=[9-10,20]",
+    ):
+        with pytest.raises(ConfigurationError, match=one.partition("=")[0]):
+            resolved("port-exhaustion", one)
+    with pytest.raises(ConfigurationError, match="take --topology edge"):
+        resolved("port-exhaustion", topology="home")
+
+
+def test_its_refusal_is_silence_to_a_host() -> None:
+    """Its RST acknowledges nothing, and every fact has its source."""
+    declared = behaviour(Settings())
+
+    assert declared.ports_exhausted.value.outcome == {"tcp": "timeout", "udp": "timeout", "icmp": "timeout"}
+    assert "a RST without ACK" in str(declared.ports_exhausted)
+    assert declared.relays.value
+    assert declared.protocols.value == ("tcp",)
+
+
+def test_a_machine_without_it_is_told_which_package_to_install() -> None:
+    """It is required by this gateway only."""
+    missing = doctor.Finding("pasta", "missing", False, False, "apt-get install passt")
+
+    doctor.require(1, found=[missing])
+    with pytest.raises(MachineError, match="What to do: apt-get install passt"):
+        doctor.require(1, needs=resolved("port-exhaustion").needs, found=[missing])

@@ -1,0 +1,88 @@
+"""What passt can follow of the settings, and what it does by itself: data, each fact with its source.
+
+It is no translator of packets. It ends each TCP connection of its guest with a TCP of its own, and has a socket of
+its kernel's for the other half. Three things follow:
+
+- Over TCP the kernel gives a port for each connection, and the same port again toward another destination. So
+  these ports are the kernel's, from `ip_local_port_range`.
+- Over UDP it binds the guest's own source port, which need not be in that range. The socket has SO_REUSEADDR. So
+  two guests with one source port share an external endpoint, and one of them gets the answers of both. Of UDP
+  nothing is declared here.
+- A connection that gets no port is answered with a RST that acknowledges nothing. A host that has sent a SYN takes
+  no such RST (RFC 9293 section 3.10.7.3), and so gets no answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controller.settings import Settings
+from topologies.gateways.base import Restriction
+from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
+from topologies.gateways.tracking import HARMLESS
+
+REUSE_S = 1.0
+"""A host's TCP may use a port again that has been in TIME-WAIT for a second, since tcp_tw_reuse is set in every
+namespace of a lab."""
+SILENCE_S, HALF_CLOSED_S, UDP_S = 7200.0, 60.0, 180.0
+"""ACT_TIMEOUT and FIN_TIMEOUT of tcp.c, and UDP_CONN_TIMEOUT of udp.c. It looks once a second."""
+DEFAULTS: dict[str, Any] = {
+    "mapping_type": "edm",
+    "filtering_type": "edf",
+    "port_overlapping": "endpoint",
+    "hold_down_timeout": 0,
+    "source_validation": False,
+    "refresh_inbound": True,
+    "tcp_trans_close_timeout": REUSE_S,
+    "tcp_rst_timeout": REUSE_S,
+}
+"""What it does, in the words of the settings."""
+LONG_ENOUGH = frozenset({"tcp_idle_timeout", "udp_timeout", "icmp_timeout", "tcp_trans_open_timeout"})
+"""Timers that an experiment asks to be long enough. Its own are longer, and no setting changes them."""
+FOLLOWED = frozenset({"ports", *LONG_ENOUGH, *HARMLESS})
+RESTRICTIONS = (
+    Restriction("on_exhaustion", ("drop",), "no host takes its refusal, and no setting changes that"),
+    Restriction("mapping_type", ("edm",), "over TCP each connection has a socket and a port of its own"),
+    Restriction("filtering_type", ("edf",), "a connected TCP socket takes what its peer sends"),
+    Restriction("port_overlapping", ("endpoint",), "the kernel shares a port whenever the destinations differ"),
+)
+VERSION = "passt 0.0~git20230309"
+_LINUX = "Linux, net/ipv4/inet_hashtables.c: __inet_hash_connect"
+
+
+def behaviour(settings: Settings) -> Behaviour:
+    """Return what it does over TCP under these settings."""
+    silent = {"tcp": "timeout", "udp": "timeout", "icmp": "timeout"}
+    back = {
+        "close": (0.0, 2 * REUSE_S),
+        "late close": (0.0, 2 * REUSE_S),
+        "half-close": (HALF_CLOSED_S, HALF_CLOSED_S + 1.0),
+        "reset": (0.0, REUSE_S),
+        "silence": (SILENCE_S, 2 * SILENCE_S),
+        "udp": (UDP_S, UDP_S + 1.0),
+    }
+    return Behaviour(
+        mapping=Entry("edm", "passt, tcp.c: tcp_conn_from_tap, a socket for each connection", VERSION),
+        filtering=Entry("edf", "tcp(7): a connected socket; over UDP it is eif (passt, udp.c)", VERSION),
+        overlapping=Entry("endpoint", f"{_LINUX}, __inet_check_established", "any version"),
+        pooling=Entry("paired", "there is one address, which the kernel's route has", "any version"),
+        finds_every_port_of=Entry(
+            settings.port_count, f"{_LINUX}, a search through the whole range", "any version"
+        ),
+        fills_every_address=Entry(False, "there is one address", "any version"),
+        keeps_source_port=Entry(False, "passt, tcp.c: it binds no port, and the kernel draws one", VERSION),
+        ports_exhausted=Entry(
+            Exhaustion(silent),
+            "passt, tcp.c: tcp_rst_do, a RST without ACK; RFC 9293 section 3.10.7.3: a SYN's sender drops it",
+            VERSION,
+        ),
+        state_exhausted=Entry(
+            Exhaustion(silent), "passt, tcp.c: tcp_conn_from_tap, TCP_MAX_CONNS and tcp_conn_new_sock", VERSION
+        ),
+        port_back=Entry(back, "passt, tcp.c: ACT_TIMEOUT, FIN_TIMEOUT; ip(7) and tcp(7): tcp_tw_reuse", VERSION),
+        relays=Entry(True, "passt(1): it has native sockets on the host for each flow", VERSION),
+        icmp_identifiers=Entry("unknown", "passt(1), ping sockets: kept where they can be bound", VERSION),
+        protocols=Entry(
+            ("tcp",), "over UDP it binds the guest's own source port, in use or not: udp.c, sock_l4", VERSION
+        ),
+    )
