@@ -218,12 +218,14 @@ def _of_choices(
             )
             each[name].for_nat()
     nats = {}
+    told: dict[str, Any] = {}
     for name, its_settings in each.items():
         its, asked = load("gateway", kinds[name]), (its_settings, all_options[name])
         if sides:
             returned_by(kinds[name], "check", object, its.check, *asked)
         returned_by(kinds[name], "check_wiring", object, its.check_wiring, *asked, built.wiring[name])
         nats[name] = its_settings, returned_by(kinds[name], "declare", Behaviour, its.declare, *asked)
+        told |= its.told_outside(*asked, built.wiring[name], built.gateway_mac(name))
         if sides and name in cls.gateways:
             need(Of.GATEWAY, Asked(cls.name, parameters, *nats[name]))
     returned_by(scenario, "demand", object, require_bearable, cls, parameters, topology, built, nats)
@@ -247,6 +249,7 @@ def _of_choices(
         own_options={name: each.model_dump(mode="json") for name, each in all_options.items()} if sides else {},
         programs=tuple(shown(options)),
         reaches=options.get("controller") or "",
+        told_outside=told,
     )
 
 

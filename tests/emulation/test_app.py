@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.emulation.conftest import FILES, SMALL, Run
 from tests.support.paths import ROOT
+from tests.support.processes import awaited
 
 EXAMPLES = ROOT / "docs" / "examples" / "apps"
-HONEST = FILES / "apps" / "honest.py"
+HONEST, DYING = FILES / "apps" / "honest.py", FILES / "apps" / "dying.py"
 RED = {
     ("half_the_pool", "port-exhaustion"): {
         "established",
@@ -42,6 +48,13 @@ CAUSES = {
 def red(finished: object) -> set[str]:
     """Return the keys of the checks that failed."""
     return {check["key"] for check in finished.result["checks"] if not check["ok"]}  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port at which nothing listens on this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def test_an_app_runs_unchanged_between_a_lan_port_and_a_wan_port(run: Run, tmp_path: Path) -> None:
@@ -131,36 +144,78 @@ def test_a_command_is_a_controller_too(run: Run, tmp_path: Path, tmp_path_factor
     assert finished.status == 0, finished.output + finished.complaints
 
 
-@pytest.mark.deep
-def test_a_controller_outside_of_the_sandbox_serves_a_run(run: Run, tmp_path: Path) -> None:
-    """It was told the wiring by its author. When it is gone, the run is an error."""
-    facts = {
-        **{
-            "LAN_PORT": 1,
-            "WAN_PORT": 2,
-            "LAN_IP": "10.0.255.254",
-            "WAN_IP": "192.0.2.1",
-            "NEXT_HOP": "192.0.2.254",
-        },
-        **{"MAC": "02:00:0a:00:ff:fe", "EXTERNAL_IP": "192.0.2.1", "FIRST_PORT": 1024, "LAST_PORT": 1039},
-        **{
-            "TCP_IDLE_TIMEOUT": 600,
-            "TCP_CLOSE_TIMEOUT": 1,
-            "TCP_RST_TIMEOUT": 1,
-            "UDP_TIMEOUT": 60,
-            "ICMP_TIMEOUT": 60,
-        },
-    }
-    (tmp_path / "lastport_wiring.py").write_text("".join(f"{name} = {value!r}\n" for name, value in facts.items()))
-    (tmp_path / "nat.py").write_text(HONEST.read_text())
-    starter = [sys.executable, "-P", "-m", "controller.process.app", "16653", str(tmp_path), "nat"]
-    with (tmp_path / "log").open("wb") as log, subprocess.Popen(starter, cwd=ROOT, stderr=log) as controller:
-        try:
-            while subprocess.run(["ss", "-Hltn", "sport = :16653"], capture_output=True, check=True).stdout == b"":
-                assert controller.poll() is None
-            own = ("--set", "controller=tcp:127.0.0.1:16653")
-            finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
-        finally:
-            controller.kill()
+@contextmanager
+def outside(folder: Path, port: int, app: Path) -> Iterator[None]:
+    """Run an app as a controller of this machine's, with the wiring in a folder."""
+    starter = [sys.executable, "-P", "-m", "controller.process.app", str(port), str(app.parent), app.stem]
+    told = {"LASTPORT_WIRING": str(folder / "wiring.json"), "PYTHONPATH": f"{ROOT}:{folder}"}
+    started = subprocess.Popen(starter, env={**os.environ, **told}, stderr=subprocess.DEVNULL)
+    listens = ["ss", "-Hltn", f"sport = :{port}"]
+    try:
+        awaited(
+            lambda: subprocess.run(listens, capture_output=True, check=True).stdout or started.poll() is not None,
+            "the controller to listen",
+        )
+        assert started.poll() is None
+        yield
+    finally:
+        started.kill()
+        started.wait()
 
+
+@pytest.mark.deep
+def test_a_controller_outside_of_the_sandbox_serves_a_run(run: Run, tmp_path: Path, free_port: int) -> None:
+    """A first try, which is refused, has left the wiring beside the results. So the app needs no edit."""
+    folder = tmp_path / "out"
+    own = ("--set", f"controller=tcp:127.0.0.1:{free_port}", "--out", str(folder))
+    asked = ("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+    refused = run(*asked)
+    with outside(folder, free_port, HONEST):
+        finished = run(*asked)
+
+    assert refused.status == 2
+    assert f"LASTPORT_WIRING={folder}/wiring.json" in refused.complaints
     assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["files"]["wiring"] == str(folder / "wiring.json")
+
+
+@pytest.mark.deep
+def test_a_controller_outside_that_dies_in_the_middle_of_a_run_is_an_error(
+    run: Run, tmp_path: Path, free_port: int
+) -> None:
+    """As soon as its connection is closed, and not when the scenario gives up."""
+    folder = tmp_path / "out"
+    own = ("--set", f"controller=tcp:127.0.0.1:{free_port}", "--set", "patience=30", "--out", str(folder))
+    asked = ("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+    assert run(*asked).status == 2
+    with outside(folder, free_port, DYING):
+        finished = run(*asked)
+
+    assert finished.status == 4, finished.output + finished.complaints
+    connection = f"the connection to the controller at tcp:127.0.0.1:{free_port}"
+    assert finished.result["error"] == f"{connection} ended with status 1"
+    assert finished.result["last_words"] == "the controller closed the connection"
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("greeting", "words"),
+    [(b"", "did not answer the switch's greeting (OFPT_HELLO)"), (b"220 mail", "b'220 mail'")],
+    ids=["silent", "another service"],
+)
+def test_what_is_no_controller_outside_is_an_error_within_seconds(run: Run, greeting: bytes, words: str) -> None:
+    """A service that says nothing, and one that says something else."""
+
+    def greet() -> None:
+        accepted, _ = server.accept()
+        accepted.sendall(greeting)
+        served.append(accepted)
+
+    served: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=greet, daemon=True).start()
+        own = ("--set", f"controller=tcp:127.0.0.1:{server.getsockname()[1]}")
+        finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+
+    assert finished.status == 4, finished.output + finished.complaints
+    assert words in finished.result["last_words"]

@@ -128,6 +128,13 @@ class Gateway(abc.ABC):
         """Return what it does under these settings, each fact with its source."""
 
     @classmethod
+    def told_outside(
+        cls, settings: Settings, options: Any, interfaces: Sequence[Interface], mac: str
+    ) -> dict[str, Any]:
+        """Return what a program has to know that stands for this NAT outside of the sandbox: nothing, usually."""
+        return {}
+
+    @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
         """Begin what takes time, and return the parameters for the node's constructor."""
         return {"plan": plan}

@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 import time
 from collections import namedtuple
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from controller.settings import Settings
-from topologies.gateways.app import facts, options, wiring
+from controller.wiring import Interface
+from topologies.gateways.app import facts, wiring
+from topologies.gateways.app import options as chosen
 from topologies.gateways.app.options import AppOptions
 from topologies.gateways.app.program import Program
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
@@ -44,16 +46,27 @@ class AppGateway(Bridge, Gateway):
     needs: ClassVar[tuple[str, ...]] = ("setpriv",)
 
     @classmethod
-    def check(cls, settings: Settings, options_: Any) -> None:
+    def check(cls, settings: Settings, options: Any) -> None:
         """Raise ConfigurationError for an app that cannot be started, or that is not told of a setting."""
-        options.check(options_)
-        super().check(settings, options_)
+        chosen.check(options)
+        super().check(settings, options)
         require_one_range(settings, "an app is told of one")
 
     @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
         """Return what any NAT is held to."""
         return facts.behaviour(settings)
+
+    @classmethod
+    def told_outside(
+        cls, settings: Settings, options: Any, interfaces: Sequence[Interface], mac: str
+    ) -> dict[str, Any]:
+        """Return the wiring for a controller that runs already, where it listens."""
+        if options.controller is None:
+            return {}
+        host, port = chosen.endpoint(options.controller)
+        told = wiring.wiring(settings, [*interfaces], mac, dpid=1, listen_port=port)
+        return {**told, "listen_host": host}
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
@@ -106,9 +119,9 @@ class AppGateway(Bridge, Gateway):
                 return
             if time.monotonic() > deadline:
                 raise GatewayError(
-                    f"{self._program.name} listens at {HOST}:{self._program.port}, and did not accept the switch "
-                    f"in {CONNECTS_WITHIN_S:.0f} s: they share no version of OpenFlow (the switch has 1.0 "
-                    f"and 1.3), or it is no controller; its last words: {self._program.last_words()}"
+                    f"{self._program.name} did not accept the switch in {CONNECTS_WITHIN_S:.0f} s: they share no "
+                    "version of OpenFlow (the switch has 1.0 and 1.3), or it is no controller; its last words: "
+                    f"{self._program.last_words()}"
                 )
             time.sleep(LOOK_EVERY_S)
 
