@@ -4,8 +4,8 @@
 
 It is written like most projects on the web that call themselves an OpenFlow NAT: packets by the packet library,
 one flow table, and for each connection two rules that match both of its ends and have an idle timeout. The message
-about a rule that is gone frees the port. Where such projects differ, this one does what is fastest, since the bench
-`setup` measures it: a port is popped from the end of a list, nothing is logged, and the packet that made a
+about a rule that is gone frees the port. Where such projects differ, this one does what is fastest, since a bench
+measures it: a port is popped from the end of a list, nothing is logged, and the packet that made a
 connection goes on in the same answer.
 """
 
