@@ -144,6 +144,78 @@ def test_a_command_is_a_controller_too(run: Run, tmp_path: Path, tmp_path_factor
     assert finished.status == 0, finished.output + finished.complaints
 
 
+@pytest.mark.deep
+def test_a_command_of_a_virtual_environment_has_its_packages(run: Run, tmp_path: Path) -> None:
+    """Of a user's home it sees that environment, and nothing else that it does not name."""
+    tmp_path.chmod(0o755)  # or its folder would not be seen
+    home = tmp_path / "home"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], check=True)
+    (packages,) = (home / "venv").glob("lib/python*/site-packages")
+    (packages / "lastport.pth").write_text("".join(f"{path}\n" for path in [ROOT, *filter(None, sys.path)]))
+    (packages / "greeting.py").write_text("print('hello from the environment')\n")
+    (home / "secret").write_text("")
+    manager = home / "venv" / "bin" / "my-manager"
+    manager.write_text(
+        f"#!{home}/venv/bin/python\nimport greeting, os, sys\nfrom controller.process.app import main\n"
+        f"print(os.path.exists('{home}/secret'))\nsys.argv[2:] = ['{home}/mine', 'nat']\nmain()\n"
+    )
+    manager.chmod(0o755)
+    (home / "mine").mkdir()
+    (home / "mine" / "nat.py").write_text(HONEST.read_text())
+    command = f"app={manager} {{listen_port}} {home}/mine/nat.py"
+    own = ("--set", command, "--out", str(tmp_path / "out"))
+    finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert "hello from the environment\nFalse\n" in (tmp_path / "out" / "app.log").read_text()
+
+
+@pytest.mark.deep
+def test_an_os_ken_app_runs_as_a_ryu_app_does(run: Run, tmp_path: Path) -> None:
+    """Where os-ken is installed, beside Ryu or without."""
+    pytest.importorskip("os_ken")
+    app = tmp_path / "nat.py"
+    app.write_text(HONEST.read_text().replace("from ryu.", "from os_ken.").replace("RyuApp", "OSKenApp"))
+    finished = run("run", "port-exhaustion", "--gateway", "app", "--set", f"app={app}", *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["environment"]["framework"].startswith("os-ken ")
+
+
+@pytest.mark.deep
+def test_an_app_with_a_rest_interface_answers_in_the_run(run: Run, tmp_path: Path) -> None:
+    """By Ryu's wsgi. What asks has to be in the sandbox: here it is the app itself, while connections are open."""
+    app = tmp_path / "rest.py"
+    app.write_text(
+        "import json, urllib.request\nfrom ryu.lib import hub\n"
+        "from ryu.app.wsgi import ControllerBase, Response, WSGIApplication, route\n"
+        f"{HONEST.read_text()}\n\n"
+        "class Rest(ControllerBase):\n"
+        "    @route('nat', '/ports')\n"
+        "    def ports(self, req, **kwargs):\n"
+        "        used = [port for _, port in self.data['nat'].outside]\n"
+        "        return Response(content_type='application/json', text=json.dumps(used))\n\n"
+        "class Nat(Honest):\n"
+        "    _CONTEXTS = {'wsgi': WSGIApplication}\n"
+        "    def __init__(self, *args, **kwargs):\n"
+        "        super().__init__(*args, **kwargs)\n"
+        "        kwargs['wsgi'].register(Rest, {'nat': self})\n"
+        "    def map(self, *asked):\n"
+        "        if self.free[6][:1] == [LAST_PORT]:\n"
+        "            hub.spawn(self.tell_ports)\n"
+        "        return super().map(*asked)\n"
+        "    def tell_ports(self):\n"
+        "        print('ports in use', urllib.request.urlopen('http://127.0.0.1:8080/ports').read())\n\n"
+        "del Honest\n"
+    )
+    own = ("--set", f"app={app}", "--out", str(tmp_path / "out"))
+    finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    ports = ", ".join(map(str, range(1024, 1040)))
+    assert f"ports in use b'[{ports}]'" in (tmp_path / "out" / "app.log").read_text()
+
+
 @contextmanager
 def outside(folder: Path, port: int, app: Path) -> Iterator[None]:
     """Run an app as a controller of this machine's, with the wiring in a folder."""

@@ -19,13 +19,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from controller.settings import ConfigurationError
+from topologies.gateways.app.surroundings import SYSTEM, around, interpreter
 from topologies.gateways.base import Options
 
 FRAMEWORKS = ("ryu", "os-ken")
 """The frameworks of applications. The package of each has an underscore in place of a hyphen."""
 MOST_BYTES = 4 << 20
-SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where a program is that a command names without a folder. Others may be private, and not be seen in a run."""
 PYTHON_2 = re.compile(
     r"Missing parentheses|multiple exception types|leading zeros in|exec'|`|<>|invalid (hexa)?decimal"
 )
@@ -65,17 +64,17 @@ def command(app: Iterable[str]) -> list[str]:
         words = shlex.split(" ".join(app))
     except ValueError as error:
         raise ConfigurationError(f"setting app={' '.join(app)!r}: {error}; write it as for a shell") from None
-    words = [str(Path(word).resolve()) if _is_place(word) else word for word in words]
+    words = [os.path.abspath(word) if _is_place(word) else word for word in words]
     return [shutil.which(word, path=SYSTEM) or word for word in words[:1]] + words[1:]
 
 
 def programs(app: Any) -> list[str]:
-    """Return the paths of the files that a value of `app` names: applications, or those of a command."""
+    """Return the paths that a value of `app` needs: applications, or a command's files and what is around them."""
     texts = [each for each in _listed(app) if isinstance(each, str)] if isinstance(app, str | list | tuple) else []
     if files := applications(texts):
         return [str(file) for file in files]
     words = command(texts)
-    return [str(Path(word).resolve()) for word in words if _is_file(word)]
+    return around(word for word in words if _is_file(word))
 
 
 def shown(values: Mapping[str, Any]) -> list[str]:
@@ -149,6 +148,17 @@ def check(options: AppOptions) -> None:
         raise ConfigurationError(
             f"setting app={options.app[0]!r}: there is no program {(words or [''])[0]!r} that could be executed; "
             "give the path of one (chmod +x), or a FILE.py"
+        )
+    require_interpreter("app", words[0])
+
+
+def require_interpreter(key: str, program: str) -> None:
+    """Raise ConfigurationError if a script's first line names a program that is not there."""
+    wanted = interpreter(program)
+    if wanted and not is_executable(wanted):
+        raise ConfigurationError(
+            f"setting {key}: the first line of {program} names {wanted!r}, which is no program here; correct it, "
+            "or make the environment anew that it was in"
         )
 
 

@@ -83,10 +83,11 @@ def test_a_command_is_seen_with_the_files_that_it_names(folder: Path) -> None:
     """They are named by their whole paths, since the command has a folder of its own. A script is a file too."""
     (folder / "nat.py").write_text("")
     told = f"{sys.executable} nat.py --listen {{listen_port}}"
-    python = str(Path(sys.executable).resolve())
 
     assert options.command([told])[1:] == [str(folder / "nat.py"), "--listen", "{listen_port}"]
-    assert options.programs(told) == [python, str(folder / "nat.py")]
+    assert {sys.executable, str(Path(sys.executable).resolve()), str(folder / "nat.py")} <= {
+        *options.programs(told)
+    }
     options.check(AppOptions(app=(told,)))
 
 
