@@ -30,12 +30,13 @@ def connected(plan: Run, folder: Folder) -> dict[str, socket.socket]:
         return {}
     for name, text in wiring.texts(plan.told_outside).items():
         folder.write_text(name, text)
-    path = folder.path / wiring.FILE
+    place = folder.path.resolve()
+    path = place / wiring.FILE
     print(f"lastport: what the controller at {plan.reaches} has to know is in {path}", file=sys.stderr)
     try:
         return {CONTROLLER: socket.create_connection(endpoint(plan.reaches), CONNECTED_WITHIN_S)}
     except OSError as error:
         raise ConfigurationError(
             f"setting controller={plan.reaches}: nothing answers there ({error.strerror or error}); start the "
-            f"controller first, such as by {wiring.VARIABLE}={path} PYTHONPATH={folder.path} ryu-manager nat.py"
+            f"controller first, such as by {wiring.VARIABLE}={path} PYTHONPATH={place} ryu-manager nat.py"
         ) from None

@@ -7,7 +7,7 @@ short for one `--set`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from topologies.base import Topology
 from topologies.gateways.app.options import shown
 from topologies.gateways.base import Gateway
 from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.promises import listed
 from topologies.picture import picture
 
 ALLOCATOR_KEY = "port_allocation_type"
@@ -166,6 +167,8 @@ def _of_choices(
     every = [load("gateway", each).Options for each in {usual, *sides.kinds.values()}]
     shared, theirs, options, *_ = _sorted(given, others, Settings, cls.Parameters, kind.Options, *every)
     mine, options = {**shared, **own}, {**options, **own_options}
+    if promised := [key for key in kind.promises if key in mine]:
+        options = {**options, "promised": [*listed(options.get("promised")), *promised]}
     theirs = {key: value for key, value in theirs.items() if value is not None or not _is_derived(cls, key)}
     topology = _network(choices, cls, kind)
 
@@ -225,9 +228,10 @@ def _of_choices(
             returned_by(kinds[name], "check", object, its.check, *asked)
         returned_by(kinds[name], "check_wiring", object, its.check_wiring, *asked, built.wiring[name])
         nats[name] = its_settings, returned_by(kinds[name], "declare", Behaviour, its.declare, *asked)
-        told |= its.told_outside(*asked, built.wiring[name], built.gateway_mac(name))
+        told[name] = its.told_outside(*asked, built.wiring[name], built.gateway_mac(name))
         if sides and name in cls.gateways:
             need(Of.GATEWAY, Asked(cls.name, parameters, *nats[name]))
+    _require_one_outside(topology, options, told)
     returned_by(scenario, "demand", object, require_bearable, cls, parameters, topology, built, nats)
     return Run(
         scenario=absolute(scenario),
@@ -249,7 +253,7 @@ def _of_choices(
         own_options={name: each.model_dump(mode="json") for name, each in all_options.items()} if sides else {},
         programs=tuple(shown(options)),
         reaches=options.get("controller") or "",
-        told_outside=told,
+        told_outside=next(iter(told.values())),
     )
 
 
@@ -324,6 +328,16 @@ def _require_gateways(scenario: type[Scenario[Any]], topology: str, built: Topol
         raise ConfigurationError(
             f"topology {topology!r} is not possible with {scenario.name}: it lacks the gateway"
             f"{'s' * (len(lacking) > 1)} {', '.join(lacking)}; take --topology {' or '.join(fitting)}"
+        )
+
+
+def _require_one_outside(topology: str, options: Mapping[str, Any], told: Collection[str]) -> None:
+    """Raise ConfigurationError if a controller that runs already would have to be several NATs."""
+    if options.get("controller") and len(told) > 1:
+        raise ConfigurationError(
+            f"setting controller={options['controller']}: topology {topology!r} has {len(told)} NATs, and a "
+            "controller that runs already is connected to one switch; give the app itself, --set app=FILE.py, of "
+            "which each NAT starts its own, or take another --topology"
         )
 
 

@@ -91,6 +91,35 @@ def test_an_honest_app_passes(run: Run, scenario: str) -> None:
     assert finished.status == 0, finished.output + finished.complaints
 
 
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("scenario", "true", "false", "key"),
+    [
+        ("port-exhaustion", "port_allocation_type=sequential", "port_allocation_type=random", "port-order"),
+        ("refusal-signals", "on_exhaustion=drop", "on_exhaustion=icmp", "udp-send-what-the-kernel-returns"),
+        (
+            "hole-punching",
+            "filtering_type=eif",
+            "filtering_type=adf",
+            "alices-nat-filters-as-declared-server-endpoints-that-it-lets-in",
+        ),
+    ],
+)
+def test_an_app_is_held_to_what_its_author_promises(
+    run: Run, scenario: str, true: str, false: str, key: str
+) -> None:
+    """A promise that it keeps is a check that holds, and one that it breaks is red."""
+    asked = ("run", scenario, "--gateway", "app", "--set", f"app={HONEST}", "--json")
+    kept, broken = (run(*asked, "--set", promise) for promise in (true, false))
+
+    assert kept.status == 0, kept.output + kept.complaints
+    assert broken.status == 1, broken.output + broken.complaints
+    assert key in {check["key"] for check in kept.result["checks"]}
+    assert key in red(broken)
+    (check,) = [each for each in broken.result["checks"] if each["key"] == key]
+    assert f"its author's promise, {false}" in check["source"]
+
+
 def test_an_app_that_ends_is_an_error_with_its_last_words(run: Run, tmp_path: Path) -> None:
     """Within seconds, and its log is kept."""
     app = tmp_path / "nat.py"

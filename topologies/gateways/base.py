@@ -94,6 +94,8 @@ class Gateway(abc.ABC):
     followed: ClassVar[Collection[str] | None] = None
     """The settings that it follows, and those that change nothing here: any other, without a restriction, must
     keep its default. None: it follows all."""
+    promises: ClassVar[Collection[str]] = ()
+    """The settings that are declared only if the user sets them: then its option `promised` has their keys."""
     fits_packets: ClassVar[bool] = False
     """Whether it handles packets that an outside link has no room for (RFC 4787 REQ-13)."""
     topology: ClassVar[str | None] = None

@@ -18,10 +18,11 @@ from topologies.gateways.app import facts, wiring
 from topologies.gateways.app import options as chosen
 from topologies.gateways.app.options import AppOptions
 from topologies.gateways.app.program import Program
-from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
+from topologies.gateways.base import GatewayError, GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import Bridge, output
 from topologies.gateways.following import require_one_range
+from topologies.gateways.promises import Stranger, made
 
 HOST = "127.0.0.1"
 FIRST_LISTEN_PORT = 6653
@@ -35,7 +36,7 @@ _numbers = itertools.count(1)
 _Address = namedtuple("_Address", "name protocol IP port")
 
 
-class AppGateway(Bridge, Gateway):
+class AppGateway(Bridge, Stranger):
     """Somebody's OpenFlow controller, such as a Ryu app: --set app=FILE.py."""
 
     Options: ClassVar[type[Options]] = AppOptions
@@ -54,8 +55,8 @@ class AppGateway(Bridge, Gateway):
 
     @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
-        """Return what any NAT is held to."""
-        return facts.behaviour(settings)
+        """Return what any NAT is held to, and what the author promises."""
+        return made(facts.behaviour(settings), settings, options)
 
     @classmethod
     def told_outside(

@@ -20,7 +20,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from controller.settings import ConfigurationError
 from topologies.gateways.app.surroundings import SYSTEM, around, interpreter
-from topologies.gateways.base import Options
+from topologies.gateways.promises import Options, listed
 
 FRAMEWORKS = ("ryu", "os-ken")
 """The frameworks of applications. The package of each has an underscore in place of a hyphen."""
@@ -33,16 +33,12 @@ ENDPOINT = re.compile(r"tcp:([^:\s]+):(\d+)")
 WAYS = "--set app=FILE.py, --set app='COMMAND ...' or --set controller=tcp:127.0.0.1:6653"
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else [] if value is None else value
-
-
 class AppOptions(Options):
     """What can be chosen about somebody's controller only."""
 
     app: Annotated[
         tuple[str, ...],
-        BeforeValidator(_listed),
+        BeforeValidator(listed),
         WithJsonSchema({"type": "string"}),
         Field(description="a Ryu or os-ken application: FILE.py or [A.py,B.py]; or a controller's command"),
     ] = ()
@@ -70,7 +66,7 @@ def command(app: Iterable[str]) -> list[str]:
 
 def programs(app: Any) -> list[str]:
     """Return the paths that a value of `app` needs: applications, or a command's files and what is around them."""
-    texts = [each for each in _listed(app) if isinstance(each, str)] if isinstance(app, str | list | tuple) else []
+    texts = [each for each in listed(app) if isinstance(each, str)] if isinstance(app, str | list | tuple) else []
     if files := applications(texts):
         return [str(file) for file in files]
     words = command(texts)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from controller.settings import ConfigurationError
 from topologies.gateways.app import options as of_app
-from topologies.gateways.base import Options
+from topologies.gateways.promises import Options
 
 PLACEHOLDERS = (
     *("inside", "outside", "external", "mac", "lan_ip", "lan_network", "wan_ip", "wan_network", "next_hop"),

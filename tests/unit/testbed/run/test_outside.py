@@ -64,3 +64,11 @@ def test_an_app_in_the_sandbox_has_nothing_outside(tmp_path: Path) -> None:
     app = resolve("release", "app", Choices(sets=[f"app={tmp_path / 'nat.py'}"]), datapath="userspace")
 
     assert connected(app, Folder(tmp_path / "out")) == app.told_outside == {}
+
+
+def test_a_controller_outside_is_one_nat(tmp_path: Path) -> None:
+    """Of several NATs each would need a connection of its own, and another wiring."""
+    sets = ["controller=tcp:127.0.0.1:6653"]
+
+    with pytest.raises(ConfigurationError, match=r"topology 'carrier' has 3 NATs.*give the app itself"):
+        resolve("two-nats", "app", Choices(sets=sets), datapath="userspace")
