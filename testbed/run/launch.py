@@ -23,6 +23,7 @@ from testbed.run.recorder import Recorder
 from testbed.run.reported import checked
 from testbed.run.results import Result
 from testbed.sandbox.enter import enter
+from topologies.gateways.strangers import MOST_LOG, is_full
 from topologies.network.sysctls import OF_THE_MACHINE, read_sysctls
 
 RUNNER = "testbed.run.inside:run"
@@ -138,6 +139,8 @@ def carry_out(
             file.close()
         folder.recorded()
         folder.captured()  # where the run cannot begin, none of them stays in the way of the next one
+    if result.error and is_full(folder.path / LOG):
+        result.error += f"; it had printed all of the {MOST_LOG >> 20} MiB that {LOG} may have"
     try:
         return result, folder.write(result)
     except OSError as error:

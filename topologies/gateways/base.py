@@ -75,7 +75,14 @@ class GatewayPlan:
 
 
 class GatewayError(Exception):
-    """The gateway did not start, no longer answers, or cannot do what it is asked."""
+    """The gateway did not start, no longer answers, or cannot do what it is asked.
+
+    `printed` is what a stranger's program has printed last: its author wants to read that, and no traceback.
+    """
+
+    def __init__(self, message: str, *, printed: str = "") -> None:
+        super().__init__(message)
+        self.printed = printed
 
 
 class Gateway(abc.ABC):

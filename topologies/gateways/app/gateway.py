@@ -18,7 +18,7 @@ from topologies.gateways.app import facts, wiring
 from topologies.gateways.app import options as chosen
 from topologies.gateways.app.options import AppOptions
 from topologies.gateways.app.program import Program
-from topologies.gateways.base import GatewayError, GatewayPlan, Options, SupervisedProcess
+from topologies.gateways.base import GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import Bridge, output
 from topologies.gateways.following import require_one_range
@@ -119,10 +119,9 @@ class AppGateway(Bridge, Stranger):
             if self.connected():
                 return
             if time.monotonic() > deadline:
-                raise GatewayError(
-                    f"{self._program.name} did not accept the switch in {CONNECTS_WITHIN_S:.0f} s: they share no "
-                    "version of OpenFlow (the switch has 1.0 and 1.3), or it is no controller; its last words: "
-                    f"{self._program.last_words()}"
+                raise self._program.error(
+                    f"did not accept the switch in {CONNECTS_WITHIN_S:.0f} s: they share no version of OpenFlow "
+                    "(the switch has 1.0 and 1.3), or it is no controller"
                 )
             time.sleep(LOOK_EVERY_S)
 

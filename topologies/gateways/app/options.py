@@ -82,7 +82,7 @@ def shown(values: Mapping[str, Any]) -> list[str]:
 
 def framework(files: Iterable[Path]) -> str:
     """Return the framework that applications are written for. Raises ConfigurationError if they are for none."""
-    named = {package: file for file in files for package in _imports(file)}
+    named = {package: file for file in files for each in _with_modules(file) for package in _imports(each)}
     imported = {name: named[package] for name in FRAMEWORKS if (package := name.replace("-", "_")) in named}
     if not imported:
         shown = ", ".join(map(str, files))
@@ -177,13 +177,27 @@ def is_executable(word: str) -> bool:
 
 def _text(key: str, file: Path) -> str:
     try:
+        if file.is_dir():
+            raise ConfigurationError(f"setting {key}={file} is a folder; give the path of a file")
         if file.stat().st_size > MOST_BYTES or not file.is_file():
             raise ConfigurationError(f"setting {key}={file} is no file of {MOST_BYTES >> 20} MiB or less")
-        return file.read_text()
+        text = file.read_text()
     except OSError as error:
         raise ConfigurationError(f"setting {key}={file}: {error.strerror}; give the path of a file") from None
     except UnicodeDecodeError:
-        raise ConfigurationError(f"setting {key}={file} is no text in UTF-8") from None
+        text = "\0"
+    if "\0" in text:
+        raise ConfigurationError(f"setting {key}={file} is no text in UTF-8; a program is given as a command")
+    return text
+
+
+def _with_modules(file: Path) -> list[Path]:
+    """Return a file, and the modules beside it that it imports, or that they do. Raises ConfigurationError."""
+    found = [file]
+    for each in found:
+        beside = (each.with_name(f"{name}.py") for name in _imports(each))
+        found += [module for module in dict.fromkeys(beside) if module not in found and _is_file(str(module))]
+    return found
 
 
 def _imports(file: Path) -> list[str]:

@@ -18,7 +18,7 @@ from mininet.node import Switch
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Side
 from topologies.gateways.app import facts, wiring
-from topologies.gateways.base import GatewayError, GatewayPlan, Options, SupervisedProcess
+from topologies.gateways.base import GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.following import require_one_range
 from topologies.gateways.program import options as chosen
@@ -114,7 +114,7 @@ class ProgramGateway(TunedNode, Switch, Stranger):
         for each in (self._lan, self._wan):
             while not self._answers(each):
                 if self._process.process.poll() is not None:
-                    raise GatewayError(f"{self._process.name} has ended: {self._process.last_words()}")
+                    raise self._process.error("has ended")
                 if time.monotonic() > deadline:
                     self._silent.append(f"{each.address.ip} at {self.intfs[each.port].name}")
                     break

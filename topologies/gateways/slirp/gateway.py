@@ -138,4 +138,4 @@ class SlirpGateway(TunedNode, Switch, Gateway):
         told = os.read(ours, 1) if is_told else b""
         os.close(ours)
         if not told:
-            raise GatewayError(f"slirp4netns did not start: {self._process.last_words()}")
+            raise self._process.error("did not start")

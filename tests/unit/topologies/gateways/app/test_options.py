@@ -29,6 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (f'{RYU}print "ready"\n', 'nat.py, line 2: print "ready" -- this is Python 2'),
         (f"{RYU}try:\n    pass\nexcept A, e:\n    pass\n", "line 4: except A, e: -- this is Python 2"),
         (f"{RYU}def a(:\n", "nat.py, line 2: def a(: -- invalid syntax; correct it first"),
+        (f"{RYU}\0", "nat.py is no text in UTF-8; a program is given as a command"),
         (None, "nat.py: No such file or directory"),
     ],
 )
@@ -66,6 +67,25 @@ def test_what_cannot_be_started_is_refused_with_the_way_out(
         options.check(AppOptions.model_validate(given))
 
     assert words in str(refused.value)
+
+
+def test_an_application_may_derive_from_a_module_beside_it(folder: Path) -> None:
+    """Which has the framework. What is wrong in that module is found as well."""
+    (folder / "nat.py").write_text("from base import Base\nimport nat\n")
+    (folder / "base.py").write_text(f"{RYU}import nat\n")
+    options.check(AppOptions(app=("nat.py",)))
+
+    (folder / "base.py").write_text(f'{RYU}print "ready"\n')
+    with pytest.raises(ConfigurationError, match=r"base\.py, line 2: .* this is Python 2"):
+        options.check(AppOptions(app=("nat.py",)))
+
+
+def test_a_folder_is_refused_as_one(folder: Path) -> None:
+    """Also one whose name is that of a file."""
+    (folder / "nat.py").mkdir()
+
+    with pytest.raises(ConfigurationError, match=r"nat\.py is a folder; give the path of a file"):
+        options.check(AppOptions(app=("nat.py",)))
 
 
 def test_an_application_has_its_framework_and_is_seen_with_its_folder(folder: Path) -> None:
