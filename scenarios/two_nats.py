@@ -70,15 +70,17 @@ class TwoNats(Scenario[TwoNatsParameters]):
 Two homes are behind one carrier: each home's NAT has {{ parameters.home_ports|n }} ports, the carrier's \
 {{ settings.capacity_of_address|n }}.
 Home a opened {{ first|length|n }} connections; {{ first.established|length|n }} were established. Meanwhile the \
-neighbour in home b got through: so it was home a's own NAT that had run out.
+neighbour in home b {% if got_through %}got through: so it was home a's own NAT that had run out.\
+{% else %}did not get through either, so nothing tells which NAT failed.{% endif %}
+
 Then home b opened {{ second|length|n }}; {{ second.established|length|n }} were established. The others failed \
 though home b's own NAT had ports left: so it was the carrier's.
 {% if promise.outcome == "icmp" %}
 A client can read it from its error queue as well: home a's errors came from {{ senders["home-a"]|join(", ") }}, \
 the carrier's from {{ senders["carrier"]|join(", ") }}.
 {% else %}
-A client gets the same from both ({{ promise.outcome }}) and cannot tell them apart by itself: it takes a \
-neighbour. (The sender of an ICMP error shows which NAT refused.)
+A client gets the same from both{% if promise.outcome %} ({{ promise.outcome }}){% endif %} and cannot tell them \
+apart by itself: it takes a neighbour. (The sender of an ICMP error shows which NAT refused.)
 {% endif %}
 """
 
@@ -110,7 +112,8 @@ neighbour. (The sender of an ICMP error shows which NAT refused.)
         echoed = filling.echo()
         check_carrying(len(everyone.established), echoed, x)
         x.account(everyone, echoed, counters=x.lab.gateways[CARRIER].counters(x.protocol))
-        x.tell(promise=x.promise, first=first, second=second, senders=senders)
+        got_through = neighbour.attempts[0].outcome == "established"
+        x.tell(promise=x.promise, first=first, second=second, senders=senders, got_through=got_through)
 
     @classmethod
     def demand(cls, parameters: TwoNatsParameters, settings: Settings) -> Demand:

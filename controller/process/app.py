@@ -12,10 +12,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 HOST = "127.0.0.1"
+VERSIONS = {1: "OpenFlow 1.0", 4: "OpenFlow 1.3"}
+"""Those of the switch, by their numbers on the wire."""
 CHECKOUT = Path(__file__).resolve().parents[2]
 OPTIONS = (".ini", ".conf", ".cfg")
 """How a file ends that is read for the framework's own options. Any other the app reads by itself."""
@@ -34,9 +38,23 @@ def main() -> None:
         [*modules, framework.HANDLER],
         HOST,
         port,
-        lambda: framework.report_refused(_print_refused),
+        lambda: _begin(framework, modules),
         options=[config] if config.endswith(OPTIONS) else [],
     )
+
+
+def _begin(framework: ModuleType, modules: Sequence[str]) -> None:
+    """Have refusals printed. End the process if nothing can come of it: no application, or no common version."""
+    loaded = framework.app_manager.AppManager.get_instance().applications_cls
+    classes = [loaded[module] for module in modules if module in loaded]
+    if not classes:
+        base = framework.App.__name__
+        sys.exit(f"{', '.join(modules)}: there is no application, which is a class that derives from {base}")
+    for each in classes:
+        if each.OFP_VERSIONS and VERSIONS.keys().isdisjoint(each.OFP_VERSIONS):
+            has = " and ".join(VERSIONS.values())
+            sys.exit(f"{each.__module__}: OFP_VERSIONS of {each.__name__} has none of the switch's, {has}")
+    framework.report_refused(_print_refused)
 
 
 def _step_aside() -> None:

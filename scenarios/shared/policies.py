@@ -29,7 +29,8 @@ def declares_its_signal(why: str) -> Requirement:
         if exhaustion.outcome or exhaustion.evicts == "lru":
             return None
         unknown = "it is not declared what a program learns under this policy"
-        return _refused(asked, f"{unknown}, and {why}", "one of the project's own policies")
+        own = "--set on_exhaustion=drop, icmp or reset, which is a promise where the NAT is somebody else's"
+        return _refused(asked, f"{unknown}, and {why}", own)
 
     return Requirement(f"a NAT that declares what a refused program learns: {why}", unmet, Of.GATEWAY)
 

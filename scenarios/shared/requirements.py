@@ -155,7 +155,8 @@ def declares_its_filtering(why: str) -> Requirement:
         if asked.declared.filtering.value != "unknown":
             return None
         unknown = f"nobody knows how this NAT filters ({asked.declared.filtering}), and {why}"
-        return Refusal("filtering_type", "unknown", unknown, "another --gateway")
+        promise = "--set filtering_type=eif, adf or edf, whichever the NAT does, which is then checked"
+        return Refusal("filtering_type", "unknown", unknown, promise)
 
     return Requirement(f"a NAT that declares how it filters: {why}", unmet, Of.GATEWAY)
 

@@ -29,16 +29,15 @@ class Connection:
         return self.socket.fileno()
 
     def hear(self) -> None:
-        """Answer a hello, or note that the other side has closed."""
+        """Answer a hello, or note that the other side has closed. A reset may come before the answer."""
         try:
             data = self.socket.recv(512)
-        except OSError:  # a reset
+            if data:
+                self.socket.send(self._server.answer(data, self._peer, self))
+            else:
+                self.awaits, self.other_side_closed = 0, True
+        except OSError:
             self.close()
-            return
-        if data:
-            self.socket.send(self._server.answer(data, self._peer, self))
-        else:
-            self.awaits, self.other_side_closed = 0, True
 
     def close(self) -> None:
         """Close the connection in an orderly way."""
@@ -48,7 +47,8 @@ class Connection:
     def vanish(self) -> None:
         """End the connection without a packet, as in a power failure."""
         self.awaits = 0
-        vanish(self.socket)
+        if self.fileno() >= 0:  # else it has been reset
+            vanish(self.socket)
 
 
 class Server:

@@ -53,6 +53,8 @@ class Run(BaseModel):
     """The paths of the files that a stranger's own program needs, if the gateway is one."""
     reaches: str = ""
     """What the gateway is connected to outside of the sandbox, as `tcp:HOST:PORT`."""
+    told_outside: dict[str, Any] = {}
+    """What the program there has to know."""
     chosen: dict[str, Any] = {}
     """What the user chose otherwise than by default: topology, profile, seed, settings and parameters, by key."""
 

@@ -51,7 +51,7 @@ def carried(lab: Lab, mtu: int, *, keeps: bool = True) -> list[Carried]:
     for receiver in lab.receivers:
         right |= receiver.arrived() if sent else {}
     done = [_carried(each, right) for each in sent]
-    done += [_own(*pair) for pair in lab.pairs]
+    done += filter(None, (_own(*pair) for pair in lab.pairs))
     return done if done or lab.is_raw else _on_new_connections(lab)
 
 
@@ -112,15 +112,19 @@ def _carried(sent: Sent, right: dict[int, int]) -> Carried:
     )
 
 
-def _own(client: socket.socket, server: socket.socket) -> Carried:
-    """Carry out a transfer over a TCP connection with both ends in this process."""
+def _own(client: socket.socket, server: socket.socket) -> Carried | None:
+    """Carry out a transfer over a TCP connection with both ends in this process; None if it is open no more."""
+    try:
+        source, seen, target = client.getsockname(), server.getpeername(), client.getpeername()
+    except OSError:  # a NAT that mixes up connections has had it reset
+        return None
     started = time.monotonic()
     wrong_out, wrong_back = between(client, server, next(_nonces), patience=PATIENCE_S)
     return Carried(
         protocol="tcp",
-        source=_shown(client.getsockname()),
-        seen=_shown(server.getpeername()),
-        target=_shown(client.getpeername()),
+        source=_shown(source),
+        seen=_shown(seen),
+        target=_shown(target),
         size=STREAM_BYTES,
         wrong_out=wrong_out,
         wrong_back=wrong_back,
@@ -136,8 +140,7 @@ def _on_new_connections(lab: Lab) -> list[Carried]:
     done = []
     for place in drawn.values():
         with ExitStack() as opened:
-            if pair := _connected(lab, place, opened):
-                made = _own(*pair)
+            if (pair := _connected(lab, place, opened)) and (made := _own(*pair)):
                 done.append(
                     made if not made.wrong or _connected(lab, place, opened) else replace(made, passes=False)
                 )

@@ -11,8 +11,13 @@ TEMPLATES = ("<template>", "<unknown>")
 
 
 def sentence(error: BaseException, files: Collection[str]) -> str:
-    """Return what was raised, and where: the last line in one of `files` that led to it, and that of a story."""
+    """Return what was raised, and where: the last line in one of `files` that led to it, and that of a story.
+
+    An error about a stranger's program is a sentence already.
+    """
     name, text = type(error).__name__, _text(error)
+    if _printed(error):
+        return text
     frames = traceback.extract_tb(error.__traceback__)
     places = [
         f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"
@@ -23,9 +28,19 @@ def sentence(error: BaseException, files: Collection[str]) -> str:
 
 
 def lines(error: BaseException) -> str:
-    """Return the traceback without its first frame, which is the caller's own."""
+    """Return what a stranger's program has printed last, if it is to blame.
+
+    Else return the traceback without its first frame, which is the caller's own.
+    """
+    if printed := _printed(error):
+        return printed
     here = error.__traceback__
     return "".join(traceback.format_exception(error.with_traceback(here.tb_next or here if here else None)))
+
+
+def _printed(error: BaseException) -> str:
+    printed = getattr(error, "printed", "")  # a GatewayError's
+    return printed if isinstance(printed, str) else ""
 
 
 def _text(error: BaseException) -> str:

@@ -5,6 +5,7 @@ Each function raises ConfigurationError with a sentence that names the value and
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from controller.settings import ConfigurationError, Settings
@@ -77,6 +78,16 @@ def require_gateways(scenario: type[Scenario[Any]], topology: str, built: Topolo
         raise ConfigurationError(
             f"topology {topology!r} is not possible with {scenario.name}: it lacks the gateway"
             f"{'s' * (len(lacking) > 1)} {', '.join(lacking)}; take --topology {' or '.join(fitting)}"
+        )
+
+
+def require_one_outside(topology: str, options: Mapping[str, Any], told: Collection[str]) -> None:
+    """Raise ConfigurationError if a controller that runs already would have to be several NATs."""
+    if options.get("controller") and len(told) > 1:
+        raise ConfigurationError(
+            f"setting controller={options['controller']}: topology {topology!r} has {len(told)} NATs, and a "
+            "controller that runs already is connected to one switch; give the app itself, --set app=FILE.py, of "
+            "which each NAT starts its own, or take another --topology"
         )
 
 

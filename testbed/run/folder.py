@@ -24,6 +24,10 @@ REPORT = "report.html"
 RECORDING = FILE
 LOG = "app.log"
 """What a stranger's own program, as a gateway, has printed."""
+WIRING = "wiring.json"
+"""What a controller outside of the sandbox has to know."""
+OF_STRANGERS = {"log": LOG, "wiring": WIRING}
+"""What only a run with somebody else's NAT has, by its name in the results."""
 CAPTURES = {side: f"{side}.pcapng" for side in SIDES}
 FILE_MODE = 0o644
 
@@ -104,8 +108,9 @@ class Folder:
     def write(self, result: Result) -> dict[str, Any]:
         """Write `results.json`, whole or not at all, and return what it holds. All other files must be closed."""
         files = {"results": str(self.path / RESULTS), "report": str(self.path / REPORT)}
-        logged = {"log": str(self.path / LOG)} if (self.path / LOG).exists() else {}
-        written = result.as_json({**files, **logged, **self.captured(), **self.recorded()})
+        theirs = {key: self.path / name for key, name in OF_STRANGERS.items()}
+        files |= {key: str(path) for key, path in theirs.items() if path.exists()}
+        written = result.as_json({**files, **self.captured(), **self.recorded()})
         self.write_text(RESULTS, json.dumps(written, indent=2) + "\n")
         return written
 

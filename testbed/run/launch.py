@@ -15,7 +15,7 @@ from typing import IO, Any, NoReturn, Protocol
 
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
-from testbed.run import strangers
+from testbed.run import outside, strangers
 from testbed.run.folder import LOG, Folder
 from testbed.run.live.display import Manner, shown
 from testbed.run.live.view import RunView
@@ -24,13 +24,11 @@ from testbed.run.recorder import Recorder
 from testbed.run.reported import checked
 from testbed.run.results import Result
 from testbed.sandbox.enter import enter
+from topologies.gateways.strangers import MOST_LOG, is_full
 from topologies.network.sysctls import OF_THE_MACHINE, read_sysctls
 
 RUNNER = "testbed.run.inside:run"
 """The function that runs inside the sandbox, by its name."""
-CONTROLLER = "controller"
-"""The name of the connection to a controller that runs already."""
-CONNECTED_WITHIN_S = 5.0
 Open = IO[bytes] | socket.socket
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -153,6 +151,8 @@ def carry_out(
             file.close()
         folder.recorded()
         folder.captured()  # where the run cannot begin, none of them stays in the way of the next one
+    if result.error and is_full(folder.path / LOG):
+        result.error += f"; it had printed all of the {MOST_LOG >> 20} MiB that {LOG} may have"
     try:
         return result, folder.write(result)
     except OSError as error:
@@ -162,24 +162,12 @@ def carry_out(
 
 def _opened(folder: Folder, plan: Run, *, pcap: bool) -> dict[str, Open]:
     """Open what the run writes to or is connected to, besides its records. Raises ConfigurationError."""
-    outside: dict[str, Open] = {CONTROLLER: _reached(plan.reaches)} if plan.reaches else {}
+    reached: Mapping[str, Open] = outside.connected(plan, folder)
     try:
         logs = {LOG: folder.log()} if plan.programs or plan.reaches else {}
-        return {**outside, **(folder.captures() if pcap else {}), **logs}
+        return {**reached, **(folder.captures() if pcap else {}), **logs}
     except OSError as error:
         raise ConfigurationError(f"--out {folder.path}: {Path(error.filename).name}: {error.strerror}") from None
-
-
-def _reached(place: str) -> socket.socket:
-    """Return a connection to what the gateway is to reach outside of the sandbox, which has another network."""
-    _, host, port = place.split(":")
-    try:
-        return socket.create_connection((host, int(port)), CONNECTED_WITHIN_S)
-    except OSError as error:
-        raise ConfigurationError(
-            f"setting controller={place}: nothing answers there ({error.strerror or error}); start the controller "
-            "first"
-        ) from None
 
 
 def follow(

@@ -28,6 +28,7 @@ from testbed.run.choices import Choices
 from testbed.run.fitting import (
     require_gateways,
     require_may_differ,
+    require_one_outside,
     require_patience,
     require_protocol,
     require_room,
@@ -41,6 +42,7 @@ from topologies.base import Topology
 from topologies.gateways.app.options import shown
 from topologies.gateways.base import Gateway
 from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.promises import listed
 from topologies.picture import picture
 
 
@@ -146,6 +148,8 @@ def _of_choices(
     every = [load("gateway", each).Options for each in {usual, *sides.kinds.values()}]
     shared, theirs, options, *_ = _sorted(given, others, Settings, cls.Parameters, kind.Options, *every)
     mine, options = {**shared, **own}, {**options, **own_options}
+    if promised := [key for key in kind.promises if key in mine]:
+        options = {**options, "promised": [*listed(options.get("promised")), *promised]}
     theirs = {key: value for key, value in theirs.items() if value is not None or not _is_derived(cls, key)}
     topology = _network(choices, cls, kind)
 
@@ -199,14 +203,17 @@ def _of_choices(
             )
             each[name].for_nat()
     nats = {}
+    told: dict[str, Any] = {}
     for name, its_settings in each.items():
         its, asked = load("gateway", kinds[name]), (its_settings, all_options[name])
         if sides:
             returned_by(kinds[name], "check", object, its.check, *asked)
         returned_by(kinds[name], "check_wiring", object, its.check_wiring, *asked, built.wiring[name])
         nats[name] = its_settings, returned_by(kinds[name], "declare", Behaviour, its.declare, *asked)
+        told[name] = its.told_outside(*asked, built.wiring[name], built.gateway_mac(name))
         if sides and name in cls.gateways:
             need(Of.GATEWAY, Asked(cls.name, parameters, *nats[name]))
+    require_one_outside(topology, options, told)
     returned_by(scenario, "demand", object, require_bearable, cls, parameters, topology, built, nats)
     return Run(
         scenario=absolute(scenario),
@@ -228,6 +235,7 @@ def _of_choices(
         own_options={name: each.model_dump(mode="json") for name, each in all_options.items()} if sides else {},
         programs=tuple(shown(options)),
         reaches=options.get("controller") or "",
+        told_outside=next(iter(told.values())),
     )
 
 

@@ -83,7 +83,7 @@ def build(shown: Iterable[Path], files: Iterable[Path], limits: Limits) -> None:
     """Put this process, of one thread, behind walls. Raises WallsError.
 
     `shown` are folders that programs need. Of a stranger's `files`, the folders are shown as well, unless they are
-    private: then the file alone is.
+    private: then the file alone is. Among them may be folders.
     """
     try:
         here = working_folder()
@@ -137,7 +137,9 @@ class _View:
             self._folders[folder] = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def show_file(self, file: Path) -> None:
-        """Show a file with its folder; alone, if the folder or the file is private."""
+        """Show a file with its folder; alone, if the folder or the file is private. Or a folder that is none."""
+        if file.is_dir() and self._is_open(file):
+            self.show(file)
         if not file.is_file():
             return
         folder, homes = file.parent, {*COVERED, Path.home()}

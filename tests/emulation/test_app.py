@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.emulation.conftest import FILES, SMALL, Run
 from tests.support.paths import ROOT
+from tests.support.processes import awaited
 
 EXAMPLES = ROOT / "docs" / "examples" / "apps"
-HONEST = FILES / "apps" / "honest.py"
+HONEST, DYING = FILES / "apps" / "honest.py", FILES / "apps" / "dying.py"
 RED = {
     ("half_the_pool", "port-exhaustion"): {
         "established",
@@ -42,6 +48,13 @@ CAUSES = {
 def red(finished: object) -> set[str]:
     """Return the keys of the checks that failed."""
     return {check["key"] for check in finished.result["checks"] if not check["ok"]}  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port at which nothing listens on this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def test_an_app_runs_unchanged_between_a_lan_port_and_a_wan_port(run: Run, tmp_path: Path) -> None:
@@ -76,6 +89,35 @@ def test_an_honest_app_passes(run: Run, scenario: str) -> None:
     finished = run("run", scenario, "--gateway", "app", "--set", f"app={HONEST}", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("scenario", "true", "false", "key"),
+    [
+        ("port-exhaustion", "port_allocation_type=sequential", "port_allocation_type=random", "port-order"),
+        ("refusal-signals", "on_exhaustion=drop", "on_exhaustion=icmp", "udp-send-what-the-kernel-returns"),
+        (
+            "hole-punching",
+            "filtering_type=eif",
+            "filtering_type=adf",
+            "alices-nat-filters-as-declared-server-endpoints-that-it-lets-in",
+        ),
+    ],
+)
+def test_an_app_is_held_to_what_its_author_promises(
+    run: Run, scenario: str, true: str, false: str, key: str
+) -> None:
+    """A promise that it keeps is a check that holds, and one that it breaks is red."""
+    asked = ("run", scenario, "--gateway", "app", "--set", f"app={HONEST}", "--json")
+    kept, broken = (run(*asked, "--set", promise) for promise in (true, false))
+
+    assert kept.status == 0, kept.output + kept.complaints
+    assert broken.status == 1, broken.output + broken.complaints
+    assert key in {check["key"] for check in kept.result["checks"]}
+    assert key in red(broken)
+    (check,) = [each for each in broken.result["checks"] if each["key"] == key]
+    assert f"its author's promise, {false}" in check["source"]
 
 
 def test_an_app_that_ends_is_an_error_with_its_last_words(run: Run, tmp_path: Path) -> None:
@@ -132,35 +174,149 @@ def test_a_command_is_a_controller_too(run: Run, tmp_path: Path, tmp_path_factor
 
 
 @pytest.mark.deep
-def test_a_controller_outside_of_the_sandbox_serves_a_run(run: Run, tmp_path: Path) -> None:
-    """It was told the wiring by its author. When it is gone, the run is an error."""
-    facts = {
-        **{
-            "LAN_PORT": 1,
-            "WAN_PORT": 2,
-            "LAN_IP": "10.0.255.254",
-            "WAN_IP": "192.0.2.1",
-            "NEXT_HOP": "192.0.2.254",
-        },
-        **{"MAC": "02:00:0a:00:ff:fe", "EXTERNAL_IP": "192.0.2.1", "FIRST_PORT": 1024, "LAST_PORT": 1039},
-        **{
-            "TCP_IDLE_TIMEOUT": 600,
-            "TCP_CLOSE_TIMEOUT": 1,
-            "TCP_RST_TIMEOUT": 1,
-            "UDP_TIMEOUT": 60,
-            "ICMP_TIMEOUT": 60,
-        },
-    }
-    (tmp_path / "lastport_wiring.py").write_text("".join(f"{name} = {value!r}\n" for name, value in facts.items()))
-    (tmp_path / "nat.py").write_text(HONEST.read_text())
-    starter = [sys.executable, "-P", "-m", "controller.process.app", "16653", str(tmp_path), "nat"]
-    with (tmp_path / "log").open("wb") as log, subprocess.Popen(starter, cwd=ROOT, stderr=log) as controller:
-        try:
-            while subprocess.run(["ss", "-Hltn", "sport = :16653"], capture_output=True, check=True).stdout == b"":
-                assert controller.poll() is None
-            own = ("--set", "controller=tcp:127.0.0.1:16653")
-            finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
-        finally:
-            controller.kill()
+def test_a_command_of_a_virtual_environment_has_its_packages(run: Run, tmp_path: Path) -> None:
+    """Of a user's home it sees that environment, and nothing else that it does not name."""
+    tmp_path.chmod(0o755)  # or its folder would not be seen
+    home = tmp_path / "home"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], check=True)
+    (packages,) = (home / "venv").glob("lib/python*/site-packages")
+    (packages / "lastport.pth").write_text("".join(f"{path}\n" for path in [ROOT, *filter(None, sys.path)]))
+    (packages / "greeting.py").write_text("print('hello from the environment')\n")
+    (home / "secret").write_text("")
+    manager = home / "venv" / "bin" / "my-manager"
+    manager.write_text(
+        f"#!{home}/venv/bin/python\nimport greeting, os, sys\nfrom controller.process.app import main\n"
+        f"print(os.path.exists('{home}/secret'))\nsys.argv[2:] = ['{home}/mine', 'nat']\nmain()\n"
+    )
+    manager.chmod(0o755)
+    (home / "mine").mkdir()
+    (home / "mine" / "nat.py").write_text(HONEST.read_text())
+    command = f"app={manager} {{listen_port}} {home}/mine/nat.py"
+    own = ("--set", command, "--out", str(tmp_path / "out"))
+    finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
+    assert "hello from the environment\nFalse\n" in (tmp_path / "out" / "app.log").read_text()
+
+
+@pytest.mark.deep
+def test_an_os_ken_app_runs_as_a_ryu_app_does(run: Run, tmp_path: Path) -> None:
+    """Where os-ken is installed, beside Ryu or without."""
+    pytest.importorskip("os_ken")
+    app = tmp_path / "nat.py"
+    app.write_text(HONEST.read_text().replace("from ryu.", "from os_ken.").replace("RyuApp", "OSKenApp"))
+    finished = run("run", "port-exhaustion", "--gateway", "app", "--set", f"app={app}", *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["environment"]["framework"].startswith("os-ken ")
+
+
+@pytest.mark.deep
+def test_an_app_with_a_rest_interface_answers_in_the_run(run: Run, tmp_path: Path) -> None:
+    """By Ryu's wsgi. What asks has to be in the sandbox: here it is the app itself, while connections are open."""
+    app = tmp_path / "rest.py"
+    app.write_text(
+        "import json, urllib.request\nfrom ryu.lib import hub\n"
+        "from ryu.app.wsgi import ControllerBase, Response, WSGIApplication, route\n"
+        f"{HONEST.read_text()}\n\n"
+        "class Rest(ControllerBase):\n"
+        "    @route('nat', '/ports')\n"
+        "    def ports(self, req, **kwargs):\n"
+        "        used = [port for _, port in self.data['nat'].outside]\n"
+        "        return Response(content_type='application/json', text=json.dumps(used))\n\n"
+        "class Nat(Honest):\n"
+        "    _CONTEXTS = {'wsgi': WSGIApplication}\n"
+        "    def __init__(self, *args, **kwargs):\n"
+        "        super().__init__(*args, **kwargs)\n"
+        "        kwargs['wsgi'].register(Rest, {'nat': self})\n"
+        "    def map(self, *asked):\n"
+        "        if self.free[6][:1] == [LAST_PORT]:\n"
+        "            hub.spawn(self.tell_ports)\n"
+        "        return super().map(*asked)\n"
+        "    def tell_ports(self):\n"
+        "        print('ports in use', urllib.request.urlopen('http://127.0.0.1:8080/ports').read())\n\n"
+        "del Honest\n"
+    )
+    own = ("--set", f"app={app}", "--out", str(tmp_path / "out"))
+    finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    ports = ", ".join(map(str, range(1024, 1040)))
+    assert f"ports in use b'[{ports}]'" in (tmp_path / "out" / "app.log").read_text()
+
+
+@contextmanager
+def outside(folder: Path, port: int, app: Path) -> Iterator[None]:
+    """Run an app as a controller of this machine's, with the wiring in a folder."""
+    starter = [sys.executable, "-P", "-m", "controller.process.app", str(port), str(app.parent), app.stem]
+    told = {"LASTPORT_WIRING": str(folder / "wiring.json"), "PYTHONPATH": f"{ROOT}:{folder}"}
+    started = subprocess.Popen(starter, env={**os.environ, **told}, stderr=subprocess.DEVNULL)
+    listens = ["ss", "-Hltn", f"sport = :{port}"]
+    try:
+        awaited(
+            lambda: subprocess.run(listens, capture_output=True, check=True).stdout or started.poll() is not None,
+            "the controller to listen",
+        )
+        assert started.poll() is None
+        yield
+    finally:
+        started.kill()
+        started.wait()
+
+
+@pytest.mark.deep
+def test_a_controller_outside_of_the_sandbox_serves_a_run(run: Run, tmp_path: Path, free_port: int) -> None:
+    """A first try, which is refused, has left the wiring beside the results. So the app needs no edit."""
+    folder = tmp_path / "out"
+    own = ("--set", f"controller=tcp:127.0.0.1:{free_port}", "--out", str(folder))
+    asked = ("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+    refused = run(*asked)
+    with outside(folder, free_port, HONEST):
+        finished = run(*asked)
+
+    assert refused.status == 2
+    assert f"LASTPORT_WIRING={folder}/wiring.json" in refused.complaints
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["files"]["wiring"] == str(folder / "wiring.json")
+
+
+@pytest.mark.deep
+def test_a_controller_outside_that_dies_in_the_middle_of_a_run_is_an_error(
+    run: Run, tmp_path: Path, free_port: int
+) -> None:
+    """As soon as its connection is closed, and not when the scenario gives up."""
+    folder = tmp_path / "out"
+    own = ("--set", f"controller=tcp:127.0.0.1:{free_port}", "--set", "patience=30", "--out", str(folder))
+    asked = ("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+    assert run(*asked).status == 2
+    with outside(folder, free_port, DYING):
+        finished = run(*asked)
+
+    assert finished.status == 4, finished.output + finished.complaints
+    connection = f"the connection to the controller at tcp:127.0.0.1:{free_port}"
+    assert finished.result["error"] == f"{connection} ended with status 1"
+    assert finished.result["last_words"] == "the controller closed the connection"
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("greeting", "words"),
+    [(b"", "did not answer the switch's greeting (OFPT_HELLO)"), (b"220 mail", "b'220 mail'")],
+    ids=["silent", "another service"],
+)
+def test_what_is_no_controller_outside_is_an_error_within_seconds(run: Run, greeting: bytes, words: str) -> None:
+    """A service that says nothing, and one that says something else."""
+
+    def greet() -> None:
+        accepted, _ = server.accept()
+        accepted.sendall(greeting)
+        served.append(accepted)
+
+    served: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=greet, daemon=True).start()
+        own = ("--set", f"controller=tcp:127.0.0.1:{server.getsockname()[1]}")
+        finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+
+    assert finished.status == 4, finished.output + finished.complaints
+    assert words in finished.result["last_words"]

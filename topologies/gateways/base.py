@@ -75,7 +75,14 @@ class GatewayPlan:
 
 
 class GatewayError(Exception):
-    """The gateway did not start, no longer answers, or cannot do what it is asked."""
+    """The gateway did not start, no longer answers, or cannot do what it is asked.
+
+    `printed` is what a stranger's program has printed last: its author wants to read that, and no traceback.
+    """
+
+    def __init__(self, message: str, *, printed: str = "") -> None:
+        super().__init__(message)
+        self.printed = printed
 
 
 class Gateway(abc.ABC):
@@ -94,6 +101,8 @@ class Gateway(abc.ABC):
     followed: ClassVar[Collection[str] | None] = None
     """The settings that it follows, and those that change nothing here: any other, without a restriction, must
     keep its default. None: it follows all."""
+    promises: ClassVar[Collection[str]] = ()
+    """The settings that are declared only if the user sets them: then its option `promised` has their keys."""
     fits_packets: ClassVar[bool] = False
     """Whether it handles packets that an outside link has no room for (RFC 4787 REQ-13)."""
     topology: ClassVar[str | None] = None
@@ -126,6 +135,13 @@ class Gateway(abc.ABC):
     @abc.abstractmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
         """Return what it does under these settings, each fact with its source."""
+
+    @classmethod
+    def told_outside(
+        cls, settings: Settings, options: Any, interfaces: Sequence[Interface], mac: str
+    ) -> dict[str, Any]:
+        """Return what a program has to know that stands for this NAT outside of the sandbox: nothing, usually."""
+        return {}
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:

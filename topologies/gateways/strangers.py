@@ -8,16 +8,21 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from topologies.gateways.base import GatewayPlan, SupervisedProcess
+from topologies.gateways.base import GatewayError, GatewayPlan, SupervisedProcess
 
 LOG = "app.log"
 """The name of the log among what a run has open."""
 TRACEBACK = "Traceback (most recent call last):"
 MOST_LOG = 64 << 20
+"""The most bytes of the log. A program that prints more gets an error from its kernel, EFBIG."""
+MOST_MEMORY = 4 << 30
+"""The most bytes of memory of the program. Half the machine's are the whole run's."""
+LAST_BYTES = 2000
 
 
 class StrangersProcess:
@@ -47,6 +52,11 @@ class StrangersProcess:
             stderr=log,
             start_new_session=True,
         )
+        for kind, most in ((resource.RLIMIT_FSIZE, MOST_LOG), (resource.RLIMIT_DATA, MOST_MEMORY)):
+            with contextlib.suppress(ProcessLookupError):
+                _, hard = resource.prlimit(self.process.pid, kind)
+                least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+                resource.prlimit(self.process.pid, kind, (least, least))
         plan.watch(self.supervised)
 
     @property
@@ -59,10 +69,11 @@ class StrangersProcess:
         """Whether it has ended. Its exit status stays where the run's supervisor reads it."""
         return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
-    def last_words(self) -> str:
-        """Return the last line that it printed."""
-        lines = self.printed().strip().splitlines()
-        return lines[-1] if lines else "it has printed nothing"
+    def error(self, what: str) -> GatewayError:
+        """Return an error: what the program did, with the last that it has printed."""
+        return GatewayError(
+            f"{self.name} {what}", printed=self.printed()[-LAST_BYTES:].strip() or "it has printed nothing"
+        )
 
     def printed(self) -> str:
         """Return what it has printed so far."""
@@ -78,7 +89,17 @@ class StrangersProcess:
             for what, lines in kinds.items()
             if lines
         ]
-        return " ".join([*told, f"{LOG} has all that it printed."]) if told else ""
+        told += [f"{LOG} has all that it printed."] if told else []
+        told += [f"It printed all of the {MOST_LOG >> 20} MiB that {LOG} may have."] if is_full(self.log) else []
+        return " ".join(told)
+
+
+def is_full(log: Path) -> bool:
+    """Whether a log has all the bytes that it may have, so that its program cannot print any more."""
+    try:
+        return log.stat().st_size >= MOST_LOG
+    except OSError:
+        return False
 
 
 def exceptions(printed: str) -> list[str]:

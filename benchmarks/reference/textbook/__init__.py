@@ -1,1 +1,1 @@
-"""The NAT that a course's Ryu exercise ends with. Our own is compared with it."""
+"""The NAT that a course's exercise ends with, `docs/examples/apps/textbook.py`. Our own is compared with it."""

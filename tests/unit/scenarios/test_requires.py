@@ -67,7 +67,7 @@ def test_each_scenario_is_possible_with_our_gateway_and_its_own_defaults(scenari
             Of.GATEWAY,
             {},
             {"exhaustion": Exhaustion(None)},
-            "on_exhaustion=drop .* not declared .* take one of",
+            "on_exhaustion=drop .* not declared .* take --set on_exhaustion=drop, icmp or reset",
         ),
         (StateExhaustion, Of.SETTINGS, {"ports": 64}, {}, "limit_sessions=64 .* 64 ports as well, .* below 64"),
         (StateExhaustion, Of.SETTINGS, {"ports": 32}, {}, "limit_sessions=64 .* only 32 connections fit"),

@@ -9,17 +9,20 @@ from __future__ import annotations
 import itertools
 import time
 from collections import namedtuple
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from controller.settings import Settings
-from topologies.gateways.app import facts, options, wiring
+from controller.wiring import Interface
+from topologies.gateways.app import facts, wiring
+from topologies.gateways.app import options as chosen
 from topologies.gateways.app.options import AppOptions
 from topologies.gateways.app.program import Program
-from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
+from topologies.gateways.base import GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import Bridge, output
 from topologies.gateways.following import require_one_range
+from topologies.gateways.promises import Stranger, made
 
 HOST = "127.0.0.1"
 FIRST_LISTEN_PORT = 6653
@@ -33,7 +36,7 @@ _numbers = itertools.count(1)
 _Address = namedtuple("_Address", "name protocol IP port")
 
 
-class AppGateway(Bridge, Gateway):
+class AppGateway(Bridge, Stranger):
     """Somebody's OpenFlow controller, such as a Ryu app: --set app=FILE.py."""
 
     Options: ClassVar[type[Options]] = AppOptions
@@ -44,16 +47,27 @@ class AppGateway(Bridge, Gateway):
     needs: ClassVar[tuple[str, ...]] = ("setpriv",)
 
     @classmethod
-    def check(cls, settings: Settings, options_: Any) -> None:
+    def check(cls, settings: Settings, options: Any) -> None:
         """Raise ConfigurationError for an app that cannot be started, or that is not told of a setting."""
-        options.check(options_)
-        super().check(settings, options_)
+        chosen.check(options)
+        super().check(settings, options)
         require_one_range(settings, "an app is told of one")
 
     @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
-        """Return what any NAT is held to."""
-        return facts.behaviour(settings)
+        """Return what any NAT is held to, and what the author promises."""
+        return made(facts.behaviour(settings), settings, options)
+
+    @classmethod
+    def told_outside(
+        cls, settings: Settings, options: Any, interfaces: Sequence[Interface], mac: str
+    ) -> dict[str, Any]:
+        """Return the wiring for a controller that runs already, where it listens."""
+        if options.controller is None:
+            return {}
+        host, port = chosen.endpoint(options.controller)
+        told = wiring.wiring(settings, [*interfaces], mac, dpid=1, listen_port=port)
+        return {**told, "listen_host": host}
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
@@ -105,10 +119,9 @@ class AppGateway(Bridge, Gateway):
             if self.connected():
                 return
             if time.monotonic() > deadline:
-                raise GatewayError(
-                    f"{self._program.name} listens at {HOST}:{self._program.port}, and did not accept the switch "
-                    f"in {CONNECTS_WITHIN_S:.0f} s: they share no version of OpenFlow (the switch has 1.0 "
-                    f"and 1.3), or it is no controller; its last words: {self._program.last_words()}"
+                raise self._program.error(
+                    f"did not accept the switch in {CONNECTS_WITHIN_S:.0f} s: they share no version of OpenFlow "
+                    "(the switch has 1.0 and 1.3), or it is no controller"
                 )
             time.sleep(LOOK_EVERY_S)
 

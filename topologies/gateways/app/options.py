@@ -19,13 +19,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from controller.settings import ConfigurationError
-from topologies.gateways.base import Options
+from topologies.gateways.app.surroundings import SYSTEM, around, interpreter
+from topologies.gateways.promises import Options, listed
 
 FRAMEWORKS = ("ryu", "os-ken")
 """The frameworks of applications. The package of each has an underscore in place of a hyphen."""
 MOST_BYTES = 4 << 20
-SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where a program is that a command names without a folder. Others may be private, and not be seen in a run."""
 PYTHON_2 = re.compile(
     r"Missing parentheses|multiple exception types|leading zeros in|exec'|`|<>|invalid (hexa)?decimal"
 )
@@ -34,16 +33,12 @@ ENDPOINT = re.compile(r"tcp:([^:\s]+):(\d+)")
 WAYS = "--set app=FILE.py, --set app='COMMAND ...' or --set controller=tcp:127.0.0.1:6653"
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else [] if value is None else value
-
-
 class AppOptions(Options):
     """What can be chosen about somebody's controller only."""
 
     app: Annotated[
         tuple[str, ...],
-        BeforeValidator(_listed),
+        BeforeValidator(listed),
         WithJsonSchema({"type": "string"}),
         Field(description="a Ryu or os-ken application: FILE.py or [A.py,B.py]; or a controller's command"),
     ] = ()
@@ -65,17 +60,17 @@ def command(app: Iterable[str]) -> list[str]:
         words = shlex.split(" ".join(app))
     except ValueError as error:
         raise ConfigurationError(f"setting app={' '.join(app)!r}: {error}; write it as for a shell") from None
-    words = [str(Path(word).resolve()) if _is_place(word) else word for word in words]
+    words = [os.path.abspath(word) if _is_place(word) else word for word in words]
     return [shutil.which(word, path=SYSTEM) or word for word in words[:1]] + words[1:]
 
 
 def programs(app: Any) -> list[str]:
-    """Return the paths of the files that a value of `app` names: applications, or those of a command."""
-    texts = [each for each in _listed(app) if isinstance(each, str)] if isinstance(app, str | list | tuple) else []
+    """Return the paths that a value of `app` needs: applications, or a command's files and what is around them."""
+    texts = [each for each in listed(app) if isinstance(each, str)] if isinstance(app, str | list | tuple) else []
     if files := applications(texts):
         return [str(file) for file in files]
     words = command(texts)
-    return [str(Path(word).resolve()) for word in words if _is_file(word)]
+    return around(word for word in words if _is_file(word))
 
 
 def shown(values: Mapping[str, Any]) -> list[str]:
@@ -87,7 +82,7 @@ def shown(values: Mapping[str, Any]) -> list[str]:
 
 def framework(files: Iterable[Path]) -> str:
     """Return the framework that applications are written for. Raises ConfigurationError if they are for none."""
-    named = {package: file for file in files for package in _imports(file)}
+    named = {package: file for file in files for each in _with_modules(file) for package in _imports(each)}
     imported = {name: named[package] for name in FRAMEWORKS if (package := name.replace("-", "_")) in named}
     if not imported:
         shown = ", ".join(map(str, files))
@@ -150,6 +145,17 @@ def check(options: AppOptions) -> None:
             f"setting app={options.app[0]!r}: there is no program {(words or [''])[0]!r} that could be executed; "
             "give the path of one (chmod +x), or a FILE.py"
         )
+    require_interpreter("app", words[0])
+
+
+def require_interpreter(key: str, program: str) -> None:
+    """Raise ConfigurationError if a script's first line names a program that is not there."""
+    wanted = interpreter(program)
+    if wanted and not is_executable(wanted):
+        raise ConfigurationError(
+            f"setting {key}: the first line of {program} names {wanted!r}, which is no program here; correct it, "
+            "or make the environment anew that it was in"
+        )
 
 
 def _is_application(text: str) -> bool:
@@ -171,13 +177,27 @@ def is_executable(word: str) -> bool:
 
 def _text(key: str, file: Path) -> str:
     try:
+        if file.is_dir():
+            raise ConfigurationError(f"setting {key}={file} is a folder; give the path of a file")
         if file.stat().st_size > MOST_BYTES or not file.is_file():
             raise ConfigurationError(f"setting {key}={file} is no file of {MOST_BYTES >> 20} MiB or less")
-        return file.read_text()
+        text = file.read_text()
     except OSError as error:
         raise ConfigurationError(f"setting {key}={file}: {error.strerror}; give the path of a file") from None
     except UnicodeDecodeError:
-        raise ConfigurationError(f"setting {key}={file} is no text in UTF-8") from None
+        text = "\0"
+    if "\0" in text:
+        raise ConfigurationError(f"setting {key}={file} is no text in UTF-8; a program is given as a command")
+    return text
+
+
+def _with_modules(file: Path) -> list[Path]:
+    """Return a file, and the modules beside it that it imports, or that they do. Raises ConfigurationError."""
+    found = [file]
+    for each in found:
+        beside = (each.with_name(f"{name}.py") for name in _imports(each))
+        found += [module for module in dict.fromkeys(beside) if module not in found and _is_file(str(module))]
+    return found
 
 
 def _imports(file: Path) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 from topologies.gateways.app import options as chosen
 from topologies.gateways.app import wiring
 from topologies.gateways.app.options import AppOptions
-from topologies.gateways.base import GatewayError, GatewayPlan
+from topologies.gateways.base import GatewayPlan
 from topologies.gateways.strangers import StrangersProcess, python_path
 
 LISTENS_WITHIN_S = 30.0
@@ -75,11 +75,11 @@ class Program(StrangersProcess):
         deadline = time.monotonic() + LISTENS_WITHIN_S
         while not _is_listening(self.port):
             if self.has_ended:
-                raise GatewayError(f"{self.name} has ended: {self.last_words()}")
+                raise self.error("has ended")
             if time.monotonic() > deadline:
-                raise GatewayError(
-                    f"{self.name} does not listen at 127.0.0.1:{self.port}, where the switch looks for it, "
-                    f"{LISTENS_WITHIN_S:.0f} s after its start; its last words: {self.last_words()}"
+                raise self.error(
+                    f"does not listen at 127.0.0.1:{self.port}, where the switch looks for it, "
+                    f"{LISTENS_WITHIN_S:.0f} s after its start"
                 )
             time.sleep(LOOK_EVERY_S)
 

@@ -18,6 +18,7 @@ from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Side
 
 MODULE = "lastport_wiring"
+FILE = "wiring.json"
 VARIABLE, CONFIG_VARIABLE = "LASTPORT_WIRING", "LASTPORT_APP_CONFIG"
 TIMERS = {
     "tcp_idle_timeout": "tcp_idle_timeout",
@@ -59,13 +60,18 @@ def wiring(
     }
 
 
-def write(facts: Mapping[str, Any], folder: Path) -> Path:
-    """Write the facts as JSON and as a module into a folder; return the path of the JSON."""
+def texts(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the facts as files, by their names: the JSON, and the module with the constants."""
     lines = [f"{name.upper()} = {value!r}\n" for name, value in facts.items()]
-    (folder / f"{MODULE}.py").write_text(f'"""The wiring of this NAT, by lastport."""\n\n{"".join(lines)}')
-    path = folder / "wiring.json"
-    path.write_text(json.dumps(facts, indent=2) + "\n")
-    return path
+    module = f'"""The wiring of this NAT, by lastport."""\n\n{"".join(lines)}'
+    return {FILE: json.dumps(facts, indent=2) + "\n", f"{MODULE}.py": module}
+
+
+def write(facts: Mapping[str, Any], folder: Path) -> Path:
+    """Write the facts into a folder. Return the path of the JSON."""
+    for name, text in texts(facts).items():
+        (folder / name).write_text(text)
+    return folder / FILE
 
 
 def filled_in(template: Path, facts: Mapping[str, Any]) -> str:

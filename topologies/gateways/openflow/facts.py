@@ -25,6 +25,8 @@ ORDERS = {
     "sequential": "sequential",
 }
 """The order of ports, by our own allocators. Another one's is not known."""
+KEEPING = ("preserving", "linux-like")
+"""The allocators that give a host's own port where it is free."""
 _PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
 VERSION = f"{_PROJECT['name']} {_PROJECT['version']}"
 COUNTED_LATE = 1.5
@@ -45,7 +47,7 @@ def behaviour(settings: Settings) -> Behaviour:
             True, "controller/nat/strategies/pooling: evenly, or wherever there is room", VERSION
         ),
         keeps_source_port=Entry(
-            settings.port_allocation_type in ("preserving", "linux-like"),
+            settings.port_allocation_type in KEEPING,
             "RFC 4787 section 4.2.1; the setting port_allocation_type",
             VERSION,
         ),

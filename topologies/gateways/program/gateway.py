@@ -18,11 +18,12 @@ from mininet.node import Switch
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Side
 from topologies.gateways.app import facts, wiring
-from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
+from topologies.gateways.base import GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.following import require_one_range
 from topologies.gateways.program import options as chosen
 from topologies.gateways.program.options import ProgramOptions
+from topologies.gateways.promises import Stranger, made
 from topologies.gateways.strangers import StrangersProcess, python_path
 from topologies.network import arp
 from topologies.network.hosts import LAN, AccessSwitch
@@ -39,7 +40,7 @@ OF_OPENFLOW = ("lan_port", "wan_port", "dpid", "listen_host", "listen_port", "in
 """What an app is told and a program is not."""
 
 
-class ProgramGateway(TunedNode, Switch, Gateway):
+class ProgramGateway(TunedNode, Switch, Stranger):
     """Somebody's NAT with two network interfaces: --set program='./nat {inside} {outside} {external}'."""
 
     Options: ClassVar[type[Options]] = ProgramOptions
@@ -63,8 +64,9 @@ class ProgramGateway(TunedNode, Switch, Gateway):
 
     @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
-        """Return what any NAT is held to."""
-        return facts.behaviour(settings, given="what it was given: docs/how/program.md")
+        """Return what any NAT is held to, and what the author promises."""
+        known = facts.behaviour(settings, given="what it was given: docs/how/program.md")
+        return made(known, settings, options)
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:
@@ -112,7 +114,7 @@ class ProgramGateway(TunedNode, Switch, Gateway):
         for each in (self._lan, self._wan):
             while not self._answers(each):
                 if self._process.has_ended:
-                    raise GatewayError(f"{self._process.name} has ended: {self._process.last_words()}")
+                    raise self._process.error("has ended")
                 if time.monotonic() > deadline:
                     self._silent.append(f"{each.address.ip} at {self.intfs[each.port].name}")
                     break

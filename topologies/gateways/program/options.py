@@ -8,7 +8,7 @@ from pydantic import Field
 
 from controller.settings import ConfigurationError
 from topologies.gateways.app import options as of_app
-from topologies.gateways.base import Options
+from topologies.gateways.promises import Options
 
 PLACEHOLDERS = (
     *("inside", "outside", "external", "mac", "lan_ip", "lan_network", "wan_ip", "wan_network", "next_hop"),
@@ -37,6 +37,7 @@ def check(options: ProgramOptions) -> None:
             f"setting program={options.program!r}: there is no program {(words or [''])[0]!r} that could be "
             "executed; give the path of one (chmod +x), or an interpreter and a file"
         )
+    of_app.require_interpreter("program", words[0])
     try:
         named = [name for word in words for _, name, _, _ in string.Formatter().parse(word) if name is not None]
     except ValueError as error:

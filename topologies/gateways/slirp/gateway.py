@@ -13,7 +13,7 @@ import subprocess
 from typing import Any, ClassVar
 
 from controller.settings import Settings
-from topologies.gateways.base import GatewayError, GatewayPlan, SupervisedProcess
+from topologies.gateways.base import GatewayPlan, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.relay import READY_WITHIN_S, TABLE, RelayGateway
 from topologies.gateways.slirp import facts
@@ -92,4 +92,4 @@ class SlirpGateway(RelayGateway):
         told = os.read(ours, 1) if is_told else b""
         os.close(ours)
         if not told:
-            raise GatewayError(f"slirp4netns did not start: {self._process.last_words()}")
+            raise self._process.error("did not start")

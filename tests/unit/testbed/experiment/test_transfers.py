@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,3 +64,25 @@ def test_clients_without_a_transfer_are_named(clients: int, had: int, named: lis
     done: list[Carried] = carried(chosen, 1500)
 
     assert [each.why for each in unseen(chosen, done)] == [f"no connection was used of {names}" for names in named]
+
+
+def test_a_connection_that_is_open_no_more_has_no_transfer() -> None:
+    """A NAT that gives one endpoint to two clients has connections reset. A connection beside it has one."""
+    connections = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for _ in range(2):
+            client = socket.create_connection(listener.getsockname())
+            connections.append((client, listener.accept()[0]))
+    (reset, far), (client, server) = connections
+    far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    far.close()
+    with pytest.raises(ConnectionResetError):
+        reset.recv(1)
+    mine = lab(1, [])
+    mine.pairs = [(reset, far), (client, server)]
+
+    (done,) = carried(mine, 1500, keeps=True)
+
+    assert (done.wrong, done.source) == (0, "{}:{}".format(*client.getsockname()))
+    for each in (reset, client, server):
+        each.close()

@@ -11,6 +11,7 @@ import pytest
 
 from testbed.experiment.stories import told
 from testbed.run.faults import lines, sentence
+from topologies.gateways.base import GatewayError
 
 SCENARIO = """
 import json
@@ -101,3 +102,11 @@ def test_the_lines_begin_below_the_caller(raised: Callable[[str], tuple[BaseExce
         "Traceback (most recent call last):",
         f'  File "{path}", line 5, in wrong',
     ]
+
+
+def test_an_error_about_a_stranger_s_program_is_its_sentence_and_what_the_program_printed() -> None:
+    """No class of ours, and no traceback through our code."""
+    error = GatewayError("the app nat.py has ended", printed="no port for me")
+
+    assert (sentence(error, ()), lines(error)) == ("the app nat.py has ended", "no port for me")
+    assert sentence(GatewayError("it is slow"), ()) == "GatewayError: it is slow"

@@ -29,6 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (f'{RYU}print "ready"\n', 'nat.py, line 2: print "ready" -- this is Python 2'),
         (f"{RYU}try:\n    pass\nexcept A, e:\n    pass\n", "line 4: except A, e: -- this is Python 2"),
         (f"{RYU}def a(:\n", "nat.py, line 2: def a(: -- invalid syntax; correct it first"),
+        (f"{RYU}\0", "nat.py is no text in UTF-8; a program is given as a command"),
         (None, "nat.py: No such file or directory"),
     ],
 )
@@ -68,6 +69,25 @@ def test_what_cannot_be_started_is_refused_with_the_way_out(
     assert words in str(refused.value)
 
 
+def test_an_application_may_derive_from_a_module_beside_it(folder: Path) -> None:
+    """Which has the framework. What is wrong in that module is found as well."""
+    (folder / "nat.py").write_text("from base import Base\nimport nat\n")
+    (folder / "base.py").write_text(f"{RYU}import nat\n")
+    options.check(AppOptions(app=("nat.py",)))
+
+    (folder / "base.py").write_text(f'{RYU}print "ready"\n')
+    with pytest.raises(ConfigurationError, match=r"base\.py, line 2: .* this is Python 2"):
+        options.check(AppOptions(app=("nat.py",)))
+
+
+def test_a_folder_is_refused_as_one(folder: Path) -> None:
+    """Also one whose name is that of a file."""
+    (folder / "nat.py").mkdir()
+
+    with pytest.raises(ConfigurationError, match=r"nat\.py is a folder; give the path of a file"):
+        options.check(AppOptions(app=("nat.py",)))
+
+
 def test_an_application_has_its_framework_and_is_seen_with_its_folder(folder: Path) -> None:
     """Several files are applications of one process."""
     (folder / "nat.py").write_text(RYU)
@@ -83,10 +103,11 @@ def test_a_command_is_seen_with_the_files_that_it_names(folder: Path) -> None:
     """They are named by their whole paths, since the command has a folder of its own. A script is a file too."""
     (folder / "nat.py").write_text("")
     told = f"{sys.executable} nat.py --listen {{listen_port}}"
-    python = str(Path(sys.executable).resolve())
 
     assert options.command([told])[1:] == [str(folder / "nat.py"), "--listen", "{listen_port}"]
-    assert options.programs(told) == [python, str(folder / "nat.py")]
+    assert {sys.executable, str(Path(sys.executable).resolve()), str(folder / "nat.py")} <= {
+        *options.programs(told)
+    }
     options.check(AppOptions(app=(told,)))
 
 
