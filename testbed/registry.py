@@ -49,6 +49,7 @@ FOREIGN = {
     "app": "topologies.gateways.app.gateway:AppGateway",
     "program": "topologies.gateways.program.gateway:ProgramGateway",
     "slirp": "topologies.gateways.slirp.gateway:SlirpGateway",
+    "box": "topologies.gateways.box.gateway:BoxGateway",
 }
 """The place of each gateway that is somebody else's program, and has to be told whose, or to be installed first.
 `compare` has it if asked."""

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from controller.settings import Settings
+from topologies.gateways.base import Cable
 from topologies.picture import Picture
 
 
@@ -53,6 +54,8 @@ class Run(BaseModel):
     """The paths of the files that a stranger's own program needs, if the gateway is one."""
     reaches: str = ""
     """What the gateway is connected to outside of the sandbox, as `tcp:HOST:PORT`."""
+    cables: dict[str, Cable] = {}
+    """The interfaces of the machine that the gateway needs, by the names that they get."""
     chosen: dict[str, Any] = {}
     """What the user chose otherwise than by default: topology, profile, seed, settings and parameters, by key."""
 
