@@ -32,9 +32,8 @@ FREE_WITHIN_S = 5.0
 """The kernel removes a namespace a moment after its last descriptor is closed."""
 ANSWERED_WITHIN_S = 5.0
 SWAPPED_WITHIN_S = 0.5
-LOOK_EVERY_S = 0.02
+LOOK_EVERY_S = 0.1
 CLASS = Path("/sys/class/net")
-PROMISCUOUS = 0x100
 Facts = Mapping[str, Any]
 """What `ip -json` prints of an interface."""
 
@@ -53,7 +52,7 @@ class Cables:
             require_free(_key(name), cable.interface)
         for name, cable in cables.items():
             _require_others(_key(name), cable)
-        self._flags = {cable.interface: _flags(cable.interface) for cable in cables.values()}
+        self._watchers = {each: _watchers(each) for each in (cable.interface for cable in cables.values())}
         self._namespace = Namespace()
         try:
             for name, cable in cables.items():
@@ -77,7 +76,7 @@ class Cables:
         """Close the namespace, and wait until the interfaces are as they were before."""
         self._namespace.close()
         deadline = time.monotonic() + FREE_WITHIN_S
-        while any(_flags(each) & PROMISCUOUS & ~before for each, before in self._flags.items()):
+        while any(_watchers(each) > before for each, before in self._watchers.items()):
             if time.monotonic() > deadline:
                 return
             time.sleep(LOOK_EVERY_S)
@@ -87,7 +86,7 @@ def require_free(key: str, interface: str) -> None:
     """Raise ConfigurationError for an interface that the machine or its user needs, or that is no cable."""
     there = {each["ifname"]: each for each in _printed("address", "show")}
     if interface not in there:
-        others = ", ".join(name for name, each in there.items() if each["link_type"] == "ether")
+        others = ", ".join(sorted(name for name, each in there.items() if each["link_type"] == "ether"))
         raise ConfigurationError(
             f"setting {key}={interface}: this machine has no such interface; it has {others or 'none for a cable'}"
         )
@@ -166,7 +165,7 @@ _REFUSALS: tuple[Callable[[str, Facts], str], ...] = (
 
 def _require_carrier(key: str, interface: str) -> None:
     deadline = time.monotonic() + CONNECTED_WITHIN_S
-    while (CLASS / interface / "carrier").read_text().strip() != "1":
+    while "LOWER_UP" not in _link(interface).get("flags", ()):
         if time.monotonic() > deadline:
             raise ConfigurationError(
                 f"setting {key}={interface}: it has no carrier, {CONNECTED_WITHIN_S:.0f} s after the first look: "
@@ -238,11 +237,13 @@ def _key(name: str) -> str:
     return name.removeprefix("box-")
 
 
-def _flags(interface: str) -> int:
-    try:
-        return int((CLASS / interface / "flags").read_text(), 16)
-    except OSError:
-        return 0
+def _link(interface: str) -> Facts:
+    return next(iter(_printed("-details", "link", "show", "dev", interface)), {})
+
+
+def _watchers(interface: str) -> int:
+    """Return the number of those that get all frames of an interface."""
+    return int(_link(interface).get("promiscuity", 0))
 
 
 def _printed(*words: str) -> Collection[Any]:

@@ -10,6 +10,7 @@ import time
 ASK_EVERY_S = 0.1
 ETHERTYPE = 0x0806
 REQUEST, REPLY = 1, 2
+FEW = 3
 NOBODY = ipaddress.IPv4Address(0)
 """The sender of a question for an address that may be nobody's (RFC 5227 section 1.1: ARP Probe)."""
 BROADCAST = b"\xff" * 6
@@ -68,19 +69,27 @@ def answers(interface: str, target: ipaddress.IPv4Address, *, within: float) -> 
     return True
 
 
-def lost(
+def unanswered(
     interface: str,
     target: ipaddress.IPv4Address,
     *,
     sender: ipaddress.IPv4Address = NOBODY,
     questions: int,
     within: float,
-) -> int:
-    """Ask `target` this number of questions in turn; return how many were not answered within some seconds."""
+) -> tuple[int, int]:
+    """Ask `target` this number of questions in turn; return how many were not answered within some seconds.
+
+    And of how many: with a few that were not, it is known that some are lost.
+    """
     question = request(bytes.fromhex(mac_here(interface).replace(":", "")), sender, target)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE)) as wire:
         wire.bind((interface, ETHERTYPE))
-        return sum(not _is_answered(wire, question, target, within) for _ in range(questions))
+        lost = 0
+        for asked in range(1, questions + 1):
+            lost += not _is_answered(wire, question, target, within)
+            if lost == FEW:
+                return lost, asked
+    return lost, questions
 
 
 def _is_answered(wire: socket.socket, question: bytes, target: ipaddress.IPv4Address, within: float) -> bool:

@@ -79,4 +79,6 @@ def require_spared(options: BoxOptions, use: Use) -> None:
 
 
 def _shown(value: object) -> str:
-    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(str, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -156,17 +156,18 @@ class BoxGateway(TunedNode, Switch, Gateway):
                 wan, self._plan.settings.external_addresses[0], wan.next_hop or arp.NOBODY
             ),
         }
-        found = ", ".join(f"{count} of {QUESTIONS} at {name}" for name, count in lost.items())
+        found = ", ".join(f"{count} of {asked} at {name}" for name, (count, asked) in lost.items())
         self._told.append(f"{when} {found} ARP requests were not answered")
         if LOG in self._plan.files:
             os.write(self._plan.files[LOG], f"{self._told[-1]}\n".encode())
-        if any(lost.values()):
-            why = "the box does not answer any more" if QUESTIONS in lost.values() else "the cables lose packets"
+        if any(count for count, _ in lost.values()):
+            is_gone = any(count == asked for count, asked in lost.values())
+            why = "the box does not answer any more" if is_gone else "the cables lose packets"
             raise GatewayError(
                 f"{why}: {'; '.join(self._told)}. So nothing that is lost in the experiment could be blamed "
                 "on the NAT; look at the cables, the ports' speed and duplex, and whether the box has started anew"
             )
 
-    def _lost(self, interface: Interface, address: IPv4Address, sender: IPv4Address) -> int:
+    def _lost(self, interface: Interface, address: IPv4Address, sender: IPv4Address) -> tuple[int, int]:
         with at_other_end(self.intfs[interface.port]) as name:
-            return arp.lost(name, address, sender=sender, questions=QUESTIONS, within=ANSWERED_WITHIN_S)
+            return arp.unanswered(name, address, sender=sender, questions=QUESTIONS, within=ANSWERED_WITHIN_S)
