@@ -34,7 +34,7 @@ ip address flush dev eth0
 ip address flush dev eth1
 ip link set eth1 down
 """
-LINUX = ("filtering_type=edf", "port_overlapping=endpoint")
+LINUX = ("mapping_type=edm", "filtering_type=edf", "port_overlapping=endpoint")
 """What Linux's NAT is, and its owner states."""
 ASKED = {
     "port-exhaustion": ("ports=64", "attempts=80"),
@@ -43,6 +43,9 @@ ASKED = {
     "release": ("ports=16",),
     "protocols": (),
     "fairness": ("ports=32", "clients=4"),
+    "churn": ("ports=32",),
+    "loss-curve": ("ports=128",),
+    "address-pool": ("ports=16",),
 }
 """What is asked, and the settings."""
 
@@ -82,9 +85,9 @@ def configure(virtual: Machine, scenario: str, sets: list[str], folder: Path) ->
     files = {"rules.nft": (folder / "rules.nft").read_text(), "links": links(plan, PORTS)}
     virtual.run(f"{CLEAN}{sysctls}{beginning}", files)
     timers = ("tcp_trans_close_timeout", "tcp_rst_timeout", "udp_timeout", "icmp_timeout", "tcp_idle_timeout")
-    return [f"{key}={getattr(planned.settings, key):g}" for key in timers] + [
-        f"ports={planned.settings.port_count}"
-    ]
+    external = ",".join(map(str, planned.settings.external_addresses))
+    states = [f"{key}={getattr(planned.settings, key):g}" for key in timers]
+    return [*states, f"ports={planned.settings.port_count}", f"external=[{external}]"]
 
 
 @pytest.mark.parametrize("asked", ASKED)
@@ -96,6 +99,7 @@ def test_a_virtual_machines_nat_is_judged_as_our_own_with_the_same_rules(
     stated = configure(virtual, scenario, sets, tmp_path)
     ours = [word for each in sets for word in ("--set", each)]
     owners = [f"inside={virtual.inside}", f"outside={virtual.outside}", "exhaust=true", *LINUX]
+    owners.append("connection_rate=1000")
     given = {each.partition("=")[0]: each for each in (*owners, *stated, *sets)}
     box = [word for each in given.values() for word in ("--set", each)]
 
@@ -103,6 +107,7 @@ def test_a_virtual_machines_nat_is_judged_as_our_own_with_the_same_rules(
     of_ours = run("run", scenario, "--gateway", "netfilter", "--topology", "edge", *ours, "--json")
 
     for name, each in (("box", of_box), ("netfilter", of_ours)):
+        assert each.output, each.complaints
         result = each.result
         counted = {outcome: count for outcome, count in result["outcomes"].items() if count}
         print(f"{asked} | {name} | {result['verdict']} | {counted} | {result['duration_s']} s | {each.failed}")
