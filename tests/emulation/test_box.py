@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -91,6 +92,19 @@ def test_a_box_that_stops_to_answer_is_an_error_with_figures(start: Start, devic
 
     assert process.returncode == 4, output + complaints
     assert f"3 of 3 at {device.outside} ARP requests were not answered" in output
+
+
+@pytest.mark.deep
+def test_cables_that_lose_packets_are_an_error_with_figures_and_no_verdict(run: Run, device: Box) -> None:
+    """Every tenth ARP request is lost inside the box, which looks like a bad cable."""
+    chain = "type filter hook input priority 0; iifname wan numgen inc mod 10 0 drop"
+    device.run("nft", "-f", "-", text=f"table arp lossy {{ chain lossy {{ {chain}; }} }}")
+    finished = run("run", "port-exhaustion", *device.choices, *SMALL, "--json")
+
+    assert finished.status == 4, finished.output + finished.complaints
+    assert finished.result["verdict"] == "error"
+    assert "the cables lose packets: before the experiment 0 of 100" in finished.result["error"]
+    assert re.search(rf"3 of \d+ at {device.outside} ARP requests were not answered", finished.result["error"])
 
 
 @pytest.mark.deep

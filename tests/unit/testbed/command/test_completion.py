@@ -58,7 +58,7 @@ def tab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         ("run m", ["mine.py"]),
         ("run lab/", ["lab/nat.py"]),
         ("run churn -t h", ["home"]),
-        ("run churn --gateway ", ["openflow", "ovs-ct", "netfilter", "app", "program", "slirp", "mine.py"]),
+        ("run churn --gateway ", ["openflow", "ovs-ct", "netfilter", "app", "program", "slirp", "box", "mine.py"]),
         ("run churn --gateway=n", ["--gateway=netfilter"]),
         ("run churn --allocator b", ["blocks"]),
         ("run churn -p ", ["plain", "cgn", "overlap", "home-router"]),
