@@ -98,7 +98,7 @@ def test_a_box_that_stops_to_answer_is_an_error_with_figures(start: Start, devic
 def test_cables_that_lose_packets_are_an_error_with_figures_and_no_verdict(run: Run, device: Box) -> None:
     """Every tenth ARP request is lost inside the box, which looks like a bad cable."""
     chain = "type filter hook input priority 0; iifname wan numgen inc mod 10 0 drop"
-    device.run("nft", "-f", "-", text=f"table arp lossy {{ chain lossy {{ {chain}; }} }}")
+    device.run("nft", "-f", "-", text=f"table arp lossy {{ chain lossy {{ {chain}; }}; }}")
     finished = run("run", "port-exhaustion", *device.choices, *SMALL, "--json")
 
     assert finished.status == 4, finished.output + finished.complaints
