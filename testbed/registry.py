@@ -50,6 +50,7 @@ FOREIGN = {
     "program": "topologies.gateways.program.gateway:ProgramGateway",
     "slirp": "topologies.gateways.slirp.gateway:SlirpGateway",
     "passt": "topologies.gateways.passt.gateway:PasstGateway",
+    "box": "topologies.gateways.box.gateway:BoxGateway",
 }
 """The place of each gateway that is somebody else's program, and has to be told whose, or to be installed first.
 `compare` has it if asked."""

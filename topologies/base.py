@@ -201,7 +201,8 @@ class Topology(Topo, abc.ABC):
         port = self._plug(gateway, Side.OUTSIDE, own, far.ip)
         here = {"port2": port, "intfName2": self._interface(gateway, port), **self._mtu()}
         if to in self._routers:
-            self.addLink(to, gateway, intfName1=self._route(to, far), **here)
+            # The NAT may remember the next hop of an earlier run.
+            self.addLink(to, gateway, intfName1=self._route(to, far), addr1=mac_of(far.ip), **here)
         else:
             theirs = self._plug(to, Side.INSIDE, far, mtu=self.outside_mtu)
             # External addresses that come from the settings may be any on the link.

@@ -41,7 +41,7 @@ find_missing_packages() {
     while read -r program package needed_by; do
         case $program in '' | '#'*) continue ;; esac
         case $needed_by in
-            rare) continue ;;
+            rare | vm) continue ;;
             test) [ "$purpose" = test ] || continue ;;
             browser) [ "$purpose" = test ] && grep -qs '^ID=debian' /etc/os-release || continue ;;
         esac

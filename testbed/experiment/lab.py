@@ -103,6 +103,8 @@ class Lab:
         self.gateway = next(iter(network.gateways.values()))
         self.behaviours = network.behaviours
         self.behaviour = next(iter(network.behaviours.values()))
+        rates = [each.connection_rate for each in self.gateways.values() if each.connection_rate is not None]
+        self._rate = min(rates, default=None)
         self.clients = [network.nodes[name] for name in self.topology.clients]
         self._nodes = network.nodes
         self.servers = [network.nodes[name] for name in self.topology.servers]
@@ -188,7 +190,7 @@ class Lab:
         """Start clients that can make `attempts` attempts at once."""
         hosts = {host.netns: self.topology.sources(place) for place, host in enumerate(self.clients)}
         settle = partial(self._settle, protocol)
-        clients = Clients(self._supervisor, FOLDER, protocol, hosts, attempts, settle)
+        clients = Clients(self._supervisor, FOLDER, protocol, hosts, attempts, settle, rate=self._rate)
         self.senders.append(clients)
         if self.sample is not None:
             self.sample.expect(attempts)
@@ -208,7 +210,7 @@ class Lab:
     def volley(self) -> Volleys:
         """Start a worker for single datagrams from the clients to the first server, which does not answer."""
         hosts = [host.netns for host in self.clients]
-        volleys = Volleys(self._supervisor, FOLDER, hosts, self.endpoint(), self.servers[0].netns)
+        volleys = Volleys(self._supervisor, FOLDER, hosts, self.endpoint(), self.servers[0].netns, rate=self._rate)
         self._servers.append(volleys)
         self.senders.append(volleys)
         self.receivers.append(volleys)

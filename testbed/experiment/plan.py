@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from controller.settings import Settings
+from topologies.gateways.base import Cable
 from topologies.picture import Picture
 
 
@@ -55,6 +56,8 @@ class Run(BaseModel):
     """What the gateway is connected to outside of the sandbox, as `tcp:HOST:PORT`."""
     told_outside: dict[str, Any] = {}
     """What the program there has to know."""
+    cables: dict[str, Cable] = {}
+    """The interfaces of the machine that the gateway needs, by the names that they get."""
     chosen: dict[str, Any] = {}
     """What the user chose otherwise than by default: topology, profile, seed, settings and parameters, by key."""
 

@@ -16,6 +16,7 @@ from typing import IO, Any, NoReturn, Protocol
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
 from testbed.run import outside, strangers
+from testbed.run.cables import Cables
 from testbed.run.folder import LOG, Folder
 from testbed.run.live.display import Manner, shown
 from testbed.run.live.view import RunView
@@ -29,7 +30,9 @@ from topologies.network.sysctls import OF_THE_MACHINE, read_sysctls
 
 RUNNER = "testbed.run.inside:run"
 """The function that runs inside the sandbox, by its name."""
-Open = IO[bytes] | socket.socket
+CABLES = "cables"
+"""The name of the namespace with ways into interfaces of the machine."""
+Open = IO[bytes] | socket.socket | Cables
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -163,11 +166,23 @@ def carry_out(
 def _opened(folder: Folder, plan: Run, *, pcap: bool) -> dict[str, Open]:
     """Open what the run writes to or is connected to, besides its records. Raises ConfigurationError."""
     reached: Mapping[str, Open] = outside.connected(plan, folder)
+    if plan.cables:
+        reached = {**reached, CABLES: _taken(plan)}
     try:
-        logs = {LOG: folder.log()} if plan.programs or plan.reaches else {}
+        logs = {LOG: folder.log()} if plan.programs or reached else {}
         return {**reached, **(folder.captures() if pcap else {}), **logs}
     except OSError as error:
         raise ConfigurationError(f"--out {folder.path}: {Path(error.filename).name}: {error.strerror}") from None
+
+
+def _taken(plan: Run) -> Cables:
+    """Return the ways into the interfaces of the machine that the gateway needs."""
+    if files := strangers.files_among(plan.names):
+        raise ConfigurationError(
+            f"{files[0]} is a file of one's own, and a run with one is walled in: it has no way to interfaces of "
+            "the machine; leave it out, or take another --gateway"
+        )
+    return Cables(plan.cables)
 
 
 def follow(

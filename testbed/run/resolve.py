@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from controller.settings import PROFILES, ConfigurationError, Settings, checked, unknown_key
 from controller.settings.extensions import absolute
-from testbed.experiment.demand import Demand
+from testbed.experiment.demand import Demand, Return
 from testbed.experiment.limits import idle_timers
 from testbed.experiment.nats import require_bearable
 from testbed.experiment.parameters import Parameters, PatientParameters
@@ -40,7 +40,7 @@ from testbed.run.sides import Sides, apart
 from testbed.run.strangers import are_met, declared
 from topologies.base import Topology
 from topologies.gateways.app.options import shown
-from topologies.gateways.base import Gateway
+from topologies.gateways.base import Gateway, Use
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.promises import listed
 from topologies.picture import picture
@@ -147,7 +147,8 @@ def _of_choices(
     require_own_keys(gateway, "option", kind.Options)
     every = [load("gateway", each).Options for each in {usual, *sides.kinds.values()}]
     shared, theirs, options, *_ = _sorted(given, others, Settings, cls.Parameters, kind.Options, *every)
-    mine, options = {**shared, **own}, {**options, **own_options}
+    options = {**options, **own_options}
+    mine = {**returned_by(gateway, "implied", dict, kind.implied, options), **shared, **own}
     if promised := [key for key in kind.promises if key in mine]:
         options = {**options, "promised": [*listed(options.get("promised")), *promised]}
     theirs = {key: value for key, value in theirs.items() if value is not None or not _is_derived(cls, key)}
@@ -215,6 +216,8 @@ def _of_choices(
             need(Of.GATEWAY, Asked(cls.name, parameters, *nats[name]))
     require_one_outside(topology, options, told)
     returned_by(scenario, "demand", object, require_bearable, cls, parameters, topology, built, nats)
+    use = _use(cls, parameters, settings, mine)
+    returned_by(gateway, "check_use", object, kind.check_use, settings, chosen, use)
     return Run(
         scenario=absolute(scenario),
         question=returned_by(scenario, "question", str, cls.question),
@@ -236,7 +239,19 @@ def _of_choices(
         programs=tuple(shown(options)),
         reaches=options.get("controller") or "",
         told_outside=next(iter(told.values())),
+        cables=returned_by(gateway, "cables", dict, kind.cables, settings, chosen, built.wiring[next(iter(each))]),
     )
+
+
+def _use(
+    scenario: type[Scenario[Any]], parameters: Parameters, settings: Settings, stated: Collection[str]
+) -> Use:
+    """Return what a run is about to do to its gateway."""
+    demand = scenario.demand(parameters, settings)
+    fits = settings.capacity if demand.fits is None else demand.fits
+    rate = None if demand.each_s is None else demand.each_s * len(demand.shares)
+    returns = demand.returns is not Return.NEVER
+    return Use(scenario.name, stated, demand.protocols, demand.attempts, fits, returns, rate)
 
 
 def _network(choices: Choices, scenario: type[Scenario[Any]], kind: type[Gateway]) -> str:

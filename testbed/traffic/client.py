@@ -70,11 +70,12 @@ class Client:
         *,
         has_room: bool,
         goes_on: bool,
+        rate: float | None,
     ) -> list[tuple[Any, ...]]:
         """Open attempts, and return their rows when each is answered or given up. The round before may go on."""
         opened = [_attempt(attempt) for attempt in attempts]
         if not goes_on or self._round is None:
-            self._round = Round(self, patience, first_window, window)
+            self._round = Round(self, patience, first_window, window, rate)
         self._round.run(opened, self.connect, has_room=has_room)
         self._attempts = [attempt for attempt in self._attempts if attempt.socket is not None] + opened
         return [attempt.row() for attempt in opened]

@@ -164,13 +164,16 @@ class Clients:
         hosts: Mapping[str, list[str]],
         attempts: int,
         settled: Callable[[list[Attempt]], list[Attempt]] = list,
+        *,
+        rate: float | None = None,
     ) -> None:
         """Start as many workers as it takes for `attempts` attempts at once.
 
-        `settled` returns attempts with what others know of their outcome.
+        `settled` returns attempts with what others know of their outcome. If there is a `rate`, no more attempts
+        begin in a second.
         """
         raise_open_files()
-        self._settled = settled
+        self._settled, self._rate = settled, rate
         self.protocol = protocol
         self._hosts = list(hosts.items())
         self._open: dict[int, tuple[Attempt, str]] = {}
@@ -208,10 +211,12 @@ class Clients:
                     "window": self._share(window),
                     "has_room": has_room,
                     "goes_on": bool(rows),
+                    "rate": self._rate and self._rate / len(self._clients),
                 }
                 for share in self._spread(part)
             ]
-            rows += self._ask(orders, len(part) / WORST_RATE_S + 2 * patience, progress)
+            slowest = min(WORST_RATE_S, self._rate or WORST_RATE_S)
+            rows += self._ask(orders, len(part) / slowest + 2 * patience, progress)
         opened = self._attempts(rows)
         netns = {opening.number: self._hosts[opening.client][0] for opening in openings}
         self._open.update(

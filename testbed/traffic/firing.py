@@ -26,11 +26,21 @@ class Volleys:
     """A worker that has both ends of the datagrams: the clients' sockets and the server's."""
 
     def __init__(
-        self, supervisor: Supervisor, folder: Path, hosts: Sequence[str], target: Endpoint, server: str
+        self,
+        supervisor: Supervisor,
+        folder: Path,
+        hosts: Sequence[str],
+        target: Endpoint,
+        server: str,
+        *,
+        rate: float | None = None,
     ) -> None:
-        """Start the worker, which listens at the target. `hosts` are the clients' network namespaces in order."""
+        """Start the worker, which listens at the target. `hosts` are the clients' network namespaces in order.
+
+        If there is a `rate`, no more datagrams leave in a second.
+        """
         raise_open_files()
-        self._hosts = hosts
+        self._hosts, self._rate = hosts, rate
         self._worker = Worker(supervisor, "volley", "volley", folder, server, target[0], str(target[1]))
         self._worker.read()
         self.target = target
@@ -48,8 +58,8 @@ class Volleys:
             for netns in [self._hosts[each.client]]
         ]
         rows = self._ask(
-            {"do": "fire", "attempts": planned, "patience": patience, "window": window},
-            len(openings) / WORST_RATE_S + patience,
+            {"do": "fire", "attempts": planned, "patience": patience, "window": window, "rate": self._rate},
+            len(openings) / min(WORST_RATE_S, self._rate or WORST_RATE_S) + patience,
             progress,
         )
         return [Attempt.from_row(row) for row in rows]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import math
 import time
 
 from testbed.traffic.attempt import LiveAttempt
+from testbed.traffic.pace import Pace
 from testbed.traffic.pending import LONGEST_PAUSE_S, Pending, Sender, Start
 
 SILENCE_S = 0.1
@@ -24,8 +26,12 @@ the patience would never again be short enough."""
 class Round(Pending):
     """An action on many attempts at once, each of which waits for an answer."""
 
-    def __init__(self, sender: Sender, patience: float, first_window: int, window: int) -> None:
+    def __init__(
+        self, sender: Sender, patience: float, first_window: int, window: int, rate: float | None = None
+    ) -> None:
+        """Allow up to `window` attempts under way at once, and `rate` starts a second if there is one."""
         super().__init__(sender, patience)
+        self._pace = Pace(rate)
         self._in_window = 0
         self._window = self._first_window = first_window
         self._wide_window = window
@@ -47,9 +53,10 @@ class Round(Pending):
         self._tell_at = 0.0
         pending = collections.deque(attempts)
         while pending or self._waiting:
-            while pending and self._in_window < self._window:
+            while pending and self._in_window < self._window and self._pace.is_due(time.monotonic()):
                 self._start(pending.popleft(), start)
-            self._sender.poll(LONGEST_PAUSE_S, self)
+            pause = self._pace.wait(time.monotonic()) if pending and self._in_window < self._window else math.inf
+            self._sender.poll(min(LONGEST_PAUSE_S, pause), self)
             now = time.monotonic()
             self._age(now)
             self._give_up(now)
@@ -61,6 +68,7 @@ class Round(Pending):
         self._in_window += 1
         self._aging.append(attempt)
         self._begin(attempt, start)
+        self._pace.start(attempt.sent_at)
 
     def finish(self, attempt: LiveAttempt) -> None:
         """Note that an attempt no longer waits for an answer, nor counts against the window."""

@@ -18,6 +18,7 @@ import time
 from typing import Any
 
 from testbed.traffic.attempt import LiveAttempt
+from testbed.traffic.pace import Pace
 from testbed.traffic.transfer import DATAGRAMS, FEW_DATAGRAMS, Arrived, train
 from testbed.traffic.wire import HELLO, Endpoint, Hosts, Orders, token_of
 
@@ -65,8 +66,11 @@ class Volley:
             answer = getattr(self, "_" + order.pop("do"))(**order)
             self._orders.tell(answer=answer)
 
-    def _fire(self, attempts: list[Planned], patience: float, window: int) -> list[tuple[Any, ...]]:
+    def _fire(
+        self, attempts: list[Planned], patience: float, window: int, rate: float | None
+    ) -> list[tuple[Any, ...]]:
         """Send one datagram for each attempt, and return the attempts `patience` seconds after the last."""
+        pace = Pace(rate)
         planned = [
             LiveAttempt(number, nonce, netns, (address, port), "", source_port)
             for number, nonce, netns, (address, port), source_port in attempts
@@ -74,8 +78,12 @@ class Volley:
         pending, tell_at = collections.deque(planned), 0.0
         while pending or self._by_descriptor:
             while pending and self._has_room(window if self._latency is not None else 1):
+                if not pace.is_due(time.monotonic()):
+                    break
                 self._send(pending.popleft())
-            self._watch(0.0 if pending and self._has_room(window) else LONGEST_PAUSE_S)
+                pace.start(time.monotonic())
+            pause = pace.wait(time.monotonic()) if pending and self._has_room(window) else LONGEST_PAUSE_S
+            self._watch(min(LONGEST_PAUSE_S, pause))
             now = time.monotonic()
             self._age(now, patience)
             if now >= tell_at:

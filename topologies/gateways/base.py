@@ -48,6 +48,37 @@ class SupervisedProcess:
     log: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a run is about to do to a gateway.
+
+    `stated` are the settings that the user gave. Of each protocol there are up to `connections` at one time, and
+    `fits` is the number for which there are ports. With `returns`, ports are to come back. If connections come by
+    the clock, `per_second` is the number of all hosts.
+    """
+
+    scenario: str
+    stated: Collection[str]
+    protocols: Collection[str]
+    connections: int
+    fits: int
+    returns: bool
+    per_second: float | None = None
+
+
+class Cable(BaseModel):
+    """An interface of the machine that is a cable to somebody's device, on one side of it.
+
+    The device answers there for the addresses in `answers`, and our hosts have those in `ours`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    interface: str
+    answers: tuple[str, ...]
+    ours: tuple[str, ...]
+
+
 def _unwatched(process: SupervisedProcess) -> None:
     """Watch nothing: outside of a run nothing ends with a process."""
 
@@ -60,7 +91,8 @@ class GatewayPlan:
     there; it is called for each of its `processes` as soon as the network has started.
 
     `files` are what the run has open outside of the sandbox, by name: `app.log` for what a stranger's program
-    prints, and `controller`, a connection to a controller that runs already.
+    prints, `controller`, a connection to a controller that runs already, and `cables`, a network namespace with
+    ways into interfaces of the machine.
     """
 
     settings: Settings
@@ -109,6 +141,23 @@ class Gateway(abc.ABC):
     """The network that it is made for, where the scenario would be in `home` and the user chooses none."""
     needs: ClassVar[tuple[str, ...]] = ()
     """What only this gateway needs of the machine, by the names that `lastport doctor` gives it."""
+    connection_rate: float | None = None
+    """The new connections a second that hosts begin at most, if it is to be spared."""
+
+    @classmethod
+    def implied(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings that its own options stand for, as the user wrote them."""
+        return {}
+
+    @classmethod
+    def check_use(cls, settings: Settings, options: Any, use: Use) -> None:
+        """Raise ConfigurationError for a run that this gateway is not to be used for, as it is chosen."""
+        return
+
+    @classmethod
+    def cables(cls, settings: Settings, options: Any, interfaces: Sequence[Interface]) -> dict[str, Cable]:
+        """Return the interfaces of the machine that it needs, by the names that they get in its namespace."""
+        return {}
 
     @classmethod
     def check(cls, settings: Settings, options: Any) -> None:

@@ -10,6 +10,9 @@ import time
 ASK_EVERY_S = 0.1
 ETHERTYPE = 0x0806
 REQUEST, REPLY = 1, 2
+FEW = 3
+NOBODY = ipaddress.IPv4Address(0)
+"""The sender of a question for an address that may be nobody's (RFC 5227 section 1.1: ARP Probe)."""
 BROADCAST = b"\xff" * 6
 _PACKET = struct.Struct("!6s6sHHHBBH6s4s6s4s")
 
@@ -48,3 +51,55 @@ def resolve(
                 continue
             return found
     raise TimeoutError(f"no host at {interface} answered for {target} within {within:.0f} s")
+
+
+def mac_here(interface: str) -> str:
+    """Return an interface's own MAC address, in the namespace that this thread is in."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as asked:
+        asked.bind((interface, 0))
+        return str(asked.getsockname()[4].hex(":"))
+
+
+def answers(interface: str, target: ipaddress.IPv4Address, *, within: float) -> bool:
+    """Whether `target` answers at an interface, in the namespace that this thread is in, within some seconds."""
+    try:
+        resolve(interface, mac_here(interface), NOBODY, target, within=within)
+    except TimeoutError:
+        return False
+    return True
+
+
+def unanswered(
+    interface: str,
+    target: ipaddress.IPv4Address,
+    *,
+    sender: ipaddress.IPv4Address = NOBODY,
+    questions: int,
+    within: float,
+) -> tuple[int, int]:
+    """Ask `target` this number of questions in turn; return how many were not answered within some seconds.
+
+    And of how many: with a few that were not, it is known that some are lost.
+    """
+    question = request(bytes.fromhex(mac_here(interface).replace(":", "")), sender, target)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE)) as wire:
+        wire.bind((interface, ETHERTYPE))
+        lost = 0
+        for asked in range(1, questions + 1):
+            lost += not _is_answered(wire, question, target, within)
+            if lost == FEW:
+                return lost, asked
+    return lost, questions
+
+
+def _is_answered(wire: socket.socket, question: bytes, target: ipaddress.IPv4Address, within: float) -> bool:
+    wire.send(question)
+    deadline = time.monotonic() + within
+    while (left := deadline - time.monotonic()) > 0:
+        wire.settimeout(left)
+        try:
+            if answered_by(wire.recv(_PACKET.size), target) is not None:
+                return True
+        except TimeoutError:
+            break
+    return False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mininet.node import Host, Switch
@@ -63,6 +65,15 @@ class AccessSwitch(TunedNode, Switch):
             kernel.set_up(LAN)
             for interface in self.intfList():
                 kernel.wait_connected(interface.name)
+
+
+@contextmanager
+def at_other_end(interface: Any) -> Iterator[str]:
+    """Enter the namespace at the other end of an interface's cable, and give the name of what sends from there."""
+    link = interface.link
+    theirs = link.intf2 if link.intf1 is interface else link.intf1
+    with theirs.node.namespace.entered():
+        yield LAN if isinstance(theirs.node, AccessSwitch) else theirs.name
 
 
 def _give(kernel: Kernel, interface: Any, addresses: tuple[str, ...]) -> None:

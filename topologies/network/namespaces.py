@@ -15,9 +15,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Namespace:
-    """A new network namespace, which lives until it is closed and no process is in it any more."""
+    """A network namespace, which lives until every descriptor of it is closed and no process is in it any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, descriptor: int | None = None) -> None:
+        """Make a new one, or take the one that an open `descriptor` is of."""
+        if descriptor is not None:
+            self.descriptor = descriptor
+            return
         ours = os.open(_OURS, os.O_RDONLY)
         try:
             _checked(_libc.unshare(_CLONE_NEWNET), "unshare")

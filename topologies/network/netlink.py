@@ -28,9 +28,11 @@ _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
 _ADD = _CREATE | _EXCL
 _ERROR = 2
 _NESTED = 0x8000
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 4, 10, 18, 28
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
+_IFLA_LINKINFO, _IFLA_NET_NS_FD = 18, 28
 _IFLA_NUM_TX_QUEUES, _IFLA_NUM_RX_QUEUES = 31, 32
-_INFO_KIND, _INFO_DATA, _VETH_PEER, _BRIDGE_AGEING_TIME = 1, 2, 1, 4
+_INFO_KIND, _INFO_DATA, _VETH_PEER, _BRIDGE_AGEING_TIME, _MACVLAN_MODE = 1, 2, 1, 4, 1
+_BRIDGE_SNOOPING, _MACVLAN_PASSTHRU = 23, 8
 _A_DAY = 8_640_000
 """In hundredths of a second."""
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
@@ -75,9 +77,24 @@ class Kernel:
         body = _LINK.pack(0, 0, 0, 0, 0) + _end(one) + _attribute(_IFLA_LINKINFO | _NESTED, kind)
         self._ask(_NEWLINK, _ADD, body, f"the link between {one.interface} and {other.interface}")
 
-    def add_bridge(self, interface: str) -> None:
-        """Make a bridge, which switches frames as any switch does, and knows hosts for a day. Raises OSError."""
-        data = _attribute(_INFO_DATA | _NESTED, _number(_BRIDGE_AGEING_TIME, _A_DAY))
+    def add_passthrough(self, interface: str, *, of: str, namespace: int) -> None:
+        """Make an interface in another namespace that sends and gets all frames of one in this: macvlan, passthru.
+
+        The other keeps its place, its addresses and its flags. When the new one goes, by itself or with its
+        namespace, the other is as before. Raises OSError, also if the other is used like this already.
+        """
+        data = _attribute(_INFO_DATA | _NESTED, _number(_MACVLAN_MODE, _MACVLAN_PASSTHRU))
+        kind = _attribute(_IFLA_LINKINFO | _NESTED, _attribute(_INFO_KIND, b"macvlan") + data)
+        place = _number(_IFLA_LINK, self.index(of)) + _number(_IFLA_NET_NS_FD, namespace)
+        self._ask(_NEWLINK, _ADD, _LINK.pack(0, 0, 0, 0, 0) + _named(interface) + place + kind, f"a way into {of}")
+
+    def add_bridge(self, interface: str, *, snoops: bool = True) -> None:
+        """Make a bridge, which switches frames as any switch does, and knows hosts for a day. Raises OSError.
+
+        One that `snoops` looks for multicast groups, and sends a report of its own now and then.
+        """
+        snooping = _attribute(_BRIDGE_SNOOPING, bytes([snoops]))
+        data = _attribute(_INFO_DATA | _NESTED, _number(_BRIDGE_AGEING_TIME, _A_DAY) + snooping)
         kind = _attribute(_IFLA_LINKINFO | _NESTED, _attribute(_INFO_KIND, b"bridge") + data)
         self._ask(_NEWLINK, _ADD, _LINK.pack(0, 0, 0, 0, 0) + _named(interface) + kind, f"bridge {interface}")
 

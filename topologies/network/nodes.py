@@ -49,8 +49,12 @@ class LabNode(Node):
 
     def startShell(self, mnopts: str | None = None) -> None:  # noqa: N802 (Mininet's name)
         """Make the network namespace; Mininet calls this when the node is made."""
-        self.namespace = Namespace() if self.inNamespace else None
+        self.namespace = self.own_namespace() if self.inNamespace else None
         self._may_start = True
+
+    def own_namespace(self) -> Namespace:
+        """Return the namespace for this node: a new one."""
+        return Namespace()
 
     def need_shell(self) -> None:
         """Start the shell, unless it has started before or the node has ended."""

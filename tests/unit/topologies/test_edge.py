@@ -24,3 +24,10 @@ def test_the_external_address_is_the_wan_port_s_own_and_others_are_beside_it_on_
     assert str(outside.address.ip) == str(Settings().external_addresses[0])
     assert outside.next_hop == ipaddress.IPv4Address("192.0.2.254")
     Edge(clients=1).check(Settings.model_validate({"external_addresses": 4}))
+
+
+def test_the_provider_s_router_has_the_same_mac_address_in_every_run() -> None:
+    """A NAT that outlives the run, such as a box, remembers its next hop."""
+    cables = {(one, other): cable for one, other, cable in Edge(clients=1).links(withInfo=True)}
+
+    assert cables["isp", "gateway"]["addr1"] == "02:00:c0:00:02:fe"

@@ -6,11 +6,9 @@ resets nothing: all of that is the program's. What is not known of the program i
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
-from ipaddress import IPv4Address
 from typing import Any, ClassVar
 
 from mininet.node import Switch
@@ -26,7 +24,7 @@ from topologies.gateways.program.options import ProgramOptions
 from topologies.gateways.promises import Stranger, made
 from topologies.gateways.strangers import StrangersProcess, python_path
 from topologies.network import arp
-from topologies.network.hosts import LAN, AccessSwitch
+from topologies.network.hosts import at_other_end
 from topologies.network.nodes import TunedNode
 
 RIGHTS = "net_raw,+net_admin,+net_bind_service"
@@ -34,8 +32,6 @@ FEW_RIGHTS = ["setpriv", "--no-new-privs", f"--bounding-set=-all,+{RIGHTS}", "--
 """Before a command: it has rights over its own interfaces, and none over processes or other namespaces."""
 ANSWERS_WITHIN_S = 20.0
 ASK_FOR_S = 0.3
-NOBODY = IPv4Address(0)
-"""The sender of a question for an address that may be nobody's (RFC 5227 section 1.1: ARP Probe)."""
 OF_OPENFLOW = ("lan_port", "wan_port", "dpid", "listen_host", "listen_port", "interfaces")
 """What an app is told and a program is not."""
 
@@ -135,15 +131,8 @@ class ProgramGateway(TunedNode, Switch, Stranger):
 
     def _answers(self, interface: Interface) -> bool:
         """Ask for the gateway's address from the other end of a cable."""
-        ours = self.intfs[interface.port]
-        theirs = ours.link.intf2 if ours.link.intf1 is ours else ours.link.intf1
-        name = LAN if isinstance(theirs.node, AccessSwitch) else theirs.name
-        with theirs.node.namespace.entered():
-            try:
-                arp.resolve(name, _mac(name), NOBODY, interface.address.ip, within=ASK_FOR_S)
-            except TimeoutError:
-                return False
-        return True
+        with at_other_end(self.intfs[interface.port]) as name:
+            return arp.answers(name, interface.address.ip, within=ASK_FOR_S)
 
 
 def facts_of(
@@ -169,10 +158,3 @@ def require_two(interfaces: Sequence[Interface]) -> None:
             f"this gateway has one interface inside and one outside, and in this network there are {lan} and "
             f"{len(interfaces) - lan}; take --topology edge, or another --gateway"
         )
-
-
-def _mac(interface: str) -> str:
-    """Return an interface's own MAC address, in the namespace that this thread is in."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as asked:
-        asked.bind((interface, 0))
-        return str(asked.getsockname()[4].hex(":"))

@@ -60,7 +60,7 @@ def tab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         ("run churn -t h", ["home"]),
         (
             "run churn --gateway ",
-            ["openflow", "ovs-ct", "netfilter", "app", "program", "slirp", "passt", "mine.py"],
+            ["openflow", "ovs-ct", "netfilter", "app", "program", "slirp", "passt", "box", "mine.py"],
         ),
         ("run churn --gateway=n", ["--gateway=netfilter"]),
         ("run hole-punching -g gateway-b=n", ["gateway-b=netfilter"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,10 +55,10 @@ class Server:
         self.given_up.append(attempt.number)
         self.waiting.remove(attempt)
 
-    def run(self, count: int, *, ahead: int, window: int = 1) -> list[LiveAttempt]:
+    def run(self, count: int, *, ahead: int, window: int = 1, rate: float | None = None) -> list[LiveAttempt]:
         """Carry out `count` attempts, and return them."""
         attempts = [LiveAttempt(number, number, "", ("", 0), "", 0) for number in range(1, count + 1)]
-        both = Round(self, PATIENCE_S, window, 64)  # type: ignore[arg-type]
+        both = Round(self, PATIENCE_S, window, 64, rate)  # type: ignore[arg-type]
         for part, has_room in ((attempts[:ahead], True), (attempts[ahead:], False)):
             both.run(part, self.connect, has_room=has_room)
         return attempts
@@ -75,6 +76,17 @@ def test_no_attempt_beyond_the_first_ones_overtakes_one_of_them(
     assert server.begun == [1, 2, 3, 4, 5, 6, 7, 8]
     assert fifth.sent_at < fourth.done_at, "one of the first may"
     assert (sixth.sent_at < fourth.done_at) == (ahead == 0)
+
+
+def test_a_rate_spreads_the_starts_though_the_window_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A box is spared: ten new connections a second, also in the second part."""
+    server = Server(monkeypatch, {})
+
+    attempts = server.run(6, ahead=3, window=64, rate=10)
+
+    gaps = [later.sent_at - earlier.sent_at for earlier, later in itertools.pairwise(attempts)]
+    assert len(gaps) == 5
+    assert all(0.1 <= round(gap, 6) <= 0.1 + 2 * LONGEST_PAUSE_S for gap in gaps)
 
 
 def test_the_latency_that_was_learned_from_the_first_ones_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
