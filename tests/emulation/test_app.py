@@ -36,7 +36,7 @@ RED = {
         "external-endpoints-that-do-not-belong-to-the-pool",
         "sharing",
     },
-    ("minus_one", "release"): {"ports-held-for-tcp-and-udp", "ports-given-again-while-nothing-ends"},
+    ("minus_one", "release"): {"ports-given-again-while-nothing-ends"},
     ("minus_one", "protocols"): {"tcp-carrying-data", "icmp-established", "sharing"},
     ("minus_one", "churn"): {"refused-at-1.0-times-capacity", "sharing"},
     ("textbook", "port-exhaustion"): {SECOND_FILL},
