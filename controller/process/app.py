@@ -46,11 +46,10 @@ def main() -> None:
 def _begin(framework: ModuleType, modules: Sequence[str]) -> None:
     """Have refusals printed. End the process if nothing can come of it: no application, or no common version."""
     loaded = framework.app_manager.AppManager.get_instance().applications_cls
-    classes = [loaded[module] for module in modules if module in loaded]
-    if not classes:
+    if without := [module for module in modules if module not in loaded]:
         base = framework.App.__name__
-        sys.exit(f"{', '.join(modules)}: there is no application, which is a class that derives from {base}")
-    for each in classes:
+        sys.exit(f"{', '.join(without)}: there is no application, which is a class that derives from {base}")
+    for each in (loaded[module] for module in modules):
         if each.OFP_VERSIONS and VERSIONS.keys().isdisjoint(each.OFP_VERSIONS):
             has = " and ".join(VERSIONS.values())
             sys.exit(f"{each.__module__}: OFP_VERSIONS of {each.__name__} has none of the switch's, {has}")

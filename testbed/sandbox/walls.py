@@ -147,6 +147,12 @@ class _View:
         if not is_private and self._is_open(folder) and self._is_open(file):
             self.show(folder)
             return
+        if file.stat().st_size > MOST_BYTES:
+            raise WallsError(
+                f"{file} has more than {MOST_BYTES >> 20} MiB, and it or its folder is private, so that it would be "
+                f"copied. What to do: put it into a folder of its own; chmod go+rx that, and "
+                f"chmod go+r {file.name}"
+            )
         with file.open("rb") as opened:
             is_program = os.fstat(opened.fileno()).st_mode & stat.S_IXUSR
             self._copies[file] = opened.read(MOST_BYTES), 0o755 if is_program else 0o644

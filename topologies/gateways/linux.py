@@ -10,28 +10,24 @@ Packets arrive with complete checksums, since the hosts compute them. So nothing
 from __future__ import annotations
 
 import abc
-import subprocess
 from collections.abc import Mapping
 from typing import Any, ClassVar
-
-from mininet.node import Switch
 
 from controller.nat.port_set import ranges_of
 from controller.recording import Kind
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Side
-from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Restriction
+from topologies.gateways.base import Gateway, GatewayPlan, Restriction
 from topologies.gateways.conntrack.listener import Listener
 from topologies.gateways.following import require_one_range
+from topologies.gateways.namespaced import Namespaced
 from topologies.gateways.recorder import Knows, Recorder
 from topologies.gateways.tracking import HARMLESS, whole_seconds
-from topologies.network.nodes import TunedNode
 
 BRIDGE = "br0"
 NEVER_FORGETS = 8_640_000
 """Hundredths of a second for which the bridge knows where a silent host is: a day. After that it would flood what
 is for this host to all hosts, as any switch does, and the witnesses would see a packet at the wrong host."""
-ANSWER_WITHIN_S = 30.0
 LONGEST_TIMEOUT_S = 2_000_000
 """The kernel counts in ticks of up to a thousandth of a second, with 31 bits."""
 
@@ -142,7 +138,7 @@ def _check_range(settings: Settings) -> None:
         )
 
 
-class LinuxRouter(TunedNode, Switch, Gateway):
+class LinuxRouter(Namespaced, Gateway):
     """A router that is a NAT by its nftables rules. A subclass has `rules` and `declare`."""
 
     fits_packets: ClassVar[bool] = True
@@ -150,6 +146,9 @@ class LinuxRouter(TunedNode, Switch, Gateway):
     settings: ClassVar[dict[str, Any]] = DEFAULTS
     restrictions: ClassVar[tuple[Restriction, ...]] = RESTRICTIONS
     followed: ClassVar[frozenset[str]] = FOLLOWED
+    advice: ClassVar[str] = (
+        ". `lastport doctor` says whether this kernel has what Linux's NAT needs; or take another --gateway"
+    )
     takes_several_ranges: ClassVar[bool] = False
     """Whether its rules follow several ranges of ports."""
     inside: ClassVar[str] = BRIDGE
@@ -217,8 +216,7 @@ class LinuxRouter(TunedNode, Switch, Gateway):
         return {"plan": plan, "inNamespace": True}
 
     def __init__(self, name: str, plan: GatewayPlan, **params: Any) -> None:
-        super().__init__(name, dpid="1", **params)
-        self.plan = plan
+        super().__init__(name, plan, **params)
         self._events: Listener | None = None
 
     def start(self, _controllers: list[Any]) -> None:
@@ -240,17 +238,3 @@ class LinuxRouter(TunedNode, Switch, Gateway):
         external = [str(each) for each in self.plan.settings.external_addresses]
         self._events = Listener(recorder, self.netns, external, self.plan.folder / "events.log")
         return Knows((Kind.ALLOCATED, Kind.CLOSING, Kind.RELEASED, Kind.FREED), "conntrack events")
-
-    def run(self, *command: str) -> str:
-        """Run a program in the router's namespace, and return what it prints. Raises GatewayError."""
-        enter = ["nsenter", f"--net={self.netns}"]
-        try:
-            done = subprocess.run([*enter, *command], capture_output=True, text=True, timeout=ANSWER_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            raise GatewayError(f"{command[0]} did not answer within {ANSWER_WITHIN_S:.0f} s") from None
-        if done.returncode:
-            raise GatewayError(
-                f"{' '.join(command)} failed: {done.stderr.strip()}. `lastport doctor` says whether this kernel "
-                "has what Linux's NAT needs; or take another --gateway"
-            )
-        return done.stdout

@@ -8,18 +8,15 @@ one. The ports are those from which the kernel of the namespace draws. A subclas
 from __future__ import annotations
 
 import abc
-import subprocess
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from mininet.node import Switch
-
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface
-from topologies.gateways.base import Gateway, GatewayError, GatewayPlan
+from topologies.gateways.base import Gateway, GatewayPlan
 from topologies.gateways.following import require_one_range
+from topologies.gateways.namespaced import Namespaced
 from topologies.gateways.program.gateway import require_two, sides
-from topologies.network.nodes import TunedNode
 from topologies.network.sysctls import write_sysctls
 
 TABLE = 100
@@ -27,7 +24,7 @@ TABLE = 100
 READY_WITHIN_S = 20.0
 
 
-class RelayGateway(TunedNode, Switch, Gateway):
+class RelayGateway(Namespaced, Gateway):
     """A router whose LAN leads to a program only. A subclass has `start_programs` and `declare`."""
 
     topology: ClassVar[str | None] = "edge"
@@ -54,8 +51,7 @@ class RelayGateway(TunedNode, Switch, Gateway):
         return {"plan": plan, "inNamespace": True}
 
     def __init__(self, name: str, plan: GatewayPlan, **params: Any) -> None:
-        super().__init__(name, dpid="1", **params)
-        self.plan = plan
+        super().__init__(name, plan, **params)
         lan, wan = sides(plan.interfaces)
         self._lan, self._wan = lan, wan
 
@@ -89,10 +85,3 @@ class RelayGateway(TunedNode, Switch, Gateway):
     def outside(self) -> str:
         """The name of the WAN interface."""
         return str(self.intfs[self._wan.port].name)
-
-    def ip(self, *lines: str) -> None:
-        """Carry out lines of `ip -batch` in the namespace. Raises GatewayError."""
-        command = ["nsenter", f"--net={self.netns}", "ip", "-batch", "-"]
-        done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise GatewayError(f"ip -batch failed: {done.stderr.strip()}")

@@ -1,6 +1,7 @@
 """A stranger's program as a process of a gateway: it is watched, and what it prints is the run's `app.log`.
 
-What Python programs print of exceptions is found in the log, wherever in it they stand.
+One that has a `home` sees of `/run` nothing else, so no socket of the switches, and has few variables of our
+environment. What Python programs print of exceptions is found in the log, wherever in it they stand.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import re
 import resource
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from topologies.gateways.base import GatewayError, GatewayPlan, SupervisedProcess
+from topologies.network.namespaces import Namespace, show_own_run
 
 LOG = "app.log"
 """The name of the log among what a run has open."""
@@ -23,6 +26,10 @@ MOST_LOG = 64 << 20
 MOST_MEMORY = 4 << 30
 """The most bytes of memory of the program. Half the machine's are the whole run's."""
 LAST_BYTES = 2000
+PASSED = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ")
+"""The variables of our environment that a program gets."""
+LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python\d|^<")
+"""What the path of a library's code has in it."""
 
 
 class StrangersProcess:
@@ -34,24 +41,28 @@ class StrangersProcess:
         name: str,
         command: Sequence[str],
         *,
-        folder: Path | None,
         environment: Mapping[str, str],
+        home: Path | None = None,
+        namespace: Namespace | None = None,
         passed: Sequence[int] = (),
     ) -> None:
-        """Start a command in a working folder. Its environment is ours with more in it."""
+        """Start a command: a stranger's in its `home`, a working folder of its own; in a network namespace."""
         self.name = name
         self.log = Path(f"/proc/self/fd/{plan.files[LOG]}") if LOG in plan.files else plan.folder / LOG
         log = plan.files[LOG] if LOG in plan.files else os.open(self.log, os.O_WRONLY | os.O_CREAT)
-        self.process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **environment},
-            pass_fds=passed,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        ours = {name: os.environ[name] for name in PASSED if name in os.environ}
+        at_home = {} if home is None else {"HOME": str(home)}
+        with contextlib.nullcontext() if namespace is None else namespace.entered():
+            self.process = subprocess.Popen(
+                command,
+                env={**ours, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **at_home, **environment},
+                pass_fds=passed,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=None if home is None else partial(show_own_run, home),
+            )
         for kind, most in ((resource.RLIMIT_FSIZE, MOST_LOG), (resource.RLIMIT_DATA, MOST_MEMORY)):
             with contextlib.suppress(ProcessLookupError):
                 _, hard = resource.prlimit(self.process.pid, kind)
@@ -72,13 +83,14 @@ class StrangersProcess:
     def error(self, what: str) -> GatewayError:
         """Return an error: what the program did, with the last that it has printed."""
         return GatewayError(
-            f"{self.name} {what}", printed=self.printed()[-LAST_BYTES:].strip() or "it has printed nothing"
+            f"{self.name} {what}", printed=self.printed(LAST_BYTES).strip() or "it has printed nothing"
         )
 
-    def printed(self) -> str:
-        """Return what it has printed so far."""
+    def printed(self, last: int = MOST_LOG) -> str:
+        """Return the `last` bytes of what it has printed so far."""
         with contextlib.suppress(OSError), self.log.open("rb") as file:
-            return file.read(MOST_LOG).decode(errors="replace")
+            file.seek(max(0, os.fstat(file.fileno()).st_size - last))
+            return file.read(last).decode(errors="replace")
         return ""
 
     def remarks(self, **others: Sequence[str]) -> str:
@@ -103,19 +115,19 @@ def is_full(log: Path) -> bool:
 
 
 def exceptions(printed: str) -> list[str]:
-    """Return the last line of each traceback in what a Python program has printed, with the line of the code."""
-    found, place, inside = [], "", False
+    """Return the last line of each traceback in what a Python program has printed, with the line of the code.
+
+    It is the program's own line, and that of a library if there is no other.
+    """
+    found, place, inside, is_own = [], "", False, False
     for line in printed.splitlines():
         if line.strip() == TRACEBACK or line.endswith(TRACEBACK):
-            inside, place = True, ""
+            inside, place, is_own = True, "", False
         elif inside and (frame := re.match(r'\s+File "([^"]+)", line (\d+)', line)):
-            place = f"{Path(frame[1]).name}:{frame[2]}"
+            was_own, is_own = is_own, is_own or not LIBRARY.search(frame[1])
+            if not was_own or not LIBRARY.search(frame[1]):
+                place = f"{Path(frame[1]).name}:{frame[2]}"
         elif inside and line and not line[0].isspace():
             found.append(f"{line} ({place})" if place else line)
             inside = False
     return found
-
-
-def python_path(*paths: str) -> str:
-    """Return folders as Python's own environment variable has them."""
-    return os.pathsep.join(filter(None, (*paths, os.environ.get("PYTHONPATH", ""))))

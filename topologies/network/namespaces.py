@@ -6,9 +6,11 @@ import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
-_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
+_OF_RUN = b"mode=755,size=16m"
 _OURS = "/proc/thread-self/ns/net"
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -58,6 +60,21 @@ def show_own_interfaces() -> None:
     _checked(_libc.unshare(_CLONE_NEWNS), "unshare")
     _checked(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
     _checked(_libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None), "mount sysfs on /sys")
+
+
+def show_own_run(folder: Path) -> None:
+    """Give this process a /run of its own, with one folder of what was there, which becomes the current one.
+
+    The others have sockets by which the switches can be told what to do. It has a /sys of its own as well.
+    """
+    kept = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    show_own_interfaces()
+    _checked(_libc.mount(b"tmpfs", b"/run", b"tmpfs", 0, _OF_RUN), "mount tmpfs on /run")
+    folder.mkdir(parents=True, exist_ok=True)
+    source = f"/proc/self/fd/{kept}".encode()
+    _checked(_libc.mount(source, bytes(folder), None, _MS_BIND, None), f"mount {folder}")
+    os.close(kept)
+    os.chdir(folder)
 
 
 def _checked(result: int, what: str) -> None:

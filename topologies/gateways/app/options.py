@@ -12,7 +12,7 @@ import re
 import shlex
 import shutil
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,7 +51,7 @@ class AppOptions(Options):
 def applications(app: Iterable[str]) -> list[Path]:
     """Return the files of the applications; nothing, if it is a command."""
     texts = [*app]
-    return [Path(each).resolve() for each in texts] if texts and all(map(_is_application, texts)) else []
+    return [whole(each).resolve() for each in texts] if texts and all(map(_is_application, texts)) else []
 
 
 def command(app: Iterable[str]) -> list[str]:
@@ -60,7 +60,7 @@ def command(app: Iterable[str]) -> list[str]:
         words = shlex.split(" ".join(app))
     except ValueError as error:
         raise ConfigurationError(f"setting app={' '.join(app)!r}: {error}; write it as for a shell") from None
-    words = [os.path.abspath(word) if _is_place(word) else word for word in words]
+    words = [str(whole(word)) if _is_place(word) else word for word in words]
     return [shutil.which(word, path=SYSTEM) or word for word in words[:1]] + words[1:]
 
 
@@ -77,7 +77,12 @@ def shown(values: Mapping[str, Any]) -> list[str]:
     """Return the paths of all files that options name: a run behind walls has to see them."""
     config = values.get("app_config")
     named = [path for key in ("app", "program") for path in programs(values.get(key))]
-    return [*named, *([str(Path(config).resolve())] if isinstance(config, str) else [])]
+    return [*named, *([str(whole(config).resolve())] if isinstance(config, str) else [])]
+
+
+def whole(path: str) -> Path:
+    """Return the whole path of a file. A leading ~ is a home, as for a shell."""
+    return Path(os.path.abspath(_at_home(path)))
 
 
 def framework(files: Iterable[Path]) -> str:
@@ -123,7 +128,7 @@ def check(options: AppOptions) -> None:
     if options.controller is not None:
         endpoint(options.controller)
     if options.app_config is not None:
-        _text("app_config", Path(options.app_config))
+        _text("app_config", whole(options.app_config))
         if options.controller is not None:
             raise ConfigurationError(
                 "setting app_config: a controller that runs already reads no file; leave it out"
@@ -131,6 +136,7 @@ def check(options: AppOptions) -> None:
     if not options.app:
         return
     if files := applications(options.app):
+        _require_modules(files)
         framework(files)
         return
     if len(options.app) > 1:
@@ -139,17 +145,20 @@ def check(options: AppOptions) -> None:
             f"setting app=[{', '.join(options.app)}]: {odd!r} is no FILE.py; list applications, or give one "
             "command"
         )
-    words = command(options.app)
-    if not words or not is_executable(words[0]):
+    require_program("app", options.app[0], command(options.app), "a FILE.py")
+
+
+def require_program(key: str, value: str, words: Sequence[str], other: str) -> None:
+    """Raise ConfigurationError unless the words of a command begin with a program; `other` is a way out."""
+    program = words[0] if words else ""
+    if os.path.isdir(whole(value)):
+        raise ConfigurationError(f"setting {key}={value} is a folder; give the path of a program, or {other}")
+    if not is_executable(program):
+        file = f"file {value!r}, and no " if value.endswith(".py") and len(words) > 1 else ""
         raise ConfigurationError(
-            f"setting app={options.app[0]!r}: there is no program {(words or [''])[0]!r} that could be executed; "
-            "give the path of one (chmod +x), or a FILE.py"
+            f"setting {key}={value!r}: there is no {file}program {program!r} that could be executed; "
+            f"give the path of one (chmod +x), or {other}"
         )
-    require_interpreter("app", words[0])
-
-
-def require_interpreter(key: str, program: str) -> None:
-    """Raise ConfigurationError if a script's first line names a program that is not there."""
     wanted = interpreter(program)
     if wanted and not is_executable(wanted):
         raise ConfigurationError(
@@ -158,8 +167,29 @@ def require_interpreter(key: str, program: str) -> None:
         )
 
 
+def _require_modules(files: Sequence[Path]) -> None:
+    """Raise ConfigurationError unless each application can be imported by the name of its file."""
+    for number, file in enumerate(files):
+        if "." in file.stem:
+            raise ConfigurationError(
+                f"setting app={file}: Python imports no file with a dot in its name; rename it, as in "
+                f"{file.stem.replace('.', '_')}.py"
+            )
+        if same := [each for each in files[:number] if each.stem == file.stem]:
+            raise ConfigurationError(
+                f"setting app: {same[0]} and {file} have one name, and one process has one module of a name; "
+                "rename one"
+            )
+
+
 def _is_application(text: str) -> bool:
-    return text.endswith(".py") and (_is_file(text) or len(text.split()) == 1)
+    return text.endswith(".py") and (_is_file(_at_home(text)) or len(text.split()) == 1)
+
+
+def _at_home(text: str) -> str:
+    """Return a path with a home in place of its leading ~, which under sudo is that of the calling user."""
+    caller = os.environ.get("SUDO_USER", "")
+    return os.path.expanduser(f"~{caller}{text[1:]}" if text.startswith("~/") else text)
 
 
 def _is_file(text: str) -> bool:
@@ -167,7 +197,8 @@ def _is_file(text: str) -> bool:
 
 
 def _is_place(word: str) -> bool:
-    return _is_file(word) or ("/" in word and os.path.exists(word))
+    place = _at_home(word)
+    return _is_file(place) or ("/" in place and os.path.exists(place))
 
 
 def is_executable(word: str) -> bool:

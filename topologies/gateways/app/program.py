@@ -1,7 +1,8 @@
 """Somebody's controller as a process of its own, in the sandbox, with no rights and a folder for itself.
 
-The folder has links to all that lies beside the app, so that modules and files are found by their names, and what
-the app writes there is gone with the sandbox. What the process prints is the run's `app.log`.
+The folder has the wiring, and copies of all files that lie beside the app, so that modules and data are found by
+their names. What the app writes there is gone with the sandbox. Large files and folders are links, and can only be
+read. What the process prints is the run's `app.log`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import os
+import shutil
+import stat
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from topologies.gateways.app import options as chosen
-from topologies.gateways.app import wiring
+from topologies.gateways.app import placeholders, wiring
 from topologies.gateways.app.options import AppOptions
 from topologies.gateways.base import GatewayPlan
-from topologies.gateways.strangers import StrangersProcess, python_path
+from topologies.gateways.strangers import StrangersProcess
 
 LISTENS_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.02
@@ -27,7 +30,11 @@ NO_RIGHTS = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-al
 """Before a command: it has no rights over interfaces, other processes, or the hosts' namespaces."""
 CONTROLLER = "controller"
 """The name of what a run has open for it: a connection to a controller that runs already."""
+MOST_COPIED = 1 << 20
+"""The most bytes of a file that is copied, and a sixteenth of those of all copies."""
 LISTENING = "0A"
+OURS = {"PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONPYCACHEPREFIX": sys.pycache_prefix or ""}
+"""What a program of ours needs in its environment, which runs an application or leads to a controller."""
 REFUSED = "the switch refused a message, "
 
 
@@ -42,8 +49,8 @@ class Program(StrangersProcess):
         self._framework = ""
         folder = plan.folder / "app"
         folder.mkdir()
-        _link(folder, files)
-        environment = {"HOME": str(folder), wiring.VARIABLE: str(wiring.write(facts, folder))}
+        environment = {wiring.VARIABLE: str(wiring.write(facts, folder))}
+        _put_into(folder, files)
         config = _configuration(options, folder, facts)
         if config is not None:
             environment[wiring.CONFIG_VARIABLE] = str(config)
@@ -51,22 +58,22 @@ class Program(StrangersProcess):
         if options.controller is not None:
             passed = [plan.files[CONTROLLER]]
             command = [sys.executable, "-P", "-m", "topologies.gateways.app.relay", str(passed[0]), str(self.port)]
+            environment |= OURS
         elif files:
             environment["LASTPORT_FRAMEWORK"] = framework = chosen.framework(files)
             self._framework = f"{framework} {importlib.metadata.version(framework)}"
             command = [sys.executable, "-P", "-m", "controller.process.app", str(self.port), str(folder)]
             command = [*NO_RIGHTS, *command, *(file.stem for file in files)]
-            environment["PYTHONPATH"] = python_path(str(Path(__file__).parents[3]))
+            environment |= OURS
         else:
-            words = chosen.command(options.app)
-            command = [*NO_RIGHTS, *(word.format_map(_Facts(facts)) for word in words)]
-            environment["PYTHONPATH"] = python_path(str(folder))
+            command = [*NO_RIGHTS, *placeholders.filled(chosen.command(options.app), facts)]
+            environment["PYTHONPATH"] = str(folder)
         super().__init__(
             plan,
             _name(options, files),
             command,
-            folder=None if options.controller is not None else folder,
             environment=environment,
+            home=None if options.controller is not None else folder,
             passed=passed,
         )
 
@@ -95,13 +102,6 @@ class Program(StrangersProcess):
         )
 
 
-class _Facts(dict[str, Any]):
-    """The facts for a command. Words in braces that are none stay as they are."""
-
-    def __missing__(self, key: str) -> str:
-        return f"{{{key}}}"
-
-
 def refusals(printed: str) -> list[str]:
     """Return what the switch refused, by what `controller.process.app` has printed of it."""
     return [line.removeprefix(REFUSED) for line in printed.splitlines() if line.startswith(REFUSED)]
@@ -113,19 +113,30 @@ def _name(options: AppOptions, files: Iterable[Path]) -> str:
     return f"the app {', '.join(file.name for file in files) or options.app[0]}"
 
 
-def _link(folder: Path, files: Iterable[Path]) -> None:
-    """Make links to the files and to all that lies beside them. Of two with one name the first counts."""
+def _put_into(folder: Path, files: Iterable[Path]) -> None:
+    """Copy the files and all that lies beside them. Of two with one name, one that is there counts, or the first.
+
+    What is no file, or too large, is linked.
+    """
+    left = 16 * MOST_COPIED
     for place in [*files, *(each for file in files for each in sorted(file.parent.iterdir()))]:
-        link = folder / place.name
-        if not os.path.lexists(link) and place.name != "__pycache__":
-            link.symlink_to(place)
+        new = folder / place.name
+        if os.path.lexists(new) or place.name == "__pycache__":
+            continue
+        size = place.stat().st_size if place.is_file() and os.access(place, os.R_OK) else left + 1
+        if size > min(left, MOST_COPIED):
+            new.symlink_to(place)
+        else:
+            shutil.copy(place, new)
+            new.chmod(new.stat().st_mode | stat.S_IRUSR | stat.S_IWUSR)
+            left -= size
 
 
 def _configuration(options: AppOptions, folder: Path, facts: Mapping[str, Any]) -> Path | None:
     """Write the app's configuration in place of its template, if it has one; return its path."""
     if options.app_config is None:
         return None
-    template = Path(options.app_config).resolve()
+    template = chosen.whole(options.app_config).resolve()
     path = folder / template.name.removesuffix(".j2")
     text = wiring.filled_in(template, facts)
     path.unlink(missing_ok=True)

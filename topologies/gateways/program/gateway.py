@@ -6,37 +6,34 @@ resets nothing: all of that is the program's. What is not known of the program i
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from mininet.node import Switch
-
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Side
-from topologies.gateways.app import facts, wiring
+from topologies.gateways.app import facts, placeholders, wiring
 from topologies.gateways.base import GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.following import require_one_range
+from topologies.gateways.namespaced import Namespaced
 from topologies.gateways.program import options as chosen
 from topologies.gateways.program.options import ProgramOptions
 from topologies.gateways.promises import Stranger, made
-from topologies.gateways.strangers import StrangersProcess, python_path
+from topologies.gateways.strangers import StrangersProcess
 from topologies.network import arp
 from topologies.network.hosts import at_other_end
-from topologies.network.nodes import TunedNode
 
 RIGHTS = "net_raw,+net_admin,+net_bind_service"
 FEW_RIGHTS = ["setpriv", "--no-new-privs", f"--bounding-set=-all,+{RIGHTS}", "--inh-caps=-all"]
-"""Before a command: it has rights over its own interfaces, and none over processes or other namespaces."""
+"""Before a command: it has rights over its own interfaces, and none over other namespaces."""
 ANSWERS_WITHIN_S = 20.0
 ASK_FOR_S = 0.3
 OF_OPENFLOW = ("lan_port", "wan_port", "dpid", "listen_host", "listen_port", "interfaces")
 """What an app is told and a program is not."""
 
 
-class ProgramGateway(TunedNode, Switch, Stranger):
+class ProgramGateway(Namespaced, Stranger):
     """Somebody's NAT with two network interfaces: --set program='./nat {inside} {outside} {external}'."""
 
     Options: ClassVar[type[Options]] = ProgramOptions
@@ -70,8 +67,7 @@ class ProgramGateway(TunedNode, Switch, Stranger):
         return {"plan": plan, "inNamespace": True}
 
     def __init__(self, name: str, plan: GatewayPlan, **params: Any) -> None:
-        super().__init__(name, dpid="1", **params)
-        self._plan = plan
+        super().__init__(name, plan, **params)
         self._lan, self._wan = sides(plan.interfaces)
         self._process: StrangersProcess | None = None
         self._silent: list[str] = []
@@ -79,24 +75,19 @@ class ProgramGateway(TunedNode, Switch, Stranger):
     def start(self, _controllers: list[Any]) -> None:
         """Start the program, now that its links are there."""
         names = [self.intfs[each.port].name for each in (self._lan, self._wan)]
-        lines = "".join(f"link set {name} address {self._plan.mac} up\n" for name in names)
-        enter = ["nsenter", f"--net={self.netns}"]
-        subprocess.run([*enter, "ip", "-batch", "-"], input=lines, text=True, check=True)
-        folder = self._plan.folder / "program"
+        self.ip(*(f"link set {name} address {self.plan.mac} up" for name in names))
+        folder = self.plan.folder / "program"
         folder.mkdir()
-        told = facts_of(self._plan.settings, self._plan.interfaces, self._plan.mac, *names)
-        options = self._plan.options
+        told = facts_of(self.plan.settings, self.plan.interfaces, self.plan.mac, *names)
+        options = self.plan.options
         assert isinstance(options, ProgramOptions)
         self._process = StrangersProcess(
-            self._plan,
+            self.plan,
             f"the program {options.program}",
-            [*enter, *FEW_RIGHTS, *(word.format_map(told) for word in chosen.command(options))],
-            folder=folder,
-            environment={
-                "HOME": str(folder),
-                wiring.VARIABLE: str(wiring.write(told, folder)),
-                "PYTHONPATH": python_path(str(folder)),
-            },
+            [*FEW_RIGHTS, *placeholders.filled(chosen.command(options), told)],
+            environment={wiring.VARIABLE: str(wiring.write(told, folder)), "PYTHONPATH": str(folder)},
+            home=folder,
+            namespace=self.namespace,
         )
 
     def processes(self) -> list[SupervisedProcess]:
@@ -126,8 +117,8 @@ class ProgramGateway(TunedNode, Switch, Stranger):
 
     def environment(self) -> dict[str, str]:
         """Return what was started."""
-        assert isinstance(self._plan.options, ProgramOptions)
-        return {"program": str(self._plan.options.program)}
+        assert isinstance(self.plan.options, ProgramOptions)
+        return {"program": str(self.plan.options.program)}
 
     def _answers(self, interface: Interface) -> bool:
         """Ask for the gateway's address from the other end of a cable."""

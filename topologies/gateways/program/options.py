@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import string
-
 from pydantic import Field
 
 from controller.settings import ConfigurationError
 from topologies.gateways.app import options as of_app
+from topologies.gateways.app import placeholders
 from topologies.gateways.promises import Options
 
 PLACEHOLDERS = (
@@ -32,22 +31,11 @@ def check(options: ProgramOptions) -> None:
     if not options.program:
         raise ConfigurationError(f"the gateway program runs somebody's NAT, and needs its command: {WAY}")
     words = command(options)
-    if not words or not of_app.is_executable(words[0]):
-        raise ConfigurationError(
-            f"setting program={options.program!r}: there is no program {(words or [''])[0]!r} that could be "
-            "executed; give the path of one (chmod +x), or an interpreter and a file"
-        )
-    of_app.require_interpreter("program", words[0])
-    try:
-        named = [name for word in words for _, name, _, _ in string.Formatter().parse(word) if name is not None]
-    except ValueError as error:
-        raise ConfigurationError(
-            f"setting program={options.program!r}: {error}; write a brace that is none of a placeholder's twice"
-        ) from None
-    if unknown := [name for name in named if name not in PLACEHOLDERS]:
+    of_app.require_program("program", options.program, words, "an interpreter and a file")
+    if unknown := [name for name in placeholders.names(words) if name not in PLACEHOLDERS]:
         raise ConfigurationError(
             f"setting program={options.program!r}: nothing is known by the name {{{unknown[0]}}}; "
-            f"take {', '.join(f'{{{each}}}' for each in PLACEHOLDERS)}"
+            f"take {', '.join(f'{{{each}}}' for each in PLACEHOLDERS)}; other names in braces belong in a script"
         )
 
 

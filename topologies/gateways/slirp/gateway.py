@@ -83,7 +83,6 @@ class SlirpGateway(RelayGateway):
                 self.netns,
                 TAP,
             ],
-            folder=self.plan.folder,
             environment={},
             passed=[theirs],
         )
