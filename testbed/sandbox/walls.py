@@ -149,9 +149,9 @@ class _View:
             return
         if file.stat().st_size > MOST_BYTES:
             raise WallsError(
-                f"{file} has more than {MOST_BYTES >> 20} MiB, and it or its folder is private, so that it would be "
-                f"copied. What to do: put it into a folder of its own; chmod go+rx that, and "
-                f"chmod go+r {file.name}"
+                f"{file} has more than {MOST_BYTES >> 20} MiB, which is too large for the copy that is shown of a "
+                f"private file, or of one in a private folder. What to do: put it into a folder of its own, with "
+                "chmod go+rx for the folder and chmod go+r for the file"
             )
         with file.open("rb") as opened:
             is_program = os.fstat(opened.fileno()).st_mode & stat.S_IXUSR

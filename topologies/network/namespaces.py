@@ -67,8 +67,8 @@ def show_own_run(folder: Path) -> None:
 
     The others have sockets by which the switches can be told what to do. It has a /sys of its own as well.
     """
-    kept = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     show_own_interfaces()
+    kept = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     _checked(_libc.mount(b"tmpfs", b"/run", b"tmpfs", 0, _OF_RUN), "mount tmpfs on /run")
     folder.mkdir(parents=True, exist_ok=True)
     source = f"/proc/self/fd/{kept}".encode()
