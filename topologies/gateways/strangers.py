@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from topologies.gateways.base import GatewayError, GatewayPlan, SupervisedProcess
-from topologies.network.namespaces import Namespace, show_own_run
+from topologies.network.namespaces import Namespace, show_own_interfaces, show_own_run
 
 LOG = "app.log"
 """The name of the log among what a run has open."""
@@ -61,7 +61,7 @@ class StrangersProcess:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=None if home is None else partial(show_own_run, home),
+                preexec_fn=None if home is None else partial(_narrow_view, home, namespace),
             )
         for kind, most in ((resource.RLIMIT_FSIZE, MOST_LOG), (resource.RLIMIT_DATA, MOST_MEMORY)):
             with contextlib.suppress(ProcessLookupError):
@@ -104,6 +104,13 @@ class StrangersProcess:
         told += [f"{LOG} has all that it printed."] if told else []
         told += [f"It printed all of the {MOST_LOG >> 20} MiB that {LOG} may have."] if is_full(self.log) else []
         return " ".join(told)
+
+
+def _narrow_view(home: Path, namespace: Namespace | None) -> None:
+    """Have this process see its own interfaces, and nothing of `/run` but its home."""
+    if namespace is not None:
+        show_own_interfaces()
+    show_own_run(home)
 
 
 def is_full(log: Path) -> bool:

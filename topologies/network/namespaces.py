@@ -57,17 +57,16 @@ class Namespace:
 
 def show_own_interfaces() -> None:
     """Give this process a /sys of its own, which shows its network namespace, as `mnexec -n` does."""
-    _checked(_libc.unshare(_CLONE_NEWNS), "unshare")
-    _checked(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
+    _have_own_mounts()
     _checked(_libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None), "mount sysfs on /sys")
 
 
 def show_own_run(folder: Path) -> None:
     """Give this process a /run of its own, with one folder of what was there, which becomes the current one.
 
-    The others have sockets by which the switches can be told what to do. It has a /sys of its own as well.
+    The others have sockets by which the switches can be told what to do.
     """
-    show_own_interfaces()
+    _have_own_mounts()
     kept = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     _checked(_libc.mount(b"tmpfs", b"/run", b"tmpfs", 0, _OF_RUN), "mount tmpfs on /run")
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,6 +74,11 @@ def show_own_run(folder: Path) -> None:
     _checked(_libc.mount(source, bytes(folder), None, _MS_BIND, None), f"mount {folder}")
     os.close(kept)
     os.chdir(folder)
+
+
+def _have_own_mounts() -> None:
+    _checked(_libc.unshare(_CLONE_NEWNS), "unshare")
+    _checked(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
 
 
 def _checked(result: int, what: str) -> None:
