@@ -152,13 +152,16 @@ def test_real_apps_have_modules_files_and_options_and_are_several(run: Run, tmp_
     (tmp_path / "nat.py").write_text(HONEST.read_text())
     (tmp_path / "controller.py").write_text("GREETING = 'hello from a module'\n")
     (tmp_path / "data.txt").write_text("and from a file")
+    (tmp_path / "rest.log").write_text("")
+    for name in ("lastport_wiring.py", "wiring.json"):  # of an earlier day: those of the run count
+        (tmp_path / name).write_text("old")
     (tmp_path / "nat.ini").write_text("[DEFAULT]\nsecret = {{ external_ip }} {{ last_port }}\n")
     (tmp_path / "rest.py").write_text(
         "from ryu.base import app_manager\nfrom ryu import cfg\nfrom ryu.app.wsgi import WSGIApplication\n"
         "from controller import GREETING\ncfg.CONF.register_opts([cfg.StrOpt('secret')])\n"
         "class Rest(app_manager.RyuApp):\n    _CONTEXTS = {'wsgi': WSGIApplication}\n"
         "    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
-        "        open('written', 'w').close()\n"
+        "        open('written', 'w').close()\n        open('rest.log', 'a').write('new')\n"
         "        print(GREETING, open('data.txt').read(), self.CONF.secret, kwargs['wsgi'] is not None)\n"
     )
     app = f"app=[{tmp_path / 'nat.py'},{tmp_path / 'rest.py'}]"
@@ -168,6 +171,11 @@ def test_real_apps_have_modules_files_and_options_and_are_several(run: Run, tmp_
     assert finished.status == 0, finished.output + finished.complaints
     assert "hello from a module and from a file 192.0.2.1 1039 True" in (tmp_path / "out" / "app.log").read_text()
     assert not (tmp_path / "written").exists()
+    assert [(tmp_path / name).read_text() for name in ("rest.log", "lastport_wiring.py", "wiring.json")] == [
+        "",
+        "old",
+        "old",
+    ]
 
 
 @pytest.mark.deep

@@ -13,10 +13,14 @@ EXAMPLE = f"python3 {ROOT / 'docs' / 'examples' / 'programs' / 'packet_nat.py'} 
 
 
 def test_a_nat_on_two_packet_sockets_passes(run: Run, tmp_path: Path) -> None:
-    """The kernel of its namespace resets nothing: else no connection would be established."""
+    """The kernel of its namespace resets nothing: else no connection would be established.
+
+    It sees its own interfaces, and no socket by which the switches could be told what to do.
+    """
     program = tmp_path / "nat.sh"
     command = EXAMPLE.format(inside="$1", outside="$2")
-    program.write_text(f"#!/bin/sh\ncat $LASTPORT_WIRING\ncat /proc/self/status\nexec {command}\n")
+    looks = "cat $LASTPORT_WIRING /proc/self/status\nls -m /run /run/lastport /sys/class/net\novs-vsctl show"
+    program.write_text(f"#!/bin/sh\n{looks}\nexec {command}\n")
     program.chmod(0o755)
     own = ("--set", f"program={program} {{inside}} {{outside}}", "--out", str(tmp_path / "out"))
     finished = run("run", "port-exhaustion", "--gateway", "program", *own, *SMALL, "--json")
@@ -26,6 +30,8 @@ def test_a_nat_on_two_packet_sockets_passes(run: Run, tmp_path: Path) -> None:
     log = Path(finished.result["files"]["log"]).read_text()
     assert '"external": "192.0.2.1"' in log
     assert "CapEff:\t0000000000003400\n" in log
+    assert "/run:\nlastport\n\n/run/lastport:\ngateway\n\n/sys/class/net:\ninside1, lo, outside2\n" in log
+    assert "db.sock: database connection failed (No such file or directory)" in log
 
 
 @pytest.mark.deep

@@ -106,6 +106,19 @@ def test_an_app_that_is_none_is_an_error_with_its_last_words(
 
 
 @deep
+def test_of_several_files_the_one_without_an_app_is_named(run: Run, tmp_path: Path) -> None:
+    """A module beside an app is imported without being listed."""
+    tmp_path.chmod(0o755)
+    (tmp_path / "nat.py").write_text(app())
+    (tmp_path / "none.py").write_text("import ryu\n")
+    both = f"app=[{tmp_path / 'nat.py'},{tmp_path / 'none.py'}]"
+    finished = run("run", "port-exhaustion", "--gateway", "app", "--set", both, *SMALL, "--json")
+
+    assert finished.status == 4, finished.output + finished.complaints
+    assert "none: there is no application, which is a class" in finished.result["last_words"]
+
+
+@deep
 @pytest.mark.parametrize(
     ("command", "words"),
     [

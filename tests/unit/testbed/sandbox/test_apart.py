@@ -183,6 +183,22 @@ def test_what_is_private_is_not_there(tmp_path: Path) -> None:
     assert beside == [["id_rsa", "mine.py"], "text", [], "PermissionError"]
 
 
+def test_a_file_that_is_too_large_to_be_copied_is_refused_and_not_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an open folder, where nothing is copied, it may be as large as it likes."""
+    monkeypatch.setattr(walls, "MOST_BYTES", 1 << 20)
+    mine = tmp_path / "nat"
+    mine.write_bytes(bytes((1 << 20) + 1))
+    tmp_path.chmod(0o755)
+    assert done(lambda: len(mine.read_bytes()), mine) == (1 << 20) + 1
+
+    mine.chmod(0o600)
+    if os.geteuid() == 0:
+        with pytest.raises(walls.WallsError, match=r"nat has more than 1 MiB, which is too large for the copy"):
+            done(mine.read_bytes, mine)
+
+
 def test_a_file_that_is_for_its_owner_alone_can_be_read_by_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """In an open folder as well, of which all else stays as it is."""
     monkeypatch.setattr(walls, "COVERED", ())

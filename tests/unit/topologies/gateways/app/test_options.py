@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import sys
 from pathlib import Path
 
@@ -57,6 +59,13 @@ def test_a_file_that_is_no_application_is_refused_with_its_line(
         ({"app": "no-such-program --fast"}, "there is no program 'no-such-program'"),
         ({"app": "nat 'without an end"}, "No closing quotation"),
         ({"app": ["nat.py", "python3 l2"]}, "'python3 l2' is no FILE.py"),
+        ({"app": "my apps/nat.py"}, "there is no file 'my apps/nat.py', and no program 'my'"),
+        ({"app": "."}, "setting app=. is a folder; give the path of a program, or a FILE.py"),
+        (
+            {"app": "nat.v2.py"},
+            "nat.v2.py: Python imports no file with a dot in its name; rename it, as in nat_v2.py",
+        ),
+        ({"app": ["a/nat.py", "b/nat.py"]}, "b/nat.py have one name, and one process has one module of a name"),
     ],
 )
 def test_what_cannot_be_started_is_refused_with_the_way_out(
@@ -109,6 +118,21 @@ def test_a_command_is_seen_with_the_files_that_it_names(folder: Path) -> None:
         *options.programs(told)
     }
     options.check(AppOptions(app=(told,)))
+
+
+def test_a_tilde_is_the_home_of_the_calling_user(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell leaves it alone after app=. Under sudo the home is not root's."""
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.setenv("HOME", str(folder))
+    (folder / "my nat.py").write_text(RYU)
+    (folder / "nat.ini").touch()
+
+    assert options.applications(["~/my nat.py"]) == [folder / "my nat.py"]
+    assert options.command(["sleep ~/nat.ini ~/none"])[1:] == [str(folder / "nat.ini"), "~/none"]
+    assert options.shown({"app_config": "~/nat.ini"}) == [str(folder / "nat.ini")]
+
+    monkeypatch.setenv("SUDO_USER", pwd.getpwuid(os.getuid()).pw_name)
+    assert options.whole("~/nat.py") == Path(pwd.getpwuid(os.getuid()).pw_dir, "nat.py")
 
 
 def test_another_kind_of_value_names_no_file() -> None:

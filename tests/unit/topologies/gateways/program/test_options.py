@@ -19,8 +19,8 @@ from topologies.gateways.program.options import ProgramOptions
         ("./nat {inside}", "there is no program './nat' that could be executed"),
         ("nat.py {inside}", "there is no program"),
         ("sleep {insid}", r"nothing is known by the name {insid}; take {inside}, {outside}, {external}"),
-        ("sleep {}", r"nothing is known by the name {}"),
-        ("sleep {inside", "write a brace that is none of a placeholder's twice"),
+        ("sleep {inside} {print}", "other names in braces belong in a script"),
+        (".", "setting program=. is a folder; give the path of a program, or an interpreter and a file"),
         ("sleep 'a", 'setting program="sleep \'a": No closing quotation'),
     ],
 )
