@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -157,12 +158,20 @@ class Nowhere(Plain):
         """Make no node."""
 
 
-def test_a_program_that_fails_is_named_with_what_it_printed() -> None:
+@pytest.mark.parametrize(
+    ("attempt", "words"),
+    [
+        (lambda: Nowhere().run("nft", "list", "ruleset"), "nft list ruleset failed: "),
+        (lambda: Nowhere().ip("link set lo up"), "ip -batch - failed: "),
+    ],
+    ids=["any", "ip"],
+)
+def test_a_program_that_fails_is_named_with_what_it_printed(attempt: Callable[[], object], words: str) -> None:
     """And with what to look at."""
     with pytest.raises(GatewayError) as refused:
-        Nowhere().run("nft", "list", "ruleset")
+        attempt()
 
-    assert str(refused.value).startswith("nft list ruleset failed: ")
+    assert str(refused.value).startswith(words)
     assert "/nowhere" in str(refused.value)
     assert "`lastport doctor`" in str(refused.value)
 
