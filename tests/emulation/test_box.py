@@ -207,6 +207,17 @@ def test_an_address_that_the_box_does_not_have_is_refused(monkeypatch: pytest.Mo
         Cables(CABLES)
 
 
+def test_a_refused_run_leaves_no_folder(run: Run, tmp_path: Path) -> None:
+    """It is refused before anything starts."""
+    choices = ["--set", "inside=no-such", "--set", "outside=lo", "--set", "ports=64512", "--set", "attempts=16"]
+    timers = ["--set", "tcp_rst_timeout=1", "--set", "tcp_trans_close_timeout=1"]
+    finished = run("run", "port-exhaustion", "--gateway", "box", *choices, *timers)
+
+    assert finished.status == 2, finished.output + finished.complaints
+    assert finished.complaints.startswith("lastport: setting inside=no-such: this machine has no such interface")
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.usefixtures("machine_with_two_ports")
 def test_an_interface_that_another_run_uses_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its first use is not disturbed."""
