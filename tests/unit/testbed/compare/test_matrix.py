@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from testbed.compare.matrix import in_short, page, show
+from testbed.compare.matrix import in_short, is_expected, page, show
 from testbed.report.export import tables
 from testbed.report.junit import junit
 from testbed.report.page import BUDGET, comparison_page
@@ -80,6 +80,19 @@ def test_the_terminal_shows_the_matrix_and_what_is_not_as_foreseen(width: int) -
     words = " ".join(" ".join(lines).split())
     assert "2 of 3 pairs are as foreseen: edm/edf and eim/eif: foreseen: meet; observed: apart; fail" in words
     assert "1 not begun. Results in here" in words
+
+
+@pytest.mark.parametrize(
+    ("verdict", "observed", "expected"),
+    [("pass", "meet", True), ("pass", "apart", False), ("fail", "meet", False), ("error", None, False)],
+)
+def test_a_pair_is_as_foreseen_if_its_run_has_passed_and_observed_that(
+    verdict: str, observed: str | None, expected: bool
+) -> None:
+    """A scenario of a user's own may have no check for it."""
+    cell = {"behaviours": NAMES, "foreseen": ["meet"], "observed": observed, "verdict": verdict, "run": 0}
+
+    assert is_expected(cell) is expected
 
 
 def test_the_last_line_has_the_sum() -> None:
