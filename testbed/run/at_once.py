@@ -24,7 +24,7 @@ Work = Callable[[], Answer]
 LABS_PER_PROCESSOR = 2
 """A lab of a few hosts waits for most of its time."""
 MOST_LABS = 16
-"""Each has a switch and controllers of its own, of which a machine with many processors may have no room for more."""
+"""Each has a switch and controllers of its own, for more of which the memory may not be enough."""
 
 
 def at_once() -> int:
