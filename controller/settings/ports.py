@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from controller.nat.port_set import NUMBERS, Ports, united
+from controller.settings.checking import shown as wrong
 
 FIRST_PORT = 1024
 """The first port of every pool: 0 to 1023 belong to the system (RFC 6056 section 3.2)."""
@@ -57,6 +58,15 @@ def as_ranges(value: object) -> list[str]:
     return ranges
 
 
+def shown(ports: Written) -> str:
+    """Return ports as `--set` takes them."""
+    if isinstance(ports, int):
+        return str(ports)
+    if isinstance(ports, dict):
+        return f"{{{', '.join(f'{key}: {ports[key]}' for key in PSID_KEYS)}}}"
+    return f"[{', '.join(ports)}]"
+
+
 def usable(ports: Written, reserved: Iterable[str]) -> Ports:
     """Return the ports that mappings may have: those that are written, without the reserved ones."""
     return united(_ranges(ports), without=map(_range, reserved))
@@ -98,7 +108,7 @@ def _range(text: object) -> range:
     first, dash, last = str(text).partition("-")
     numbers = [first.strip(), last.strip() if dash else first.strip()]
     if isinstance(text, bool) or not all(each.isascii() and each.isdigit() and len(each) <= 5 for each in numbers):
-        raise ValueError(f"{text!r} is none; give {ALLOWED}")
+        raise ValueError(f"{wrong(text)} is no port or range; write ranges such as {RANGES}")
     low, high = map(int, numbers)
     if not 1 <= low <= high <= MOST_PORT:
         raise ValueError(f"{text} is no range of ports; give FIRST-LAST, from 1 to {MOST_PORT}")

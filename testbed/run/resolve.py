@@ -29,6 +29,7 @@ from testbed.run.fitting import (
     require_gateways,
     require_may_differ,
     require_one_outside,
+    require_own_addresses,
     require_patience,
     require_protocol,
     require_room,
@@ -39,7 +40,6 @@ from testbed.run.own_classes import require_contract, require_known, require_own
 from testbed.run.sides import Sides, apart
 from testbed.run.strangers import are_met, declared
 from topologies.base import Topology
-from topologies.gateways.app.options import shown
 from topologies.gateways.base import Gateway, Use
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.promises import listed
@@ -153,11 +153,7 @@ def _of_choices(
         options = {**options, "promised": [*listed(options.get("promised")), *promised]}
     theirs = {key: value for key, value in theirs.items() if value is not None or not _is_derived(cls, key)}
     topology = _network(choices, cls, kind)
-
-    def defaults_of(kind: type[Gateway]) -> dict[str, Any]:
-        defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[choices.profile]}
-        return defaults | returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions)
-
+    defaults_of = partial(_defaults, scenario, cls, topology, choices.profile)
     defaults = defaults_of(kind)
     settings = checked(Settings, {**defaults, **mine}, kind="setting")
     parameters = checked(cls.Parameters, theirs, kind="parameter")
@@ -193,11 +189,12 @@ def _of_choices(
         require_may_differ(cls, topology, built)
         for name in [*each][1:]:
             kinds[name] = sides.kinds.get(name, usual)
-            its = load("gateway", kinds[name])
+            its, fixed = load("gateway", kinds[name]), differing.get(name, {})
             own, own_options = sides.of(name, its)
-            require_unfixed(scenario, name, own, differing.get(name, {}))
-            values = {**defaults_of(its), **later, **shared, **differing.get(name, {}), **own}
-            values |= {"external_addresses": own.get("external_addresses", each[name].external_addresses)}
+            require_unfixed(scenario, name, own, fixed)
+            require_own_addresses(topology, name, own, built)
+            addresses = {"external_addresses": each[name].external_addresses}
+            values = {**defaults_of(its), **later, **shared, **fixed, **addresses, **own}
             each[name] = checked(Settings, values, kind=f"setting of {name}:")
             all_options[name] = checked(
                 its.Options, {**_of(its.Options, given), **own_options}, kind=f"setting of {name}:"
@@ -214,7 +211,8 @@ def _of_choices(
         told[name] = its.told_outside(*asked, built.wiring[name], built.gateway_mac(name))
         if sides and name in cls.gateways:
             need(Of.GATEWAY, Asked(cls.name, parameters, *nats[name]))
-    require_one_outside(topology, options, told)
+    reached = returned_by(gateway, "reaches", str, kind.reaches, chosen)
+    require_one_outside(topology, reached, told)
     returned_by(scenario, "demand", object, require_bearable, cls, parameters, topology, built, nats)
     use = _use(cls, parameters, settings, mine)
     returned_by(gateway, "check_use", object, kind.check_use, settings, chosen, use)
@@ -236,11 +234,19 @@ def _of_choices(
         needs=tuple(dict.fromkeys(need for each in kinds.values() for need in load("gateway", each).needs)),
         kinds={name: absolute(each) for name, each in kinds.items()} if sides else {},
         own_options={name: each.model_dump(mode="json") for name, each in all_options.items()} if sides else {},
-        programs=tuple(shown(options)),
-        reaches=options.get("controller") or "",
+        programs=tuple(returned_by(gateway, "files", list, kind.files, options)),
+        reaches=reached,
         told_outside=next(iter(told.values())),
         cables=returned_by(gateway, "cables", dict, kind.cables, settings, chosen, built.wiring[next(iter(each))]),
     )
+
+
+def _defaults(
+    scenario: str, cls: type[Scenario[Any]], topology: str, profile: str, kind: type[Gateway]
+) -> dict[str, Any]:
+    """Return the settings of a gateway of this kind where the user chooses none."""
+    defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[profile]}
+    return defaults | returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions)
 
 
 def _use(

@@ -150,6 +150,16 @@ class Gateway(abc.ABC):
         return {}
 
     @classmethod
+    def files(cls, options: Mapping[str, Any]) -> list[str]:
+        """Return the paths that its options name, as the user wrote these: a run behind walls has to see them."""
+        return []
+
+    @classmethod
+    def reaches(cls, options: Any) -> str:
+        """Return what it is connected to outside of the sandbox, as `tcp:HOST:PORT`: nothing, usually."""
+        return ""
+
+    @classmethod
     def check_use(cls, settings: Settings, options: Any, use: Use) -> None:
         """Raise ConfigurationError for a run that this gateway is not to be used for, as it is chosen."""
         return
