@@ -45,6 +45,7 @@ class AppGateway(Bridge, Stranger):
     restrictions = facts.RESTRICTIONS
     followed = facts.FOLLOWED
     topology: ClassVar[str | None] = "edge"
+    chosen_by: ClassVar[str] = "--set app=my_nat.py"
     needs: ClassVar[tuple[str, ...]] = ("setpriv",)
 
     @classmethod

@@ -45,6 +45,7 @@ class ProgramGateway(TunedNode, Switch, Stranger):
     restrictions = facts.RESTRICTIONS
     followed = facts.FOLLOWED
     topology: ClassVar[str | None] = "edge"
+    chosen_by: ClassVar[str] = chosen.WAY
     needs: ClassVar[tuple[str, ...]] = ("nsenter", "setpriv")
 
     @classmethod
