@@ -23,7 +23,17 @@ VERDICT_S = 0.5
 """Seconds from the end of a hold to the end of its attempt, on a busy machine."""
 
 
-def require_room(gateway: str, kind: type[Gateway], parameters: Parameters, settings: Settings) -> None:
+def require_answers(
+    gateway: str, kind: type[Gateway], parameters: Parameters, settings: Settings, behaviour: Behaviour
+) -> None:
+    """Raise ConfigurationError if packets of these parameters would find no answer from this gateway."""
+    _require_room(gateway, kind, parameters, settings)
+    _require_protocol(parameters, behaviour)
+    if isinstance(parameters, PatientParameters):
+        _require_patience(parameters, settings, behaviour)
+
+
+def _require_room(gateway: str, kind: type[Gateway], parameters: Parameters, settings: Settings) -> None:
     """Raise ConfigurationError if a gateway would lose packets that its outside links have no room for."""
     if parameters.outside_mtu == ETHERNET_MTU:
         return
@@ -41,7 +51,7 @@ def require_room(gateway: str, kind: type[Gateway], parameters: Parameters, sett
         )
 
 
-def require_protocol(parameters: Parameters, behaviour: Behaviour) -> None:
+def _require_protocol(parameters: Parameters, behaviour: Behaviour) -> None:
     """Raise ConfigurationError for a protocol of which a gateway declares nothing."""
     asked, known = getattr(parameters, "protocol", None), behaviour.protocols
     if asked is None or asked in known.value:
@@ -53,7 +63,7 @@ def require_protocol(parameters: Parameters, behaviour: Behaviour) -> None:
     )
 
 
-def require_patience(parameters: PatientParameters, settings: Settings, behaviour: Behaviour) -> None:
+def _require_patience(parameters: PatientParameters, settings: Settings, behaviour: Behaviour) -> None:
     """Raise ConfigurationError if attempts would be given up before the NAT decides about them."""
     exhaustions = (behaviour.ports_exhausted.value, behaviour.state_exhausted.value)
     held = max((each.after for each in exhaustions if each.holds), default=0.0)

@@ -18,7 +18,7 @@ from controller.settings.extensions import absolute
 from testbed.experiment.demand import Demand, Return
 from testbed.experiment.limits import idle_timers
 from testbed.experiment.nats import require_bearable
-from testbed.experiment.parameters import Parameters, PatientParameters
+from testbed.experiment.parameters import Parameters
 from testbed.experiment.plan import Run, network_of_size
 from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Scenario
@@ -26,13 +26,11 @@ from testbed.registry import load
 from testbed.run.blame import decided_fairly
 from testbed.run.choices import Choices
 from testbed.run.fitting import (
+    require_answers,
     require_gateways,
     require_may_differ,
     require_one_outside,
     require_own_addresses,
-    require_patience,
-    require_protocol,
-    require_room,
     require_unfixed,
 )
 from testbed.run.given import files_of, names_in, values_given
@@ -172,10 +170,7 @@ def _of_choices(
         behaviour = returned_by(gateway, "declare", Behaviour, kind.declare, settings, chosen)
         need(Of.GATEWAY, Asked(cls.name, parameters, settings, behaviour))
         returned_by(scenario, "check", object, cls.check, parameters, settings, behaviour)
-        require_room(gateway, kind, parameters, settings)
-        require_protocol(parameters, behaviour)
-        if isinstance(parameters, PatientParameters):
-            require_patience(parameters, settings, behaviour)
+        require_answers(gateway, kind, parameters, settings, behaviour)
     except ConfigurationError as error:
         raise CannotError(str(error)) from None
     built = _built(topology, parameters)
@@ -195,11 +190,7 @@ def _of_choices(
             require_own_addresses(topology, name, own, built)
             addresses = {"external_addresses": each[name].external_addresses}
             values = {**defaults_of(its), **later, **shared, **fixed, **addresses, **own}
-            each[name] = checked(Settings, values, kind=f"setting of {name}:")
-            all_options[name] = checked(
-                its.Options, {**_of(its.Options, given), **own_options}, kind=f"setting of {name}:"
-            )
-            each[name].for_nat()
+            each[name], all_options[name] = _of_one(name, its, values, {**_of(its.Options, given), **own_options})
     nats = {}
     told: dict[str, Any] = {}
     for name, its_settings in each.items():
@@ -247,6 +238,15 @@ def _defaults(
     """Return the settings of a gateway of this kind where the user chooses none."""
     defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[profile]}
     return defaults | returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions)
+
+
+def _of_one(
+    name: str, kind: type[Gateway], values: dict[str, Any], options: dict[str, Any]
+) -> tuple[Settings, BaseModel]:
+    """Return the settings and the options of one of several gateways."""
+    settings = checked(Settings, values, kind=f"setting of {name}:")
+    settings.for_nat()
+    return settings, checked(kind.Options, options, kind=f"setting of {name}:")
 
 
 def _use(
