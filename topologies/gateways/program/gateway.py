@@ -7,12 +7,13 @@ resets nothing: all of that is the program's. What is not known of the program i
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Side
 from topologies.gateways.app import facts, placeholders, wiring
+from topologies.gateways.app import options as of_app
 from topologies.gateways.base import GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.following import require_one_range
@@ -41,6 +42,7 @@ class ProgramGateway(Namespaced, Stranger):
     restrictions = facts.RESTRICTIONS
     followed = facts.FOLLOWED
     topology: ClassVar[str | None] = "edge"
+    chosen_by: ClassVar[str] = chosen.WAY
     needs: ClassVar[tuple[str, ...]] = ("nsenter", "setpriv")
 
     @classmethod
@@ -49,6 +51,11 @@ class ProgramGateway(Namespaced, Stranger):
         chosen.check(options)
         super().check(settings, options)
         require_one_range(settings, "a program is told of one")
+
+    @classmethod
+    def files(cls, options: Mapping[str, Any]) -> list[str]:
+        """Return the paths in the command."""
+        return of_app.programs(options.get("program"))
 
     @classmethod
     def check_wiring(cls, _settings: Settings, _options: Any, interfaces: Sequence[Interface]) -> None:

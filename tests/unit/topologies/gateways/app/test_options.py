@@ -11,6 +11,7 @@ import pytest
 
 from controller.settings import ConfigurationError
 from topologies.gateways.app import options
+from topologies.gateways.app.gateway import AppGateway
 from topologies.gateways.app.options import AppOptions
 
 RYU = "from ryu.base import app_manager\n"
@@ -129,7 +130,7 @@ def test_a_tilde_is_the_home_of_the_calling_user(folder: Path, monkeypatch: pyte
 
     assert options.applications(["~/my nat.py"]) == [folder / "my nat.py"]
     assert options.command(["sleep ~/nat.ini ~/none"])[1:] == [str(folder / "nat.ini"), "~/none"]
-    assert options.shown({"app_config": "~/nat.ini"}) == [str(folder / "nat.ini")]
+    assert AppGateway.files({"app_config": "~/nat.ini"}) == [str(folder / "nat.ini")]
 
     monkeypatch.setenv("SUDO_USER", pwd.getpwuid(os.getuid()).pw_name)
     assert options.whole("~/nat.py") == Path(pwd.getpwuid(os.getuid()).pw_dir, "nat.py")

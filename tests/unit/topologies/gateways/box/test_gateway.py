@@ -10,7 +10,8 @@ from testbed.run import launch
 from testbed.run.choices import Choices
 from testbed.run.resolve import resolve
 from tests.support.paths import ROOT
-from topologies.gateways.box import facts
+from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.box.gateway import BoxGateway
 from topologies.gateways.box.options import BoxOptions
 
 CABLES = ("inside=eth1", "outside=eth2")
@@ -20,6 +21,12 @@ TIMERS = ("tcp_rst_timeout=10", "tcp_trans_close_timeout=10")
 def decided(scenario: str, *sets: str, topology: str | None = None) -> Run:
     """Return the run that a user's choices lead to."""
     return resolve(scenario, "box", Choices(topology=topology, sets=[*CABLES, *sets]), datapath="userspace")
+
+
+def declared(scenario: str, *sets: str) -> Behaviour:
+    """Return what is declared of the box in a run."""
+    run = decided(scenario, *sets)
+    return BoxGateway.declare(run.settings, BoxOptions.model_validate(run.options))
 
 
 def test_a_box_has_two_cables_in_edge_and_answers_for_its_addresses() -> None:
@@ -91,13 +98,14 @@ def test_a_rate_by_the_clock_that_is_higher_than_the_most_is_refused() -> None:
 
 def test_what_is_stated_is_declared_and_nothing_is_known_besides() -> None:
     """Unless stated, nobody asks how it filters."""
-    stated = decided("protocols", "ports=32", "exhaust=true", "filtering_type=edf").settings
-    usual = decided("protocols", "ports=32", "exhaust=true").settings
+    full = ("ports=32", "exhaust=true")
+    stated = declared("protocols", *full, "mapping_type=edm", "filtering_type=eif")
+    usual = declared("protocols", *full)
 
-    assert facts.behaviour(stated).filtering.value == "edf"
-    assert facts.behaviour(usual).filtering.value == "unknown"
-    assert facts.behaviour(usual).mapping.value == "eim"
-    assert facts.behaviour(usual).keeps_source_port.value is None
+    assert (stated.mapping.value, stated.filtering.value) == ("edm", "eif")
+    assert (usual.mapping.value, usual.filtering.value) == ("eim", "unknown")
+    assert usual.keeps_source_port.value is None
+    assert declared("protocols", *full, "port_allocation_type=preserving").keeps_source_port.value is True
 
 
 @pytest.mark.parametrize("topology", ["home", "carrier"])
