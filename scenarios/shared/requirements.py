@@ -148,6 +148,18 @@ def decides_at_once(why: str) -> Requirement:
     return Requirement(f"a NAT that neither holds nor evicts when it is full: {why}", unmet, Of.GATEWAY)
 
 
+def declares_its_mapping(why: str) -> Requirement:
+    """Need a NAT of which is known how it maps, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        if asked.declared.mapping.value != "unknown":
+            return None
+        unknown = f"with these settings the NAT has none of the RFC's mappings ({asked.declared.mapping}), and {why}"
+        return Refusal("mapping_type", asked.settings.mapping_type, unknown, ONE_RANGE)
+
+    return Requirement(f"a NAT that declares how it maps: {why}", unmet, Of.GATEWAY)
+
+
 def declares_its_filtering(why: str) -> Requirement:
     """Need a NAT of which is known how it filters, because `why`."""
 

@@ -6,20 +6,17 @@ scenario would set by itself has to be stated, or else its checks would blame th
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 from controller.settings import ConfigurationError, Settings
 from topologies.gateways.app import facts as of_app
 from topologies.gateways.base import Restriction, Use
-from topologies.gateways.behaviour import Behaviour, Entry
+from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.box.options import FEW_CONNECTIONS, BoxOptions
+from topologies.gateways.promises import PROMISES
 from topologies.gateways.tracking import HARMLESS
 
 DEFAULTS = of_app.DEFAULTS
 GIVEN = "what its owner states: docs/how/box.md"
-STATED = frozenset({"mapping_type", "filtering_type", "port_overlapping"})
-FOLLOWED = of_app.FOLLOWED | STATED
+FOLLOWED = of_app.FOLLOWED | PROMISES.keys()
 RESTRICTIONS = (
     Restriction("on_exhaustion", ("drop",), "how a box refuses is its own affair"),
     Restriction("hold_down_timeout", (0,), "no box can be given a hold-down from here"),
@@ -32,16 +29,8 @@ RETURN = {"udp": "udp_timeout", "icmp": "icmp_timeout"}
 
 
 def behaviour(settings: Settings) -> Behaviour:
-    """Return what any NAT is held to, with what the owner states of this one."""
-    known = of_app.behaviour(settings, given=GIVEN)
-    stated: dict[str, Any] = {}
-    if settings.mapping_type != "eim":
-        stated["mapping"] = Entry(settings.mapping_type, GIVEN, of_app.ANY)
-    if settings.filtering_type != "eif":
-        stated["filtering"] = Entry(settings.filtering_type, GIVEN, of_app.ANY)
-    if settings.port_overlapping != "off":
-        stated["overlapping"] = Entry(settings.port_overlapping, GIVEN, of_app.ANY)
-    return replace(known, **stated)
+    """Return what any NAT is held to."""
+    return of_app.behaviour(settings, given=GIVEN)
 
 
 def require_stated(settings: Settings, use: Use) -> None:

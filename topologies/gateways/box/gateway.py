@@ -19,13 +19,14 @@ from mininet.node import Switch
 
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface
-from topologies.gateways.base import Cable, Gateway, GatewayError, GatewayPlan, Options, Use
+from topologies.gateways.base import Cable, GatewayError, GatewayPlan, Options, Use
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.box import facts
 from topologies.gateways.box import options as chosen
 from topologies.gateways.box.options import BoxOptions
 from topologies.gateways.following import require_one_range
 from topologies.gateways.program.gateway import require_two, sides
+from topologies.gateways.promises import Stranger, made
 from topologies.gateways.strangers import LOG
 from topologies.network import arp
 from topologies.network.hosts import at_other_end
@@ -41,7 +42,7 @@ QUESTIONS = 100
 ANSWERED_WITHIN_S = 2.0
 
 
-class BoxGateway(TunedNode, Switch, Gateway):
+class BoxGateway(TunedNode, Switch, Stranger):
     """A real device or a virtual machine between two interfaces: --set inside=eth1 --set outside=eth2."""
 
     Options: ClassVar[type[Options]] = BoxOptions
@@ -94,7 +95,7 @@ class BoxGateway(TunedNode, Switch, Gateway):
     @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
         """Return what any NAT is held to, with what its owner states."""
-        return facts.behaviour(settings)
+        return made(facts.behaviour(settings), settings, options)
 
     @classmethod
     def prepare(cls, plan: GatewayPlan) -> dict[str, Any]:

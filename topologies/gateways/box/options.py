@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from controller.settings import ConfigurationError
-from topologies.gateways.base import Options
+from topologies.gateways.promises import Options
 
 WAY = "--set inside=eth1 --set outside=eth2"
 FEW_CONNECTIONS = 1024

@@ -44,7 +44,7 @@ def test_every_other_setting_is_refused(key: str) -> None:
     [
         (
             {"udp_timeout": 5},
-            "setting udp_timeout=5.0 is not possible with this gateway, which does not follow it; "
+            "setting udp_timeout=5.0 is not possible with this gateway: it does not follow it; "
             "leave udp_timeout=300, or take another --gateway",
         ),
         ({"port_quota": 5}, "leave port_quota=null, or"),

@@ -191,7 +191,7 @@ def test_a_setting_that_is_newer_than_the_gateway_is_refused() -> None:
         NetfilterGateway.check(NewerSettings(**NetfilterGateway.settings, novel_limit=5), NetfilterOptions())
 
     assert str(refused.value) == (
-        "setting novel_limit=5 is not possible with this gateway, which does not follow it; "
+        "setting novel_limit=5 is not possible with this gateway: it does not follow it; "
         "leave novel_limit=null, or take another --gateway"
     )
 
