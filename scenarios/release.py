@@ -93,7 +93,7 @@ connection until its port was given again:
 {% set earliest, latest = declared[ending] %}
   {{ "%-42s"|format(endings[ending] ~ ":") }} \
 {% for each in shown %}{{ "never" if each is none else each if each is string else "%.2f"|format(each) }} \
-{% endfor %}s (declared: {{ "%.2f"|format(earliest) }}\
+{% endfor %}{{ "s " if some else "" }}(declared: {{ "%.2f"|format(earliest) }}\
 {% if latest != earliest %} to {{ "%.2f"|format(latest) }}{% endif %} s)
 {% endfor %}
 The timers: tcp_trans_close_timeout {{ settings.tcp_trans_close_timeout }} s, tcp_rst_timeout \
@@ -105,8 +105,9 @@ A closed connection still blocks its port for a while, since late packets may co
 {% else %}
 This NAT gives the port of a closed connection to a new one at once, if no other port is free.
 {% endif %}
-A half-closed connection is still in use, and keeps its port. One that stayed so for {{ "%.1f"|format(pause) }} s \
-lost it only after the other side's close. A connection whose ends just vanish blocks its port longest, as the \
+A half-closed connection is still in use, and keeps its port.\
+{% if back["late close"]|reject("none")|list %} One that stayed so for {{ "%.1f"|format(pause) }} s lost it only \
+after the other side's close.{% endif %} A connection whose ends just vanish blocks its port longest, as the \
 NAT can only wait: with the RFCs' timers two hours.
 """
 

@@ -245,7 +245,7 @@ class Experiment(Generic[P]):
         """Report the scenario's story: its template, filled with the facts, the parameters and the settings."""
         self._told = True
         story = told(self._story, **{"parameters": self.parameters, "settings": self.settings, **facts})
-        remarks = filter(None, (gateway.remarks() for gateway in self.lab.gateways.values()))
+        remarks = dict.fromkeys(filter(None, (gateway.remarks() for gateway in self.lab.gateways.values())))
         self._report.story("\n\n".join([story.rstrip("\n"), *remarks]))
 
     def conclude(self) -> None:

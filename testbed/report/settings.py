@@ -1,7 +1,7 @@
 """The settings and parameters of a run as rows: those that the user chose first, each with meaning and source.
 
-The meanings are those of this version. A parameter of a scenario in a file of one's own has none here, since a
-report imports no file that results name.
+The meanings are those of this version. A parameter of a scenario in a file of one's own has none here, and nor has
+an option of such a gateway, since a report imports no file that results name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from controller.settings import Settings
-from testbed.registry import SCENARIOS, load
+from testbed.registry import KINDS, SCENARIOS, load
 from testbed.report.words import cut, words
 
 
@@ -34,18 +34,31 @@ def rows(run: Mapping[str, Any], width: int) -> tuple[list[Row], list[Row]]:
     """Return the rows that tell this run from others, those that were chosen first, and then the usual ones."""
     chosen = run.get("chosen", {})
     values = {**run.get("parameters", {}), **run.get("settings", {})}
-    fields = _fields(run["scenario"])
-    found = [_row(key, value, fields, key in chosen, width) for key, value in values.items()]
+    options = _options(run["gateway"])
+    fields = {**_parameters(run["scenario"]), **options, **Settings.model_fields}
+    always = {**options, **Settings.model_fields}
+    found = [_row(key, value, fields, always, key in chosen, width) for key, value in values.items()]
     telling = [row for row in found if not row.is_usual]
     return sorted(telling, key=lambda row: not row.is_chosen), [row for row in found if row.is_usual]
 
 
-def _fields(scenario: str) -> Mapping[str, FieldInfo]:
-    own = load("scenario", scenario).Parameters.model_fields if scenario in SCENARIOS else {}
-    return {**own, **Settings.model_fields}
+def _parameters(scenario: str) -> Mapping[str, FieldInfo]:
+    return load("scenario", scenario).Parameters.model_fields if scenario in SCENARIOS else {}
 
 
-def _row(key: str, value: Any, fields: Mapping[str, FieldInfo], is_chosen: bool, width: int) -> Row:
+def _options(gateway: str) -> Mapping[str, FieldInfo]:
+    return load("gateway", gateway).Options.model_fields if gateway in KINDS["gateway"].ours else {}
+
+
+def _row(
+    key: str,
+    value: Any,
+    fields: Mapping[str, FieldInfo],
+    always: Mapping[str, FieldInfo],
+    is_chosen: bool,
+    width: int,
+) -> Row:
+    """Return a row. `always` are the fields whose default is that of every scenario."""
     field = fields.get(key.rpartition(".")[2])
     extra = field.json_schema_extra if field and isinstance(field.json_schema_extra, dict) else {}
     unit, source = extra.get("unit"), extra.get("source")
@@ -53,17 +66,15 @@ def _row(key: str, value: Any, fields: Mapping[str, FieldInfo], is_chosen: bool,
     if isinstance(value, int | float) and not isinstance(value, bool) and unit not in (None, "1"):
         text += f" {unit}"
     meaning = field.description if field and field.description else ""
-    return Row(
-        cut(key, width), text, meaning, str(source or ""), is_chosen, not is_chosen and _is_usual(key, value)
-    )
+    is_usual = not is_chosen and _is_usual(value, always.get(key))
+    return Row(cut(key, width), text, meaning, str(source or ""), is_chosen, is_usual)
 
 
-def _is_usual(key: str, value: Any) -> bool:
-    field = Settings.model_fields.get(key)
+def _is_usual(value: Any, field: FieldInfo | None) -> bool:
     if field is None:
         return False
-    usual = [str(each) for each in field.default] if isinstance(field.default, list) else field.default
-    return bool(value == usual)
+    is_list = isinstance(field.default, list | tuple)
+    return bool(value == ([str(each) for each in field.default] if is_list else field.default))
 
 
 def counted(counters: Mapping[str, int | None], most: int) -> Iterator[tuple[str, str]]:

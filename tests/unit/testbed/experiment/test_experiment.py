@@ -244,7 +244,10 @@ def test_a_story_is_filled_with_facts_parameters_and_settings() -> None:
 
 def test_what_there_is_to_say_of_a_gateway_ends_the_story() -> None:
     """Such as the exceptions of an app. Most gateways have nothing to say."""
-    x, told = experiment(story="Once upon a time.", remarks={"one": "", "other": "It raised something."})
+    x, told = experiment(
+        story="Once upon a time.",
+        remarks={"one": "", **dict.fromkeys(("other", "like it"), "It raised something.")},
+    )
 
     x.tell()
 
