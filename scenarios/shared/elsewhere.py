@@ -18,7 +18,7 @@ from testbed.api import PROMISED, Attempt, Endpoint, Experiment, Lab, network_of
 from testbed.traffic.wire import HELLO, token_of
 
 PROBED = 4
-"""Flows that ask elsewhere. A NAT that draws a port for each destination draws the same for all of them hardly ever."""
+"""Flows that ask elsewhere. A NAT that draws a port for each destination hardly ever draws the same for all."""
 PORT_ELSEWHERE = 4002
 ASK_EVERY_S = 0.2
 ASK_FOR_S = 4.0
@@ -26,7 +26,7 @@ SOURCE = "RFC 4787 REQ-1: a mapping is used again for every destination"
 
 
 def check_mapping(flows: Sequence[Attempt], x: Experiment[Any]) -> None:
-    """Check that UDP flows keep their external endpoint toward another server, if all NATs map so, and none limits.
+    """Check that UDP flows keep their endpoint toward another server, if all NATs map so, and no limit is set.
 
     The newest ask first: a NAT that counts from its first port for each destination gives it to another flow.
     """
@@ -48,9 +48,7 @@ def check_mapping(flows: Sequence[Attempt], x: Experiment[Any]) -> None:
 def _seen_elsewhere(lab: Lab, flows: Sequence[Attempt]) -> dict[int, Endpoint]:
     """Have flows ask the last server, and return the external endpoints at which it saw them, by their nonces."""
     target = lab.endpoint(len(lab.servers) - 1, PORT_ELSEWHERE)
-    hosts = {
-        str(source): host for place, host in enumerate(lab.clients) for source in lab.topology.sources(place)
-    }
+    hosts = {str(source): host for place, host in enumerate(lab.clients) for source in lab.topology.sources(place)}
     with network_of(lab.servers[-1].netns):
         listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     seen: dict[int, Endpoint] = {}

@@ -154,8 +154,8 @@ def declares_its_mapping(why: str) -> Requirement:
     def unmet(asked: Asked) -> Refusal | None:
         if asked.declared.mapping.value != "unknown":
             return None
-        unknown = f"with these settings the NAT has none of the RFC's mappings ({asked.declared.mapping}), and {why}"
-        return Refusal("mapping_type", asked.settings.mapping_type, unknown, ONE_RANGE)
+        none = f"it maps in none of the RFC's ways ({asked.declared.mapping}), and {why}"
+        return Refusal("mapping_type", "unknown", none, ONE_RANGE)
 
     return Requirement(f"a NAT that declares how it maps: {why}", unmet, Of.GATEWAY)
 

@@ -26,11 +26,11 @@ RED = {
     ("half_the_pool", "port-exhaustion"): {"established", SECOND_FILL},
     ("half_the_pool", "release"): {"ports-held-for-tcp-and-udp", "close-first-port-back", "udp-last-port-back"},
     ("half_the_pool", "protocols"): {"tcp-established", "udp-established", "icmp-established"},
-    ("half_the_pool", "churn"): {"refused-at-0.7-times-capacity", "refused-at-1.0-times-capacity"},
+    ("half_the_pool", "churn"): {"refused-at-0.7-times-capacity", "refused-at-1.5-times-capacity"},
     ("dying_timer", "port-exhaustion"): {SECOND_FILL},
     ("dying_timer", "release"): {"silence-first-port-back", "udp-last-port-back"},
     ("dying_timer", "protocols"): {"icmp-established"},
-    ("dying_timer", "churn"): {"refused-at-0.7-times-capacity", "refused-at-1.0-times-capacity"},
+    ("dying_timer", "churn"): {"refused-at-0.7-times-capacity", "refused-at-1.5-times-capacity"},
     ("minus_one", "port-exhaustion"): {
         "established",
         "external-endpoints-that-do-not-belong-to-the-pool",
@@ -38,11 +38,11 @@ RED = {
     },
     ("minus_one", "release"): {"ports-given-again-while-nothing-ends"},
     ("minus_one", "protocols"): {"tcp-carrying-data", "icmp-established", "sharing"},
-    ("minus_one", "churn"): {"refused-at-1.0-times-capacity", "sharing"},
+    ("minus_one", "churn"): {"refused-at-1.5-times-capacity", "sharing"},
     ("textbook", "port-exhaustion"): {SECOND_FILL},
     ("textbook", "release"): {"close-first-port-back", "reset-first-port-back", "udp-last-port-back"},
     ("textbook", "protocols"): {"icmp-established"},
-    ("textbook", "churn"): {"refused-at-0.7-times-capacity", "refused-at-1.0-times-capacity"},
+    ("textbook", "churn"): {"refused-at-0.7-times-capacity", "refused-at-1.5-times-capacity"},
 }
 """Of each classic app in each scenario, the checks that show its mistake: docs/how/app.md has the table."""
 CAUSES = {

@@ -106,9 +106,9 @@ class Stranger(base.Gateway):
             first, *_ = wanted
             promises = " ".join(f"--set {key}={value}" for key, value in wanted.items())
             raise ConfigurationError(
-                f"setting {first}={wanted[first]} is not possible with this gateway: nobody can tell somebody else's "
-                f"NAT to do so; take {promises} if it does so by itself, which is then checked, or a NAT of "
-                "lastport's own"
+                f"setting {first}={wanted[first]} is not possible with this gateway: nobody can tell somebody "
+                f"else's NAT to do so; take {promises} if it does so by itself, which is then checked, or a NAT "
+                "of lastport's own"
             )
         super().check(settings.model_copy(update={key: getattr(usual, key) for key in options.promised}), options)
 

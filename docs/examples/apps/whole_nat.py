@@ -3,7 +3,7 @@
     ./lastport run release --gateway app --set app=docs/examples/apps/whole_nat.py
 
 A mapping has two rules, one for each direction. It goes when both have been idle, or some time after the end of
-its connection. FIN and RST come to the controller, which sends them on, and sees the end. So does every ping, since
+its connection. FIN and RST come to the controller, which sends them on and sees the end. So does every ping, since
 OpenFlow cannot rewrite an identifier.
 """
 

@@ -17,6 +17,8 @@ from scenarios.release import Release
 from scenarios.state_exhaustion import StateExhaustion
 from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Scenario
+from testbed.run.choices import Choices
+from testbed.run.resolve import resolve
 from topologies.gateways.behaviour import Entry, Exhaustion
 from topologies.gateways.openflow.gateway import OpenFlowGateway
 
@@ -74,7 +76,7 @@ def test_each_scenario_is_possible_with_our_gateway_and_its_own_defaults(scenari
             Of.GATEWAY,
             {},
             {"exhaustion": Exhaustion({})},
-            "on_exhaustion=unknown .* nobody knows how .* take --set on_exhaustion=drop, icmp or reset, if the NAT",
+            "on_exhaustion=unknown .* nobody knows how .* take --set on_exhaustion=drop, icmp or reset, if",
         ),
         (
             HoldAndRetry,
@@ -107,3 +109,11 @@ def test_a_nat_that_searches_one_range_of_several_is_refused_where_that_matters(
 
     with pytest.raises(ConfigurationError, match=r"one of several ranges of ports, .* take one range of ports"):
         require(scenario.requires, Of.GATEWAY, dataclasses.replace(own, behaviour=declared))
+
+
+def test_peers_behind_linux_with_several_ranges_are_not_asked_to_meet() -> None:
+    """A range that takes its turn again gives the same port again: that is no mapping of RFC 4787's."""
+    with pytest.raises(
+        ConfigurationError, match="NUMGEN: .*whether the peers meet follows from that; take one range"
+    ):
+        resolve("hole-punching", "netfilter", Choices(sets=["ports=[4096-4351,8192-8447]"]), datapath="userspace")

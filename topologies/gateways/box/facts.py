@@ -11,12 +11,11 @@ from topologies.gateways.app import facts as of_app
 from topologies.gateways.base import Restriction, Use
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.box.options import FEW_CONNECTIONS, BoxOptions
-from topologies.gateways.promises import PROMISES
 from topologies.gateways.tracking import HARMLESS
 
 DEFAULTS = of_app.DEFAULTS
 GIVEN = "what its owner states: docs/how/box.md"
-FOLLOWED = of_app.FOLLOWED | PROMISES.keys()
+FOLLOWED = of_app.FOLLOWED
 RESTRICTIONS = (
     Restriction("on_exhaustion", ("drop",), "how a box refuses is its own affair"),
     Restriction("hold_down_timeout", (0,), "no box can be given a hold-down from here"),

@@ -10,8 +10,10 @@ from testbed.run import launch
 from testbed.run.choices import Choices
 from testbed.run.resolve import resolve
 from tests.support.paths import ROOT
-from topologies.gateways.box import facts
+from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.box.gateway import BoxGateway
 from topologies.gateways.box.options import BoxOptions
+from topologies.gateways.openflow.facts import TOLD
 
 CABLES = ("inside=eth1", "outside=eth2")
 TIMERS = ("tcp_rst_timeout=10", "tcp_trans_close_timeout=10")
@@ -20,6 +22,11 @@ TIMERS = ("tcp_rst_timeout=10", "tcp_trans_close_timeout=10")
 def decided(scenario: str, *sets: str, topology: str | None = None) -> Run:
     """Return the run that a user's choices lead to."""
     return resolve(scenario, "box", Choices(topology=topology, sets=[*CABLES, *sets]), datapath="userspace")
+
+
+def declared(run: Run) -> Behaviour:
+    """Return what is declared of the box."""
+    return BoxGateway.declare(run.settings, BoxOptions.model_validate(run.options))
 
 
 def test_a_box_has_two_cables_in_edge_and_answers_for_its_addresses() -> None:
@@ -91,13 +98,16 @@ def test_a_rate_by_the_clock_that_is_higher_than_the_most_is_refused() -> None:
 
 def test_what_is_stated_is_declared_and_nothing_is_known_besides() -> None:
     """Unless stated, nobody asks how it filters."""
-    stated = decided("protocols", "ports=32", "exhaust=true", "filtering_type=edf").settings
-    usual = decided("protocols", "ports=32", "exhaust=true").settings
+    asked = ("protocols", "ports=32", "exhaust=true")
+    stated, usual = (
+        declared(decided(*asked, "filtering_type=eif", "on_exhaustion=drop")),
+        declared(decided(*asked)),
+    )
 
-    assert facts.behaviour(stated).filtering.value == "edf"
-    assert facts.behaviour(usual).filtering.value == "unknown"
-    assert facts.behaviour(usual).mapping.value == "eim"
-    assert facts.behaviour(usual).keeps_source_port.value is None
+    assert (stated.filtering.value, stated.ports_exhausted.value.outcome) == ("eif", TOLD["drop"])
+    assert (usual.filtering.value, usual.ports_exhausted.value.outcome) == ("unknown", {})
+    assert (usual.mapping.value, usual.pooling.value) == ("eim", "unknown")
+    assert usual.keeps_source_port.value is None
 
 
 @pytest.mark.parametrize("topology", ["home", "carrier"])
