@@ -114,6 +114,6 @@ def test_a_nat_that_searches_one_range_of_several_is_refused_where_that_matters(
 def test_peers_behind_linux_with_several_ranges_are_not_asked_to_meet() -> None:
     """A range that takes its turn again gives the same port again: that is no mapping of RFC 4787's."""
     with pytest.raises(
-        ConfigurationError, match="NUMGEN: .*whether the peers meet follows from that; take one range"
+        ConfigurationError, match=r"NUMGEN: .*whether the peers meet follows from that; take one range"
     ):
         resolve("hole-punching", "netfilter", Choices(sets=["ports=[4096-4351,8192-8447]"]), datapath="userspace")
