@@ -106,6 +106,24 @@ def test_an_app_that_is_none_is_an_error_with_its_last_words(
 
 
 @deep
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("sleep 600", "does not listen at 127.0.0.1:6653, where the switch looks for it, 30 s after its start"),
+        ("python3 -m http.server {listen_port}", "did not accept the switch in 20 s: they share no version of"),
+        ("python3 -c exit(7)", "ended with status 7"),
+    ],
+    ids=["never listens", "another service", "ends"],
+)
+def test_a_command_that_is_no_controller_is_an_error(run: Run, command: str, words: str) -> None:
+    """Which says what the switch has waited for."""
+    finished = run("run", "port-exhaustion", "--gateway", "app", "--set", f"app={command}", *SMALL, "--json")
+
+    assert finished.status == 4, finished.output + finished.complaints
+    assert words in finished.result["error"]
+
+
+@deep
 def test_an_app_that_ends_its_process_in_a_handler_is_an_error_at_once(run: Run) -> None:
     """Whatever the scenario waits for then."""
     own = ("--set", f"app={DYING}", "--set", "patience=60")

@@ -72,3 +72,11 @@ def test_a_controller_outside_is_one_nat(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match=r"topology 'carrier' has 3 NATs.*give the app itself"):
         resolve("two-nats", "app", Choices(sets=sets), datapath="userspace")
+
+
+def test_a_controller_on_another_machine_listens_there() -> None:
+    """Not at the loopback address of the sandbox, where the switch looks for an app."""
+    sets = ["controller=tcp:192.0.2.9:6633"]
+    told = resolve("release", "app", Choices(sets=sets), datapath="userspace").told_outside
+
+    assert (told["listen_host"], told["listen_port"]) == ("192.0.2.9", 6633)
