@@ -34,6 +34,7 @@ from testbed.api import (
     at_least,
     at_most,
     network_of,
+    of_ports,
 )
 
 LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -61,11 +62,11 @@ class ClientParameters(PatientParameters):
 
 
 def _too_few_ports(asked: Asked) -> Refusal | None:
-    own, ports = asked.parameters.client_ports, asked.settings.port_count
+    own = asked.parameters.client_ports
     if asked.settings.capacity_of_address > own + 1:
         return None
     why = f"with client_ports={own}, alice and bob take {own + 1}, and the NAT must not be full then"
-    return Refusal("ports", ports, why, f"ports={own + 2} or more")
+    return of_ports(asked.settings, why, f"ports={own + 2} or more")
 
 
 class ClientExhaustion(Scenario[ClientParameters]):

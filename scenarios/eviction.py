@@ -28,6 +28,7 @@ from testbed.api import (
     Scenario,
     Settings,
     in_turn,
+    of_ports,
 )
 
 FEWEST = 4
@@ -60,7 +61,7 @@ def _too_few(asked: Asked) -> Refusal | None:
     if (fits := asked.settings.capacity) >= FEWEST:
         return None
     why = f"only {fits} connections fit, and the question needs {FEWEST}, busy ones and idle ones"
-    return Refusal("ports", asked.settings.port_count, why, f"ports={FEWEST} or more")
+    return of_ports(asked.settings, why, f"ports={FEWEST} or more")
 
 
 def _apart(asked: Asked) -> Refusal | None:

@@ -30,6 +30,7 @@ from testbed.api import (
     Scenario,
     Settings,
     in_turn,
+    of_ports,
     settled,
 )
 
@@ -55,12 +56,12 @@ def _no_room(asked: Asked) -> Refusal | None:
 
 
 def _few_ports(asked: Asked) -> Refusal | None:
-    limit, beyond, ports = asked.settings.flow_limit or 0, asked.parameters.beyond, asked.settings.port_count
+    limit, beyond = asked.settings.flow_limit or 0, asked.parameters.beyond
     wanted = limit + 2 * beyond
     if asked.settings.capacity >= wanted:
         return None
     why = f"with flow_limit={limit} and beyond={beyond}, attempts whose rules are refused would hold all others"
-    return Refusal("ports", ports, why, f"ports={wanted} or more")
+    return of_ports(asked.settings, why, f"ports={wanted} or more")
 
 
 class SwitchTableFull(Scenario[TableParameters]):

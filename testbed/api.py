@@ -18,7 +18,7 @@ from testbed.experiment.experiment import Experiment
 from testbed.experiment.lab import PORT, Lab
 from testbed.experiment.parameters import Parameters, PatientParameters, SubscriberParameters, derived
 from testbed.experiment.promise import PROMISED, Promise, room, unserved
-from testbed.experiment.requirements import Asked, Of, Refusal, Requirement
+from testbed.experiment.requirements import Asked, Of, Refusal, Requirement, of_ports
 from testbed.experiment.scenario import Scenario
 from testbed.sandbox.linux import network_of
 from testbed.traffic.records import Attempt, Opening, Served, Sighting
@@ -82,6 +82,7 @@ __all__ = [
     "in_turn",
     "lost_in_switch",
     "network_of",
+    "of_ports",
     "room",
     "settled",
     "unserved",

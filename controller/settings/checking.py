@@ -44,10 +44,13 @@ def _sentence(model: type[BaseModel], fault: dict[str, Any], kind: str) -> str:
     if fault["type"] == "extra_forbidden":
         return unknown_key(key, list(model.model_fields), kind=kind)
     description = model.model_fields[key].description
-    return f"{kind} {key}={_shown(fault['input'])} is not possible: {reason} ({description})"
+    return f"{kind} {key}={shown(fault['input'])} is not possible: {reason} ({description})"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a wrong value as its author wrote it, at most its beginning."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     try:
         text = repr(value)
     except ValueError:  # Python does not write integers of more than 4,300 digits

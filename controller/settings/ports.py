@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from controller.nat.port_set import NUMBERS, Ports, united
+from controller.settings.checking import shown as wrong
 
 FIRST_PORT = 1024
 """The first port of every pool: 0 to 1023 belong to the system (RFC 6056 section 3.2)."""
@@ -37,7 +38,7 @@ def as_written(value: object) -> Written:
         return value
     if isinstance(value, dict):
         return _as_psid(value)
-    ranges = as_ranges(value)
+    ranges = as_ranges(value, allowed=ALLOWED)
     if not ranges:
         raise ValueError("give at least one range")
     low = next((each for each in ranges if _range(each).start < FIRST_PORT), None)
@@ -46,15 +47,24 @@ def as_written(value: object) -> Written:
     return ranges
 
 
-def as_ranges(value: object) -> list[str]:
+def as_ranges(value: object, *, allowed: str = f"ranges such as {RANGES}") -> list[str]:
     """Return ranges such as `4096-4111`, and single ports. Raises ValueError, also for a port in two of them."""
     given = value if isinstance(value, list) else [value]
-    ranges = [_written(_range(each)) for each in given]
+    ranges = [_written(_range(each, allowed)) for each in given]
     in_order = sorted(map(_range, ranges), key=lambda each: each.start)
     for lower, upper in itertools.pairwise(in_order):
         if upper.start < lower.stop:
             raise ValueError(f"{_written(lower)} and {_written(upper)} have ports in common; give each port once")
     return ranges
+
+
+def shown(ports: Written) -> str:
+    """Return ports as `--set` takes them."""
+    if isinstance(ports, int):
+        return str(ports)
+    if isinstance(ports, dict):
+        return f"{{{', '.join(f'{key}: {ports[key]}' for key in PSID_KEYS)}}}"
+    return f"[{', '.join(ports)}]"
 
 
 def usable(ports: Written, reserved: Iterable[str]) -> Ports:
@@ -93,12 +103,12 @@ def _as_psid(value: dict[Any, Any]) -> dict[str, int]:
     return {key: value[key] for key in PSID_KEYS}
 
 
-def _range(text: object) -> range:
+def _range(text: object, allowed: str = "") -> range:
     """Return the ports of a range such as `4096-4111`, or of a single port. Raises ValueError."""
     first, dash, last = str(text).partition("-")
     numbers = [first.strip(), last.strip() if dash else first.strip()]
     if isinstance(text, bool) or not all(each.isascii() and each.isdigit() and len(each) <= 5 for each in numbers):
-        raise ValueError(f"{text!r} is none; give {ALLOWED}")
+        raise ValueError(f"{wrong(text)} is no port or range; give {allowed}")
     low, high = map(int, numbers)
     if not 1 <= low <= high <= MOST_PORT:
         raise ValueError(f"{text} is no range of ports; give FIRST-LAST, from 1 to {MOST_PORT}")

@@ -64,15 +64,15 @@ class Settings(Keys):
         if not self.port_set:
             yield (
                 f"setting reserved_ports=[{', '.join(self.reserved_ports)}] is not possible with "
-                f"ports={self.ports}: no port would be left for mappings; reserve fewer"
+                f"ports={ports.shown(self.ports)}: no port would be left for mappings; reserve fewer"
             )
             return
         longest = max(map(len, ranges_of(self.port_set)))
         if self.port_allocation_type == "blocks" and self.port_set_size > longest:
             yield (
-                f"setting port_set_size={self.port_set_size} is not possible with ports={self.ports} and "
-                "port_allocation_type='blocks': there would be no whole block; "
-                f"take at most {longest}, such as port_set_size={max(1, longest // 8)}"
+                f"setting port_set_size={self.port_set_size} is not possible with "
+                f"ports={ports.shown(self.ports)} and port_allocation_type='blocks': there would be no whole "
+                f"block; take at most {longest}, such as port_set_size={max(1, longest // 8)}"
             )
         yield from self._static_contradictions()
         for network in self.untranslated_destinations:
@@ -100,7 +100,7 @@ class Settings(Keys):
             if external.port not in self.port_set:
                 first, last = self.port_set[0], self.port_set[-1]
                 among = f"from {first} to {last}" + " that mappings may have" * (last - first >= self.port_count)
-                yield f"{setting} with ports={self.ports}: take an external port {among}"
+                yield f"{setting} with ports={ports.shown(self.ports)}: take an external port {among}"
             if IPv4Address(internal.address) in self.external_addresses:
                 yield f"{setting}: {internal} is at an external address; take an inside host's"
             for endpoint in (external, internal):

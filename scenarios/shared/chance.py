@@ -7,7 +7,7 @@ sometimes are, and a prober has to ask with several sockets.
 from __future__ import annotations
 
 from scenarios.shared.rendezvous import ENDPOINTS
-from testbed.api import Asked, Behaviour, Of, Refusal, Requirement
+from testbed.api import Asked, Behaviour, Of, Refusal, Requirement, of_ports
 
 PORTS = len(ENDPOINTS) + 2
 """The ports that a peer may need: one for each server endpoint, for the other peer, and for its second socket."""
@@ -39,7 +39,7 @@ def _few_ports(asked: Asked) -> Refusal | None:
     why = "a peer may take one for each server endpoint, one for the other peer, and one for its second socket"
     if needed == OVERLAPPING_PORTS:
         why = "these may too often be the same by chance"
-    return Refusal("ports", ports, why, f"ports={needed} or more")
+    return of_ports(asked.settings, why, f"ports={needed} or more")
 
 
 def ports_for_a_peer() -> Requirement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from testbed.api import Asked, Of, Refusal, Requirement, room
+from testbed.api import Asked, Of, Refusal, Requirement, of_ports, room
 
 EVICTING_AT_LEAST = 2
 UNKNOWN = "unknown"
@@ -47,7 +47,7 @@ def ports_to_evict(why: str) -> Requirement:
         ports = asked.settings.port_count
         if asked.declared.ports_exhausted.value.evicts != "lru" or ports >= EVICTING_AT_LEAST:
             return None
-        return Refusal("ports", ports, f"the NAT evicts, and {why}", f"ports={EVICTING_AT_LEAST} or more")
+        return of_ports(asked.settings, f"the NAT evicts, and {why}", f"ports={EVICTING_AT_LEAST} or more")
 
     return Requirement(f"{EVICTING_AT_LEAST} ports or more where the NAT evicts: {why}", unmet, Of.GATEWAY)
 

@@ -27,6 +27,7 @@ from testbed.api import (
     Return,
     Settings,
     SubscriberParameters,
+    of_ports,
     room,
 )
 
@@ -169,7 +170,7 @@ def rate_in_reach(load: Callable[[Asked], float]) -> Requirement:
             f"it would take {rate:,.0f} connections a second, and {MOST_PER_SECOND:,.0f} is what every machine "
             "can offer"
         )
-        return Refusal("ports", asked.settings.port_count, why, "fewer ports, or a longer holding")
+        return of_ports(asked.settings, why, "fewer ports, or a longer holding")
 
     return Requirement(f"at most {MOST_PER_SECOND:g} connections a second", unmet, Of.GATEWAY)
 

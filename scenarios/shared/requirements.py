@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from scenarios.shared.filling import MOST_PER_CLIENT
-from testbed.api import Asked, Of, Refusal, Requirement
+from testbed.api import Asked, Of, Refusal, Requirement, of_ports
 
 REFUSING = "on_exhaustion=drop, icmp, reset or hold"
 AT_ONCE = "on_exhaustion=drop, icmp or reset"
@@ -35,7 +35,7 @@ def ports_between(least: int, most: int, why: str) -> Requirement:
         if least <= given <= most:
             return None
         reason = why if given == ports else f"{why}, and the allocator gives {given} of them"
-        return Refusal("ports", ports, reason, f"ports={least} to {most}")
+        return of_ports(asked.settings, reason, f"ports={least} to {most}")
 
     return Requirement(f"{least} to {most} ports: {why}", unmet, Of.SETTINGS)
 
@@ -116,11 +116,11 @@ def source_ports_of_one(attempts: Callable[[Asked], int], way_out: str) -> Requi
     """Need that one client's source ports, or identifiers of its pings, are enough for `attempts` attempts."""
 
     def unmet(asked: Asked) -> Refusal | None:
-        wanted, ports = attempts(asked), asked.settings.port_count
+        wanted = attempts(asked)
         if wanted <= MOST_PER_CLIENT:
             return None
         why = f"one client would need {wanted:,} source ports or identifiers, and it has {MOST_PER_CLIENT:,}"
-        return Refusal("ports", ports, why, way_out)
+        return of_ports(asked.settings, why, way_out)
 
     return Requirement("source ports and identifiers enough for one client alone", unmet, Of.SETTINGS)
 
@@ -203,13 +203,13 @@ def finds_every_port(why: str, *, most: int | None = None) -> Requirement:
     def unmet(asked: Asked) -> Refusal | None:
         ports, found = asked.settings.port_count, asked.declared.finds_every_port_of.value
         if most is not None and ports > most:
-            return Refusal("ports", ports, f"{why}, and it fills {most} at most", f"ports={most} or fewer")
+            return of_ports(asked.settings, f"{why}, and it fills {most} at most", f"ports={most} or fewer")
         if ports <= found:
             return None
         if not found:
-            return Refusal("ports", ports, f"{NOT_CERTAIN}, and {why}", ONE_RANGE)
+            return of_ports(asked.settings, f"{NOT_CERTAIN}, and {why}", ONE_RANGE)
         reason = f"this gateway finds the last free port of {found}, and {why}"
-        return Refusal("ports", ports, reason, f"ports={found} or fewer")
+        return of_ports(asked.settings, reason, f"ports={found} or fewer")
 
     return Requirement(f"a NAT that finds every free port: {why}", unmet, Of.GATEWAY)
 
@@ -220,7 +220,7 @@ def searches_all_ports(why: str) -> Requirement:
     def unmet(asked: Asked) -> Refusal | None:
         if asked.declared.finds_every_port_of.value:
             return None
-        return Refusal("ports", asked.settings.port_count, f"{NOT_CERTAIN}, and {why}", ONE_RANGE)
+        return of_ports(asked.settings, f"{NOT_CERTAIN}, and {why}", ONE_RANGE)
 
     return Requirement(f"a NAT that searches all ports: {why}", unmet, Of.GATEWAY)
 

@@ -96,7 +96,7 @@ def _gateway(name: str) -> Facts:
             if (reason := impossible(scenario, name))
         ],
         "file": _file(cls),
-        "example": f"run {SCENARIO} --gateway {name}",
+        "example": " ".join(filter(None, [f"run {SCENARIO} --gateway {name}", cls.chosen_by])),
     }
 
 

@@ -97,6 +97,8 @@ def _fact(value: Any) -> str:
 def example(scenario: str, gateway: str, field: Row) -> str:
     """Return a run with another value of a field: the first that is possible with nothing else changed."""
     name = field["name"]
+    if needed := load("gateway", gateway).chosen_by:
+        return f"run {scenario} --gateway {gateway} {needed}"
     usual = load("scenario", scenario).settings.get(name, field["default"])
     named = [written(each) for each in field["allowed"]] if isinstance(field["allowed"], list) else []
     booleans = ["true", "false"] if TYPES["boolean"] in field["type"] else []

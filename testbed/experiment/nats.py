@@ -15,7 +15,7 @@ from controller.settings import MARKS, Bites, ConfigurationError, Settings
 from testbed.experiment.demand import MODEST, Demand
 from testbed.experiment.limits import Load, bites
 from testbed.experiment.parameters import Parameters
-from testbed.experiment.requirements import Refusal
+from testbed.experiment.requirements import of_ports
 from testbed.experiment.scenario import Scenario
 from topologies.base import Topology
 from topologies.gateways.behaviour import Behaviour
@@ -114,4 +114,4 @@ def _require_room(scenario: type[Scenario[Any]], name: str, front: Load, tested:
     if passing > front.fits:
         why = f"up to {passing:,} connections would pass {name}, which has {front.fits:,} ports"
         way_out = f"--topology {scenario.topology}, or fewer attempts"
-        raise ConfigurationError(Refusal("ports", front.settings.port_count, why, way_out).sentence(scenario.name))
+        raise ConfigurationError(of_ports(front.settings, why, way_out).sentence(scenario.name))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.settings import ConfigurationError, Settings
+from controller.settings.ports import shown as shown_ports
 from topologies.gateways.behaviour import Behaviour
 
 
@@ -57,6 +58,13 @@ class Refusal:
             "null" if self.value is None else f"{self.value:g}" if isinstance(self.value, float) else self.value
         )
         return f"{self.kind} {self.key}={value} is not possible with {scenario}: {self.why}; take {self.way_out}"
+
+
+def of_ports(settings: Settings, why: str, way_out: str) -> Refusal:
+    """Return the refusal for the number of ports, which a range or a PSID does not show."""
+    is_number = settings.ports == settings.port_count
+    count = "" if is_number else f"of these {settings.port_count:,} are usable, and "
+    return Refusal("ports", shown_ports(settings.ports), f"{count}{why}", way_out)
 
 
 @dataclass(frozen=True, slots=True)

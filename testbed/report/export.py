@@ -1,7 +1,8 @@
 """Results as CSV (RFC 4180): a table for the checks, the outcomes, the counters, the settings, and each series.
 
-In a comparison every table begins with the columns `scenario` and `gateway`. A text that a spreadsheet would take
-for a formula gets an apostrophe before it: what a student has written must not run on the computer of who grades.
+In a comparison every table begins with the columns `scenario` and `gateway`, and in one of pairs with what each
+side was. A text that a spreadsheet would take for a formula gets an apostrophe before it: what a student has
+written must not run on the computer of who grades.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ def tables(kind: str, results: Mapping[str, Any]) -> dict[str, Table]:
         return _named({f"{results['bench']}-{name}": table for name, table in found.items()})
     if kind == "run":
         return _named(_of_run(results))
-    gathered: dict[str, Table] = {"runs": [_summary(run) for run in results["runs"]]}
-    for run in results["runs"]:
-        whose = {key: run[key] for key in WHOSE}
+    pairs = _pairs(results.get("pairs"))
+    summed = [{**_summary(run), **pairs.get(number, {})} for number, run in enumerate(results["runs"])]
+    gathered: dict[str, Table] = {"runs": summed}
+    for number, run in enumerate(results["runs"]):
+        whose = {key: run[key] for key in WHOSE} | pairs.get(number, {})
         for name, table in _of_run(run).items():
             gathered.setdefault(name, []).extend({**whose, **row} for row in table)
     differences = [
@@ -52,6 +55,13 @@ def written(table: Table) -> str:
     writer.writerow([_cell(column) for column in columns])
     writer.writerows([[_cell(row.get(column)) for column in columns] for row in table])
     return out.getvalue()
+
+
+def _pairs(matrix: Mapping[str, Any] | None) -> dict[int, dict[str, str]]:
+    """Return what each side of a matrix of pairs was, by the place of the run."""
+    names = [side["gateway"] for side in matrix["sides"]] if matrix else []
+    cells = matrix["cells"] if matrix else []
+    return {cell["run"]: dict(zip(names, cell["behaviours"], strict=False)) for cell in cells}
 
 
 def _summary(run: Mapping[str, Any]) -> dict[str, Any]:

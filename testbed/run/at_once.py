@@ -23,11 +23,13 @@ Answer = TypeVar("Answer")
 Work = Callable[[], Answer]
 LABS_PER_PROCESSOR = 2
 """A lab of a few hosts waits for most of its time."""
+MOST_LABS = 16
+"""Each has a switch and controllers of its own, for more of which the memory may not be enough."""
 
 
 def at_once() -> int:
     """Return the number of small labs that this machine carries out at once."""
-    return LABS_PER_PROCESSOR * len(os.sched_getaffinity(0))
+    return min(MOST_LABS, LABS_PER_PROCESSOR * len(os.sched_getaffinity(0)))
 
 
 def answers(works: Sequence[Work[Answer]], most: int) -> Iterator[tuple[int, Answer | None]]:

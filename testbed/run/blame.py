@@ -106,6 +106,8 @@ def _restated(line: str, scenario: str, guilty: Chosen, origin: Callable[[str], 
     if match is None or match[1] in guilty:
         return line
     key, value, reason = match.groups()
+    if single := next((name for name in guilty if name.endswith(f".{key}")), None):  # for one of several gateways
+        return line.replace(f"{key}=", f"{single}=", 1)
     subject = " and ".join(f"{name}{' ' if name in USUAL else '='}{shown(guilty[name])}" for name in guilty)
     why, _, way_out = reason.partition("; take ")
     if "gateway" in guilty and ANOTHER_GATEWAY in way_out:

@@ -5,7 +5,7 @@ Each function raises ConfigurationError with a sentence that names the value and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 from controller.settings import ConfigurationError, Settings
@@ -14,6 +14,7 @@ from testbed.experiment.nats import fronts
 from testbed.experiment.parameters import Parameters, PatientParameters
 from testbed.experiment.scenario import Scenario
 from testbed.registry import ours
+from testbed.run.blame import shown
 from topologies.base import Topology
 from topologies.gateways.base import Gateway
 from topologies.gateways.behaviour import Behaviour
@@ -22,7 +23,17 @@ VERDICT_S = 0.5
 """Seconds from the end of a hold to the end of its attempt, on a busy machine."""
 
 
-def require_room(gateway: str, kind: type[Gateway], parameters: Parameters, settings: Settings) -> None:
+def require_answers(
+    gateway: str, kind: type[Gateway], parameters: Parameters, settings: Settings, behaviour: Behaviour
+) -> None:
+    """Raise ConfigurationError if packets of these parameters would find no answer from this gateway."""
+    _require_room(gateway, kind, parameters, settings)
+    _require_protocol(parameters, behaviour)
+    if isinstance(parameters, PatientParameters):
+        _require_patience(parameters, settings, behaviour)
+
+
+def _require_room(gateway: str, kind: type[Gateway], parameters: Parameters, settings: Settings) -> None:
     """Raise ConfigurationError if a gateway would lose packets that its outside links have no room for."""
     if parameters.outside_mtu == ETHERNET_MTU:
         return
@@ -40,7 +51,7 @@ def require_room(gateway: str, kind: type[Gateway], parameters: Parameters, sett
         )
 
 
-def require_protocol(parameters: Parameters, behaviour: Behaviour) -> None:
+def _require_protocol(parameters: Parameters, behaviour: Behaviour) -> None:
     """Raise ConfigurationError for a protocol of which a gateway declares nothing."""
     asked, known = getattr(parameters, "protocol", None), behaviour.protocols
     if asked is None or asked in known.value:
@@ -52,7 +63,7 @@ def require_protocol(parameters: Parameters, behaviour: Behaviour) -> None:
     )
 
 
-def require_patience(parameters: PatientParameters, settings: Settings, behaviour: Behaviour) -> None:
+def _require_patience(parameters: PatientParameters, settings: Settings, behaviour: Behaviour) -> None:
     """Raise ConfigurationError if attempts would be given up before the NAT decides about them."""
     exhaustions = (behaviour.ports_exhausted.value, behaviour.state_exhausted.value)
     held = max((each.after for each in exhaustions if each.holds), default=0.0)
@@ -81,11 +92,11 @@ def require_gateways(scenario: type[Scenario[Any]], topology: str, built: Topolo
         )
 
 
-def require_one_outside(topology: str, options: Mapping[str, Any], told: Collection[str]) -> None:
+def require_one_outside(topology: str, reached: str, told: Collection[str]) -> None:
     """Raise ConfigurationError if a controller that runs already would have to be several NATs."""
-    if options.get("controller") and len(told) > 1:
+    if reached and len(told) > 1:
         raise ConfigurationError(
-            f"setting controller={options['controller']}: topology {topology!r} has {len(told)} NATs, and a "
+            f"setting controller={reached}: topology {topology!r} has {len(told)} NATs, and a "
             "controller that runs already is connected to one switch; give the app itself, --set app=FILE.py, of "
             "which each NAT starts its own, or take another --topology"
         )
@@ -100,6 +111,15 @@ def require_may_differ(scenario: type[Scenario[Any]], topology: str, built: Topo
         f"a choice for one gateway is not possible with {scenario.name} and topology {topology!r}: the question "
         f"reckons with NATs that are alike; choose for all of them, or take hole-punching"
     )
+
+
+def require_own_addresses(topology: str, name: str, own: dict[str, Any], built: Topology) -> None:
+    """Raise ConfigurationError for external addresses of a gateway that has them from the network."""
+    if "external_addresses" in own and name in built.external:
+        raise ConfigurationError(
+            f"setting {name}.external_addresses={shown(own['external_addresses'])} is not possible with topology "
+            f"{topology!r}, in which {name} has {' and '.join(map(str, built.external[name]))}; leave it out"
+        )
 
 
 def require_unfixed(scenario: str, name: str, own: dict[str, Any], fixed: dict[str, Any]) -> None:

@@ -42,12 +42,19 @@ class Folder:
         made = [parent for parent in (path, *path.parents) if not parent.exists()]
         path.mkdir(parents=True, exist_ok=not new)
         self.path = path
+        self._made = made
         self._captured: list[str] = []
         os.unlink(self._write_aside(""))  # raises now, and not after the run, if nothing can be written
         for folder in made:
             descriptor = os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW)
             give_to_caller(descriptor)
             os.close(descriptor)
+
+    def abandon(self) -> None:
+        """Remove what was made of the folder, as far as it is empty: there will be no results."""
+        with contextlib.suppress(OSError):
+            for folder in self._made:
+                folder.rmdir()
 
     def claim(self) -> None:
         """Keep the folder for this process, until it ends. Raises BlockingIOError if another process has it."""

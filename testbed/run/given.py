@@ -12,11 +12,11 @@ from typing import Any
 
 from controller.settings import ConfigurationError
 from controller.settings.extensions import absolute
+from testbed.registry import KINDS, load
 from testbed.run.choices import Choices
 from testbed.run.sides import DOT
 from testbed.run.strangers import files_among
 from testbed.run.written import UNREADABLE, value_of, values_in
-from topologies.gateways.app.options import shown
 
 ALLOCATOR_KEY = "port_allocation_type"
 """The setting for which `--allocator` is short."""
@@ -26,7 +26,10 @@ POLICY_KEY = "on_exhaustion"
 
 def files_of(choices: Choices, *names: str) -> list[Path]:
     """Return the files of a user's own among scenarios' and gateways' names, and in what else was chosen."""
-    return [*files_among(names_in(choices, *names)), *map(Path, shown(values_given(choices)))]
+    values = values_given(choices)
+    kinds = [load("gateway", name) for name in [*names, *choices.kinds.values()] if name in KINDS["gateway"].ours]
+    theirs = [Path(path) for kind in kinds for path in kind.files(values)]
+    return [*files_among(names_in(choices, *names)), *theirs]
 
 
 def names_in(choices: Choices, *names: str) -> list[str]:

@@ -24,7 +24,7 @@ from testbed.run.naming import title
 from testbed.run.recorder import Recorder
 from testbed.run.reported import checked
 from testbed.run.results import Result
-from testbed.sandbox.enter import enter
+from testbed.sandbox.enter import MachineError, enter
 from topologies.gateways.strangers import MOST_LOG, is_full
 from topologies.network.sysctls import OF_THE_MACHINE, read_sysctls
 
@@ -129,7 +129,11 @@ def carry_out(
     written any more, since the disk is full or the folder gone, costs no verdict.
     """
     _interruptions.install()  # before a terminal's cursor is hidden
-    files = _opened(folder, plan, pcap=pcap)
+    try:
+        files = _opened(folder, plan, pcap=pcap)
+    except (ConfigurationError, MachineError):
+        folder.abandon()
+        raise
     viewer = watch(plan) if watch else _Nobody()
     recorder = Recorder(plan, folder, follow=viewer.write)
     try:

@@ -18,7 +18,7 @@ from controller.settings.extensions import absolute
 from testbed.experiment.demand import Demand, Return
 from testbed.experiment.limits import idle_timers
 from testbed.experiment.nats import require_bearable
-from testbed.experiment.parameters import Parameters, PatientParameters
+from testbed.experiment.parameters import Parameters
 from testbed.experiment.plan import Run, network_of_size
 from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Scenario
@@ -26,12 +26,11 @@ from testbed.registry import load
 from testbed.run.blame import decided_fairly
 from testbed.run.choices import Choices
 from testbed.run.fitting import (
+    require_answers,
     require_gateways,
     require_may_differ,
     require_one_outside,
-    require_patience,
-    require_protocol,
-    require_room,
+    require_own_addresses,
     require_unfixed,
 )
 from testbed.run.given import files_of, names_in, values_given
@@ -39,7 +38,6 @@ from testbed.run.own_classes import require_contract, require_known, require_own
 from testbed.run.sides import Sides, apart
 from testbed.run.strangers import are_met, declared
 from topologies.base import Topology
-from topologies.gateways.app.options import shown
 from topologies.gateways.base import Gateway, Use
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.promises import listed
@@ -153,11 +151,7 @@ def _of_choices(
         options = {**options, "promised": [*listed(options.get("promised")), *promised]}
     theirs = {key: value for key, value in theirs.items() if value is not None or not _is_derived(cls, key)}
     topology = _network(choices, cls, kind)
-
-    def defaults_of(kind: type[Gateway]) -> dict[str, Any]:
-        defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[choices.profile]}
-        return defaults | returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions)
-
+    defaults_of = partial(_defaults, scenario, cls, topology, choices.profile)
     defaults = defaults_of(kind)
     settings = checked(Settings, {**defaults, **mine}, kind="setting")
     parameters = checked(cls.Parameters, theirs, kind="parameter")
@@ -176,10 +170,7 @@ def _of_choices(
         behaviour = returned_by(gateway, "declare", Behaviour, kind.declare, settings, chosen)
         need(Of.GATEWAY, Asked(cls.name, parameters, settings, behaviour))
         returned_by(scenario, "check", object, cls.check, parameters, settings, behaviour)
-        require_room(gateway, kind, parameters, settings)
-        require_protocol(parameters, behaviour)
-        if isinstance(parameters, PatientParameters):
-            require_patience(parameters, settings, behaviour)
+        require_answers(gateway, kind, parameters, settings, behaviour)
     except ConfigurationError as error:
         raise CannotError(str(error)) from None
     built = _built(topology, parameters)
@@ -193,16 +184,13 @@ def _of_choices(
         require_may_differ(cls, topology, built)
         for name in [*each][1:]:
             kinds[name] = sides.kinds.get(name, usual)
-            its = load("gateway", kinds[name])
+            its, fixed = load("gateway", kinds[name]), differing.get(name, {})
             own, own_options = sides.of(name, its)
-            require_unfixed(scenario, name, own, differing.get(name, {}))
-            values = {**defaults_of(its), **later, **shared, **differing.get(name, {}), **own}
-            values |= {"external_addresses": own.get("external_addresses", each[name].external_addresses)}
-            each[name] = checked(Settings, values, kind=f"setting of {name}:")
-            all_options[name] = checked(
-                its.Options, {**_of(its.Options, given), **own_options}, kind=f"setting of {name}:"
-            )
-            each[name].for_nat()
+            require_unfixed(scenario, name, own, fixed)
+            require_own_addresses(topology, name, own, built)
+            addresses = {"external_addresses": each[name].external_addresses}
+            values = {**defaults_of(its), **later, **shared, **fixed, **addresses, **own}
+            each[name], all_options[name] = _of_one(name, its, values, {**_of(its.Options, given), **own_options})
     nats = {}
     told: dict[str, Any] = {}
     for name, its_settings in each.items():
@@ -214,7 +202,8 @@ def _of_choices(
         told[name] = its.told_outside(*asked, built.wiring[name], built.gateway_mac(name))
         if sides and name in cls.gateways:
             need(Of.GATEWAY, Asked(cls.name, parameters, *nats[name]))
-    require_one_outside(topology, options, told)
+    reached = returned_by(gateway, "reaches", str, kind.reaches, chosen)
+    require_one_outside(topology, reached, told)
     returned_by(scenario, "demand", object, require_bearable, cls, parameters, topology, built, nats)
     use = _use(cls, parameters, settings, mine)
     returned_by(gateway, "check_use", object, kind.check_use, settings, chosen, use)
@@ -236,11 +225,28 @@ def _of_choices(
         needs=tuple(dict.fromkeys(need for each in kinds.values() for need in load("gateway", each).needs)),
         kinds={name: absolute(each) for name, each in kinds.items()} if sides else {},
         own_options={name: each.model_dump(mode="json") for name, each in all_options.items()} if sides else {},
-        programs=tuple(shown(options)),
-        reaches=options.get("controller") or "",
+        programs=tuple(returned_by(gateway, "files", list, kind.files, options)),
+        reaches=reached,
         told_outside=next(iter(told.values())),
         cables=returned_by(gateway, "cables", dict, kind.cables, settings, chosen, built.wiring[next(iter(each))]),
     )
+
+
+def _defaults(
+    scenario: str, cls: type[Scenario[Any]], topology: str, profile: str, kind: type[Gateway]
+) -> dict[str, Any]:
+    """Return the settings of a gateway of this kind where the user chooses none."""
+    defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[profile]}
+    return defaults | returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions)
+
+
+def _of_one(
+    name: str, kind: type[Gateway], values: dict[str, Any], options: dict[str, Any]
+) -> tuple[Settings, BaseModel]:
+    """Return the settings and the options of one of several gateways."""
+    settings = checked(Settings, values, kind=f"setting of {name}:")
+    settings.for_nat()
+    return settings, checked(kind.Options, options, kind=f"setting of {name}:")
 
 
 def _use(

@@ -77,18 +77,17 @@ def apart(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str,
 
 def kinds_in(written: Iterable[str], usual: str) -> tuple[str, dict[str, str]]:
     """Return the kind of all gateways, and those of single ones, from `netfilter` and `gateway-b=netfilter`."""
-    kind, single = None, {}
+    chosen: dict[str, str] = {}
     for each in written:
         name, equals, own = each.partition("=")
-        if equals and not (name and own):
+        if "/" in name:  # the path of a file may have an equals sign
+            name, equals, own = "", "", each
+        name, own = (name, own) if equals else ("", each)
+        if not own or (equals and not name):
             raise ConfigurationError(f"--gateway {each!r} is neither NAME nor GATEWAY=NAME")
-        if equals:
-            single[name] = own
-        elif kind is not None:
-            raise ConfigurationError(
-                f"--gateway {kind} and --gateway {each} contradict each other; write GATEWAY={each} for one of "
-                "several gateways"
-            )
-        else:
-            kind = each
-    return kind or usual, single
+        other = chosen.setdefault(name, own)
+        if other != own:
+            one = f"GATEWAY={own} for one of several gateways" if not name else "one of them"
+            before = f"{name}={other}" if name else other
+            raise ConfigurationError(f"--gateway {before} and --gateway {each} contradict each other; write {one}")
+    return chosen.pop("", usual), chosen

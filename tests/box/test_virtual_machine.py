@@ -63,8 +63,11 @@ def virtual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     folder = tmp_path_factory.mktemp("box")
     build(folder)
     made = Machine(folder, f"ti{os.getpid()}", f"to{os.getpid()}")
-    yield made
-    made.close()
+    try:
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(folder)
 
 
 def configure(virtual: Machine, scenario: str, sets: list[str], folder: Path) -> list[str]:

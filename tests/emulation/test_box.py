@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from controller.settings import ConfigurationError
-from testbed.run.cables import Cables, require_free
+from testbed.run.cables import Cables
+from testbed.run.interfaces import require_free
 from tests.emulation.conftest import DEADLINE_S, SMALL, Run, Start
 from tests.support.boxes import Box, box
 from tests.support.processes import awaited, descendants, gone
@@ -162,6 +163,11 @@ def box_at(interface: str, address: str) -> Iterator[None]:
         (["link set eth2 down"], "it has no carrier"),
         (["link set eth1 mtu 1400"], "its MTU is 1400: ip link set eth1 mtu 1500"),
         (["link add br0 type bridge", "link set eth1 master br0"], "it is a port of br0, a bridge or bond"),
+        (
+            ["link add link eth1 name eth1.7 type macvlan mode bridge"],
+            "eth1.7 is on top of it, and would be cut off",
+        ),
+        (["address add 2001:db8::9/64 dev eth1 nodad"], "sysctl -w net.ipv6.conf.eth1.disable_ipv6=1"),
         (["address add 10.9.9.9/24 dev eth1"], "the machine uses it, with the address 10.9.9.9/24"),
         (["address add 10.7.7.7/24 dev eth1"], "your ssh session comes in by it, at 10.7.7.7"),
         (["route add default dev eth1"], "the machine's default route leaves by it"),
@@ -175,7 +181,7 @@ def test_an_interface_that_cannot_be_taken_is_refused_with_the_way_out(
 ) -> None:
     """Before anything starts."""
     monkeypatch.setenv("SSH_CONNECTION", "10.7.7.8 50000 10.7.7.7 22")
-    monkeypatch.setattr("testbed.run.cables.CONNECTED_WITHIN_S", 0.2)
+    monkeypatch.setattr("testbed.run.interfaces.CONNECTED_WITHIN_S", 0.2)
     for change in changes:
         ip(change)
 
@@ -205,6 +211,17 @@ def test_an_address_that_the_box_does_not_have_is_refused(monkeypatch: pytest.Mo
         pytest.raises(ConfigurationError, match="--set inside=eth3 --set outside=eth1"),
     ):
         Cables(CABLES)
+
+
+def test_a_refused_run_leaves_no_folder(run: Run, tmp_path: Path) -> None:
+    """It is refused before anything starts."""
+    choices = ["--set", "inside=no-such", "--set", "outside=lo", "--set", "ports=64512", "--set", "attempts=16"]
+    timers = ["--set", "tcp_rst_timeout=1", "--set", "tcp_trans_close_timeout=1"]
+    finished = run("run", "port-exhaustion", "--gateway", "box", *choices, *timers)
+
+    assert finished.status == 2, finished.output + finished.complaints
+    assert finished.complaints.startswith("lastport: setting inside=no-such: this machine has no such interface")
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.usefixtures("machine_with_two_ports")

@@ -30,6 +30,7 @@ def test_a_nat_that_maps_otherwise_than_it_declares_is_found_out(run: Run) -> No
     assert finished.status == 1
     assert any("alice's NAT maps as declared" in claim for claim in finished.failed)
     assert "the peers reach each other directly" in finished.failed
+    assert finished.result["series"]["pair"] == {"foreseen": ["meet"], "observed": "apart"}
 
 
 def test_a_leak_between_homes_is_found_out(run: Run) -> None:

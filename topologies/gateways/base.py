@@ -139,6 +139,8 @@ class Gateway(abc.ABC):
     """Whether it handles packets that an outside link has no room for (RFC 4787 REQ-13)."""
     topology: ClassVar[str | None] = None
     """The network that it is made for, where the scenario would be in `home` and the user chooses none."""
+    chosen_by: ClassVar[str] = ""
+    """What has to be chosen with it, as an example of what the user types: `--set app=my_nat.py`."""
     needs: ClassVar[tuple[str, ...]] = ()
     """What only this gateway needs of the machine, by the names that `lastport doctor` gives it."""
     connection_rate: float | None = None
@@ -148,6 +150,16 @@ class Gateway(abc.ABC):
     def implied(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings that its own options stand for, as the user wrote them."""
         return {}
+
+    @classmethod
+    def files(cls, options: Mapping[str, Any]) -> list[str]:
+        """Return the paths that its options name, as the user wrote these: a run behind walls has to see them."""
+        return []
+
+    @classmethod
+    def reaches(cls, options: Any) -> str:
+        """Return what it is connected to outside of the sandbox, as `tcp:HOST:PORT`: nothing, usually."""
+        return ""
 
     @classmethod
     def check_use(cls, settings: Settings, options: Any, use: Use) -> None:

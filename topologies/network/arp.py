@@ -77,9 +77,9 @@ def unanswered(
     questions: int,
     within: float,
 ) -> tuple[int, int]:
-    """Ask `target` this number of questions in turn; return how many were not answered within some seconds.
+    """Ask `target` up to this number of questions in turn, until a few were not answered within some seconds.
 
-    And of how many: with a few that were not, it is known that some are lost.
+    Return how many were not answered, and how many were asked.
     """
     question = request(bytes.fromhex(mac_here(interface).replace(":", "")), sender, target)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE)) as wire:

@@ -10,6 +10,7 @@ import itertools
 import time
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from controller.settings import Settings
@@ -44,6 +45,7 @@ class AppGateway(Bridge, Stranger):
     restrictions = facts.RESTRICTIONS
     followed = facts.FOLLOWED
     topology: ClassVar[str | None] = "edge"
+    chosen_by: ClassVar[str] = "--set app=my_nat.py"
     needs: ClassVar[tuple[str, ...]] = ("setpriv",)
 
     @classmethod
@@ -52,6 +54,18 @@ class AppGateway(Bridge, Stranger):
         chosen.check(options)
         super().check(settings, options)
         require_one_range(settings, "an app is told of one")
+
+    @classmethod
+    def files(cls, options: Mapping[str, Any]) -> list[str]:
+        """Return the paths of the app, and of its configuration."""
+        config = options.get("app_config")
+        own = [str(Path(config).resolve())] if isinstance(config, str) else []
+        return [*chosen.programs(options.get("app")), *own]
+
+    @classmethod
+    def reaches(cls, options: Any) -> str:
+        """Return where the controller is that runs already."""
+        return str(options.controller or "")
 
     @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:

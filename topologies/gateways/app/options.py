@@ -12,7 +12,7 @@ import re
 import shlex
 import shutil
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,13 +71,6 @@ def programs(app: Any) -> list[str]:
         return [str(file) for file in files]
     words = command(texts)
     return around(word for word in words if _is_file(word))
-
-
-def shown(values: Mapping[str, Any]) -> list[str]:
-    """Return the paths of all files that options name: a run behind walls has to see them."""
-    config = values.get("app_config")
-    named = [path for key in ("app", "program") for path in programs(values.get(key))]
-    return [*named, *([str(Path(config).resolve())] if isinstance(config, str) else [])]
 
 
 def framework(files: Iterable[Path]) -> str:

@@ -28,7 +28,7 @@ RETURN = {"udp": "udp_timeout", "icmp": "icmp_timeout"}
 
 
 def behaviour(settings: Settings) -> Behaviour:
-    """Return what any NAT is held to."""
+    """Return what any NAT is held to, with the ports and timers that the owner states of this one."""
     return of_app.behaviour(settings, given=GIVEN)
 
 

@@ -50,6 +50,10 @@ class BoxGateway(TunedNode, Switch, Stranger):
     restrictions = facts.RESTRICTIONS
     followed = facts.FOLLOWED
     topology: ClassVar[str | None] = "edge"
+    chosen_by: ClassVar[str] = (
+        f"{chosen.WAY} --set ports=64512 --set attempts=200 --set tcp_trans_close_timeout=120 "
+        "--set tcp_rst_timeout=10"
+    )
     needs: ClassVar[tuple[str, ...]] = ("nft",)
 
     @classmethod

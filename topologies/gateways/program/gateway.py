@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from mininet.node import Switch
@@ -16,6 +16,7 @@ from mininet.node import Switch
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Side
 from topologies.gateways.app import facts, wiring
+from topologies.gateways.app import options as of_app
 from topologies.gateways.base import GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.following import require_one_range
@@ -44,6 +45,7 @@ class ProgramGateway(TunedNode, Switch, Stranger):
     restrictions = facts.RESTRICTIONS
     followed = facts.FOLLOWED
     topology: ClassVar[str | None] = "edge"
+    chosen_by: ClassVar[str] = chosen.WAY
     needs: ClassVar[tuple[str, ...]] = ("nsenter", "setpriv")
 
     @classmethod
@@ -52,6 +54,11 @@ class ProgramGateway(TunedNode, Switch, Stranger):
         chosen.check(options)
         super().check(settings, options)
         require_one_range(settings, "a program is told of one")
+
+    @classmethod
+    def files(cls, options: Mapping[str, Any]) -> list[str]:
+        """Return the paths in the command."""
+        return of_app.programs(options.get("program"))
 
     @classmethod
     def check_wiring(cls, _settings: Settings, _options: Any, interfaces: Sequence[Interface]) -> None:

@@ -42,7 +42,7 @@ def check(options: ProgramOptions) -> None:
         named = [name for word in words for _, name, _, _ in string.Formatter().parse(word) if name is not None]
     except ValueError as error:
         raise ConfigurationError(
-            f"setting program={options.program!r}: {error}; write a brace that is none of a placeholder's twice"
+            f"setting program={options.program!r}: {error}; write {{{{ for a literal brace"
         ) from None
     if unknown := [name for name in named if name not in PLACEHOLDERS]:
         raise ConfigurationError(

@@ -246,6 +246,7 @@ def needing(shell: str, *rest: str) -> Any:
             needing(shell, *case)
             for shell in INTERACTIVE
             for case in (
+                ("lastport run hole-punching -s gateway-a\tmapping", "<gateway-a.mapping_type=>"),
                 ("lastport run churn --out sp", "<sp ace é/>"),
                 ("lastport run churn --out sp\\ ace\\ é/s", "<sp ace é/sub/>"),
                 ("lastport run churn --out ~/sp", "<HOME/sp ace é/>"),

@@ -6,13 +6,17 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
-from testbed.compare.matrix import in_short, page, show
+from testbed.compare.matrix import in_short, is_expected, page, show
+from testbed.report.export import tables
+from testbed.report.junit import junit
 from testbed.report.page import BUDGET, comparison_page
 from testbed.run.kept import kept_in
+from tests.support.junit_schema import mistakes
 from tests.support.reports import Page, a_run, require_conforming
 
 NAMES = ["eim/eif", "edm/edf"]
@@ -78,6 +82,19 @@ def test_the_terminal_shows_the_matrix_and_what_is_not_as_foreseen(width: int) -
     assert "1 not begun. Results in here" in words
 
 
+@pytest.mark.parametrize(
+    ("verdict", "observed", "expected"),
+    [("pass", "meet", True), ("pass", "apart", False), ("fail", "meet", False), ("error", None, False)],
+)
+def test_a_pair_is_as_foreseen_if_its_run_has_passed_and_observed_that(
+    verdict: str, observed: str | None, expected: bool
+) -> None:
+    """A scenario of a user's own may have no check for it."""
+    cell = {"behaviours": NAMES, "foreseen": ["meet"], "observed": observed, "verdict": verdict, "run": 0}
+
+    assert is_expected(cell) is expected
+
+
 def test_the_last_line_has_the_sum() -> None:
     """For a terminal that cannot be written."""
     assert in_short(compared(), "here") == "2 of 3 pairs are as foreseen: Results in here"
@@ -134,6 +151,26 @@ def test_whatever_the_results_name_the_report_is_a_page_below_its_budget() -> No
     assert len(text.encode()) < BUDGET
     assert Page.of(text).mistakes == []
     assert not Page.of(text).having("script")
+
+
+def test_tables_for_other_programs_tell_the_pairs_apart() -> None:
+    """The scenario and the gateway are the same in all of them."""
+    found = tables("compare", compared())
+
+    for name in ("runs.csv", "checks.csv"):
+        sides = [(row["gateway-a"], row["gateway-b"]) for row in found[name]]
+        assert sides == [*SEEN]
+
+
+def test_a_ci_server_gets_a_suite_of_its_own_name_for_each_pair() -> None:
+    """Cases of one name in suites of one name would be taken for the same."""
+    told = compared()
+    names = [" and ".join(pair).replace("/", "-") for pair in SEEN]
+
+    suites = ElementTree.fromstring(junit(told["runs"], names))
+
+    assert mistakes(suites) == []
+    assert [suite.attrib["name"] for suite in suites] == [f"hole-punching on {name}" for name in names]
 
 
 def test_the_list_of_runs_has_what_was_chosen_for_all_pairs(tmp_path: Path) -> None:

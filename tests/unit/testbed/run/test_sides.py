@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,19 @@ from testbed.run.resolve import resolve
 from testbed.run.sides import kinds_in
 
 HOLES = "hole-punching"
+OWN = """
+from topologies.gateways.base import Options
+from topologies.gateways.openflow.gateway import OpenFlowGateway
+
+
+class MyOptions(Options):
+    controller: str = ""
+    program: str = ""
+
+
+class Mine(OpenFlowGateway):
+    Options = MyOptions
+"""
 
 
 def resolved(scenario: str, *sets: str, kinds: dict[str, str] | None = None, **more: Any) -> Run:
@@ -116,6 +130,8 @@ def test_a_nat_in_front_may_differ() -> None:
         (HOLES, ["gateway-b.ports=0"], {}, "ports=0 is not possible: a number of ports should be from 1"),
         (HOLES, ["gateway-b.ports=2"], {}, "take ports=5 or more"),
         (HOLES, ["gateway-b.on_exhaustion=icmp"], {"gateway-b": "netfilter"}, "Linux sends no refusal"),
+        (HOLES, ["gateway-b.external_addresses=2"], {}, "in which gateway-b has 203.0.113.1; leave it out"),
+        (HOLES, ["gateway-a.external_addresses=192.0.2.7"], {}, "gateway-a.external_addresses='192.0.2.7' is not"),
         ("two-nats", ["home-a.filtering_type=edf"], {}, "reckons with NATs that are alike"),
         ("hold-and-retry", ["gateway-b.ports=9"], {}, "reckons with NATs that are alike"),
         ("port-exhaustion", ["gateway-b.ports=9"], {}, "topology 'home': it has no gateway 'gateway-b'"),
@@ -129,11 +145,36 @@ def test_what_cannot_be_is_refused(scenario: str, sets: list[str], kinds: dict[s
     assert told in str(refused.value)
 
 
+def test_a_single_gateway_s_value_is_blamed_by_its_whole_key() -> None:
+    """And not as if the scenario had set it."""
+    with pytest.raises(ConfigurationError, match=r"setting home-a\.ports=4 is not possible with port-exh"):
+        resolved("port-exhaustion", "home-a.ports=4", topology="carrier")
+
+
+def test_a_refusal_for_the_number_of_ports_repeats_what_was_written() -> None:
+    """With the number beside it."""
+    with pytest.raises(ConfigurationError, match=r"ports=\[4096-4600\] is not possible with release: of these 5"):
+        resolved("release", "ports=[4096-4600]")
+
+
 def test_the_option_gateway_has_kinds_for_all_and_for_single_ones() -> None:
     """`--gateway netfilter --gateway gateway-b=FILE.py:Class`."""
     assert kinds_in([], usual="openflow") == ("openflow", {})
     written = ["gateway-b=mine.py:Mine", "netfilter"]
     assert kinds_in(written, usual="openflow") == ("netfilter", {"gateway-b": "mine.py:Mine"})
-    for wrong in (["a", "b"], ["=b"], ["a="]):
+    assert kinds_in(["/tmp/a=b/mine.py"], usual="openflow") == ("/tmp/a=b/mine.py", {})
+    assert kinds_in(["netfilter", "netfilter", "x=a", "x=a"], usual="openflow") == ("netfilter", {"x": "a"})
+    for wrong in (["a", "b"], ["=b"], ["a="], [""], ["x=a", "x=b"]):
         with pytest.raises(ConfigurationError, match="--gateway"):
             kinds_in(wrong, usual="openflow")
+
+
+def test_an_option_of_one_s_own_gateway_means_what_it_says_there(tmp_path: Path) -> None:
+    """Not what the option of the same name is of another gateway."""
+    file = tmp_path / "mine.py"
+    file.write_text(OWN)
+    choices = Choices(sets=["controller=onos", "program=it's"])
+    run = resolve("port-exhaustion", f"{file}:Mine", choices, datapath="userspace")
+
+    assert (run.reaches, run.programs) == ("", ())
+    assert run.options == {"controller": "onos", "program": "it's"}

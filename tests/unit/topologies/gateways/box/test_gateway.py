@@ -13,7 +13,6 @@ from tests.support.paths import ROOT
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.box.gateway import BoxGateway
 from topologies.gateways.box.options import BoxOptions
-from topologies.gateways.openflow.facts import TOLD
 
 CABLES = ("inside=eth1", "outside=eth2")
 TIMERS = ("tcp_rst_timeout=10", "tcp_trans_close_timeout=10")
@@ -24,8 +23,9 @@ def decided(scenario: str, *sets: str, topology: str | None = None) -> Run:
     return resolve(scenario, "box", Choices(topology=topology, sets=[*CABLES, *sets]), datapath="userspace")
 
 
-def declared(run: Run) -> Behaviour:
-    """Return what is declared of the box."""
+def declared(scenario: str, *sets: str) -> Behaviour:
+    """Return what is declared of the box in a run."""
+    run = decided(scenario, *sets)
     return BoxGateway.declare(run.settings, BoxOptions.model_validate(run.options))
 
 
@@ -98,16 +98,15 @@ def test_a_rate_by_the_clock_that_is_higher_than_the_most_is_refused() -> None:
 
 def test_what_is_stated_is_declared_and_nothing_is_known_besides() -> None:
     """Unless stated, nobody asks how it filters."""
-    asked = ("protocols", "ports=32", "exhaust=true")
-    stated, usual = (
-        declared(decided(*asked, "filtering_type=eif", "on_exhaustion=drop")),
-        declared(decided(*asked)),
-    )
+    full = ("ports=32", "exhaust=true")
+    stated = declared("protocols", *full, "mapping_type=edm", "filtering_type=eif")
+    usual = declared("protocols", *full)
 
-    assert (stated.filtering.value, stated.ports_exhausted.value.outcome) == ("eif", TOLD["drop"])
-    assert (usual.filtering.value, usual.ports_exhausted.value.outcome) == ("unknown", {})
-    assert (usual.mapping.value, usual.pooling.value) == ("eim", "unknown")
+    assert (stated.mapping.value, stated.filtering.value) == ("edm", "eif")
+    assert (usual.mapping.value, usual.filtering.value) == ("eim", "unknown")
+    assert usual.pooling.value == "unknown"
     assert usual.keeps_source_port.value is None
+    assert declared("protocols", *full, "port_allocation_type=preserving").keeps_source_port.value is True
 
 
 @pytest.mark.parametrize("topology", ["home", "carrier"])

@@ -63,6 +63,8 @@ def test_settings_that_it_does_not_follow_are_refused() -> None:
     ):
         with pytest.raises(ConfigurationError, match=one.partition("=")[0]):
             resolved("port-exhaustion", one)
+    with pytest.raises(ConfigurationError, match="take addresses_per_client=1, or another --gateway"):
+        resolved("port-exhaustion", "addresses_per_client=4")
     with pytest.raises(ConfigurationError, match="take --topology edge"):
         resolved("port-exhaustion", topology="home")
 

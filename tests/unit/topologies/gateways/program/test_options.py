@@ -20,7 +20,7 @@ from topologies.gateways.program.options import ProgramOptions
         ("nat.py {inside}", "there is no program"),
         ("sleep {insid}", r"nothing is known by the name {insid}; take {inside}, {outside}, {external}"),
         ("sleep {}", r"nothing is known by the name {}"),
-        ("sleep {inside", "write a brace that is none of a placeholder's twice"),
+        ("sleep {inside", "write {{ for a literal brace"),
         ("sleep 'a", 'setting program="sleep \'a": No closing quotation'),
     ],
 )
