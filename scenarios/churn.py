@@ -125,11 +125,12 @@ With 64,512 ports and the RFC's 240 s after a close, the same calculation gives 
 def _check_refused(
     load: Load, figures: dict[str, Any], pool: Pool, late: float, x: Experiment[ChurnParameters]
 ) -> None:
-    """Check the share that is refused; below capacity it is nothing, but for bad luck."""
-    exactly_none = load.load < 1 and not pool.by_chance
+    """Check the share that is refused; below capacity it is nothing, but for bad luck, or ports that are late."""
+    highest = max(load.predicted, pool.most_refused(load.load))
+    exactly_none = load.load < 1 and not pool.by_chance and highest == 0
     # No attempt is refused in part. Where ports come back by chance, a few attempts more or fewer mean nothing.
     tolerance = round(LOADS[load.load] + (4 if pool.by_chance else 1) / load.counted, 4)
-    least, most = max(0.0, load.predicted - tolerance), load.predicted + tolerance
+    least, most = max(0.0, load.predicted - tolerance), min(1.0, highest + tolerance)
     x.check(
         f"{'attempts' if exactly_none else 'share of attempts'} refused at {load.load} times capacity",
         key=f"refused-at-{load.load}-times-capacity",

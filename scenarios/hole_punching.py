@@ -18,7 +18,7 @@ from pydantic import Field
 from scenarios.shared.chance import PORTS, SOCKETS, by_chance, drawn_ports, ports_for_a_peer
 from scenarios.shared.models.meeting import outcomes
 from scenarios.shared.rendezvous import ANSWERED_WITHIN_S, ENDPOINTS, Peer, Server, punch
-from scenarios.shared.requirements import declares_its_filtering, translates_packets
+from scenarios.shared.requirements import declares_its_filtering, declares_its_mapping, translates_packets
 from testbed.api import Demand, Experiment, Parameters, Scenario, Settings
 
 SHARED_BY = {"eim": 3, "adm": 2, "edm": 1}
@@ -54,6 +54,7 @@ class HolePunching(Scenario[PunchingParameters]):
     requires = (
         ports_for_a_peer(),
         drawn_ports(),
+        declares_its_mapping("whether the peers meet follows from that"),
         declares_its_filtering("whether the peers meet follows from that"),
         translates_packets("what it declares is of TCP, and peers meet over UDP"),
     )

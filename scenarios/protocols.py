@@ -5,7 +5,7 @@ Action        open `ports` TCP connections and `beyond` more, then as many UDP f
               an identifier of its own, and use all of them
 Expectation   each protocol has `ports` of its own, however full the others are, and only attempts beyond them are
               refused. The ports of TCP and UDP and the identifiers of ICMP are different things with the same
-              numbers
+              numbers. A UDP flow keeps its number toward another server, where the mapping is independent of that
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_established, check_refused
+from scenarios.shared.elsewhere import check_mapping
 from scenarios.shared.filling import Filled, Filling, outlasting
 from scenarios.shared.requirements import (
     REFUSES_NONE,
@@ -111,6 +112,7 @@ the same way.
         for protocol in PROTOCOLS:
             check_carrying(len(filled[protocol].established), echoed[protocol], x, of=f"{protocol.upper()}: ")
             x.account(filled[protocol], echoed[protocol], counters=counters[0])
+        check_mapping([each for each in filled["udp"].established if each.number in echoed["udp"]], x)
         numbers = [{attempt.seen[1] for attempt in filled[each].established} for each in translated]
         x.check(
             f"numbers that {', '.join(translated).upper()} have in use at once",

@@ -78,9 +78,11 @@ though home b's own NAT had ports left: so it was the carrier's.
 {% if promise.outcome == "icmp" %}
 A client can read it from its error queue as well: home a's errors came from {{ senders["home-a"]|join(", ") }}, \
 the carrier's from {{ senders["carrier"]|join(", ") }}.
+{% elif promise.outcome %}
+A client gets the same from both ({{ promise.outcome }}) and cannot tell them apart by itself: it takes a \
+neighbour. (The sender of an ICMP error shows which NAT refused.)
 {% else %}
-A client gets the same from both{% if promise.outcome %} ({{ promise.outcome }}){% endif %} and cannot tell them \
-apart by itself: it takes a neighbour. (The sender of an ICMP error shows which NAT refused.)
+Nobody knows how these NATs refuse. So a client cannot tell them apart by itself: it takes a neighbour.
 {% endif %}
 """
 

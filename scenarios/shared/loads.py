@@ -32,15 +32,15 @@ class Load:
 def plan(pool: Pool, multiples: Iterable[float], measured: float) -> tuple[list[float], list[Load]]:
     """Return when the attempts start, and which of them count for which load.
 
-    `measured` is the duration of a load, in terms of the time for which a port is occupied.
+    `measured` is the duration of a load, in terms of the longest time for which a port is occupied.
     """
     arrivals: list[float] = []
     loads = []
     at = 0.0
     for multiple in multiples:
         rate = pool.rate * multiple
-        settling = round(rate * pool.occupied * SETTLING) if arrivals else 0
-        counted = max(1, round(rate * pool.occupied * measured))
+        settling = round(rate * pool.longest * SETTLING) if arrivals else 0
+        counted = max(1, round(rate * pool.longest * measured))
         loads.append(Load(multiple, rate, len(arrivals) + settling + 1, counted))
         arrivals += evenly(settling + counted, rate, after=at)
         at += (settling + counted) / rate

@@ -5,6 +5,8 @@ from __future__ import annotations
 from testbed.api import Asked, Of, Refusal, Requirement, of_ports, room
 
 EVICTING_AT_LEAST = 2
+UNKNOWN = "unknown"
+"""Stands for the policy of a NAT that is somebody else's."""
 
 
 def holds_or_drops(why: str) -> Requirement:
@@ -12,6 +14,8 @@ def holds_or_drops(why: str) -> Requirement:
 
     def unmet(asked: Asked) -> Refusal | None:
         exhaustion = asked.declared.ports_exhausted.value
+        if exhaustion.outcome == {}:
+            return _unknown(why, "drop")
         drops = exhaustion.evicts != "lru" and (exhaustion.outcome or {}).get("tcp") == "timeout"
         if exhaustion.holds or drops:
             return None
@@ -28,9 +32,10 @@ def declares_its_signal(why: str) -> Requirement:
         exhaustion = asked.declared.ports_exhausted.value
         if exhaustion.outcome or exhaustion.evicts == "lru":
             return None
+        if exhaustion.outcome == {}:
+            return _unknown(why, "drop, icmp or reset")
         unknown = "it is not declared what a program learns under this policy"
-        own = "--set on_exhaustion=drop, icmp or reset, which is a promise where the NAT is somebody else's"
-        return _refused(asked, f"{unknown}, and {why}", own)
+        return _refused(asked, f"{unknown}, and {why}", "one of the project's own policies")
 
     return Requirement(f"a NAT that declares what a refused program learns: {why}", unmet, Of.GATEWAY)
 
@@ -63,6 +68,13 @@ def each_newcomer_evicts() -> Requirement:
 def room_of(asked: Asked) -> int:
     """Return the number of connections that fit at once."""
     return room(asked.settings, asked.parameters.protocol, asked.parameters.subscribers)
+
+
+def _unknown(why: str, ways: str) -> Refusal:
+    """Return the refusal of a NAT that refuses at once, in a way that nobody knows."""
+    reason = f"nobody knows how this NAT refuses, and {why}"
+    promise = f"--set on_exhaustion={ways}, if the NAT does that, which is then checked"
+    return Refusal("on_exhaustion", UNKNOWN, reason, promise)
 
 
 def _refused(asked: Asked, why: str, way_out: str) -> Refusal:

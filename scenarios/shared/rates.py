@@ -93,6 +93,15 @@ class Pool:
         """Connections a second that it serves without a pause."""
         return self.ports / self.occupied
 
+    @property
+    def longest(self) -> float:
+        """The most seconds for which a port is occupied."""
+        return self.occupied if self.by_chance else self.occupied + self.spread
+
+    def most_refused(self, load: float) -> float:
+        """Return the share that is refused in the long run at `load` times the rate, if all ports are late."""
+        return max(0.0, 1 - self.occupied / self.longest / load)
+
     def waits(self, arrivals: Sequence[float]) -> list[float]:
         """Return for each of these arrivals the seconds until it has a port, if each waits until it has one."""
         starts: list[float] = []

@@ -148,6 +148,18 @@ def decides_at_once(why: str) -> Requirement:
     return Requirement(f"a NAT that neither holds nor evicts when it is full: {why}", unmet, Of.GATEWAY)
 
 
+def declares_its_mapping(why: str) -> Requirement:
+    """Need a NAT of which is known how it maps, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        if asked.declared.mapping.value != "unknown":
+            return None
+        none = f"it maps in none of the RFC's ways ({asked.declared.mapping}), and {why}"
+        return Refusal("mapping_type", "unknown", none, ONE_RANGE)
+
+    return Requirement(f"a NAT that declares how it maps: {why}", unmet, Of.GATEWAY)
+
+
 def declares_its_filtering(why: str) -> Requirement:
     """Need a NAT of which is known how it filters, because `why`."""
 

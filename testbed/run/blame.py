@@ -21,6 +21,8 @@ BLAMED = re.compile(r"(?:[a-z]+ )?(\w+)=(.*?) is not possible(?: with [^:]*)?: (
 """A sentence that refuses a value: its key, the value, and the reason with the way out."""
 ANOTHER_GATEWAY = "another --gateway"
 QUOTES = "'"
+UNKNOWN = "unknown"
+"""Stands for a value that nobody has chosen, and nobody knows."""
 USUAL = {"profile": Choices().profile, "topology": None, "gateway": "openflow"}
 """The choices that are names, and what they are if the user does not choose. Every other is a key with a value."""
 
@@ -112,8 +114,8 @@ def _restated(line: str, scenario: str, guilty: Chosen, origin: Callable[[str], 
         way_out = ANOTHER_GATEWAY
     way_out = way_out or f"another value of {next(iter(guilty))}"
     verb = "is" if len(guilty) == 1 else "are"
-    conflict = f"{scenario}, where {origin(key)} {key}={value.strip(QUOTES)}"
-    return f"{subject} {verb} not possible with {conflict}: {why}; take {way_out}"
+    conflict = "" if value == UNKNOWN else f", where {origin(key)} {key}={value.strip(QUOTES)}"
+    return f"{subject} {verb} not possible with {scenario}{conflict}: {why}; take {way_out}"
 
 
 def shown(value: Any) -> str:

@@ -9,7 +9,21 @@ import pytest
 from tests.emulation.conftest import SMALL, Run
 from tests.support.paths import ROOT
 
-EXAMPLE = f"python3 {ROOT / 'docs' / 'examples' / 'programs' / 'packet_nat.py'} {{inside}} {{outside}}"
+PACKET_NAT = ROOT / "docs" / "examples" / "programs" / "packet_nat.py"
+SYMMETRIC = {
+    "self.outbound(protocol, (bytes(frame[26:30]), number),": (
+        "self.outbound(protocol, (bytes(frame[26:30]), number, bytes(frame[30:34])),"
+    ),
+    "else mapping.inside\n": "else mapping.inside[:2]\n",
+}
+"""What makes a NAT of the example that has a mapping for each destination, by the lines that change."""
+ANOTHER_ADDRESS = {
+    "address = self.address_of.setdefault(inside[0], EXTERNAL[len(self.address_of) % len(EXTERNAL)])": (
+        "address = max(EXTERNAL, key=lambda each: len(self.free[protocol, each]))"
+    )
+}
+"""What makes one of it that spreads a host's mappings over all addresses."""
+EXAMPLE = f"python3 {PACKET_NAT} {{inside}} {{outside}}"
 
 
 def test_a_nat_on_two_packet_sockets_passes(run: Run, tmp_path: Path) -> None:
@@ -67,3 +81,39 @@ def test_the_example_passes(run: Run, scenario: str) -> None:
     finished = run("run", scenario, "--gateway", "program", "--set", f"program={EXAMPLE}", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
+
+
+def changed(folder: Path, lines: dict[str, str]) -> str:
+    """Return the command of the example with some of its lines changed."""
+    text = PACKET_NAT.read_text()
+    for line, other in lines.items():
+        assert line in text
+        text = text.replace(line, other)
+    (folder / "nat.py").write_text(text)
+    return f"program=python3 {folder / 'nat.py'} {{inside}} {{outside}}"
+
+
+@pytest.mark.deep
+def test_a_nat_with_a_mapping_for_each_destination_is_red_unless_its_author_says_so(
+    run: Run, tmp_path: Path
+) -> None:
+    """Mutation: endpoint-dependent mapping, where RFC 4787 REQ-1 requires another of every NAT."""
+    asked = ("run", "protocols", "--gateway", "program", "--set", changed(tmp_path, SYMMETRIC), "--json")
+    finished, promised = run(*asked), run(*asked, "--set", "mapping_type=adm")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert finished.failed == ["UDP flows that another server sees at the same external endpoint"]
+    assert promised.status == 0, promised.output + promised.complaints
+
+
+@pytest.mark.deep
+def test_a_nat_that_does_not_pool_in_pairs_passes_unless_its_author_says_that_it_does(
+    run: Run, tmp_path: Path
+) -> None:
+    """RFC 4787 REQ-2 recommends it, and nobody has told the program."""
+    asked = ("run", "address-pool", "--gateway", "program", "--set", changed(tmp_path, ANOTHER_ADDRESS), "--json")
+    finished, promised = run(*asked), run(*asked, "--set", "address_allocation_type=paired")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert promised.status == 1, promised.output + promised.complaints
+    assert "most external addresses of one client" in promised.failed

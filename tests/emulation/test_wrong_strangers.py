@@ -11,7 +11,7 @@ from tests.emulation.conftest import FILES, SMALL, Run
 from topologies.gateways.strangers import MOST_LOG
 
 deep = pytest.mark.deep
-HONEST, DYING = FILES / "apps" / "honest.py", FILES / "apps" / "dying.py"
+HONEST, DYING = FILES / "apps" / "whole_nat.py", FILES / "apps" / "dying.py"
 APP = """
 from ryu.base import app_manager
 import os, time

@@ -50,10 +50,10 @@ UNDECLARED: Entry[str] = Entry("undeclared", "it declares nothing", "any version
 ENDINGS = ("close", "late close", "half-close", "reset", "silence", "udp")
 """How a connection may end, for the time after which its port is back."""
 WORDS: dict[str, tuple[Any, ...]] = {
-    "mapping": ("eim", "adm", "edm"),
+    "mapping": ("eim", "adm", "edm", "unknown"),
     "filtering": ("eif", "adf", "edf", "unknown"),
     "overlapping": ("off", "address", "endpoint"),
-    "pooling": ("paired", "paired-soft", "arbitrary", "roundrobin"),
+    "pooling": ("paired", "paired-soft", "arbitrary", "roundrobin", "unknown"),
     "fills_every_address": (True, False),
     "keeps_source_port": (True, False, None),
     "icmp_identifiers": ("pool", "kept", "unknown"),
@@ -67,13 +67,13 @@ class Behaviour:
     """What one gateway does under its settings, in the words of RFC 4787 and of the settings' values."""
 
     mapping: Entry[str]
-    """`eim`, `adm` or `edm`, for a host whose port no other host wants."""
+    """`eim`, `adm` or `edm`, for a host whose port no other host wants; `unknown` where it is none of these."""
     filtering: Entry[str]
     """`eif`, `adf` or `edf`; `unknown` where nobody can tell."""
     overlapping: Entry[str]
     """`off`, `address` or `endpoint`: toward what destinations one port may be used twice."""
     pooling: Entry[str]
-    """`paired`, `paired-soft`, `arbitrary` or `roundrobin`."""
+    """`paired`, `paired-soft`, `arbitrary` or `roundrobin`; `unknown` where nobody can tell."""
     finds_every_port_of: Entry[int]
     """Up to this number of ports of an address, the last free one is found. Above it, refusals come early.
 

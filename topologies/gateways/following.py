@@ -25,8 +25,8 @@ def require_followed(settings: Settings, *, known: Collection[str], defaults: Ma
         value, default = getattr(settings, key), getattr(usual, key)
         if key not in known and value != default:
             raise ConfigurationError(
-                f"setting {key}={_shown(value)} is not possible with this gateway, which does not follow it; "
-                f"leave {key}={_shown(default)}, or take another --gateway"
+                f"setting {key}={_shown(value)} is not possible with this gateway: it does not follow it; "
+                f"take {key}={_shown(default)}, or another --gateway"
             )
 
 

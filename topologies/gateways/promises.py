@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from controller.nat.strategies.pooling import POOLINGS
 from controller.settings import ConfigurationError, Settings
 from topologies.gateways import base
 from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
@@ -42,6 +43,13 @@ def _order(value: str, source: str) -> dict[str, Entry[Any]]:
     }
 
 
+def _pooling(value: str, source: str) -> dict[str, Entry[Any]]:
+    return {
+        "pooling": Entry(value, source, ANY),
+        "fills_every_address": Entry(value != "paired", source, ANY),
+    }
+
+
 PROMISES: Mapping[str, Promise] = {
     "mapping_type": Promise(("eim", "adm", "edm"), lambda value, source: {"mapping": Entry(value, source, ANY)}),
     "filtering_type": Promise(
@@ -51,6 +59,7 @@ PROMISES: Mapping[str, Promise] = {
         ("off", "address", "endpoint"), lambda value, source: {"overlapping": Entry(value, source, ANY)}
     ),
     "port_allocation_type": Promise(("random", "preserving", "sequential", "blocks"), _order),
+    "address_allocation_type": Promise((*POOLINGS,), _pooling),
     "on_exhaustion": Promise((*TOLD,), _refusal),
 }
 
@@ -83,6 +92,7 @@ class Stranger(base.Gateway):
                 f"{', '.join(PROMISES)}"
             )
         usual = type(settings).model_validate(dict(cls.settings))
+        wanted: dict[str, Any] = {}
         for key, promise in PROMISES.items():
             value = getattr(settings, key)
             if key in options.promised and value not in promise.allowed:
@@ -91,11 +101,15 @@ class Stranger(base.Gateway):
                     f"{', '.join(promise.allowed)}"
                 )
             if key not in options.promised and value in promise.allowed and value != getattr(usual, key):
-                raise ConfigurationError(
-                    f"setting {key}={value} is not possible with this gateway: nobody can tell somebody else's "
-                    f"NAT to do so; take --set {key}={value} if it does so by itself, which is then checked, or "
-                    "a NAT of lastport's own"
-                )
+                wanted[key] = value
+        if wanted:
+            first, *_ = wanted
+            promises = " ".join(f"--set {key}={value}" for key, value in wanted.items())
+            raise ConfigurationError(
+                f"setting {first}={wanted[first]} is not possible with this gateway: nobody can tell somebody "
+                f"else's NAT to do so; take {promises} if it does so by itself, which is then checked, or a NAT "
+                "of lastport's own"
+            )
         super().check(settings.model_copy(update={key: getattr(usual, key) for key in options.promised}), options)
 
 

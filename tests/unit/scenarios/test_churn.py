@@ -20,6 +20,20 @@ def test_the_loads_of_churn_follow_each_other_and_count_whole_periods() -> None:
     assert arrivals[-1] == pytest.approx(8.0, abs=0.01)
 
 
+@pytest.mark.parametrize("late", [0.0, 0.5, 1.0])
+def test_ports_that_come_back_late_but_in_time_are_refused_no_more_than_foreseen(late: float) -> None:
+    """Wherever between the earliest and the latest time each port is given again."""
+    pool = Pool(ports=32, occupied=0.7, source="", spread=1.6)
+    arrivals, loads = plan(pool, LOADS, measured=2.0)
+    refused = Pool(ports=32, occupied=0.7 + late * 1.6, source="").refuses([at + 1e-9 for at in arrivals])
+
+    for load in loads:
+        share = sum(refused[load.first - 1 : load.first - 1 + load.counted]) / load.counted
+        assert share <= pool.most_refused(load.load) + 0.03
+    assert pool.most_refused(0.7) == pytest.approx(1 - 0.7 / 2.3 / 0.7)
+    assert Pool(ports=32, occupied=0.7, source="").most_refused(0.7) == 0.0
+
+
 def test_what_churn_predicts_comes_true_in_a_perfect_world() -> None:
     """The prediction holds also in the short time that is measured."""
     pool = Pool(ports=32, occupied=1.2, source="")

@@ -17,6 +17,8 @@ from scenarios.release import Release
 from scenarios.state_exhaustion import StateExhaustion
 from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Scenario
+from testbed.run.choices import Choices
+from testbed.run.resolve import resolve
 from topologies.gateways.behaviour import Entry, Exhaustion
 from topologies.gateways.openflow.gateway import OpenFlowGateway
 
@@ -67,7 +69,21 @@ def test_each_scenario_is_possible_with_our_gateway_and_its_own_defaults(scenari
             Of.GATEWAY,
             {},
             {"exhaustion": Exhaustion(None)},
-            "on_exhaustion=drop .* not declared .* take --set on_exhaustion=drop, icmp or reset",
+            "on_exhaustion=drop .* not declared .* take one of the project's own policies",
+        ),
+        (
+            RefusalSignals,
+            Of.GATEWAY,
+            {},
+            {"exhaustion": Exhaustion({})},
+            "on_exhaustion=unknown .* nobody knows how .* take --set on_exhaustion=drop, icmp or reset, if",
+        ),
+        (
+            HoldAndRetry,
+            Of.GATEWAY,
+            {},
+            {"exhaustion": Exhaustion({})},
+            "on_exhaustion=unknown .* nobody knows how .* take --set on_exhaustion=drop, if the NAT does that",
         ),
         (StateExhaustion, Of.SETTINGS, {"ports": 64}, {}, "limit_sessions=64 .* 64 ports as well, .* below 64"),
         (StateExhaustion, Of.SETTINGS, {"ports": 32}, {}, "limit_sessions=64 .* only 32 connections fit"),
@@ -93,3 +109,11 @@ def test_a_nat_that_searches_one_range_of_several_is_refused_where_that_matters(
 
     with pytest.raises(ConfigurationError, match=r"one of several ranges of ports, .* take one range of ports"):
         require(scenario.requires, Of.GATEWAY, dataclasses.replace(own, behaviour=declared))
+
+
+def test_peers_behind_linux_with_several_ranges_are_not_asked_to_meet() -> None:
+    """A range that takes its turn again gives the same port again: that is no mapping of RFC 4787's."""
+    with pytest.raises(
+        ConfigurationError, match=r"NUMGEN: .*whether the peers meet follows from that; take one range"
+    ):
+        resolve("hole-punching", "netfilter", Choices(sets=["ports=[4096-4351,8192-8447]"]), datapath="userspace")

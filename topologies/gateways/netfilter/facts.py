@@ -99,10 +99,12 @@ def behaviour(settings: Settings, timeouts: Mapping[str, int]) -> Behaviour:
         full = Entry(Exhaustion(silent), "nft(8), CT EXPRESSIONS: count", "nftables 0.9.0 and later")
     return Behaviour(
         mapping=Entry(
-            "eim" if is_one_range and not is_random else "edm",
-            f"{_CORE}: get_unique_tuple; find_appropriate_src is for one range, and ports that are not random",
+            "edm" if is_random else "eim",
+            f"{_CORE}: get_unique_tuple; find_appropriate_src is for ports that are not random",
             _SINCE,
-        ),
+        )
+        if is_one_range
+        else Entry("unknown", f"{_IN_TURN}; {_CORE}: find_appropriate_src, where a range comes again", _SINCE),
         filtering=Entry("edf", "Linux, net/netfilter/nf_conntrack_core.c: resolve_normal_ct", _SINCE),
         overlapping=Entry("endpoint", f"{_CORE}: nf_nat_used_tuple", _SINCE),
         pooling=Entry(
@@ -119,7 +121,7 @@ def behaviour(settings: Settings, timeouts: Mapping[str, int]) -> Behaviour:
             _SINCE,
         )
         if is_one_range
-        else Entry(False, f"{_IN_TURN}, whatever the source port is", _SINCE),
+        else Entry(None, f"{_IN_TURN}; a source port in the range whose turn it is may be kept", _SINCE),
         fills_every_address=Entry(
             False, f"{_CORE}: find_best_ips_proto, a hash of source and destination, whatever is free", _SINCE
         ),

@@ -2,10 +2,10 @@
 
 import os
 
-from honest import Honest
+from whole_nat import WholeNat
 
 
-class Dying(Honest):
+class Dying(WholeNat):
     def map(self, *asked):
         if len(self.inside) == 4:
             print("I am gone", flush=True)

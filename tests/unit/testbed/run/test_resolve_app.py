@@ -8,10 +8,11 @@ import pytest
 
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
-from testbed.registry import found
+from testbed.registry import SCENARIOS, found
 from testbed.run.choices import Choices
-from testbed.run.resolve import resolve
+from testbed.run.resolve import CannotError, resolve
 from testbed.run.strangers import files_among
+from tests.support.paths import ROOT
 from topologies.gateways.app import facts
 from topologies.gateways.behaviour import WORDS
 
@@ -50,11 +51,43 @@ def test_the_app_s_file_is_walled_in_as_every_file_of_a_user_s_own(app: Path) ->
     assert files_among(run.names) == [app]
 
 
-@pytest.mark.parametrize("scenario", ["refusal-signals", "client-exhaustion", "eviction", "hole-punching"])
-def test_a_scenario_that_needs_a_promise_which_no_app_makes_is_refused(app: Path, scenario: str) -> None:
-    """With a sentence, and without accusing the app."""
-    with pytest.raises(ConfigurationError):
+@pytest.mark.parametrize(
+    ("scenario", "words"),
+    [
+        (
+            "refusal-signals",
+            "refusal-signals: nobody knows .*; take --set on_exhaustion=drop, icmp or reset, if",
+        ),
+        (
+            "client-exhaustion",
+            "client-exhaustion: nobody knows .*; take --set on_exhaustion=drop, icmp or reset",
+        ),
+        ("hold-and-retry", "hold-and-retry: nobody knows how .*; take --set on_exhaustion=drop, if the NAT does"),
+        (
+            "hole-punching",
+            "hole-punching: nobody knows how this NAT filters .*; take --set filtering_type=eif",
+        ),
+        (
+            "port-overlap",
+            "take --set mapping_type=edm --set filtering_type=edf --set port_overlapping=endpoint if it does so",
+        ),
+        ("eviction", "how somebody else's NAT refuses is its own affair; take another --gateway"),
+        ("state-exhaustion", "where the scenario sets limit_sessions=64: .*; take another --gateway"),
+    ],
+)
+def test_a_scenario_that_needs_a_promise_is_refused_with_it(app: Path, scenario: str, words: str) -> None:
+    """Or with another gateway, where nothing can be promised. No setting is named that nobody has chosen."""
+    with pytest.raises(ConfigurationError, match=words):
         resolved(scenario, app)
+
+
+def test_an_app_whose_rules_have_whole_seconds_is_in_time(app: Path) -> None:
+    """Of 3.5 s it makes 4, and the switch looks a second later; of 0.4 s it makes 1."""
+    run = resolved("release", app, "udp_timeout=3.5", "tcp_trans_close_timeout=0.4")
+    back = facts.behaviour(run.settings).port_back.value
+
+    assert back["udp"] == (3.5, 5.0)
+    assert back["close"] == (0.4, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +102,7 @@ def test_a_stranger_s_nat_is_not_held_to_what_the_rfcs_leave_open(app: Path) -> 
     """And everything that it is held to can be declared."""
     declared = facts.behaviour(resolved("release", app).settings)
 
-    assert declared.filtering.value == declared.icmp_identifiers.value == "unknown"
+    assert declared.filtering.value == declared.pooling.value == declared.icmp_identifiers.value == "unknown"
     assert declared.keeps_source_port.value is None
     assert declared.port_order.value == "undeclared"
     assert declared.ports_exhausted.value.outcome == {}
@@ -90,3 +123,23 @@ def test_an_app_s_own_configuration_is_seen_behind_the_walls_too(app: Path) -> N
     config.write_text("")
 
     assert resolved("release", app, f"app_config={config}").programs == (str(app), str(config))
+
+
+def asked_of_an_app() -> dict[str, bool]:
+    """Return the scenarios in the table of docs/how/app.md, and whether an app without promises is asked them."""
+    text = (ROOT / "docs" / "how" / "app.md").read_text()
+    table = text.partition("## Which scenarios it is asked")[2].partition("\nA refusal")[0]
+    rows = [line.split("|")[1:3] for line in table.splitlines() if line.startswith("| `")]
+    return {name: answer.strip().startswith("asked") for names, answer in rows for name in names.split("`")[1::2]}
+
+
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+def test_the_table_of_the_docs_has_what_an_app_is_asked(app: Path, scenario: str) -> None:
+    """Every scenario, once."""
+    try:
+        resolved(scenario, app)
+        asked = True
+    except CannotError:
+        asked = False
+
+    assert asked_of_an_app()[scenario] is asked

@@ -44,18 +44,18 @@ def test_every_other_setting_is_refused(key: str) -> None:
     [
         (
             {"udp_timeout": 5},
-            "setting udp_timeout=5.0 is not possible with this gateway, which does not follow it; "
-            "leave udp_timeout=300, or take another --gateway",
+            "setting udp_timeout=5.0 is not possible with this gateway: it does not follow it; "
+            "take udp_timeout=300, or another --gateway",
         ),
-        ({"port_quota": 5}, "leave port_quota=null, or"),
+        ({"port_quota": 5}, "take port_quota=null, or"),
         ({"refresh_inbound": True}, "setting refresh_inbound=true is not"),
         (
             {"known": {"ports"}, "external_addresses": 2},
             "setting external_addresses=[192.0.2.1, 192.0.2.2] is not",
         ),
-        ({"known": {"ports"}, "external_addresses": 2}, "leave external_addresses=[192.0.2.1], or"),
+        ({"known": {"ports"}, "external_addresses": 2}, "take external_addresses=[192.0.2.1], or"),
         ({"defaults": {"mapping_type": "edm"}, "mapping_type": "eim"}, "setting mapping_type=eim is not"),
-        ({"defaults": {"mapping_type": "edm"}, "mapping_type": "eim"}, "leave mapping_type=edm, or"),
+        ({"defaults": {"mapping_type": "edm"}, "mapping_type": "eim"}, "take mapping_type=edm, or"),
     ],
 )
 def test_a_refusal_names_the_setting_the_value_and_the_way_out(values: dict[str, Any], told: str) -> None:

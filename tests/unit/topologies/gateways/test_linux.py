@@ -219,7 +219,7 @@ def test_the_example_refuses_a_setting_that_it_does_not_follow() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"port_quota_udp": 3}, "which does not follow it; leave port_quota_udp=null"),
+        ({"port_quota_udp": 3}, "it does not follow it; take port_quota_udp=null"),
         ({"port_allocation_type": "random"}, "take port_allocation_type=preserving"),
         ({"flow_limit": 3}, "take flow_limit=null"),
     ],

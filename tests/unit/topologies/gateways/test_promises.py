@@ -97,7 +97,11 @@ def test_a_promise_opens_the_scenario_that_needs_it(tmp_path: Path, scenario: st
             ["promised=ports"],
             "promised=ports: that is nothing which can be promised; choose from",
         ),
-        ("release", ["limit_sessions=9"], "limit_sessions=9 is not possible with this gateway, which does not"),
+        (
+            "release",
+            ["limit_sessions=9"],
+            "limit_sessions=9 is not possible with this gateway: it does not",
+        ),
         ("port-overlap", [], "nobody can tell somebody else's NAT to do so; take --set"),
         ("hole-punching", [], "take --set filtering_type=eif, adf or edf, whichever the NAT does"),
     ],

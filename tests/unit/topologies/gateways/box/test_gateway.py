@@ -104,6 +104,7 @@ def test_what_is_stated_is_declared_and_nothing_is_known_besides() -> None:
 
     assert (stated.mapping.value, stated.filtering.value) == ("edm", "eif")
     assert (usual.mapping.value, usual.filtering.value) == ("eim", "unknown")
+    assert usual.pooling.value == "unknown"
     assert usual.keeps_source_port.value is None
     assert declared("protocols", *full, "port_allocation_type=preserving").keeps_source_port.value is True
 

@@ -191,8 +191,8 @@ def test_a_setting_that_is_newer_than_the_gateway_is_refused() -> None:
         NetfilterGateway.check(NewerSettings(**NetfilterGateway.settings, novel_limit=5), NetfilterOptions())
 
     assert str(refused.value) == (
-        "setting novel_limit=5 is not possible with this gateway, which does not follow it; "
-        "leave novel_limit=null, or take another --gateway"
+        "setting novel_limit=5 is not possible with this gateway: it does not follow it; "
+        "take novel_limit=null, or another --gateway"
     )
 
 
@@ -264,8 +264,8 @@ def test_of_several_ranges_nothing_is_certain() -> None:
     declared = NetfilterGateway.declare(settings(ports=["4096-4111", "8192-8207"]), NetfilterOptions())
 
     assert declared.finds_every_port_of.value == 0
-    assert declared.mapping.value == "edm"
-    assert not declared.keeps_source_port.value
+    assert declared.mapping.value == "unknown"
+    assert declared.keeps_source_port.value is None
     assert declared.port_order.value == "undeclared"
     assert declared.port_back.value["close"][1] > 0, "32 ports of two ranges are not searched completely"
     NetfilterGateway.check(settings(ports=["4096-4111", "8192-8207"]), NetfilterOptions())

@@ -33,7 +33,11 @@ def test_questions_over_tcp_that_need_no_timer_are_asked_of_it(scenario: str) ->
         ("port-exhaustion", ["protocol=udp"], "protocol=udp is not possible with this gateway: over UDP it binds"),
         ("port-exhaustion", ["protocol=udp"], "take protocol=tcp or another --gateway"),
         ("loss-curve", [], "udp.c, sock_l4 (passt 0.0~git20230309); take another --gateway"),
-        ("release", [], "tcp_trans_close_timeout=2.0 is not possible with this gateway"),
+        (
+            "release",
+            [],
+            "where the scenario sets tcp_trans_close_timeout=2.0: it does not follow it; take another",
+        ),
         ("protocols", [], "a relay need not pass"),
         ("refusal-signals", [], "it answers as its own kernel's errors have it"),
         ("hole-punching", [], "what it declares is of TCP"),

@@ -1,8 +1,14 @@
-"""A NAT as a Ryu app that does what the RFCs ask, as far as a page of code can: the apps of docs/examples do not.
+"""A NAT as a Ryu app that does what the RFCs ask, as far as a few pages of code can. The other apps here do not.
 
-Each mapping has two rules, and goes when both have been idle, or some time after the connection's end. FIN and RST
-come to the controller, which sends them on. So does every ping, since OpenFlow cannot rewrite its identifier.
+    ./lastport run release --gateway app --set app=docs/examples/apps/whole_nat.py
+
+A mapping has two rules, one for each direction. It goes when both have been idle, or some time after the end of
+its connection. FIN and RST come to the controller, which sends them on and sees the end. So does every ping, since
+OpenFlow cannot rewrite an identifier.
 """
+
+import math
+import time
 
 from lastport_wiring import (
     EXTERNAL_IP,
@@ -32,13 +38,19 @@ NAMES = {6: "tcp", 17: "udp"}
 IDLE = {6: TCP_IDLE_TIMEOUT, 17: UDP_TIMEOUT}
 
 
+def whole(seconds):
+    """Return the whole seconds of a rule. One with 0 would never end."""
+    return max(1, math.ceil(seconds))
+
+
 class Mapping:
     def __init__(self, protocol, inside, mac, port):
         self.protocol, self.inside, self.mac, self.port = protocol, inside, mac, port
         self.rules, self.fins, self.is_closing = set(), set(), False
+        self.used_at = time.monotonic()
 
 
-class Honest(app_manager.RyuApp):
+class WholeNat(app_manager.RyuApp):
     OFP_VERSIONS = [ofproto_v1_3.OFP_VERSION]
 
     def __init__(self, *args, **kwargs):
@@ -90,6 +102,7 @@ class Honest(app_manager.RyuApp):
             return
         actions = self.outbound(mapping) if port == LAN_PORT else self.inbound(mapping)
         self.send(data, actions)
+        mapping.used_at = time.monotonic()
         if flags & FIN:
             mapping.fins.add(port)
         if not mapping.is_closing and (flags & RST or len(mapping.fins) == 2):
@@ -116,8 +129,16 @@ class Honest(app_manager.RyuApp):
         mapping = self.outside.get((message.match["ip_proto"], message.cookie >> 1))
         if mapping is not None and message.reason == self.o.OFPRR_IDLE_TIMEOUT:
             mapping.rules.discard(message.cookie & 1)
-            if not mapping.rules:
-                self.end(mapping)
+            self.end_if_idle(mapping)
+
+    def end_if_idle(self, mapping):
+        """End a mapping without rules. What came to the controller, such as a FIN, was no packet of its rules."""
+        if mapping.rules or mapping.is_closing:
+            return
+        if (left := mapping.used_at + IDLE[mapping.protocol] - time.monotonic()) > 0:
+            hub.spawn_after(left, self.end_if_idle, mapping)
+        else:
+            self.end(mapping)
 
     def matches(self, mapping):
         name, (address, port) = NAMES[mapping.protocol], mapping.inside
@@ -129,7 +150,7 @@ class Honest(app_manager.RyuApp):
         both = zip(self.matches(mapping), (self.outbound(mapping), self.inbound(mapping)), strict=True)
         for side, (match, actions) in enumerate(both):
             mapping.rules.add(side)
-            self.rule(10, match, actions, idle=int(IDLE[mapping.protocol]), cookie=mapping.port << 1 | side)
+            self.rule(10, match, actions, idle=whole(IDLE[mapping.protocol]), cookie=mapping.port << 1 | side)
 
     def outbound(self, mapping):
         name, p = NAMES[mapping.protocol], self.p

@@ -1,0 +1,1 @@
+../../../../docs/examples/apps/whole_nat.py
