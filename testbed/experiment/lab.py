@@ -101,6 +101,8 @@ class Lab:
         self.topology = network.topology
         self.gateways = network.gateways
         self.gateway = next(iter(network.gateways.values()))
+        self.links = network.links
+        """The links that are under conditions."""
         self.behaviours = network.behaviours
         self.behaviour = next(iter(network.behaviours.values()))
         self.clients = [network.nodes[name] for name in self.topology.clients]
@@ -140,6 +142,7 @@ class Lab:
                 but_to=self.untranslated,
                 mtu=self.topology.outside_mtu,
             ),
+            under_way=network.links.inside,
             knowing=Knowing(tcp, self.sightings, self.topology.outside_addresses, self._served),
         )
         hosts = [host.netns for host in (*self.clients, *self.servers)]

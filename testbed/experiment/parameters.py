@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.wiring import ETHERNET_MTU
+from testbed.experiment.units import Rate, Share, Time
 
 LEAST_MTU = 576
 """The bytes of a packet that every host takes (RFC 791 section 3.1), and of the longest ICMP error."""
@@ -24,6 +25,19 @@ class Parameters(BaseModel):
         ge=LEAST_MTU,
         le=ETHERNET_MTU,
         description="the most bytes of a packet on each link that leads out of a gateway",
+    )
+
+    inside_delay: Time = Field("0ms", description="the time that a frame takes on the link of each inside host")
+    inside_jitter: Time = Field("0ms", description="by how much that time varies, at most")
+    inside_loss: Share = Field("0%", description="the share of the frames that these links lose, each way")
+    inside_reordering: Share = Field("0%", description="the share of the frames there that overtake others")
+    inside_rate: Rate | None = Field(None, description="what each of these links carries a second; null: no limit")
+    outside_delay: Time = Field("0ms", description="the time that a frame takes on the link of each server")
+    outside_jitter: Time = Field("0ms", description="by how much that time varies, at most")
+    outside_loss: Share = Field("0%", description="the share of the frames that these links lose, each way")
+    outside_reordering: Share = Field("0%", description="the share of the frames there that overtake others")
+    outside_rate: Rate | None = Field(
+        None, description="what each of these links carries a second; null: no limit"
     )
 
     @property

@@ -20,6 +20,7 @@ from controller.settings.extensions import absolute
 from controller.wiring import ETHERNET_MTU
 from testbed.experiment.demand import Demand
 from testbed.experiment.limits import idle_timers
+from testbed.experiment.link_conditions import require_possible
 from testbed.experiment.nats import fronts, require_bearable
 from testbed.experiment.parameters import Parameters, PatientParameters
 from testbed.experiment.plan import Run, network_of_size
@@ -180,6 +181,7 @@ def _of_choices(
     completed = returned_by(scenario, "complete", dict, cls.complete, parameters, settings)
     require_known(scenario, "complete", completed, [*cls.Parameters.model_fields, *Settings.model_fields])
     parameters = checked(cls.Parameters, {**_of(cls.Parameters, completed), **theirs}, kind="parameter")
+    require_possible(parameters.model_dump(mode="json"))
     need = partial(returned_by, scenario, "requires", object, require, cls.requires)
     need(Of.SETTINGS, Asked(cls.name, parameters, settings))
     lasting = idle_timers(returned_by(scenario, "demand", Demand, cls.demand, parameters, settings), settings)
