@@ -15,9 +15,6 @@ WINDOW = 256
 """The most attempts under way at once."""
 MOST_PER_CLIENT = 64_512
 """The most connections of one client to one server and port: it has as many ports from 1024 upward."""
-APART_S = 0.005
-"""Seconds between two attempts for which there is room, on links that take long: they need not wait for each other.
-Without links under conditions, the answer to one starts the next."""
 SLOWEST_RATE = 1000.0
 """Connections a second that every machine can open."""
 IDLE_SPARE_S = 6.0
@@ -148,7 +145,7 @@ class Filling:
                 window=WINDOW,
                 progress=lambda done: self._x.progress(done, len(numbers)),
                 ahead=ahead,
-                window_ahead=math.ceil(self._x.lab.links.round_trip / APART_S),
+                window_ahead=self._x.lab.links.together,
             )
         seconds = time.monotonic() - started
         if self._protocol != "tcp" and not self._x.promise.evicts:

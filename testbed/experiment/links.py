@@ -38,18 +38,27 @@ WIRE = "eth0"
 ANYTHING = [(0x06, 0, 0, 1 << 18)]
 """A filter that passes every frame, whole."""
 OWN_NETNS = "/proc/self/ns/net"
-_ALL, _LOST = ("frames",), ("lost", "overflowed")
+APART_S, FEW_TOGETHER = 0.005, 16
+"""Seconds between two attempts on slow links, and the attempts under way at once on links that lose frames."""
 
-Counts = dict[str, Any]
+Counts = dict[str, dict[str, int]]
 """By the way, `out` or `in` as the host sees it: frames, those that were lost, those that found no room."""
 
 
 class Way(Protocol):
     """One way of putting links under conditions."""
 
-    name: str
-    near: str
-    """The interface of a host that its kernel uses."""
+    @property
+    def name(self) -> str:
+        """Its name: that of a discipline, or `forwarder`."""
+
+    @property
+    def near(self) -> str:
+        """The interface of a host that its kernel uses."""
+
+    @property
+    def late_s(self) -> float | None:
+        """The most seconds by which a frame left too late so far, if that is known."""
 
     def counts(self) -> Counts:
         """Return what was counted since the last call."""
@@ -58,7 +67,7 @@ class Way(Protocol):
 class ByKernel:
     """The links of a side, by disciplines of the kernel."""
 
-    near = WIRE
+    near, late_s = WIRE, None
 
     def __init__(self, hosts: Sequence[Any], conditions: Conditions) -> None:
         self.name = qdiscs.kind(conditions)
@@ -104,11 +113,13 @@ class ByForwarder:
         close(wires)
         for near in nears:
             os.close(near)
+        self.late_s = 0.0
 
     def counts(self) -> Counts:
-        """Return what was counted since the last call, and the most seconds by which a frame left too late."""
+        """Return what was counted since the last call."""
         self._worker.order(do="tell")
         (told,) = self._worker.read()
+        self.late_s = max(self.late_s, told.pop("late_s"))
         return dict(told)
 
 
@@ -120,21 +131,30 @@ class Side:
         self._way, self._why = way, why
         self._probes = probed(links, conditions)
         self._way.counts()
-        self.counts: Counts = {}
+        self._counts: Counts = {}
 
     def count(self) -> Counts:
-        """Count what passed since the probes, once and for all, and return it."""
-        self.counts = self.counts or self._way.counts()
-        return self.counts
+        """Return what passed, and what was lost, since the probes."""
+        for way, counted in self._way.counts().items():
+            before = self._counts.setdefault(way, dict.fromkeys(counted, 0))
+            self._counts[way] = {what: before[what] + counted[what] for what in counted}
+        return self._counts
+
+    @property
+    def lost(self) -> int:
+        """The number of frames that the links have lost since the probes, at random or for want of room."""
+        return sum(way[what] for way in self.count().values() for what in way if what != "frames")
 
     def figures(self) -> dict[str, Any]:
         """Return what was set, by which way, and what was measured, for the results."""
-        figures = {
+        figures: dict[str, Any] = {
             "set": dataclasses.asdict(self.conditions),
             "by": self._way.name,
             "probes": self._probes,
-            "run": self.counts,
+            "run": self.count(),
         }
+        if self._way.late_s is not None:
+            figures["late_s"] = self._way.late_s
         return {**figures, "kernel_lacks": self._why} if self._why else figures
 
     def words(self) -> str:
@@ -161,11 +181,21 @@ class Links:
         """The most seconds that a frame is under way on a client's link."""
         return sum(each.conditions.longest for each in self.sides if each.side == "inside")
 
+    @property
+    def together(self) -> int:
+        """The attempts to have under way at once where no order matters: none needs to wait for a slow link."""
+        loses = any(each.conditions.loss for each in self.sides)
+        return max(FEW_TOGETHER if loses else 0, math.ceil(self.round_trip / APART_S))
+
+    @property
+    def lost(self) -> int:
+        """The number of frames that all links have lost so far."""
+        return sum(each.lost for each in self.sides)
+
     def trouble(self) -> Trouble:
-        """Return what the links may have caused in this run, when it is over."""
-        ways = [way for each in self.sides for way in each.count().values() if isinstance(way, dict)]
-        frames, lost = (sum(sum(way.get(name, 0) for name in names) for way in ways) for names in (_ALL, _LOST))
-        return Trouble(self.round_trip, frames=frames, lost=lost)
+        """Return what the links may have caused so far."""
+        frames = sum(way["frames"] for each in self.sides for way in each.count().values())
+        return Trouble(self.round_trip, frames=frames, lost=self.lost)
 
     def figures(self) -> dict[str, Any]:
         """Return the figures of all sides, for the results."""

@@ -17,8 +17,8 @@ from testbed.experiment.report import Report
 def watched(lab: Lab, report: Report, failures: list[Failure]) -> Iterator[None]:
     """Measure the machine and the links during the block, and report it.
 
-    `failures` are those of the checks in the block, which raises its own errors as ever. Raises TooBusyError if all
-    of them may be the machine's fault, and LinksError if they may be due to what was set for the links.
+    `failures` are those of the checks in the block, which raises its own errors as ever. Raises TooBusyError if
+    all of them may be the machine's fault, and LinksError if they may be due to what was set for the links.
     """
     if lab.links.sides:
         report.environment(**{f"{each.side}_links": each.words() for each in lab.links.sides})

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.wiring import ETHERNET_MTU
 from testbed.experiment.units import Rate, Share, Time
 
+LOSSES, NO_LOSS = ("inside_loss", "outside_loss"), (0, "0", "0%")
+LOSSY_PATIENCE_S = 5.0
+"""Seconds in which a client's kernel sends a SYN four or five times."""
 LEAST_MTU = 576
 """The bytes of a packet that every host takes (RFC 791 section 3.1), and of the longest ICMP error."""
 
@@ -47,11 +50,21 @@ class Parameters(BaseModel):
 
 
 class PatientParameters(Parameters):
-    """The parameters of a scenario whose attempts may be refused: each is given up after `patience` seconds."""
+    """The parameters of a scenario whose attempts may be refused: each is given up after `patience` seconds.
+
+    On links that lose frames it is longer by default, so that an attempt is sent again a few times.
+    """
 
     patience: float = Field(
         2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _patient_with_losses(cls, given: Any) -> Any:
+        loses = isinstance(given, dict) and any(given.get(key, 0) not in NO_LOSS for key in LOSSES)
+        usual = cls.model_fields["patience"].default
+        return {"patience": max(usual, LOSSY_PATIENCE_S), **given} if loses else given
 
 
 class SubscriberParameters(Parameters):

@@ -1,8 +1,8 @@
 """Probes of a known number over links, each way: what these do to frames, before anything else uses them.
 
 A probe is a frame with an EtherType for local experiments (IEEE 802, 0x88B5), which no kernel here takes. It is
-sent at one end of a cable and dies at the other, and only a packet socket there sees it. First come small ones, far
-enough apart that none waits for another: they show delay and loss. A row of long ones at once shows the rate.
+sent at one end of a cable and dies at the other, and only a packet socket there sees it. First come small ones,
+far enough apart that none waits for another: they show delay and loss. A row of long ones shows the rate.
 """
 
 from __future__ import annotations

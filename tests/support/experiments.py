@@ -12,6 +12,7 @@ from typing import Any
 
 from controller.settings import Settings
 from testbed.experiment.experiment import Experiment
+from testbed.experiment.links import Links
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.report import Report
 from testbed.sandbox.records import Channel
@@ -94,6 +95,7 @@ def experiment(
         seed=1,
         untranslated=[],
         is_raw=False,
+        links=Links(),
         behaviour=declared,
         behaviours={"gateway": declared},
         gateway=SimpleNamespace(counters=lambda protocol: counters or {}),
