@@ -7,6 +7,7 @@ what enters it inbound. So a NAT is never blamed for what the link does.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Sequence
@@ -61,15 +62,12 @@ def apply(conditions: Conditions, interface: str = "eth0") -> None:
 
 def lacking(conditions: Conditions) -> str:
     """Return why this kernel cannot apply these conditions, or "" if it can. It is tried."""
-    namespace = Namespace()
     try:
-        with namespace.entered():
+        with contextlib.closing(Namespace()) as namespace, namespace.entered():
             _run(["ip", "-batch", "-"], ["link add eth0 type veth peer name other"])
             apply(conditions)
     except OSError as error:
         return str(error)
-    finally:
-        namespace.close()
     return ""
 
 
