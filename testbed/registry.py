@@ -28,6 +28,7 @@ SCENARIOS = {
     "address-pool": "scenarios.address_pool:AddressPool",
     "two-nats": "scenarios.two_nats:TwoNats",
     "hole-punching": "scenarios.hole_punching:HolePunching",
+    "own-ports": "scenarios.own_ports:OwnPorts",
 }
 """The place of each scenario, by the names that `lastport run` takes."""
 TOPOLOGIES = {

@@ -16,19 +16,10 @@ LEAST_MTU = 576
 """The bytes of a packet that every host takes (RFC 791 section 3.1), and of the longest ICMP error."""
 
 
-class Parameters(BaseModel):
-    """The parameters of every scenario, which a user may choose besides the gateway's settings."""
+class LinkParameters(BaseModel):
+    """The conditions of the hosts' links, in any scenario: by default they delay and lose nothing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    clients: int = Field(8, strict=True, ge=1, description="inside hosts")
-    outside_mtu: int = Field(
-        ETHERNET_MTU,
-        strict=True,
-        ge=LEAST_MTU,
-        le=ETHERNET_MTU,
-        description="the most bytes of a packet on each link that leads out of a gateway",
-    )
 
     inside_delay: Time = Field("0ms", description="the time that a frame takes on the link of each inside host")
     inside_jitter: Time = Field("0ms", description="by how much that time varies, at most")
@@ -41,6 +32,19 @@ class Parameters(BaseModel):
     outside_reordering: Share = Field("0%", description="the share of the frames there that overtake others")
     outside_rate: Rate | None = Field(
         None, description="what each of these links carries a second; null: no limit"
+    )
+
+
+class Parameters(LinkParameters):
+    """The parameters of every scenario, which a user may choose besides the gateway's settings."""
+
+    clients: int = Field(8, strict=True, ge=1, description="inside hosts")
+    outside_mtu: int = Field(
+        ETHERNET_MTU,
+        strict=True,
+        ge=LEAST_MTU,
+        le=ETHERNET_MTU,
+        description="the most bytes of a packet on each link that leads out of a gateway",
     )
 
     @property

@@ -20,44 +20,44 @@ _WRITTEN = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([a-z%]+)")
 
 def seconds(text: str) -> float:
     """Return the seconds that a text such as `20ms` stands for. Raises ValueError."""
-    return _number(text, SECONDS, "a time with its unit, such as 20ms, 1.5s or 500us")
+    return _number(text, SECONDS, "time", "20ms, 1.5s or 500us")
 
 
 def share(text: str) -> float:
     """Return the share, from 0 to 1, that a text such as `1%` stands for. Raises ValueError."""
-    return _number(text, SHARES, "a share in percent, such as 1% or 0.1%")
+    return _number(text, SHARES, "share", "1% or 0.1%")
 
 
 def bits(text: str) -> float:
     """Return the bits a second that a text such as `10mbit` stands for. Raises ValueError."""
-    return _number(text, BITS, "bits a second with their unit, such as 10mbit, 512kbit or 1gbit")
+    return _number(text, BITS, "rate", "10mbit, 512kbit or 1gbit")
 
 
-def _number(text: str, units: dict[str, float], what: str) -> float:
+def _number(text: str, units: dict[str, float], what: str, examples: str) -> float:
     written = _WRITTEN.fullmatch(text.strip().lower())
     if written is None or written[2] not in units:
-        raise ValueError(f"write {what}")
+        raise ValueError(f"it is no {what} with its unit; take one such as {examples}")
     return float(written[1]) * units[written[2]]
 
 
 def _time(value: object) -> str:
     text = _text(value, "0ms")
     if seconds(text) > LONGEST_S:
-        raise ValueError(f"it may be {LONGEST_S:g}s at most")
+        raise ValueError(f"it is too long; take {LONGEST_S:g}s at most")
     return text
 
 
 def _share(value: object) -> str:
     text = _text(value, "0%")
     if share(text) > MOST_SHARE:
-        raise ValueError(f"it may be {MOST_SHARE:.0%} at most: beyond that, hardly anything arrives")
+        raise ValueError(f"hardly anything arrives then; take {MOST_SHARE:.0%} at most")
     return text
 
 
 def _rate(value: object) -> str:
     text = _text(value, "0mbit")
     if not LEAST_BITS <= bits(text) <= MOST_BITS:
-        raise ValueError("it has to be from 8kbit to 10gbit; null is no limit")
+        raise ValueError("it is out of range; take from 8kbit to 10gbit, or null for no limit")
     return text
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from controller.settings import Settings
+from testbed.experiment.parameters import LinkParameters
 from testbed.registry import SCENARIOS, load
 from testbed.report.words import cut, words
 
@@ -59,7 +60,7 @@ def _row(key: str, value: Any, fields: Mapping[str, FieldInfo], is_chosen: bool,
 
 
 def _is_usual(key: str, value: Any) -> bool:
-    field = Settings.model_fields.get(key)
+    field = {**Settings.model_fields, **LinkParameters.model_fields}.get(key)
     if field is None:
         return False
     usual = [str(each) for each in field.default] if isinstance(field.default, list) else field.default

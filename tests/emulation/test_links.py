@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.emulation.conftest import SMALL, Run
+from tests.emulation.conftest import FILES, SMALL, Run
 from topologies.network import qdiscs
 from topologies.network.conditions import Conditions
 
+BROKEN_LINUX = FILES / "broken_linux.py"
 SLOW = ("--set", "inside_delay=20ms", "--set", "outside_delay=30ms", "--set", "outside_loss=2%")
 FORWARDER_LATE_S, KERNEL_LATE_S = 0.005, 0.002
 """What half of the probes may take longer than was set, on a machine of whatever speed."""
@@ -27,9 +28,9 @@ def require_delay(side: dict[str, Any], seconds: float, *, late: float) -> None:
         assert side["probes"][way]["delay_s"] <= seconds + late
 
 
-def test_delay_and_loss_are_measured_as_they_were_set_and_the_nat_passes(run: Run) -> None:
-    """By probes before, and by counts of the run itself; on both sides, both ways."""
-    finished = run("run", "port-exhaustion", *SMALL, *SLOW, "--json")
+def test_delay_and_loss_are_measured_as_they_were_set(run: Run) -> None:
+    """By probes before the run, on both sides, both ways; and two hosts behind two NATs still meet."""
+    finished = run("run", "hole-punching", *SLOW, "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
     links = finished.result["series"]["links"]
@@ -37,11 +38,33 @@ def test_delay_and_loss_are_measured_as_they_were_set_and_the_nat_passes(run: Ru
     require_delay(links["outside"], 0.03, late=FORWARDER_LATE_S)
     assert links["inside"]["set"]["delay"] == 0.02
     for way in ("out", "in"):
-        assert links["inside"]["probes"][way]["lost"] == links["inside"]["run"][way]["lost"] == 0
+        assert links["inside"]["probes"][way]["lost"] == 0
         assert 0 < links["outside"]["probes"][way]["lost"] < 30  # of 400, 8 on average
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("gateway", ["openflow", "netfilter", "ovs-ct"])
+def test_an_honest_nat_passes_on_slow_links_that_lose_frames(run: Run, gateway: str) -> None:
+    """The run counts what the links lost, and hosts send it again."""
+    finished = run("run", "port-exhaustion", *SMALL, *SLOW, "--gateway", gateway, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    links = finished.result["series"]["links"]
+    assert links["inside"]["run"]["out"]["lost"] == 0
+    for way in ("out", "in"):
         assert 0 < links["outside"]["run"][way]["lost"] < links["outside"]["run"][way]["frames"] * 0.1
 
 
+@pytest.mark.deep
+def test_a_nat_that_loses_frames_itself_fails_all_the_same(run: Run) -> None:
+    """The witnesses are between the links and the NAT, so its losses are known from theirs."""
+    finished = run("run", "port-exhaustion", *SMALL, *SLOW, "--gateway", f"{BROKEN_LINUX}:SmallOnly", "--json")
+
+    assert finished.status == 1
+    assert "no packet was lost on a mapping that exists" in finished.failed
+
+
+@pytest.mark.deep
 @pytest.mark.skipif(
     bool(qdiscs.lacking(Conditions(rate=1e6))), reason=f"this kernel: {qdiscs.lacking(Conditions(rate=1e6))}"
 )
