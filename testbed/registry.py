@@ -29,6 +29,8 @@ SCENARIOS = {
     "two-nats": "scenarios.two_nats:TwoNats",
     "hole-punching": "scenarios.hole_punching:HolePunching",
     "own-ports": "scenarios.own_ports:OwnPorts",
+    "idle": "scenarios.idle:Idle",
+    "reuse": "scenarios.reuse:Reuse",
 }
 """The place of each scenario, by the names that `lastport run` takes."""
 TOPOLOGIES = {

@@ -45,6 +45,7 @@ class Exhaustion:
 
 
 TRANSLATES: Entry[bool] = Entry(False, "RFC 3022 section 2.2: a NAT passes packets on", "any version")
+CHALLENGES: Entry[bool] = Entry(True, "RFC 5382 section 4: a NAT follows TCP's state machine", "any version")
 UNDECLARED: Entry[str] = Entry("undeclared", "it declares nothing", "any version")
 ENDINGS = ("close", "late close", "half-close", "reset", "silence", "udp")
 """How a connection may end, for the time after which its port is back."""
@@ -56,6 +57,7 @@ WORDS: dict[str, tuple[Any, ...]] = {
     "fills_every_address": (True, False),
     "keeps_source_port": (True, False, None),
     "icmp_identifiers": ("pool", "kept", "unknown"),
+    "passes_challenges": (True, False),
     "port_order": ("random", "search", "sequential", "blocks", "undeclared"),
 }
 """The values that may be declared of a fact, if they are words."""
@@ -109,6 +111,9 @@ class Behaviour:
     relays: Entry[bool] = TRANSLATES
     """Whether it ends each connection and begins another in its place. Then no packet has a counterpart on the
     other side, and packets are not matched one to one."""
+
+    passes_challenges: Entry[bool] = CHALLENGES
+    """Whether a client whose SYN met an old connection gets the challenge ACK (RFC 5961), and the server a RST."""
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError if a value is not one that can be declared of its fact."""

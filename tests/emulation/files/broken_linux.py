@@ -97,3 +97,12 @@ class Boasting(NetfilterGateway):
         declared = super().declare(settings, options)
         finds = dataclasses.replace(declared.finds_every_port_of, value=settings.port_count)
         return dataclasses.replace(declared, finds_every_port_of=finds)
+
+
+class Muffling(NetfilterGateway):
+    """A gateway that drops every RST."""
+
+    def wait_ready(self) -> None:
+        """Add the rule before all others."""
+        super().wait_ready()
+        self.run("nft", f"insert rule ip {TABLE} passing tcp flags & rst == rst drop")
