@@ -31,6 +31,8 @@ SCENARIOS = {
     "own-ports": "scenarios.own_ports:OwnPorts",
     "idle": "scenarios.idle:Idle",
     "reuse": "scenarios.reuse:Reuse",
+    "race": "scenarios.race:Race",
+    "recovery": "scenarios.recovery:Recovery",
 }
 """The place of each scenario, by the names that `lastport run` takes."""
 TOPOLOGIES = {

@@ -45,9 +45,7 @@ ALIKE = {
     "ports_exhausted": Trial("port-overlap", "all the other attempts end by icmp", FEW),
     "state_exhausted": Trial("state-exhaustion", "all the other attempts end by icmp"),
     "icmp_identifiers": Trial("protocols", "ICMP: all 16 attempts are established", FEW),
-    "passes_challenges": Trial(
-        "reuse", "old connections that the server's programs learn are reset", ("ports=4",)
-    ),
+    "passes_challenges": Trial("reuse", "bob's connections that get through in the end", ("ports=4",)),
     "port_order": Trial("port-exhaustion", "external ports come in sequence", ("ports=64", "patience=1.0")),
     "port_back": Trial("release", tuple(f"after {words}" for words in ENDINGS.values())),
 }
@@ -83,14 +81,15 @@ OWN = {
     ),
 }
 
-UNSEEN = ("ovs-ct", "ports_exhausted_holds")
-"""It counts no packet that it holds, and gives no port back so soon that a packet held for it could be seen."""
+UNSEEN = {("ovs-ct", "ports_exhausted_holds"), *((gateway, "clashes") for gateway in GATEWAYS)}
+"""Open vSwitch counts no packet that it holds, and gives no port back so soon that a packet held for it could be
+seen. Whether first packets clash where they may is chance: `test_race.py` has a NAT that loses some."""
 
 DEEP = ("port_order", "passes_challenges")
 """Facts that `test_deceits.py` and `test_reuse.py` try as well, by a NAT that works otherwise."""
 
 EVERY = [(gateway, fact) for gateway in GATEWAYS for fact in (*Behaviour.__dataclass_fields__, *PARTS)]
-FACTS = [each for each in EVERY if each != UNSEEN]
+FACTS = [each for each in EVERY if each not in UNSEEN]
 
 
 @pytest.mark.parametrize(

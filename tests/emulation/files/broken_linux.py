@@ -106,3 +106,20 @@ class Muffling(NetfilterGateway):
         """Add the rule before all others."""
         super().wait_ready()
         self.run("nft", f"insert rule ip {TABLE} passing tcp flags & rst == rst drop")
+
+
+class Clumsy(NetfilterGateway):
+    """A gateway that loses every tenth first datagram, and declares that it loses none."""
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Declare that no packets clash."""
+        declared = super().declare(settings, options)
+        return dataclasses.replace(declared, clashes=dataclasses.replace(declared.clashes, value=False))
+
+    def wait_ready(self) -> None:
+        """Add the rule before all others."""
+        super().wait_ready()
+        self.run(
+            "nft", f"insert rule ip {TABLE} passing meta l4proto udp ct state new numgen inc mod 10 == 0 drop"
+        )

@@ -85,3 +85,9 @@ class Nostalgic(Liar):
     """A gateway that remembers silent flows for longer than it declares."""
 
     really: ClassVar[dict[str, Any]] = {"tcp_idle_timeout": 60}
+
+
+class Unforgiving(Liar):
+    """A gateway that keeps a silent flow's port for a minute, whatever it declares."""
+
+    really: ClassVar[dict[str, Any]] = {"udp_timeout": 60}
