@@ -10,23 +10,16 @@ Expectation   bob gets through each time. Where the server still has alice's con
 
 from __future__ import annotations
 
-import fcntl
-import socket
-import sys
-import termios
-import time
-from collections.abc import Callable
-
 from pydantic import Field
 
-from scenarios.shared.clients import Client, listen
+from scenarios.shared.connections import ANSWERED_WITHIN_S, connected, end, one_by_one, wait
 from scenarios.shared.filling import BACK_IN_TIME
 from scenarios.shared.requirements import finds_every_port, one_address, ports_between, translates_packets
 from scenarios.shared.servers import Server
 from testbed.api import Demand, Experiment, Parameters, Return, Scenario, Settings, at_least, at_most
 
 FEWEST_PORTS, MOST_PORTS = 2, 64
-LISTEN_S, ANSWERED_WITHIN_S, SLACK_S = 0.02, 20.0, 1.0
+SLACK_S = 1.0
 TIME_WAIT_S = 60.0
 """Linux, include/net/tcp.h: TCP_TIMEWAIT_LEN."""
 CHALLENGED = "RFC 5961 section 4.2: a SYN on a connection that is there is answered by a challenge ACK"
@@ -90,21 +83,21 @@ end it did not pass this NAT. So a client at such a port gets nothing until it g
         server = Server(x.lab.servers[0].netns, x.lab.endpoint())
         x.lab.ask_as_well(server)
         with x.phase("alice takes every port"):
-            old = _connected(alice.netns, server, ports, ANSWERED_WITHIN_S)
+            old = connected(alice.netns, server, ports, ANSWERED_WITHIN_S)
         attempts = [each.attempt(number) for number, each in enumerate(old, start=1)]
         held = [each for each in old if each.told and each.told.seen]
         closing, vanishing = held[: len(held) // 2], held[len(held) // 2 :]
         remembered = {each.told.seen for each in vanishing if each.told}  # by the server
         with x.phase("the server closes, and alice vanishes"):
-            _end(server, closing, vanishing)
+            end(server, closing, vanishing)
         opening = x.settings.in_force(
             "tcp_trans_open_timeout"
         )  # until then it may not know that one is established
         forgot = max(back["close"][1], back["silence"][1]) + opening + SLACK_S
         with x.phase("the NAT forgets"):
-            _wait(server, [], forgot, lambda: False)
+            wait(server, [], forgot, lambda: False)
         with x.phase("bob takes every port"):
-            new = _one_by_one(bob.netns, server, ports, x.parameters.patience)
+            new = one_by_one(bob.netns, server, ports, x.parameters.patience)
         attempts += [each.attempt(number) for number, each in enumerate(new, start=len(old) + 1)]
 
         through = {each.told.seen: each for each in new if each.told and each.told.seen}
@@ -152,47 +145,3 @@ end it did not pass this NAT. So a client at such a port gets nothing until it g
     def open_sockets(cls, parameters: ReuseParameters, settings: Settings) -> int:
         """Return the number of connections of both."""
         return 2 * settings.capacity
-
-
-def _connected(netns: str, server: Server, times: int, patience: float) -> list[Client]:
-    """Connect this number of times at once, and return the clients when all are answered or given up."""
-    clients = [Client(netns, "tcp", server.target, queue=True) for _ in range(times)]
-    _wait(server, clients, patience, lambda: not any(each.waits for each in clients))
-    return clients
-
-
-def _one_by_one(netns: str, server: Server, times: int, patience: float) -> list[Client]:
-    """Connect up to this number of times, one after the other, until one does not get through."""
-    clients: list[Client] = []
-    while len(clients) < times and not any(each.waits for each in clients):
-        clients += _connected(netns, server, 1, patience)
-    return clients
-
-
-def _end(server: Server, closing: list[Client], vanishing: list[Client]) -> None:
-    """Have the server close some connections, and their client after it, and the client of others vanish.
-
-    What is not acknowledged by then the server would send again, and keep the mapping alive.
-    """
-    unacknowledged = [server.connections[each.nonce].socket for each in vanishing]
-    _wait(server, [], ANSWERED_WITHIN_S, lambda: not any(map(_left, unacknowledged)))
-    for each in vanishing:
-        each.vanish()
-    for each in closing:
-        each.listen_again()
-        server.connections[each.nonce].close()
-    _wait(server, closing, ANSWERED_WITHIN_S, lambda: not any(each.waits for each in closing))
-    for each in closing:
-        each.close()
-
-
-def _wait(server: Server, clients: list[Client], seconds: float, over: Callable[[], bool]) -> None:
-    """Let clients and server take what comes, until this is over, or for some seconds."""
-    deadline = time.monotonic() + seconds
-    while not over() and time.monotonic() < deadline:
-        listen([*clients, *server.listeners()], LISTEN_S)
-
-
-def _left(stream: socket.socket) -> int:
-    """Return the number of bytes that the other end has not acknowledged."""
-    return int.from_bytes(fcntl.ioctl(stream, termios.TIOCOUTQ, bytes(4)), sys.byteorder)

@@ -33,6 +33,8 @@ SCENARIOS = {
     "reuse": "scenarios.reuse:Reuse",
     "race": "scenarios.race:Race",
     "recovery": "scenarios.recovery:Recovery",
+    "path-mtu": "scenarios.path_mtu:PathMtu",
+    "fragments": "scenarios.fragments:Fragments",
 }
 """The place of each scenario, by the names that `lastport run` takes."""
 TOPOLOGIES = {

@@ -123,3 +123,22 @@ class Clumsy(NetfilterGateway):
         self.run(
             "nft", f"insert rule ip {TABLE} passing meta l4proto udp ct state new numgen inc mod 10 == 0 drop"
         )
+
+
+class BlackHole(NetfilterGateway):
+    """A gateway that tells no sender that its packet is too large."""
+
+    def wait_ready(self) -> None:
+        """Drop its own ICMP errors of that kind."""
+        super().wait_ready()
+        self.run("nft", f"add chain ip {TABLE} telling {{ type filter hook output priority 0; }}")
+        self.run("nft", f"add rule ip {TABLE} telling icmp type destination-unreachable icmp code 4 drop")
+
+
+class WithoutFragments(NetfilterGateway):
+    """A gateway that drops every packet that comes in fragments."""
+
+    def wait_ready(self) -> None:
+        """Drop what is too long for one frame: Linux has put it together by then."""
+        super().wait_ready()
+        self.run("nft", f"insert rule ip {TABLE} passing meta length > 1500 drop")
