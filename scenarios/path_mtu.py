@@ -1,6 +1,6 @@
 """Packets that the link outside of the NAT has no room for, as large transfers and large datagrams meet it.
 
-Set-up        clients on a LAN with 1,500 bytes of room, and a link outside with `outside_mtu`; one server
+Set-up        clients on a LAN with 1,500 bytes of room; a link outside with `outside_mtu`; a server beyond it
 Action        a datagram that must not be fragmented and is too large; one that may be; both once more when the
               client's kernel knows the path; then a transfer over TCP both ways
 Expectation   the NAT returns an ICMP error with the room of the link, from its own inside address, and takes no
@@ -64,6 +64,7 @@ class PathMtu(Scenario[PathMtuParameters]):
 
     name = "path-mtu"
     claim = "small requests work, and large transfers hang"
+    topology = "multi-address"  # with a router behind the link, so that a server knows nothing of it
     settings = {"ports": 64}
     requires = (
         Requirement("a link outside with less room than the LAN", _as_large, Of.SETTINGS),

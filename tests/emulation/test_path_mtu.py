@@ -12,8 +12,8 @@ BLACK_HOLE = f"{FILES / 'broken_linux.py'}:BlackHole"
 @pytest.mark.deep
 @pytest.mark.parametrize(
     "chosen",
-    [("--gateway", "openflow"), ("--gateway", "netfilter"), ("--topology", "multi-address")],
-    ids=["openflow", "netfilter", "a router between"],
+    [("--gateway", "openflow"), ("--gateway", "netfilter"), ("--topology", "home")],
+    ids=["openflow", "netfilter", "no router between"],
 )
 def test_the_sender_is_told_and_tcp_adapts(run: Run, chosen: tuple[str, ...]) -> None:
     """By the NAT's own inside address, and with the room of the link."""
