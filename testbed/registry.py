@@ -22,6 +22,7 @@ SCENARIOS = {
     "release": "scenarios.release:Release",
     "churn": "scenarios.churn:Churn",
     "client-exhaustion": "scenarios.client_exhaustion:ClientExhaustion",
+    "client-rate": "scenarios.client_rate:ClientRate",
     "loss-curve": "scenarios.loss_curve:LossCurve",
     "fairness": "scenarios.fairness:Fairness",
     "protocols": "scenarios.protocols:Protocols",

@@ -142,3 +142,15 @@ class WithoutFragments(NetfilterGateway):
         """Drop what is too long for one frame: Linux has put it together by then."""
         super().wait_ready()
         self.run("nft", f"insert rule ip {TABLE} passing meta length > 1500 drop")
+
+
+class OnceOnly(NetfilterGateway):
+    """A gateway that lets each source port of alice connect once."""
+
+    def wait_ready(self) -> None:
+        """Remember the source ports, and drop a SYN from one that is known."""
+        super().wait_ready()
+        self.run("nft", f"add set ip {TABLE} seen {{ type inet_service; size 65535; flags dynamic; }}")
+        match = "ip saddr 10.0.0.1 tcp flags & (syn | ack) == syn"
+        self.run("nft", f"insert rule ip {TABLE} passing {match} add @seen {{ tcp sport }}")
+        self.run("nft", f"insert rule ip {TABLE} passing {match} tcp sport @seen drop")
