@@ -79,8 +79,8 @@ class ClientRate(Scenario[ClientRateParameters]):
     story = """
 Alice's kernel had {{ parameters.client_ports|n }} ports of its own, and alice closed each of \
 {{ parameters.client_ports|n }} connections before it opened the next. None was open then, and {{ waiting|n }} \
-ports were in TIME-WAIT. The next {{ own|length }} attempts ended by {{ own|unique|join(", ") }}, and {{ sent|n }} \
-SYNs left alice. Bob's attempt: {{ other }}.
+ports were in TIME-WAIT. The next {{ own|length }} attempts ended by {{ own|unique|join(", ") }}, and \
+{{ sent|n }} SYNs left alice. Bob's attempt: {{ other }}.
 With tcp_tw_reuse, a second later, {{ again|n }} of {{ parameters.client_ports|n }} attempts got through.
 
 So a client that closes first can open {{ usual_ports|n }} / {{ time_wait }} s = {{ usual_ports // time_wait }} \

@@ -9,18 +9,28 @@ Expectation   the NAT returns an ICMP error with the room of the link, from its 
 
 from __future__ import annotations
 
-import contextlib
-import select
 import socket
 import time
 
 from pydantic import Field
 
+from scenarios.shared.paths import (
+    ALWAYS,
+    ETHERNET,
+    HEADERS,
+    NEVER,
+    QUIET_S,
+    STREAM_BYTES,
+    WITHIN_S,
+    carried,
+    discovered,
+    received,
+    sent,
+)
 from scenarios.shared.requirements import translates_packets
 from testbed.api import (
     Asked,
     Demand,
-    Endpoint,
     Experiment,
     Of,
     Parameters,
@@ -30,13 +40,8 @@ from testbed.api import (
     Settings,
     network_of,
 )
-from testbed.traffic.kernel import IP_RECVERR, IcmpError, queued_error
-from testbed.traffic.transfer import STREAM_BYTES, between
 
-IP_MTU_DISCOVER, IP_MTU, NEVER, ALWAYS = 10, 14, 0, 2
-"""Linux, in.h: whether a socket sets DF, and the MTU of a path as the kernel knows it."""
-ETHERNET, HEADERS, LEAST = 1500, 28, 576
-PORT, WITHIN_S, QUIET_S, STREAM_S = 4000, 3.0, 0.2, 5.0
+PORT, LEAST = 4000, 576
 TOLD = "RFC 4787 REQ-13, RFC 1191 section 4"
 FRAGMENTATION_NEEDED = (3, 4)
 
@@ -91,17 +96,17 @@ hangs with the first full segment. Lower the MSS or let the error pass; RFC 4821
         with network_of(server.netns), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outside:
             outside.bind(target)
             with x.phase("a datagram that must not be fragmented"):
-                error, known = _discovered(alice.netns, target, mtu)
+                error, known = discovered(alice.netns, target, mtu)
                 ports = x.counters("udp").get("ports_allocated")
-                came = _received(outside, QUIET_S)
+                came = received(outside, QUIET_S)
             with x.phase("one that may be"):
-                _sent(alice.netns, target, mtu - HEADERS, ALWAYS)
-                fits = len(_received(outside, WITHIN_S))
-                data = _sent(alice.netns, target, ETHERNET - HEADERS, NEVER)
-                whole = _received(outside, WITHIN_S) == data
+                sent(alice.netns, target, mtu - HEADERS, ALWAYS)
+                fits = len(received(outside, WITHIN_S))
+                data = sent(alice.netns, target, ETHERNET - HEADERS, NEVER)
+                whole = received(outside, WITHIN_S) == data
         with x.phase("a transfer"):
             began = time.monotonic()
-            wrong = _carried(alice.netns, server.netns, x.lab.endpoint(port=PORT + 1))
+            wrong = carried(alice.netns, server.netns, x.lab.endpoint(port=PORT + 1))
             seconds = time.monotonic() - began
 
         told = None if error is None else [error.type, error.code, error.sender]
@@ -124,60 +129,3 @@ hangs with the first full segment. Lower the MSS or let the error pass; RFC 4821
     def demand(cls, parameters: PathMtuParameters, settings: Settings) -> Demand:
         """Return a flow of each kind."""
         return Demand((4,), ("tcp", "udp"))
-
-
-def _discovered(netns: str, target: Endpoint, mtu: int) -> tuple[IcmpError | None, int]:
-    """Send what is too large until the kernel knows the path. Return the error, and the MTU that is known."""
-    error, deadline = None, time.monotonic() + WITHIN_S
-    with _socket(netns, target, ALWAYS) as probe:
-        poll = select.poll()
-        poll.register(probe, 0)  # errors alone
-        while (known := probe.getsockopt(socket.IPPROTO_IP, IP_MTU)) > mtu and time.monotonic() < deadline:
-            with contextlib.suppress(OSError):  # the error of the datagram before
-                probe.send(bytes(ETHERNET - HEADERS))
-            poll.poll(QUIET_S * 1000)
-            error = queued_error(probe)[1] or error
-    return error, known
-
-
-def _sent(netns: str, target: Endpoint, size: int, discover: int) -> bytes:
-    """Send a datagram of this size, and return it."""
-    data = bytes(number % 251 for number in range(size))
-    with _socket(netns, target, discover) as sender, contextlib.suppress(OSError):
-        sender.send(data)
-    return data
-
-
-def _socket(netns: str, target: Endpoint, discover: int) -> socket.socket:
-    with network_of(netns):
-        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
-    made.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, discover)
-    made.connect(target)
-    return made
-
-
-def _received(receiver: socket.socket, seconds: float) -> bytes:
-    receiver.settimeout(seconds)
-    try:
-        return receiver.recv(1 << 16)
-    except TimeoutError:
-        return b""
-
-
-def _carried(netns: str, server: str, target: Endpoint) -> int:
-    """Carry a stream out and back over TCP, and return the number of bytes that do not arrive."""
-    with network_of(server):
-        listener = socket.create_server(target)
-    with network_of(netns):
-        client = socket.socket()
-    with listener, client:
-        listener.settimeout(WITHIN_S)
-        client.settimeout(WITHIN_S)
-        try:
-            client.connect(target)
-            accepted, _ = listener.accept()
-        except OSError:
-            return 2 * STREAM_BYTES
-        with accepted:
-            return sum(between(client, accepted, 1, patience=STREAM_S))
