@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from controller.wiring import ETHERNET_MTU
 from testbed.evidence.busy import Trouble
 from testbed.evidence.sockets import ETH_P_ALL, close, listening
 from testbed.experiment.link_conditions import conditions_of
@@ -101,10 +100,9 @@ class ByForwarder:
         supervisor: Supervisor,
         side: str,
         seed: int,
-        mtu: int,
     ) -> None:
         wires = [listening(host.netns, WIRE, ANYTHING, ETH_P_ALL, arriving=True) for host in hosts]
-        nears = [host.behind_wire(mtu=mtu) for host in hosts]
+        nears = [host.behind_wire() for host in hosts]
         rows = [(host.name, wire.fileno(), near) for host, wire, near in zip(hosts, wires, nears, strict=True)]
         arguments = (str(seed), json.dumps(dataclasses.asdict(conditions)), json.dumps(rows))
         ends = [descriptor for _, *both in rows for descriptor in both]
@@ -213,9 +211,8 @@ def lay(
             continue
         hosts = [net[name] for name in names]
         why = qdiscs.lacking(conditions)
-        mtu = parameters["outside_mtu"] if side == "outside" else ETHERNET_MTU
         way: Way = (
-            ByForwarder(hosts, conditions, supervisor=supervisor, side=side, seed=seed, mtu=mtu)
+            ByForwarder(hosts, conditions, supervisor=supervisor, side=side, seed=seed)
             if why
             else ByKernel(hosts, conditions)
         )

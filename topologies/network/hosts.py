@@ -43,7 +43,7 @@ class LabHost(TunedNode, Host):
                 write_sysctls(ASKING_AS_ITSELF)
         return {}
 
-    def behind_wire(self, *, mtu: int) -> int:
+    def behind_wire(self) -> int:
         """Move the host's addresses to a TAP device, NEAR, and return its descriptor. Raises OSError.
 
         `eth0` stays the end of the cable, and the kernel takes nothing that comes there. The process that has the
@@ -57,7 +57,7 @@ class LabHost(TunedNode, Host):
         with self.kernel() as kernel:
             kernel.silence_arp(wire.name)
             kernel.set_mac(NEAR, wire.MAC())
-            kernel.set_mtu(NEAR, mtu)
+            kernel.set_mtu(NEAR, kernel.mtu(wire.name))
             kernel.set_queue(NEAR, NEAR_QUEUE)
             kernel.set_up(NEAR)
             for address in reversed(self._addresses):  # the others of a network go with its first

@@ -38,7 +38,7 @@ _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 _TABLE_MAIN, _TABLE_LOCAL, _PROTOCOL_BOOT = 254, 255, 3
 _SCOPE_ANYWHERE, _SCOPE_HOST = 0, 254
 _TYPE_UNICAST, _TYPE_LOCAL = 1, 2
-_SIOCGIFFLAGS, _SIOCGIFINDEX, _SIOCETHTOOL = 0x8913, 0x8933, 0x8946
+_SIOCGIFFLAGS, _SIOCGIFMTU, _SIOCGIFINDEX, _SIOCETHTOOL = 0x8913, 0x8921, 0x8933, 0x8946
 _ETHTOOL_LINK, _ETHTOOL_SET_RX_CHECKSUM, _ETHTOOL_SET_TX_CHECKSUM = 0x0A, 0x15, 0x17
 _UP, _RUNNING, _NO_ARP = 0x01, 0x40, 0x80
 _ANSWER_BYTES = 65536
@@ -160,6 +160,11 @@ class Kernel:
     def index(self, interface: str) -> int:
         """Return the number of an interface. Raises OSError if there is none."""
         answer = fcntl.ioctl(self._socket, _SIOCGIFINDEX, struct.pack("16s24x", interface.encode()))
+        return int(struct.unpack_from("=i", answer, 16)[0])
+
+    def mtu(self, interface: str) -> int:
+        """Return the most bytes of a packet that an interface sends. Raises OSError if there is none."""
+        answer = fcntl.ioctl(self._socket, _SIOCGIFMTU, struct.pack("16s24x", interface.encode()))
         return int(struct.unpack_from("=i", answer, 16)[0])
 
     def is_up(self, interface: str) -> bool:
