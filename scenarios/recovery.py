@@ -10,6 +10,7 @@ Expectation   nobody closes a UDP flow. So the others wait for the idle timer, a
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 from pydantic import Field
 
@@ -18,8 +19,10 @@ from scenarios.shared.endings import LISTEN_S
 from scenarios.shared.filling import BACK_IN_TIME, Filling
 from scenarios.shared.probing import PROBE_EVERY_S, Probing
 from scenarios.shared.requirements import finds_every_port, one_address, refuses_at_once
-from testbed.api import Demand, Experiment, PatientParameters, Return, Scenario, Settings, at_least, at_most
+from testbed.api import Demand, Experiment, Parameters, Return, Scenario, Settings, at_least, at_most
 
+AT_ONCE, FILL_S = 16, 5.0
+"""Flows that the first client opens at once, and the seconds in which each of them is answered."""
 GREEDY = 0
 """The place of the client that fills the NAT."""
 SLACK_S, TICK_S, BEARS_S = 1.0, 0.05, 0.5
@@ -27,13 +30,11 @@ SLACK_S, TICK_S, BEARS_S = 1.0, 0.05, 0.5
 process may be late."""
 
 
-class RecoveryParameters(PatientParameters):
+class RecoveryParameters(Parameters):
     """The size of the experiment."""
 
     clients: int = Field(4, strict=True, ge=2, le=64, description="inside hosts, the first of which fills the NAT")
-    patience: float = Field(
-        1.0, strict=True, ge=0.5, le=60, description="seconds for which the others ask in vain"
-    )
+    asking: float = Field(1.0, strict=True, ge=0.5, le=60, description="seconds for which the others ask in vain")
 
 
 class Recovery(Scenario[RecoveryParameters]):
@@ -67,11 +68,21 @@ host (port_quota, RFC 6888 REQ-4) is the remedy: see the scenario fairness.
         """Fill the NAT, have the others ask in vain, stop, and see when these get through."""
         ports, others = x.settings.capacity, range(1, x.parameters.clients)
         filling = Filling(x, protocol="udp", attempts=ports + len(others))
-        filled = filling.fill("one host takes every port", ports, clients=[GREEDY], in_order=1)
-        refused = filling.fill("the others ask", len(others), clients=others, in_order=len(others))
+        uses = [time.monotonic()]
+        filled = filling.fill(
+            "one host takes every port", ports, clients=[GREEDY], in_order=AT_ONCE, patience=FILL_S
+        )
+        filling.echo(range(1, ports + 1))
+        uses.append(time.monotonic())
+        asking = x.parameters.asking
+        refused = filling.fill(
+            "the others ask", len(others), clients=others, in_order=len(others), patience=asking
+        )
         stopped_after = time.monotonic()
         echoed = filling.echo(range(1, ports + 1))
         stopped_by = time.monotonic()
+        unused = max(later - earlier for earlier, later in pairwise((*uses, stopped_by)))
+        x.was_late(unused + 2 * BEARS_S - x.settings.in_force("udp_timeout"))
         earliest, latest = x.behaviour.port_back.value["udp"]
         probing = [Probing(x.lab.clients[place].netns, filling.targets[0]) for place in others]
         with x.phase("it is silent, and the others ask again"):

@@ -97,14 +97,14 @@ def test_the_figures_can_be_written() -> None:
 
 
 LOSSY_LINKS = Trouble(round_trip_s=0.04, frames=5000, lost=50)
-SLOW_LINKS = Trouble(round_trip_s=0.2, frames=5000)
+SLOW_LINKS = Trouble(round_trip_s=0.02, frames=5000)
 
 
 @pytest.mark.parametrize(
     ("links", "failure", "words"),
     [
         (LOSSY_LINKS, SERVED, "the links lost 50 of 5,000 frames"),
-        (SLOW_LINKS, Failure("timed", bears=0.1), "an answer took up to 0.20 s on the links"),
+        (SLOW_LINKS, Failure("timed", bears=0.1), "10 round trips took up to 0.20 s on the links"),
     ],
 )
 def test_what_links_did_as_they_were_set_is_no_nat_s_fault(links: Trouble, failure: Failure, words: str) -> None:
@@ -123,7 +123,7 @@ def test_what_links_did_as_they_were_set_is_no_nat_s_fault(links: Trouble, failu
     ids=["leaks", "delay that the check bears", "no links"],
 )
 def test_links_excuse_nothing_that_they_cannot_cause(links: Trouble, failure: Failure) -> None:
-    """A lost frame leaks nothing, and 0.2 s are no second."""
+    """A lost frame leaks nothing, and ten round trips of 0.02 s are no second."""
     IDLE.require_idle_for([failure], links)
 
 
