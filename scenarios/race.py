@@ -30,8 +30,8 @@ from testbed.api import (
     in_turn,
 )
 
-QUIET_S, TRIES, MOST_FLOWS = 0.7, 6, 1024
-"""Seconds without an answer after which a client sends again, the most times that it does, and the most flows."""
+QUIET_S, TRIES, MOST_ROUNDS = 0.7, 6, 16
+"""Seconds without an answer after which a client sends again, the most times that it does, and the most rounds."""
 
 
 class RaceParameters(Parameters):
@@ -42,10 +42,10 @@ class RaceParameters(Parameters):
 
 def _no_whole_rounds(asked: Asked) -> Refusal | None:
     ports, clients = asked.settings.capacity, asked.parameters.clients
-    if ports % clients == 0 and ports <= MOST_FLOWS:
+    if ports % clients == 0 and ports <= MOST_ROUNDS * clients:
         return None
-    why = f"each round takes a port for each of clients={clients}, and at most {MOST_FLOWS} flows are sent"
-    return Refusal("ports", asked.settings.ports, why, f"ports={min(16, MOST_FLOWS // clients) * clients}")
+    why = f"each of up to {MOST_ROUNDS} rounds takes a port for each of clients={clients}"
+    return Refusal("ports", asked.settings.ports, why, f"ports={MOST_ROUNDS * clients}")
 
 
 class Race(Scenario[RaceParameters]):

@@ -186,6 +186,11 @@ class Links:
         return max(FEW_TOGETHER if loses else 0, math.ceil(self.round_trip / APART_S))
 
     @property
+    def keeps_order(self) -> bool:
+        """Whether servers see packets in the order in which the NAT decided about them."""
+        return not any(each.conditions.jitter or each.conditions.reordering or each.lost for each in self.sides)
+
+    @property
     def lost(self) -> int:
         """The number of frames that all links have lost so far."""
         return sum(each.lost for each in self.sides)

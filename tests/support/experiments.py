@@ -96,7 +96,7 @@ def experiment(
         seed=1,
         untranslated=[],
         is_raw=False,
-        links=SimpleNamespace(lost=links_lost, together=0),
+        links=SimpleNamespace(lost=links_lost, together=0, keeps_order=not links_lost),
         behaviour=declared,
         behaviours={"gateway": declared},
         gateway=SimpleNamespace(counters=lambda protocol: counters or {}),
