@@ -24,6 +24,7 @@ from controller.settings.profiles import EXPLAINED
 from testbed.command import listing
 from testbed.command.cli import app
 from testbed.command.listing import fields, first_line, written
+from testbed.experiment.parameters import LinkParameters
 from testbed.registry import ours
 from testbed.run.schema import schema
 
@@ -52,7 +53,7 @@ def pages() -> dict[str, str]:
     facts: dict[str, dict[str, Any]] = {
         "conformance.md": {"requirements": requirements()},
         "tcp.md": {"states": list(TcpState), "transitions": TRANSITIONS, "timers": TIMERS},
-        "scenarios.md": {"scenarios": ours("scenario"), "fields": fields},
+        "scenarios.md": {"scenarios": ours("scenario"), "fields": fields, "links": LinkParameters},
         "settings.md": {
             "settings": fields(Settings),
             "profiles": EXPLAINED,

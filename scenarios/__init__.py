@@ -1,1 +1,1 @@
-"""The questions that are asked of a NAT: sixteen, one page each. What several of them need is in `shared`."""
+"""The questions that are asked of a NAT, one page each. What several of them need is in `shared`."""

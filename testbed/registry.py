@@ -22,12 +22,20 @@ SCENARIOS = {
     "release": "scenarios.release:Release",
     "churn": "scenarios.churn:Churn",
     "client-exhaustion": "scenarios.client_exhaustion:ClientExhaustion",
+    "client-rate": "scenarios.client_rate:ClientRate",
     "loss-curve": "scenarios.loss_curve:LossCurve",
     "fairness": "scenarios.fairness:Fairness",
     "protocols": "scenarios.protocols:Protocols",
     "address-pool": "scenarios.address_pool:AddressPool",
     "two-nats": "scenarios.two_nats:TwoNats",
     "hole-punching": "scenarios.hole_punching:HolePunching",
+    "own-ports": "scenarios.own_ports:OwnPorts",
+    "idle": "scenarios.idle:Idle",
+    "reuse": "scenarios.reuse:Reuse",
+    "race": "scenarios.race:Race",
+    "recovery": "scenarios.recovery:Recovery",
+    "path-mtu": "scenarios.path_mtu:PathMtu",
+    "fragments": "scenarios.fragments:Fragments",
 }
 """The place of each scenario, by the names that `lastport run` takes."""
 TOPOLOGIES = {

@@ -151,6 +151,15 @@ class Client:
             sequence=self.sequence,
         )
 
+    def listen_again(self) -> None:
+        """Wait for another answer, as if nothing had been told yet."""
+        self.told, self.awaits, self.asked_at = None, select.POLLIN, time.monotonic()
+
+    def ask_again(self) -> None:
+        """Say the hello once more, on the same socket, and wait for the answer."""
+        self.listen_again()
+        self._say()
+
     def close(self) -> None:
         """Close the socket: give up, or end the connection in an orderly way."""
         self._note_silence()

@@ -145,6 +145,7 @@ class Filling:
                 window=WINDOW,
                 progress=lambda done: self._x.progress(done, len(numbers)),
                 ahead=ahead,
+                window_ahead=self._x.lab.links.together,
             )
         seconds = time.monotonic() - started
         if self._protocol != "tcp" and not self._x.promise.evicts:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from scenarios.shared.clients import Listener, vanish
 from testbed.api import Endpoint, Sighting, network_of
-from testbed.traffic.wire import ANSWER, HELLO
+from testbed.traffic.wire import ANSWER, HELLO, token_of
 
 BACKLOG = 1024
 
@@ -22,7 +22,7 @@ class Connection:
         self.socket = accepted
         self._peer = peer
         self.awaits = select.POLLIN
-        self.other_side_closed = False
+        self.other_side_closed = self.was_reset = False
 
     def fileno(self) -> int:
         """The descriptor of its socket."""
@@ -37,6 +37,7 @@ class Connection:
             else:
                 self.awaits, self.other_side_closed = 0, True
         except OSError:
+            self.was_reset = True
             self.close()
 
     def close(self) -> None:
@@ -62,7 +63,7 @@ class Server:
         self._stream.setblocking(False)
         self._datagrams.setblocking(False)
         self._datagrams.bind(target)
-        self._target = target
+        self.target = target
         self._accepted: list[Connection] = []
         self._seen: dict[tuple[int, Endpoint, str], list[float]] = {}
         self.connections: dict[int, Connection] = {}
@@ -77,7 +78,7 @@ class Server:
     def sightings(self) -> list[Sighting]:
         """Return the clients that it has seen so far."""
         return [
-            Sighting(nonce, *peer, first=first, last=last, target=self._target, protocol=protocol)
+            Sighting(nonce, *peer, first=first, last=last, target=self.target, protocol=protocol)
             for (nonce, peer, protocol), (first, last) in self._seen.items()
         ]
 
@@ -90,6 +91,14 @@ class Server:
         if connection is not None:
             self.connections[nonce] = connection
         return ANSWER.pack(nonce, token, socket.inet_aton(peer[0]), peer[1])
+
+    def speak(self, nonce: int, to: Endpoint) -> None:
+        """Say a word to a client, its answer once more: on its connection, or over UDP to an external endpoint."""
+        word = ANSWER.pack(nonce, token_of(self.target, 0), socket.inet_aton(to[0]), to[1])
+        if connection := self.connections.get(nonce):
+            connection.socket.send(word)
+        else:
+            self._datagrams.sendto(word, to)
 
     def _accept(self) -> None:
         accepted, peer = self._stream.accept()

@@ -22,6 +22,7 @@ from controller.settings.profiles import EXPLAINED
 from controller.settings.strategies import GET_ALLOCATOR, GET_POLICY
 from testbed.command.listing import ROWS, fields, first_line, written
 from testbed.command.uses import GATEWAY, SCENARIO, able, any_of, declared, example, followers, impossible, setters
+from testbed.experiment.parameters import LinkParameters
 from testbed.registry import KINDS, load, ours
 
 Facts = dict[str, Any]
@@ -45,7 +46,8 @@ def _scenario(name: str) -> Facts:
         "text": _text(cls),
         "claim": cls.claim,
         "topology": cls.topology,
-        "parameters": fields(cls.Parameters),
+        "parameters": [row for row in fields(cls.Parameters) if row["name"] not in LinkParameters.model_fields],
+        "links": [*LinkParameters.model_fields],
         "settings": _values(cls.settings),
         "requires": [requirement.text for requirement in cls.requires],
         "reckons_with": [*cls.reckons_with],

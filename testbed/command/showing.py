@@ -16,6 +16,7 @@ from testbed.run.strangers import are_met, declared, files_among
 TITLES = {
     "claim": "People say",
     "topology": "Topology",
+    "links": "Links",
     "nats": "NATs",
     "clients": "Clients, unless set",
     "setting": "Chosen by",

@@ -19,12 +19,19 @@ LOST_SHARE = 0.01
 """Share of the packets that a run may lose by full queues: they are sent again, and 1 in 10,000 is lost twice."""
 STARVED_SHARE = 0.5
 """Share of the time for which a program that waits for a processor cannot keep up, however short each wait is."""
+ROUND_TRIPS = 10
+"""Round trips that what is checked may have waited for: to connect, ask and close takes three or four, and some
+attempts wait for each other."""
 LEAST_BEARS_S = 0.05
 """No check can bear less: a quiet machine is late by a few milliseconds now and then."""
 
 
 class TooBusyError(Exception):
     """Checks failed, and the machine was too busy for them, so the run has no verdict."""
+
+
+class LinksError(Exception):
+    """Checks failed, and what was set for the links may be the reason, so the run has no verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,28 @@ class Failure:
     key: str
     bears: float | None
     late: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What the links of a run did as they were set. It may have caused a failure for which no NAT is to blame."""
+
+    round_trip_s: float = 0.0
+    frames: int = 0
+    lost: int = 0
+
+    def excuse(self, failure: Failure) -> str:
+        """Return why the links may be to blame for a failed check, in words; "" if they are not."""
+        if failure.bears is None:
+            return ""
+        if self.lost:
+            return f"the links lost {self.lost:,} of {self.frames:,} frames, as they were set"
+        if (late := ROUND_TRIPS * self.round_trip_s) > max(failure.bears, LEAST_BEARS_S):
+            return f"{ROUND_TRIPS} round trips took up to {late:.2f} s on the links, as they were set"
+        return ""
+
+
+NO_TROUBLE = Trouble()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +135,22 @@ class Busy:
             )
         return ""
 
-    def require_idle_for(self, failures: Iterable[Failure]) -> None:
-        """Raise TooBusyError if each of these failures, of which there are some, may be the machine's."""
+    def require_idle_for(self, failures: Iterable[Failure], links: Trouble = NO_TROUBLE) -> None:
+        """Raise TooBusyError if each of these failures, of which there are some, may be the machine's.
+
+        If it may as well be that of the `links`, raise LinksError.
+        """
+        failures = list(failures)
         excuses = {failure: self.excuse(failure) for failure in failures}
-        if not excuses or not all(excuses.values()):
+        by_links = {failure: links.excuse(failure) for failure in failures}
+        if not failures or not all(excuses[each] or by_links[each] for each in failures):
             return
+        if any(by_links.values()):
+            reasons = "; ".join(dict.fromkeys(filter(None, by_links.values())))
+            raise LinksError(
+                f"{reasons}, which may have caused what failed: {', '.join(each.key for each in failures)}; take "
+                "better links, or a longer patience where the scenario has one"
+            )
         spoilt: dict[str, list[str]] = {}
         for failure, excuse in excuses.items():
             spoilt.setdefault(excuse, []).append(

@@ -30,8 +30,13 @@ class Judge:
         strays: Strays,
         oddities: Oddities,
         knowing: Knowing,
+        under_way: float = 0.0,
     ) -> None:
-        """`sightings` asks all servers. `keeps` has the seconds for which a silent client keeps its endpoint."""
+        """`sightings` asks all servers. `keeps` has the seconds for which a silent client keeps its endpoint.
+
+        `under_way` are the most seconds for which a frame is on its client's link, before the NAT has it.
+        """
+        self._under_way = under_way
         self._strays = strays
         self._oddities = oddities
         self._knowing = knowing
@@ -88,7 +93,7 @@ class Judge:
 
     def held(self, attempts: Collection[Attempt]) -> set[int]:
         """Return the numbers of attempts whose SYN the NAT held, and then let through."""
-        return judging.held(attempts, self._tcp.syns())
+        return judging.held(attempts, self._tcp.syns(), under_way=self._under_way)
 
     def waits(self, attempts: Collection[Attempt]) -> dict[int, float]:
         """Return the seconds that each SYN that was sent once was under way, by the attempt's number."""

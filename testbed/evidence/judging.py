@@ -139,9 +139,12 @@ def waits(attempts: Collection[Attempt], syns: Syns) -> dict[int, float]:
     }
 
 
-def held(attempts: Collection[Attempt], syns: Syns) -> set[int]:
-    """Return the numbers of attempts whose first SYN was under way for HELD_S or longer, and then passed."""
-    return {number for number, seconds in waits(attempts, syns).items() if seconds >= HELD_S}
+def held(attempts: Collection[Attempt], syns: Syns, *, under_way: float = 0.0) -> set[int]:
+    """Return the numbers of attempts whose first SYN the NAT had for HELD_S or longer, and then let through.
+
+    `under_way` are the most seconds that it may have been on its client's link before.
+    """
+    return {number for number, seconds in waits(attempts, syns).items() if seconds - under_way >= HELD_S}
 
 
 def _passed(attempt: Attempt, syns: Syns) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from mininet.log import setLogLevel
 from mininet.net import Mininet
 
+from testbed.experiment.links import Links, lay
 from testbed.experiment.plan import Run, network_of_size
 from testbed.sandbox.mounts import FOLDER
 from testbed.sandbox.supervision import Supervisor
@@ -36,6 +37,7 @@ class Network:
     behaviours: dict[str, Behaviour]
     untranslated: dict[str, list[IPv4Network]]
     external: dict[str, list[IPv4Address]]
+    links: Links = field(default_factory=Links)
 
 
 def build(
@@ -81,6 +83,7 @@ def build(
     raise_open_files()  # each host is an open file
     net = Mininet(topo=placed, link=LabLink, controller=None, build=False)
     net.build()
+    links = lay(supervisor, net, placed, run.parameters, seed=run.seed)
     net.start()
     gateways: dict[str, Gateway] = {name: net[name] for name in prepared}
     _watch(supervisor, gateways, net.values())
@@ -91,6 +94,7 @@ def build(
         behaviours={name: kinds[name].declare(each, options[name]) for name, each in run.gateways.items()},
         untranslated={name: settings.untranslated_destinations for name, settings in run.gateways.items()},
         external={name: settings.external_addresses for name, settings in run.gateways.items()},
+        links=links,
     )
 
 

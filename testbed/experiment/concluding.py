@@ -41,7 +41,10 @@ def conclude(done: Done, report: Report, *, mtu: int, recount: Callable[[], None
     """
     lab, judge = done.lab, done.lab.judge
     shared = len(judge.shared()) if judge.sees_sharing else None
-    yield port_orders.judged(lab.sightings(), done.attempts, lab.behaviour, done.settings)
+    if lab.links.keeps_order:
+        yield port_orders.judged(lab.sightings(), done.attempts, lab.behaviour, done.settings)
+    else:
+        yield Unseen(port_orders.KEY, "links change the order in which servers see packets, as they were set")
     yield bounds.judged(done.counters, lab.tally, done.settings)
     refuses = done.settings.on_exhaustion in REFUSING
     carried = transfers.carried(lab, mtu, keeps=refuses)

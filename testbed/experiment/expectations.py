@@ -22,6 +22,10 @@ class Expectation:
             return False
         return (self.least is None or observed >= self.least) and (self.most is None or observed <= self.most)
 
+    def lowered(self, by: int) -> Expectation:
+        """Return the range with a lower bound that is lower by this number."""
+        return self if self.least is None else Expectation(max(0, self.least - by), self.most)
+
     def __str__(self) -> str:
         if self.least is None:
             return f"at most {self.most}"

@@ -101,6 +101,8 @@ class Lab:
         self.topology = network.topology
         self.gateways = network.gateways
         self.gateway = next(iter(network.gateways.values()))
+        self.links = network.links
+        """The links that are under conditions."""
         self.behaviours = network.behaviours
         self.behaviour = next(iter(network.behaviours.values()))
         rates = [each.connection_rate for each in self.gateways.values() if each.connection_rate is not None]
@@ -142,6 +144,7 @@ class Lab:
                 but_to=self.untranslated,
                 mtu=self.topology.outside_mtu,
             ),
+            under_way=network.links.inside,
             knowing=Knowing(tcp, self.sightings, self.topology.outside_addresses, self._served),
         )
         hosts = [host.netns for host in (*self.clients, *self.servers)]

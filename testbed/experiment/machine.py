@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from testbed.evidence.busy import Busy, Failure
+from testbed.evidence.busy import NO_TROUBLE, Busy, Failure
 from testbed.evidence.losses import counted, losses, packets
 from testbed.evidence.sampling import Sampler
 from testbed.experiment.lab import Lab
@@ -15,16 +15,22 @@ from testbed.experiment.report import Report
 
 @contextmanager
 def watched(lab: Lab, report: Report, failures: list[Failure]) -> Iterator[None]:
-    """Measure the machine during the block, and report it. Raises TooBusyError if all `failures` may be its fault.
+    """Measure the machine and the links during the block, and report it.
 
-    `failures` are those of the checks in the block, which raises its own errors as ever.
+    `failures` are those of the checks in the block, which raises its own errors as ever. Raises TooBusyError if
+    all of them may be the machine's fault, and LinksError if they may be due to what was set for the links.
     """
+    if lab.links.sides:
+        report.environment(**{f"{each.side}_links": each.words() for each in lab.links.sides})
     sampler, before, hosts = Sampler(), counted(), [host.netns for host in (*lab.clients, *lab.servers)]
     sampler.start()
-    busy = Busy()
+    busy, trouble = Busy(), NO_TROUBLE
     try:
         yield
     finally:
+        if lab.links.sides:
+            trouble = lab.links.trouble()
+            report.series(links=lab.links.figures())
         busy = replace(
             sampler.stop(),
             packet_in_s=_longest_answer(lab),
@@ -32,7 +38,7 @@ def watched(lab: Lab, report: Report, failures: list[Failure]) -> Iterator[None]
             packets=packets(hosts),
         )
         report.machine(busy=busy.as_json())
-    busy.require_idle_for(failures)
+    busy.require_idle_for(failures, trouble)
 
 
 def _longest_answer(lab: Lab) -> float | None:

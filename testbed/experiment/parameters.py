@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.wiring import ETHERNET_MTU
+from testbed.experiment.units import Rate, Share, Time
 
+LOSSES, NO_LOSS = ("inside_loss", "outside_loss"), (0, "0", "0%")
+LOSSY_PATIENCE_S = 5.0
+"""Seconds in which a client's kernel sends a SYN four or five times."""
 LEAST_MTU = 576
 """The bytes of a packet that every host takes (RFC 791 section 3.1), and of the longest ICMP error."""
 
 
-class Parameters(BaseModel):
-    """The parameters of every scenario, which a user may choose besides the gateway's settings."""
+class LinkParameters(BaseModel):
+    """The conditions of the hosts' links, in any scenario: by default they delay and lose nothing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    inside_delay: Time = Field("0ms", description="the time that a frame takes on the link of each inside host")
+    inside_jitter: Time = Field("0ms", description="by how much that time varies, at most")
+    inside_loss: Share = Field("0%", description="the share of the frames that these links lose, each way")
+    inside_reordering: Share = Field("0%", description="the share of the frames there that overtake others")
+    inside_rate: Rate | None = Field(None, description="what each of these links carries a second; null: no limit")
+    outside_delay: Time = Field("0ms", description="the time that a frame takes on the link of each server")
+    outside_jitter: Time = Field("0ms", description="by how much that time varies, at most")
+    outside_loss: Share = Field("0%", description="the share of the frames that these links lose, each way")
+    outside_reordering: Share = Field("0%", description="the share of the frames there that overtake others")
+    outside_rate: Rate | None = Field(
+        None, description="what each of these links carries a second; null: no limit"
+    )
+
+
+class Parameters(LinkParameters):
+    """The parameters of every scenario, which a user may choose besides the gateway's settings."""
 
     clients: int = Field(8, strict=True, ge=1, description="inside hosts")
     outside_mtu: int = Field(
@@ -33,11 +54,21 @@ class Parameters(BaseModel):
 
 
 class PatientParameters(Parameters):
-    """The parameters of a scenario whose attempts may be refused: each is given up after `patience` seconds."""
+    """The parameters of a scenario whose attempts may be refused: each is given up after `patience` seconds.
+
+    On links that lose frames it is longer by default, so that an attempt is sent again a few times.
+    """
 
     patience: float = Field(
         2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _patient_with_losses(cls, given: Any) -> Any:
+        loses = isinstance(given, dict) and any(given.get(key, 0) not in NO_LOSS for key in LOSSES)
+        usual = cls.model_fields["patience"].default
+        return {"patience": max(usual, LOSSY_PATIENCE_S), **given} if loses else given
 
 
 class SubscriberParameters(Parameters):

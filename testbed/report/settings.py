@@ -13,6 +13,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from controller.settings import Settings
+from testbed.experiment.parameters import LinkParameters
 from testbed.registry import KINDS, SCENARIOS, load
 from testbed.report.words import cut, words
 
@@ -36,7 +37,7 @@ def rows(run: Mapping[str, Any], width: int) -> tuple[list[Row], list[Row]]:
     values = {**run.get("parameters", {}), **run.get("settings", {})}
     options = _options(run["gateway"])
     fields = {**_parameters(run["scenario"]), **options, **Settings.model_fields}
-    always = {**options, **Settings.model_fields}
+    always = {**options, **Settings.model_fields, **LinkParameters.model_fields}
     found = [_row(key, value, fields, always, key in chosen, width) for key, value in values.items()]
     telling = [row for row in found if not row.is_usual]
     return sorted(telling, key=lambda row: not row.is_chosen), [row for row in found if row.is_usual]

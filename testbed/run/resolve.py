@@ -17,6 +17,7 @@ from controller.settings import PROFILES, ConfigurationError, Settings, checked,
 from controller.settings.extensions import absolute
 from testbed.experiment.demand import Demand, Return
 from testbed.experiment.limits import idle_timers
+from testbed.experiment.link_conditions import require_possible
 from testbed.experiment.nats import require_bearable
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.plan import Run, network_of_size
@@ -159,6 +160,7 @@ def _of_choices(
     completed = returned_by(scenario, "complete", dict, cls.complete, parameters, settings)
     require_known(scenario, "complete", completed, [*cls.Parameters.model_fields, *Settings.model_fields])
     parameters = checked(cls.Parameters, {**_of(cls.Parameters, completed), **theirs}, kind="parameter")
+    require_possible(parameters.model_dump(mode="json"))
     need = partial(returned_by, scenario, "requires", object, require, cls.requires)
     need(Of.SETTINGS, Asked(cls.name, parameters, settings))
     lasting = idle_timers(returned_by(scenario, "demand", Demand, cls.demand, parameters, settings), settings)

@@ -59,7 +59,16 @@ def workers_needed(sockets: int) -> int:
 class Worker:
     """A worker program that runs, and the socket to it."""
 
-    def __init__(self, supervisor: Supervisor, name: str, program: str, folder: Path, *arguments: str) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        name: str,
+        program: str,
+        folder: Path,
+        *arguments: str,
+        descriptors: Sequence[int] = (),
+    ) -> None:
+        """Start it with these arguments, and with these descriptors of ours open."""
         ours, theirs = socket.socketpair()
         self.name = name
         self.connection = ours
@@ -72,7 +81,8 @@ class Worker:
             str(theirs.fileno()),
             *arguments,
         ]
-        self.process = supervisor.start(name, command, folder / f"{name}.log", pass_fds=[theirs.fileno()])
+        log = folder / f"{name}.log"
+        self.process = supervisor.start(name, command, log, pass_fds=[theirs.fileno(), *descriptors])
         theirs.close()
 
     def order(self, **order: Any) -> None:
@@ -192,11 +202,13 @@ class Clients:
         window: int,
         progress: Progress,
         ahead: int = 0,
+        window_ahead: int = 0,
     ) -> list[Attempt]:
         """Make these attempts in their order, keep those that are established, and return all by their numbers.
 
         At first `first_window` of them are under way at once. When some stay without an answer, that grows up to
-        `window`. There is room for the first `ahead`, which are over before any other begins.
+        `window`. There is room for the first `ahead`, which are over before any other begins. Of these,
+        `window_ahead` are under way at once if that is more.
         """
         rows: list[Any] = []
         for part, has_room in ((openings[:ahead], True), (openings[ahead:], False)):
@@ -207,7 +219,7 @@ class Clients:
                     "do": "open",
                     "attempts": [self._planned(opening) for opening in share],
                     "patience": patience,
-                    "first_window": self._share(first_window),
+                    "first_window": self._share(max(first_window, window_ahead) if has_room else first_window),
                     "window": self._share(window),
                     "has_room": has_room,
                     "goes_on": bool(rows),

@@ -68,11 +68,13 @@ def experiment(
     senders: Sequence[Any] = (),
     pairs: Sequence[tuple[socket.socket, socket.socket]] = (),
     parameters: Parameters | None = None,
+    links_lost: int = 0,
     **settings: Any,
 ) -> tuple[Experiment[Any], Told]:
     """Return an experiment with our gateway's behaviour under these settings, and what it tells.
 
-    `sent` packets left the inside hosts, and `lost` of them did not come outside.
+    `sent` packets left the inside hosts, and `lost` of them did not come outside. `links_lost` frames were
+    lost by links, as they were set.
     """
     chosen = Settings(**settings)
     ours, theirs = socket.socketpair()
@@ -94,6 +96,7 @@ def experiment(
         seed=1,
         untranslated=[],
         is_raw=False,
+        links=SimpleNamespace(lost=links_lost, together=0, keeps_order=not links_lost),
         behaviour=declared,
         behaviours={"gateway": declared},
         gateway=SimpleNamespace(counters=lambda protocol: counters or {}),

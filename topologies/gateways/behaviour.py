@@ -46,6 +46,8 @@ class Exhaustion:
 
 TRANSLATES: Entry[bool] = Entry(False, "RFC 3022 section 2.2: a NAT passes packets on", "any version")
 EVERY_PROTOCOL: Entry[tuple[str, ...]] = Entry(("tcp", "udp", "icmp"), "it tells no protocol apart", "any version")
+CHALLENGES: Entry[bool] = Entry(True, "RFC 5382 section 4: a NAT follows TCP's state machine", "any version")
+IN_TURN: Entry[bool] = Entry(False, "it decides about one packet after the other", "any version")
 UNDECLARED: Entry[str] = Entry("undeclared", "it declares nothing", "any version")
 ENDINGS = ("close", "late close", "half-close", "reset", "silence", "udp")
 """How a connection may end, for the time after which its port is back."""
@@ -57,6 +59,8 @@ WORDS: dict[str, tuple[Any, ...]] = {
     "fills_every_address": (True, False),
     "keeps_source_port": (True, False, None),
     "icmp_identifiers": ("pool", "kept", "unknown"),
+    "passes_challenges": (True, False),
+    "clashes": (True, False),
     "port_order": ("random", "search", "sequential", "blocks", "undeclared"),
 }
 """The values that may be declared of a fact, if they are words."""
@@ -113,6 +117,11 @@ class Behaviour:
 
     protocols: Entry[tuple[str, ...]] = EVERY_PROTOCOL
     """The protocols of which all of this is true. Of others it promises nothing, and is asked no question."""
+    passes_challenges: Entry[bool] = CHALLENGES
+    """Whether a client whose SYN met an old connection gets the challenge ACK (RFC 5961), and the server a RST."""
+
+    clashes: Entry[bool] = IN_TURN
+    """Whether two first packets that come at once may take the same port, so that one of them is lost."""
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError if a value is not one that can be declared of its fact."""

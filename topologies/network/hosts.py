@@ -12,7 +12,12 @@ from mininet.node import Host, Switch
 from topologies.network.netlink import Kernel
 from topologies.network.nodes import TunedNode
 from topologies.network.sysctls import ASKING_AS_ITSELF, FORWARDING, write_sysctls
+from topologies.network.tap import tap
 
+NEAR = "near0"
+"""The interface that has a host's addresses where a process is the host's cable: `near0` - process - `eth0`."""
+NEAR_QUEUE = 10_000
+"""The frames that may wait there for the process."""
 LAN = "lan"
 """The interface of an access switch that is its bridge."""
 
@@ -28,9 +33,10 @@ class LabHost(TunedNode, Host):
         **_params: Any,
     ) -> dict[str, Any]:
         """Configure the host once its link is there; every address of the network `own` is the host's as well."""
+        self._addresses, self._router = [*map(ipaddress.IPv4Interface, addresses)], ipaddress.IPv4Address(gateway)
         with self.kernel() as kernel:
             _give(kernel, self.defaultIntf(), addresses)
-            kernel.add_default_route(ipaddress.IPv4Address(gateway))
+            kernel.add_default_route(self._router)
             if own is not None:
                 kernel.add_own_network(own)
         if own is not None:
@@ -38,6 +44,30 @@ class LabHost(TunedNode, Host):
             with self.namespace.entered():
                 write_sysctls(ASKING_AS_ITSELF)
         return {}
+
+    def behind_wire(self) -> int:
+        """Move the host's addresses to a TAP device, NEAR, and return its descriptor. Raises OSError.
+
+        `eth0` stays the end of the cable, and the kernel takes nothing that comes there. The process that has the
+        descriptor carries frames between the two.
+        """
+        assert self.namespace is not None
+        wire = self.defaultIntf()
+        with self.namespace.entered():
+            descriptor = tap(NEAR)
+            write_sysctls({f"net/ipv4/conf/{wire.name}/rp_filter": "1"})
+        with self.kernel() as kernel:
+            kernel.silence_arp(wire.name)
+            kernel.set_mac(NEAR, wire.MAC())
+            kernel.set_mtu(NEAR, kernel.mtu(wire.name))
+            kernel.set_queue(NEAR, NEAR_QUEUE)
+            kernel.set_up(NEAR)
+            for address in reversed(self._addresses):  # the others of a network go with its first
+                kernel.remove_address(address, wire.name)
+            for address in self._addresses:
+                kernel.add_address(address, NEAR)
+            kernel.add_default_route(self._router)
+        return descriptor
 
 
 class Router(TunedNode, Host):

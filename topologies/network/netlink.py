@@ -23,13 +23,13 @@ _ADDRESS = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, f
 _ROUTE = struct.Struct("=BBBBBBBBI")  # struct rtmsg
 _ATTRIBUTE = struct.Struct("=HH")
 
-_NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE = 16, 17, 20, 24
+_NEWLINK, _DELLINK, _NEWADDR, _DELADDR, _NEWROUTE = 16, 17, 20, 21, 24
 _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
 _ADD = _CREATE | _EXCL
 _ERROR = 2
 _NESTED = 0x8000
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
-_IFLA_LINKINFO, _IFLA_NET_NS_FD = 18, 28
+_IFLA_TXQLEN, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 13, 18, 28
 _IFLA_NUM_TX_QUEUES, _IFLA_NUM_RX_QUEUES = 31, 32
 _INFO_KIND, _INFO_DATA, _VETH_PEER, _BRIDGE_AGEING_TIME, _MACVLAN_MODE = 1, 2, 1, 4, 1
 _BRIDGE_SNOOPING, _MACVLAN_PASSTHRU = 23, 8
@@ -40,9 +40,9 @@ _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 _TABLE_MAIN, _TABLE_LOCAL, _PROTOCOL_BOOT = 254, 255, 3
 _SCOPE_ANYWHERE, _SCOPE_HOST = 0, 254
 _TYPE_UNICAST, _TYPE_LOCAL = 1, 2
-_SIOCGIFFLAGS, _SIOCGIFINDEX, _SIOCETHTOOL = 0x8913, 0x8933, 0x8946
+_SIOCGIFFLAGS, _SIOCGIFMTU, _SIOCGIFINDEX, _SIOCETHTOOL = 0x8913, 0x8921, 0x8933, 0x8946
 _ETHTOOL_LINK, _ETHTOOL_SET_RX_CHECKSUM, _ETHTOOL_SET_TX_CHECKSUM = 0x0A, 0x15, 0x17
-_UP, _RUNNING = 0x01, 0x40
+_UP, _RUNNING, _NO_ARP = 0x01, 0x40, 0x80
 _ANSWER_BYTES = 65536
 CONNECTED_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.005
@@ -113,6 +113,21 @@ class Kernel:
         body = _LINK.pack(0, 0, self.index(interface), 0, 0) + _number(_IFLA_MTU, mtu)
         self._ask(_NEWLINK, 0, body, f"MTU {mtu} of {interface}")
 
+    def set_mac(self, interface: str, mac: str) -> None:
+        """Give an interface a MAC address. Raises OSError."""
+        address = _attribute(_IFLA_ADDRESS, bytes.fromhex(mac.replace(":", "")))
+        self._ask(_NEWLINK, 0, _LINK.pack(0, 0, self.index(interface), 0, 0) + address, f"MAC of {interface}")
+
+    def set_queue(self, interface: str, frames: int) -> None:
+        """Set the number of frames that may wait to be sent by an interface. Raises OSError."""
+        body = _LINK.pack(0, 0, self.index(interface), 0, 0) + _number(_IFLA_TXQLEN, frames)
+        self._ask(_NEWLINK, 0, body, f"queue of {interface}")
+
+    def silence_arp(self, interface: str) -> None:
+        """Have the kernel neither ask nor answer by ARP on an interface. Raises OSError."""
+        body = _LINK.pack(0, 0, self.index(interface), _NO_ARP, _NO_ARP)
+        self._ask(_NEWLINK, 0, body, f"ARP on {interface}")
+
     def delete(self, interface: str) -> None:
         """Remove an interface, and with a cable's end the other. Raises OSError."""
         self._ask(_DELLINK, 0, _LINK.pack(0, 0, self.index(interface), 0, 0), f"interface {interface}")
@@ -123,6 +138,12 @@ class Kernel:
         packed = address.ip.packed
         body = head + _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
         self._ask(_NEWADDR, _ADD, body, f"address {address} of {interface}")
+
+    def remove_address(self, address: ipaddress.IPv4Interface, interface: str) -> None:
+        """Take an address from an interface, and with it the routes that need it. Raises OSError."""
+        head = _ADDRESS.pack(socket.AF_INET, address.network.prefixlen, 0, _SCOPE_ANYWHERE, self.index(interface))
+        body = head + _attribute(_IFA_LOCAL, address.ip.packed)
+        self._ask(_DELADDR, 0, body, f"address {address} of {interface}")
 
     def add_default_route(self, gateway: ipaddress.IPv4Address) -> None:
         """Route what is for no network on a link to this router. Raises OSError."""
@@ -156,6 +177,11 @@ class Kernel:
     def index(self, interface: str) -> int:
         """Return the number of an interface. Raises OSError if there is none."""
         answer = fcntl.ioctl(self._socket, _SIOCGIFINDEX, struct.pack("16s24x", interface.encode()))
+        return int(struct.unpack_from("=i", answer, 16)[0])
+
+    def mtu(self, interface: str) -> int:
+        """Return the most bytes of a packet that an interface sends. Raises OSError if there is none."""
+        answer = fcntl.ioctl(self._socket, _SIOCGIFMTU, struct.pack("16s24x", interface.encode()))
         return int(struct.unpack_from("=i", answer, 16)[0])
 
     def is_up(self, interface: str) -> bool:

@@ -167,6 +167,8 @@ FAULTS: dict[str, tuple[tuple[type, ...], dict[str, Any]]] = {
     "OneAddress": ((Otherwise, *OURS), {"really": _one_address}),
     "OneAddressTracked": ((Otherwise, *TRACKED), {"really": _one_address}),
     # It gives a subscriber ports of any address, though its pooling is paired.
+    # It gives away the ports that are its own.
+    "Hospitable": ((Otherwise, *OURS), {"really": lambda _: {"reserved_ports": []}}),
     "Generous": ((Otherwise, *OURS), {"really": lambda _: {"address_allocation_type": "arbitrary"}}),
 }
 """The bases of each class of this file, and what is replaced in it, by the class's name."""

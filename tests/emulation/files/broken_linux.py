@@ -97,3 +97,60 @@ class Boasting(NetfilterGateway):
         declared = super().declare(settings, options)
         finds = dataclasses.replace(declared.finds_every_port_of, value=settings.port_count)
         return dataclasses.replace(declared, finds_every_port_of=finds)
+
+
+class Muffling(NetfilterGateway):
+    """A gateway that drops every RST."""
+
+    def wait_ready(self) -> None:
+        """Add the rule before all others."""
+        super().wait_ready()
+        self.run("nft", f"insert rule ip {TABLE} passing tcp flags & rst == rst drop")
+
+
+class Clumsy(NetfilterGateway):
+    """A gateway that loses every tenth first datagram, and declares that it loses none."""
+
+    @classmethod
+    def declare(cls, settings: Settings, options: Any) -> Behaviour:
+        """Declare that no packets clash."""
+        declared = super().declare(settings, options)
+        return dataclasses.replace(declared, clashes=dataclasses.replace(declared.clashes, value=False))
+
+    def wait_ready(self) -> None:
+        """Add the rule before all others."""
+        super().wait_ready()
+        self.run(
+            "nft", f"insert rule ip {TABLE} passing meta l4proto udp ct state new numgen inc mod 10 == 0 drop"
+        )
+
+
+class BlackHole(NetfilterGateway):
+    """A gateway that tells no sender that its packet is too large."""
+
+    def wait_ready(self) -> None:
+        """Drop its own ICMP errors of that kind."""
+        super().wait_ready()
+        self.run("nft", f"add chain ip {TABLE} telling {{ type filter hook output priority 0; }}")
+        self.run("nft", f"add rule ip {TABLE} telling icmp type destination-unreachable icmp code 4 drop")
+
+
+class WithoutFragments(NetfilterGateway):
+    """A gateway that drops every packet that comes in fragments."""
+
+    def wait_ready(self) -> None:
+        """Drop what is too long for one frame: Linux has put it together by then."""
+        super().wait_ready()
+        self.run("nft", f"insert rule ip {TABLE} passing meta length > 1500 drop")
+
+
+class OnceOnly(NetfilterGateway):
+    """A gateway that lets each source port of alice connect once."""
+
+    def wait_ready(self) -> None:
+        """Remember the source ports, and drop a SYN from one that is known."""
+        super().wait_ready()
+        self.run("nft", f"add set ip {TABLE} seen {{ type inet_service; size 65535; flags dynamic; }}")
+        match = "ip saddr 10.0.0.1 tcp flags & (syn | ack) == syn"
+        self.run("nft", f"insert rule ip {TABLE} passing {match} add @seen {{ tcp sport }}")
+        self.run("nft", f"insert rule ip {TABLE} passing {match} tcp sport @seen drop")

@@ -73,3 +73,21 @@ class Careless(Liar):
     """A gateway that holds no port down, and takes a half-closed connection for one that has ended."""
 
     really: ClassVar[dict[str, Any]] = {"hold_down_timeout": 0, "tcp_idle_timeout": 1}
+
+
+class Impatient(Liar):
+    """A gateway that forgets a silent flow after half the time that it declares."""
+
+    really: ClassVar[dict[str, Any]] = {"udp_timeout": 0.7}
+
+
+class Nostalgic(Liar):
+    """A gateway that remembers silent flows for longer than it declares."""
+
+    really: ClassVar[dict[str, Any]] = {"tcp_idle_timeout": 60}
+
+
+class Unforgiving(Liar):
+    """A gateway that keeps a silent flow's port for a minute, whatever it declares."""
+
+    really: ClassVar[dict[str, Any]] = {"udp_timeout": 60}

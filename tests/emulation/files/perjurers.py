@@ -29,6 +29,8 @@ LIES: dict[str, Any] = {
     "ports_exhausted": lambda _: TOLD,
     "state_exhausted": lambda _: TOLD,
     "icmp_identifiers": {"pool": "kept", "kept": "pool"},
+    "passes_challenges": {True: False, False: True},
+    "clashes": {True: False, False: True},
     "port_order": {"random": "sequential", "search": "sequential"},
     "port_back": lambda back: {ending: (0.0, 0.0) if least else (3.0, 3.0) for ending, (least, _) in back.items()},
 }

@@ -134,6 +134,7 @@ def behaviour(settings: Settings, timeouts: Mapping[str, int]) -> Behaviour:
         state_exhausted=full,
         port_back=_port_back(settings, timeouts),
         icmp_identifiers=Entry("pool", f"{_CORE}: nf_nat_l4proto_unique_tuple, IPPROTO_ICMP", _SINCE),
+        clashes=Entry(True, "Linux, nf_conntrack_core.c: __nf_conntrack_confirm, insert_failed", _SINCE),
         port_order=Entry("search", f"{_CORE}: nf_nat_l4proto_unique_tuple, get_random_u16", _SINCE)
         if is_one_range
         else UNDECLARED,

@@ -191,6 +191,11 @@ def behaviour(settings: Settings) -> Behaviour:
         state_exhausted=Entry(silent, f"{core}: conn_not_found, zone_limit; {rules}", found),
         icmp_identifiers=Entry("kept", f"{core}: nat_get_unique_tuple, pat_proto is TCP or UDP", found),
         port_order=Entry("search", f"{core}: nat_range_hash, with a basis that is drawn at each start", found),
+        passes_challenges=Entry(
+            False,
+            "lib/conntrack-tcp.c: tcp_conn_update takes such a RST for invalid; rules.flows.j2 drops that",
+            found,
+        ),
         port_back=Entry(
             _port_back(settings, swept), f"lib/conntrack-tcp.c: tcp_conn_update; {core}: {free}", found
         ),

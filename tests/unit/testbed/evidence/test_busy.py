@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from testbed.evidence.busy import SAMPLE_S, Busy, Failure, TooBusyError, Wait
+from testbed.evidence.busy import SAMPLE_S, Busy, Failure, LinksError, TooBusyError, Trouble, Wait
 
 IDLE = Busy(seconds=7.0, processors=2, wanted=1.2, late_s=0.02)
 STRAINED = Busy(seconds=7.0, processors=2, wanted=12.0, late_s=0.02, waited_s=SAMPLE_S)
@@ -105,3 +105,41 @@ def test_the_figures_can_be_written() -> None:
     assert written["seconds"] == 1.235
     assert written["waits"] == {"controller": {"share": 0.5, "longest_s": 0.25, "mean_s": 0.0}}
     assert written["packet_in_s"] is None
+
+
+LOSSY_LINKS = Trouble(round_trip_s=0.04, frames=5000, lost=50)
+SLOW_LINKS = Trouble(round_trip_s=0.02, frames=5000)
+
+
+@pytest.mark.parametrize(
+    ("links", "failure", "words"),
+    [
+        (LOSSY_LINKS, SERVED, "the links lost 50 of 5,000 frames"),
+        (SLOW_LINKS, Failure("timed", bears=0.1), "10 round trips took up to 0.20 s on the links"),
+    ],
+)
+def test_what_links_did_as_they_were_set_is_no_nat_s_fault(links: Trouble, failure: Failure, words: str) -> None:
+    """The run has no verdict then, and the reason names what was set, and not the machine."""
+    with pytest.raises(LinksError, match=words):
+        IDLE.require_idle_for([failure], links)
+
+
+@pytest.mark.parametrize(
+    ("links", "failure"),
+    [
+        (LOSSY_LINKS, Failure("leaks", bears=None)),
+        (SLOW_LINKS, SERVED),
+        (Trouble(), SERVED),
+    ],
+    ids=["leaks", "delay that the check bears", "no links"],
+)
+def test_links_excuse_nothing_that_they_cannot_cause(links: Trouble, failure: Failure) -> None:
+    """A lost frame leaks nothing, and ten round trips of 0.02 s are no second."""
+    IDLE.require_idle_for([failure], links)
+
+
+def test_machine_and_links_may_share_the_blame() -> None:
+    """Each failure needs an excuse of its own, of one kind or the other."""
+    with pytest.raises(LinksError):
+        LATE.require_idle_for([SERVED, Failure("timed", bears=0.1)], SLOW_LINKS)
+    LATE.require_idle_for([SERVED, Failure("leaks", bears=None)], LOSSY_LINKS)

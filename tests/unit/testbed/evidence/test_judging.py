@@ -176,6 +176,12 @@ def test_a_syn_that_passed_at_once_was_not_held() -> None:
     assert held([waiting(seconds=0.4)], on_wire(10.01)) == set()
 
 
+def test_the_time_on_the_client_s_own_link_is_not_the_nat_s() -> None:
+    """A link of a third of a second holds the SYN, and no NAT does; beyond it a NAT has held it."""
+    assert held([waiting(seconds=0.4)], on_wire(10.35), under_way=0.3) == set()
+    assert held([waiting(seconds=0.6)], on_wire(10.45), under_way=0.3) == {1}
+
+
 def test_a_port_that_another_used_before_says_nothing() -> None:
     """Ports are used again: only a SYN of the attempt's own time counts."""
     assert held([waiting(seconds=0.4)], on_wire(5.0, 10.35, 20.0)) == {1}

@@ -370,6 +370,28 @@ def test_a_counter_of_which_a_check_expects_at_least_some_has_a_bound_by_what_wa
     assert "did not arrive at any" in told.check["source"]
 
 
+def test_a_gateway_need_not_have_counted_what_its_links_lost() -> None:
+    """It never got that. What it counts beyond is bounded as ever."""
+    x, told = experiment(counters={"dropped_port_packets": 15}, links_lost=5, lost=30)
+    x.agrees("packets dropped", at_least(20), "dropped_port_packets")
+    lazy, also_told = experiment(counters={"dropped_port_packets": 14}, links_lost=5, lost=30)
+    lazy.agrees("packets dropped", at_least(20), "dropped_port_packets")
+
+    assert (told.check["expected"], told.check["ok"]) == ("at least 15", True)
+    assert not also_told.check["ok"]
+
+
+def test_where_links_change_the_order_of_packets_nobody_judges_that_of_ports() -> None:
+    """The servers' records are all that there is of it."""
+    x, told = experiment(links_lost=1)
+    x.check("something", expected=1, observed=1, source="this test")
+    x.account()
+    x.conclude()
+
+    (record,) = (each["series"] for each in told.records("series") if "not_looked_at" in each["series"])
+    assert "links change the order" in record["not_looked_at"]["port-order"]
+
+
 def test_what_the_hosts_know_of_their_attempts_is_never_beyond_the_bound() -> None:
     """Both are evidence: a packet that a host sent and that no tally has seen was sent all the same."""
     x, told = experiment(counters={"dropped_port_packets": 20}, lost=10)

@@ -1,0 +1,59 @@
+"""Connections of a scenario's own process, which it opens, and ends by one side or the other."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import sys
+import termios
+import time
+from collections.abc import Callable
+
+from scenarios.shared.clients import Client, listen
+from scenarios.shared.servers import Server
+
+LISTEN_S, ANSWERED_WITHIN_S = 0.02, 20.0
+
+
+def connected(netns: str, server: Server, times: int, patience: float) -> list[Client]:
+    """Connect this number of times at once, and return the clients when all are answered or given up."""
+    clients = [Client(netns, "tcp", server.target, queue=True) for _ in range(times)]
+    wait(server, clients, patience, lambda: not any(each.waits for each in clients))
+    return clients
+
+
+def one_by_one(netns: str, server: Server, times: int, patience: float) -> list[Client]:
+    """Connect up to this number of times, one after the other, until one does not get through."""
+    clients: list[Client] = []
+    while len(clients) < times and not any(each.waits for each in clients):
+        clients += connected(netns, server, 1, patience)
+    return clients
+
+
+def end(server: Server, closing: list[Client], vanishing: list[Client]) -> None:
+    """Have the server close some connections, and their client after it, and the client of others vanish.
+
+    What is not acknowledged by then the server would send again, and keep the mapping alive.
+    """
+    unacknowledged = [server.connections[each.nonce].socket for each in vanishing]
+    wait(server, [], ANSWERED_WITHIN_S, lambda: not any(map(_left, unacknowledged)))
+    for each in vanishing:
+        each.vanish()
+    for each in closing:
+        each.listen_again()
+        server.connections[each.nonce].close()
+    wait(server, closing, ANSWERED_WITHIN_S, lambda: not any(each.waits for each in closing))
+    for each in closing:
+        each.close()
+
+
+def wait(server: Server, clients: list[Client], seconds: float, over: Callable[[], bool]) -> None:
+    """Let clients and server take what comes, until this is over, or for some seconds."""
+    deadline = time.monotonic() + seconds
+    while not over() and time.monotonic() < deadline:
+        listen([*clients, *server.listeners()], LISTEN_S)
+
+
+def _left(stream: socket.socket) -> int:
+    """Return the number of bytes that the other end has not acknowledged."""
+    return int.from_bytes(fcntl.ioctl(stream, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
