@@ -53,6 +53,10 @@ class Limits:
         self._rates: dict[int, _Rate] = {}
         self._refilled: TimerQueue[_Rate] = TimerQueue(self._burst / rate if rate else 0.0)
 
+    def adopt(self, other: Limits) -> None:
+        """Take over what is in use. The rates of subscribers begin anew."""
+        self.subscribers, self.mappings, self.sessions = other.subscribers, other.mappings, other.sessions
+
     def stops_mapping(self, subscriber: Subscriber, protocol: Protocol, now: float) -> Limit | None:
         """Return the limit that a new mapping would exceed, if any."""
         if len(self.subscribers) >= self._most_subscribers and not subscriber.total:

@@ -38,3 +38,15 @@ class ProtocolState:
         if settings.on_exhaustion.evicts and protocol is not Protocol.ICMP:
             interval = min(interval, recency_interval(settings))
         self.idle: TimerQueue[Flow] | None = TimerQueue(interval) if interval < math.inf else None
+
+    def adopt(self, other: ProtocolState) -> None:
+        """Take over the tables and counters of another NAT. Flows are examined by the new timers."""
+        self.counters = other.counters
+        if self.peer_of is other.peer_of:  # else there are no flows
+            self.tables = other.tables
+        self.thresholds.watch(self.ports.allocated)
+        for flow in sorted(self.tables.flows(), key=lambda flow: flow.examined_at):
+            if other.idle is not None:
+                other.idle.disarm(flow)
+            if self.idle is not None:
+                self.idle.arm(flow, flow.examined_at)

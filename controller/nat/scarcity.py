@@ -291,6 +291,11 @@ class Scarcity:
         for ticket in self._waiting.lost_patience(now):
             self._turn_away(ticket, self._fallback)
 
+    def turn_all_away(self) -> None:
+        """Refuse every packet that waits."""
+        for ticket in self._waiting.take_all():
+            self._turn_away(ticket, self._fallback)
+
     def wake(self, now: float) -> None:
         """Try again with the first that waits in each scope in which something has become free."""
         while self._freed:

@@ -15,6 +15,7 @@ from typing import IO, Any, NoReturn, Protocol
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
 from testbed.run import strangers
+from testbed.run.conversation import Conversation
 from testbed.run.folder import LOG, Folder
 from testbed.run.live.display import Manner, shown
 from testbed.run.live.view import RunView
@@ -31,6 +32,8 @@ CONTROLLER = "controller"
 """The name of the connection to a controller that runs already."""
 CONNECTED_WITHIN_S = 5.0
 Open = IO[bytes] | socket.socket
+PROMPTS = ("prompt", "prompt_ended")
+"""The kinds of records about a prompt: it begins, and it is over."""
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -109,14 +112,17 @@ def carry_out(
     manner: Manner = Manner.NOTHING,
     place: str = "",
     watch: Watch | None = None,
+    prompt: Conversation | None = None,
 ) -> tuple[Result, dict[str, Any]]:
     """Carry out a run; return its result, and the object that was written. Raises MachineError if it cannot begin.
 
     Meanwhile it is shown in a `manner`; as one of several, if it has a `place` among them. A folder that cannot be
-    written any more, since the disk is full or the folder gone, costs no verdict.
+    written any more, since the disk is full or the folder gone, costs no verdict. With a `prompt`, the run stops
+    where the scenario has it, and whoever is at the prompt goes on.
     """
     _interruptions.install()  # before a terminal's cursor is hidden
     files = _opened(folder, plan, pcap=pcap)
+    talks = prompt.files if prompt else {}
     viewer = watch(plan) if watch else _Nobody()
     recorder = Recorder(plan, folder, follow=viewer.write)
     try:
@@ -129,10 +135,14 @@ def carry_out(
         with shown(view, manner) as display:
 
             def show(record: dict[str, Any]) -> None:
+                if prompt is not None and record["kind"] in PROMPTS:
+                    display.be_silent(record["kind"] == PROMPTS[0])
+                    prompt.take(record)
                 display.change(lambda now: view.take(record, now))
 
-            is_watched = manner is not Manner.NOTHING
-            result = follow(plan, show, captures=files, recorder=recorder, is_watched=is_watched)
+            is_watched = manner is not Manner.NOTHING or watch is not None
+            opened = {**files, **talks}
+            result = follow(plan, show, captures=opened, recorder=recorder, is_watched=is_watched)
             display.change(lambda now: view.end(result, now))
     finally:
         recorder.close()

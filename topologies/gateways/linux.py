@@ -245,7 +245,13 @@ class LinuxRouter(TunedNode, Switch, Gateway):
         """Run a program in the router's namespace, and return what it prints. Raises GatewayError."""
         enter = ["nsenter", f"--net={self.netns}"]
         try:
-            done = subprocess.run([*enter, *command], capture_output=True, text=True, timeout=ANSWER_WITHIN_S)
+            done = subprocess.run(
+                [*enter, *command],
+                capture_output=True,
+                text=True,
+                timeout=ANSWER_WITHIN_S,
+                start_new_session=True,  # a prompt's Ctrl-C is not for it
+            )
         except subprocess.TimeoutExpired:
             raise GatewayError(f"{command[0]} did not answer within {ANSWER_WITHIN_S:.0f} s") from None
         if done.returncode:

@@ -18,6 +18,7 @@ from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Side
 from topologies.gateways.base import GatewayPlan, Options
 from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.by_hand import Row, Selection, Table
 from topologies.gateways.gauges import Gauges
 from topologies.gateways.linux import LinuxRouter
 from topologies.gateways.netfilter import conntrack, facts
@@ -70,6 +71,11 @@ def rules(settings: Settings, options: NetfilterOptions) -> str:
         sessions=settings.limit_sessions,
         rate=facts.rate(settings),
     )
+
+
+def marked(line: str, why: str) -> bool:
+    """Whether a line of nft's list is a rule that counts what it drops for this reason."""
+    return f"dropped_{why}_packets" in line and line.rstrip().endswith("drop")
 
 
 class NetfilterGateway(LinuxRouter):
@@ -153,6 +159,46 @@ class NetfilterGateway(LinuxRouter):
     def flush(self) -> None:
         """Remove all connections from the kernel's table."""
         self.run("conntrack", "-F")
+
+    def table(self, selection: Selection, most: int) -> Table:
+        """Return the kernel's table of connections, of which each has its own endpoint outside."""
+        return Table.of(self._rows(), selection, most)
+
+    def release(self, selection: Selection) -> int:
+        """Remove connections from the kernel's table."""
+        rows = Table.of(self._rows(), selection, 1 << 20).rows
+        if selection == Selection():
+            self.flush()
+            return len(rows)
+        for each in rows:
+            self.run("sh", "-c", f"conntrack -D {conntrack.key(each)} || true")  # it may have ended meanwhile
+        return len(rows)
+
+    def change(self, settings: Settings) -> str:
+        """Replace the rules and the timers at once. Connections that are there keep the ports that they have."""
+        self.plan = dataclasses.replace(self.plan, settings=settings)
+        begun = self.prepare(self.plan)["plan"].folder
+        (begun / "change.nft").write_text(f"destroy table ip {TABLE}\n{(begun / 'rules.nft').read_text()}")
+        self.run("nft", "-f", str(begun / "change.nft"))
+        self.run("sh", "-c", f"grep -v -e ^ip -e ^nft {begun / 'start.sh'} | sh")
+        return (
+            "every connection stays, with its port and its timer; the rules count from zero, and only what is new"
+        )
+
+    def refusals(self) -> dict[str, str]:
+        """Return the rule by each counter that it counts for, as nft lists it."""
+        listed = self.run("nft", "list", "table", "ip", TABLE)
+        rules = {
+            f"dropped_{why}_packets": next((line.strip() for line in listed.splitlines() if marked(line, why)), "")
+            for why in COUNTED
+        }
+        kernel = (
+            "the kernel itself, after all rules: it found no port for the connection (conntrack -S insert_failed)"
+        )
+        return {**{name: rule for name, rule in rules.items() if rule}, "dropped_port_packets": kernel}
+
+    def _rows(self) -> list[Row]:
+        return list(conntrack.rows(self.run("conntrack", "-L", "--src-nat")))
 
     def environment(self) -> dict[str, str]:
         """Return the versions of the programs, and the size of the kernel's table."""
