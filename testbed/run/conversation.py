@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import select
 import signal
@@ -28,6 +29,8 @@ IN, OUT, ERRORS = "prompt-in", "prompt-out", "prompt-errors"
 FILES = (IN, OUT, ERRORS)
 """What the sandbox gets open for a prompt, by name. All three are one terminal, or they are a script's."""
 READ_BYTES = 1 << 16
+MOST_OF_LINE = 4096
+"""The most bytes of an unfinished line that are drawn again after Ctrl-Z."""
 LAST_OUTPUT_MS = 100
 """Milliseconds of silence after which nothing more of a prompt that is over is expected."""
 _SUSPEND = 10
@@ -101,7 +104,8 @@ class _Copied:
         self._user, self._screen = sys.stdin.fileno(), sys.stdout.fileno()
         self._modes = termios.tcgetattr(self._user)
         self._over, self._end = os.pipe()
-        tty.setraw(self._user)
+        self._line = b""
+        tty.setraw(self._user, termios.TCSADRAIN)
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._typed, self._printed)]
         for thread in self._threads:
             thread.start()
@@ -128,19 +132,17 @@ class _Copied:
             _write(self._prompt, rest)
 
     def _printed(self) -> None:
-        for data in _parts(self._prompt, self._over):
-            _write(self._screen, data)
-        for data in _rest(self._prompt):
+        for data in itertools.chain(_parts(self._prompt, self._over), _rest(self._prompt)):
+            self._line = (self._line + data).rpartition(b"\n")[2][-MOST_OF_LINE:]
             _write(self._screen, data)
 
     def _stop_as_asked(self) -> None:
-        """Stop this process, with its group as Ctrl-Z does. What is typed after `fg` is the prompt's again."""
+        """Stop this process. What is typed after `fg` is the prompt's again."""
         self._restore()
-        os.kill(0, signal.SIGTSTP)
-        tty.setraw(self._user)
+        signal.raise_signal(signal.SIGTSTP)  # to this thread: it must not go on before all of them are stopped
+        tty.setraw(self._user, termios.TCSADRAIN)
         self._fit()
-        with contextlib.suppress(OSError):
-            os.killpg(os.tcgetpgrp(self._prompt), signal.SIGWINCH)  # the line is drawn again
+        _write(self._screen, self._line)
 
 
 def _parts(descriptor: int, over: int) -> Iterator[bytes]:

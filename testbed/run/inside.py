@@ -82,8 +82,8 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
                 scenario().run(experiment)
                 experiment.pause()
             experiment.conclude(by_hand=scenario.is_by_hand)
-        if prompt is not None and not scenario.is_by_hand:
-            prompt.require_untouched()
+            if prompt is not None and not scenario.is_by_hand:
+                prompt.require_untouched()
         report.series(peak_memory_kib=peak_memory())
         close_all()
         channel.send("done")

@@ -56,9 +56,9 @@ def gateway_of(x: Experiment[Any], name: str) -> str:
     return x.lab.topology.behind[name]
 
 
-def differing(settings: Settings) -> str:
-    """Return the settings that are not those of every NAT by default, in a line."""
-    usual = Settings().model_dump(mode="json")
+def differing(settings: Settings, gateway: Gateway) -> str:
+    """Return the settings that are not those of such a NAT by default, in a line."""
+    usual = Settings.model_validate(gateway.settings).model_dump(mode="json")
     found = {key: value for key, value in settings.model_dump(mode="json").items() if value != usual[key]}
     return ", ".join(f"{key}={value}" for key, value in found.items()) or "all by default"
 
@@ -67,7 +67,7 @@ def status(session: Session, x: Experiment[Any]) -> Iterator[str]:
     """Yield what each NAT is, what it has in use, and what it has refused."""
     for name, gateway in x.lab.gateways.items():
         yield f"{name} ({label(session.plan.kind_of(name))})"
-        yield f"  settings  {differing(session.settings[name])}"
+        yield f"  settings  {differing(session.settings[name], gateway)}"
         counters = {protocol: gateway.counters(protocol) for protocol in PROTOCOLS}
         if not any(counters.values()):
             yield "  counters  it has none that could be read"

@@ -114,7 +114,8 @@ class Nat:
         settings = checked(Settings, {**before.model_dump(), key: value}, kind="setting")
         settings.for_nat()
         kind.check(settings, kind.Options.model_validate(self._session.plan.options_of(name)))
-        self._x.lab.topology.check(settings)
+        own = {"external_addresses": self._session.plan.settings.external_addresses}
+        self._x.lab.topology.check(settings.model_copy(update=own))  # it knows those of the others
         return settings
 
     def _release(self, what: list[str]) -> Iterator[str]:

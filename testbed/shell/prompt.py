@@ -12,7 +12,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from mininet.cli import CLI
@@ -103,6 +103,9 @@ class Prompt(CLI):  # type: ignore[misc] # Mininet has no types
         except REFUSALS as error:
             stop = False
             self._complain(f"{error}\n")
+        except Exception as error:  # of a word of Mininet's, which ends no lab
+            stop = False
+            self._complain(f"*** {type(error).__name__}: {error}\n")
         if self._complained:
             self.failed.append(line)
         return stop

@@ -166,24 +166,25 @@ class NetfilterGateway(LinuxRouter):
 
     def release(self, selection: Selection) -> int:
         """Remove connections from the kernel's table."""
-        rows = Table.of(self._rows(), selection, 1 << 20).rows
+        rows = [row for row in self._rows() if selection.has(row)]
         if selection == Selection():
             self.flush()
             return len(rows)
-        for each in rows:
-            self.run("sh", "-c", f"conntrack -D {conntrack.key(each)} || true")  # it may have ended meanwhile
+        keys = [f"-s {each}" for each in selection.inside or ()] or [conntrack.key(row) for row in rows]
+        for key in keys:
+            self.run("sh", "-c", f"conntrack -D {key} || true")  # what there is may have ended meanwhile
         return len(rows)
 
     def change(self, settings: Settings) -> str:
         """Replace the rules and the timers at once. Connections that are there keep the ports that they have."""
         self.plan = dataclasses.replace(self.plan, settings=settings)
-        begun = self.prepare(self.plan)["plan"].folder
-        (begun / "change.nft").write_text(f"destroy table ip {TABLE}\n{(begun / 'rules.nft').read_text()}")
-        self.run("nft", "-f", str(begun / "change.nft"))
-        self.run("sh", "-c", f"grep -v -e ^ip -e ^nft {begun / 'start.sh'} | sh")
-        return (
-            "every connection stays, with its port and its timer; the rules count from zero, and only what is new"
-        )
+        self.prepare(self.plan)  # writes the files
+        folder = self.plan.folder
+        anew = f"table ip {TABLE}\ndelete table ip {TABLE}\n{(folder / 'rules.nft').read_text()}"
+        (folder / "change.nft").write_text(anew)
+        self.run("nft", "-f", str(folder / "change.nft"))
+        self.run("sh", "-c", f"grep -v -e ^ip -e ^nft {folder / 'start.sh'} | sh")
+        return "every connection stays as it is; what the rules count begins at zero"
 
     def refusals(self) -> dict[str, str]:
         """Return the rule by each counter that it counts for, as nft lists it."""

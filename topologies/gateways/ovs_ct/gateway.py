@@ -268,7 +268,7 @@ class OvsCtGateway(Bridge, Gateway):
         self.vsctl("set", "CT_Timeout_Policy", self._policy, *(f"timeouts:{n}={timeouts[n]}" for n in timeouts))
         self._dpctl("ct-set-limits", f"zone={self._zone},limit={settings.limit_sessions or facts.MOST_SESSIONS}")
         self._install(self._macs)
-        return "every connection stays, with its port; a timer that runs goes on, and the rules count from zero"
+        return "every connection stays as it is; what the rules count begins at zero"
 
     def refusals(self) -> dict[str, str]:
         """Return the guard, which drops what the tracker has not translated, whatever was short."""
