@@ -12,7 +12,7 @@ next call of `due`, when the RST has passed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from controller.nat.model import INSIDE, OUTSIDE, SYN, Connection, Flow, Side, TcpFlags
 from controller.nat.tcp import TIMERS, TcpEvent, TcpState, TcpTimer, next_state
@@ -44,10 +44,11 @@ class Connections:
         self.turned: Callable[[Flow, bool], None] | None = None
         """Is told when a connection has ended for both sides, or goes on after all, if somebody asks for it."""
 
-    def adopt(self, connections: Iterable[Connection]) -> None:
-        """Take over the connections of another NAT, each in its state. The new timers count from its beginning."""
-        for connection in sorted(connections, key=lambda connection: connection.since):
-            self._timer_in[connection.state].arm(connection, connection.since)
+    def adopt(self, other: Connections) -> None:
+        """Take over the connections of another NAT, each in its state."""
+        self._unwanted.adopt(other._unwanted)
+        for timer, queue in self._timers.items():
+            queue.adopt(other._timers[timer])
 
     def track(self, connection: Connection, sender: Side, flags: TcpFlags, now: float) -> bool:
         """Take note of a segment that `sender` sent on a connection, and return whether it opens it again."""

@@ -67,7 +67,8 @@ class Inventory:
         self.static, self._paired = other.static, other._paired
         for flow in other.unanswered:
             self.unanswered.add(flow)
-        self.connections.adopt(each.connection for each in self.flows() if each.connection is not None)
+        self.connections.adopt(other.connections)
+        self.scarcity.adopt(other.scarcity)
         if self._is_ordered_by_use:
             used = {flow.mapping for flow in self.flows() if not flow.mapping.is_static}
             for mapping in sorted(used, key=lambda mapping: mapping.last_use):

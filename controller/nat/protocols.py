@@ -44,9 +44,12 @@ class ProtocolState:
         self.counters = other.counters
         if self.peer_of is other.peer_of:  # else there are no flows
             self.tables = other.tables
-        self.thresholds.watch(self.ports.allocated)
-        for flow in sorted(self.tables.flows(), key=lambda flow: flow.examined_at):
-            if other.idle is not None:
-                other.idle.disarm(flow)
-            if self.idle is not None:
+        self.thresholds.adopt(other.thresholds)
+        if self.idle is not None and other.idle is not None:
+            self.idle.adopt(other.idle)
+        elif self.idle is not None:
+            for flow in sorted(self.tables.flows(), key=lambda flow: flow.examined_at):
                 self.idle.arm(flow, flow.examined_at)
+        elif other.idle is not None:
+            for flow in self.tables.flows():
+                other.idle.disarm(flow)

@@ -86,6 +86,10 @@ class Scarcity:
         self._resting: dict[Freed, Scope] = {}
         self._coming: Counter[Scope] = Counter()
 
+    def adopt(self, other: Scarcity) -> None:
+        """Take over which limits have been announced; no packet waits any more."""
+        self.announced = other.announced
+
     # Packets
 
     def known(self, packet: Packet, now: float) -> Verdict | None:

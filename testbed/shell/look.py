@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from controller.recording import PROTOCOLS
 from controller.settings import Settings
@@ -11,14 +11,12 @@ from testbed.experiment.counters import DROPPED
 from testbed.experiment.experiment import Experiment
 from testbed.recording.words import in_words
 from testbed.run.naming import label
+from testbed.shell.events import Events
 from testbed.shell.refused import RefusedError
+from testbed.shell.standing import Standing
 from topologies.gateways.base import Gateway
 from topologies.gateways.by_hand import Row, Selection
 from topologies.gateways.gauges import PortGauge
-
-if TYPE_CHECKING:
-    from testbed.shell.events import Events
-    from testbed.shell.session import Session
 
 MOST_ROWS = 100
 """The most rows of a table that are printed."""
@@ -63,11 +61,11 @@ def differing(settings: Settings, gateway: Gateway) -> str:
     return ", ".join(f"{key}={value}" for key, value in found.items()) or "all by default"
 
 
-def status(session: Session, x: Experiment[Any]) -> Iterator[str]:
+def status(standing: Standing, x: Experiment[Any]) -> Iterator[str]:
     """Yield what each NAT is, what it has in use, and what it has refused."""
     for name, gateway in x.lab.gateways.items():
-        yield f"{name} ({label(session.plan.kind_of(name))})"
-        yield f"  settings  {differing(session.settings[name], gateway)}"
+        yield f"{name} ({label(standing.plan.kind_of(name))})"
+        yield f"  settings  {differing(standing.settings[name], gateway)}"
         counters = {protocol: gateway.counters(protocol) for protocol in PROTOCOLS}
         if not any(counters.values()):
             yield "  counters  it has none that could be read"

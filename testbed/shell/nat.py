@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from controller.recording import PROTOCOLS
 from controller.settings import Settings, checked, unknown_key
@@ -15,11 +15,9 @@ from testbed.experiment.experiment import Experiment
 from testbed.run.written import UNREADABLE, value_of
 from testbed.shell import look
 from testbed.shell.refused import RefusedError
+from testbed.shell.standing import Standing
 from topologies.gateways.base import GatewayError
 from topologies.gateways.by_hand import Selection
-
-if TYPE_CHECKING:
-    from testbed.shell.session import Session
 
 LOOK_EVERY_S = 0.1
 FIXED = {
@@ -35,14 +33,14 @@ ENDPOINT = re.compile(r"\d+\.\d+\.\d+\.\d+:\d+")
 class Nat:
     """The words after `nat`."""
 
-    def __init__(self, session: Session, x: Experiment[Any]) -> None:
-        self._session, self._x = session, x
+    def __init__(self, standing: Standing, x: Experiment[Any]) -> None:
+        self._standing, self._x = standing, x
 
     def carry_out(self, words: list[str], *, follows: bool) -> Iterator[str]:
         """Yield the answer to a line. `follows` is whether somebody can end what goes on and on."""
         match words:
             case ["status"]:
-                return look.status(self._session, self._x)
+                return look.status(self._standing, self._x)
             case ["ports"]:
                 return look.ports(self._x)
             case ["mappings", *host] if len(host) < 2:
@@ -69,20 +67,20 @@ class Nat:
     def _events(self) -> Iterator[str]:
         self._require_events()
         self._hand_on()
-        lines, _ = look.latest(self._session.events)
+        lines, _ = look.latest(self._standing.events)
         yield from lines or ["no events yet"]
 
     def _following(self) -> Iterator[str]:
         self._require_events()
-        lines, number = look.latest(self._session.events)
+        lines, number = look.latest(self._standing.events)
         while True:
             yield from lines
             time.sleep(LOOK_EVERY_S)
-            lines, number = look.news(self._session.events, number)
+            lines, number = look.news(self._standing.events, number)
 
     def _require_events(self) -> None:
         """Refuse where no NAT reports what becomes of its ports."""
-        if not any(set(known["knows"]) - {"ATTEMPT"} for known in self._session.events.knows.values()):
+        if not any(set(known["knows"]) - {"ATTEMPT"} for known in self._standing.events.knows.values()):
             raise RefusedError(f"{self._names()}: nothing reports what becomes of its ports; see what hosts see")
 
     def _hand_on(self) -> None:
@@ -105,16 +103,16 @@ class Nat:
         for name, settings in changed.items():
             with _named(name):
                 cost = self._x.lab.gateways[name].change(settings)
-            self._session.settings[name] = settings
+            self._standing.settings[name] = settings
             yield f"{name}: {key}={getattr(settings, key)} from now on; {cost or 'every mapping stays'}"
 
     def _changed(self, name: str, key: str, value: Any) -> Settings:
         """Return a gateway's settings with one changed, which all that know of it have checked."""
-        before, kind = self._session.settings[name], type(self._x.lab.gateways[name])
+        before, kind = self._standing.settings[name], type(self._x.lab.gateways[name])
         settings = checked(Settings, {**before.model_dump(), key: value}, kind="setting")
         settings.for_nat()
-        kind.check(settings, kind.Options.model_validate(self._session.plan.options_of(name)))
-        own = {"external_addresses": self._session.plan.settings.external_addresses}
+        kind.check(settings, kind.Options.model_validate(self._standing.plan.options_of(name)))
+        own = {"external_addresses": self._standing.plan.settings.external_addresses}
         self._x.lab.topology.check(settings.model_copy(update=own))  # it knows those of the others
         return settings
 
@@ -139,7 +137,7 @@ class Nat:
         owner = next(
             (
                 name
-                for name, each in self._session.settings.items()
+                for name, each in self._standing.settings.items()
                 if address in map(str, each.external_addresses)
             ),
             None,

@@ -13,7 +13,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from mininet.cli import CLI
 from mininet.log import lg, setLogLevel
@@ -22,33 +22,32 @@ from controller.settings import ConfigurationError
 from testbed.experiment.experiment import Experiment
 from testbed.shell import attempts, completing, look, nat, why, wireshark
 from testbed.shell.refused import RefusedError
+from testbed.shell.standing import Standing
 from testbed.traffic.drive import TrafficError
 from topologies.gateways.base import GatewayError
 
-if TYPE_CHECKING:
-    from testbed.shell.session import Session
-
 STATUS = "lastport_status"
 """The variable of a host's shell that has the exit status of the last command of a script."""
-LOOKS = {
-    *(
-        "",
-        "EOF",
-        "exit",
-        "quit",
-        "help",
-        "?",
-        "nodes",
-        "net",
-        "dump",
-        "links",
-        "intfs",
-        "ports",
-        "why",
-        "wireshark",
-    ),
-    *("nat", "nat status", "nat ports", "nat mappings", "nat events"),
-}
+LOOKS = frozenset(
+    [
+        *[
+            "EOF",
+            "exit",
+            "quit",
+            "help",
+            "?",
+            "nodes",
+            "net",
+            "dump",
+            "links",
+            "intfs",
+            "ports",
+            "why",
+            "wireshark",
+        ],
+        *("", "nat", "nat status", "nat ports", "nat mappings", "nat events"),
+    ]
+)
 """The words that change nothing. Any other may."""
 GREETING = (
     "Mininet's prompt. `help` lists its words, among them nat, open, close, why and wireshark. Ctrl-D ends it."
@@ -67,15 +66,17 @@ class Prompt(CLI):  # type: ignore[misc] # Mininet has no types
         "  why HOST                         wireshark HOST|inside|outside\n"
     )
 
-    def __init__(self, session: Session, x: Experiment[Any], *, is_terminal: bool) -> None:
-        self._session, self._x = session, x
-        self._words = nat.Nat(session, x)
+    def __init__(self, standing: Standing, x: Experiment[Any], *, script: int | None) -> None:
+        """Take lines from a terminal, which is standard input, or from an open file with a script."""
+        self._standing, self._x = standing, x
+        self._words = nat.Nat(standing, x)
         self._attempts = attempts.Attempts(x)
         self.failed: list[str] = []
+        self._script = script
         self._complained = False
         _speak(self._complain)
         with contextlib.ExitStack() as files:
-            typed = sys.stdin if is_terminal else files.enter_context(_silence())
+            typed = sys.stdin if script is None else files.enter_context(_silence())
             super().__init__(x.lab.nodes, stdin=typed, stdout=sys.stdout)
 
     @classmethod
@@ -88,8 +89,9 @@ class Prompt(CLI):  # type: ignore[misc] # Mininet has no types
             print(GREETING, flush=True)
             super().run()
             return
-        with open(self._session.script) as script:
-            for line in script:
+        assert self._script is not None
+        with open(self._script) as lines:
+            for line in lines:
                 if self.onecmd(self.precmd(line.strip())):
                     break
 
@@ -97,7 +99,7 @@ class Prompt(CLI):  # type: ignore[misc] # Mininet has no types
         """Carry out one line, and note whether it failed. What is refused costs a sentence."""
         self._complained = False
         if not looks(line):
-            self._session.changes.append(line)
+            self._standing.changes.append(line)
         try:
             stop = super().onecmd(line)
         except REFUSALS as error:
@@ -168,7 +170,7 @@ class Prompt(CLI):  # type: ignore[misc] # Mininet has no types
 
     def do_why(self, line: str) -> None:
         """Why was a host's last attempt refused: which limit, which rule, which counter? why HOST."""
-        self._say(why.why(_split(line), self._session, self._x, self._attempts))
+        self._say(why.why(_split(line), self._standing, self._x, self._attempts))
 
     complete_why = complete_close
 

@@ -20,6 +20,8 @@ from testbed.experiment.plan import Run
 from testbed.run.conversation import ERRORS, IN, OUT
 from testbed.sandbox.records import Channel
 from testbed.shell.events import Events
+from testbed.shell.prompt import Prompt
+from testbed.shell.standing import Standing
 
 MOST_NAMED = 3
 """The most words that are repeated in the sentence about them."""
@@ -33,21 +35,16 @@ class Session:
     """The prompt of one run. It is open once, at most."""
 
     def __init__(self, files: Mapping[str, int], plan: Run, channel: Channel) -> None:
-        self._files, self._channel, self.plan = files, channel, plan
+        self._files, self._channel = files, channel
         self.events = Events(channel)
-        self.settings = dict(plan.gateways)
-        """The settings of each gateway by now."""
-        self.changes: list[str] = []
-        """The lines that may have changed something."""
+        self._standing = Standing(plan, self.events)
         self.is_over = False
 
     def open(self, x: Experiment[Any]) -> None:
         """Let the person act. Without a terminal, report how many of the words in the script failed."""
-        from testbed.shell.prompt import Prompt  # Mininet's needs a terminal's libraries
-
         self._channel.send("prompt")
         with self._at_hand() as is_terminal:
-            prompt = Prompt(self, x, is_terminal=is_terminal)
+            prompt = Prompt(self._standing, x, script=None if is_terminal else os.dup(self._files[IN]))
         self.is_over = True
         self._channel.send("prompt_ended")
         if not is_terminal:
@@ -60,15 +57,10 @@ class Session:
                 bears=None,
             )
 
-    @property
-    def script(self) -> int:
-        """The open file that lines come from, if no terminal has them."""
-        return os.dup(self._files[IN])
-
     def require_untouched(self) -> None:
         """Raise ChangedByHandError if somebody has done more at the prompt than look."""
-        if self.changes:
-            named = "; ".join(self.changes[:MOST_NAMED]) + "; ..." * (len(self.changes) > MOST_NAMED)
+        if changes := self._standing.changes:
+            named = "; ".join(changes[:MOST_NAMED]) + "; ..." * (len(changes) > MOST_NAMED)
             raise ChangedByHandError(
                 f"the run went on after it was changed at the prompt ({named}), so it has no verdict; leave it as "
                 "it is there (nat status, nat mappings, why, ...), or run it without --pause"

@@ -7,7 +7,7 @@ during the host's last refused `open` are known, and the rules that count there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from controller.nat.model import Limit
 from controller.recording import Kind
@@ -17,12 +17,10 @@ from testbed.experiment.experiment import Experiment
 from testbed.recording.format import Event
 from testbed.recording.words import REASONS_IN_WORDS
 from testbed.shell import look
+from testbed.shell.attempts import Attempts
 from testbed.shell.events import reports
 from testbed.shell.refused import RefusedError
-
-if TYPE_CHECKING:
-    from testbed.shell.attempts import Attempts
-    from testbed.shell.session import Session
+from testbed.shell.standing import Standing
 
 SET_BY = {
     Limit.SUBSCRIBERS: ("limit_subscribers",),
@@ -38,7 +36,7 @@ SET_BY = {
 """The settings that make each limit; `{}` is the protocol."""
 
 
-def why(words: list[str], session: Session, x: Experiment[Any], attempts: Attempts) -> Iterator[str]:
+def why(words: list[str], standing: Standing, x: Experiment[Any], attempts: Attempts) -> Iterator[str]:
     """Yield which limit refused a host's last attempt, by which rule, and which counter has it."""
     if len(words) != 1:
         raise RefusedError("it is why HOST")
@@ -48,28 +46,28 @@ def why(words: list[str], session: Session, x: Experiment[Any], attempts: Attemp
     for gateway in x.lab.gateways.values():
         gateway.counters("tcp")  # our own sends its events before the answer
     # Behind two NATs, the outer one knows the host by the address of the inner.
-    known_as = [*look.inside(x, host), *map(str, session.settings[own].external_addresses)]
-    event = session.events.last_refusal(known_as)
+    known_as = [*look.inside(x, host), *map(str, standing.settings[own].external_addresses)]
+    event = standing.events.last_refusal(known_as)
     if refused is not None:
         protocol, attempt, _ = refused
         target = f"{attempt.target[0]}:{attempt.target[1]}"
         seen = f"{attempt.outcome} {attempt.detail}".rstrip()
         yield f"{host}'s last refused `open` was {protocol} to {target}: {seen} after {attempt.seconds:.2f} s"
     if event is not None:
-        yield from _told(event, session, x)
-    elif own in reports(session.events.knows, Kind.REFUSED):
+        yield from _told(event, standing, x)
+    elif own in reports(standing.events.knows, Kind.REFUSED):
         yield f"{own} has refused no packet of {host}"
     elif refused is None:
         yield f"{own} does not report whose packets it refuses, and no `open` of {host} failed at this prompt"
     else:
-        yield from _counted(own, refused[0], refused[2], session.settings[own], x)
+        yield from _counted(own, refused[0], refused[2], standing.settings[own], x)
 
 
-def _told(event: Event, session: Session, x: Experiment[Any]) -> Iterator[str]:
+def _told(event: Event, standing: Standing, x: Experiment[Any]) -> Iterator[str]:
     """Yield what a NAT has reported of a refusal."""
     assert event.reason is not None
     limit = Limit[event.reason.name]
-    gateway, settings = x.lab.gateways[event.gateway], session.settings[event.gateway]
+    gateway, settings = x.lab.gateways[event.gateway], standing.settings[event.gateway]
     words = REASONS_IN_WORDS[type(event.reason)][event.reason].removeprefix(": ")
     made_by = _settings(limit, event.protocol, settings)
     yield f"limit    {words} ({made_by}); {event.gateway}, at {event.time:.3f} s"
