@@ -40,8 +40,7 @@ class ProtocolState:
         self.idle: TimerQueue[Flow] | None = TimerQueue(interval) if interval < math.inf else None
 
     def adopt(self, other: ProtocolState) -> None:
-        """Take over the tables and counters of another NAT. Flows are examined by the new timers."""
-        self.counters = other.counters
+        """Take over the tables of another NAT. Flows are examined by the new timers."""
         if self.peer_of is other.peer_of:  # else there are no flows
             self.tables = other.tables
         self.thresholds.adopt(other.thresholds)

@@ -103,7 +103,11 @@ class Nat:
         self.pool.adopt(other.pool)
         self.limits.adopt(other.limits)
         self._inventory.adopt(other._inventory)
-        self.counters.update((protocol, state.counters) for protocol, state in self._states.items())
+
+    def count_on(self, other: Nat) -> None:
+        """Go on counting where another NAT has stopped."""
+        for protocol, state in self._states.items():
+            state.counters = self.counters[protocol] = other.counters[protocol]
 
     @property
     def total_sessions(self) -> int | None:

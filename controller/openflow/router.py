@@ -97,6 +97,7 @@ class Router:
             nat.adopt(before)
         else:
             self.flush(now)
+        nat.count_on(before)
         self.nat = nat
         self._configure(was.model_copy(update={"settings": settings}))
         self._keep_counts(*counted)

@@ -95,7 +95,7 @@ class Attempts:
         for pair in {id(each): each for each, _, _ in closing}.values():
             for numbers in _ranges([attempt.number for each, _, attempt in closing if each is pair]):
                 pair.clients.close(numbers, window=WINDOW, progress=lambda done: None)
-        yield f"{host} closed {number:,} connection{'s' * (number != 1)}; {len(has):,} are open"
+        yield f"{host} closed {number:,} connection{'s' * (number != 1)}, and has {len(has):,} open"
 
     def last_refused(self, host: str) -> tuple[str, Attempt, dict[str, int | None]] | None:
         """Return the last attempt of `open` that failed: protocol, attempt, and the NAT's counters before."""
@@ -136,7 +136,7 @@ def _why(refused: list[Attempt]) -> str:
         return ""
     seen = Counter(f"{each.outcome} {each.detail}".strip() for each in refused)
     told = ", ".join(f"{number:,} {outcome}" for outcome, number in seen.items())
-    return f"; {len(refused):,} refused ({told}): why HOST"
+    return f"; {len(refused):,} refused ({told})"
 
 
 def _number(text: str, *, most: int) -> int:

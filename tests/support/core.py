@@ -199,6 +199,7 @@ class Bench:
         while before.events:
             self.log.append((self.now, before.events.popleft()))
         self.nat.adopt(before)
+        self.nat.count_on(before)
 
     def _let(self, now: float) -> None:
         self.now = now

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.nat.model import Answer, Dependence, Limit, Protocol
+from controller.nat.model import Answer, Dependence, Limit, Protocol, Side, TcpFlags
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.exhaustion.evict_lru import EvictLruPolicy
 from controller.nat.strategies.exhaustion.hold import HoldPolicy
@@ -69,8 +69,6 @@ def test_a_closing_connection_is_kept_for_the_new_time_since_it_closed() -> None
     mapping = bench.open(ALICE)
     closed = bench.mapping(TCP, ALICE)
     assert closed is mapping
-    from controller.nat.model import Side, TcpFlags
-
     bench.copy(mapping, Side.INSIDE, TcpFlags.FIN)
     bench.copy(mapping, Side.OUTSIDE, TcpFlags.FIN)
     bench.sleep(CLOSING / 2)

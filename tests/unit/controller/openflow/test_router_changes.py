@@ -1,4 +1,4 @@
-"""A gateway whose settings are changed while it works, and that is asked for its table: on the wire, and in rules."""
+"""A gateway that is asked for its table, and whose settings change while it works: on the wire, and in rules."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 
 from controller.nat.model import Protocol
 from controller.openflow.asking import answer
+from controller.openflow.recorder import Recorder
+from controller.recording import RECORD, Kind, RecordingPlan
 from controller.settings import Settings
 from tests.support.network import EXTERNAL, Network, tcp, udp
 
@@ -65,6 +67,7 @@ def test_a_filter_that_rules_are_made_of_begins_the_nat_anew() -> None:
 
     assert network.mapping_rules() == set()
     assert len(network.router.nat) == 0
+    assert network.router.nat.counters[Protocol.UDP].port_mapping_creations == 1
     assert network.send("server", udp(network, network.server, 7, f"{EXTERNAL}:{external}")) == []
     (again,) = network.send("alice", udp(network, network.alice, 40000, SERVER))
     mapped = again.packet["UDP"].sport
@@ -154,13 +157,9 @@ def test_a_static_mapping_is_in_the_table_and_is_not_released() -> None:
 @pytest.mark.parametrize("key", ["ports", "port_quota"])
 def test_what_is_recorded_goes_on_after_a_change(key: str) -> None:
     """Mappings that end by it are released in the recording, and new ones are in it."""
-    from controller.openflow.recorder import Recorder
-    from controller.recording import RECORD, Kind, RecordingPlan
-
     network = Network(ports=8)
-    recorder = Recorder(
-        RecordingPlan(0.0, 1, 1, 100), [int(each) for each in network.configuration.settings.external_addresses]
-    )
+    external = map(int, network.configuration.settings.external_addresses)
+    recorder = Recorder(RecordingPlan(0.0, 1, 1, 100), external)
     network.router.record(recorder, network.now)
     connect(network, "alice")
 
