@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from testbed.registry import FOREIGN, GATEWAYS, found
+from tests.support.paths import ROOT
 from topologies.gateways.base import Gateway, GatewayError
 from topologies.gateways.by_hand import Row, Selection, Table
 from topologies.gateways.netfilter import conntrack
@@ -105,14 +106,24 @@ def test_a_gateway_without_an_answer_says_so_in_a_sentence(word: str) -> None:
         getattr(Unknown(), word)(*arguments[word])
 
 
+def told(name: str) -> dict[str, str]:
+    """Return the column of a gateway in the table of docs/how/shell.md, by words."""
+    lines = (ROOT / "docs/how/shell.md").read_text().splitlines()
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    head = next(row for row in rows if row[:2] == ["word", "openflow"])
+    assert {*head[1:]} == {*GATEWAYS, *FOREIGN}
+    return {row[0]: row[head.index(name)] for row in rows if len(row) == len(head)}
+
+
 @pytest.mark.parametrize("name", [*GATEWAYS, *FOREIGN])
 def test_each_gateway_of_ours_has_all_words_and_somebody_else_s_has_none(name: str) -> None:
     """The table in docs/how/shell.md says the same."""
     cls = found({**GATEWAYS, **FOREIGN}[name])
-    own = {
-        word
-        for word in ("table", "release", "change", "refusals")
-        if getattr(cls, word) is not getattr(Gateway, word)
-    }
+    words = ("table", "release", "change", "refusals")
+    own = {word for word in words if getattr(cls, word) is not getattr(Gateway, word)}
 
-    assert own == ({"table", "release", "change", "refusals"} if name in GATEWAYS else set())
+    assert own == (set(words) if name in GATEWAYS else set())
+    cells = {"nat mappings": "table", "nat release": "release", "nat set": "change"}
+    assert {cell for cell in cells if told(name)[cell] == "no"} == {
+        cell for cell, word in cells.items() if word not in own
+    }
