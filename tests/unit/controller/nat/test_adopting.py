@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controller.nat.events import LimitReached
 from controller.nat.model import Answer, Dependence, Limit, Protocol, Side, TcpFlags
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.exhaustion.evict_lru import EvictLruPolicy
@@ -101,6 +102,7 @@ def test_a_nat_that_no_longer_evicts_forgets_the_order() -> None:
 
     bench.change(ports=1)
 
+    assert [flow.before for flow in mapping.flows] == [None], "nobody reads its counts for that any more"
     assert bench.outbound(TCP, BOB, SERVER, SYN) == Refuse(Limit.PORTS, Answer.NOTHING)
     bench.sleep(60.0)
     assert not bench.is_live(mapping)
@@ -119,7 +121,7 @@ def test_packets_that_wait_are_refused_by_the_fallback() -> None:
     assert bench.nat.next_deadline is not None
 
 
-def test_counters_go_on_counting() -> None:
+def test_counters_go_on_counting_and_a_limit_that_was_announced_is_not_announced_again() -> None:
     """What was refused before is not forgotten."""
     bench = Bench(ports=1)
     bench.open(ALICE)
@@ -130,6 +132,7 @@ def test_counters_go_on_counting() -> None:
     assert bench.nat.counters[TCP].dropped_port_packets == 1
     bench.outbound(TCP, BOB, SERVER, SYN)
     assert bench.nat.counters[TCP].dropped_port_packets == 2
+    assert sum(isinstance(event, LimitReached) for _, event in bench.log) == 1
 
 
 @pytest.mark.parametrize(
