@@ -10,6 +10,7 @@ flows. For these the code does as little as possible: no object that is not need
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 from collections.abc import Iterable
 
@@ -97,6 +98,8 @@ class Router:
             nat.adopt(before)
         else:
             self.flush(now)
+            before.due(math.inf)  # the ports that rest are free with the NAT that gave them
+            self.follow(now)
         nat.count_on(before)
         self.nat = nat
         self._configure(was.model_copy(update={"settings": settings}))
