@@ -61,7 +61,7 @@ def shell(
     from testbed.run.sides import kinds_in
 
     usual, kinds = kinds_in(gateway or (), usual="openflow")
-    choices = replace(options.choices, topology=topology, kinds=kinds)
+    choices = replace(options.choices, topology=topology, kinds=kinds, by_hand=True)
     plan = resolve("shell", usual, choices, datapath=doctor.datapath())
     doctor.require(plan.sockets, needs=plan.needs)
     is_kept = options.out is not None or options.pcap

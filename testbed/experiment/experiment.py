@@ -132,11 +132,6 @@ class Experiment(Generic[P]):
         """Name a phase of the run, and time the `with` block that is this phase."""
         return self._report.phase(name)
 
-    @property
-    def has_prompt(self) -> bool:
-        """Whether a pause opens a prompt."""
-        return self._prompt is not None
-
     def pause(self) -> None:
         """Open the prompt, if one is wanted, the first time: the NAT is as full as this scenario makes it."""
         if self._prompt is not None and not self._prompt.is_over:

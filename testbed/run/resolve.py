@@ -25,7 +25,7 @@ from testbed.experiment.parameters import Parameters, PatientParameters
 from testbed.experiment.plan import Run, network_of_size
 from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Scenario
-from testbed.registry import load, ours
+from testbed.registry import BY_HAND, load, ours
 from testbed.run.blame import decided_fairly
 from testbed.run.choices import Choices
 from testbed.run.own_classes import require_contract, require_known, require_own_keys, returned_by
@@ -55,6 +55,8 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
 
     `others` are keys that may be given though they mean nothing in this run, since they do in another.
     """
+    if scenario in BY_HAND and not choices.by_hand:
+        raise ConfigurationError(f"a run answers no {scenario}; open it: lastport {scenario} TOPOLOGY")
     given, files = _given(choices), files_of(choices, scenario, gateway)
     if not are_met(files):
         return _resolved(scenario, gateway, choices, given, datapath, others)

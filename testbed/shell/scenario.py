@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from controller.settings import MARKS, ConfigurationError, Settings
+from controller.settings import MARKS, Settings
 from testbed.experiment.demand import Demand
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.parameters import Parameters
@@ -28,7 +28,5 @@ class Shell(Scenario[Parameters]):
 
     def run(self, x: Experiment[Any]) -> None:
         """Open the prompt."""
-        if not x.has_prompt:
-            raise ConfigurationError("the scenario shell is a prompt: lastport shell TOPOLOGY")
         x.pause()
         x.account()
