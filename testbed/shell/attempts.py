@@ -27,6 +27,8 @@ MOST = 64_512
 PATIENCE_S = 3.0
 WINDOW = 256
 ESTABLISHED = "established"
+Refused = tuple[str, Attempt, dict[str, int | None]]
+"""An attempt that failed: its protocol, the attempt, and the NAT's counters before it."""
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class _Opened:
     """What a host has tried by `open`: what is open, newest last, and the last that was refused."""
 
     open: list[tuple[_Pair, str, Attempt]] = field(default_factory=list)
-    refused: tuple[str, Attempt, dict[str, int | None]] | None = None
+    refused: Refused | None = None
 
 
 class Attempts:
@@ -97,8 +99,8 @@ class Attempts:
                 pair.clients.close(numbers, window=WINDOW, progress=lambda done: None)
         yield f"{host} closed {number:,} connection{'s' * (number != 1)}, and has {len(has):,} open"
 
-    def last_refused(self, host: str) -> tuple[str, Attempt, dict[str, int | None]] | None:
-        """Return the last attempt of `open` that failed: protocol, attempt, and the NAT's counters before."""
+    def last_refused(self, host: str) -> Refused | None:
+        """Return the last attempt of `open` that failed."""
         return self._of_host.get(host, _Opened()).refused
 
     def _asked(self, words: tuple[str, ...]) -> tuple[str, str, int, str]:

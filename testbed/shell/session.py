@@ -42,6 +42,7 @@ class Session:
 
     def open(self, x: Experiment[Any]) -> None:
         """Let the person act. Without a terminal, report how many of the words in the script failed."""
+        self._standing.count(x.lab.gateways)
         self._channel.send("prompt")
         with self._at_hand() as is_terminal:
             prompt = Prompt(self._standing, x, script=None if is_terminal else os.dup(self._files[IN]))

@@ -6,18 +6,18 @@ during the host's last refused `open` are known, and the rules that count there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from controller.nat.model import Limit
-from controller.recording import Kind
+from controller.recording import PROTOCOLS, Kind
 from controller.settings import Settings
 from testbed.experiment.counters import DROPPED
 from testbed.experiment.experiment import Experiment
 from testbed.recording.format import Event
 from testbed.recording.words import REASONS_IN_WORDS
 from testbed.shell import look
-from testbed.shell.attempts import Attempts
+from testbed.shell.attempts import Attempts, Refused
 from testbed.shell.events import reports
 from testbed.shell.refused import RefusedError
 from testbed.shell.standing import Standing
@@ -57,10 +57,8 @@ def why(words: list[str], standing: Standing, x: Experiment[Any], attempts: Atte
         yield from _told(event, standing, x)
     elif own in reports(standing.events.knows, Kind.REFUSED):
         yield f"{own} has refused no packet of {host}"
-    elif refused is None:
-        yield f"{own} does not report whose packets it refuses, and no `open` of {host} failed at this prompt"
     else:
-        yield from _counted(own, refused[0], refused[2], standing.settings[own], x)
+        yield from _counted(own, refused, standing, x)
 
 
 def _told(event: Event, standing: Standing, x: Experiment[Any]) -> Iterator[str]:
@@ -81,17 +79,29 @@ def _settings(limit: Limit, protocol: str, settings: Settings) -> str:
     return ", ".join(str(each) for each in found)
 
 
-def _counted(
-    own: str, protocol: str, before: dict[str, int | None], settings: Settings, x: Experiment[Any]
-) -> Iterator[str]:
-    """Yield the counters that rose since a refused attempt began, with the rules that count there."""
+def _counted(own: str, refused: Refused | None, standing: Standing, x: Experiment[Any]) -> Iterator[str]:
+    """Yield the counters that rose since a refused attempt began, or else since the prompt opened.
+
+    The rules that count there come with them.
+    """
     gateway = x.lab.gateways[own]
-    now, rules = gateway.counters(protocol), gateway.refusals()
-    rose = {name: more for name in DROPPED if (more := (now.get(name) or 0) - (before.get(name) or 0)) > 0}
-    if not rose:
-        yield f"limit    {own} does not tell: it counts no refusals, or none of them"
-    for name, more in rose.items():
-        limit = Limit(name)
-        yield f"limit    {limit.name.lower().replace('_', ' ')} ({_settings(limit, protocol, settings)})"
-        yield f"rule     {rules.get(name, 'not known')}"
-        yield f"counter  {name}={now[name]}, {more} more since then; {own} does not count by host"
+    protocols, since = (PROTOCOLS, "the prompt opened, or its settings changed") if refused is None else ((refused[0],), "it began")
+    rules, is_told = gateway.refusals(), False
+    for protocol in protocols:
+        now, before = gateway.counters(protocol), standing.counted.get((own, protocol), {})
+        for name, more in _risen(now, before if refused is None else refused[2]):
+            limit, is_told = Limit(name), True
+            made_by = _settings(limit, protocol, standing.settings[own])
+            yield f"limit    {limit.name.lower().replace('_', ' ')} ({made_by})"
+            yield f"rule     {rules.get(name, 'not known')}"
+            yield f"counter  {name}={now[name]}, {more} more since {since}; {own} does not count by host"
+    if not is_told:
+        yield f"{own} does not report whose packets it refuses, and has counted none since {since}"
+
+
+def _risen(now: Mapping[str, int | None], before: Mapping[str, int | None]) -> Iterator[tuple[str, int]]:
+    """Yield each counter of refused packets that rose, and by how much."""
+    for name in DROPPED:
+        more = (now.get(name) or 0) - (before.get(name) or 0)
+        if more > 0:
+            yield name, more
