@@ -13,7 +13,7 @@ import sys
 
 from testbed.run.choices import Choices
 from testbed.run.console import fit_locale
-from testbed.run.launch import Interrupted, _interruptions
+from testbed.run.launch import PROMPTS, Interrupted, _interruptions
 from testbed.run.live.display import manner, shown
 from testbed.run.live.view import RunView
 from testbed.run.resolve import resolve
@@ -36,6 +36,9 @@ def main() -> None:
             for line in records:
                 record = json.loads(line)
                 result.take(record)
+                if record["kind"] in PROMPTS:
+                    display.be_silent(record["kind"] == PROMPTS[0])
+                    print(record["kind"], flush=True)
                 display.change(lambda now, record=record: view.take(record, now))
             display.change(lambda now: view.end(result, now))
     except Interrupted as interruption:

@@ -115,6 +115,23 @@ def test_a_terminal_shows_phases_ports_figures_and_events(show: Show) -> None:
     assert run.terminal.screen.unknown == set()
 
 
+def test_a_prompt_has_the_terminal_below_the_picture_which_goes_on_below_the_prompt(show: Show) -> None:
+    """What happens meanwhile is drawn when the prompt is over."""
+    run = show()
+    run.send(*PHASES, FULL)
+    run.terminal.shows("█ 256 in use  ░ 0 free")
+
+    run.send({"kind": "prompt"}, gauges(100))
+    asked = run.terminal.shows("prompt")
+    assert run.terminal.screen.has_cursor
+    assert asked.rstrip().endswith("prompt")
+    run.send({"kind": "prompt_ended"})
+
+    text = run.terminal.shows("█ 100 in use  ░ 156 free")
+    assert text.index("256 in use") < text.index("prompt") < text.index("prompt_ended") < text.index("100 in use")
+    assert text.count("port-exhaustion on openflow") == 2
+
+
 def test_what_stays_is_the_phases_and_the_cursor(show: Show) -> None:
     """The picture gives way to what the run has found."""
     run = show()
