@@ -85,11 +85,8 @@ def _counted(own: str, refused: Refused | None, standing: Standing, x: Experimen
     The rules that count there come with them.
     """
     gateway = x.lab.gateways[own]
-    protocols, since = (
-        (PROTOCOLS, "the prompt opened, or its settings changed")
-        if refused is None
-        else ((refused[0],), "it began")
-    )
+    protocols = PROTOCOLS if refused is None else (refused[0],)
+    since = "the prompt opened, or its settings changed" if refused is None else "it began"
     rules, is_told = gateway.refusals(), False
     for protocol in protocols:
         now, before = gateway.counters(protocol), standing.counted.get((own, protocol), {})
