@@ -138,7 +138,7 @@ def _why(refused: list[Attempt]) -> str:
         return ""
     seen = Counter(f"{each.outcome} {each.detail}".strip() for each in refused)
     told = ", ".join(f"{number:,} {outcome}" for outcome, number in seen.items())
-    return f"; {len(refused):,} refused ({told})"
+    return f"; {len(refused):,} failed ({told})"
 
 
 def _number(text: str, *, most: int) -> int:

@@ -58,7 +58,14 @@ def differing(settings: Settings, gateway: Gateway) -> str:
     """Return the settings that are not those of such a NAT by default, in a line."""
     usual = Settings.model_validate(gateway.settings).model_dump(mode="json")
     found = {key: value for key, value in settings.model_dump(mode="json").items() if value != usual[key]}
-    return ", ".join(f"{key}={value}" for key, value in found.items()) or "all by default"
+    return ", ".join(f"{key}={written(value)}" for key, value in found.items()) or "all by default"
+
+
+def written(value: Any) -> str:
+    """Return a value as `nat set` takes it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"[{', '.join(map(written, value))}]" if isinstance(value, list) else str(value)
 
 
 def status(standing: Standing, x: Experiment[Any]) -> Iterator[str]:

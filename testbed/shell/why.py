@@ -52,7 +52,7 @@ def why(words: list[str], standing: Standing, x: Experiment[Any], attempts: Atte
         protocol, attempt, _ = refused
         target = f"{attempt.target[0]}:{attempt.target[1]}"
         seen = f"{attempt.outcome} {attempt.detail}".rstrip()
-        yield f"{host}'s last refused `open` was {protocol} to {target}: {seen} after {attempt.seconds:.2f} s"
+        yield f"{host}'s last failed `open` was {protocol} to {target}: {seen} after {attempt.seconds:.2f} s"
     if event is not None:
         yield from _told(event, standing, x)
     elif own in reports(standing.events.knows, Kind.REFUSED):
@@ -75,8 +75,8 @@ def _told(event: Event, standing: Standing, x: Experiment[Any]) -> Iterator[str]
 
 def _settings(limit: Limit, protocol: str, settings: Settings) -> str:
     keys = [key.format(protocol) for key in SET_BY[limit]]
-    found = [f"{key}={value}" for key in keys if (value := getattr(settings, key)) is not None]
-    return ", ".join(str(each) for each in found)
+    found = [f"{key}={look.written(value)}" for key in keys if (value := getattr(settings, key)) is not None]
+    return ", ".join(found)
 
 
 def _counted(own: str, refused: Refused | None, standing: Standing, x: Experiment[Any]) -> Iterator[str]:

@@ -78,7 +78,7 @@ def test_a_script_goes_on_after_a_line_that_failed_and_its_exit_status_says_so(b
     )
 
     assert done.returncode == 1
-    assert "alice opened 8 of 10 tcp connections to server; 2 refused (2 icmp type 3 code 13" in done.stdout
+    assert "alice opened 8 of 10 tcp connections to server; 2 failed (2 icmp type 3 code 13" in done.stdout
     assert "said 42" in done.stdout
     assert "alice bob gateway mirror server" in done.stdout
     wrong = done.stderr.splitlines()
@@ -274,7 +274,7 @@ def test_why_names_the_limit_the_rule_and_the_counter(gateway: str, counter: str
     options = ("home", "--gateway", gateway, "--set", "clients=2", "--set", "ports=64")
     done = script(limit, "open alice server 5", "why alice", "why bob", options=options)
 
-    assert "; 3 refused (3 timeout)" in done.stdout or "; 2 refused (2 timeout)" in done.stdout
+    assert "; 3 failed (3 timeout)" in done.stdout or "; 2 failed (2 timeout)" in done.stdout
     assert f"counter  {counter or 'dropped_port_packets'}=" in done.stdout
     assert {"openflow": "table 1 of the switch", "netfilter": "ct count over 2", "ovs-ct": "actions=drop"}[
         gateway

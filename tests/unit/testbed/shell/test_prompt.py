@@ -7,6 +7,7 @@ import pytest
 from controller.nat.model import Limit
 from controller.settings import Settings
 from testbed.shell import attempts, completing
+from testbed.shell.look import written
 from testbed.shell.prompt import looks
 from testbed.shell.refused import RefusedError
 from testbed.shell.why import SET_BY
@@ -73,6 +74,15 @@ def test_connections_are_closed_in_as_few_orders_as_there_are_gaps(
 ) -> None:
     """An order is for a range of numbers."""
     assert [*attempts._ranges(numbers)] == ranges
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "null"), (True, "true"), (5, "5"), (0.5, "0.5"), ("eif", "eif"), (["192.0.2.1"], "[192.0.2.1]")],
+)
+def test_a_setting_is_shown_as_it_would_be_typed(value: object, text: str) -> None:
+    """So that a line of the answer can be typed again."""
+    assert written(value) == text
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "65"])
