@@ -105,7 +105,8 @@ class Nat:
                 cost = self._x.lab.gateways[name].change(settings)
             self._standing.settings[name] = settings
             self._standing.count({name: self._x.lab.gateways[name]})  # rules that are new begin at zero
-            yield f"{name}: {key}={look.written(getattr(settings, key))} from now on; {cost or 'every mapping stays'}"
+            now = look.written(getattr(settings, key))
+            yield f"{name}: {key}={now} from now on; {cost or 'every mapping stays'}"
 
     def _changed(self, name: str, key: str, value: Any) -> Settings:
         """Return a gateway's settings with one changed, which all that know of it have checked."""
