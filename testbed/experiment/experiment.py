@@ -78,8 +78,9 @@ class Experiment(Generic[P]):
         *,
         story: str | Path = "",
         prompt: Prompt | None = None,
+        by_hand: bool = False,
     ) -> None:
-        """Begin an experiment. With a `prompt`, it pauses there once."""
+        """Begin an experiment. With a `prompt`, it pauses there once; `by_hand` a person acts in it."""
         self.lab = lab
         self.parameters = parameters
         self.settings = settings
@@ -87,7 +88,7 @@ class Experiment(Generic[P]):
         self.judge = lab.judge
         self._report = report
         self._story = story
-        self._prompt = prompt
+        self._prompt, self._by_hand = prompt, by_hand
         self._keys: set[str] = set()
         self._told = not story
         self._outcomes: Counter[str] | None = None
@@ -276,13 +277,13 @@ class Experiment(Generic[P]):
         remarks = filter(None, (gateway.remarks() for gateway in self.lab.gateways.values()))
         self._report.story("\n\n".join([story.rstrip("\n"), *remarks]))
 
-    def conclude(self, *, by_hand: bool = False) -> None:
+    def conclude(self) -> None:
         """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets.
 
         Raises UnfinishedError for what the scenario has left out. No NAT is to blame for that. Where a person has
-        acted `by_hand`, only leaks are the NAT's fault for certain.
+        acted, only leaks are the NAT's fault for certain.
         """
-        if by_hand:
+        if self._by_hand:
             self._check(leaks(self.lab))
             return
         if lacking := self._lacking():

@@ -75,13 +75,14 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             report.environment(**lab.gateway.environment())
             report.machine(sysctls=in_force(network.nodes.values()))
         parameters = scenario.Parameters.model_validate(plan.parameters)
-        experiment = Experiment(lab, parameters, plan.settings, report, story=scenario.story, prompt=prompt)
+        told = {"story": scenario.story, "prompt": prompt, "by_hand": scenario.is_by_hand}
+        experiment = Experiment(lab, parameters, plan.settings, report, **told)
         captures = Captures(captured, lab, supervisor, report)
         with watched(lab, report, experiment.failures):
             with captures, gauged(lab.gateways if is_watched else {}, channel), _but_no_fork():
                 scenario().run(experiment)
                 experiment.pause()
-            experiment.conclude(by_hand=scenario.is_by_hand)
+            experiment.conclude()
             if prompt is not None and not scenario.is_by_hand:
                 prompt.require_untouched()
         report.series(peak_memory_kib=peak_memory())
