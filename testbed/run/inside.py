@@ -75,8 +75,15 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             report.environment(**lab.gateway.environment())
             report.machine(sysctls=in_force(network.nodes.values()))
         parameters = scenario.Parameters.model_validate(plan.parameters)
-        told = {"story": scenario.story, "prompt": prompt, "by_hand": scenario.is_by_hand}
-        experiment = Experiment(lab, parameters, plan.settings, report, **told)
+        experiment = Experiment(
+            lab,
+            parameters,
+            plan.settings,
+            report,
+            story=scenario.story,
+            prompt=prompt,
+            by_hand=scenario.is_by_hand,
+        )
         captures = Captures(captured, lab, supervisor, report)
         with watched(lab, report, experiment.failures):
             with captures, gauged(lab.gateways if is_watched else {}, channel), _but_no_fork():
