@@ -38,6 +38,10 @@ SCENARIOS = {
     "fragments": "scenarios.fragments:Fragments",
 }
 """The place of each scenario, by the names that `lastport run` takes."""
+BY_HAND = {"shell": "testbed.shell.scenario:Shell"}
+"""The place of each scenario that is no question: a person acts in it. No list has it."""
+PROMPT = "testbed.shell.session:Session"
+"""The place of the prompt, which opens where a scenario pauses."""
 TOPOLOGIES = {
     "home": "topologies.home:Home",
     "two-homes": "topologies.two_homes:TwoHomes",
@@ -109,6 +113,8 @@ def load(kind: str, name: str) -> Any:
     from controller.settings.extensions import is_file, own_class
 
     chosen = KINDS[kind]
+    if kind == "scenario" and name in BY_HAND:
+        return found(BY_HAND[name])
     if name in chosen.ours:
         return found(chosen.ours[name])
     if not is_file(name):

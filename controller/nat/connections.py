@@ -44,6 +44,12 @@ class Connections:
         self.turned: Callable[[Flow, bool], None] | None = None
         """Is told when a connection has ended for both sides, or goes on after all, if somebody asks for it."""
 
+    def adopt(self, other: Connections) -> None:
+        """Take over the connections of another NAT, each in its state."""
+        self._unwanted.adopt(other._unwanted)
+        for timer, queue in self._timers.items():
+            queue.adopt(other._timers[timer])
+
     def track(self, connection: Connection, sender: Side, flags: TcpFlags, now: float) -> bool:
         """Take note of a segment that `sender` sent on a connection, and return whether it opens it again."""
         if flags == SYN:

@@ -17,7 +17,7 @@ class ReleaseReason(enum.Enum):
     IDLE = "it was idle for its timeout"
     ROLLED_BACK = "the switch refused its rules"
     EVICTED = "another needed its place"
-    FLUSHED = "an operator ended all"
+    FLUSHED = "an operator ended it"
 
 
 @dataclass(slots=True)

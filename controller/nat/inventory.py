@@ -60,6 +60,20 @@ class Inventory:
         # RFC 4787 REQ-2: what else these subscribers send uses the same external address.
         self._paired = {mapping.internal.address: mapping.external.address for mapping in reversed(self.static)}
 
+    def adopt(self, other: Inventory) -> None:
+        """Take over all mappings and flows of another NAT."""
+        for protocol, state in self.states.items():
+            state.adopt(other.states[protocol])
+        self.static, self._paired = other.static, other._paired
+        for flow in other.unanswered:
+            self.unanswered.add(flow)
+        self.connections.adopt(other.connections)
+        self.scarcity.adopt(other.scarcity)
+        if self._is_ordered_by_use:
+            used = {flow.mapping for flow in self.flows() if not flow.mapping.is_static}
+            for mapping in sorted(used, key=lambda mapping: mapping.last_use):
+                self.scarcity.mapping_created(mapping)
+
     def flows(self) -> Iterator[Flow]:
         """Return all live flows, of every protocol."""
         for state in self.states.values():

@@ -53,6 +53,12 @@ class Limits:
         self._rates: dict[int, _Rate] = {}
         self._refilled: TimerQueue[_Rate] = TimerQueue(self._burst / rate if rate else 0.0)
 
+    def adopt(self, other: Limits) -> None:
+        """Take over what is in use. By another rate, each subscriber begins with all that it allows at once."""
+        self.subscribers, self.mappings, self.sessions = other.subscribers, other.mappings, other.sessions
+        if self._rate == other._rate:
+            self._rates, self._refilled = other._rates, other._refilled
+
     def stops_mapping(self, subscriber: Subscriber, protocol: Protocol, now: float) -> Limit | None:
         """Return the limit that a new mapping would exceed, if any."""
         if len(self.subscribers) >= self._most_subscribers and not subscriber.total:

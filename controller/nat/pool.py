@@ -92,6 +92,13 @@ class Ports:
                 self._allocated_at[address] += 1
         return external
 
+    def adopt(self, other: Ports) -> None:
+        """Take over the ports of another NAT, whose addresses and allocators are the same."""
+        self._plan, self._free, self._reserved = other._plan, other._free, other._reserved
+        self._resting, self._held_down = other._resting, other._held_down
+        self.allocated, self._allocated_at = other.allocated, other._allocated_at
+        self._resting_at, self._held_down_at = other._resting_at, other._held_down_at
+
     def _new_allocator(self, address: int) -> Allocator:
         """Return an allocator of an address, without the ports of static mappings where it can do without them."""
         allocator = self._settings.allocator(self._plan)
@@ -186,6 +193,12 @@ class Pool:
         self._pooling = settings.pooling(settings.external_addresses, rng)
         self.ports = {protocol: Ports(protocol, settings, rng) for protocol in Protocol}
         self.limit = settings.pooling.limit
+
+    def adopt(self, other: Pool) -> None:
+        """Take over the ports of another NAT, and the addresses that its subscribers are paired with."""
+        self._pooling = other._pooling
+        for protocol, ports in self.ports.items():
+            ports.adopt(other.ports[protocol])
 
     def allocate(
         self, protocol: Protocol, subscriber: Subscriber, internal: Endpoint, remote: Endpoint, now: float

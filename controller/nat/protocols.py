@@ -38,3 +38,17 @@ class ProtocolState:
         if settings.on_exhaustion.evicts and protocol is not Protocol.ICMP:
             interval = min(interval, recency_interval(settings))
         self.idle: TimerQueue[Flow] | None = TimerQueue(interval) if interval < math.inf else None
+
+    def adopt(self, other: ProtocolState) -> None:
+        """Take over the tables of another NAT. Flows are examined by the new timers."""
+        if self.peer_of is other.peer_of:  # else there are no flows
+            self.tables = other.tables
+        self.thresholds.adopt(other.thresholds)
+        if self.idle is not None and other.idle is not None:
+            self.idle.adopt(other.idle)
+        elif self.idle is not None:
+            for flow in sorted(self.tables.flows(), key=lambda flow: flow.examined_at):
+                self.idle.arm(flow, flow.examined_at)
+        elif other.idle is not None:
+            for flow in self.tables.flows():
+                other.idle.disarm(flow)

@@ -86,6 +86,10 @@ class Scarcity:
         self._resting: dict[Freed, Scope] = {}
         self._coming: Counter[Scope] = Counter()
 
+    def adopt(self, other: Scarcity) -> None:
+        """Take over which limits have been announced; no packet waits any more."""
+        self.announced = other.announced
+
     # Packets
 
     def known(self, packet: Packet, now: float) -> Verdict | None:
@@ -289,6 +293,11 @@ class Scarcity:
         self._freed.extend(self._waiting.scopes_of(Limit.RATE))
         self.wake(now)
         for ticket in self._waiting.lost_patience(now):
+            self._turn_away(ticket, self._fallback)
+
+    def turn_all_away(self) -> None:
+        """Refuse every packet that waits."""
+        for ticket in self._waiting.take_all():
             self._turn_away(ticket, self._fallback)
 
     def wake(self, now: float) -> None:

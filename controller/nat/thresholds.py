@@ -20,6 +20,10 @@ class Thresholds:
         self._high = capacity * settings.pool_usage_high / 100
         self._is_high = False
 
+    def adopt(self, other: Thresholds) -> None:
+        """Take over whether usage counts as high. By other thresholds, the next change of usage tells anew."""
+        self._is_high = other._is_high
+
     def watch(self, allocated: int) -> ThresholdReached | None:
         """Return the event that this number of allocated ports raises, if any."""
         crossed = allocated <= self._low if self._is_high else allocated >= self._high

@@ -48,6 +48,11 @@ class TimerQueue(Generic[Item]):
         item.before, item.after = newest, ends
         newest.after = ends.before = item
 
+    def adopt(self, other: TimerQueue[Item]) -> None:
+        """Take over the items of another queue. Each is due as if it had been armed here when it was there."""
+        while (item := other.oldest) is not None:
+            self.arm(item, item.deadline - other.duration)
+
     def disarm(self, item: Item) -> None:
         """Take `item` out of the queue, if it is armed."""
         before, after = item.before, item.after

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from controller.nat.events import (
     ConnectionReopened,
@@ -46,6 +46,14 @@ from controller.nat.scopes import Scope, Scopes
 from controller.nat.settings import NatSettings
 from controller.nat.verdicts import Drop, DropReason, Refuse, Translate, Verdict
 
+SHOWN = (
+    *("external_addresses", "ports", "mapping", "filtering", "overlapping", "pooling", "allocator"),
+    *("static_mappings", "rest"),
+)
+"""The settings of which each mapping is an outcome."""
+OF_BLOCKS = ("port_set_size", "port_set_timeout")
+"""Those of an allocator that gives ports in blocks."""
+
 
 class Nat:
     """A network address and port translator: the single owner of its mappings."""
@@ -74,6 +82,32 @@ class Nat:
 
     def __len__(self) -> int:
         return self.limits.mappings
+
+    def may_adopt(self, other: Nat) -> bool:
+        """Whether the mappings of another NAT can be this one's: the two differ in what a mapping does not show.
+
+        These are limits, timers, and what becomes of a packet that is refused.
+        """
+        mine, theirs = self.settings, other.settings
+        shown = (*SHOWN, *OF_BLOCKS) if mine.allocator.by_subscriber else SHOWN
+        return all(getattr(mine, name) == getattr(theirs, name) for name in shown) and all(
+            mine.flows(protocol) is theirs.flows(protocol) or not len(state.tables)
+            for protocol, state in other._states.items()
+        )
+
+    def adopt(self, other: Nat) -> None:
+        """Take over the mappings of another NAT, which is of no use afterwards.
+
+        Packets that wait stay behind: `refuse_waiting` comes first.
+        """
+        self.pool.adopt(other.pool)
+        self.limits.adopt(other.limits)
+        self._inventory.adopt(other._inventory)
+
+    def count_on(self, other: Nat) -> None:
+        """Go on counting where another NAT has stopped."""
+        for protocol, state in self._states.items():
+            state.counters = self.counters[protocol] = other.counters[protocol]
 
     @property
     def total_sessions(self) -> int | None:
@@ -258,6 +292,14 @@ class Nat:
 
     def flush(self, now: float) -> None:
         """End every mapping, as an operator may order it."""
-        for mapping in list(self.mappings()):
+        self.release(self.mappings(), now)
+
+    def release(self, mappings: Iterable[Mapping], now: float) -> None:
+        """End these mappings, as an operator may order it."""
+        for mapping in list(mappings):
             self.end(mapping, ReleaseReason.FLUSHED, now)
         self._scarcity.wake(now)
+
+    def refuse_waiting(self) -> None:
+        """Refuse every packet that waits for what is short."""
+        self._scarcity.turn_all_away()

@@ -9,6 +9,7 @@ session or a rule that is not there. A session that the inside has answered is o
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from controller.nat.model import Flow, Mapping
 
@@ -28,6 +29,9 @@ class Unanswered:
 
     def __len__(self) -> int:
         return len(self._flows)
+
+    def __iter__(self) -> Iterator[Flow]:
+        return iter(self._flows)
 
     def add(self, flow: Flow) -> None:
         """Enter a new flow, which is the newest."""

@@ -152,6 +152,12 @@ class WaitingRoom:
             self.leave(ticket)
             yield ticket
 
+    def take_all(self) -> Iterator[Ticket]:
+        """Take out and yield every ticket."""
+        for ticket in list(self._by_key.values()):
+            self.leave(ticket)
+            yield ticket
+
     @property
     def next_deadline(self) -> float | None:
         """When the next ticket has waited for too long, or None."""

@@ -9,6 +9,7 @@ import os
 import time
 from typing import Any, ClassVar
 
+from controller.openflow.asking import answer
 from controller.openflow.fatal import die, fatal
 from controller.openflow.framework import App, handler, hub, ofp_event, ofproto, version
 from controller.openflow.latency import Latency
@@ -154,21 +155,20 @@ class NatApp(App):
 
     def _answer(self) -> None:
         for request in self.telemetry.requests():
-            if "flush" in request:
-                self.router.flush(time.monotonic())
-                self.send()
             if "record" in request:
                 self._record(RecordingPlan(**request["record"]))
                 continue
+            told = answer(self.router, request, time.monotonic())
+            self.send()
             self._sum_up()
-            self._send_gauges(id=request["id"])
+            self._send_gauges(id=request["id"], **told)
         os._exit(0)  # the process that started the controller is gone
 
     def _record(self, plan: RecordingPlan) -> None:
         self._recorder = Recorder(plan, self.router.nat.settings.external_addresses)
         self.router.record(self._recorder, time.monotonic())
 
-    def _send_gauges(self, **fields: int) -> None:
+    def _send_gauges(self, **fields: Any) -> None:
         events = {} if self._recorder is None else recorded(self._recorder.batch)
         self.telemetry.send(**fields, **events, gauges=self._gauges(), at=time.monotonic())
 

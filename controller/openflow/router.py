@@ -9,10 +9,12 @@ flows. For these the code does as little as possible: no object that is not need
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import random
 from collections.abc import Iterable
 
-from controller.nat.model import Answer, Flow, Protocol, Side
+from controller.nat.model import Answer, Flow, Mapping, Protocol, Side
 from controller.nat.translator import Nat
 from controller.nat.unsolicited import Unsolicited
 from controller.nat.verdicts import Drop, Hold, Refuse, Translate, Verdict
@@ -33,11 +35,14 @@ from controller.openflow.rules import Stopped, Table
 from controller.openflow.sorting import Sorting
 from controller.openflow.statistics import RuleCount
 from controller.openflow.switch import NO_PORT, Arrival, Datagram, Switch
+from controller.settings import Settings
 from controller.wiring import ControllerConfiguration
 
 # By names of their own: looking up an enum's member takes as long as a call.
 INSIDE, ICMP = Side.INSIDE, Protocol.ICMP
 CLASSIFY, OUTBOUND, INBOUND = Table.CLASSIFY, Table.OUTBOUND, Table.INBOUND
+RULED = ("source_validation", "untranslated_destinations")
+"""The settings that are made of rules which stand for no mapping."""
 NEITHER_SIDE: tuple[None, set[int]] = (None, set())
 
 
@@ -45,23 +50,26 @@ class Router:
     """One NAT gateway: NAT, neighbours and ageing behind one switch."""
 
     def __init__(self, configuration: ControllerConfiguration, switch: Switch) -> None:
-        settings = configuration.settings
-        self._configuration = configuration
         self._switch = switch
-        self.nat = Nat(settings.for_nat(), random.Random(configuration.seed))
+        self.nat = Nat(configuration.settings.for_nat(), random.Random(configuration.seed))
         self.packet_ins_known_mappings = 0
         self.drops = Drops()
         self._recorder: Recorder | None = None
         self.neighbours = Neighbours(configuration, switch)
+        self._ageing = Ageing()
+        self._configure(configuration)
+
+    def _configure(self, configuration: ControllerConfiguration) -> None:
+        """Make what depends on the settings, and has nothing to remember but counts."""
+        settings, switch, routes = configuration.settings, self._switch, self.neighbours.routes
+        self.configuration = configuration
         self.reassembly = Reassembly(settings.fragments_limit, settings.in_force("fragment_min_timeout"))
-        routes = self.neighbours.routes
         self.errors = Errors(settings, routes, switch)
         self._sender = Sender(configuration, routes, switch)
         self._relay = ErrorRelay(configuration, self.nat, self.errors, self._sender, routes, switch)
         self._sorting = Sorting(configuration, self, self._sender, self._relay)
         self._usual = self._sorting.room + ETHERNET_BYTES
         self._unsolicited: Unsolicited[Arrival] = Unsolicited(settings.in_force("tcp_in_syn_timeout"))
-        self._ageing = Ageing()
         self.following = Following(self.nat, switch, self._ageing, self._unsolicited, self)
         self.follow = self.following.follow
         self._interfaces = {interface.port: interface for interface in configuration.interfaces}
@@ -70,6 +78,46 @@ class Router:
         own = {int(address) for address in configuration.own}
         apart = {Side.INSIDE: own | self._external, Side.OUTSIDE: own}
         self._sides = {port: (each.side, apart[each.side]) for port, each in self._interfaces.items()}
+
+    def change(self, settings: Settings, now: float) -> bool:
+        """Follow other settings from now on, and return whether all mappings stay.
+
+        Where they cannot, the NAT begins anew, and its switch with it. Packets that wait are refused.
+        """
+        before, was, counted = self.nat, self.configuration, (self.errors, self.reassembly, self.following)
+        changed = settings.for_nat()
+        if settings.port_allocation_type == was.settings.port_allocation_type:  # a file's class is made anew
+            changed = dataclasses.replace(changed, allocator=before.settings.allocator)
+        nat = Nat(changed, random.Random(was.seed))
+        stays = nat.may_adopt(before) and all(
+            getattr(settings, key) == getattr(was.settings, key) for key in RULED
+        )
+        before.refuse_waiting()
+        self.follow(now)
+        if stays:
+            nat.adopt(before)
+        else:
+            self.flush(now)
+            before.due(math.inf)  # the ports that rest are free with the NAT that gave them
+            self.follow(now)
+        nat.count_on(before)
+        self.nat = nat
+        self._configure(was.model_copy(update={"settings": settings}))
+        self._keep_counts(*counted)
+        if self._recorder is not None:
+            self.following.recorder = self._recorder
+            nat.report_phases()
+        if not stays:
+            self.connected(now)
+        return stays
+
+    def _keep_counts(self, errors: Errors, reassembly: Reassembly, following: Following) -> None:
+        """Go on counting where others have stopped."""
+        self.errors.sent += errors.sent
+        self.reassembly.dropped += reassembly.dropped + reassembly.waiting
+        self.reassembly.times_full += reassembly.times_full
+        self.following.limits_reached += following.limits_reached
+        self.following.thresholds_reached += following.thresholds_reached
 
     def record(self, recorder: Recorder, now: float) -> None:
         """Record from now on what becomes of ports, and which packets are refused."""
@@ -83,7 +131,7 @@ class Router:
         self.nat.counts_restarted(now)
         self._switch.clear()
         self.drops.restarted()
-        for rule in base_rules(self._configuration):
+        for rule in base_rules(self.configuration):
             self._switch.install(rule)
         self.neighbours.install()
         for flow in self.nat.flows():
@@ -254,7 +302,11 @@ class Router:
 
     def flush(self, now: float) -> None:
         """End every mapping, after which packets that wait go on."""
-        self.nat.flush(now)
+        self.release(self.nat.mappings(), now)
+
+    def release(self, mappings: Iterable[Mapping], now: float) -> None:
+        """End these mappings, after which packets that wait for what they had go on."""
+        self.nat.release(mappings, now)
         self.follow(now)
 
     def refused(self, flow: Flow, cause: Arrival | None, now: float) -> None:

@@ -2,8 +2,8 @@
 
 The controller writes `{"listening": true}`, then `{"ready": true, ...}` when the switch holds the base rules. It
 writes gauges ten times a second, among them the ports of each external address. To a line `{"id": N}` it answers
-with gauges that have the same `id`. Before it answers `{"id": N, "flush": true}`, it ends every mapping. Names are
-those of RFC 8512, for each protocol. When the other end closes, the controller ends.
+with gauges that have the same `id`. What else can be asked, or ordered, is in `asking`. Names are those of RFC
+8512, for each protocol. When the other end closes, the controller ends.
 
 After a line `{"record": PLAN}` it also writes what happened to ports, in the same line as the gauges.
 """

@@ -182,6 +182,7 @@ class Filling:
 
         If the gateway does not know how many ports are free, wait for the time that it declares to keep a port.
         """
+        self._x.pause()
         settings, kept_open = self._x.settings, len(filled.established)
         _, latest = self._x.behaviour.port_back.value["close" if self._protocol == "tcp" else "udp"]
         # A gateway may count a port as allocated for longer than it keeps it from others.

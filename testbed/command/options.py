@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -145,20 +145,25 @@ class RunOptions:
         return Choices(self.topology, self.allocator, self.profile, self.config, self.sets or [], self.seed)
 
 
-def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command that has the options of `RunOptions` in the place of its parameter `options`."""
+def with_run_options(command: Callable[..., None], *, but: Collection[str] = ()) -> Callable[..., None]:
+    """Return a command that has the options of `RunOptions` in the place of its parameter `options`.
+
+    Those in `but` it does not have: they keep their defaults.
+    """
     signature = inspect.signature(command, eval_str=True)
     hints = get_type_hints(RunOptions, include_extras=True)
+    names = [each.name for each in fields(RunOptions) if each.name not in but]
     shared = [
         inspect.Parameter(
             each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name]
         )
         for each in fields(RunOptions)
+        if each.name in names
     ]
 
     @functools.wraps(command)
     def wrapped(**given: Any) -> None:
-        options = RunOptions(**{each.name: given.pop(each.name) for each in fields(RunOptions)})
+        options = RunOptions(**{name: given.pop(name) for name in names})
         command(**given, options=options)
 
     parameters: list[inspect.Parameter] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,14 +43,22 @@ def run(
         ),
     ] = None,
     options: RunOptions,
+    pause: Annotated[
+        bool,
+        typer.Option(
+            "--pause", help="Open Mininet's prompt when the NAT is full, and go on when it is left: see shell."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run a scenario: build the network, make the traffic, and check what happened."""
+    from controller.settings import ConfigurationError
     from testbed.report.junit import junit
     from testbed.report.writing import keep_run
     from testbed.run import doctor
     from testbed.run.beside import Beside
     from testbed.run.console import kept_besides, new_console
+    from testbed.run.conversation import conversation
     from testbed.run.launch import carry_out
     from testbed.run.live.display import manner
     from testbed.run.opening import opened_for_results
@@ -57,6 +66,8 @@ def run(
     from testbed.run.sides import kinds_in
     from testbed.run.terminal import conclude, in_short
 
+    if pause and as_json:
+        raise ConfigurationError("--pause and --json contradict each other: both need standard output; take one")
     checks = Beside(options.junit, "--junit")
     usual, kinds = kinds_in(gateway or (), usual="openflow")
     choices = replace(options.choices, kinds=kinds)
@@ -66,7 +77,8 @@ def run(
     with options.watching() as watch:
         folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
         how = manner(live=options.live, as_json=as_json)
-        result, written = carry_out(plan, folder, pcap=options.pcap, manner=how, watch=watch)
+        with conversation() if pause else nullcontext() as prompt:
+            result, written = carry_out(plan, folder, pcap=options.pcap, manner=how, watch=watch, prompt=prompt)
     if not result.unkept:
         _mention(keep_run(folder, written))
     unkept = [checks.keep(lambda: junit([written]))]

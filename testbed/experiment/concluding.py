@@ -52,7 +52,7 @@ def conclude(done: Done, report: Report, *, mtu: int, recount: Callable[[], None
     yield transfers.judged(carried)
     yield from transfers.unseen(lab, carried)
     report.series(counters_not_checked=bounds.unread(done.counters, done.read))
-    yield _leaks(lab)
+    yield leaks(lab)
     for key, count in judge.findings().items():
         claim, source = CLAIMS[key]
         yield Finding(key, claim, expected=0, observed=count, source=source, bears=None)
@@ -82,7 +82,8 @@ def conclude(done: Done, report: Report, *, mtu: int, recount: Callable[[], None
         recount()
 
 
-def _leaks(lab: Lab) -> Finding:
+def leaks(lab: Lab) -> Finding:
+    """Return the number of packets that left untranslated, as a finding."""
     exempt = ", ".join(map(str, lab.untranslated))
     return Finding(
         "leaks",

@@ -15,19 +15,20 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from controller.settings import Settings, unknown_key
 from testbed.evidence.busy import Failure
 from testbed.evidence.outcomes import OUTCOMES, outcomes
 from testbed.evidence.until_known import until_known
 from testbed.experiment import bounds
-from testbed.experiment.concluding import Done, conclude
+from testbed.experiment.concluding import Done, conclude, leaks
 from testbed.experiment.counters import AGREES, SOURCES, Counters
 from testbed.experiment.expectations import Expectation, met, shown
 from testbed.experiment.judged import JUDGED
@@ -50,6 +51,17 @@ def key_of(claim: str) -> str:
     return "-".join(re.findall(r"[^\W_]+", NUMBER.sub(" ", claim.lower().replace("'", ""))))
 
 
+class Prompt(Protocol):
+    """A prompt at which a person may act for a while."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has been left."""
+
+    def open(self, x: Experiment[Any]) -> None:
+        """Let the person act, and return when the prompt is left."""
+
+
 class UnfinishedError(Exception):
     """The scenario has left out what every scenario must do: the message is what to write."""
 
@@ -58,8 +70,17 @@ class Experiment(Generic[P]):
     """One run of a scenario: the lab and the settings that it uses, and what it has reported so far."""
 
     def __init__(
-        self, lab: Lab, parameters: P, settings: Settings, report: Report, *, story: str | Path = ""
+        self,
+        lab: Lab,
+        parameters: P,
+        settings: Settings,
+        report: Report,
+        *,
+        story: str | Path = "",
+        prompt: Prompt | None = None,
+        by_hand: bool = False,
     ) -> None:
+        """Begin an experiment. With a `prompt`, it pauses there once; `by_hand` a person acts in it."""
         self.lab = lab
         self.parameters = parameters
         self.settings = settings
@@ -67,6 +88,7 @@ class Experiment(Generic[P]):
         self.judge = lab.judge
         self._report = report
         self._story = story
+        self._prompt, self._by_hand = prompt, by_hand
         self._keys: set[str] = set()
         self._told = not story
         self._outcomes: Counter[str] | None = None
@@ -110,6 +132,13 @@ class Experiment(Generic[P]):
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Name a phase of the run, and time the `with` block that is this phase."""
         return self._report.phase(name)
+
+    def pause(self) -> None:
+        """Open the prompt, if one is wanted, the first time: the NAT is as full as this scenario makes it."""
+        if self._prompt is not None and not self._prompt.is_over:
+            began = time.monotonic()
+            self._prompt.open(self)
+            self.was_late(time.monotonic() - began)  # timers have gone on
 
     def was_late(self, seconds: float) -> None:
         """Note by how many seconds, if any, the scenario's own doing took longer than its timers allow for."""
@@ -252,8 +281,12 @@ class Experiment(Generic[P]):
     def conclude(self) -> None:
         """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets.
 
-        Raises UnfinishedError for what the scenario has left out. No NAT is to blame for that.
+        Raises UnfinishedError for what the scenario has left out. No NAT is to blame for that. Where a person has
+        acted, only leaks are the NAT's fault for certain.
         """
+        if self._by_hand:
+            self._check(leaks(self.lab))
+            return
         if lacking := self._lacking():
             raise UnfinishedError("; ".join(lacking))
         done = Done(self.lab, self.settings, self._attempts, self._counters, self._read)

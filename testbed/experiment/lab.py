@@ -108,7 +108,8 @@ class Lab:
         rates = [each.connection_rate for each in self.gateways.values() if each.connection_rate is not None]
         self._rate = min(rates, default=None)
         self.clients = [network.nodes[name] for name in self.topology.clients]
-        self._nodes = network.nodes
+        self.nodes = network.nodes
+        """Mininet's network: every node by its name."""
         self.servers = [network.nodes[name] for name in self.topology.servers]
         self.untranslated = sorted(set().union(*network.untranslated.values()))
         """The networks to which packets may leave untranslated, as the settings have it (RFC 6888 REQ-6)."""
@@ -155,7 +156,7 @@ class Lab:
             gateway.wait_ready()
 
     def _netns(self, name: str) -> str:
-        return getattr(self._nodes[name], "netns", OWN_NETNS)
+        return getattr(self.nodes[name], "netns", OWN_NETNS)
 
     def behind(self, gateway: str) -> list[int]:
         """Return the places of the clients that are behind a gateway."""
@@ -166,11 +167,11 @@ class Lab:
         """Return the endpoint at the first address of a server (by its place) and a port."""
         return str(self.topology.addresses[self.servers[server].name][0]), port
 
-    def serve(self, protocol: str, *, destinations: int = 1, capacity: int = 0) -> Servers:
+    def serve(self, protocol: str, *, destinations: int = 1, capacity: int = 0, port: int = PORT) -> Servers:
         """Start servers at `destinations` endpoints, with room for `capacity` connections at once.
 
         The endpoints differ in their addresses as long as there are new ones: each server's first address, then
-        each server's second. Further endpoints differ in their ports.
+        each server's second. Further endpoints differ in their ports, from `port` upward.
         """
         rows = itertools.zip_longest(*(self.topology.addresses[server.name] for server in self.servers))
         hosts = [
@@ -182,7 +183,7 @@ class Lab:
         targets = {}
         for number in range(destinations):
             address, netns = hosts[number % len(hosts)]
-            targets[address, PORT + number // len(hosts)] = netns
+            targets[address, port + number // len(hosts)] = netns
         servers = Servers(self._supervisor, FOLDER, protocol, targets, capacity)
         self._servers.append(servers)
         self._served.update(servers.targets)

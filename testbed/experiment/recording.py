@@ -7,11 +7,10 @@ another. The clients of attempts have the rest.
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Protocol
 
 from controller.recording import PROTOCOLS, RECORD, Batch, Kind, RecordingPlan
 from testbed.experiment.building import Network
-from testbed.sandbox.records import Channel
 from testbed.traffic.records import Attempt
 from topologies.gateways.recorder import Recorder
 
@@ -23,10 +22,17 @@ OUTCOMES = {"established": 1, "unanswered": 2, "timeout": 3, "icmp": 4, "reset":
 ATTEMPTS_AT_ONCE = 5_000
 
 
+class Sink(Protocol):
+    """What takes the records: the channel to the launcher."""
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """Take one record."""
+
+
 class Recorders:
     """The recorders of all gateways, and of the clients' attempts."""
 
-    def __init__(self, channel: Channel, started: float) -> None:
+    def __init__(self, channel: Sink, started: float) -> None:
         self._channel = channel
         self._started = started
         self._sent_bytes = 0

@@ -55,6 +55,8 @@ class Scenario(ABC, Generic[P]):
     """Whether clients may be behind another NAT than the question is about, in a network that a user chooses."""
     nats_may_differ: ClassVar[bool] = False
     """Whether the NATs that the question is about may be of different kinds, or have different settings."""
+    is_by_hand: ClassVar[bool] = False
+    """Whether a person acts in it, so that nothing is expected of the NAT but that no packet leaks."""
     reckons_with: ClassVar[tuple[str, ...]] = ()
     """The limits and timers that the expectations follow, by their keys. Any other that could bite is refused."""
 

@@ -14,7 +14,7 @@ import json
 import os
 import stat
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -44,7 +44,8 @@ MOST_LATE_BYTES = 64 << 20
 """The most bytes of late records that are put where they belong. More are yielded where they stand in the file."""
 
 _ROW = tuple[int, int, int, int, int, int]
-_Table = dict[int, tuple[str, str]]
+_Named = tuple[str, str]
+_Table = dict[int, _Named]
 NOBODY = ("", "")
 INDEXES = range(1 << 16)
 NO_RECORDING = "there is no recording; `lastport run SCENARIO` makes one among its results"
@@ -109,7 +110,7 @@ class Recording:
                 if text.kind != Texts.TABLE:
                     yield text
             elif record[4] in _KINDS:  # a later version may have more
-                yield _event(RECORD.unpack(record), survey)
+                yield event(RECORD.unpack(record), survey.addresses, survey.subscribers)
 
     def at(self, seconds: float) -> State:
         """Return the state at an instant, after all that had its time."""
@@ -245,11 +246,12 @@ def _time(record: bytes) -> int:
     return int.from_bytes(record[:4], "little")
 
 
-def _event(row: _ROW, survey: _Survey) -> Event:
+def event(row: _ROW, addresses: Mapping[int, _Named], subscribers: Mapping[int, _Named]) -> Event:
+    """Return the event of a record, with what its indexes stand for: a gateway, and an address of it."""
     ticks, number, detail, address, port, subscriber = row
     kind = _KINDS[number]
-    gateway, external = survey.addresses.get(address, NOBODY)
-    of, internal = survey.subscribers.get(subscriber, NOBODY)
+    gateway, external = addresses.get(address, NOBODY)
+    of, internal = subscribers.get(subscriber, NOBODY)
     protocol = PROTOCOLS[detail & 15] if detail & 15 < len(PROTOCOLS) else ""
     reason = _REASONS.get((number, detail >> 4))
     return Event(ticks / TICKS_PER_S, kind, protocol, gateway or of, external, port, internal, reason)

@@ -27,7 +27,7 @@ REASONS_IN_WORDS: dict[type[enum.IntEnum], dict[int, str]] = {
         Release.IDLE: ": it was idle",
         Release.ROLLED_BACK: ": the switch refused its rules",
         Release.EVICTED: ": another needed its place",
-        Release.FLUSHED: ": an operator ended all",
+        Release.FLUSHED: ": an operator ended it",
     },
     Refusal: {
         Refusal.SUBSCRIBERS: ": too many subscribers",

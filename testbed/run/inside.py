@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from controller.settings.extensions import is_file
-from testbed.run import faults
+from testbed.run import conversation, faults
 from testbed.run.folder import SIDES
 from testbed.sandbox.memory import peak_memory
 from testbed.sandbox.records import Channel
@@ -30,6 +30,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
     theirs: set[str] = set()
     files: dict[str, int] = job.pop("files")
     captured = {side: files.pop(side) for side in SIDES if side in files}
+    talks = {name: files.pop(name) for name in conversation.FILES if name in files}
     is_watched: bool = job.pop("is_watched")
     recorded_since: float | None = job.pop("recorded_since")
     try:
@@ -47,10 +48,12 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             from testbed.experiment.machine import watched
             from testbed.experiment.plan import Run
             from testbed.experiment.recording import Recorders
-            from testbed.registry import load
+            from testbed.registry import PROMPT, found, load
 
             plan = Run.model_validate(job)
             scenario = load("scenario", plan.scenario)
+            prompt = found(PROMPT)(talks, plan, channel) if talks else None
+            events = channel if prompt is None else prompt.events
             chosen = [name for name in (plan.topology, plan.gateway, *plan.kinds.values()) if is_file(name)]
             theirs = {inspect.getfile(scenario), *(name.partition(":")[0] for name in chosen)}
             report.environment(**_environment(plan.datapath))
@@ -67,17 +70,28 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
                     network,
                     seed=plan.seed,
                     wire_is_read=scenario.wire_is_read,
-                    recorders=None if recorded_since is None else Recorders(channel, recorded_since),
+                    recorders=None if recorded_since is None else Recorders(events, recorded_since),
                 )
             report.environment(**lab.gateway.environment())
             report.machine(sysctls=in_force(network.nodes.values()))
         parameters = scenario.Parameters.model_validate(plan.parameters)
-        experiment = Experiment(lab, parameters, plan.settings, report, story=scenario.story)
+        experiment = Experiment(
+            lab,
+            parameters,
+            plan.settings,
+            report,
+            story=scenario.story,
+            prompt=prompt,
+            by_hand=scenario.is_by_hand,
+        )
         captures = Captures(captured, lab, supervisor, report)
         with watched(lab, report, experiment.failures):
             with captures, gauged(lab.gateways if is_watched else {}, channel), _but_no_fork():
                 scenario().run(experiment)
+                experiment.pause()
             experiment.conclude()
+            if prompt is not None and not scenario.is_by_hand:
+                prompt.require_untouched()
         report.series(peak_memory_kib=peak_memory())
         close_all()
         channel.send("done")

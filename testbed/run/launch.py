@@ -17,6 +17,7 @@ from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
 from testbed.run import outside, strangers
 from testbed.run.cables import Cables
+from testbed.run.conversation import Conversation
 from testbed.run.folder import LOG, Folder
 from testbed.run.live.display import Manner, shown
 from testbed.run.live.view import RunView
@@ -33,6 +34,8 @@ RUNNER = "testbed.run.inside:run"
 CABLES = "cables"
 """The name of the namespace with ways into interfaces of the machine."""
 Open = IO[bytes] | socket.socket | Cables
+PROMPTS = ("prompt", "prompt_ended")
+"""The kinds of records about a prompt: it begins, and it is over."""
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -122,11 +125,13 @@ def carry_out(
     manner: Manner = Manner.NOTHING,
     place: str = "",
     watch: Watch | None = None,
+    prompt: Conversation | None = None,
 ) -> tuple[Result, dict[str, Any]]:
     """Carry out a run; return its result, and the object that was written. Raises MachineError if it cannot begin.
 
     Meanwhile it is shown in a `manner`; as one of several, if it has a `place` among them. A folder that cannot be
-    written any more, since the disk is full or the folder gone, costs no verdict.
+    written any more, since the disk is full or the folder gone, costs no verdict. With a `prompt`, the run stops
+    where the scenario has it, and whoever is at the prompt goes on.
     """
     _interruptions.install()  # before a terminal's cursor is hidden
     try:
@@ -134,6 +139,7 @@ def carry_out(
     except (ConfigurationError, MachineError):
         folder.abandon()
         raise
+    talks = prompt.files if prompt else {}
     viewer = watch(plan) if watch else _Nobody()
     recorder = Recorder(plan, folder, follow=viewer.write)
     try:
@@ -146,10 +152,14 @@ def carry_out(
         with shown(view, manner) as display:
 
             def show(record: dict[str, Any]) -> None:
+                if prompt is not None and record["kind"] in PROMPTS:
+                    display.be_silent(record["kind"] == PROMPTS[0])
+                    prompt.take(record)
                 display.change(lambda now: view.take(record, now))
 
-            is_watched = manner is not Manner.NOTHING
-            result = follow(plan, show, captures=files, recorder=recorder, is_watched=is_watched)
+            is_watched = manner is not Manner.NOTHING or watch is not None
+            opened = {**files, **talks}
+            result = follow(plan, show, captures=opened, recorder=recorder, is_watched=is_watched)
             display.change(lambda now: view.end(result, now))
     finally:
         recorder.close()

@@ -191,6 +191,16 @@ class Bench:
         self.nat.counts_restarted(self.now)
         self._counts.clear()
 
+    def change(self, **settings: Any) -> None:
+        """Let an operator give the NAT other settings, under which all its mappings can stay."""
+        before, self.nat = self.nat, Nat(nat_settings(**settings), random.Random(99))
+        assert self.nat.may_adopt(before)
+        before.refuse_waiting()
+        while before.events:
+            self.log.append((self.now, before.events.popleft()))
+        self.nat.adopt(before)
+        self.nat.count_on(before)
+
     def _let(self, now: float) -> None:
         self.now = now
         self._count(self.nat.due(now))

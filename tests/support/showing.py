@@ -10,15 +10,31 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from testbed.run.choices import Choices
 from testbed.run.console import fit_locale
-from testbed.run.launch import Interrupted, _interruptions
+from testbed.run.launch import PROMPTS, Interrupted, _interruptions
 from testbed.run.live.display import manner, shown
 from testbed.run.live.view import RunView
 from testbed.run.resolve import resolve
 from testbed.run.results import Result
 from testbed.run.terminal import in_short
+from tests.support.processes import awaited
+
+
+def looked(display: Any) -> Callable[[], bool]:
+    """Return what tells whether a display that writes by itself has looked twice since."""
+    looks: list[float] = []
+    wait = display._is_over.wait
+
+    def counted(seconds: float) -> bool:
+        looks.append(seconds)
+        return bool(wait(seconds))
+
+    display._is_over.wait = counted
+    return lambda: len(looks) > 2
 
 
 def main() -> None:
@@ -33,9 +49,17 @@ def main() -> None:
     try:
         with shown(view, manner(live=live, as_json="--json" in options)) as display:
             _interruptions.heed()
+            looks_again = None
             for line in records:
                 record = json.loads(line)
                 result.take(record)
+                if record["kind"] in PROMPTS:
+                    display.be_silent(record["kind"] == PROMPTS[0])
+                    print(record["kind"], flush=True)
+                    looks_again = looked(display)
+                elif looks_again is not None:
+                    display.change(lambda now, record=record: view.take(record, now))
+                    awaited(looks_again, "the display to look twice")
                 display.change(lambda now, record=record: view.take(record, now))
             display.change(lambda now: view.end(result, now))
     except Interrupted as interruption:

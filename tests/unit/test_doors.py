@@ -26,6 +26,7 @@ EVIDENCE = (*TOPOLOGIES, *TRAFFIC, "testbed.evidence")
 EXPERIMENT = (*EVIDENCE, "testbed.experiment")
 RECORDING = (*CORE, "controller.recording", "testbed.recording")
 RUN = (*EXPERIMENT, *RECORDING, "testbed.registry", "testbed.run")
+SHELL = (*RUN, "testbed.shell")
 REPORT = (*RUN, "testbed.compare", "testbed.bench", "testbed.report")
 COMMAND = (*REPORT, "testbed.web", "testbed.command")
 
@@ -52,6 +53,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.compare": RUN,
     "testbed.bench": RUN,
     "testbed.web": RUN,
+    "testbed.shell": SHELL,
     "testbed.report": REPORT,
     "testbed.command": COMMAND,
     "testbed": (),

@@ -19,6 +19,7 @@ from controller.recording import Kind
 from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface
 from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.by_hand import Selection, Table
 from topologies.gateways.following import require_followed
 from topologies.gateways.gauges import Gauges
 from topologies.gateways.recorder import READ_EVERY_S, ExternalMapping, Knows, Recorder, TableReader
@@ -241,6 +242,27 @@ class Gateway(abc.ABC):
         raise GatewayError(
             f"{type(self).__name__} cannot end its mappings at once: it has no method flush; take another gateway"
         )
+
+    def table(self, selection: Selection, most: int) -> Table:
+        """Return its table, or a part of it, for a person. Raises GatewayError if nobody can see it."""
+        raise GatewayError("it keeps its table to itself, so its mappings are not known here")
+
+    def release(self, selection: Selection) -> int:
+        """End the selected part of its table, and return the number of rows. Raises GatewayError if it cannot."""
+        raise GatewayError("nobody but itself can end one of its mappings; they end by their timers")
+
+    def change(self, settings: Settings) -> str:
+        """Follow other settings from now on. Return in a sentence what that has cost, or an empty text.
+
+        Raises GatewayError if it cannot. What it does not follow at all was refused before, by `check`.
+        """
+        raise GatewayError(
+            "it reads its settings once, when it starts; leave the prompt, and give --set to a new one"
+        )
+
+    def refusals(self) -> dict[str, str]:
+        """Return where it decides to refuse a packet, as a rule or in words, by the counter that counts there."""
+        return {}
 
     def mappings(self) -> Collection[ExternalMapping] | None:
         """Return the mappings that there are now, or None if they are not known.

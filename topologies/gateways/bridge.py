@@ -22,7 +22,10 @@ OUTSIDE_VLAN = 4094
 def output(*command: str) -> str:
     """Return what a program of Open vSwitch prints. Raises GatewayError if it fails, or does not end."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=READY_WITHIN_S)
+        # In a session of its own: a prompt's Ctrl-C is not for it.
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=READY_WITHIN_S, start_new_session=True
+        )
     except subprocess.TimeoutExpired:
         raise GatewayError(f"{command[0]} did not end within {READY_WITHIN_S:.0f} s") from None
     if done.returncode:

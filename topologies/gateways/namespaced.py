@@ -28,7 +28,12 @@ class Namespaced(TunedNode, Switch):
         enter = ["nsenter", f"--net={self.netns}"]
         try:
             done = subprocess.run(
-                [*enter, *command], input=given, capture_output=True, text=True, timeout=ANSWER_WITHIN_S
+                [*enter, *command],
+                input=given,
+                capture_output=True,
+                text=True,
+                timeout=ANSWER_WITHIN_S,
+                start_new_session=True,  # a prompt's Ctrl-C is not for it
             )
         except subprocess.TimeoutExpired:
             raise GatewayError(f"{command[0]} did not answer within {ANSWER_WITHIN_S:.0f} s") from None

@@ -85,6 +85,9 @@ class Display:
     def __exit__(self, *_: object) -> None:
         return None
 
+    def be_silent(self, silent: bool) -> None:
+        """Leave the terminal to a prompt, or come back to it."""
+
     def change(self, do: Callable[[float], None]) -> None:
         """Change the view, by a call with the time. What cannot be shown is not: a stranger may have sent it."""
         with self._lock, contextlib.suppress(Exception):
@@ -97,7 +100,7 @@ class Threaded(Display, ABC):
     def __init__(self, view: View) -> None:
         super().__init__(view)
         self._is_over = threading.Event()
-        self._is_silent = False
+        self._is_silent = self._is_left = False
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -119,7 +122,12 @@ class Threaded(Display, ABC):
 
     def _run(self) -> None:
         while not self._is_over.wait(LOOK_EVERY_S):
-            self._write(self._look)
+            if not self._is_left:
+                self._write(self._look)
+
+    def be_silent(self, silent: bool) -> None:
+        """Leave the terminal to a prompt, or come back to it."""
+        self._is_left = silent
 
     def _write(self, write: Callable[[], None]) -> None:
         """Write, unless that has failed before: the terminal may be gone."""
@@ -173,6 +181,14 @@ class Picture(Threaded):
         super().change(do)
         self._is_new = True
 
+    def be_silent(self, silent: bool) -> None:
+        """Leave the picture above a prompt, or draw it anew below what was printed there."""
+        with self._drawing:
+            super().be_silent(silent)
+            if silent:
+                self._write(self._leave)
+            self._is_new = True
+
     def _look(self) -> None:
         now, size = time.monotonic(), self._size()
         if not self._is_new and size == self._drawn_for and now - self._drawn_at < DRAWN_EVERY_S:
@@ -180,7 +196,7 @@ class Picture(Threaded):
         self._is_new = False
         lines = self._lines(self.view.frame, size, now)
         with self._drawing:
-            if self._is_in_front() and not self._is_over.is_set():
+            if self._is_in_front() and not self._is_over.is_set() and not self._is_left:
                 self._draw(lines, size, now)
             else:
                 self._is_new = True

@@ -18,6 +18,7 @@ from controller.settings import ConfigurationError, Settings
 from controller.wiring import Interface, Side
 from topologies.gateways.base import GatewayPlan, Options
 from topologies.gateways.behaviour import Behaviour
+from topologies.gateways.by_hand import Row, Selection, Table
 from topologies.gateways.gauges import Gauges
 from topologies.gateways.linux import LinuxRouter
 from topologies.gateways.netfilter import conntrack, facts
@@ -70,6 +71,11 @@ def rules(settings: Settings, options: NetfilterOptions) -> str:
         sessions=settings.limit_sessions,
         rate=facts.rate(settings),
     )
+
+
+def marked(line: str, why: str) -> bool:
+    """Whether a line of nft's list is a rule that counts what it drops for this reason."""
+    return f"dropped_{why}_packets" in line and line.rstrip().endswith("drop")
 
 
 class NetfilterGateway(LinuxRouter):
@@ -153,6 +159,47 @@ class NetfilterGateway(LinuxRouter):
     def flush(self) -> None:
         """Remove all connections from the kernel's table."""
         self.run("conntrack", "-F")
+
+    def table(self, selection: Selection, most: int) -> Table:
+        """Return the kernel's table of connections, of which each has its own endpoint outside."""
+        return Table.of(self._rows(), selection, most)
+
+    def release(self, selection: Selection) -> int:
+        """Remove connections from the kernel's table."""
+        rows = [row for row in self._rows() if selection.has(row)]
+        if selection == Selection():
+            self.flush()
+            return len(rows)
+        keys = [f"-s {each}" for each in selection.inside or ()] or [conntrack.key(row) for row in rows]
+        for key in keys:
+            self.run("sh", "-c", f"conntrack -D {key} || true")  # what there is may have ended meanwhile
+        return len(rows)
+
+    def change(self, settings: Settings) -> str:
+        """Replace the rules and the timers at once. Connections that are there keep the ports that they have."""
+        self.plan = dataclasses.replace(self.plan, settings=settings)
+        self.prepare(self.plan)  # writes the files
+        folder = self.plan.folder
+        anew = f"table ip {TABLE}\ndelete table ip {TABLE}\n{(folder / 'rules.nft').read_text()}"
+        (folder / "change.nft").write_text(anew)
+        self.run("nft", "-f", str(folder / "change.nft"))
+        self.run("sh", "-c", f"grep -v -e ^ip -e ^nft {folder / 'start.sh'} | sh")
+        return "every connection stays as it is; what the rules count begins at zero"
+
+    def refusals(self) -> dict[str, str]:
+        """Return the rule by each counter that it counts for, as nft lists it."""
+        listed = self.run("nft", "list", "table", "ip", TABLE)
+        rules = {
+            f"dropped_{why}_packets": next((line.strip() for line in listed.splitlines() if marked(line, why)), "")
+            for why in COUNTED
+        }
+        kernel = (
+            "the kernel itself, after all rules: it found no port for the connection (conntrack -S insert_failed)"
+        )
+        return {**{name: rule for name, rule in rules.items() if rule}, "dropped_port_packets": kernel}
+
+    def _rows(self) -> list[Row]:
+        return list(conntrack.rows(self.run("conntrack", "-L", "--src-nat")))
 
     def environment(self) -> dict[str, str]:
         """Return the versions of the programs, and the size of the kernel's table."""

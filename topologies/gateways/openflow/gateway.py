@@ -5,14 +5,18 @@ What it declares about itself is in `facts`, and the controller's process in `pr
 
 from __future__ import annotations
 
+import time
 from collections import namedtuple
+from dataclasses import asdict
 from typing import Any, ClassVar
 
+from controller.nat.model import Limit
 from controller.recording import Kind
-from controller.settings import Settings
-from topologies.gateways.base import Gateway, GatewayPlan, SupervisedProcess
+from controller.settings import PORT_REST_S, Settings
+from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import Bridge
+from topologies.gateways.by_hand import Row, Selection, Table
 from topologies.gateways.gauges import Gauges, PortGauge, summed
 from topologies.gateways.openflow import facts
 from topologies.gateways.openflow.process import HOST, ControllerProcess, configuration
@@ -42,6 +46,10 @@ def table_limits(plan: GatewayPlan) -> dict[int, int]:
     }
 
 
+def _row(*, idle: float | None, **known: str) -> Row:
+    return Row(**known, time="" if idle is None else f"used {idle:g} s ago")
+
+
 class OpenFlowGateway(Bridge, Gateway):
     """Open vSwitch and the project's own controller."""
 
@@ -67,6 +75,7 @@ class OpenFlowGateway(Bridge, Gateway):
     def __init__(self, name: str, plan: GatewayPlan, controller: ControllerProcess, **params: Any) -> None:
         super().__init__(name, plan, **params)
         self._table_limits = table_limits(plan)
+        self._flow_limit = plan.settings.flow_limit
         self.controller = controller
 
     def start(self, controllers: list[Any]) -> None:
@@ -132,6 +141,34 @@ class OpenFlowGateway(Bridge, Gateway):
     def flush(self) -> None:
         """End all mappings through the controller, which removes their rules."""
         self.controller.ask(flush=True)
+
+    def table(self, selection: Selection, most: int) -> Table:
+        """Return its mappings, as its controller has them."""
+        told = self.controller.ask(table=asdict(selection), most=most)
+        rows = [_row(**each) for each in told["rows"]]
+        return Table(rows, told["total"])
+
+    def release(self, selection: Selection) -> int:
+        """End mappings. One that is static is not ended."""
+        return int(self.controller.ask(release=asdict(selection))["released"])
+
+    def change(self, settings: Settings) -> str:
+        """Have the controller follow other settings; it begins anew where no mapping could stay as it is."""
+        if settings.flow_limit != self._flow_limit:
+            raise GatewayError(
+                "the switch's tables get their size when it starts; give --set flow_limit to a new one"
+            )
+        stays = self.controller.ask(settings=settings.model_dump(mode="json"))["stays"]
+        if stays:
+            return ""
+        time.sleep(PORT_REST_S)  # no port is given again before the switch has forgotten its last flow
+        return "no mapping could stay under it, so all of them have ended and the NAT has begun anew"
+
+    def refusals(self) -> dict[str, str]:
+        """Return what the switch does with a packet that has no rule, and where it refuses one itself."""
+        asked = "table 1 of the switch has no rule for the packet and asks the controller"
+        refused = "table 1 or 2 of the switch has no room for the rules of the mapping"
+        return {each.value: refused if each is Limit.FLOW_TABLE else asked for each in Limit}
 
     def record(self, recorder: Recorder) -> Knows:
         """Have the controller report each event of its NAT."""

@@ -27,6 +27,7 @@ from controller.wiring import Interface, Side, routed
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options, SupervisedProcess
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import READY_WITHIN_S, Bridge, output
+from topologies.gateways.by_hand import Row, Selection, Table
 from topologies.gateways.gauges import Gauges
 from topologies.gateways.ovs_ct import facts
 from topologies.gateways.recorder import ExternalMapping
@@ -38,6 +39,7 @@ DATAPATH = "netdev@ovs-netdev"
 """The one userspace datapath, with one connection tracker for all bridges: each gateway has a zone in it."""
 NEW = {"tcp": "tcp,tcp_flags=+syn-ack", "udp": "udp", "icmp": "icmp"}
 """What may begin a connection. Of ICMP the tracker itself takes queries only."""
+NUMBERS = {"tcp": 6, "udp": 17, "icmp": 1}
 DEFAULT_ROUTE = ipaddress.IPv4Network("0.0.0.0/0")
 LAST_OCTETS = 256
 
@@ -126,6 +128,25 @@ def tracked_mappings(listing: str) -> Iterator[ExternalMapping]:
         yield ExternalMapping(protocol, external, int(port), source)
 
 
+def tracked_rows(listing: str) -> Iterator[tuple[Row, str]]:
+    """Yield each connection of `dpctl/dump-conntrack`, as a person reads it, and as `flush-conntrack` finds it."""
+    for line in listing.splitlines():
+        found = _ENTRY.match(line)
+        if found is None:
+            continue
+        protocol, source, external, port = found.groups()
+        asked = dict(re.findall(r"(\w+)=([^,()]+)", line[line.index("orig=(") : line.index("),reply=")]))
+        state = re.search(r"protoinfo=\(state=(\w+)", line)
+        key = f"ct_nw_src={source},ct_nw_dst={asked['dst']},ct_nw_proto={NUMBERS[protocol]}"
+        if protocol == "icmp":
+            own, remote = asked["id"], asked["dst"]
+            key += f",icmp_id={own},icmp_type={asked['type']},icmp_code={asked['code']}"
+        else:
+            own, remote = asked["sport"], f"{asked['dst']}:{asked['dport']}"
+            key += f",ct_tp_src={own},ct_tp_dst={asked['dport']}"
+        yield Row(protocol, f"{source}:{own}", f"{external}:{port}", remote, state[1] if state else ""), key
+
+
 def tracked(limits: str, zone: int) -> tuple[int, int]:
     """Return the limit of a zone's table and its number of connections, from `dpctl/ct-get-limits`."""
     found = re.search(rf"^zone={zone},limit=(\d+),count=(\d+)", limits, re.MULTILINE)
@@ -161,7 +182,8 @@ class OvsCtGateway(Bridge, Gateway):
     def __init__(self, name: str, plan: GatewayPlan, zone: int, **params: Any) -> None:
         super().__init__(name, plan, **params)
         self._plan = plan
-        self._zone = zone
+        self._zone, self._policy = zone, ""
+        self._macs: dict[int, str] = {}
         self._routers = {i.port: i.next_hop for i in plan.interfaces if i.next_hop is not None}
 
     def start(self, _controllers: list[Any]) -> None:
@@ -178,10 +200,10 @@ class OvsCtGateway(Bridge, Gateway):
         if not self._routers:
             return
         try:
-            macs = {port: self._ask(port, router) for port, router in self._routers.items()}
+            self._macs = {port: self._ask(port, router) for port, router in self._routers.items()}
         except TimeoutError as error:
             raise GatewayError(str(error)) from None
-        self._install(macs)
+        self._install(self._macs)
 
     def _ask(self, port: int, router: ipaddress.IPv4Address) -> str:
         address = self._address(port).ip
@@ -226,6 +248,37 @@ class OvsCtGateway(Bridge, Gateway):
         """Remove all connections of this gateway from the tracker."""
         output("ovs-appctl", "dpctl/flush-conntrack", f"zone={self._zone}")  # 3.1 takes a datapath for a mark
 
+    def table(self, selection: Selection, most: int) -> Table:
+        """Return the tracker's connections, of which each has its own endpoint outside."""
+        return Table.of([row for row, _ in self._tracked()], selection, most)
+
+    def release(self, selection: Selection) -> int:
+        """Remove connections from the tracker, one by one unless all are meant."""
+        ending = [key for row, key in self._tracked() if selection.has(row)]
+        if selection == Selection():
+            self.flush()
+        for key in ending if selection != Selection() else ():
+            output("ovs-appctl", "dpctl/flush-conntrack", f"zone={self._zone}", key)
+        return len(ending)
+
+    def change(self, settings: Settings) -> str:
+        """Replace rules, timers and limit. Connections that are there keep the ports that they have."""
+        self._plan = dataclasses.replace(self._plan, settings=settings)
+        timeouts = facts.conntrack_timeouts(settings)
+        self.vsctl("set", "CT_Timeout_Policy", self._policy, *(f"timeouts:{n}={timeouts[n]}" for n in timeouts))
+        self._dpctl("ct-set-limits", f"zone={self._zone},limit={settings.limit_sessions or facts.MOST_SESSIONS}")
+        self._install(self._macs)
+        return "every connection stays as it is; what the rules count begins at zero"
+
+    def refusals(self) -> dict[str, str]:
+        """Return the guard, which drops what the tracker has not translated, whatever was short."""
+        dumped = output("ovs-ofctl", "dump-flows", self.name, "table=2").splitlines()
+        guard = next((line.strip() for line in dumped if "cookie=0x1," in line), "the guard in table 2")
+        return {"dropped_port_packets": guard, "dropped_state_limit_packets": guard}
+
+    def _tracked(self) -> list[tuple[Row, str]]:
+        return list(tracked_rows(self._dpctl("dump-conntrack", f"zone={self._zone}")))
+
     def environment(self) -> dict[str, str]:
         """Return the datapath, which is always this one."""
         return {"datapath": "userspace"}
@@ -243,12 +296,12 @@ class OvsCtGateway(Bridge, Gateway):
             datapath = self.vsctl(
                 "--no-wait", "--", record, "--", "set", "Open_vSwitch", ".", "datapaths:netdev=@new"
             ).strip()
-        policy, _ = self.vsctl(
+        self._policy, _ = self.vsctl(
             "--id=@policy create CT_Timeout_Policy timeouts:icmp_first=1",
             "-- --id=@zone create CT_Zone timeout_policy=@policy",
             f"-- set Datapath {datapath} ct_zones:{self._zone}=@zone",
         ).split()
-        self.vsctl("set", "CT_Timeout_Policy", policy, *(f"timeouts:{name}={timeouts[name]}" for name in timeouts))
+        self.vsctl("set", "CT_Timeout_Policy", self._policy, *(f"timeouts:{n}={timeouts[n]}" for n in timeouts))
 
     def _dropped(self, *protocols: str, is_full: bool) -> dict[str, int | None]:
         """Return the packets that the guard dropped, by what is short now: room in the table, or else ports.

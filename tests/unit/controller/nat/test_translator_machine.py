@@ -196,7 +196,8 @@ class NatMachine(RuleBasedStateMachine):
     )
     def start(self, ports: int, addresses: int, hold_down: float, seed: int) -> None:
         """Make two equal NATs with a small pool."""
-        self.twins = [Bench(seed=seed, ports=ports, addresses=addresses, hold_down=hold_down) for _ in range(2)]
+        self.settings = {"ports": ports, "addresses": addresses, "hold_down": hold_down}
+        self.twins = [Bench(seed=seed, **self.settings) for _ in range(2)]
         self.bench = self.twins[0]
         self.ports = range(FIRST_PORT, FIRST_PORT + ports)
         self.addresses = self.bench.nat.settings.external_addresses
@@ -332,6 +333,11 @@ class NatMachine(RuleBasedStateMachine):
         verdict = self.both("outbound", expected.mapping.protocol, expected.mapping.internal, to, TcpFlags.NONE)
         assert verdict == Translate(self.flow_of(expected, to), created=False)
         expected.pass_packet(Side.INSIDE, to, TcpFlags.NONE, self.bench.now)
+
+    @rule()
+    def the_same_settings_again(self) -> None:
+        """One of the two is made anew around its mappings, and goes on doing what the other does."""
+        self.twins[1].change(**self.settings)
 
     @rule(seconds=st.sampled_from((0.25, 0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 5.0, 9.0, 20.0)))
     def time_passes(self, seconds: float) -> None:

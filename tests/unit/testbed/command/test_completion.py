@@ -51,7 +51,7 @@ def tab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("sh", ["show"]),
+        ("sh", ["shell", "show"]),
         ("co", ["compare", "completion"]),
         ("run --gat", ["--gateway"]),
         ("run port-", ["port-exhaustion", "port-overlap"]),

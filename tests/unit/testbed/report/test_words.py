@@ -161,3 +161,12 @@ def test_the_command_as_it_was_typed_is_quoted() -> None:
     """It may have been a comparison."""
     assert as_typed({"command": ["run", "my file.py", "$(x)"]}) == "sudo ./lastport run 'my file.py' '$(x)'"
     assert as_typed({"command": []}) == ""
+
+
+def test_a_prompt_is_repeated_by_its_own_command() -> None:
+    """Its network is an argument and no option."""
+    chosen = {"topology": "carrier", "ports": 64}
+
+    command = repeating(a_run(scenario="shell", topology="carrier", gateway="ovs-ct", chosen=chosen))
+
+    assert command == "sudo ./lastport shell carrier --gateway ovs-ct --set ports=64"

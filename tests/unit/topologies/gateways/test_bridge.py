@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from topologies.gateways.bridge import patiently, ports_first
+from topologies.gateways.bridge import output, patiently, ports_first
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,11 @@ from topologies.gateways.bridge import patiently, ports_first
 def test_ports_come_before_what_is_set_of_them(given: str, ordered: str) -> None:
     """Nothing is lost, and each kind keeps its order."""
     assert ports_first(given.split()) == ordered.split()
+
+
+def test_a_program_of_the_switch_does_not_get_the_ctrl_c_of_a_prompt() -> None:
+    """It is in a session of its own, so that a terminal's keys are not for it."""
+    assert output(sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())") == "True\n"
 
 
 def test_a_switch_gives_up_no_controller() -> None:

@@ -115,6 +115,21 @@ def test_a_terminal_shows_phases_ports_figures_and_events(show: Show) -> None:
     assert run.terminal.screen.unknown == set()
 
 
+def test_a_prompt_has_the_terminal_below_the_picture_which_goes_on_below_the_prompt(show: Show) -> None:
+    """What happens meanwhile is drawn when the prompt is over."""
+    run = show()
+    run.send(*PHASES, FULL)
+    run.terminal.shows("█ 256 in use  ░ 0 free")
+
+    run.send({"kind": "prompt"}, gauges(100), {"kind": "prompt_ended"})
+
+    text = run.terminal.shows("█ 100 in use  ░ 156 free")
+    above, _, below = text.partition("prompt\nprompt_ended\n")
+    assert "256 in use" in above
+    assert "100 in use" in below
+    assert text.count("port-exhaustion on openflow") == 2
+
+
 def test_what_stays_is_the_phases_and_the_cursor(show: Show) -> None:
     """The picture gives way to what the run has found."""
     run = show()
