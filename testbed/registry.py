@@ -30,6 +30,8 @@ SCENARIOS = {
     "hole-punching": "scenarios.hole_punching:HolePunching",
 }
 """The place of each scenario, by the names that `lastport run` takes."""
+COMMANDS = {"exec": "testbed.experiment.commanded:Exec"}
+"""The place of what a command asks in place of a scenario. No list has it, and `run` does not take it."""
 TOPOLOGIES = {
     "home": "topologies.home:Home",
     "two-homes": "topologies.two_homes:TwoHomes",
@@ -101,6 +103,8 @@ def load(kind: str, name: str) -> Any:
     chosen = KINDS[kind]
     if name in chosen.ours:
         return found(chosen.ours[name])
+    if kind == "scenario" and name in COMMANDS:
+        return found(COMMANDS[name])
     if not is_file(name):
         raise ConfigurationError(f"{unknown_key(name, list(chosen.ours), kind=kind)} (or give FILE.py:Class)")
     try:

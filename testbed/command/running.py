@@ -19,7 +19,7 @@ app = typer.Typer()
 
 
 @app.command()
-@with_run_options
+@with_run_options()
 def run(
     scenario: Annotated[
         str,
@@ -79,7 +79,7 @@ def run(
 
 
 @app.command()
-@with_run_options
+@with_run_options()
 def compare(
     scenario: Annotated[
         str | None,

@@ -49,7 +49,7 @@ def conclude(done: Done, report: Report, *, mtu: int, recount: Callable[[], None
     yield transfers.judged(carried)
     yield from transfers.unseen(lab, carried)
     report.series(counters_not_checked=bounds.unread(done.counters, done.read))
-    yield _leaks(lab)
+    yield leaks(lab)
     for key, count in judge.findings().items():
         claim, source = CLAIMS[key]
         yield Finding(key, claim, expected=0, observed=count, source=source, bears=None)
@@ -58,14 +58,7 @@ def conclude(done: Done, report: Report, *, mtu: int, recount: Callable[[], None
     transfers.require_passing(carried)
     if shared is None:
         return
-    yield Finding(
-        "sharing",
-        "no two clients ever shared an external endpoint toward one destination",
-        expected=0,
-        observed=shared,
-        source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
-        bears=None,
-    )
+    yield sharing(shared, "seen by the servers and on the wire")
     judge.require_complete()
     if relays := next((each.relays for each in lab.behaviours.values() if each.relays.value), None):
         yield Unseen("single-packets", f"the gateway ends connections and begins others in their place: {relays}")
@@ -79,7 +72,20 @@ def conclude(done: Done, report: Report, *, mtu: int, recount: Callable[[], None
         recount()
 
 
-def _leaks(lab: Lab) -> Finding:
+def sharing(count: int, seen: str) -> Finding:
+    """Return the finding about external endpoints that were shared, `seen` by these witnesses."""
+    return Finding(
+        "sharing",
+        "no two clients ever shared an external endpoint toward one destination",
+        expected=0,
+        observed=count,
+        source=f"RFC 4787 REQ-3, RFC 5382 REQ-7; {seen}",
+        bears=None,
+    )
+
+
+def leaks(lab: Lab) -> Finding:
+    """Return the finding about packets that left untranslated."""
     exempt = ", ".join(map(str, lab.untranslated))
     return Finding(
         "leaks",

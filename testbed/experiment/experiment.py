@@ -31,9 +31,10 @@ from testbed.experiment.concluding import Done, conclude
 from testbed.experiment.counters import AGREES, SOURCES, Counters
 from testbed.experiment.expectations import Expectation, met, shown
 from testbed.experiment.judged import JUDGED
-from testbed.experiment.judgement import BEARS_S, Finding
+from testbed.experiment.judgement import BEARS_S, Finding, Unseen
 from testbed.experiment.lab import Lab
 from testbed.experiment.parameters import Parameters
+from testbed.experiment.programs import Programs
 from testbed.experiment.promise import Promise
 from testbed.experiment.report import Report
 from testbed.experiment.stories import told
@@ -237,6 +238,10 @@ class Experiment(Generic[P]):
         counts = sum((count(held=self.judge.held(attempts)) for attempts, count in self._accounts), Counter[str]())
         self._report.outcomes({outcome: counts[outcome] for outcome in OUTCOMES})
 
+    def ready(self) -> None:
+        """Report that programs may be ordered."""
+        self._report.ready()
+
     def series(self, **series: Any) -> None:
         """Keep measurements with the results, as rows by the name of the series."""
         self._report.series(**series)
@@ -248,16 +253,23 @@ class Experiment(Generic[P]):
         remarks = filter(None, (gateway.remarks() for gateway in self.lab.gateways.values()))
         self._report.story("\n\n".join([story.rstrip("\n"), *remarks]))
 
-    def conclude(self) -> None:
+    @cached_property
+    def programs(self) -> Programs:
+        """Programs of a user's own on the hosts. With the first use, hosts outside begin to offer services."""
+        return Programs(self.lab)
+
+    def conclude(self, own: Iterable[Finding | Unseen] | None = None) -> None:
         """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets.
 
-        Raises UnfinishedError for what the scenario has left out. No NAT is to blame for that.
+        Raises UnfinishedError for what the scenario has left out. No NAT is to blame for that. `own` is what is
+        found in place of all this, by what is no scenario.
         """
-        if lacking := self._lacking():
+        if own is None and (lacking := self._lacking()):
             raise UnfinishedError("; ".join(lacking))
         done = Done(self.lab, self.settings, self._attempts, self._counters, self._read)
         mtu, unseen = self.parameters.outside_mtu, {}
-        for found in conclude(done, self._report, mtu=mtu, recount=self._account_again):
+        usual = conclude(done, self._report, mtu=mtu, recount=self._account_again)
+        for found in usual if own is None else own:
             if isinstance(found, Finding):
                 self._check(found)
             else:

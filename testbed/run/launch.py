@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol
 
@@ -38,7 +38,7 @@ class Interrupted(BaseException):
     """A signal asked this process to end. It is no Exception, since nothing on the way may catch it."""
 
 
-class _Interruptions:
+class Interruptions:
     """The handler of signals: it breaks a run off while that is possible, and else remembers the first signal."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class _Interruptions:
         raise Interrupted(self._first.name)
 
 
-_interruptions = _Interruptions()
+_interruptions = Interruptions()
 
 
 class Viewer(Protocol):
@@ -101,6 +101,24 @@ Watch = Callable[[Run], Viewer]
 """What is asked for a viewer when a run begins."""
 
 
+class Guest:
+    """Who takes part in a run from outside of its sandbox. This one does nothing.
+
+    `files` are passed into the sandbox open, `shown` are folders that it sees behind walls, and `interruptions`
+    decides about signals.
+    """
+
+    files: Mapping[str, Open] = {}
+    shown: Collection[Path] = ()
+    interruptions: Interruptions = _interruptions
+
+    def see(self, record: dict[str, Any]) -> None:
+        """Take note of a record of the sandbox."""
+
+    def complete(self, result: Result) -> None:
+        """Add to a result that is complete otherwise, before it is written. The recording is complete as well."""
+
+
 def carry_out(
     plan: Run,
     folder: Folder,
@@ -109,13 +127,15 @@ def carry_out(
     manner: Manner = Manner.NOTHING,
     place: str = "",
     watch: Watch | None = None,
+    guest: Guest | None = None,
 ) -> tuple[Result, dict[str, Any]]:
     """Carry out a run; return its result, and the object that was written. Raises MachineError if it cannot begin.
 
     Meanwhile it is shown in a `manner`; as one of several, if it has a `place` among them. A folder that cannot be
     written any more, since the disk is full or the folder gone, costs no verdict.
     """
-    _interruptions.install()  # before a terminal's cursor is hidden
+    guest = guest or Guest()
+    guest.interruptions.install()  # before a terminal's cursor is hidden
     files = _opened(folder, plan, pcap=pcap)
     viewer = watch(plan) if watch else _Nobody()
     recorder = Recorder(plan, folder, follow=viewer.write)
@@ -132,7 +152,7 @@ def carry_out(
                 display.change(lambda now: view.take(record, now))
 
             is_watched = manner is not Manner.NOTHING
-            result = follow(plan, show, captures=files, recorder=recorder, is_watched=is_watched)
+            result = follow(plan, show, captures=files, recorder=recorder, is_watched=is_watched, guest=guest)
             display.change(lambda now: view.end(result, now))
     finally:
         recorder.close()
@@ -141,6 +161,7 @@ def carry_out(
             file.close()
         folder.recorded()
         folder.captured()  # where the run cannot begin, none of them stays in the way of the next one
+    guest.complete(result)
     try:
         return result, folder.write(result)
     except OSError as error:
@@ -177,6 +198,7 @@ def follow(
     captures: Mapping[str, Open],
     recorder: Recorder | None = None,
     is_watched: bool = False,
+    guest: Guest | None = None,
 ) -> Result:
     """Carry out a run, show each record, and record it if there is a recorder.
 
@@ -185,28 +207,32 @@ def follow(
     With `is_watched`, the records have the gauges of each gateway, a few times a second. Raises MachineError if it
     cannot begin.
     """
-    _interruptions.install()
+    guest = guest or Guest()
+    interruptions = guest.interruptions
+    interruptions.install()
     result = Result(plan)
     result.machine["sysctls_of_the_machine"] = read_sysctls(OF_THE_MACHINE)
     try:
         since = recorder.started if recorder else None
         job = {**plan.model_dump(mode="json"), "recorded_since": since, "is_watched": is_watched}
-        for record in enter(job, RUNNER, files=captures, walled=strangers.walled(plan)):
+        files = {**captures, **guest.files}
+        for record in enter(job, RUNNER, files=files, walled=strangers.walled(plan, guest.shown)):
             if record["kind"] == "entered":
-                _interruptions.heed()  # not before: Python loses an exception that is raised while it forks
+                interruptions.heed()  # not before: Python loses an exception that is raised while it forks
             reported = checked(record)
             result.take(reported)
             show(reported)
             if recorder is not None:
                 recorder.take(reported, result)
+            guest.see(reported)
             if reported["kind"] == "broken":
                 break
-        _interruptions.defer()
+        interruptions.defer()
     except Interrupted as interruption:
         result.break_off(f"interrupted by {interruption}")
         result.interrupted = True
     finally:
-        _interruptions.defer()
+        interruptions.defer()
     result.finish()
     if recorder is not None:
         recorder.end(result)

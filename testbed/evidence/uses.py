@@ -1,0 +1,221 @@
+"""Who shares an external endpoint, where programs are of a user's own and tell nothing of themselves.
+
+Packet sockets at all hosts' ends see the SYNs, FINs and RSTs of TCP, and datagrams. A NAT changes neither sequence
+numbers nor data, so what arrives at a host leads back to the inside endpoint that sent it. Two inside endpoints
+share if both used one external endpoint toward one destination at the same time. That is certain:
+
+    TCP   a SYN came while another endpoint's connection was open: answered, with no FIN or RST from either end
+    UDP   a datagram came between two of another endpoint, which are closer than a NAT may forget a mapping
+
+What may have been a new use is no sharing. A content that several endpoints sent leads to nobody.
+"""
+
+from __future__ import annotations
+
+import itertools
+import select
+import socket
+import struct
+import threading
+import time
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from testbed.evidence.sockets import ETH_P_IP, Program, close
+from testbed.evidence.taps import GATHER_S, Tap
+from testbed.traffic.wire import Endpoint
+
+MOST_SEEN = 600_000
+"""Packets that are remembered. After that many there is no more to say."""
+MOST_DATAGRAMS = 50_000
+"""After each such number of datagrams, half as many are taken from then on, of those with 16 bytes or more."""
+MOST_HALVINGS = 24
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+_IP, _SNAP = 14, 128
+_PORTS = struct.Struct("!HH")
+_LOAD_BYTE, _LOAD_HALF, _LOAD_WORD_AFTER, _LOAD_BYTE_AFTER, _HEADER_LENGTH = 0x30, 0x28, 0x40, 0x50, 0xB1
+_AND, _EQUAL, _ANY_BIT, _GIVE, _STORE, _XOR_INDEX, _RESTORE_INDEX = 0x54, 0x15, 0x45, 0x06, 0x02, 0xAC, 0x61
+"""Instructions of classic BPF (linux/filter.h)."""
+
+
+class Seen(NamedTuple):
+    """A packet at one host's end: its time, the host, whether the host sent it, its ends, flags and content.
+
+    `flags` are those of TCP, and 0 for a datagram. `content` is the sequence number, or the data.
+    """
+
+    at: float
+    host: int
+    is_own: bool
+    source: Endpoint
+    target: Endpoint
+    flags: int
+    content: int | bytes
+
+
+Origin = tuple[int, Endpoint]
+"""The host that sent, and its own endpoint."""
+
+
+def sharing_connections(seen: Iterable[Seen], keep_s: float) -> int:
+    """Return the number of SYNs that came on another's open connection, which a NAT keeps for `keep_s` seconds."""
+    senders: dict[int | bytes, set[Origin]] = defaultdict(set)
+    answered: dict[tuple[int, Endpoint, Endpoint], float] = {}
+    ends: dict[tuple[int, frozenset[Endpoint]], list[float]] = defaultdict(list)
+    arrivals: dict[tuple[int, Endpoint, Endpoint], dict[int | bytes, float]] = defaultdict(dict)
+    own: dict[tuple[int | bytes, Origin], Seen] = {}
+    for each in sorted(seen):
+        both = frozenset((each.source, each.target))
+        if each.flags & (FIN | RST):
+            ends[each.host, both].append(each.at)
+        elif each.flags & ACK and not each.is_own:
+            answered.setdefault((each.host, each.target, each.source), each.at)
+        elif not each.flags & ACK and each.is_own:
+            origin = each.host, each.source
+            senders[each.content].add(origin)
+            own.setdefault((each.content, origin), each)
+        elif not each.flags & ACK:
+            arrivals[each.host, each.source, each.target].setdefault(each.content, each.at)
+
+    def is_open(number: int | bytes, since: float, until: float, place: tuple[int, Endpoint, Endpoint]) -> bool:
+        (origin,) = senders[number]
+        first = own[number, origin]
+        host, source, target = place
+        replied = answered.get((first.host, first.source, first.target), until)
+        over = [ends[host, frozenset((source, target))], ends[first.host, frozenset((first.source, first.target))]]
+        return replied < until and not any(_within(each, since, until) for each in over)
+
+    found = 0
+    for place, numbers in arrivals.items():
+        known = [(at, number) for number, at in numbers.items() if len(senders[number]) == 1]
+        for (since, one), (until, other) in itertools.pairwise(known):
+            if senders[one] != senders[other] and until - since < keep_s:
+                found += is_open(one, since, until, place)
+    return found
+
+
+def sharing_datagrams(seen: Iterable[Seen], keep_s: float) -> int:
+    """Return the number of datagrams that came amid another's, if a NAT keeps a mapping for `keep_s` seconds."""
+    senders: dict[int | bytes, set[Origin]] = defaultdict(set)
+    arrivals: dict[tuple[int, Endpoint, Endpoint], list[tuple[float, int | bytes]]] = defaultdict(list)
+    for each in sorted(each for each in seen if not each.flags):
+        if each.is_own:
+            senders[each.content].add((each.host, each.source))
+        else:
+            arrivals[each.host, each.source, each.target].append((each.at, each.content))
+    found = 0
+    for came in arrivals.values():
+        known = [(at, min(senders[content])) for at, content in came if len(senders[content]) == 1]
+        latest: dict[Origin, tuple[float, int]] = {}
+        for place, (at, origin) in enumerate(known):
+            before, where = latest.get(origin, (at, place))
+            if at - before < keep_s:
+                found += sum(other != origin for _, other in known[where + 1 : place])
+            latest[origin] = at, place
+    return found
+
+
+def _within(times: Sequence[float], since: float, until: float) -> bool:
+    place = bisect_left(times, since)
+    return place < len(times) and times[place] <= until
+
+
+class Uses:
+    """What is seen at all hosts' ends, from the moment when it is made until it is asked for."""
+
+    def __init__(self, hosts: Sequence[str]) -> None:
+        """Begin. `hosts` are the paths of their network namespaces."""
+        self._halvings = 0
+        self._taps = [Tap(netns, _program(0)) for netns in hosts]
+        self._seen: list[Seen] = []
+        self._ends: dict[Endpoint, Endpoint] = {}
+        self._datagrams = 0
+        self._lock = threading.Lock()
+        self._is_over = False
+        self.missed = 0
+        """The packets that found no room."""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def sharing(self, keeps: Mapping[str, float]) -> int:
+        """End, and return how often endpoints were shared. `keeps` are the seconds for which a NAT keeps them."""
+        with self._lock:
+            self._take(range(len(self._taps)))
+            self._is_over = True
+            self.missed += sum(tap.dropped() for tap in self._taps)
+            close([tap.socket for tap in self._taps])
+        connections = [each for each in self._seen if each.flags]
+        return sharing_connections(connections, keeps["tcp"]) + sharing_datagrams(self._seen, keeps["udp"])
+
+    def _read(self) -> None:
+        poll, places = select.epoll(), {tap.fileno(): place for place, tap in enumerate(self._taps)}
+        for descriptor in places:
+            poll.register(descriptor, select.EPOLLIN)
+        while not self._is_over:
+            poll.poll()
+            time.sleep(GATHER_S)
+            with self._lock:
+                if not self._is_over:
+                    self._take(places[descriptor] for descriptor, _ in poll.poll(0))
+
+    def _known(self, end: Endpoint) -> Endpoint:
+        """Return the one object for equal endpoints, which takes less memory."""
+        return self._ends.setdefault(end, end)
+
+    def _take(self, places: Iterable[int]) -> None:
+        for host in places:
+            for at, is_own, frame in self._taps[host].take():
+                if len(self._seen) >= MOST_SEEN:
+                    self.missed += 1
+                    continue
+                one = seen(frame, at=at, host=host, is_own=is_own)
+                self._datagrams += not one.flags
+                self._seen.append(one._replace(source=self._known(one.source), target=self._known(one.target)))
+        while self._datagrams > MOST_DATAGRAMS * (1 + self._halvings) and self._halvings < MOST_HALVINGS:
+            self._halvings += 1
+            for tap in self._taps:
+                tap.choose(_program(self._halvings))
+
+
+def seen(frame: bytes, *, at: float, host: int, is_own: bool) -> Seen:
+    """Return what a frame that passed the filter shows."""
+    begin = _IP + (frame[_IP] & 0x0F) * 4
+    source, target = (socket.inet_ntoa(frame[place : place + 4]) for place in (_IP + 12, _IP + 16))
+    ports = _PORTS.unpack_from(frame, begin)
+    ends = (source, ports[0]), (target, ports[1])
+    if frame[_IP + 9] == socket.IPPROTO_TCP:
+        number = int.from_bytes(frame[begin + 4 : begin + 8], "big")
+        return Seen(at, host, is_own, *ends, frame[begin + 13] & (FIN | SYN | RST | ACK), number)
+    return Seen(at, host, is_own, *ends, 0, frame[begin + 8 : begin + 8 + _SNAP])
+
+
+def _program(halvings: int) -> Program:
+    """Return a filter for TCP with SYN, FIN or RST, and for datagrams: all, or one of 2 ** `halvings`."""
+    drop, give = (_GIVE, 0, 0, 0), (_GIVE, 0, 0, _IP + 60 + 8 + _SNAP)
+    tcp: Program = [(_LOAD_BYTE_AFTER, 0, 0, _IP + 13), (_ANY_BIT, 0, 1, SYN | FIN | RST), give, drop]
+    share: Program = [
+        (_LOAD_WORD_AFTER, 0, 0, _IP + 8 + 4),
+        (_STORE, 0, 0, 0),
+        (_LOAD_WORD_AFTER, 0, 0, _IP + 8 + 12),
+        (_RESTORE_INDEX, 0, 0, 0),
+        (_XOR_INDEX, 0, 0, 0),
+        (_AND, 0, 0, (1 << halvings) - 1),
+        (_EQUAL, 0, 1, 0),
+    ]
+    udp: Program = [*(share if halvings else []), give, drop]
+    return [
+        (_LOAD_HALF, 0, 0, 12),
+        (_EQUAL, 1, 0, ETH_P_IP),
+        drop,
+        (_LOAD_HALF, 0, 0, 20),
+        (_ANY_BIT, 0, 1, 0x1FFF),
+        drop,
+        (_HEADER_LENGTH, 0, 0, _IP),
+        (_LOAD_BYTE, 0, 0, 23),
+        (_EQUAL, 0, len(tcp), socket.IPPROTO_TCP),
+        *tcp,
+        (_EQUAL, 1, 0, socket.IPPROTO_UDP),
+        drop,
+        *udp,
+    ]

@@ -1,0 +1,79 @@
+"""What a user wants to run: commands on hosts, and as whom. Wrong wishes are refused before anything starts."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controller.settings import ConfigurationError
+from testbed.sandbox.program import User
+
+SHELL = "/bin/sh"
+OURS = ("PYTHONPATH", "PYTHONPYCACHEPREFIX", "PYTHONNOUSERSITE", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
+CACHES = ("HYPOTHESIS_STORAGE_DIRECTORY", "MYPY_CACHE_DIR", "RUFF_CACHE_DIR")
+"""Variables that the launcher has set for its own Python, which are none of a program's business."""
+KEPT = "_LASTPORT_USERS_"
+"""Before the name of a variable: the value that the user had given it."""
+OF_SUDO = ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A command on a host; an empty name stands for the first host inside."""
+
+    host: str
+    command: tuple[str, ...]
+
+
+def wanted(at: list[tuple[str, str]], command: list[str]) -> list[Wanted]:
+    """Return what is to be run: what `--at` says, by a shell, and last the command of the line itself, if any."""
+    found = [Wanted(host, (SHELL, "-c", line)) for host, line in at]
+    found += [Wanted("", tuple(command))] if command else []
+    if not found:
+        raise ConfigurationError(
+            "there is nothing to run; write a command behind two hyphens (-- curl http://server/), or "
+            "--at HOST 'COMMAND'"
+        )
+    return found
+
+
+def user_of(name: str | None) -> pwd.struct_passwd | None:
+    """Return the user that programs run as: of this name, else the one who called sudo; None: this process's.
+
+    Raises ConfigurationError if there is none of this name, or only root could change to it.
+    """
+    if name is None:
+        caller = os.environ.get("SUDO_UID")
+        if os.geteuid() or not caller or not caller.isdecimal():
+            return None
+        try:
+            return pwd.getpwuid(int(caller))
+        except KeyError:
+            return None
+    try:
+        found = pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
+    except (KeyError, OverflowError):
+        raise ConfigurationError(f"--as {name}: there is no such user; `getent passwd` lists all") from None
+    if os.geteuid() not in (0, found.pw_uid):
+        raise ConfigurationError(f"--as {name}: only root can run programs as another user; put sudo before it")
+    return found
+
+
+def as_user(found: pwd.struct_passwd | None) -> User | None:
+    """Return a user by the numbers of user and groups; None stays None."""
+    if found is None:
+        return None
+    return User(found.pw_uid, found.pw_gid, tuple(os.getgrouplist(found.pw_name, found.pw_gid)))
+
+
+def environment(given: Mapping[str, str], found: pwd.struct_passwd | None) -> dict[str, str]:
+    """Return a program's environment: the user's own, as it was before the launcher added to it."""
+    kept = {name.removeprefix(KEPT): value for name, value in given.items() if name.startswith(KEPT)}
+    ours = {*OURS, *CACHES, *(OF_SUDO if found else ())}
+    others = {name: each for name, each in given.items() if name not in ours and not name.startswith("_LASTPORT")}
+    if found is None:
+        return {**others, **kept}
+    who = {"HOME": found.pw_dir, "USER": found.pw_name, "LOGNAME": found.pw_name, "SHELL": found.pw_shell}
+    return {**others, **kept, **who}
