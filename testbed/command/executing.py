@@ -45,9 +45,7 @@ class Executing(TyperCommand):
 def execute(
     command: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="A program with its arguments, for the first host inside, alice.", metavar="[--] [COMMAND...]"
-        ),
+        typer.Argument(help="A program with its arguments, for the first host inside, alice.", metavar="COMMAND"),
     ] = None,
     *,
     at: Annotated[
@@ -92,7 +90,7 @@ def execute(
     from controller.settings import ConfigurationError
     from testbed.exec.carrying import exec_in
     from testbed.exec.conducting import Conductor, Surroundings
-    from testbed.exec.wanted import as_user, environment, user_of, wanted
+    from testbed.exec.wanted import as_user, environment, require_hosts, user_of, wanted
     from testbed.report.writing import keep_run
     from testbed.run import doctor
     from testbed.run.opening import opened_for_results
@@ -105,6 +103,7 @@ def execute(
         usual, kinds = kinds_in(gateway or (), usual="openflow")
         plan = resolve("exec", usual, replace(options.choices, kinds=kinds), datapath=doctor.datapath())
         doctor.require(plan.sockets, needs=plan.needs)
+        require_hosts(plan, asked)
         surroundings = Surroundings(environment(os.environ, who), os.getcwd(), as_user(who), read_only)
         with options.watching() as watch:
             folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)

@@ -23,20 +23,29 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from testbed.evidence.sockets import ETH_P_IP, Program, close
-from testbed.evidence.taps import GATHER_S, Tap
+from testbed.evidence.sockets import BUFFER, ETH_P_IP, Program, close
+from testbed.evidence.taps import Tap
 from testbed.traffic.wire import Endpoint
 
 MOST_SEEN = 600_000
 """Packets that are remembered. After that many there is no more to say."""
-MOST_DATAGRAMS = 50_000
-"""After each such number of datagrams, half as many are taken from then on, of those with 16 bytes or more."""
+GATHER_S = 0.02
+"""Seconds for which packets gather in the kernel's buffers."""
+MOST_AT_ONCE = 1_000
+MOST_DATAGRAMS = 20_000
+"""After this number of datagrams, or if MOST_AT_ONCE of them wait, half as many are taken from then on."""
 MOST_HALVINGS = 24
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 _IP, _SNAP = 14, 128
+_DROP, _GIVE_ALL = (0x06, 0, 0, 0), (0x06, 0, 0, 2 * _SNAP)
+TCP: tuple[int, Program] = (
+    socket.IPPROTO_TCP,
+    [(0x50, 0, 0, _IP + 13), (0x45, 0, 1, SYN | FIN | RST)],
+)
+"""What chooses segments that begin or end a connection."""
 _PORTS = struct.Struct("!HH")
 _LOAD_BYTE, _LOAD_HALF, _LOAD_WORD_AFTER, _LOAD_BYTE_AFTER, _HEADER_LENGTH = 0x30, 0x28, 0x40, 0x50, 0xB1
-_AND, _EQUAL, _ANY_BIT, _GIVE, _STORE, _XOR_INDEX, _RESTORE_INDEX = 0x54, 0x15, 0x45, 0x06, 0x02, 0xAC, 0x61
+_AND, _EQUAL, _ANY_BIT, _STORE, _XOR_INDEX, _RESTORE_INDEX = 0x54, 0x15, 0x45, 0x02, 0xAC, 0x61
 """Instructions of classic BPF (linux/filter.h)."""
 
 
@@ -128,28 +137,38 @@ class Uses:
     def __init__(self, hosts: Sequence[str]) -> None:
         """Begin. `hosts` are the paths of their network namespaces."""
         self._halvings = 0
-        self._taps = [Tap(netns, _program(0)) for netns in hosts]
+        self._hosts = len(hosts)
+        self._connections = [Tap(netns, _program(TCP)) for netns in hosts]
+        self._datagrams = [Tap(netns, _program(_shared_out(0)), buffer=BUFFER) for netns in hosts]
         self._seen: list[Seen] = []
+        self._count = 0
         self._ends: dict[Endpoint, Endpoint] = {}
-        self._datagrams = 0
         self._lock = threading.Lock()
         self._is_over = False
-        self.missed = 0
-        """The packets that found no room."""
+        self.unseen: dict[str, int] = {}
+        """The packets that found no room, of `connections` and of `datagrams`. Then nothing is known of these."""
         threading.Thread(target=self._read, daemon=True).start()
 
     def sharing(self, keeps: Mapping[str, float]) -> int:
         """End, and return how often endpoints were shared. `keeps` are the seconds for which a NAT keeps them."""
+        taps = [*self._connections, *self._datagrams]
         with self._lock:
-            self._take(range(len(self._taps)))
+            self._take(range(len(taps)))
             self._is_over = True
-            self.missed += sum(tap.dropped() for tap in self._taps)
-            close([tap.socket for tap in self._taps])
-        connections = [each for each in self._seen if each.flags]
-        return sharing_connections(connections, keeps["tcp"]) + sharing_datagrams(self._seen, keeps["udp"])
+            for kind, each in (("connections", self._connections), ("datagrams", self._datagrams)):
+                if missed := sum(tap.dropped() for tap in each) + self.unseen.get(kind, 0):
+                    self.unseen[kind] = missed
+            close([tap.socket for tap in taps])
+        found = 0
+        if "connections" not in self.unseen:
+            found += sharing_connections((each for each in self._seen if each.flags), keeps["tcp"])
+        if "datagrams" not in self.unseen:
+            found += sharing_datagrams((each for each in self._seen if not each.flags), keeps["udp"])
+        return found
 
     def _read(self) -> None:
-        poll, places = select.epoll(), {tap.fileno(): place for place, tap in enumerate(self._taps)}
+        taps = [*self._connections, *self._datagrams]
+        poll, places = select.epoll(), {tap.fileno(): place for place, tap in enumerate(taps)}
         for descriptor in places:
             poll.register(descriptor, select.EPOLLIN)
         while not self._is_over:
@@ -159,23 +178,28 @@ class Uses:
                 if not self._is_over:
                     self._take(places[descriptor] for descriptor, _ in poll.poll(0))
 
+    def _take(self, places: Iterable[int]) -> None:
+        before = self._count
+        for place in places:
+            is_tcp, host = place < self._hosts, place % self._hosts
+            taken = (self._connections if is_tcp else self._datagrams)[host].take()
+            for at, is_own, frame in taken if is_tcp else itertools.islice(taken, MOST_AT_ONCE):
+                if len(self._seen) >= MOST_SEEN:
+                    kind = "connections" if is_tcp else "datagrams"
+                    self.unseen[kind] = self.unseen.get(kind, 0) + 1
+                    continue
+                one = seen(frame, at=at, host=host, is_own=is_own)
+                self._count += not is_tcp
+                self._seen.append(one._replace(source=self._known(one.source), target=self._known(one.target)))
+        is_flood = self._count - before >= MOST_AT_ONCE
+        if (is_flood or self._count > MOST_DATAGRAMS * (1 + self._halvings)) and self._halvings < MOST_HALVINGS:
+            self._halvings += 1
+            for tap in self._datagrams:
+                tap.choose(_program(_shared_out(self._halvings)))
+
     def _known(self, end: Endpoint) -> Endpoint:
         """Return the one object for equal endpoints, which takes less memory."""
         return self._ends.setdefault(end, end)
-
-    def _take(self, places: Iterable[int]) -> None:
-        for host in places:
-            for at, is_own, frame in self._taps[host].take():
-                if len(self._seen) >= MOST_SEEN:
-                    self.missed += 1
-                    continue
-                one = seen(frame, at=at, host=host, is_own=is_own)
-                self._datagrams += not one.flags
-                self._seen.append(one._replace(source=self._known(one.source), target=self._known(one.target)))
-        while self._datagrams > MOST_DATAGRAMS * (1 + self._halvings) and self._halvings < MOST_HALVINGS:
-            self._halvings += 1
-            for tap in self._taps:
-                tap.choose(_program(self._halvings))
 
 
 def seen(frame: bytes, *, at: float, host: int, is_own: bool) -> Seen:
@@ -190,10 +214,31 @@ def seen(frame: bytes, *, at: float, host: int, is_own: bool) -> Seen:
     return Seen(at, host, is_own, *ends, 0, frame[begin + 8 : begin + 8 + _SNAP])
 
 
-def _program(halvings: int) -> Program:
-    """Return a filter for TCP with SYN, FIN or RST, and for datagrams: all, or one of 2 ** `halvings`."""
-    drop, give = (_GIVE, 0, 0, 0), (_GIVE, 0, 0, _IP + 60 + 8 + _SNAP)
-    tcp: Program = [(_LOAD_BYTE_AFTER, 0, 0, _IP + 13), (_ANY_BIT, 0, 1, SYN | FIN | RST), give, drop]
+def _program(chosen: tuple[int, Program]) -> Program:
+    """Return a filter for IPv4 of a protocol, but for later fragments: what the rest of the program chooses."""
+    protocol, rest = chosen
+    return [
+        (_LOAD_HALF, 0, 0, 12),
+        (_EQUAL, 1, 0, ETH_P_IP),
+        _DROP,
+        (_LOAD_HALF, 0, 0, 20),
+        (_ANY_BIT, 0, 1, 0x1FFF),
+        _DROP,
+        (_HEADER_LENGTH, 0, 0, _IP),
+        (_LOAD_BYTE, 0, 0, 23),
+        (_EQUAL, 1, 0, protocol),
+        _DROP,
+        *rest,
+        _GIVE_ALL,
+        _DROP,
+    ]
+
+
+def _shared_out(halvings: int) -> tuple[int, Program]:
+    """Return what chooses datagrams: all, or one of 2 ** `halvings` of those with 16 bytes of data or more.
+
+    Data that repeat themselves are not chosen: they would be again and again.
+    """
     share: Program = [
         (_LOAD_WORD_AFTER, 0, 0, _IP + 8 + 4),
         (_STORE, 0, 0, 0),
@@ -201,21 +246,6 @@ def _program(halvings: int) -> Program:
         (_RESTORE_INDEX, 0, 0, 0),
         (_XOR_INDEX, 0, 0, 0),
         (_AND, 0, 0, (1 << halvings) - 1),
-        (_EQUAL, 0, 1, 0),
+        (_EQUAL, 0, 1, 1),
     ]
-    udp: Program = [*(share if halvings else []), give, drop]
-    return [
-        (_LOAD_HALF, 0, 0, 12),
-        (_EQUAL, 1, 0, ETH_P_IP),
-        drop,
-        (_LOAD_HALF, 0, 0, 20),
-        (_ANY_BIT, 0, 1, 0x1FFF),
-        drop,
-        (_HEADER_LENGTH, 0, 0, _IP),
-        (_LOAD_BYTE, 0, 0, 23),
-        (_EQUAL, 0, len(tcp), socket.IPPROTO_TCP),
-        *tcp,
-        (_EQUAL, 1, 0, socket.IPPROTO_UDP),
-        drop,
-        *udp,
-    ]
+    return socket.IPPROTO_UDP, share if halvings else []

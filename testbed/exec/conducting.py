@@ -77,7 +77,7 @@ class _PassedOn(Interruptions):
         """Stop the programs, and this process. They go on when it does."""
         self._conductor.signal(number)
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.raise_signal(signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, self._stop)
         self._conductor.signal(signal.SIGCONT)
 
@@ -132,7 +132,8 @@ class Conductor(Guest):
             if self._timeout:
                 timer.start()
             status = self._one() if len(self._wanted) == 1 else self._several()
-            self.status = TIMED_OUT if self.is_timed_out else status
+            is_refused = any(each.is_refused for each in self._running)
+            self.status = TIMED_OUT if self.is_timed_out else FAILED if is_refused else status
         finally:
             timer.cancel()
             for each in self._running:

@@ -50,6 +50,8 @@ class Running:
         on_stop: Callable[[Running], None] = lambda program: None,
     ) -> None:
         self.status: int | None = None
+        self.is_refused = False
+        """Whether there is no such host."""
         self.complaint = ""
         """Why it could not be run, in words, if so."""
         self._guard = guard
@@ -94,7 +96,7 @@ class Running:
             case {"failed": [number, about]}:
                 self.complaint = f"{about}: {os.strerror(number)}" if number else about
             case {"refused": reason}:
-                self.complaint, self.status = reason, FAILED
+                self.complaint, self.status, self.is_refused = reason, FAILED, True
             case {"stopped": _}:
                 self._on_stop(self)
             case {"ended": status}:

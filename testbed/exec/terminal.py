@@ -67,7 +67,8 @@ class Terminal:
         """Stop as the program did. When this process goes on, so does the program."""
         self._drain()
         self.restore()
-        os.kill(0, signal.SIGTSTP)
+        os.kill(0, signal.SIGTSTP)  # all that the shell has as one job, as a terminal does it
+        signal.raise_signal(signal.SIGTSTP)  # this thread itself, which the other may reach later
         self._be_raw()
         self.resized()
         program.signal(signal.SIGCONT)

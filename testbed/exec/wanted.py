@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from controller.settings import ConfigurationError
+from controller.settings import ConfigurationError, unknown_key
+from controller.settings.extensions import is_file
+from testbed.experiment.plan import Run, network_of_size
+from testbed.registry import load
 from testbed.sandbox.program import User
 
 SHELL = "/bin/sh"
@@ -37,6 +40,21 @@ def wanted(at: list[tuple[str, str]], command: list[str]) -> list[Wanted]:
             "--at HOST 'COMMAND'"
         )
     return found
+
+
+def require_hosts(plan: Run, asked: Iterable[Wanted]) -> None:
+    """Raise ConfigurationError for a host that is not there, as far as that is known before the network is built.
+
+    A topology of a user's own is not imported here.
+    """
+    if is_file(plan.topology):
+        return
+    built = load("topology", plan.topology)(**network_of_size(plan.parameters))
+    for each in asked:
+        if each.host and each.host not in (*built.clients, *built.servers):
+            raise ConfigurationError(
+                f"--at {each.host}: {unknown_key(each.host, [*built.clients, *built.servers], kind='host')}"
+            )
 
 
 def user_of(name: str | None) -> pwd.struct_passwd | None:

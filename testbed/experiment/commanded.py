@@ -66,9 +66,9 @@ class Exec(Scenario[Parameters]):
             yield Unseen("sharing", "a NAT that evicts promises no time for which it keeps an endpoint")
             return
         count = self._uses.sharing(kept)
-        if self._uses.missed:
-            yield Unseen("sharing", f"{self._uses.missed:,} packets found no room, so who sent them is not known")
-        else:
+        for kind, missed in self._uses.unseen.items():
+            yield Unseen(f"sharing-of-{kind}", f"{missed:,} packets found no room, so who sent them is not known")
+        if len(self._uses.unseen) < len(kept):
             yield sharing(count, SEEN)
 
     def _obey(self, x: Experiment[Parameters]) -> bool:

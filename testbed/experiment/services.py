@@ -82,7 +82,9 @@ class Services:
         self.lacking: dict[str, str] = {}
         self._awaited: list[tuple[str, int, int]] = []
         own = json.dumps([[netns, list(addresses)] for netns, addresses in servers.values()])
-        self._own = self._start([sys.executable, "-P", "-m", "testbed.traffic.offering", own], subprocess.PIPE)
+        self._own = self._start(
+            [sys.executable, "-P", "-S", "-m", "testbed.traffic.offering", own], subprocess.PIPE
+        )
         for service, (program, port, package, commands) in PROGRAMS.items():
             if shutil.which(program) is None:
                 self.lacking[service] = f"{program} is not installed: apt-get install {package}"
