@@ -78,6 +78,9 @@ def execute(
         float | None,
         typer.Option(help="End programs after this time, with status 124.", metavar="SECONDS", min=0.001),
     ] = None,
+    session: Annotated[
+        bool, typer.Option("--session", hidden=True, help="Take orders as lines of JSON: for lastport_pytest.py.")
+    ] = False,
     options: RunOptions,
 ) -> None:
     """Run your own program behind the NAT that you choose: its output, its status.
@@ -90,6 +93,7 @@ def execute(
     from controller.settings import ConfigurationError
     from testbed.exec.carrying import exec_in
     from testbed.exec.conducting import Conductor, Surroundings
+    from testbed.exec.session import Session
     from testbed.exec.wanted import as_user, environment, require_hosts, user_of, wanted
     from testbed.report.writing import keep_run
     from testbed.run import doctor
@@ -99,7 +103,7 @@ def execute(
     from testbed.sandbox.enter import MachineError
 
     try:
-        asked, who = wanted(at or [], command or []), user_of(user)
+        asked, who = [] if session else wanted(at or [], command or []), user_of(user)
         usual, kinds = kinds_in(gateway or (), usual="openflow")
         plan = resolve("exec", usual, replace(options.choices, kinds=kinds), datapath=doctor.datapath())
         doctor.require(plan.sockets, needs=plan.needs)
@@ -107,8 +111,15 @@ def execute(
         surroundings = Surroundings(environment(os.environ, who), os.getcwd(), as_user(who), read_only)
         with options.watching() as watch:
             folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
-            conductor = Conductor(asked, surroundings, timeout=timeout)
+            conductor = Session(surroundings) if session else Conductor(asked, surroundings, timeout=timeout)
             status, written = exec_in(plan, folder, conductor, pcap=options.pcap, watch=watch)
+            if isinstance(conductor, Session):
+                conductor.tell(
+                    results=str(folder.path),
+                    account=written["series"]["account"],
+                    checks=written["checks"],
+                    error=written.get("error", ""),
+                )
         if not written.get("unkept") and (reason := keep_run(folder, written)):
             print(f"lastport: {reason}", file=sys.stderr)
     except (ConfigurationError, MachineError) as error:

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from testbed.exec.lines import Lines
-from testbed.exec.running import Orders, Running
+from testbed.exec.orders import Orders
 from testbed.exec.terminal import Terminal, at_terminal
 from testbed.exec.wanted import Wanted
 from testbed.run.inside import ORDERS
 from testbed.run.launch import Guest, Interruptions, Open
+from testbed.sandbox.guarded import Guarded
 from testbed.sandbox.program import FAILED, Order, User
 
 TIMED_OUT = 124
@@ -95,7 +96,7 @@ class Conductor(Guest):
         self._orders = Orders()
         self.files: Mapping[str, Open] = {ORDERS: self._orders.theirs}
         self._wanted, self._surroundings, self._timeout = wanted, surroundings, timeout
-        self._running: list[Running] = []
+        self._running: list[Guarded] = []
         self._thread = threading.Thread(target=self._conduct, daemon=True)
         self._usual = ""
 
@@ -131,7 +132,7 @@ class Conductor(Guest):
         try:
             if self._timeout:
                 timer.start()
-            status = self._one() if len(self._wanted) == 1 else self._several()
+            status = self._run()
             is_refused = any(each.is_refused for each in self._running)
             self.status = TIMED_OUT if self.is_timed_out else FAILED if is_refused else status
         finally:
@@ -139,6 +140,10 @@ class Conductor(Guest):
             for each in self._running:
                 each.close()
             self._orders.end()
+
+    def _run(self) -> int:
+        """Run all that is wanted, and return the status of the whole."""
+        return self._one() if len(self._wanted) == 1 else self._several()
 
     def _one(self) -> int:
         """Run one program, with our own standard files."""
@@ -177,8 +182,8 @@ class Conductor(Guest):
         failed = [each.status for each in self._running if each.status]
         return self._running[-1].status or 0 if decides else next(iter(failed), 0)
 
-    def _begun(self, wanted: Wanted, order: Order, files: tuple[int, int, int], **on: Any) -> Running:
-        program = Running(self._orders.order(wanted.host, order, files), **on)
+    def _begun(self, wanted: Wanted, order: Order, files: tuple[int, int, int], **on: Any) -> Guarded:
+        program = Guarded(self._orders.order(wanted.host, order, files), **on)
         self._running.append(program)
         return program
 

@@ -19,7 +19,7 @@ import threading
 import tty
 from typing import Any
 
-from testbed.exec.running import Running
+from testbed.sandbox.guarded import Guarded
 
 READ_BYTES = 1 << 16
 _SIZE = struct.Struct("4H")
@@ -37,7 +37,7 @@ def at_terminal() -> tuple[int, ...]:
 
 
 class Terminal:
-    """The user's terminal while one program has it. Give its methods to the program's `Running`."""
+    """The user's terminal while one program has it. Give its methods to the program's `Guarded`."""
 
     def __init__(self) -> None:
         self._mode = termios.tcgetattr(0)
@@ -63,7 +63,7 @@ class Terminal:
             with contextlib.suppress(OSError):
                 fcntl.ioctl(self._other, termios.TIOCSWINSZ, _SIZE.pack(*self.size, 0, 0))
 
-    def stop(self, program: Running) -> None:
+    def stop(self, program: Guarded) -> None:
         """Stop as the program did. When this process goes on, so does the program."""
         self._drain()
         self.restore()
@@ -73,7 +73,7 @@ class Terminal:
         self.resized()
         program.signal(signal.SIGCONT)
 
-    def relay(self, program: Running) -> None:
+    def relay(self, program: Guarded) -> None:
         """Pass keys and output on, until there is a message of the program's guard."""
         poll = select.poll()
         poll.register(program, select.POLLIN)

@@ -10,15 +10,11 @@ from dataclasses import dataclass
 from controller.settings import ConfigurationError, unknown_key
 from controller.settings.extensions import is_file
 from testbed.experiment.plan import Run, network_of_size
+from testbed.experiment.programs import users_own
 from testbed.registry import load
 from testbed.sandbox.program import User
 
 SHELL = "/bin/sh"
-OURS = ("PYTHONPATH", "PYTHONPYCACHEPREFIX", "PYTHONNOUSERSITE", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
-CACHES = ("HYPOTHESIS_STORAGE_DIRECTORY", "MYPY_CACHE_DIR", "RUFF_CACHE_DIR")
-"""Variables that the launcher has set for its own Python, which are none of a program's business."""
-KEPT = "_LASTPORT_USERS_"
-"""Before the name of a variable: the value that the user had given it."""
 OF_SUDO = ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND")
 
 
@@ -88,10 +84,9 @@ def as_user(found: pwd.struct_passwd | None) -> User | None:
 
 def environment(given: Mapping[str, str], found: pwd.struct_passwd | None) -> dict[str, str]:
     """Return a program's environment: the user's own, as it was before the launcher added to it."""
-    kept = {name.removeprefix(KEPT): value for name, value in given.items() if name.startswith(KEPT)}
-    ours = {*OURS, *CACHES, *(OF_SUDO if found else ())}
-    others = {name: each for name, each in given.items() if name not in ours and not name.startswith("_LASTPORT")}
+    own = users_own(given)
     if found is None:
-        return {**others, **kept}
+        return own
+    others = {name: value for name, value in own.items() if name not in OF_SUDO}
     who = {"HOME": found.pw_dir, "USER": found.pw_name, "LOGNAME": found.pw_name, "SHELL": found.pw_shell}
-    return {**others, **kept, **who}
+    return {**others, **who}

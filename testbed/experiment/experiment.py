@@ -1,5 +1,6 @@
 """What a scenario's `run` is given: the lab, the settings, and the verbs by which it acts and reports.
 
+    x.exec(...)       run a program of your own on a host, and x.start(...) while others go on
     x.phase(...)      name what is being done
     x.check(...)      a claim: what is expected, what was observed, and the source of the expectation
     x.agrees(...)     the gateway's own counter, the second witness
@@ -37,6 +38,7 @@ from testbed.experiment.parameters import Parameters
 from testbed.experiment.programs import Programs
 from testbed.experiment.promise import Promise
 from testbed.experiment.report import Report
+from testbed.experiment.started import Ended, Started, start
 from testbed.experiment.stories import told
 from testbed.traffic.records import Attempt
 
@@ -237,6 +239,17 @@ class Experiment(Generic[P]):
         """Count all attempts once more: the NAT was found to delay packets, so it held each whose SYN was late."""
         counts = sum((count(held=self.judge.held(attempts)) for attempts, count in self._accounts), Counter[str]())
         self._report.outcomes({outcome: counts[outcome] for outcome in OUTCOMES})
+
+    def exec(
+        self, host: str, command: Sequence[str], *, input: bytes = b"", timeout: float | None = None
+    ) -> Ended:
+        """Run a program on a host to its end, and return its status and output. After `timeout` s it is ended."""
+        return self.start(host, command, input=input).wait(timeout)
+
+    def start(self, host: str, command: Sequence[str], *, input: bytes = b"") -> Started:
+        """Start a program on a host. It ends when its own process does, or with the scenario."""
+        self.programs.services.wait()
+        return start(self.programs, host, command, input=input)
 
     def ready(self) -> None:
         """Report that programs may be ordered."""

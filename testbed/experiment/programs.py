@@ -22,6 +22,11 @@ from testbed.experiment.services import Services
 from testbed.sandbox.mounts import FOLDER
 from testbed.sandbox.program import Place
 
+OURS = ("PYTHONPATH", "PYTHONPYCACHEPREFIX", "PYTHONNOUSERSITE", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
+CACHES = ("HYPOTHESIS_STORAGE_DIRECTORY", "MYPY_CACHE_DIR", "RUFF_CACHE_DIR")
+"""Variables that the launcher has set for its own Python, which are none of a program's business."""
+KEPT = "_LASTPORT_USERS_"
+"""Before the name of a variable: the value that the user had given it."""
 GUARD = (sys.executable, "-P", "-S", "-m", "testbed.sandbox.program")
 ALSO = "{host}-{number}"
 """The name of a host's second address, and of each further one."""
@@ -109,3 +114,11 @@ def variables(host: str, addresses: Mapping[str, list[str]]) -> dict[str, str]:
 
 def _as_variable(name: str) -> str:
     return re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def users_own(given: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment as the user had it, before the launcher added what its own Python needs."""
+    kept = {name.removeprefix(KEPT): value for name, value in given.items() if name.startswith(KEPT)}
+    ours = {*OURS, *CACHES}
+    others = {name: each for name, each in given.items() if name not in ours and not name.startswith("_LASTPORT")}
+    return {**others, **kept}

@@ -80,6 +80,7 @@ class Services:
     def __init__(self, servers: Mapping[str, tuple[str, Sequence[str]]], names: Path) -> None:
         """Start them. `servers` are network namespaces and addresses by host, `names` the file with all names."""
         self.lacking: dict[str, str] = {}
+        self._is_ready = False
         self._awaited: list[tuple[str, int, int]] = []
         own = json.dumps([[netns, list(addresses)] for netns, addresses in servers.values()])
         self._own = self._start(
@@ -97,6 +98,9 @@ class Services:
 
     def wait(self) -> None:
         """Wait until all of them listen. What is not there in time is noted as lacking."""
+        if self._is_ready:
+            return
+        self._is_ready = True
         assert self._own.stdout is not None
         self._own.stdout.readline()
         deadline = time.monotonic() + WITHIN_S

@@ -1,4 +1,4 @@
-"""A program that was ordered: its standard files, the messages of its guard, and what became of it."""
+"""A program on a host, seen from the other end of its guard's socket: its messages, and what became of it."""
 
 from __future__ import annotations
 
@@ -9,35 +9,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from testbed.sandbox.program import FAILED, Order
+from testbed.sandbox.program import FAILED
 
 MOST_BYTES = 1 << 16
 
 
-class Orders:
-    """The launcher's end of the socket by which programs are ordered. Any thread may order one."""
-
-    def __init__(self) -> None:
-        self._ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._lock = threading.Lock()
-
-    def order(self, host: str, order: Order, files: tuple[int, int, int]) -> socket.socket:
-        """Order a program on a host, with these standard files, and return the socket to its guard."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        written = order.written()
-        with theirs, self._lock:
-            socket.send_fds(self._ours, [host.encode() or b" "], [theirs.fileno(), written, *files])
-        os.close(written)
-        return ours
-
-    def end(self) -> None:
-        """Order no more."""
-        with self._lock:
-            self._ours.close()
-
-
-class Running:
-    """A program that was ordered on a `host`. Its `status` is None until nothing of it is left.
+class Guarded:
+    """A program that was ordered. Its `status` is None until nothing of it is left.
 
     `on_terminal` takes the other end of its terminal, if it has one. `on_stop` is called when a signal stopped it.
     """
@@ -47,7 +25,7 @@ class Running:
         guard: socket.socket,
         *,
         on_terminal: Callable[[int], None] = os.close,
-        on_stop: Callable[[Running], None] = lambda program: None,
+        on_stop: Callable[[Guarded], None] = lambda program: None,
     ) -> None:
         self.status: int | None = None
         self.is_refused = False
