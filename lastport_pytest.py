@@ -7,10 +7,10 @@
             done = lab.exec("alice", ["./my-program", "--server", "server"])
             assert done.status == 0
 
-It talks to a `lastport` process: the one beside this file, or the command in the environment variable LASTPORT, such
-as "sudo -n /opt/lastport/lastport". With pytest, `-p lastport_pytest` or `pytest_plugins = ["lastport_pytest"]` gives
-two fixtures. `nat` is the function below, and skips the test on a machine that can have no lab. `shared_nat` is the
-same, but for all tests that make the same choice there is one network, which is built once.
+It talks to a `lastport` process: the one beside this file, or the command in the environment variable LASTPORT,
+such as "sudo -n /opt/lastport/lastport". With pytest, `pytest_plugins = ["lastport_pytest"]` gives two fixtures.
+`nat` is the function below, and skips the test on a machine that can have no lab. `shared_nat` is the same, but
+all tests that make the same choice share one network, which is built once.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Program:
 class Lab:
     """A network with a NAT. `hosts` has the names of all hosts, and after its end `results` what it came to.
 
-    `results` has the folder of the results, the account of each NAT's mappings, and the checks for leaks and sharing.
+    `results` has the results' folder, the account of each NAT's mappings, and the checks of leaks and sharing.
     """
 
     def __init__(self, options):
@@ -194,7 +194,7 @@ class Lab:
 
 
 def nat(mapping=None, filtering=None, gateway=None, topology=None, profile=None, out=None, options=(), **settings):
-    """Return a lab with a NAT of this mapping and filtering behaviour: `eim`, `adm` or `edm`; `eif`, `adf` or `edf`.
+    """Return a lab with a NAT of this mapping (`eim`, `adm` or `edm`) and filtering (`eif`, `adf` or `edf`).
 
     Further settings are those of `lastport list settings`, such as `ports=64`. `options` are words of the command.
     """

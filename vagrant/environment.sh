@@ -46,7 +46,7 @@ find_missing_packages() {
         case $program in '' | '#'*) continue ;; esac
         case $needed_by in
             rare) continue ;;
-            test) [ "$purpose" = test ] || continue ;;
+            outside | test) [ "$purpose" = test ] || continue ;;
             browser) [ "$purpose" = test ] && grep -qs '^ID=debian' /etc/os-release || continue ;;
         esac
         command -v "$program" >/dev/null || case " $missing_packages " in

@@ -79,7 +79,7 @@ def execute(
         typer.Option(help="End programs after this time, with status 124.", metavar="SECONDS", min=0.001),
     ] = None,
     session: Annotated[
-        bool, typer.Option("--session", hidden=True, help="Take orders as lines of JSON: for lastport_pytest.py.")
+        bool, typer.Option("--session", help="Take orders as lines of JSON, as lastport_pytest.py sends them.")
     ] = False,
     options: RunOptions,
 ) -> None:
@@ -111,7 +111,10 @@ def execute(
         surroundings = Surroundings(environment(os.environ, who), os.getcwd(), as_user(who), read_only)
         with options.watching() as watch:
             folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
-            conductor = Session(surroundings) if session else Conductor(asked, surroundings, timeout=timeout)
+            if session:
+                conductor: Conductor = Session(surroundings, folder.path)
+            else:
+                conductor = Conductor(asked, surroundings, folder.path, timeout=timeout)
             status, written = exec_in(plan, folder, conductor, pcap=options.pcap, watch=watch)
             if isinstance(conductor, Session):
                 conductor.tell(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,35 +46,28 @@ def accounts(folder: Path) -> dict[str, Account]:
     return {name: _account(name, told, events) for name, told in known.items()}
 
 
-def _account(name: str, told: Mapping[str, Any], events: list[Event]) -> Account:
-    found, there = Account(), Counter[str]()
+def _account(name: str, told: Mapping[str, Any], events: Iterable[Event]) -> Account:
+    found, there, count = Account(), defaultdict[str, list[str]](list), 0
     if Kind.ALLOCATED.name not in told.get("knows", ()):
         found.mappings = found.most = None
     for event in events:
         if event.gateway != name:
             continue
-        mapping = f"{event.protocol} {event.address}:{event.port}"
+        subscribers = there[f"{event.protocol} {event.address}:{event.port}"]
         if event.kind is Kind.ALLOCATED:
-            there[f"{mapping} of {event.subscriber}"] += 1
+            subscribers.append(event.subscriber)
+            count += 1
             found.mappings = (found.mappings or 0) + 1
-            found.most = max(found.most or 0, there.total())
-        elif event.kind is Kind.RELEASED:
-            _release(there, mapping, event.subscriber)
+            found.most = max(found.most or 0, count)
+        elif event.kind is Kind.RELEASED and subscribers:
+            named = event.subscriber in subscribers  # not each NAT tells whose mapping has ended
+            subscribers.pop(subscribers.index(event.subscriber) if named else 0)
+            count -= 1
         elif event.kind is Kind.REFUSED:
             limit = event.reason if isinstance(event.reason, Refusal) else Refusal.UNKNOWN
             found.refused[REASONS_IN_WORDS[Refusal].get(limit, ": unknown").removeprefix(": ")] += 1
-    found.still_open = sorted(there.elements())
+    found.still_open = sorted(f"{mapping} of {each}" for mapping, those in there.items() for each in those)
     return found
-
-
-def _release(there: Counter[str], mapping: str, subscriber: str) -> None:
-    """Take a mapping away. A port may have several, of several subscribers; not each NAT names the one."""
-    named = f"{mapping} of {subscriber}"
-    key = named if named in there else next((each for each in there if each.startswith(f"{mapping} of ")), None)
-    if key is not None:
-        there[key] -= 1
-        if not there[key]:
-            del there[key]
 
 
 def sentences(found: Mapping[str, Account]) -> Iterator[str]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from testbed.exec.account import Account, accounts, sentences
+from testbed.exec.account import sentences
 from testbed.exec.conducting import Conductor
 from testbed.experiment.plan import Run
 from testbed.run.folder import Folder
@@ -24,32 +24,24 @@ def exec_in(
 
     Raises MachineError if it cannot begin.
     """
-    found: dict[str, Account] = {}
-
-    def complete(result: Result) -> None:
-        found.update(accounts(folder.path))
-        result.series["account"] = {name: each.as_json() for name, each in found.items()}
-        result.series["exit_status"] = conductor.status
-
-    conductor.complete = complete  # type: ignore[method-assign] # its own completes nothing
     try:
         result, written = carry_out(plan, folder, pcap=pcap, watch=watch, guest=conductor)
     finally:
         conductor.wait()
         if conductor.terminal:
             conductor.terminal.restore()
-    for sentence in _told(result, conductor, found, str(folder.path)):
+    for sentence in _told(result, conductor, str(folder.path)):
         print(f"lastport: {sentence}", file=sys.stderr)
     if result.interrupted:
         return SIGNALLED + signal.Signals[result.error.split()[-1]], written
     return conductor.status, written
 
 
-def _told(result: Result, conductor: Conductor, found: dict[str, Account], folder: str) -> Iterator[str]:
+def _told(result: Result, conductor: Conductor, folder: str) -> Iterator[str]:
     yield from conductor.complaints
     if conductor.is_timed_out:
         yield "the time of --timeout was over"
-    yield from sentences(found)
+    yield from sentences(conductor.accounts)
     for service, why in result.series.get("services_lacking", {}).items():
         yield f"no {service} outside: {why}"
     yield from map(_sentence, (*lacking(result.series), *unseen(result.series)))

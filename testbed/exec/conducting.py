@@ -19,12 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from testbed.exec.account import Account, accounts
 from testbed.exec.lines import Lines
 from testbed.exec.orders import Orders
 from testbed.exec.terminal import Terminal, at_terminal
 from testbed.exec.wanted import Wanted
 from testbed.run.inside import ORDERS
 from testbed.run.launch import Guest, Interruptions, Open
+from testbed.run.results import Result
 from testbed.sandbox.guarded import Guarded
 from testbed.sandbox.program import FAILED, Order, User
 
@@ -86,8 +88,16 @@ class _PassedOn(Interruptions):
 class Conductor(Guest):
     """Runs programs in a run, and knows the exit `status` of the whole: a shell's."""
 
-    def __init__(self, wanted: Sequence[Wanted], surroundings: Surroundings, *, timeout: float | None) -> None:
-        """End all programs when the last one does, if it is on no named host. Otherwise wait for all of them."""
+    def __init__(
+        self, wanted: Sequence[Wanted], surroundings: Surroundings, folder: Path, *, timeout: float | None
+    ) -> None:
+        """End all programs when the last one does, if it is on no named host. Otherwise wait for all of them.
+
+        The results of the run are in `folder`.
+        """
+        self.accounts: dict[str, Account] = {}
+        """What the programs have cost each NAT, when the run is over."""
+        self._folder = folder
         self.status: int = FAILED
         self.is_timed_out = False
         self.terminal = Terminal() if len(wanted) == 1 and at_terminal() else None
@@ -113,6 +123,12 @@ class Conductor(Guest):
                 self._usual = first
             case {"kind": "ready"}:
                 self._thread.start()
+
+    def complete(self, result: Result) -> None:
+        """Add the account of each NAT, and the exit status."""
+        self.accounts = accounts(self._folder)
+        told = {name: each.as_json() for name, each in self.accounts.items()}
+        result.series |= {"account": told, "exit_status": self.status}
 
     def signal(self, number: int) -> bool:
         """Send all programs a signal; return whether there is one that runs."""

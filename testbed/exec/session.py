@@ -24,6 +24,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from testbed.exec.conducting import Conductor, Surroundings
@@ -36,8 +37,8 @@ READ_BYTES = 1 << 16
 class Session(Conductor):
     """Takes orders from standard input until it ends."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        super().__init__((), surroundings, timeout=None)
+    def __init__(self, surroundings: Surroundings, folder: Path) -> None:
+        super().__init__((), surroundings, folder, timeout=None)
         self._hosts: list[str] = []
         self._known: dict[int, Guarded] = {}
         self._writing = threading.Lock()

@@ -26,8 +26,9 @@ EVIDENCE = (*TOPOLOGIES, *TRAFFIC, "testbed.evidence")
 EXPERIMENT = (*EVIDENCE, "testbed.experiment")
 RECORDING = (*CORE, "controller.recording", "testbed.recording")
 RUN = (*EXPERIMENT, *RECORDING, "testbed.registry", "testbed.run")
+EXEC = (*RUN, "testbed.exec")
 REPORT = (*RUN, "testbed.compare", "testbed.bench", "testbed.report")
-COMMAND = (*REPORT, "testbed.web", "testbed.command")
+COMMAND = (*REPORT, "testbed.exec", "testbed.web", "testbed.command")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "controller.nat": (),
@@ -52,6 +53,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.compare": RUN,
     "testbed.bench": RUN,
     "testbed.web": RUN,
+    "testbed.exec": EXEC,
     "testbed.report": REPORT,
     "testbed.command": COMMAND,
     "testbed": (),
