@@ -5,9 +5,9 @@ numbers nor data, so what arrives at a host leads back to the inside endpoint th
 share if both used one external endpoint toward one destination at the same time. That is certain:
 
     TCP   a SYN came while another endpoint's connection was open: answered, with no FIN or RST from either end
-    UDP   a datagram came between two of another endpoint, which are closer than a NAT may forget a mapping
+    UDP   a datagram came between two of another endpoint, closer to each other than a NAT may forget a mapping
 
-What may have been a new use is no sharing. A content that several endpoints sent leads to nobody.
+What may have been a new use is no sharing. A content that several other hosts sent leads to nobody.
 """
 
 from __future__ import annotations
@@ -115,8 +115,9 @@ def sharing_datagrams(seen: Iterable[Seen], keep_s: float) -> int:
         else:
             arrivals[each.host, each.source, each.target].append((each.at, each.content))
     found = 0
-    for came in arrivals.values():
-        known = [(at, min(senders[content])) for at, content in came if len(senders[content]) == 1]
+    for (host, _, _), came in arrivals.items():
+        others = [(at, [each for each in senders[content] if each[0] != host]) for at, content in came]
+        known = [(at, each[0]) for at, each in others if len(each) == 1]
         latest: dict[Origin, tuple[float, int]] = {}
         for place, (at, origin) in enumerate(known):
             before, where = latest.get(origin, (at, place))
@@ -150,7 +151,10 @@ class Uses:
         threading.Thread(target=self._read, daemon=True).start()
 
     def sharing(self, keeps: Mapping[str, float]) -> int:
-        """End, and return how often endpoints were shared. `keeps` are the seconds for which a NAT keeps them."""
+        """End, and return how often endpoints were shared. `keeps` are the seconds for which a NAT keeps them.
+
+        What it keeps for no such time, by `tcp` and `udp`, is not judged.
+        """
         taps = [*self._connections, *self._datagrams]
         with self._lock:
             self._take(range(len(taps)))
@@ -160,9 +164,9 @@ class Uses:
                     self.unseen[kind] = missed
             close([tap.socket for tap in taps])
         found = 0
-        if "connections" not in self.unseen:
+        if "connections" not in self.unseen and "tcp" in keeps:
             found += sharing_connections((each for each in self._seen if each.flags), keeps["tcp"])
-        if "datagrams" not in self.unseen:
+        if "datagrams" not in self.unseen and "udp" in keeps:
             found += sharing_datagrams((each for each in self._seen if not each.flags), keeps["udp"])
         return found
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from testbed.evidence.judging import keeps
+from testbed.evidence.judging import evicted, kept_while_not_evicted
 from testbed.evidence.uses import Uses
 from testbed.experiment.concluding import leaks, sharing
 from testbed.experiment.experiment import Experiment
@@ -19,10 +19,12 @@ from testbed.experiment.judgement import Finding, Unseen
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.programs import UnknownHostError
 from testbed.experiment.scenario import Scenario
+from topologies.gateways.behaviour import Behaviour
 
 MOST_BYTES = 1 << 16
 FILES = 5
 """The descriptors of an order: the guard's socket, the order, and the standard files."""
+KINDS = {"tcp": "connections", "udp": "datagrams"}
 SEEN = "packets at the hosts' ends, led back to their senders by sequence numbers and contents"
 
 
@@ -57,18 +59,17 @@ class Exec(Scenario[Parameters]):
     def judged(self, x: Experiment[Parameters]) -> Iterable[Finding | Unseen]:
         """Yield what is found of leaks and of sharing."""
         yield leaks(x.lab)
-        kept = keeps(x.lab.behaviours.values())
+        kept = kept_by(x.lab.behaviours.values())
         relays = next((each.relays for each in x.lab.behaviours.values() if each.relays.value), None)
         if relays:
             yield Unseen("sharing", f"the gateway ends connections and begins others in their place: {relays}")
             return
-        if not kept:
-            yield Unseen("sharing", "a NAT that evicts promises no time for which it keeps an endpoint")
-            return
         count = self._uses.sharing(kept)
-        for kind, missed in self._uses.unseen.items():
-            yield Unseen(f"sharing-of-{kind}", f"{missed:,} packets found no room, so who sent them is not known")
-        if len(self._uses.unseen) < len(kept):
+        unseen = {kind: f"{missed:,} packets found no room" for kind, missed in self._uses.unseen.items()}
+        unseen |= {kind: "the NAT may evict them" for protocol, kind in KINDS.items() if protocol not in kept}
+        for kind, why in unseen.items():
+            yield Unseen(f"sharing-of-{kind}", why)
+        if len(unseen) < len(KINDS):
             yield sharing(count, SEEN)
 
     def _obey(self, x: Experiment[Parameters]) -> bool:
@@ -85,6 +86,17 @@ class Exec(Scenario[Parameters]):
         for descriptor in (order, *files):
             os.close(descriptor)
         return True
+
+
+def kept_by(behaviours: Collection[Behaviour]) -> dict[str, float]:
+    """Return the seconds for which gateways keep endpoints of open connections and of datagrams, by protocol.
+
+    A NAT that evicts entries of unanswered flows only keeps open connections all the same.
+    """
+    kept, evicts = kept_while_not_evicted(behaviours), evicted(behaviours) - {"nothing"}
+    if not evicts:
+        return kept
+    return {"tcp": kept["tcp"]} if evicts == {"unassured"} else {}
 
 
 def refuse(guard: socket.socket, reason: str) -> None:
