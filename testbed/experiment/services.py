@@ -18,12 +18,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
+from testbed.sandbox.deaths import last_words
 from testbed.sandbox.linux import network_of
 from testbed.sandbox.mounts import FOLDER
 
+OWN = (sys.executable, "-P", "-S", "-m", "testbed.traffic.offering")
 WITHIN_S = 10.0
 """Seconds within which every service has to be ready; one that is not is left to itself."""
 LOOK_EVERY_S = 0.005
@@ -37,16 +39,9 @@ def _dnsmasq(addresses: Sequence[str], names: Path) -> list[list[str]]:
     listening = [f"--listen-address={each}" for each in addresses]
     return [
         [
-            *(
-                "dnsmasq",
-                "--keep-in-foreground",
-                "--conf-file=/dev/null",
-                "--no-hosts",
-                "--no-resolv",
-                "--no-poll",
-            ),
-            *("--user=root", "--group=root", "--pid-file=", "--bind-interfaces", "--local-ttl=60", "--local=/#/"),
-            *(f"--addn-hosts={names}", *listening),
+            *("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-hosts", "--no-resolv", "--no-poll"),
+            *("--pid-file=", "--bind-interfaces", "--local-ttl=60", "--local=/#/", f"--addn-hosts={names}"),
+            *listening,
         ]
     ]
 
@@ -74,54 +69,75 @@ PROGRAMS: Mapping[str, tuple[str, int, str, Command]] = {
 """The program of each service, its port, the package of the distribution, and its commands for a host."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """A service on a host that has been started: it is there when each of its addresses has a listener."""
+
+    name: str
+    netns: str
+    port: int
+    addresses: int
+    processes: list[subprocess.Popen[bytes]]
+
+    def is_there(self) -> bool:
+        return listening(self.netns, self.port) >= self.addresses
+
+    def has_ended(self) -> bool:
+        return any(each.poll() is not None for each in self.processes)
+
+
 class Services:
-    """The services of all hosts outside. `lacking` has those that are left out, with what to install."""
+    """The services of all hosts outside. `lacking` has those that are left out, with what to do about it."""
 
     def __init__(self, servers: Mapping[str, tuple[str, Sequence[str]]], names: Path) -> None:
         """Start them. `servers` are network namespaces and addresses by host, `names` the file with all names."""
         self.lacking: dict[str, str] = {}
-        self._is_ready = False
-        self._awaited: list[tuple[str, int, int]] = []
         own = json.dumps([[netns, list(addresses)] for netns, addresses in servers.values()])
-        self._own = self._start(
-            [sys.executable, "-P", "-S", "-m", "testbed.traffic.offering", own], subprocess.PIPE
-        )
-        for service, (program, port, package, commands) in PROGRAMS.items():
+        self._own: subprocess.Popen[bytes] | None = _start([*OWN, own], subprocess.PIPE)
+        self._awaited = []
+        for name, (program, port, package, commands) in PROGRAMS.items():
             if shutil.which(program) is None:
-                self.lacking[service] = f"{program} is not installed: apt-get install {package}"
+                self.lacking[name] = f"{program} is not installed: apt-get install {package}"
                 continue
             for netns, addresses in servers.values():
                 with network_of(netns):
-                    for command in commands(addresses, names):
-                        self._start(command)
-                self._awaited.append((netns, port, len(addresses)))
+                    started = [_start(command) for command in commands(addresses, names)]
+                self._awaited.append(_Awaited(name, netns, port, len(addresses), started))
 
     def wait(self) -> None:
-        """Wait until all of them listen. What is not there in time is noted as lacking."""
-        if self._is_ready:
+        """Wait until all of them listen. What has ended, or is not there in time, is noted as lacking."""
+        if self._own is None:
             return
-        self._is_ready = True
         assert self._own.stdout is not None
         self._own.stdout.readline()
+        self._own = None
         deadline = time.monotonic() + WITHIN_S
-        for netns, port, count in self._awaited:
-            while listening(netns, port) < count:
-                if time.monotonic() > deadline:
-                    self.lacking.setdefault(f"port {port}", f"nothing listened within {WITHIN_S:g} s")
+        for each in self._awaited:
+            while not each.is_there():
+                if each.has_ended() or time.monotonic() > deadline:
+                    program = PROGRAMS[each.name][0]
+                    words = last_words(str(_log(program)))
+                    self.lacking[each.name] = (
+                        f"{program} {'ended' if each.has_ended() else 'does not listen'}: {words}"
+                    )
                     break
                 time.sleep(LOOK_EVERY_S)
 
-    @staticmethod
-    def _start(command: list[str], output: int | IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-        """Start a program, whose words go to a log, in the network that this thread is in."""
-        with (FOLDER / f"{Path(command[0]).name}.log").open("ab") as log:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log if output is None else output,
-                stderr=log,
-                start_new_session=True,
-            )
+
+def _log(program: str) -> Path:
+    return FOLDER / f"{Path(program).name}.log"
+
+
+def _start(command: Sequence[str], output: int | None = None) -> subprocess.Popen[bytes]:
+    """Start a program, whose words go to a log, in the network that this thread is in."""
+    with _log(command[0]).open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log if output is None else output,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 def listening(netns: str, port: int) -> int:
