@@ -57,6 +57,7 @@ def run(
     from testbed.run.sides import kinds_in
     from testbed.run.terminal import conclude, in_short
 
+    _require_question(scenario)
     checks = Beside(options.junit, "--junit")
     usual, kinds = kinds_in(gateway or (), usual="openflow")
     choices = replace(options.choices, kinds=kinds)
@@ -127,6 +128,7 @@ def compare(
 
     if everything == (scenario is not None):
         raise ConfigurationError("compare one SCENARIO, or --all of them: give one of the two")
+    _require_question(scenario)
     beside = [Beside(markdown, "--markdown"), Beside(options.junit, "--junit")]
     asked = [scenario] if scenario else list(SCENARIOS)
     compared = list(GATEWAYS) if gateways is None else comparison.names(gateways)
@@ -203,6 +205,17 @@ def bench(
         print(json.dumps(reports[0] if name else {"schema": 1, "benches": reports}))
     broke = any("error" in report for report in reports)
     raise typer.Exit(_unless_lost(ExitStatus.BROKE if broke else ExitStatus.PASSED, unkept))
+
+
+def _require_question(scenario: str | None) -> None:
+    """Raise ConfigurationError for the name of a command that asks nothing."""
+    from controller.settings import ConfigurationError
+    from testbed.registry import COMMANDS
+
+    if scenario in COMMANDS:
+        raise ConfigurationError(
+            f"{scenario} is no scenario, but a command of its own; see lastport {scenario} -h"
+        )
 
 
 def _unless_lost(status: ExitStatus, unkept: Iterable[str]) -> ExitStatus:

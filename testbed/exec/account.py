@@ -48,7 +48,7 @@ def accounts(folder: Path) -> dict[str, Account]:
 
 def _account(name: str, told: Mapping[str, Any], events: Iterable[Event]) -> Account:
     found, there, count = Account(), defaultdict[str, list[str]](list), 0
-    if Kind.ALLOCATED.name not in told.get("knows", ()):
+    if Kind.ALLOCATED.name not in told.get("knows", [Kind.ALLOCATED.name]):
         found.mappings = found.most = None
     for event in events:
         if event.gateway != name:

@@ -36,10 +36,8 @@ class Exec(Scenario[Parameters]):
     nats_beside = True
     nats_may_differ = True
 
-    def __init__(self, orders: int | None = None) -> None:
-        """Take orders from a socket, by its descriptor. Raises ValueError if there is none."""
-        if orders is None:
-            raise ValueError("exec is a command of its own, and no scenario: lastport exec -- COMMAND")
+    def __init__(self, orders: int) -> None:
+        """Take orders from a socket, by its descriptor."""
         self._orders = socket.socket(fileno=orders)
 
     def run(self, x: Experiment[Parameters]) -> None:

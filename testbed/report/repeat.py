@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from testbed.registry import COMMANDS
 from testbed.run.written import UNREADABLE, value_of
 
 LAUNCHER = ("sudo", "./lastport")
@@ -19,6 +20,8 @@ LONGEST = 120
 
 def repeating(run: Mapping[str, Any]) -> str:
     """Return the command line that repeats a run, whatever command it was part of."""
+    if run["scenario"] in COMMANDS:
+        return as_typed(run)
     gateway = [] if run["gateway"] == DEFAULT_GATEWAY else ["--gateway", run["gateway"]]
     return shlex.join([*LAUNCHER, "run", run["scenario"], *gateway, *_chosen(run.get("chosen", {}))])
 
