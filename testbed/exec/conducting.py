@@ -68,6 +68,7 @@ class _PassedOn(Interruptions):
                 signal.signal(number, self)
         if self._terminal:
             signal.signal(signal.SIGWINCH, self._terminal.resized)
+            signal.signal(signal.SIGCONT, self._terminal.continued)
         elif signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
             signal.signal(signal.SIGTSTP, self._stop)
 

@@ -22,6 +22,8 @@ from typing import Any
 from testbed.sandbox.guarded import Guarded
 
 READ_BYTES = 1 << 16
+STOPS_WITHIN_S = 1.0
+"""Seconds after which a signal that should have stopped this process did not: nobody would let it go on."""
 _SIZE = struct.Struct("4H")
 
 
@@ -45,12 +47,17 @@ class Terminal:
         self._seen = next((number for number in (1, 2) if os.isatty(number)), 0)
         self._is_raw = False
         self._lock = threading.Lock()
+        self._continued = threading.Event()
 
     @property
     def size(self) -> tuple[int, int]:
         """The rows and columns."""
         rows, columns, *_ = _SIZE.unpack(fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(_SIZE.size)))
         return rows, columns
+
+    def continued(self, *_: Any) -> None:
+        """Note that this process goes on after it was stopped."""
+        self._continued.set()
 
     def take(self, other: int) -> None:
         """Have the other end of the program's terminal, and pass keys on from now on."""
@@ -67,8 +74,9 @@ class Terminal:
         """Stop as the program did. When this process goes on, so does the program."""
         self._drain()
         self.restore()
+        self._continued.clear()
         os.kill(0, signal.SIGTSTP)  # all that the shell has as one job, as a terminal does it
-        signal.raise_signal(signal.SIGTSTP)  # this thread itself, which the other may reach later
+        self._continued.wait(STOPS_WITHIN_S)  # or this thread might go on for a moment
         self._be_raw()
         self.resized()
         program.signal(signal.SIGCONT)
