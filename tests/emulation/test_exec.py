@@ -47,7 +47,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def sleepers() -> list[int]:
     """Return the processes of these tests' programs."""
-    return [process for process, (_, command) in processes().items() if MARK in command]
+    return [process for process, (_, command) in processes().items() if command == f"sleep {MARK}"]
 
 
 def results(folder: Path) -> dict[str, Any]:
