@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.exec.account import Account, accounts
+from testbed.exec.account import Account, accounts, sentences
 from testbed.exec.lines import Lines
 from testbed.exec.orders import Orders
 from testbed.exec.terminal import Terminal, at_terminal
@@ -130,6 +130,8 @@ class Conductor(Guest):
         self.accounts = accounts(self._folder)
         told = {name: each.as_json() for name, each in self.accounts.items()}
         result.series |= {"account": told, "exit_status": self.status}
+        ended = f"Programs of the user's own ended with status {self.status}."
+        result.story = "\n".join([ended, *(f"{each}." for each in sentences(self.accounts))])
 
     def signal(self, number: int) -> bool:
         """Send all programs a signal; return whether there is one that runs."""
