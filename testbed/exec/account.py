@@ -87,7 +87,8 @@ def sentences(found: Mapping[str, Account]) -> Iterator[str]:
 def _open(mappings: list[str]) -> str:
     if not mappings:
         return "none still open"
-    named = ", ".join(mappings[:MOST_NAMED]) + ", ..." * (len(mappings) > MOST_NAMED)
+    more = len(mappings) - MOST_NAMED
+    named = ", ".join(mappings[:MOST_NAMED]) + f" and {more:,} more" * (more > 0)
     return f"{len(mappings):,} still open: {named}"
 
 

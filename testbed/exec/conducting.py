@@ -22,7 +22,7 @@ from typing import Any
 from testbed.exec.account import Account, accounts, sentences
 from testbed.exec.lines import Lines
 from testbed.exec.orders import Orders
-from testbed.exec.terminal import Terminal, at_terminal
+from testbed.exec.terminal import Terminal, at_terminal, is_in_background
 from testbed.exec.wanted import Wanted
 from testbed.run.inside import ORDERS
 from testbed.run.launch import Guest, Interruptions, Open
@@ -168,7 +168,8 @@ class Conductor(Guest):
         """Run one program, with our own standard files."""
         (wanted,), terminal = self._wanted, self.terminal
         if terminal is None:
-            return self._begun(wanted, self._surroundings.order(wanted.command), (0, 1, 2)).follow()
+            order = self._surroundings.order(wanted.command)
+            return self._begun(wanted, order, (self._input(), 1, 2)).follow()
         order = self._surroundings.order(wanted.command, at=at_terminal(), size=terminal.size)
         program = self._begun(wanted, order, (0, 1, 2), on_terminal=terminal.take, on_stop=terminal.stop)
         try:
@@ -182,7 +183,7 @@ class Conductor(Guest):
         nothing = os.open(os.devnull, os.O_RDONLY)
         for place, wanted in enumerate(self._wanted):
             name, is_last = wanted.host or self._usual, place == len(self._wanted) - 1
-            files = (0 if is_last else nothing, output.pipe(name), errors.pipe(name))
+            files = (self._input() if is_last else nothing, output.pipe(name), errors.pipe(name))
             self._begun(wanted, self._surroundings.order(wanted.command), files)
             for descriptor in files[1:]:
                 os.close(descriptor)
@@ -200,6 +201,10 @@ class Conductor(Guest):
         errors.wait()
         failed = [each.status for each in self._running if each.status]
         return self._running[-1].status or 0 if decides else next(iter(failed), 0)
+
+    def _input(self) -> int:
+        """Return our standard input, or one without content if it is a terminal that another job has."""
+        return os.open(os.devnull, os.O_RDONLY) if is_in_background() else 0
 
     def _begun(self, wanted: Wanted, order: Order, files: tuple[int, int, int], **on: Any) -> Guarded:
         program = Guarded(self._orders.order(wanted.host, order, files), **on)

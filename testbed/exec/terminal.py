@@ -38,6 +38,14 @@ def at_terminal() -> tuple[int, ...]:
     return tuple(number for number in range(3) if os.isatty(number))
 
 
+def is_in_background() -> bool:
+    """Return whether the standard input is a terminal that another job of the shell has: it is not ours to read."""
+    try:
+        return os.tcgetpgrp(0) != os.getpgrp()
+    except OSError:  # it is none, or nobody's
+        return False
+
+
 class Terminal:
     """The user's terminal while one program has it. Give its methods to the program's `Guarded`."""
 

@@ -42,4 +42,4 @@ def test_few_open_mappings_are_named() -> None:
     """The others are in the results."""
     (sentence,) = sentences({"gateway": Account(4, 4, still_open=["a", "b", "c", "d"])})
 
-    assert sentence.endswith("4 still open: a, b, c, ...")
+    assert sentence.endswith("4 still open: a, b, c and 1 more")
