@@ -39,7 +39,7 @@ def at_terminal() -> tuple[int, ...]:
 
 
 def is_in_background() -> bool:
-    """Return whether the standard input is a terminal that another job of the shell has: it is not ours to read."""
+    """Return whether the standard input is a terminal that another job of the shell has."""
     try:
         return os.tcgetpgrp(0) != os.getpgrp()
     except OSError:  # it is none, or nobody's
