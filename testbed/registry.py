@@ -38,8 +38,8 @@ SCENARIOS = {
     "fragments": "scenarios.fragments:Fragments",
 }
 """The place of each scenario, by the names that `lastport run` takes."""
-BY_HAND = {"shell": "testbed.shell.scenario:Shell"}
-"""The place of each scenario that is no question: a person acts in it. No list has it."""
+COMMANDS = {"shell": "testbed.shell.scenario:Shell", "exec": "testbed.experiment.commanded:Exec"}
+"""The place of what a command asks in place of a scenario. No list has it, and `run` does not take it."""
 PROMPT = "testbed.shell.session:Session"
 """The place of the prompt, which opens where a scenario pauses."""
 TOPOLOGIES = {
@@ -113,10 +113,10 @@ def load(kind: str, name: str) -> Any:
     from controller.settings.extensions import is_file, own_class
 
     chosen = KINDS[kind]
-    if kind == "scenario" and name in BY_HAND:
-        return found(BY_HAND[name])
     if name in chosen.ours:
         return found(chosen.ours[name])
+    if kind == "scenario" and name in COMMANDS:
+        return found(COMMANDS[name])
     if not is_file(name):
         raise ConfigurationError(f"{unknown_key(name, list(chosen.ours), kind=kind)} (or give FILE.py:Class)")
     try:

@@ -33,7 +33,11 @@ for directory in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; d
     esac
 done
 export PATH
-unset PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE # the user's settings for other programs
+# The user's settings for other programs are kept for those that `lastport exec` runs.
+for variable in PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE; do
+    eval "[ -z \"\${$variable+set}\" ] || export _LASTPORT_USERS_$variable=\"\$$variable\""
+done
+unset PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 # Sets $missing_packages: those that bring programs which this machine lacks for the $purpose, each once.
 find_missing_packages() {
@@ -42,7 +46,7 @@ find_missing_packages() {
         case $program in '' | '#'*) continue ;; esac
         case $needed_by in
             rare | vm) continue ;;
-            test) [ "$purpose" = test ] || continue ;;
+            outside | test) [ "$purpose" = test ] || continue ;;
             browser) [ "$purpose" = test ] && grep -qs '^ID=debian' /etc/os-release || continue ;;
         esac
         command -v "$program" >/dev/null || case " $missing_packages " in

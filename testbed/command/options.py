@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -145,25 +145,27 @@ class RunOptions:
         return Choices(self.topology, self.allocator, self.profile, self.config, self.sets or [], self.seed)
 
 
-def with_run_options(command: Callable[..., None], *, but: Collection[str] = ()) -> Callable[..., None]:
-    """Return a command that has the options of `RunOptions` in the place of its parameter `options`.
+def with_run_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator: the command has the options of `RunOptions` in the place of its parameter `options`.
 
-    Those in `but` it does not have: they keep their defaults.
+    Those in `without` it has not, and they keep their defaults.
     """
+    return functools.partial(_with_options, [each for each in fields(RunOptions) if each.name not in without])
+
+
+def _with_options(wanted: Sequence[Field[Any]], command: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(command, eval_str=True)
     hints = get_type_hints(RunOptions, include_extras=True)
-    names = [each.name for each in fields(RunOptions) if each.name not in but]
     shared = [
         inspect.Parameter(
             each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name]
         )
-        for each in fields(RunOptions)
-        if each.name in names
+        for each in wanted
     ]
 
     @functools.wraps(command)
     def wrapped(**given: Any) -> None:
-        options = RunOptions(**{name: given.pop(name) for name in names})
+        options = RunOptions(**{each.name: given.pop(each.name) for each in wanted})
         command(**given, options=options)
 
     parameters: list[inspect.Parameter] = []

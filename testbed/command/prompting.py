@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ app = typer.Typer()
 
 
 @app.command()
-@functools.partial(with_run_options, but=("topology", "live", "junit"))
+@with_run_options(without=("topology", "live", "junit"))
 def shell(
     topology: Annotated[
         str,
@@ -61,13 +60,13 @@ def shell(
     from testbed.run.sides import kinds_in
 
     usual, kinds = kinds_in(gateway or (), usual="openflow")
-    choices = replace(options.choices, topology=topology, kinds=kinds, by_hand=True)
+    choices = replace(options.choices, topology=topology, kinds=kinds, by_command=True)
     plan = resolve("shell", usual, choices, datapath=doctor.datapath())
     doctor.require(plan.sockets, needs=plan.needs)
     is_kept = options.out is not None or options.pcap
     with options.watching() as watch, _folder(plan, options.out, is_kept=is_kept) as folder:
         with conversation() as prompt:
-            result, written = carry_out(plan, folder, pcap=options.pcap, watch=watch, prompt=prompt)
+            result, written = carry_out(plan, folder, pcap=options.pcap, watch=watch, guest=prompt)
         unkept = keep_run(folder, written) if is_kept and not result.unkept else ""
         for reason in filter(None, (result.unkept, result.unrecorded if is_kept else "", unkept)):
             print(f"lastport: {reason}", file=sys.stderr)

@@ -20,7 +20,7 @@ app = typer.Typer()
 
 
 @app.command()
-@with_run_options
+@with_run_options()
 def run(
     scenario: Annotated[
         str,
@@ -78,7 +78,7 @@ def run(
         folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
         how = manner(live=options.live, as_json=as_json)
         with conversation() if pause else nullcontext() as prompt:
-            result, written = carry_out(plan, folder, pcap=options.pcap, manner=how, watch=watch, prompt=prompt)
+            result, written = carry_out(plan, folder, pcap=options.pcap, manner=how, watch=watch, guest=prompt)
     if not result.unkept:
         _mention(keep_run(folder, written))
     unkept = [checks.keep(lambda: junit([written]))]
@@ -91,7 +91,7 @@ def run(
 
 
 @app.command()
-@with_run_options
+@with_run_options()
 def compare(
     scenario: Annotated[
         str | None,

@@ -66,9 +66,18 @@ def keeps(behaviours: Collection[Behaviour]) -> dict[str, float]:
 
     If a gateway evicts, it promises no such time, and nothing is returned.
     """
-    shortages = [each.value for one in behaviours for each in (one.ports_exhausted, one.state_exhausted)]
-    if any(shortage.evicts != "nothing" for shortage in shortages):
+    if evicted(behaviours) != {"nothing"}:
         return {}
+    return kept_while_not_evicted(behaviours)
+
+
+def evicted(behaviours: Collection[Behaviour]) -> set[str]:
+    """Return what gateways declare to evict, in the words of `Exhaustion`."""
+    return {each.value.evicts for one in behaviours for each in (one.ports_exhausted, one.state_exhausted)}
+
+
+def kept_while_not_evicted(behaviours: Collection[Behaviour]) -> dict[str, float]:
+    """Return the seconds, by protocol, for which a silent client keeps its endpoint if it is not evicted."""
     endings = {"tcp": ("half-close", "silence"), "udp": ("udp",)}
     return {
         protocol: SURELY * min(one.port_back.value[ending][0] for one in behaviours for ending in each)

@@ -145,8 +145,8 @@ def _by_protocol(tcp: Program, others: Program) -> Program:
 class Tap:
     """A packet socket at a host's end of its link. The kernel dates each frame, and counts what found no room."""
 
-    def __init__(self, netns: str, program: Program) -> None:
-        self.socket = listening(netns, INTERFACE, program, ETH_P_ALL, buffer=BUFFER)
+    def __init__(self, netns: str, program: Program, *, buffer: int = BUFFER) -> None:
+        self.socket = listening(netns, INTERFACE, program, ETH_P_ALL, buffer=buffer)
 
     def choose(self, program: Program) -> None:
         """Put another filter in the place of the one before."""

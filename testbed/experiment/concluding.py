@@ -61,14 +61,7 @@ def conclude(done: Done, report: Report, *, mtu: int, recount: Callable[[], None
     transfers.require_passing(carried)
     if shared is None:
         return
-    yield Finding(
-        "sharing",
-        "no two clients ever shared an external endpoint toward one destination",
-        expected=0,
-        observed=shared,
-        source="RFC 4787 REQ-3, RFC 5382 REQ-7; seen by the servers and on the wire",
-        bears=None,
-    )
+    yield sharing(shared, "seen by the servers and on the wire")
     judge.require_complete()
     if relays := next((each.relays for each in lab.behaviours.values() if each.relays.value), None):
         yield Unseen("single-packets", f"the gateway ends connections and begins others in their place: {relays}")
@@ -82,8 +75,20 @@ def conclude(done: Done, report: Report, *, mtu: int, recount: Callable[[], None
         recount()
 
 
+def sharing(count: int, seen: str) -> Finding:
+    """Return the finding about external endpoints that were shared, `seen` by these witnesses."""
+    return Finding(
+        "sharing",
+        "no two clients ever shared an external endpoint toward one destination",
+        expected=0,
+        observed=count,
+        source=f"RFC 4787 REQ-3, RFC 5382 REQ-7; {seen}",
+        bears=None,
+    )
+
+
 def leaks(lab: Lab) -> Finding:
-    """Return the number of packets that left untranslated, as a finding."""
+    """Return the finding about packets that left untranslated."""
     exempt = ", ".join(map(str, lab.untranslated))
     return Finding(
         "leaks",

@@ -1,5 +1,6 @@
 """What a scenario's `run` is given: the lab, the settings, and the verbs by which it acts and reports.
 
+    x.exec(...)       run a program of your own on a host, and x.start(...) while others go on
     x.phase(...)      name what is being done
     x.check(...)      a claim: what is expected, what was observed, and the source of the expectation
     x.agrees(...)     the gateway's own counter, the second witness
@@ -28,15 +29,17 @@ from testbed.evidence.busy import Failure
 from testbed.evidence.outcomes import OUTCOMES, outcomes
 from testbed.evidence.until_known import until_known
 from testbed.experiment import bounds
-from testbed.experiment.concluding import Done, conclude, leaks
+from testbed.experiment.concluding import Done, conclude
 from testbed.experiment.counters import AGREES, SOURCES, Counters
 from testbed.experiment.expectations import Expectation, met, shown
 from testbed.experiment.judged import JUDGED
-from testbed.experiment.judgement import BEARS_S, Finding
+from testbed.experiment.judgement import BEARS_S, Finding, Unseen
 from testbed.experiment.lab import Lab
 from testbed.experiment.parameters import Parameters
+from testbed.experiment.programs import Programs
 from testbed.experiment.promise import Promise
 from testbed.experiment.report import Report
+from testbed.experiment.started import Ended, Started, start
 from testbed.experiment.stories import told
 from testbed.traffic.records import Attempt
 
@@ -78,9 +81,8 @@ class Experiment(Generic[P]):
         *,
         story: str | Path = "",
         prompt: Prompt | None = None,
-        by_hand: bool = False,
     ) -> None:
-        """Begin an experiment. With a `prompt`, it pauses there once; `by_hand` a person acts in it."""
+        """Begin an experiment. With a `prompt`, it pauses there once."""
         self.lab = lab
         self.parameters = parameters
         self.settings = settings
@@ -88,7 +90,7 @@ class Experiment(Generic[P]):
         self.judge = lab.judge
         self._report = report
         self._story = story
-        self._prompt, self._by_hand = prompt, by_hand
+        self._prompt = prompt
         self._keys: set[str] = set()
         self._told = not story
         self._outcomes: Counter[str] | None = None
@@ -267,6 +269,21 @@ class Experiment(Generic[P]):
         counts = sum((count(held=self.judge.held(attempts)) for attempts, count in self._accounts), Counter[str]())
         self._report.outcomes({outcome: counts[outcome] for outcome in OUTCOMES})
 
+    def exec(
+        self, host: str, command: Sequence[str], *, input: bytes = b"", timeout: float | None = None
+    ) -> Ended:
+        """Run a program on a host to its end, and return its status and output. After `timeout` s it is ended."""
+        return self.start(host, command, input=input).wait(timeout)
+
+    def start(self, host: str, command: Sequence[str], *, input: bytes = b"") -> Started:
+        """Start a program on a host. It ends when its own process does, or with the scenario."""
+        self.programs.services.wait()
+        return start(self.programs, host, command, input=input)
+
+    def ready(self) -> None:
+        """Report that programs may be ordered."""
+        self._report.ready()
+
     def series(self, **series: Any) -> None:
         """Keep measurements with the results, as rows by the name of the series."""
         self._report.series(**series)
@@ -278,20 +295,23 @@ class Experiment(Generic[P]):
         remarks = dict.fromkeys(filter(None, (gateway.remarks() for gateway in self.lab.gateways.values())))
         self._report.story("\n\n".join([story.rstrip("\n"), *remarks]))
 
-    def conclude(self) -> None:
+    @cached_property
+    def programs(self) -> Programs:
+        """Programs of a user's own on the hosts. With the first use, hosts outside begin to offer services."""
+        return Programs(self.lab)
+
+    def conclude(self, own: Iterable[Finding | Unseen] | None = None) -> None:
         """Check what must hold in any run of any scenario. Raises WitnessError if the witnesses missed packets.
 
-        Raises UnfinishedError for what the scenario has left out. No NAT is to blame for that. Where a person has
-        acted, only leaks are the NAT's fault for certain.
+        Raises UnfinishedError for what the scenario has left out. No NAT is to blame for that. `own` is what is
+        found in place of all this, by what is no scenario.
         """
-        if self._by_hand:
-            self._check(leaks(self.lab))
-            return
-        if lacking := self._lacking():
+        if own is None and (lacking := self._lacking()):
             raise UnfinishedError("; ".join(lacking))
         done = Done(self.lab, self.settings, self._attempts, self._counters, self._read)
         mtu, unseen = self.parameters.outside_mtu, {}
-        for found in conclude(done, self._report, mtu=mtu, recount=self._account_again):
+        usual = conclude(done, self._report, mtu=mtu, recount=self._account_again)
+        for found in usual if own is None else own:
             if isinstance(found, Finding):
                 self._check(found)
             else:

@@ -30,6 +30,10 @@ class Report:
         self._phases.append({"phase": name, "seconds": round(time.monotonic() - started, 3)})
         self.series(phases=self._phases)
 
+    def ready(self) -> None:
+        """Report that a user's programs may be ordered."""
+        self._channel.send("ready")
+
     def progress(self, done: int, total: int) -> None:
         """Report the progress of the current phase. Most calls cost nothing."""
         now = time.monotonic()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get
 
 from controller.settings import MARKS, Bites, Settings
 from testbed.experiment.demand import MODEST, Demand, Return, in_turn
+from testbed.experiment.judgement import Finding, Unseen
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.requirements import Requirement
 from topologies.gateways.base import Restriction
@@ -55,8 +56,6 @@ class Scenario(ABC, Generic[P]):
     """Whether clients may be behind another NAT than the question is about, in a network that a user chooses."""
     nats_may_differ: ClassVar[bool] = False
     """Whether the NATs that the question is about may be of different kinds, or have different settings."""
-    is_by_hand: ClassVar[bool] = False
-    """Whether a person acts in it, so that nothing is expected of the NAT but that no packet leaks."""
     reckons_with: ClassVar[tuple[str, ...]] = ()
     """The limits and timers that the expectations follow, by their keys. Any other that could bite is refused."""
 
@@ -75,6 +74,10 @@ class Scenario(ABC, Generic[P]):
     @abstractmethod
     def run(self, x: Experiment[P]) -> None:
         """Act, observe what happens, and check it against what is expected."""
+
+    def judged(self, x: Experiment[P]) -> Iterable[Finding | Unseen] | None:
+        """Return what is found when it is over, in place of what is looked at after every scenario; None: that."""
+        return None
 
     @classmethod
     def complete(cls, parameters: P, settings: Settings) -> dict[str, Any]:

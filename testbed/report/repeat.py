@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from testbed.registry import BY_HAND
+from testbed.registry import COMMANDS
 from testbed.run.written import UNREADABLE, value_of
 
 LAUNCHER = ("sudo", "./lastport")
@@ -20,12 +20,10 @@ LONGEST = 120
 
 def repeating(run: Mapping[str, Any]) -> str:
     """Return the command line that repeats a run, whatever command it was part of."""
+    if run["scenario"] in COMMANDS:
+        return as_typed(run)
     gateway = [] if run["gateway"] == DEFAULT_GATEWAY else ["--gateway", run["gateway"]]
-    what = ["run", run["scenario"]]
-    if run["scenario"] in BY_HAND:
-        run = {**run, "chosen": {key: value for key, value in run.get("chosen", {}).items() if key != "topology"}}
-        what = [run["scenario"], run["topology"]]
-    return shlex.join([*LAUNCHER, *what, *gateway, *_chosen(run)])
+    return shlex.join([*LAUNCHER, "run", run["scenario"], *gateway, *_chosen(run)])
 
 
 def as_typed(results: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import TypeVar
 
-from testbed.run.launch import Interrupted, heeding
+from testbed.run.interruptions import Interrupted, heeding
 from testbed.sandbox.linux import die_with_parent
 
 Answer = TypeVar("Answer")

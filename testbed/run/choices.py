@@ -19,5 +19,5 @@ class Choices:
     seed: int = 1
     kinds: Mapping[str, str] = field(default_factory=dict)
     """The kinds of single gateways, by their names."""
-    by_hand: bool = False
-    """Whether a person acts, so that the scenario may be one that asks nothing."""
+    by_command: bool = False
+    """Whether a command asks in place of a scenario: one of `registry.COMMANDS`."""

@@ -23,7 +23,9 @@ import threading
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import Any
+
+from testbed.run.guest import Guest
 
 IN, OUT, ERRORS = "prompt-in", "prompt-out", "prompt-errors"
 FILES = (IN, OUT, ERRORS)
@@ -37,16 +39,16 @@ _SUSPEND = 10
 """The place of Ctrl-Z among a terminal's control characters (termios.VSUSP)."""
 
 
-class Conversation:
+class Conversation(Guest):
     """Standard input, output and error for a prompt, without a terminal."""
 
     def __init__(self) -> None:
-        self.files: dict[str, IO[bytes]] = {
+        self.files = {
             name: os.fdopen(os.dup(each.fileno()), mode)
             for name, each, mode in ((IN, sys.stdin, "rb"), (OUT, sys.stdout, "wb"), (ERRORS, sys.stderr, "wb"))
         }
 
-    def take(self, record: dict[str, Any]) -> None:
+    def see(self, record: dict[str, Any]) -> None:
         """Take a record of the sandbox: the prompt begins, or is over."""
 
     def close(self) -> None:
@@ -69,7 +71,7 @@ class AtTerminal(Conversation):
         self._fit()
         self._copied: _Copied | None = None
 
-    def take(self, record: dict[str, Any]) -> None:
+    def see(self, record: dict[str, Any]) -> None:
         """Take a record of the sandbox: the prompt begins, or is over."""
         if record["kind"] == "prompt" and self._copied is None:
             self._before = signal.signal(signal.SIGWINCH, lambda *_: self._fit())

@@ -73,6 +73,7 @@ def findings() -> Iterator[Finding]:
     yield from _datapath()
     yield from _programs("gateway")
     yield from _programs("rare")
+    yield from _programs("outside")
     if shutil.which("nft"):
         yield _linux_nat()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -119,7 +120,7 @@ def require_sockets(sockets: int) -> None:
 
 
 def _programs(needed_by: str) -> Iterator[Finding]:
-    """Look for the programs that every `lab` needs, only some `gateway`, or a `rare` one."""
+    """Look for the programs that every `lab` needs, only some `gateway`, a `rare` one, or those for `outside`."""
     for line in PROGRAMS.read_text().splitlines():
         if line and not line.startswith("#"):
             program, package, needed = line.split()

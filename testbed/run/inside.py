@@ -17,6 +17,8 @@ from testbed.sandbox.memory import peak_memory
 from testbed.sandbox.records import Channel
 from testbed.sandbox.supervision import Supervisor
 
+ORDERS = "orders"
+"""The name of the socket by which a user's programs are ordered, among the files that are passed in open."""
 BUILD_S = 90.0
 BUILD_S_PER_CLIENT = 0.5
 
@@ -31,6 +33,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
     files: dict[str, int] = job.pop("files")
     captured = {side: files.pop(side) for side in SIDES if side in files}
     talks = {name: files.pop(name) for name in conversation.FILES if name in files}
+    orders = files.pop(ORDERS, None)
     is_watched: bool = job.pop("is_watched")
     recorded_since: float | None = job.pop("recorded_since")
     try:
@@ -75,22 +78,16 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             report.environment(**lab.gateway.environment())
             report.machine(sysctls=in_force(network.nodes.values()))
         parameters = scenario.Parameters.model_validate(plan.parameters)
-        experiment = Experiment(
-            lab,
-            parameters,
-            plan.settings,
-            report,
-            story=scenario.story,
-            prompt=prompt,
-            by_hand=scenario.is_by_hand,
-        )
+        experiment = Experiment(lab, parameters, plan.settings, report, story=scenario.story, prompt=prompt)
         captures = Captures(captured, lab, supervisor, report)
+        asked = scenario() if orders is None else scenario(orders)
         with watched(lab, report, experiment.failures):
             with captures, gauged(lab.gateways if is_watched else {}, channel), _but_no_fork():
-                scenario().run(experiment)
+                asked.run(experiment)
                 experiment.pause()
-            experiment.conclude()
-            if prompt is not None and not scenario.is_by_hand:
+            own = asked.judged(experiment)
+            experiment.conclude(own)
+            if prompt is not None and own is None:
                 prompt.require_untouched()
         report.series(peak_memory_kib=peak_memory())
         close_all()

@@ -6,19 +6,17 @@ when they are written, and breaks the next run off, if there is one.
 
 from __future__ import annotations
 
-import signal
-import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
 from testbed.run import outside, strangers
 from testbed.run.cables import Cables
-from testbed.run.conversation import Conversation
 from testbed.run.folder import LOG, Folder
+from testbed.run.guest import Guest, Open
+from testbed.run.interruptions import Interrupted
 from testbed.run.live.display import Manner, shown
 from testbed.run.live.view import RunView
 from testbed.run.naming import title
@@ -33,64 +31,6 @@ RUNNER = "testbed.run.inside:run"
 """The function that runs inside the sandbox, by its name."""
 CABLES = "cables"
 """The name of the namespace with ways into interfaces of the machine."""
-Open = IO[bytes] | socket.socket | Cables
-PROMPTS = ("prompt", "prompt_ended")
-"""The kinds of records about a prompt: it begins, and it is over."""
-INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Interrupted(BaseException):
-    """A signal asked this process to end. It is no Exception, since nothing on the way may catch it."""
-
-
-class _Interruptions:
-    """The handler of signals: it breaks a run off while that is possible, and else remembers the first signal."""
-
-    def __init__(self) -> None:
-        self._may_break_off = False
-        self._first: signal.Signals | None = None
-
-    def install(self) -> None:
-        """Handle the signals from now on, but for those that this process was started to ignore, as by nohup."""
-        for number in INTERRUPTIONS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self)
-
-    def heed(self) -> None:
-        """Let a signal raise Interrupted from now on, once. If one came before, raise it here."""
-        self._may_break_off = True
-        if self._first is not None:
-            self._break_off()
-
-    def defer(self) -> None:
-        """Only remember a signal from now on."""
-        self._may_break_off = False
-
-    def __call__(self, number: int, _frame: object) -> None:
-        """Handle a signal: break the run off, or remember the signal for later."""
-        if self._first is None:
-            self._first = signal.Signals(number)
-            if self._may_break_off:
-                self._break_off()
-
-    def _break_off(self) -> NoReturn:
-        self._may_break_off = False
-        assert self._first is not None
-        raise Interrupted(self._first.name)
-
-
-_interruptions = _Interruptions()
-
-
-@contextmanager
-def heeding() -> Iterator[None]:
-    """Have a signal that asks this process to end raise Interrupted within the block."""
-    _interruptions.install()
-    try:
-        _interruptions.heed()
-        yield
-    finally:
-        _interruptions.defer()
 
 
 class Viewer(Protocol):
@@ -113,6 +53,8 @@ class _Nobody:
         pass
 
 
+PROMPTS = ("prompt", "prompt_ended")
+"""The kinds of records about a prompt: it begins, and it is over."""
 Watch = Callable[[Run], Viewer]
 """What is asked for a viewer when a run begins."""
 
@@ -125,21 +67,20 @@ def carry_out(
     manner: Manner = Manner.NOTHING,
     place: str = "",
     watch: Watch | None = None,
-    prompt: Conversation | None = None,
+    guest: Guest | None = None,
 ) -> tuple[Result, dict[str, Any]]:
     """Carry out a run; return its result, and the object that was written. Raises MachineError if it cannot begin.
 
     Meanwhile it is shown in a `manner`; as one of several, if it has a `place` among them. A folder that cannot be
-    written any more, since the disk is full or the folder gone, costs no verdict. With a `prompt`, the run stops
-    where the scenario has it, and whoever is at the prompt goes on.
+    written any more, since the disk is full or the folder gone, costs no verdict. A `guest` takes part in it.
     """
-    _interruptions.install()  # before a terminal's cursor is hidden
+    guest = guest or Guest()
+    guest.interruptions.install()  # before a terminal's cursor is hidden
     try:
         files = _opened(folder, plan, pcap=pcap)
     except (ConfigurationError, MachineError):
         folder.abandon()
         raise
-    talks = prompt.files if prompt else {}
     viewer = watch(plan) if watch else _Nobody()
     recorder = Recorder(plan, folder, follow=viewer.write)
     try:
@@ -152,14 +93,16 @@ def carry_out(
         with shown(view, manner) as display:
 
             def show(record: dict[str, Any]) -> None:
-                if prompt is not None and record["kind"] in PROMPTS:
-                    display.be_silent(record["kind"] == PROMPTS[0])
-                    prompt.take(record)
+                begins, ends = (record["kind"] == kind for kind in PROMPTS)
+                if begins:
+                    display.be_silent(True)
+                guest.see(record)
+                if ends:
+                    display.be_silent(False)
                 display.change(lambda now: view.take(record, now))
 
             is_watched = manner is not Manner.NOTHING or watch is not None
-            opened = {**files, **talks}
-            result = follow(plan, show, captures=opened, recorder=recorder, is_watched=is_watched)
+            result = follow(plan, show, captures=files, recorder=recorder, is_watched=is_watched, guest=guest)
             display.change(lambda now: view.end(result, now))
     finally:
         recorder.close()
@@ -170,6 +113,7 @@ def carry_out(
         folder.captured()  # where the run cannot begin, none of them stays in the way of the next one
     if result.error and is_full(folder.path / LOG):
         result.error += f"; it had printed all of the {MOST_LOG >> 20} MiB that {LOG} may have"
+    guest.complete(result)
     try:
         return result, folder.write(result)
     except OSError as error:
@@ -206,6 +150,7 @@ def follow(
     captures: Mapping[str, Open],
     recorder: Recorder | None = None,
     is_watched: bool = False,
+    guest: Guest | None = None,
 ) -> Result:
     """Carry out a run, show each record, and record it if there is a recorder.
 
@@ -214,15 +159,18 @@ def follow(
     With `is_watched`, the records have the gauges of each gateway, a few times a second. Raises MachineError if it
     cannot begin.
     """
-    _interruptions.install()
+    guest = guest or Guest()
+    interruptions = guest.interruptions
+    interruptions.install()
     result = Result(plan)
     result.machine["sysctls_of_the_machine"] = read_sysctls(OF_THE_MACHINE)
     try:
         since = recorder.started if recorder else None
         job = {**plan.model_dump(mode="json"), "recorded_since": since, "is_watched": is_watched}
-        for record in enter(job, RUNNER, files=captures, walled=strangers.walled(plan)):
+        files = {**captures, **guest.files}
+        for record in enter(job, RUNNER, files=files, walled=strangers.walled(plan, guest.shown)):
             if record["kind"] == "entered":
-                _interruptions.heed()  # not before: Python loses an exception that is raised while it forks
+                interruptions.heed()  # not before: Python loses an exception that is raised while it forks
             reported = checked(record)
             result.take(reported)
             show(reported)
@@ -230,12 +178,12 @@ def follow(
                 recorder.take(reported, result)
             if reported["kind"] == "broken":
                 break
-        _interruptions.defer()
+        interruptions.defer()
     except Interrupted as interruption:
         result.break_off(f"interrupted by {interruption}")
         result.interrupted = True
     finally:
-        _interruptions.defer()
+        interruptions.defer()
     result.finish()
     if recorder is not None:
         recorder.end(result)

@@ -23,7 +23,7 @@ from testbed.experiment.parameters import Parameters
 from testbed.experiment.plan import Run, network_of_size
 from testbed.experiment.requirements import Asked, Of, require
 from testbed.experiment.scenario import Scenario
-from testbed.registry import BY_HAND, load
+from testbed.registry import COMMANDS, load
 from testbed.run.blame import decided_fairly
 from testbed.run.choices import Choices
 from testbed.run.fitting import (
@@ -54,8 +54,10 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
 
     `others` are keys that may be given though they mean nothing in this run, since they do in another.
     """
-    if scenario in BY_HAND and not choices.by_hand:
-        raise ConfigurationError(f"a run answers no {scenario}; open it: lastport {scenario} TOPOLOGY")
+    if scenario in COMMANDS and not choices.by_command:
+        raise ConfigurationError(
+            f"{scenario} is no scenario, but a command of its own; see lastport {scenario} -h"
+        )
     given, files = values_given(choices), files_of(choices, scenario, gateway)
     if not are_met(files):
         return _resolved(scenario, gateway, choices, given, datapath, others)

@@ -78,8 +78,8 @@ def declared(
         raise MachineError(lacks_walls(error)) from None
 
 
-def walled(plan: Run) -> Walled | None:
-    """Return how a run is walled in: None, if no file of a user's own is part of it."""
+def walled(plan: Run, shown: Collection[Path] = ()) -> Walled | None:
+    """Return how a run is walled in: None, if no file of a user's own is part of it. It sees what is `shown`."""
     files = [*dict.fromkeys([*files_among(plan.names), *map(Path, plan.programs)])]
     if not files:
         return None
@@ -90,7 +90,9 @@ def walled(plan: Run) -> Walled | None:
     clients = plan.parameters.get("clients")
     processes = PROCESSES + PROCESSES_PER_CLIENT * min(clients if isinstance(clients, int) else 0, MOST_CLIENTS)
     memory = max(LEAST_MEMORY, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
-    return Walled(programs(), files, Limits(processes=processes, memory=memory, file=MOST_IN_FILE), WITHIN_S)
+    return Walled(
+        [*programs(), *shown], files, Limits(processes=processes, memory=memory, file=MOST_IN_FILE), WITHIN_S
+    )
 
 
 def are_met(files: Collection[Path]) -> bool:

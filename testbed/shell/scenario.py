@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from controller.settings import MARKS, Settings
+from testbed.experiment.concluding import leaks
 from testbed.experiment.demand import Demand
 from testbed.experiment.experiment import Experiment
+from testbed.experiment.judgement import Finding
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.scenario import Scenario
 
@@ -15,7 +18,6 @@ class Shell(Scenario[Parameters]):
     """What does this NAT do with what you try by hand?"""
 
     name = "shell"
-    is_by_hand = True
     wire_is_read = False
     nats_beside = True
     nats_may_differ = True
@@ -30,3 +32,7 @@ class Shell(Scenario[Parameters]):
         """Open the prompt."""
         x.pause()
         x.account()
+
+    def judged(self, x: Experiment[Any]) -> Iterable[Finding]:
+        """Return what is found of leaks: where a person has acted, only they are the NAT's fault for certain."""
+        return [leaks(x.lab)]

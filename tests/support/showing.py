@@ -15,7 +15,8 @@ from typing import Any
 
 from testbed.run.choices import Choices
 from testbed.run.console import fit_locale
-from testbed.run.launch import PROMPTS, Interrupted, _interruptions
+from testbed.run.interruptions import USUAL, Interrupted
+from testbed.run.launch import PROMPTS
 from testbed.run.live.display import manner, shown
 from testbed.run.live.view import RunView
 from testbed.run.resolve import resolve
@@ -45,10 +46,10 @@ def main() -> None:
     records = os.fdopen(int(os.environ["RECORDS"]))
     result = Result(resolve("port-exhaustion", "openflow", Choices(), datapath="userspace"))
     view = RunView("port-exhaustion on openflow", place=os.environ.get("PLACE", ""))
-    _interruptions.install()
+    USUAL.install()
     try:
         with shown(view, manner(live=live, as_json="--json" in options)) as display:
-            _interruptions.heed()
+            USUAL.heed()
             looks_again = None
             for line in records:
                 record = json.loads(line)

@@ -27,8 +27,9 @@ EXPERIMENT = (*EVIDENCE, "testbed.experiment")
 RECORDING = (*CORE, "controller.recording", "testbed.recording")
 RUN = (*EXPERIMENT, *RECORDING, "testbed.registry", "testbed.run")
 SHELL = (*RUN, "testbed.shell")
+EXEC = (*RUN, "testbed.exec")
 REPORT = (*RUN, "testbed.compare", "testbed.bench", "testbed.report")
-COMMAND = (*REPORT, "testbed.web", "testbed.command")
+COMMAND = (*REPORT, "testbed.exec", "testbed.web", "testbed.command")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "controller.nat": (),
@@ -54,6 +55,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.bench": RUN,
     "testbed.web": RUN,
     "testbed.shell": SHELL,
+    "testbed.exec": EXEC,
     "testbed.report": REPORT,
     "testbed.command": COMMAND,
     "testbed": (),

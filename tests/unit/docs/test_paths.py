@@ -19,7 +19,9 @@ PLACEHOLDER = "NAME"
 
 def missing(page: str, folder: Path) -> set[str]:
     """Return the paths, file names and links of a page in this folder that lead nowhere."""
-    names = {path.name for top in FOLDERS for path in (ROOT / top).rglob("*")}
+    names = {path.name for path in ROOT.iterdir()} | {
+        path.name for top in FOLDERS for path in (ROOT / top).rglob("*")
+    }
     paths = {path for path in PATH.findall(page) if PLACEHOLDER not in path}
     return (
         {path for path in paths if not (ROOT / path).exists()}

@@ -69,14 +69,14 @@ def test_what_is_typed_goes_in_and_what_is_printed_comes_out_while_the_prompt_la
     with user.talks() as held:
         assert isinstance(held, AtTerminal)
         assert user.modes == before
-        held.take(BEGINS)
+        held.see(BEGINS)
         os.write(held.files[OUT].fileno(), b"mininet> ")
         user.sees(b"mininet> ")
         os.write(user.end, b"nodes\r")
         assert os.read(held.files[IN].fileno(), 100) == b"nodes\n"
 
         os.write(held.files[ERRORS].fileno(), b"the last word\n")
-        held.take(ENDS)
+        held.see(ENDS)
 
         user.sees(b"the last word")
         assert user.modes == before
@@ -87,7 +87,7 @@ def test_ctrl_c_is_a_byte_for_the_prompt_s_terminal_and_no_signal_for_this_proce
     with user.talks() as held:
         inside = held.files[IN].fileno()
         assert fcntl.ioctl(inside, termios.TIOCGWINSZ, bytes(8)) == SIZE
-        held.take(BEGINS)
+        held.see(BEGINS)
         modes = termios.tcgetattr(inside)
         termios.tcsetattr(inside, termios.TCSANOW, [*modes[:3], modes[3] & ~termios.ISIG, *modes[4:]])
 
@@ -102,7 +102,7 @@ def test_a_conversation_that_breaks_off_gives_the_terminal_back(user: User) -> N
 
     def break_off() -> None:
         with user.talks() as held:
-            held.take(BEGINS)
+            held.see(BEGINS)
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -122,9 +122,9 @@ def test_without_a_terminal_the_prompt_has_the_files_themselves(
         with conversation() as held:
             assert type(held) is Conversation
             assert set(held.files) == set(FILES)
-            held.take(BEGINS)
+            held.see(BEGINS)
             assert os.read(held.files[IN].fileno(), 100) == b"nodes\n"
             os.write(held.files[OUT].fileno(), b"alice\n")
-            held.take(ENDS)
+            held.see(ENDS)
 
     assert (tmp_path / "answers").read_text() == "alice\n"

@@ -10,7 +10,7 @@ import pytest
 from testbed.run import launch
 from testbed.run.choices import Choices
 from testbed.run.folder import Folder
-from testbed.run.launch import INTERRUPTIONS, Interrupted, _Interruptions
+from testbed.run.interruptions import INTERRUPTIONS, Interrupted, Interruptions
 from testbed.run.resolve import resolve
 from testbed.run.terminal import in_short
 from tests.support.results import HELD, checks, finished
@@ -18,7 +18,7 @@ from tests.support.results import HELD, checks, finished
 
 def test_a_signal_breaks_off_a_run_once() -> None:
     """A second signal must not disturb the end that the first one brought about."""
-    interruptions = _Interruptions()
+    interruptions = Interruptions()
     interruptions.heed()
 
     with pytest.raises(Interrupted, match="SIGTERM"):
@@ -28,7 +28,7 @@ def test_a_signal_breaks_off_a_run_once() -> None:
 
 def test_a_signal_between_two_runs_breaks_off_the_next() -> None:
     """The signal waits while results are written, and is not lost."""
-    interruptions = _Interruptions()
+    interruptions = Interruptions()
     interruptions.heed()
     interruptions.defer()
 
@@ -41,7 +41,7 @@ def test_a_signal_between_two_runs_breaks_off_the_next() -> None:
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     """As SIGHUP is after nohup, and SIGINT in a script's background."""
     before = {number: signal.getsignal(number) for number in INTERRUPTIONS}
-    interruptions = _Interruptions()
+    interruptions = Interruptions()
     try:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -473,15 +473,16 @@ def test_an_unknown_name_is_refused_with_what_may_have_been_meant(kind: str, nam
     assert told.startswith(f"{kind} {name!r} is unknown: {hint}")
 
 
-def test_a_scenario_in_which_a_person_acts_is_opened_and_not_run() -> None:
-    """The prompt's own is none of the catalogue's, and has the command that opens it."""
-    assert refusal(scenario="shell") == "a run answers no shell; open it: lastport shell TOPOLOGY"
-    assert resolve("shell", "openflow", Choices(by_hand=True), datapath="userspace").scenario == "shell"
+@pytest.mark.parametrize("name", ["shell", "exec"])
+def test_what_a_command_asks_is_not_run(name: str) -> None:
+    """It is none of the catalogue's, and the sentence has the command."""
+    assert refusal(scenario=name) == f"{name} is no scenario, but a command of its own; see lastport {name} -h"
+    assert resolve(name, "openflow", Choices(by_command=True), datapath="userspace").scenario == name
 
 
 @pytest.mark.parametrize("limit", ["port_quota=1", "limit_sessions=2", "udp_timeout=0.5", "hold_queue=1"])
 def test_a_limit_that_bites_is_welcome_where_a_person_acts(limit: str) -> None:
     """Nothing is expected of the NAT there, so that nothing has to be reckoned with."""
-    plan = resolve("shell", "openflow", Choices(sets=[limit], by_hand=True), datapath="userspace")
+    plan = resolve("shell", "openflow", Choices(sets=[limit], by_command=True), datapath="userspace")
 
     assert plan.chosen.keys() == {limit.partition("=")[0]}

@@ -1,0 +1,256 @@
+"""`lastport exec`: programs as they are, behind a NAT, and nothing of them left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lastport_pytest import nat
+from tests.emulation.conftest import COMMAND, FILES, Run, Start
+from tests.support.paths import ROOT
+from tests.support.processes import awaited, processes
+from tests.support.terminal import Terminal
+
+MARK = "4242.4242"
+"""The seconds that programs of these tests sleep, to find them by."""
+TALK = """
+import contextlib, os, socket, sys
+sys.stdin.readline()
+talk = socket.socket(socket.AF_INET, {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}[sys.argv[1]])
+talk.settimeout(1)
+with contextlib.suppress(OSError):  # a port that is given twice serves nobody
+    talk.connect(("server", 7))
+for line in sys.stdin:
+    with contextlib.suppress(OSError):
+        talk.send(os.urandom(20))
+        talk.recv(100)
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that builds a lab, whose `lastport` is the one of these tests."""
+    import shlex
+
+    monkeypatch.setenv("LASTPORT", shlex.join(COMMAND))
+    monkeypatch.chdir(tmp_path)
+    return nat
+
+
+def sleepers() -> list[int]:
+    """Return the processes of these tests' programs."""
+    return [process for process, (_, command) in processes().items() if command == f"sleep {MARK}"]
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """Return the results of the only run below a folder."""
+    (found,) = folder.glob("runs/*/results.json")
+    told: dict[str, Any] = json.loads(found.read_text())
+    return told
+
+
+def test_programs_find_what_they_expect(lab: Any) -> None:
+    """Names, a resolver, services outside, and variables; and they end with all that they leave behind."""
+    with lab(clients=2, filtering="edf") as made:
+
+        def said(host: str, *command: str) -> str:
+            done = made.exec(host, command, timeout=60)
+            assert done.status == 0, done
+            return str(done.output).strip()
+
+        assert made.hosts == ["alice", "bob", "server", "mirror"]
+        assert said("alice", "curl", "-sS", "http://mirror-2/").startswith("192.0.2.1:")
+        assert (
+            said("bob", "curl", "-sS", "-o", "/dev/null", "-w", "%{size_download}", "http://server/3M")
+            == "3145728"
+        )
+        assert said(
+            "bob", "sh", "-c", "hostname; echo $LASTPORT_HOST $LASTPORT_ADDRESS_SERVER $LASTPORT_ADDRESS"
+        ) == ("bob\nbob 198.51.100.1 10.0.0.2")
+        assert "DNS" in made.complaints or said("alice", "python3", "-c", ASKED) == "10.0.0.2"
+        stun = said("alice", "turnutils_natdiscovery", "-m", "-f", "198.51.100.1")
+        assert "NAT with Endpoint Independent Mapping!" in stun
+        assert "NAT with Address and Port Dependent Filtering!" in stun
+        assert json.loads(said("bob", "iperf3", "-c", "server", "-n", "100K", "-J"))["end"]["sum_sent"]["bytes"]
+
+        left = made.exec("alice", ["sh", "-c", f"setsid sleep {MARK} & (sleep {MARK} &); kill -SEGV $$"])
+        assert left.status == 128 + signal.SIGSEGV
+        assert not sleepers()
+        assert made.exec("alice", ["no-such-program"]).status == 127
+        assert made.exec("alice", ["/etc/hosts"]).status == 126
+        assert made.exec("nobody", ["true"]).status == 125
+        stopped = made.start("server", ["sh", "-c", f"echo up; sleep {MARK}"])
+        stopped.wait_for("up")
+        assert stopped.stop().status == 128 + signal.SIGKILL
+
+    account = made.results["account"]["gateway"]
+    assert account["mappings"] >= account["most_at_once"] >= 5
+    assert [check["ok"] for check in made.results["checks"]] == [True, True]
+
+
+ASKED = """
+import socket, struct
+query = struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + b"\\3bob\\0" + struct.pack("!2H", 1, 1)
+resolver = open("/etc/resolv.conf").read().split()[1]
+asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asked.settimeout(30)
+asked.sendto(query, (resolver, 53))
+print(socket.inet_ntoa(asked.recv(512)[-4:]))
+"""
+
+
+def test_several_programs_share_one_output(run: Run, tmp_path: Path) -> None:
+    """Each line has its host's name, and the last program decides; a NAT that is full is in the account."""
+    connect = "for port in 1 2 3 4 5 6; do curl -sS -m 1 http://server/ >/dev/null 2>&1; done"
+    done = run(
+        *("exec", "--set", "ports=4", "--at", "bob", f"echo begun; sleep {MARK}"),
+        *("--at", "server", "echo complaint >&2", "--", "sh", "-c", f"{connect}; echo over; exit 9"),
+    )
+
+    assert done.status == 9
+    assert sorted(done.output.splitlines()) == ["alice: over", "bob: begun"]
+    assert "server: complaint\n" in done.complaints
+    assert "4 mappings made, at most 4 at once, 4 still open" in done.complaints
+    assert "since its external address has no free port" in done.complaints
+    assert "no leak, no sharing; results in runs/" in done.complaints
+    assert results(tmp_path)["series"]["exit_status"] == 9
+    assert not sleepers()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--nonsense", "--", "true"], "No such option"),
+        (["--gateway", "nonsense", "--", "true"], "nonsense"),
+        (["--at", "nobody", "true"], "nobody"),
+        ([], "nothing to run"),
+    ],
+)
+def test_what_lastport_refuses_has_its_own_status(run: Run, arguments: list[str], reason: str) -> None:
+    """Nothing has been started."""
+    done = run("exec", *arguments)
+
+    assert (done.status, done.output) == (125, "")
+    assert reason in done.complaints
+
+
+SCRIPT = """
+stty size
+cat
+trap 'echo interrupted; exit 5' INT
+echo waiting
+while :; do sleep 0.1; done
+"""
+
+
+def test_a_terminal_is_the_program_s(tmp_path: Path) -> None:
+    """Its size, Ctrl-Z and `fg` in a shell, Ctrl-C, and its status; and it is as before in the end."""
+    (tmp_path / "script").write_text(SCRIPT)
+    line = f"cd {tmp_path}; {sys.executable} -P -m testbed.command exec --set clients=1 -- sh script"
+    terminal = Terminal(["bash", "--norc", "-i"], columns=100, rows=30, PS1="$ ")
+    try:
+        terminal.shows("$")
+        terminal.type(f"{line}\r")
+        terminal.shows("30 100")
+        terminal.type("one\r")
+        terminal.shows("one\none")
+        terminal.type("\x1a")
+        terminal.shows("Stopped")
+        terminal.resize(80, 20)
+        terminal.type("fg; echo status-$?\r")
+        terminal.shows("fg; echo")
+        awaited(lambda: not terminal.modes_now()[3] & termios.ISIG, "the terminal to be the program's again")
+        terminal.type("two\r")
+        terminal.shows("two\ntwo")
+        terminal.type("\x04")
+        terminal.shows("waiting")
+        terminal.type("\x03")
+        terminal.shows("interrupted")
+        terminal.shows("status-5")
+    finally:
+        terminal.close()
+
+
+def test_a_scenario_runs_programs(run: Run) -> None:
+    """On several hosts at once, each to its end."""
+    done = run("run", f"{FILES}/own_programs.py", "--set", "clients=2", "--json")
+
+    assert done.status == 0, done.output + done.complaints
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_nat_that_gives_a_port_twice_is_found_out(run: Run, protocol: str, tmp_path: Path) -> None:
+    """Mutation: the allocator gives each port to two mappings. An honest one is not blamed."""
+    (tmp_path / "talk.py").write_text(TALK)
+    os.chmod(tmp_path, 0o755)
+    turns = "for turn in 1 2 3 4 5 6 7 8; do echo; sleep 0.3; done"
+    talk = f"{turns}) | python3 talk.py {protocol}"
+    hosts = ["--at", "alice", f"({talk}", "--at", "bob", f"(sleep 1; {talk}"]
+    honest = run("exec", *hosts)
+    twice = run("exec", "--allocator", f"{FILES}/own_strategies.py:Twice", *hosts)
+
+    assert "no sharing" in honest.complaints
+    assert "SHARED" in twice.complaints
+    assert (honest.status, twice.status) == (0, 0)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("head -c 1G /dev/zero", 0),
+        (f"trap '' TERM INT HUP; sleep {MARK}", 124),
+        (f"bomb() {{ sleep {MARK} & bomb & bomb; }}; bomb", 124),
+        ("exec kill -KILL $$", 137),
+    ],
+    ids=["prints a gigabyte", "hangs", "forks", "is killed"],
+)
+def test_whatever_a_program_does_nothing_is_left(start: Start, tmp_path: Path, program: str, status: int) -> None:
+    """And the account is told."""
+    process = start("exec", "--timeout", "10", "--", "bash", "-c", program)
+    output, complaints = process.communicate(timeout=300)
+
+    assert process.returncode == status
+    assert len(output) == (1 << 30 if "1G" in program else 0)
+    assert "mappings made" in complaints
+    assert results(tmp_path)["series"]["account"]
+    assert not sleepers()
+
+
+@pytest.mark.deep
+def test_the_end_of_lastport_is_the_end_of_its_programs(start: Start) -> None:
+    """Even if it is killed."""
+    process = start("exec", "--", "sleep", MARK)
+    awaited(sleepers, "the program to begin")
+    process.kill()
+    awaited(lambda: not sleepers(), "the program to end")
+
+
+@pytest.mark.deep
+def test_a_signal_reaches_the_program(start: Start) -> None:
+    """Which decides what it does."""
+    process = start("exec", "--", "sh", "-c", f"trap 'exit 3' TERM; sleep {MARK} & wait")
+    awaited(sleepers, "the program to begin")
+    process.terminate()
+
+    assert process.wait(300) == 3
+
+
+@pytest.mark.deep
+def test_the_example_s_own_tests_pass() -> None:
+    """Hole punching behind nine pairs of NATs."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=."]
+    done = subprocess.run(
+        [*command, f"{ROOT}/docs/examples/punching"], capture_output=True, text=True, timeout=600, check=False
+    )
+
+    assert "9 passed" in done.stdout, done.stdout + done.stderr
