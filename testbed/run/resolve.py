@@ -55,7 +55,7 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
 
     `others` are keys that may be given though they mean nothing in this run, since they do in another.
     """
-    given, files = _given(choices), files_of(choices, scenario, gateway)
+    given, files = values_given(choices), files_of(choices, scenario, gateway)
     if not are_met(files):
         return _resolved(scenario, gateway, choices, given, datapath, others)
 
@@ -68,7 +68,7 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
 
 def files_of(choices: Choices, *names: str) -> list[Path]:
     """Return the files of a user's own among scenarios' and gateways' names, and in what else was chosen."""
-    return [*files_among(_named(choices, *names)), *map(Path, shown(_given(choices)))]
+    return [*files_among(_named(choices, *names)), *map(Path, shown(values_given(choices)))]
 
 
 def as_run(told: Any, choices: Choices, *names: str) -> Run:
@@ -87,13 +87,13 @@ def as_run(told: Any, choices: Choices, *names: str) -> Run:
 
 def _named(choices: Choices, *names: str) -> list[str]:
     """Return what was chosen by a name or a file, besides scenario and gateway: topology, allocator, policy."""
-    given = _given(choices)
+    given = values_given(choices)
     own = [value for key, value in given.items() if key.rpartition(DOT)[2] in (ALLOCATOR_KEY, POLICY_KEY)]
     chosen = [choices.topology, *choices.kinds.values(), *own]
     return [*names, *(name for name in chosen if isinstance(name, str))]
 
 
-def _given(choices: Choices) -> dict[str, Any]:
+def values_given(choices: Choices) -> dict[str, Any]:
     """Return the values of keys that the user gives: in a file, by `--set` and `--allocator`."""
     sets = _with_allocator(assignments(choices.sets), choices.allocator)
     return {**(values_in(choices.config) if choices.config else {}), **sets}

@@ -25,7 +25,8 @@ TRAFFIC = (*SANDBOX, "testbed.traffic")
 EVIDENCE = (*TOPOLOGIES, *TRAFFIC, "testbed.evidence")
 EXPERIMENT = (*EVIDENCE, "testbed.experiment")
 RECORDING = (*CORE, "controller.recording", "testbed.recording")
-RUN = (*EXPERIMENT, *RECORDING, "testbed.registry", "testbed.run")
+PLAN = (*RECORDING, "controller.settings", "testbed.plan")
+RUN = (*EXPERIMENT, *PLAN, "testbed.registry", "testbed.run")
 REPORT = (*RUN, "testbed.compare", "testbed.bench", "testbed.report")
 COMMAND = (*REPORT, "testbed.web", "testbed.command")
 
@@ -36,7 +37,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "controller.recording": CORE,
     "controller.wiring": SETTINGS,
     "controller.openflow": WIRING,
-    "controller.process": (*WIRING, "controller.openflow"),
+    "controller.process": (*WIRING, "controller.openflow", "controller.process.garbage"),
+    "controller.process.garbage": (),
     "controller": ("controller.process",),
     "topologies.network": (),
     "topologies.gateways": NETWORK,
@@ -48,7 +50,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.experiment": EVIDENCE,
     "testbed.api": EXPERIMENT,
     "testbed.recording": RECORDING,
-    "testbed.run": (*EXPERIMENT, *RECORDING, "testbed.registry"),
+    "testbed.plan": (*RECORDING, "controller.settings", "controller.process.garbage"),
+    "testbed.run": (*EXPERIMENT, *PLAN, "testbed.registry"),
     "testbed.compare": RUN,
     "testbed.bench": RUN,
     "testbed.web": RUN,
@@ -57,7 +60,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed": (),
     "scenarios.shared": (*EXPERIMENT, "testbed.api"),
     "scenarios": ("testbed.api", "scenarios.shared"),
-    "benchmarks": (*COMMAND, "testbed.api", "controller.openflow", "controller.process"),
+    "benchmarks": (
+        *COMMAND,
+        "testbed.api",
+        "controller.openflow",
+        "controller.process",
+        "controller.process.garbage",
+    ),
 }
 """Which rooms a room's modules may import besides their own. The longest name that fits is a module's room."""
 

@@ -1,0 +1,71 @@
+"""A plan as it was asked for: checked before anything starts, with a student's file met behind walls only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from testbed.plan.calls import of_calls
+from testbed.plan.carrier import of_subscribers
+from testbed.plan.chosen import Chosen, chosen_from
+from testbed.run.choices import Choices
+from testbed.run.resolve import ALLOCATOR_KEY, POLICY_KEY, values_given
+from testbed.run.strangers import are_met, declared, files_among
+from testbed.run.version import origin
+
+PLAN = "plan.json"
+WITHIN_S = 86_400.0
+"""The seconds that a plan with a student's file may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A plan that can be carried out: what was given, and by which load."""
+
+    given: Mapping[str, Any]
+    profile: str
+    seed: int
+    erlangs: float | None
+
+    @property
+    def name(self) -> str:
+        """What the plan's folder is named by."""
+        return "subscribers" if self.erlangs is None else "erlangs"
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of a user's own that are part of it."""
+        return files_among(self.given.get(key) for key in (ALLOCATOR_KEY, POLICY_KEY))
+
+    def carried_out(self) -> dict[str, Any]:
+        """Return the results."""
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        return {**self._met(self._simulated), **origin().as_json(), "profile": self.profile, "started": started}
+
+    def checked(self) -> None:
+        """Raise ConfigurationError if something is not possible."""
+        self._met(lambda: self._chosen().settings.capacity)
+
+    def _met(self, work: Any) -> Any:
+        """Do what meets a student's file, if there is one, behind walls."""
+        files = self.files
+        if not are_met(files):
+            return work()
+        return declared(files, work, about=", ".join(map(str, files)), within=WITHIN_S)
+
+    def _chosen(self) -> Chosen:
+        return chosen_from(self.given, self.profile, self.seed)
+
+    def _simulated(self) -> dict[str, Any]:
+        chosen = self._chosen()
+        return of_subscribers(chosen) if self.erlangs is None else of_calls(chosen, self.erlangs)
+
+
+def planned(choices: Choices, *, erlangs: float | None) -> Asked:
+    """Return a plan that is possible. Raises ConfigurationError."""
+    asked = Asked(values_given(choices), choices.profile, choices.seed, erlangs)
+    asked.checked()
+    return asked
