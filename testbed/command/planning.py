@@ -26,6 +26,15 @@ def plan(
             metavar="A",
         ),
     ] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            help="Also find the least ports and addresses that refuse no more than this share of the attempts.",
+            min=0.000001,
+            max=1,
+            metavar="SHARE",
+        ),
+    ] = None,
     allocator: Annotated[
         str | None,
         typer.Option(
@@ -58,17 +67,26 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Size a NAT on its own core, without a network: who is refused with these ports, and what would be enough."""
+    from testbed.report.export import tables, written
     from testbed.report.plan_in_words import conclude
+    from testbed.report.writing import keep_plan
     from testbed.run.choices import Choices
     from testbed.run.console import new_console
+    from testbed.run.folder import PLAN
     from testbed.run.opening import opened_for_results
-    from testbed.run.planning import PLAN, planned
+    from testbed.run.planning import planned
+    from testbed.sandbox.enter import MachineError
 
-    asked = planned(Choices(None, allocator, profile, config, sets or [], seed), erlangs=erlangs)
+    asked = planned(Choices(None, allocator, profile, config, sets or [], seed), erlangs=erlangs, target=target)
     folder = opened_for_results(out, ["plan", asked.name], asked.given, writes=[PLAN])
     done = asked.carried_out()
-    folder.write_text(PLAN, json.dumps(done, indent=1) + "\n")
+    unkept = [folder.keep(PLAN, json.dumps(done, indent=1) + "\n")]
+    for name, table in tables("plan", done).items():
+        unkept.append(folder.keep(name, written(table)))
+    unkept.append(keep_plan(folder, done))
     if as_json:
         print(json.dumps(done))
     else:
         conclude(new_console(), done, str(folder.path))
+    for reason in filter(None, unkept):
+        raise MachineError(reason)

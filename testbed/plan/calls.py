@@ -36,7 +36,7 @@ LEAST_OFFERED = 100_000
 
 def of_calls(chosen: Chosen, erlangs: float, *, half: float = HALF, least: int = LEAST_OFFERED) -> dict[str, Any]:
     """Return the results of a plain Poisson load, simulated until its refused share is known well enough."""
-    nat, calls = _calls(chosen, erlangs)
+    nat, calls = calls_of(chosen, erlangs)
     tally = Tally(1, 1)
     simulation = Simulation(nat, chosen.drawn("nat"), tally, tick=0, one_at_a_time=calls.sources is not None)
     arrivals = calls.arrivals(chosen.drawn("arrivals"))
@@ -71,8 +71,8 @@ def _row(name: str, means: BatchMeans) -> dict[str, Any]:
     return {"name": name, "offered": means.offered, "refused": means.refused, "refused_share": means.share}
 
 
-def _calls(chosen: Chosen, erlangs: float) -> tuple[NatSettings, Calls]:
-    """Return the NAT's settings and the load. What is kept after a connection is 0 unless it was set."""
+def calls_of(chosen: Chosen, erlangs: float) -> tuple[NatSettings, Calls]:
+    """Return the NAT's settings and the load. Raises ConfigurationError if there can be no such load."""
     parameters, nat = chosen.parameters, chosen.nat()
     timers = dict(nat.tcp_timeouts)
     if TcpTimer.CLOSING.value not in chosen.given:

@@ -13,8 +13,7 @@ from controller.nat.tcp import TcpTimer
 from testbed.plan.chosen import Chosen
 from testbed.plan.differences import differences
 from testbed.plan.loads import Loads
-from testbed.plan.simulation import Simulation
-from testbed.plan.tally import Tally
+from testbed.plan.needed import needed
 from testbed.plan.theory import Model, models, of_quota
 from testbed.plan.watching import Watched, watch
 from testbed.plan.workload import Population, Workload
@@ -25,15 +24,13 @@ LIVES = 4
 """The mean lives after which hardly any connection of before is left."""
 
 
-def of_subscribers(chosen: Chosen) -> dict[str, Any]:
-    """Return the results for subscribers of several classes."""
+def of_subscribers(chosen: Chosen, target: float | None = None) -> dict[str, Any]:
+    """Return the results for subscribers of several classes, and what a `target` of refusals needs."""
     nat, parameters = chosen.nat(), chosen.parameters
     workload = Workload(parameters, chosen.drawn("arrivals"))
     loads = Loads(parameters, nat, workload.populations, workload.shares)
     warm_up = warming(chosen, nat)
-    tally = Tally(len(workload.populations), workload.destinations)
-    simulation = Simulation(nat, chosen.drawn("nat"), tally)
-    seen = watch(nat, simulation, workload.seconds(), warm_up=warm_up, until=warm_up + parameters.duration)
+    seen = simulated(chosen, workload)
     theory = [*_theory(chosen, nat, loads, workload.populations)]
     overlaps = chosen.settings.port_overlapping != "off"
     return {
@@ -47,7 +44,28 @@ def of_subscribers(chosen: Chosen) -> dict[str, Any]:
         "destinations": list(_destinations(seen, workload)),
         "worst": list(_worst(seen, workload.populations)),
         "timers": list(_timers(seen, nat, parameters.resets)),
+        "log": seen.log,
+        "needed": target and needed(chosen, target, loads.by_protocol(), _refused_share),
     }
+
+
+def simulated(chosen: Chosen, workload: Workload) -> Watched:
+    """Return what was counted of a NAT under a workload."""
+    nat = chosen.nat()
+    warm_up = warming(chosen, nat)
+    return watch(
+        nat,
+        chosen.drawn("nat"),
+        workload.seconds(),
+        classes=len(workload.populations),
+        destinations=workload.destinations,
+        warm_up=warm_up,
+        until=warm_up + chosen.parameters.duration,
+    )
+
+
+def _refused_share(chosen: Chosen) -> float:
+    return simulated(chosen, Workload(chosen.parameters, chosen.drawn("arrivals"))).tally.refused_share
 
 
 def warming(chosen: Chosen, nat: NatSettings) -> float:

@@ -62,6 +62,14 @@ class Loads:
         """Return the load of all subscribers."""
         return [each for population in self._populations for each in self._of(population)]
 
+    def by_protocol(self) -> dict[str, float]:
+        """Return the erlangs of each protocol."""
+        loads = self.offered()
+        return {
+            name: sum(each.erlangs for each in loads if each.protocol == name)
+            for name in dict.fromkeys(each.protocol for each in loads)
+        }
+
     def of_one(self, population: Population) -> float:
         """Return the erlangs of one subscriber of a class, over all protocols."""
         return sum(each.erlangs for each in self._of(population)) / population.count

@@ -52,16 +52,19 @@ class Simulation:
         tick: float = TICK_S,
         one_at_a_time: bool = False,
         listener: Listener | None = None,
+        is_prompt: bool = False,
     ) -> None:
         """Make a NAT. With `one_at_a_time` an inside address that has a mapping makes no other attempt.
 
-        `listener` gets each event of the NAT, and its time.
+        `listener` gets each event of the NAT, and its time. Unless it `is_prompt`, several may come together, and
+        somewhat late.
         """
         self.nat = Nat(settings, rng)
         self.tally = tally
         self._tick = tick
         self._one_at_a_time = one_at_a_time
         self._listener = listener
+        self._is_prompt = is_prompt
         self._lives: dict[Flow, tuple[float, float, Ending]] = {}
         self._endings: list[tuple[float, int, Flow, TcpFlags]] = []
         self._made = 0
@@ -77,7 +80,7 @@ class Simulation:
         outbound, events, endings = self.nat.outbound, self.nat.events, self._endings
         offered_by, offered_to = self.tally.offered_by, self.tally.offered_to
         busy = self.nat.limits.subscribers if self._one_at_a_time else ()
-        soonest, is_heard = self._soonest, self._listener is not None
+        soonest, is_prompt = self._soonest, self._is_prompt
         for arrival in arrivals:
             at, packet, _, _, group, destination = arrival
             if at >= self._deadline or (endings and endings[0][0] <= at):
@@ -93,7 +96,7 @@ class Simulation:
                 self._not_admitted(verdict, arrival)
             if at + soonest < self._deadline:
                 self._deadline = at + soonest
-            if is_heard or self._held or len(events) > MOST_EVENTS:
+            if is_prompt or self._held or len(events) > MOST_EVENTS:
                 self._drain(at)
 
     def pass_time(self, until: float) -> None:

@@ -5,14 +5,18 @@ Nothing is counted before the NAT has filled up as far as it will: after the war
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from controller.nat.model import Protocol
 from controller.nat.settings import NatSettings
+from controller.process.garbage import collect_seldom
 from testbed.plan.arrivals import Arrival
 from testbed.plan.interval import BatchMeans
+from testbed.plan.logged import Logged
 from testbed.plan.simulation import Simulation
 from testbed.plan.tally import Tally
 
@@ -49,6 +53,8 @@ class Occupancy:
 
 
 MOST_SAMPLES = 600
+TOGETHER = 25
+"""The refusals that come together, for the interval of a share of which none was seen: those of a burst or two."""
 
 
 @dataclass(slots=True)
@@ -65,26 +71,34 @@ class Watched:
     """The seconds of the processor that all of it took."""
     attempts: int
     """The attempts of all of it, with those of the warm-up."""
+    log: dict[str, Any]
+    """The volume of each kind of log in a day."""
 
 
 def watch(
     nat: NatSettings,
-    simulation: Simulation,
+    rng: random.Random,
     stream: Iterable[Second],
     *,
+    classes: int,
+    destinations: int,
     warm_up: float,
     until: float,
 ) -> Watched:
-    """Feed a simulation with a stream, and count what comes after `warm_up` and before `until`."""
+    """Feed a NAT with a stream, and count what comes after `warm_up` and before `until`."""
+    collect_seldom()
+    logged, tally = Logged(nat), Tally(classes, destinations)
+    simulation = Simulation(nat, rng, tally, listener=logged.hear)
     began, attempts, counters = time.process_time(), 0, simulation.nat.counters
-    tally, means = simulation.tally, BatchMeans(nat.capacity**0.5)
+    means = BatchMeans(TOGETHER)
     occupancy = {protocol: Occupancy() for protocol in SHOWN}
     before = dict.fromkeys(SHOWN, 0)
     evicted, is_counted, end = 0, False, 0.0
     for end, arrivals in stream:
         if not is_counted and end > warm_up:
             is_counted = True
-            simulation.tally = tally = Tally(len(tally.offered_by), len(tally.offered_to))
+            simulation.tally = tally = Tally(classes, destinations)
+            logged.begin()
             before = {protocol: counters[protocol].port_mapping_creations for protocol in SHOWN}
             evicted = sum(each.evicted_mappings for each in counters.values())
         offered, refused = tally.offered, tally.refused
@@ -106,4 +120,5 @@ def watch(
         end - warm_up,
         time.process_time() - began,
         attempts,
+        logged.in_a_day(end - warm_up),
     )

@@ -52,6 +52,21 @@ def tables(plan: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[list[
         yield "By class of subscribers", ["class", "offered", "refused", "share"], _rows(plan["classes"])
     if len(plan["destinations"]) > 1:
         yield "By destination", ["destination", "offered", "refused", "share"], _rows(plan["destinations"][:8])
+    if needed := plan.get("needed"):
+        yield (
+            f"Tried, to refuse at most {share(needed['target'])}",
+            ["ports of an address", "addresses", "refused"],
+            [
+                [f"{each['ports']:,}", f"{each['addresses']:,}", share(each["refused_share"])]
+                for each in needed["tried"]
+            ],
+        )
+    if log := plan.get("log"):
+        yield (
+            "The log of a day, by its kind",
+            ["log", "lines", "bytes"],
+            [[name, f"{each['lines']:,}", f"{each['bytes']:,}"] for name, each in log.items() if each],
+        )
     if plan.get("timers"):
         yield (
             "The price of each timer: ports that nobody can have because of it, on average",

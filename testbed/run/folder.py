@@ -20,6 +20,7 @@ from testbed.run.results import Result
 SIDES = ("inside", "outside")
 """The sides of a NAT. Each has a capture if `--pcap` asks for it."""
 RESULTS = "results.json"
+PLAN = "plan.json"
 REPORT = "report.html"
 RECORDING = FILE
 LOG = "app.log"

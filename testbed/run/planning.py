@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from testbed.plan.calls import of_calls
+from controller.settings import ConfigurationError
+from testbed.plan.calls import calls_of, of_calls
 from testbed.plan.carrier import of_subscribers
 from testbed.plan.chosen import Chosen, chosen_from
 from testbed.run.choices import Choices
@@ -16,7 +17,6 @@ from testbed.run.resolve import ALLOCATOR_KEY, POLICY_KEY, values_given
 from testbed.run.strangers import are_met, declared, files_among
 from testbed.run.version import origin
 
-PLAN = "plan.json"
 WITHIN_S = 86_400.0
 """The seconds that a plan with a student's file may take."""
 
@@ -29,6 +29,7 @@ class Asked:
     profile: str
     seed: int
     erlangs: float | None
+    target: float | None
 
     @property
     def name(self) -> str:
@@ -43,11 +44,17 @@ class Asked:
     def carried_out(self) -> dict[str, Any]:
         """Return the results."""
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        return {**self._met(self._simulated), **origin().as_json(), "profile": self.profile, "started": started}
+        return {
+            **self._met(self._simulated),
+            **origin().as_json(),
+            "profile": self.profile,
+            "chosen": dict(self.given),
+            "started": started,
+        }
 
     def checked(self) -> None:
         """Raise ConfigurationError if something is not possible."""
-        self._met(lambda: self._chosen().settings.capacity)
+        self._met(self._possible)
 
     def _met(self, work: Any) -> Any:
         """Do what meets a student's file, if there is one, behind walls."""
@@ -56,16 +63,29 @@ class Asked:
             return work()
         return declared(files, work, about=", ".join(map(str, files)), within=WITHIN_S)
 
+    def _possible(self) -> None:
+        chosen = self._chosen()
+        chosen.nat()
+        if self.erlangs is not None:
+            calls_of(chosen, self.erlangs)
+
     def _chosen(self) -> Chosen:
         return chosen_from(self.given, self.profile, self.seed)
 
     def _simulated(self) -> dict[str, Any]:
         chosen = self._chosen()
-        return of_subscribers(chosen) if self.erlangs is None else of_calls(chosen, self.erlangs)
+        if self.erlangs is not None:
+            return of_calls(chosen, self.erlangs)
+        return of_subscribers(chosen, self.target)
 
 
-def planned(choices: Choices, *, erlangs: float | None) -> Asked:
+def planned(choices: Choices, *, erlangs: float | None, target: float | None = None) -> Asked:
     """Return a plan that is possible. Raises ConfigurationError."""
-    asked = Asked(values_given(choices), choices.profile, choices.seed, erlangs)
+    if erlangs is not None and target is not None:
+        raise ConfigurationError(
+            f"--target {target:g} is not possible with --erlangs {erlangs:g}: a target is about subscribers; give "
+            "one of the two"
+        )
+    asked = Asked(values_given(choices), choices.profile, choices.seed, erlangs, target)
     asked.checked()
     return asked

@@ -25,7 +25,8 @@ TRAFFIC = (*SANDBOX, "testbed.traffic")
 EVIDENCE = (*TOPOLOGIES, *TRAFFIC, "testbed.evidence")
 EXPERIMENT = (*EVIDENCE, "testbed.experiment")
 RECORDING = (*CORE, "controller.recording", "testbed.recording")
-PLAN = (*RECORDING, "controller.settings", "testbed.plan")
+NATLOG = (*CORE, "testbed.natlog")
+PLAN = (*RECORDING, *NATLOG, "controller.settings", "controller.process.garbage", "testbed.plan")
 RUN = (*EXPERIMENT, *PLAN, "testbed.registry", "testbed.run")
 REPORT = (*RUN, "testbed.compare", "testbed.bench", "testbed.report")
 COMMAND = (*REPORT, "testbed.web", "testbed.command")
@@ -50,7 +51,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.experiment": EVIDENCE,
     "testbed.api": EXPERIMENT,
     "testbed.recording": RECORDING,
-    "testbed.plan": (*RECORDING, "controller.settings", "controller.process.garbage"),
+    "testbed.natlog": CORE,
+    "testbed.plan": PLAN,
     "testbed.run": (*EXPERIMENT, *PLAN, "testbed.registry"),
     "testbed.compare": RUN,
     "testbed.bench": RUN,

@@ -9,8 +9,7 @@ import pytest
 from controller.settings import ConfigurationError
 from testbed.plan.carrier import of_subscribers
 from testbed.plan.chosen import chosen_from
-
-QUICK = {"udp_timeout": 30.0, "tcp_trans_close_timeout": 10.0, "tcp_rst_timeout": 10.0, "hold_down_timeout": 0.0}
+from tests.support.plans import QUICK
 
 
 def plan(profile: str = "plain", **given: Any) -> dict[str, Any]:

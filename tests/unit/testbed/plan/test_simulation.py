@@ -36,7 +36,9 @@ class World:
         self.tally = Tally(1, 1)
         self.released: list[float] = []
         nat = replace(Settings(**{"ports": 4, **settings}).for_nat(), rest=rest)
-        self.simulation = Simulation(nat, random.Random(1), self.tally, tick=tick, listener=self._hear)
+        self.simulation = Simulation(
+            nat, random.Random(1), self.tally, tick=tick, listener=self._hear, is_prompt=True
+        )
         self.nat = self.simulation.nat
 
     def _hear(self, event: Event, now: float) -> None:
