@@ -90,3 +90,29 @@ def plan(
         conclude(new_console(), done, str(folder.path))
     for reason in filter(None, unkept):
         raise MachineError(reason)
+
+
+@app.command()
+def who(
+    address: Annotated[str, typer.Argument(help="An external address.", metavar="ADDRESS")],
+    port: Annotated[int, typer.Argument(help="A port of it.", metavar="PORT", min=0, max=65535)],
+    time: Annotated[str, typer.Argument(help="When, such as 2026-11-29T10:02:00Z.", metavar="TIME")],
+    log: Annotated[
+        Path,
+        typer.Argument(
+            help="A log, or a folder of results with nat.log.", metavar="LOG", autocompletion=completing.files()
+        ),
+    ],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Find the subscriber that had an external port at a time, in a log of mappings, blocks or an assignment."""
+    from testbed.natlog.asking import asked
+
+    found = asked(address, port, time, log)
+    if as_json:
+        print(json.dumps(found.as_json()))
+    else:
+        for sentence in found.in_words():
+            print(sentence)
+    raise typer.Exit(0 if found.holders else 1)

@@ -23,6 +23,8 @@ RESULTS = "results.json"
 PLAN = "plan.json"
 REPORT = "report.html"
 RECORDING = FILE
+NAT_LOG = "nat.log"
+"""Who had which external port, if a gateway keeps a log; `nat-GATEWAY.log` of each of several gateways."""
 LOG = "app.log"
 """What a stranger's own program, as a gateway, has printed."""
 CAPTURES = {side: f"{side}.pcapng" for side in SIDES}
@@ -106,7 +108,8 @@ class Folder:
         """Write `results.json`, whole or not at all, and return what it holds. All other files must be closed."""
         files = {"results": str(self.path / RESULTS), "report": str(self.path / REPORT)}
         logged = {"log": str(self.path / LOG)} if (self.path / LOG).exists() else {}
-        written = result.as_json({**files, **logged, **self.captured(), **self.recorded()})
+        nat = {f"{each.stem}_log".replace("-", "_"): str(each) for each in sorted(self.path.glob("nat*.log"))}
+        written = result.as_json({**files, **logged, **nat, **self.captured(), **self.recorded()})
         self.write_text(RESULTS, json.dumps(written, indent=2) + "\n")
         return written
 

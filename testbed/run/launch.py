@@ -19,6 +19,7 @@ from testbed.run.folder import LOG, Folder
 from testbed.run.live.display import Manner, shown
 from testbed.run.live.view import RunView
 from testbed.run.naming import title
+from testbed.run.nat_log import keep_logs
 from testbed.run.recorder import Recorder
 from testbed.run.reported import checked
 from testbed.run.results import Result
@@ -141,6 +142,7 @@ def carry_out(
             file.close()
         folder.recorded()
         folder.captured()  # where the run cannot begin, none of them stays in the way of the next one
+    result.unrecorded = result.unrecorded or keep_logs(plan, folder)
     try:
         return result, folder.write(result)
     except OSError as error:

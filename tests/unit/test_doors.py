@@ -25,7 +25,7 @@ TRAFFIC = (*SANDBOX, "testbed.traffic")
 EVIDENCE = (*TOPOLOGIES, *TRAFFIC, "testbed.evidence")
 EXPERIMENT = (*EVIDENCE, "testbed.experiment")
 RECORDING = (*CORE, "controller.recording", "testbed.recording")
-NATLOG = (*CORE, "testbed.natlog")
+NATLOG = (*SETTINGS, "testbed.natlog")
 PLAN = (*RECORDING, *NATLOG, "controller.settings", "controller.process.garbage", "testbed.plan")
 RUN = (*EXPERIMENT, *PLAN, "testbed.registry", "testbed.run")
 REPORT = (*RUN, "testbed.compare", "testbed.bench", "testbed.report")
@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.experiment": EVIDENCE,
     "testbed.api": EXPERIMENT,
     "testbed.recording": RECORDING,
-    "testbed.natlog": CORE,
+    "testbed.natlog": SETTINGS,
     "testbed.plan": PLAN,
     "testbed.run": (*EXPERIMENT, *PLAN, "testbed.registry"),
     "testbed.compare": RUN,

@@ -82,3 +82,82 @@ def test_what_is_impossible_is_refused_before_anything_is_made(
     assert finished.status == 2
     assert reason in finished.err
     assert finished.out == ""
+
+
+LOG = """\
+2026-11-29T10:00:01.000Z open tcp 192.0.2.1 1030 100.64.0.1
+2026-11-29T10:00:05.000Z close tcp 192.0.2.1 1030 100.64.0.1
+2026-11-29T10:00:00.000Z deterministic 192.0.2.7 1024-65535 512 100.64.0.0/26
+"""
+
+
+@pytest.fixture
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small log, outside of the folder that the command is typed in."""
+    path = tmp_path_factory.mktemp("results") / "nat.log"
+    path.write_text(LOG)
+    return path
+
+
+@pytest.mark.parametrize("where", ["file", "folder"])
+def test_who_had_a_port_is_found_in_a_log_or_a_folder_with_one(lastport: Lastport, log: Path, where: str) -> None:
+    """With since when, and until when."""
+    place = log if where == "file" else log.parent
+    finished = lastport("who", "192.0.2.1", "1030", "2026-11-29T10:00:02Z", str(place))
+
+    assert (finished.status, finished.err) == (0, "")
+    assert finished.out == (
+        "100.64.0.1 had 192.0.2.1:1030 for TCP, since 2026-11-29T10:00:01.000Z until 2026-11-29T10:00:05.000Z.\n"
+    )
+
+
+def test_a_port_that_nobody_had_has_a_status_of_its_own(lastport: Lastport, log: Path) -> None:
+    """As grep has one for nothing found."""
+    finished = lastport("who", "192.0.2.1", "1030", "2026-11-29T10:00:06Z", str(log))
+
+    assert finished.status == 1
+    assert finished.out.startswith("Nobody had 192.0.2.1:1030 at 2026-11-29T10:00:06.000Z")
+
+
+def test_who_prints_one_object(lastport: Lastport, log: Path) -> None:
+    """Here of a deterministic assignment, by its inverse."""
+    told = json.loads(lastport("who", "192.0.2.7", "2100", "2027-01-01T00:00:00Z", str(log), "--json").out)
+
+    assert told["holders"] == [
+        {
+            "subscriber": "100.64.0.2",
+            "protocol": "any",
+            "ports": [2048, 2559],
+            "since": "2026-11-29T10:00:00.000Z",
+            "until": None,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "word", "reason"),
+    [
+        (1, "192.0.2", "192.0.2"),
+        (3, "noon", "'noon' is no time; write one such as"),
+        (4, "none.log", "none.log: No such file or directory"),
+    ],
+)
+def test_a_question_that_is_none_is_refused(
+    lastport: Lastport, log: Path, place: int, word: str, reason: str
+) -> None:
+    """With status 2."""
+    question = ["who", "192.0.2.1", "1030", "2026-11-29T10:00:02Z", str(log)]
+    question[place] = word
+    finished = lastport(*question)
+
+    assert finished.status == 2
+    assert reason in finished.err
+
+
+def test_a_line_that_is_none_of_a_log_is_named_by_its_number(lastport: Lastport, log: Path) -> None:
+    """And the reason."""
+    log.write_text(LOG + "what is this\n")
+    finished = lastport("who", "192.0.2.1", "1030", "2026-11-29T10:00:02Z", str(log))
+
+    assert finished.status == 2
+    assert "nat.log: line 4: it has 3 words and not 6" in finished.err
