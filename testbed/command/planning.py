@@ -26,6 +26,14 @@ def plan(
             metavar="A",
         ),
     ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            help="What hosts did: Zeek's conn.log, conntrack -E -o timestamp, pcap, or a run's folder.",
+            metavar="FILE",
+            autocompletion=completing.files(),
+        ),
+    ] = None,
     target: Annotated[
         float | None,
         typer.Option(
@@ -77,7 +85,9 @@ def plan(
     from testbed.run.planning import planned
     from testbed.sandbox.enter import MachineError
 
-    asked = planned(Choices(None, allocator, profile, config, sets or [], seed), erlangs=erlangs, target=target)
+    asked = planned(
+        Choices(None, allocator, profile, config, sets or [], seed), erlangs=erlangs, target=target, trace=trace
+    )
     folder = opened_for_results(out, ["plan", asked.name], asked.given, writes=[PLAN])
     done = asked.carried_out()
     unkept = [folder.keep(PLAN, json.dumps(done, indent=1) + "\n")]

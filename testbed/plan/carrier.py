@@ -43,7 +43,7 @@ def of_subscribers(chosen: Chosen, target: float | None = None) -> dict[str, Any
         "classes": list(_classes(seen, workload.populations, loads)),
         "destinations": list(_destinations(seen, workload)),
         "worst": list(_worst(seen, workload.populations)),
-        "timers": list(_timers(seen, nat, parameters.resets)),
+        "timers": list(timers(seen, nat, parameters.resets)),
         "log": seen.log,
         "needed": target and needed(chosen, target, loads.by_protocol(), _refused_share),
     }
@@ -162,7 +162,7 @@ def _worst(seen: Watched, populations: Sequence[Population]) -> Iterator[dict[st
         yield {"name": str(ipaddress.IPv4Address(subscriber)), "class": of.name, "refused": refused}
 
 
-def _timers(seen: Watched, nat: NatSettings, resets: float) -> Iterator[dict[str, Any]]:
+def timers(seen: Watched, nat: NatSettings, resets: float) -> Iterator[dict[str, Any]]:
     """Yield the price of each timer: the ports that nobody can have because of it, on average (Little's law)."""
     per_s = {protocol: count / seen.seconds for protocol, count in seen.created.items()}
     tcp, udp = per_s[TCP], per_s[Protocol.UDP]

@@ -12,6 +12,8 @@ from controller.settings import ConfigurationError
 from testbed.plan.calls import calls_of, of_calls
 from testbed.plan.carrier import of_subscribers
 from testbed.plan.chosen import Chosen, chosen_from
+from testbed.plan.traced import of_trace
+from testbed.plan.traces.reading import read
 from testbed.run.choices import Choices
 from testbed.run.resolve import ALLOCATOR_KEY, POLICY_KEY, values_given
 from testbed.run.strangers import are_met, declared, files_among
@@ -30,11 +32,12 @@ class Asked:
     seed: int
     erlangs: float | None
     target: float | None
+    trace: Path | None
 
     @property
     def name(self) -> str:
         """What the plan's folder is named by."""
-        return "subscribers" if self.erlangs is None else "erlangs"
+        return "trace" if self.trace else "subscribers" if self.erlangs is None else "erlangs"
 
     @property
     def files(self) -> list[Path]:
@@ -61,13 +64,16 @@ class Asked:
         files = self.files
         if not are_met(files):
             return work()
-        return declared(files, work, about=", ".join(map(str, files)), within=WITHIN_S)
+        shown = [self.trace] if self.trace else []
+        return declared([*files, *shown], work, about=", ".join(map(str, files)), within=WITHIN_S)
 
     def _possible(self) -> None:
         chosen = self._chosen()
         chosen.nat()
         if self.erlangs is not None:
             calls_of(chosen, self.erlangs)
+        if self.trace is not None:
+            read(self.trace, chosen.nat())
 
     def _chosen(self) -> Chosen:
         return chosen_from(self.given, self.profile, self.seed)
@@ -76,16 +82,19 @@ class Asked:
         chosen = self._chosen()
         if self.erlangs is not None:
             return of_calls(chosen, self.erlangs)
+        if self.trace is not None:
+            return of_trace(chosen, self.trace)
         return of_subscribers(chosen, self.target)
 
 
-def planned(choices: Choices, *, erlangs: float | None, target: float | None = None) -> Asked:
+def planned(choices: Choices, *, erlangs: float | None, target: float | None, trace: Path | None) -> Asked:
     """Return a plan that is possible. Raises ConfigurationError."""
-    if erlangs is not None and target is not None:
+    options = {"--erlangs": erlangs, "--trace": trace, "--target": target}
+    given = [f"{name} {value}" for name, value in options.items() if value is not None]
+    if len(given) > 1:
         raise ConfigurationError(
-            f"--target {target:g} is not possible with --erlangs {erlangs:g}: a target is about subscribers; give "
-            "one of the two"
+            f"{' and '.join(given)} are not possible together: each is another load; give one of them"
         )
-    asked = Asked(values_given(choices), choices.profile, choices.seed, erlangs, target)
+    asked = Asked(values_given(choices), choices.profile, choices.seed, erlangs, target, trace)
     asked.checked()
     return asked

@@ -1,7 +1,8 @@
-"""The log of a real lab's NAT, and who had a port by it."""
+"""The log of a real lab's NAT, who had a port by it, and its run as the trace of a plan."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,19 @@ def test_the_log_of_a_run_tells_who_had_a_port(run: Run, tmp_path: Path, options
         assert verb in ("open", "block")
         asked = run("who", address, ports.partition("-")[0], at, str(log))
         assert asked.output.startswith(f"{subscriber} had {address}:")
+
+
+@pytest.mark.parametrize("trace", ["recording", "inside.pcapng"])
+def test_a_plan_of_a_run_s_own_trace_refuses_what_the_run_refused(run: Run, tmp_path: Path, trace: str) -> None:
+    """The same core, once with real packets and once without: eight of its ports are given, and no more."""
+    folder = tmp_path / "results"
+    finished = run("run", "port-exhaustion", *SMALL, "--pcap", "--json", "--out", str(folder))
+    keys = ("ports", "tcp_trans_close_timeout", "tcp_rst_timeout", "hold_down_timeout")
+    settings = [word for key in keys for word in ("--set", f"{key}={finished.result['settings'][key]}")]
+    source = folder if trace == "recording" else folder / trace
+    planned = run("plan", "--trace", str(source), *settings, "--json", "--out", str(tmp_path / "plan"))
+
+    assert planned.status == 0, planned.complaints
+    told = json.loads(planned.output)
+    assert told["refused"] >= finished.result["outcomes"]["timeout"] > 0
+    assert told["limits"].keys() == {"dropped_port_packets"}

@@ -68,7 +68,7 @@ def test_an_allocator_of_one_s_own_is_planned_with(lastport: Lastport, kept: Pat
         (("--set", "port=8"), "setting 'port' is unknown: did you mean 'ports'"),
         (("--set", "ports"), "--set 'ports' is not KEY=VALUE"),
         (("--profile", "cgm"), "profile 'cgm' is unknown"),
-        (("--erlangs", "6", "--target", "0.1"), "--target 0.1 is not possible with --erlangs 6"),
+        (("--erlangs", "6", "--target", "0.1"), "--erlangs 6.0 and --target 0.1 are not possible together"),
         (("--erlangs", "6", "--set", "sources=5"), "parameter sources=5 is not possible with --erlangs 6"),
         (("--config", "none.yaml"), "--config none.yaml: No such file or directory"),
     ],
