@@ -43,6 +43,12 @@ def plan(
             metavar="SHARE",
         ),
     ] = None,
+    front: Annotated[
+        bool,
+        typer.Option(
+            "--front", help="Also try other numbers of addresses and sizes of blocks: refusals against log lines."
+        ),
+    ] = False,
     allocator: Annotated[
         str | None,
         typer.Option(

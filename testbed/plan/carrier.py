@@ -12,6 +12,7 @@ from controller.nat.settings import NatSettings
 from controller.nat.tcp import TcpTimer
 from testbed.plan.chosen import Chosen
 from testbed.plan.differences import differences
+from testbed.plan.front import explored, in_order
 from testbed.plan.loads import Loads
 from testbed.plan.needed import needed
 from testbed.plan.theory import Model, models, of_quota
@@ -24,8 +25,8 @@ LIVES = 4
 """The mean lives after which hardly any connection of before is left."""
 
 
-def of_subscribers(chosen: Chosen, target: float | None = None) -> dict[str, Any]:
-    """Return the results for subscribers of several classes, and what a `target` of refusals needs."""
+def of_subscribers(chosen: Chosen, *, target: float | None = None, has_front: bool = False) -> dict[str, Any]:
+    """Return the results for subscribers of several classes, what a `target` of refusals needs, and the front."""
     nat, parameters = chosen.nat(), chosen.parameters
     workload = Workload(parameters, chosen.drawn("arrivals"))
     loads = Loads(parameters, nat, workload.populations, workload.shares)
@@ -46,6 +47,7 @@ def of_subscribers(chosen: Chosen, target: float | None = None) -> dict[str, Any
         "timers": list(timers(seen, nat, parameters.resets)),
         "log": seen.log,
         "needed": target and needed(chosen, target, loads.by_protocol(), _refused_share),
+        "front": in_order(explored(chosen, loads.by_protocol(), _simulated)) if has_front else [],
     }
 
 
@@ -64,8 +66,12 @@ def simulated(chosen: Chosen, workload: Workload) -> Watched:
     )
 
 
+def _simulated(chosen: Chosen) -> Watched:
+    return simulated(chosen, Workload(chosen.parameters, chosen.drawn("arrivals")))
+
+
 def _refused_share(chosen: Chosen) -> float:
-    return simulated(chosen, Workload(chosen.parameters, chosen.drawn("arrivals"))).tally.refused_share
+    return _simulated(chosen).tally.refused_share
 
 
 def warming(chosen: Chosen, nat: NatSettings) -> float:

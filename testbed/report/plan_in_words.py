@@ -61,6 +61,20 @@ def tables(plan: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[list[
                 for each in needed["tried"]
             ],
         )
+    if front := [each for each in plan.get("front", []) if each["is_on_front"]]:
+        yield (
+            "What no other choice is better than in everything",
+            ["ports are given", "addresses", "refused", "log lines a day"],
+            [
+                [
+                    f"in blocks of {each['block']:,}" if each["block"] else "one by one",
+                    f"{each['addresses']:,}",
+                    share(each["refused_share"]),
+                    f"{each['log_lines_a_day']:,}",
+                ]
+                for each in front
+            ],
+        )
     if log := plan.get("log"):
         yield (
             "The log of a day, by its kind",

@@ -33,6 +33,7 @@ class Asked:
     erlangs: float | None
     target: float | None
     trace: Path | None
+    has_front: bool
 
     @property
     def name(self) -> str:
@@ -84,17 +85,20 @@ class Asked:
             return of_calls(chosen, self.erlangs)
         if self.trace is not None:
             return of_trace(chosen, self.trace)
-        return of_subscribers(chosen, self.target)
+        return of_subscribers(chosen, target=self.target, has_front=self.has_front)
 
 
-def planned(choices: Choices, *, erlangs: float | None, target: float | None, trace: Path | None) -> Asked:
+def planned(
+    choices: Choices, *, erlangs: float | None, target: float | None, trace: Path | None, has_front: bool
+) -> Asked:
     """Return a plan that is possible. Raises ConfigurationError."""
     options = {"--erlangs": erlangs, "--trace": trace, "--target": target}
     given = [f"{name} {value}" for name, value in options.items() if value is not None]
+    given += ["--front"] if has_front else []
     if len(given) > 1:
         raise ConfigurationError(
-            f"{' and '.join(given)} are not possible together: each is another load; give one of them"
+            f"{' and '.join(given)} are not possible together: each is a plan of its own; give one of them"
         )
-    asked = Asked(values_given(choices), choices.profile, choices.seed, erlangs, target, trace)
+    asked = Asked(values_given(choices), choices.profile, choices.seed, erlangs, target, trace, has_front)
     asked.checked()
     return asked
