@@ -91,9 +91,8 @@ def plan(
     from testbed.run.planning import planned
     from testbed.sandbox.enter import MachineError
 
-    asked = planned(
-        Choices(None, allocator, profile, config, sets or [], seed), erlangs=erlangs, target=target, trace=trace
-    )
+    choices = Choices(None, allocator, profile, config, sets or [], seed)
+    asked = planned(choices, erlangs=erlangs, target=target, trace=trace, has_front=front)
     folder = opened_for_results(out, ["plan", asked.name], asked.given, writes=[PLAN])
     done = asked.carried_out()
     unkept = [folder.keep(PLAN, json.dumps(done, indent=1) + "\n")]
