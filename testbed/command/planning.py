@@ -86,7 +86,7 @@ def plan(
     from testbed.report.writing import keep_plan
     from testbed.run.choices import Choices
     from testbed.run.console import new_console
-    from testbed.run.folder import PLAN
+    from testbed.run.folder import NAT_LOG, PLAN
     from testbed.run.opening import opened_for_results
     from testbed.run.planning import planned
     from testbed.sandbox.enter import MachineError
@@ -96,6 +96,8 @@ def plan(
     folder = opened_for_results(out, ["plan", asked.name], asked.given, writes=[PLAN])
     done = asked.carried_out()
     unkept = [folder.keep(PLAN, json.dumps(done, indent=1) + "\n")]
+    if done.get("assignment"):
+        unkept.append(folder.keep(NAT_LOG, done["assignment"] + "\n"))
     for name, table in tables("plan", done).items():
         unkept.append(folder.keep(name, written(table)))
     unkept.append(keep_plan(folder, done))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from controller.nat.model import TCP, Protocol
 from controller.nat.settings import NatSettings
 from controller.nat.tcp import TcpTimer
 from testbed.plan.chosen import Chosen
+from testbed.plan.deterministic import assignment, strategies
 from testbed.plan.differences import differences
 from testbed.plan.front import explored, in_order
 from testbed.plan.loads import Loads
@@ -27,7 +29,7 @@ LIVES = 4
 
 def of_subscribers(chosen: Chosen, *, target: float | None = None, has_front: bool = False) -> dict[str, Any]:
     """Return the results for subscribers of several classes, what a `target` of refusals needs, and the front."""
-    nat, parameters = chosen.nat(), chosen.parameters
+    nat, parameters = nat_of(chosen), chosen.parameters
     workload = Workload(parameters, chosen.drawn("arrivals"))
     loads = Loads(parameters, nat, workload.populations, workload.shares)
     warm_up = warming(chosen, nat)
@@ -40,20 +42,38 @@ def of_subscribers(chosen: Chosen, *, target: float | None = None, has_front: bo
         **counts(seen),
         "erlang_b": theory[0].refused_share,
         "theory": [each.as_json() for each in theory],
-        "differences": list(differences(chosen.settings, bursts=not overlaps, overlap_helps=overlaps)),
+        "differences": list(
+            differences(chosen.settings, bursts=not overlaps, overlap_helps=overlaps, own=parameters.block_of_each)
+        ),
         "classes": list(_classes(seen, workload.populations, loads)),
         "destinations": list(_destinations(seen, workload)),
         "worst": list(_worst(seen, workload.populations)),
         "timers": list(timers(seen, nat, parameters.resets)),
         "log": seen.log,
+        "assignment": assigned(chosen),
         "needed": target and needed(chosen, target, loads.by_protocol(), _refused_share),
         "front": in_order(explored(chosen, loads.by_protocol(), _simulated)) if has_front else [],
     }
 
 
+def assigned(chosen: Chosen) -> str | None:
+    """Return the one line of a log that says who has which ports by arithmetic, if that was chosen."""
+    size = chosen.parameters.block_of_each
+    return None if size is None else assignment(chosen.settings, chosen.parameters.subscribers, size).line()
+
+
+def nat_of(chosen: Chosen) -> NatSettings:
+    """Return the settings of the core, with the ports of each subscriber by arithmetic, if that was chosen."""
+    nat, size = chosen.nat(), chosen.parameters.block_of_each
+    if size is None:
+        return nat
+    allocator, pooling = strategies(assignment(chosen.settings, chosen.parameters.subscribers, size))
+    return dataclasses.replace(nat, allocator=allocator, pooling=pooling)
+
+
 def simulated(chosen: Chosen, workload: Workload) -> Watched:
     """Return what was counted of a NAT under a workload."""
-    nat = chosen.nat()
+    nat = nat_of(chosen)
     warm_up = warming(chosen, nat)
     return watch(
         nat,

@@ -9,12 +9,17 @@ from controller.settings import Settings
 SEARCH = "linux-like"
 
 
-def differences(settings: Settings, *, bursts: bool, overlap_helps: bool) -> Iterator[str]:
+def differences(settings: Settings, *, bursts: bool, overlap_helps: bool, own: int | None = None) -> Iterator[str]:
     """Yield a sentence for each reason that these settings and this workload give."""
     if bursts:
         yield (
             "Connections come in bursts, and Erlang B takes them one by one: it is too low. Hayward's "
             "approximation reckons with bursts."
+        )
+    if own is not None:
+        yield (
+            f"Each subscriber has {own:,} ports for good: one that needs more is refused, although the ports of "
+            "others are free. The pool's formula is too low."
         )
     if settings.port_allocation_type == SEARCH:
         yield (

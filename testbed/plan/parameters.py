@@ -39,6 +39,13 @@ class PlanParameters(BaseModel):
     rest: float | None = Field(
         None, ge=0, le=1000, description="seconds that a freed port rests; null: as in a lab, or 0 with --erlangs"
     )
+    block_of_each: int | None = Field(
+        None,
+        strict=True,
+        ge=1,
+        le=64512,
+        description="ports of the block that each subscriber has for good, by arithmetic (RFC 7422); null: none",
+    )
     mean_life: float = Field(60.0, gt=0, le=1_000_000, description="with --erlangs: mean life of a connection (s)")
     sources: int | None = Field(
         None,

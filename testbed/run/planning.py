@@ -10,7 +10,7 @@ from typing import Any
 
 from controller.settings import ConfigurationError
 from testbed.plan.calls import calls_of, of_calls
-from testbed.plan.carrier import of_subscribers
+from testbed.plan.carrier import nat_of, of_subscribers
 from testbed.plan.chosen import Chosen, chosen_from
 from testbed.plan.traced import of_trace
 from testbed.plan.traces.reading import read
@@ -70,7 +70,13 @@ class Asked:
 
     def _possible(self) -> None:
         chosen = self._chosen()
-        chosen.nat()
+        nat_of(chosen)
+        size = chosen.parameters.block_of_each
+        if size is not None and self.name != "subscribers":
+            raise ConfigurationError(
+                f"parameter block_of_each={size} is not possible with --{self.name}: it is about subscribers; "
+                "leave it out"
+            )
         if self.erlangs is not None:
             calls_of(chosen, self.erlangs)
         if self.trace is not None:

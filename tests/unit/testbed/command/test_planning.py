@@ -53,6 +53,15 @@ def test_plan_prints_simulation_and_formula_beside_one_another(lastport: Lastpor
     assert str(kept) in finished.out
 
 
+def test_ports_by_arithmetic_need_one_line_of_log_which_who_inverts(lastport: Lastport, kept: Path) -> None:
+    """It is beside the results of the plan."""
+    finished = lastport("plan", *SMALL, "--set", "block_of_each=1000", "--out", str(kept), "--json")
+    assert finished.status == 0, finished.err
+    found = lastport("who", "192.0.2.1", "3500", "2100-01-01T00:00:00Z", str(kept))
+
+    assert found.out.startswith("100.64.0.2 had 192.0.2.1:3500, in its block 3024-4023, since ")
+
+
 def test_an_allocator_of_one_s_own_is_planned_with(lastport: Lastport, kept: Path) -> None:
     """It is met behind walls only, and its own kind of search is said to be none of the formula's."""
     example = ROOT / "docs" / "examples" / "odd_ports_allocator.py"
@@ -70,6 +79,9 @@ def test_an_allocator_of_one_s_own_is_planned_with(lastport: Lastport, kept: Pat
         (("--profile", "cgm"), "profile 'cgm' is unknown"),
         (("--erlangs", "6", "--target", "0.1"), "--erlangs 6.0 and --target 0.1 are not possible together"),
         (("--erlangs", "6", "--set", "sources=5"), "parameter sources=5 is not possible with --erlangs 6"),
+        (("--erlangs", "6", "--set", "block_of_each=8"), "block_of_each=8 is not possible with --erlangs"),
+        (("--set", "block_of_each=800"), "these have 80 blocks; take external_addresses=13"),
+        (("--trace", "none.log"), "--trace none.log: No such file or directory"),
         (("--config", "none.yaml"), "--config none.yaml: No such file or directory"),
     ],
 )
