@@ -142,7 +142,8 @@ def _theory(chosen: Chosen, nat: NatSettings, loads: Loads, populations: Sequenc
     yield from models(loads.offered(), nat.capacity // pools, pools, overlap=overlaps)
     if settings.port_quota is not None:
         for population in populations:
-            yield of_quota(population.of.name, loads.of_one(population), settings.port_quota)
+            erlangs = loads.of_one(population)
+            yield from of_quota(population.of.name, erlangs, settings.port_quota, population.of.burst)
 
 
 def _classes(seen: Watched, populations: Sequence[Population], loads: Loads) -> Iterator[dict[str, Any]]:

@@ -73,7 +73,8 @@ class Simulation:
         """Nothing of the NAT is due before."""
         self._soonest = _soonest(settings)
         self._closing = settings.tcp_timeouts[TcpTimer.CLOSING]
-        self._rests_not = settings.rest == 0
+        self._is_at_once = not tick and not settings.rest and not self._closing
+        """Whether a port is free when its connection ends: then it is enough to ask before the next attempt."""
 
     def feed(self, arrivals: Iterable[Arrival]) -> None:
         """Let these attempts arrive, each after whatever is due before it."""
@@ -104,10 +105,10 @@ class Simulation:
         endings = self._endings
         while True:
             due = self._next_due()
-            if endings and endings[0][0] <= min(due, until):
+            if endings and endings[0][0] <= (until if self._is_at_once else min(due, until)):
                 self._end(*heappop(endings))
             elif due <= until:
-                self._examine(due)
+                self._examine(until if self._is_at_once else due)
             else:
                 return
 
@@ -121,7 +122,7 @@ class Simulation:
         """Let the NAT end what is over, and report the counts that it asks for."""
         nat = self.nat
         examine = nat.due(now)
-        if self._rests_not:
+        if self._is_at_once:
             nat.due(now)  # what ended just now is free already
         if examine:
             nat.examined([(flow, *self._counts(flow, now)) for flow in examine], now)

@@ -74,9 +74,13 @@ def models(offered: Sequence[Offered], ports: int, pools: int, *, overlap: bool)
         yield Model("Hayward (bursts)", total, ports * pools, _mean(lost, rates.values()))
 
 
-def of_quota(name: str, erlangs: float, quota: int) -> Model:
-    """Return the model of one subscriber's quota."""
-    return Model(f"Erlang B of the quota of a {name} subscriber", erlangs, quota, erlang_b(erlangs, quota))
+def of_quota(name: str, erlangs: float, quota: int, peakedness: float) -> Iterator[Model]:
+    """Yield the models of one subscriber's quota."""
+    whose = f"of the quota of a {name} subscriber"
+    yield Model(f"Erlang B {whose}", erlangs, quota, erlang_b(erlangs, quota))
+    if peakedness > 1:
+        blocking = between(erlangs / peakedness, quota / peakedness)
+        yield Model(f"Hayward {whose}", erlangs, quota, blocking)
 
 
 def of_sources(erlangs: float, ports: int, sources: int) -> Model:

@@ -29,10 +29,10 @@ def conclude(console: Console, plan: Mapping[str, Any], folder: str) -> None:
 def answer(plan: Mapping[str, Any]) -> str:
     """Return what is refused, in a sentence."""
     low, high = plan["interval"]
-    return (
-        f"{share(plan['refused_share'])} of {plan['offered']:,} attempts are refused "
-        f"(with 95 % certainty {share(low)} to {share(high)})."
-    )
+    refused = f"{share(plan['refused_share'])} of {plan['offered']:,} attempts are refused"
+    if plan["workload"] == "trace":  # nothing was drawn
+        return f"{refused}."
+    return f"{refused} (with 95 % certainty {share(low)} to {share(high)})."
 
 
 def tables(plan: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[list[str]]]]:

@@ -45,6 +45,7 @@ def test_a_quota_refuses_heavy_subscribers_and_no_others() -> None:
     assert shares["light"] == shares["typical"] == 0
     assert shares["heavy"] > 0.5
     assert shares["heavy"] == pytest.approx(formulas["Erlang B of the quota of a heavy subscriber"], abs=0.1)
+    assert shares["heavy"] == pytest.approx(formulas["Hayward of the quota of a heavy subscriber"], abs=0.1)
     assert {each["class"] for each in found["worst"]} == {"heavy"}
     assert found["limits"].keys() == {"dropped_port_limit_packets"}
 
@@ -107,3 +108,24 @@ def test_an_unknown_profile_is_refused() -> None:
     """With the one that may have been meant."""
     with pytest.raises(ConfigurationError, match="profile 'cgm' is unknown: did you mean 'cgn'"):
         chosen_from({}, "cgm", 1)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(("quota", "typical"), [(1000, (0.0, 0.0)), (400, (0.005, 0.05))], ids=["1000", "400"])
+def test_a_thousand_ports_are_transparent_and_400_are_enough_for_most(
+    quota: int, typical: tuple[float, float]
+) -> None:
+    """Fourcot et al. (ICC 2012) on their campus; here with the RFCs' timers and without torrents.
+
+    A light subscriber is never refused with either. Of a typical one's attempts 400 ports refuse some in a
+    hundred, because of bursts: Hayward's formula says so, and Erlang B does not.
+    """
+    given = {"port_quota": quota, "heavy": 0.0, "subscribers": 100, "external_addresses": 4}
+    found = of_subscribers(chosen_from(given, "plain", 1))
+    shares = {each["name"]: each["refused_share"] for each in found["classes"]}
+    formulas = {each["model"]: each["refused_share"] for each in found["theory"]}
+
+    assert shares["light"] == 0
+    assert typical[0] <= shares["typical"] <= typical[1]
+    assert formulas["Erlang B of the quota of a typical subscriber"] < 1e-6
+    assert formulas["Hayward of the quota of a typical subscriber"] == pytest.approx(shares["typical"], abs=0.02)
