@@ -94,6 +94,9 @@ def _of_calls(calls: Calls, settings: Settings, nat: NatSettings) -> Iterator[Mo
     """Yield what formulas say. To one destination, overlapping ports are one pool."""
     if calls.sources is not None:
         yield of_sources(calls.erlangs, nat.capacity, calls.sources)
-    pools = len(nat.external_addresses) if settings.address_allocation_type == "paired" else 1
     load = Offered("tcp", calls.erlangs / calls.holding, calls.holding, 1.0)
-    yield from models([load], nat.capacity // pools, pools, overlap=False)
+    if settings.address_allocation_type == "paired":  # fewer hosts than addresses leave some of these unused
+        pools = min(len(nat.external_addresses), calls.sources or calls.subscribers)
+        yield from models([load], nat.capacity_of_address, pools, overlap=False)
+    else:
+        yield from models([load], nat.capacity, 1, overlap=False)

@@ -42,7 +42,7 @@ def differences(settings: Settings, *, bursts: bool, overlap_helps: bool, own: i
     if len(settings.external_addresses) > 1 and settings.address_allocation_type.startswith("paired"):
         yield (
             "Each subscriber keeps to one external address, and the formula takes a pool for each address with an "
-            "equal load. Subscribers are not equal: a little more is refused."
+            "equal load. Subscribers are not equal: more is refused, above all of few."
         )
     if settings.on_exhaustion == "hold":
         yield "An attempt that finds no port waits for one: fewer are refused than by a formula of lost calls."

@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+LEAST_SHARE = 1e-6
+"""A share below this is none that anybody will see."""
+
 
 def conclude(console: Console, plan: Mapping[str, Any], folder: str) -> None:
     """Print the answer, its tables, and where the rest is."""
@@ -98,4 +101,4 @@ def _rows(rows: Any) -> list[list[str]]:
 
 def share(value: float) -> str:
     """Return a share in percent, with three digits that mean something."""
-    return f"{100 * value:.3g} %"
+    return f"{100 * value:.3g} %" if value >= LEAST_SHARE or not value else f"less than {100 * LEAST_SHARE:.4f} %"

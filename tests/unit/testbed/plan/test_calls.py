@@ -101,3 +101,16 @@ def test_more_erlangs_than_sources_are_refused() -> None:
     """A source has one connection."""
     with pytest.raises(ConfigurationError, match=r"sources=4 .* --erlangs 4: .* take more sources"):
         calls(4, sources=4)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "ports"), [("paired", 8), ("arbitrary", 16)], ids=["one address of two", "all of the pool"]
+)
+def test_a_single_host_has_one_address_of_a_paired_pool(pooling: str, ports: int) -> None:
+    """A second address is of no use to it, and of use to all where the pool is shared."""
+    given = {"ports": 8, "external_addresses": 2, "subscribers": 1, "address_allocation_type": pooling}
+    found = calls(11, **given)
+    low, high = found["interval"]
+
+    assert found["theory"][0]["ports"] == ports
+    assert low <= found["erlang_b"] <= high

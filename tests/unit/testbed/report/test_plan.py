@@ -93,7 +93,10 @@ def test_a_folder_with_a_plan_is_listed_read_and_exported(carrier: dict[str, Any
     assert len(exported["needed.csv"]) == len(carrier["needed"]["tried"])
 
 
-@pytest.mark.parametrize(("value", "words"), [(0, "0 %"), (0.06037, "6.04 %"), (0.00042, "0.042 %"), (1, "100 %")])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0, "0 %"), (0.06037, "6.04 %"), (0.00042, "0.042 %"), (1e-90, "less than 0.0001 %"), (1, "100 %")],
+)
 def test_a_share_has_three_digits_that_mean_something(value: float, words: str) -> None:
     """In percent."""
     assert share(value) == words
