@@ -74,6 +74,17 @@ def test_the_price_of_a_timer_is_ports() -> None:
     assert prices[0]["tcp_trans_close_timeout"] == prices[1]["tcp_trans_close_timeout"]
 
 
+def test_a_log_of_blocks_has_each_subscriber_once_a_day_and_one_of_mappings_all_of_them() -> None:
+    """What was logged in the warm-up is not multiplied, and not forgotten."""
+    blocks = plan(port_allocation_type="blocks", port_set_size=512)["log"]
+    single = plan()["log"]
+
+    assert 2 * 60 <= blocks["blocks"]["lines"] < 10 * 60
+    assert single["blocks"] is None
+    assert single["mappings"]["lines"] > 1000 * blocks["blocks"]["lines"]
+    assert 50 < single["mappings"]["bytes"] / single["mappings"]["lines"] < 70
+
+
 def test_offered_and_refused_add_up_in_every_table() -> None:
     """Whatever the table is about."""
     found = plan(ports=600, destinations=100)

@@ -73,6 +73,7 @@ def test_batches_are_bounded_and_lose_nothing() -> None:
     means = of_draws(0.1, 5000, size=10)
 
     assert len(means._batches) < MOST_BATCHES
+    assert len({attempts for attempts, _ in means._batches}) == 1
     assert means.offered == 50_000
     assert sum(attempts for attempts, _ in means._batches) + means._open[1] == 50_000
     assert means.is_within(0.01)
