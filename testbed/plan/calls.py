@@ -29,7 +29,7 @@ HALF = 0.002
 """With `--erlangs` a simulation ends when half of the 95 % interval is at most this."""
 WARM_UP_HOLDINGS = 6
 """The holding times before anything is counted: an empty NAT is e^-6 from its mean by then."""
-BATCH_HOLDINGS = 3
+BATCH_HOLDINGS = 1
 LEAST_BATCH = 250
 LEAST_OFFERED = 100_000
 """The attempts that are counted at least, so that rare refusals are seen."""
