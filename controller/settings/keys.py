@@ -69,6 +69,13 @@ class Keys(BaseModel):
         strict=True,
     )
 
+    log: Annotated[Literal["off", "mappings", "blocks"], Off] = described(
+        "off",
+        "the log that is kept beside the results, for `lastport who`: of every mapping, or of port blocks that "
+        "change hands",
+        source="RFC 6888 REQ-12, REQ-14",
+    )
+
     # The pool
 
     ports: PoolPorts = described(

@@ -74,6 +74,12 @@ class Settings(Keys):
                 f"ports={ports.shown(self.ports)} and port_allocation_type='blocks': there would be no whole "
                 f"block; take at most {longest}, such as port_set_size={max(1, longest // 8)}"
             )
+        if self.log == "blocks" and self.port_allocation_type != "blocks":
+            yield (
+                f"setting log='blocks' is not possible with port_allocation_type={self.port_allocation_type!r}: "
+                "the ports of a block would be several subscribers'; take port_allocation_type=blocks, or "
+                "log=mappings"
+            )
         yield from self._static_contradictions()
         for network in self.untranslated_destinations:
             inner = [str(address) for address in self.external_addresses if address in network]

@@ -127,7 +127,7 @@ def _chosen(ctx: typer.Context) -> dict[str, Any]:
 
 
 def _fields(chosen: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the fields that can be set: a bench's own, otherwise the settings and those of what is chosen."""
+    """Return the fields that can be set: a bench's own, a plan's, or the settings and those of what is chosen."""
     from controller.settings import ConfigurationError
     from testbed.run.strangers import are_met, declared, files_among
     from testbed.sandbox.enter import MachineError
@@ -147,6 +147,10 @@ def _fields_of(chosen: dict[str, Any]) -> list[dict[str, Any]]:
     from controller.settings import Settings
     from testbed.command.listing import fields
 
+    if "erlangs" in chosen:
+        from testbed.plan.parameters import PlanParameters
+
+        return [*fields(Settings), *fields(PlanParameters)]
     if "scenario" not in chosen:
         return [field for bench in _loaded("bench", [chosen.get("name")]) for field in fields(bench.Parameters)]
     found = fields(Settings)

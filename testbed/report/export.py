@@ -33,6 +33,8 @@ def tables(kind: str, results: Mapping[str, Any]) -> dict[str, Table]:
         return _named({f"{results['bench']}-{name}": table for name, table in found.items()})
     if kind == "run":
         return _named(_of_run(results))
+    if kind == "plan":
+        return _named(_of_plan(results))
     pairs = _pairs(results.get("pairs"))
     summed = [{**_summary(run), **pairs.get(number, {})} for number, run in enumerate(results["runs"])]
     gathered: dict[str, Table] = {"runs": summed}
@@ -83,6 +85,27 @@ def _of_run(run: Mapping[str, Any]) -> dict[str, Table]:
     single = [{"name": name, "value": value} for name, value in series.items() if not rows_of(value)]
     found |= {f"series-{name}": rows_of(value) for name, value in series.items() if rows_of(value)}
     return {**found, **({"series": single} if single else {})}
+
+
+def _of_plan(plan: Mapping[str, Any]) -> dict[str, Table]:
+    """Return a table of the answer, and one of each list."""
+    keys = ("workload", "offered", "refused", "refused_share", "erlang_b", "seed", "duration_s")
+    values = {**plan.get("parameters", {}), **plan.get("settings", {})}
+    lists = ("theory", "classes", "destinations", "worst", "timers", "front")
+    ports = plan.get("ports", {}).items()
+    needed, log = plan.get("needed") or {}, plan.get("log") or {}
+    return {
+        "plan": [{key: plan.get(key) for key in keys} | dict(zip(("low", "high"), plan["interval"], strict=True))],
+        **{name: list(plan.get(name, [])) for name in lists},
+        "ports": [
+            {"protocol": name, "second": place * used["every_s"], "ports": count}
+            for name, used in ports
+            for place, count in enumerate(used["series"])
+        ],
+        "needed": list(needed.get("tried", [])),
+        "log": [{"kind": name, **volume} for name, volume in log.items() if volume],
+        "settings": [{"key": key, "value": value} for key, value in values.items()],
+    }
 
 
 def _flat(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -25,6 +25,7 @@ from testbed.report.beside import reports
 from testbed.report.charts import Bar, Drawn, bars
 from testbed.report.columns import Compared, compared
 from testbed.report.figures import figures, phases, tables
+from testbed.report.plan import planned
 from testbed.report.ports import Seen
 from testbed.report.repeat import as_typed, repeating
 from testbed.report.sources import linked
@@ -112,6 +113,19 @@ def bench_page(benches: Sequence[Mapping[str, Any]]) -> str:
         return {"benches": found, "typed": cut(as_typed(told[0]), room.text), "origin": told[0]}
 
     return _fitting("bench.html.j2", facts)
+
+
+def plan_page(plan: Mapping[str, Any]) -> str:
+    """Return the page about a plan."""
+    told = completed("plan", plan)
+    return _fitting(
+        "plan.html.j2",
+        lambda room: {
+            "plan": planned(told, rows=room.rows, cell=room.cell, figures=room.figures),
+            "typed": cut(as_typed(told), room.text),
+            "origin": told,
+        },
+    )
 
 
 def _fitting(template: str, facts: Callable[[Room], dict[str, Any]]) -> str:

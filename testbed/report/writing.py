@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed.report.page import bench_page, comparison_page, run_page
+from testbed.report.page import bench_page, comparison_page, plan_page, run_page
 from testbed.report.ports import seen
 from testbed.report.reading import Read
 from testbed.run.folder import REPORT, Folder
@@ -27,12 +27,19 @@ def keep_benches(folder: Folder, benches: Sequence[Mapping[str, Any]]) -> str:
     return _kept(folder, lambda: bench_page(benches))
 
 
+def keep_plan(folder: Folder, plan: Mapping[str, Any]) -> str:
+    """Write the report of a plan into its folder; return an empty string, or why that is not possible."""
+    return _kept(folder, lambda: plan_page(plan))
+
+
 def page_of(results: Read, folder: Path) -> str:
     """Return the page about results that were read, for a folder in which it is to be."""
     if results.kind == "run":
         return run_page(results.one, seen(results.folder, results.one))
     if results.kind == "compare":
         return comparison_page(results.one, folder)
+    if results.kind == "plan":
+        return plan_page(results.one)
     return bench_page([*results.files.values()])
 
 

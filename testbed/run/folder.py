@@ -20,8 +20,11 @@ from testbed.run.results import Result
 SIDES = ("inside", "outside")
 """The sides of a NAT. Each has a capture if `--pcap` asks for it."""
 RESULTS = "results.json"
+PLAN = "plan.json"
 REPORT = "report.html"
 RECORDING = FILE
+NAT_LOG = "nat.log"
+"""Who had which external port, if a gateway keeps a log; `nat-GATEWAY.log` of each of several gateways."""
 LOG = "app.log"
 """What a stranger's own program, as a gateway, has printed."""
 WIRING = "wiring.json"
@@ -117,6 +120,7 @@ class Folder:
         files = {"results": str(self.path / RESULTS), "report": str(self.path / REPORT)}
         theirs = {key: self.path / name for key, name in OF_STRANGERS.items()}
         files |= {key: str(path) for key, path in theirs.items() if path.exists()}
+        files |= {f"{each.stem}_log".replace("-", "_"): str(each) for each in sorted(self.path.glob("nat*.log"))}
         written = result.as_json({**files, **self.captured(), **self.recorded()})
         self.write_text(RESULTS, json.dumps(written, indent=2) + "\n")
         return written

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from testbed.registry import BENCHES
-from testbed.run.folder import RESULTS
+from testbed.run.folder import PLAN, RESULTS
 from testbed.run.naming import label, printable, words
 
 COMPARISON = "compare.json"
@@ -73,23 +73,31 @@ class _Bench(_Results):
     error: str = ""
 
 
+class _Plan(_Results):
+    workload: Text
+    chosen: Annotated[dict[Text, JsonValue], AfterValidator(_written_as_json)] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """The results in a folder, as far as they tell them from others."""
 
     folder: str
-    kind: Literal["run", "compare", "bench"]
+    kind: Literal["run", "compare", "bench", "plan"]
     started: datetime
     duration_s: float
     verdict: str
     scenarios: list[str] = field(default_factory=list)
     gateways: list[str] = field(default_factory=list)
     benches: list[str] = field(default_factory=list)
+    plan: str = ""
     chosen: dict[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
-        """What ran: a scenario on a gateway, a comparison of them, or benches."""
+        """What ran: a scenario on a gateway, a comparison of them, benches, or a plan."""
+        if self.kind == "plan":
+            return printable(f"plan for {self.plan}")
         if self.kind == "bench":
             return printable(f"bench {', '.join(self.benches)}")
         several = len(self.scenarios) > 1
@@ -128,6 +136,13 @@ def kept_in(path: Path, *, follow: bool = False) -> Kept:
             )
         if (compared := _read(folder, COMPARISON, _Comparison)) is not None:
             return _comparison(path, *compared)
+        if (planned := _read(folder, PLAN, _Plan)) is not None:
+            plan, at = planned
+            return Kept(
+                *(str(path), "plan", plan.started or at, plan.duration_s, "pass"),
+                plan=plan.workload,
+                chosen=dict(plan.chosen),
+            )
         benches = [read for name in BENCHED.values() if (read := _read(folder, name, _Bench)) is not None]
         if benches:
             return _benches(path, benches)

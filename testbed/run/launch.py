@@ -20,6 +20,7 @@ from testbed.run.interruptions import Interrupted
 from testbed.run.live.display import Manner, shown
 from testbed.run.live.view import RunView
 from testbed.run.naming import title
+from testbed.run.nat_log import keep_logs
 from testbed.run.recorder import Recorder
 from testbed.run.reported import checked
 from testbed.run.results import Result
@@ -114,6 +115,7 @@ def carry_out(
     if result.error and is_full(folder.path / LOG):
         result.error += f"; it had printed all of the {MOST_LOG >> 20} MiB that {LOG} may have"
     guest.complete(result)
+    result.unrecorded = result.unrecorded or keep_logs(plan, folder)
     try:
         return result, folder.write(result)
     except OSError as error:

@@ -1,9 +1,9 @@
 """What results are: the records that a run reports them in, and the files that they are kept in.
 
-The files are `results.json` of a run, `compare.json`, and `NAME.json` of a bench. These models are the source of
-`docs/results.schema.json`, which other programs may validate with. `reported.py` holds what comes out of the
-sandbox to the same ones. A key that is not here may be there: a later version of lastport may add some, and this
-one passes them over. A key that is here keeps its meaning for as long as `schema` is 1.
+The files are `results.json` of a run, `compare.json`, `NAME.json` of a bench, and `plan.json`. These models are
+the source of `docs/results.schema.json`, which other programs may validate with. `reported.py` holds what comes
+out of the sandbox to the same ones. A key that is not here may be there: a later version of lastport may add some,
+and this one passes them over. A key that is here keeps its meaning for as long as `schema` is 1.
 """
 
 from __future__ import annotations
@@ -229,7 +229,64 @@ class BenchResults(Origin):
     error: str = described("why the bench ended early, if it did", default="")
 
 
-MODELS: dict[str, type[Part]] = {"run": RunResults, "compare": ComparisonResults, "bench": BenchResults}
+class Modelled(Part):
+    """What a formula says."""
+
+    model: str
+    erlangs: float
+    ports: Count
+    refused_share: float
+
+
+class Refusals(Part):
+    """Attempts of a class, or to a destination. A class has more keys."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, JsonValue]
+
+    name: str
+    offered: Count
+    refused: Count
+    refused_share: float
+
+
+class PlanResults(Origin):
+    """A plan: `plan.json`."""
+
+    schema_: Version
+    workload: str = described("whose attempts: subscribers, erlangs (plain calls), or trace")
+    started: Time
+    duration_s: Seconds = described("seconds of the processor that the simulation took")
+    profile: str = described("the profile of settings", default="plain")
+    parameters: Values = described("what was chosen about the load, and what follows from it", default={})
+    settings: Values = described("the NAT's settings", default={})
+    chosen: Values = described("what the user gave", default={})
+    seed: int = 1
+    offered: Count = described("attempts after the warm-up")
+    refused: Count = described("those that were refused")
+    refused_share: float
+    interval: list[float] = described("the 95 % interval of the share", min_length=2, max_length=2)
+    erlang_b: float | None = described("what Erlang B says; null if it does not apply")
+    theory: list[Modelled] = described("what each formula says that applies", default=[])
+    differences: list[str] = described("why the simulation must differ from the formulas", default=[])
+    limits: dict[str, Count] = described("refused attempts by the counter of their limit", default={})
+    classes: list[Refusals] = []
+    destinations: list[Refusals] = []
+    worst: list[Values] = described("the subscribers that were refused most", default=[])
+    ports: Values = described("ports in use, by protocol", default={})
+    timers: list[Values] = described("the ports that each timer holds, on average", default=[])
+    log: Values | None = described("lines and bytes in a day, by kind of log", default=None)
+    assignment: str | None = described("the log's one line, if ports are assigned by arithmetic", default=None)
+    needed: Values | None = described("what a target needs", default=None)
+    front: list[Values] = described("what no other choice is better than in everything", default=[])
+
+
+MODELS: dict[str, type[Part]] = {
+    "run": RunResults,
+    "compare": ComparisonResults,
+    "bench": BenchResults,
+    "plan": PlanResults,
+}
 """The model of each kind of results."""
 
 
@@ -246,7 +303,7 @@ def schema() -> dict[str, Any]:
         "$schema": DIALECT,
         "$id": ID,
         "title": "Results of lastport",
-        "description": "results.json of a run, compare.json of a comparison, or NAME.json of a bench",
+        "description": "results.json of a run, compare.json of a comparison, NAME.json of a bench, or plan.json",
         "anyOf": [{"$ref": f"#/$defs/{model.__name__}"} for model in MODELS.values()],
         **made,
     }

@@ -16,6 +16,7 @@ from typing import Any
 from controller.settings import ConfigurationError
 from controller.settings.extensions import is_file
 from testbed.experiment.plan import Run
+from testbed.sandbox.apart import WITHIN_S as DECLARED_WITHIN_S
 from testbed.sandbox.apart import ApartError, RaisedError, apart, is_apart
 from testbed.sandbox.enter import MachineError, Walled
 from testbed.sandbox.walls import Limits, WallsError
@@ -56,17 +57,22 @@ def programs() -> list[Path]:
 
 
 def declared(
-    files: Collection[Path], work: Callable[[], Any], *raises: type[ConfigurationError], about: str
+    files: Collection[Path],
+    work: Callable[[], Any],
+    *raises: type[ConfigurationError],
+    about: str,
+    within: float = DECLARED_WITHIN_S,
 ) -> Any:
     """Return what `work` returns, which meets the classes in `files`, as JSON has it.
 
     Raises ConfigurationError, or one of its subclasses in `raises`, for what the user has to mend, and
-    MachineError if this machine has no walls. `about` begins the sentence if the code ends the work.
+    MachineError if this machine has no walls. `about` begins the sentence if the code ends the work, or
+    takes longer than `within` seconds.
     """
     known: tuple[type[Exception], ...] = (ConfigurationError, MachineError, *raises)
     errors = {error.__name__: error for error in known}
     try:
-        return apart(work, raises=known, shown=programs(), files=files)
+        return apart(work, raises=known, shown=programs(), files=files, within=within)
     except RaisedError as error:
         raise errors.get(error.kind, ConfigurationError)(str(error)) from None
     except ApartError as error:

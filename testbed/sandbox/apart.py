@@ -80,6 +80,7 @@ def apart(
     raises: Collection[type[Exception]],
     shown: Iterable[Path],
     files: Iterable[Path],
+    within: float = WITHIN_S,
 ) -> Any:
     """Return what `work` returns, as JSON has it, done by a child behind walls that sees `shown` and `files`.
 
@@ -98,7 +99,7 @@ def apart(
         os.close(descriptor)
     reply, said = _Read(answer, MOST_ANSWERED), _Read(words, MOST_PRINTED)
     try:
-        why = _read(reply, said)
+        why = _read(within, reply, said)
     finally:
         os.close(alive)
         status = os.waitstatus_to_exitcode(os.waitpid(guard, 0)[1])
@@ -110,9 +111,9 @@ def apart(
     return _value(reply.content, status)
 
 
-def _read(*pipes: _Read) -> str:
+def _read(within: float, *pipes: _Read) -> str:
     """Read to the end of all pipes; return why that was given up, or an empty text."""
-    deadline = time.monotonic() + WITHIN_S
+    deadline = time.monotonic() + within
     poll = select.poll()
     reading = {pipe.descriptor: pipe for pipe in pipes}
     for descriptor in reading:
@@ -120,7 +121,7 @@ def _read(*pipes: _Read) -> str:
     while not pipes[0].is_over:
         left = deadline - time.monotonic()
         if left <= 0:
-            return f"took longer than {WITHIN_S:g} s"
+            return f"took longer than {within:g} s"
         for descriptor, _ in poll.poll(left * 1000):
             pipe = reading[descriptor]
             pipe.more()

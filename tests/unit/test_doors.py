@@ -25,7 +25,9 @@ TRAFFIC = (*SANDBOX, "testbed.traffic")
 EVIDENCE = (*TOPOLOGIES, *TRAFFIC, "testbed.evidence")
 EXPERIMENT = (*EVIDENCE, "testbed.experiment")
 RECORDING = (*CORE, "controller.recording", "testbed.recording")
-RUN = (*EXPERIMENT, *RECORDING, "testbed.registry", "testbed.run")
+NATLOG = (*SETTINGS, "testbed.natlog")
+PLAN = (*RECORDING, *NATLOG, "controller.settings", "controller.process.garbage", "testbed.plan")
+RUN = (*EXPERIMENT, *PLAN, "testbed.registry", "testbed.run")
 SHELL = (*RUN, "testbed.shell")
 EXEC = (*RUN, "testbed.exec")
 REPORT = (*RUN, "testbed.compare", "testbed.bench", "testbed.report")
@@ -38,7 +40,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "controller.recording": CORE,
     "controller.wiring": SETTINGS,
     "controller.openflow": WIRING,
-    "controller.process": (*WIRING, "controller.openflow"),
+    "controller.process": (*WIRING, "controller.openflow", "controller.process.garbage"),
+    "controller.process.garbage": (),
     "controller": ("controller.process",),
     "topologies.network": (),
     "topologies.gateways": NETWORK,
@@ -50,7 +53,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.experiment": EVIDENCE,
     "testbed.api": EXPERIMENT,
     "testbed.recording": RECORDING,
-    "testbed.run": (*EXPERIMENT, *RECORDING, "testbed.registry"),
+    "testbed.natlog": SETTINGS,
+    "testbed.plan": PLAN,
+    "testbed.run": (*EXPERIMENT, *PLAN, "testbed.registry"),
     "testbed.compare": RUN,
     "testbed.bench": RUN,
     "testbed.web": RUN,
@@ -61,7 +66,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed": (),
     "scenarios.shared": (*EXPERIMENT, "testbed.api"),
     "scenarios": ("testbed.api", "scenarios.shared"),
-    "benchmarks": (*COMMAND, "testbed.api", "controller.openflow", "controller.process"),
+    "benchmarks": (
+        *COMMAND,
+        "testbed.api",
+        "controller.openflow",
+        "controller.process",
+        "controller.process.garbage",
+    ),
 }
 """Which rooms a room's modules may import besides their own. The longest name that fits is a module's room."""
 

@@ -486,12 +486,17 @@ def test_ports_overlap_only_where_every_packet_from_outside_has_one_owner(
             "be no whole block; take at most 1, such as port_set_size=1",
         ),
         (
+            {"log": "blocks"},
+            "setting log='blocks' is not possible with port_allocation_type='random': the ports of a block would "
+            "be several subscribers'; take port_allocation_type=blocks, or log=mappings",
+        ),
+        (
             {"pool_usage_low": 88},
             "setting pool_usage_low=88 is not possible with pool_usage_high=88: usage would be low and high "
             "at once; take a pool_usage_low below pool_usage_high",
         ),
     ],
-    ids=["mapping", "filtering", "block too large", "smallest pool", "thresholds"],
+    ids=["mapping", "filtering", "block too large", "smallest pool", "log", "thresholds"],
 )
 def test_settings_that_contradict_each_other_are_refused(values: dict[str, Any], told: str) -> None:
     """The refusal has both keys, both values, the reason and the way out."""

@@ -90,6 +90,8 @@ def tab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         ("run churn --set mapping_type=e", ["mapping_type=eim", "mapping_type=edm"]),
         ("run churn --set refresh_inbound=", ["refresh_inbound=true", "refresh_inbound=false"]),
         ("run churn --set port_quota=", ["port_quota=null"]),
+        ("plan --set subs", ["subscribers="]),
+        ("plan --set log=", ["log=off", "log=mappings", "log=blocks"]),
         ("run fairness --set protocol=", ["protocol=tcp", "protocol=udp"]),
         ("run churn --set on_exhaustion=h", ["on_exhaustion=hold"]),
         ("run churn --set on_exhaustion=m", ["on_exhaustion=mine.py"]),
