@@ -27,7 +27,7 @@ EXPERIMENT = (*EVIDENCE, "testbed.experiment")
 RECORDING = (*CORE, "controller.recording", "testbed.recording")
 RUN = (*EXPERIMENT, *RECORDING, "testbed.registry", "testbed.run")
 REPORT = (*RUN, "testbed.compare", "testbed.bench", "testbed.report")
-COMMAND = (*REPORT, "testbed.web", "testbed.command")
+COMMAND = (*REPORT, "testbed.web", "testbed.labs", "testbed.command")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "controller.nat": (),
@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.bench": RUN,
     "testbed.web": RUN,
     "testbed.report": REPORT,
+    "testbed.labs": REPORT,
     "testbed.command": COMMAND,
     "testbed": (),
     "scenarios.shared": (*EXPERIMENT, "testbed.api"),
