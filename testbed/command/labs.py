@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,7 +83,6 @@ def _list() -> None:
 
 def _variants(path: Path, own: Course) -> None:
     import csv
-    import sys
 
     from controller.settings import ConfigurationError
     from testbed.labs.lab import find, numbers
@@ -151,23 +151,79 @@ def grade(
     *,
     student: Student = None,
     key: Key = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="A new folder for the pages: one for each student and one for the class.",
+            metavar="DIR",
+            autocompletion=completing.files(),
+        ),
+    ] = None,
+    gradescope: Annotated[
+        Path | None,
+        typer.Option(help="Write Gradescope's results.json of one submission.", metavar="FILE"),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(help="Write the marks as JUnit's XML.", metavar="FILE", autocompletion=completing.files()),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Write a line for each student.", metavar="FILE", autocompletion=completing.files()),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Mark what students handed in: points for each requirement, with what was seen and what was expected."""
     import json
 
-    from testbed.labs import marks
+    from controller.settings import ConfigurationError
+    from testbed.labs import formats
+    from testbed.labs.classes import marks
     from testbed.labs.grading import grade as graded
     from testbed.labs.lab import find
+    from testbed.labs.pages import Pages
     from testbed.labs.submission import Hidden
     from testbed.labs.variants import course
+    from testbed.run.beside import Beside
+    from testbed.sandbox.words import harmless
 
-    got = graded(find(lab), submission, course(key), student, Hidden.of(submission, key))
+    found, own, is_class = find(lab), course(key), submission.is_dir()
+    if is_class and (gradescope or student):
+        name = "--gradescope" if gradescope else "--student"
+        raise ConfigurationError(f"{name} is for one submission, and {submission} is a folder; leave it out")
+    if own.key is not None and student is None and not is_class:
+        raise ConfigurationError("--key draws a student's numbers: say whose, by --student ID")
+    got: list[Mark] = []
+    wanted = (
+        (Beside(gradescope, "--gradescope"), lambda: json.dumps(formats.gradescope(got[0]), indent=1)),
+        (Beside(junit, "--junit"), lambda: formats.junit(got)),
+        (Beside(csv, "--csv"), lambda: formats.table(got)),
+    )
+    for beside, _ in wanted:
+        beside.open()
+    pages = Pages(out) if out else None
+    hidden = Hidden.of(submission, key, out)
+    for mark in (
+        marks(found, submission, own, hidden) if is_class else [graded(found, submission, own, student, hidden)]
+    ):
+        got.append(mark)
+        if is_class and not as_json:
+            print(f"{mark.score:3} of {mark.of}  {harmless(mark.student)}")
+    unkept = [beside.keep(text) for beside, text in wanted] + (pages.keep(got) if pages else [])
     if as_json:
-        print(json.dumps(marks.as_object(got)))
+        told = [formats.as_object(each) for each in got]
+        print(json.dumps(told if is_class else told[0]))
+    elif is_class:
+        _print_lost(got)
     else:
-        _print(got)
-    raise typer.Exit(ExitStatus.PASSED if got.score == got.of else ExitStatus.CHECK_FAILED)
+        _print(got[0])
+    for why in filter(None, unkept):
+        print(f"lastport: {why}", file=sys.stderr)
+    if any(unkept):
+        raise typer.Exit(ExitStatus.MACHINE_LACKS)
+    raise typer.Exit(ExitStatus.PASSED if is_class or got[0].score == got[0].of else ExitStatus.CHECK_FAILED)
 
 
 def _print(got: Mark) -> None:
@@ -186,3 +242,13 @@ def _print(got: Mark) -> None:
     ]
     print_lines(out, entries(rows, out.width))
     print(f"{got.score} of {got.of} points" + f" for {got.student}" * bool(got.student))
+
+
+def _print_lost(got: list[Mark]) -> None:
+    """Print what the class lost most."""
+    from testbed.labs.classes import lost_most
+
+    print("Requirements that students do not meet:")
+    for item, students in lost_most(got):
+        if students:
+            print(f"{students:3} of {len(got)}  {item.requirement}: {item.asks}")

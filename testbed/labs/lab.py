@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from controller.settings import ConfigurationError
 from testbed.run.mistakes import first_mistake
+from testbed.run.written import UNREADABLE, value_of
 
 LABS = Path(__file__).resolve().parents[2] / "docs" / "labs"
 """The folder of the sheets, whose names begin with their number."""
@@ -98,8 +98,8 @@ def read(path: Path) -> Lab:
     """Return the lab of a YAML file. Raises ConfigurationError for the first mistake in it."""
     number = path.name.partition("-")[0]
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        content = value_of(path.read_text())
+    except (OSError, *UNREADABLE) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path}: it has to be keys with values, such as requirements:")

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from controller.settings import ConfigurationError
 from testbed.labs.submission import content
 from testbed.labs.trial import WrongError
 from testbed.labs.variants import Variant
+from testbed.run.written import UNREADABLE, value_of
 
 LARGEST = 1 << 16
 MOST = 10**9
@@ -40,8 +39,8 @@ EXPECTED: dict[str, Callable[[Variant], range]] = {
 def read(path: Path) -> dict[str, Any]:
     """Return what a student wrote. Raises ConfigurationError if it is no file of names with numbers."""
     try:
-        found = yaml.safe_load(content(path)[:LARGEST])
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        found = value_of(content(path)[:LARGEST].decode())
+    except UNREADABLE as error:
         raise ConfigurationError(f"{path} cannot be read: {str(error)[:200]}") from None
     if not isinstance(found, dict):
         raise ConfigurationError(f"{path} has no lines such as `first-refused: 12`")

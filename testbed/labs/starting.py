@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 import jinja2
-import yaml
 
 from controller.settings import ConfigurationError
 from testbed.labs.lab import Lab
 from testbed.labs.variants import Variant
 from testbed.run.folder import give_to_caller
+from testbed.run.written import UNREADABLE, value_of
 
 SKELETONS = Path(__file__).with_name("skeletons")
 HANDED_IN = {"allocator": "allocator.py", "predictions": "predictions.yaml"}
@@ -57,8 +57,8 @@ def started(lab: Lab, where: Path) -> tuple[Path, Variant]:
 def _numbers(lab: Lab, path: Path) -> Variant:
     """Return the numbers of a file. Raises ConfigurationError for one that no student can have."""
     try:
-        found = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        found = value_of(path.read_text())
+    except (OSError, *UNREADABLE) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None
     for name, number in lab.variant.items():
         value = found.get(name) if isinstance(found, dict) else None

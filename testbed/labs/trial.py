@@ -10,6 +10,8 @@ from testbed.labs.submission import Submission, Value
 
 FIRST_SUBSCRIBER = int(ipaddress.ip_address("10.0.0.1"))
 FIRST_SOCKET = 40000
+FIRST_NEW = 1_000_000
+"""The number of the first subscriber that comes when others have asked."""
 KEPT = 5
 """The number of calls that are shown with a point that is lost."""
 
@@ -50,6 +52,7 @@ class Trial:
         self._number = submission.new(ranges, seed)
         self._log: list[str] = []
         self._batch = 0
+        self._subscribers = FIRST_NEW
         self._now = 0.0
         self.ranges = ranges
         self.given: dict[int, Socket] = {}
@@ -70,6 +73,11 @@ class Trial:
             if isinstance(value, int):
                 self.given[value] = socket
         return values
+
+    def newcomers(self, count: int) -> list[Socket]:
+        """Return sockets of subscribers that have asked for nothing yet, one of each."""
+        self._subscribers += count
+        return [Socket(number, 0) for number in range(self._subscribers - count, self._subscribers)]
 
     def release(self, ports: Sequence[int]) -> None:
         """Give ports back. Raises WrongError if the allocator does not take one."""
