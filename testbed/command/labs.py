@@ -117,7 +117,7 @@ def _check(found: Lab, own: Course, student: str | None) -> None:
     file, variant = started(found, Path())
     if own.key is not None:
         variant = own.variant(found, student)
-    got = mark(found, file, variant, own.seeds(found, student), student or "", Hidden.of(file))
+    got = mark(found, file, variant, own.seeds(found, student), student or "", Hidden.of(file, own.file))
     out = new_console()
     rows = [
         Entry(item.requirement, item.asks, "ok", style="green")

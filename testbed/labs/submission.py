@@ -27,7 +27,7 @@ from testbed.sandbox.words import harmless
 LIMITS = Limits(processes=16, memory=512 << 20, file=1 << 20)
 LARGEST = 1 << 20
 """The bytes of a submission that is still read."""
-STARTS = 3
+STARTS = 2
 """How often a submission that ends its process is started again, for the requirements that are left."""
 ANSWERING = Path(__file__).with_name("answering.py")
 PRODUCT = (
@@ -129,7 +129,7 @@ class Submission:
         if self._starts == STARTS:
             raise DiedError(self._last_death)
         self._starts += 1
-        program = [os.path.realpath(sys.executable), "-ISB", str(self._folder / ANSWERING.name)]
+        program = [os.path.realpath(sys.executable), "-ISBu", str(self._folder / ANSWERING.name)]
         shown = [self._folder, Path(sys.base_prefix).resolve()]
         try:
             self._dialogue = Dialogue(program, shown=shown, covered=self._hidden.folders, limits=LIMITS)

@@ -14,7 +14,7 @@ import os
 import stat
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from controller.settings import ConfigurationError
@@ -30,6 +30,8 @@ class Course:
     """What numbers are drawn with: the key of a course, or None for the sheet's own numbers and known seeds."""
 
     key: bytes | None = None
+    file: Path | None = field(default=None, compare=False)
+    """Where the key is, which no submission may see."""
 
     def drawn(self, lab: Lab, student: str, name: str) -> int:
         """Return a number of 256 bits for a name."""
@@ -73,4 +75,4 @@ def course(key: Path | None) -> Course:
             f"--key {key} has {len(content)} bytes, and needs at least {LEAST_KEY}; what to do: "
             f"head -c 32 /dev/urandom | base64 > {key}"
         )
-    return Course(content)
+    return Course(content, key)

@@ -7,7 +7,7 @@
 
 Every question has a number that nobody can guess, and only an answer with this number is one. A program may answer
 wrongly. It cannot answer what it was not asked, answer twice, or keep this process waiting: it is ended when it
-sleeps with a question open, or has used its processor time. A program that is slow because the machine is busy is
+sleeps with a question open, or computes for too long. A program that is slow because the machine is busy is
 waited for.
 """
 
@@ -39,7 +39,7 @@ MOST_ANSWERED = 4 << 20
 MOST_PRINTED = 64 << 10
 """The bytes that are kept of what the program prints. A program that prints ten times as much is ended."""
 MOST_PROCESSOR_S = 10.0
-"""The processor time that a program may use."""
+"""The processor time that a program may use for one answer."""
 ASLEEP_S = 3.0
 """The seconds that a program may sleep before it answers."""
 LOOK_S = 0.1
@@ -133,7 +133,8 @@ class Dialogue:
         for descriptor, wanted in ((self._answer, select.POLLIN), (self._words, select.POLLIN)):
             poll.register(descriptor, wanted)
         poll.register(self._asking, select.POLLOUT)
-        used, asleep_since = self.processor_s, None
+        used = begun = self.processor_s
+        asleep_since: float | None = None
         while (answer := self._whole()) is None:
             ready = dict(poll.poll(LOOK_S * 1000))
             if self._asking in ready:
@@ -152,7 +153,7 @@ class Dialogue:
                     raise ApartError(self._ended())
             now, before = time.monotonic(), used
             used = self.processor_s
-            if used > MOST_PROCESSOR_S:
+            if used - begun > MOST_PROCESSOR_S:
                 raise ApartError(f"used more than {MOST_PROCESSOR_S:g} s of the processor")
             if ready or used != before or self._state() != SLEEPING:
                 asleep_since = None
