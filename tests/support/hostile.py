@@ -16,8 +16,8 @@ FIRST = 1
 class Hostile:
     """The points that it gets, words that show why, and what it executes at import and in `allocate`.
 
-    The words are in what it prints, or in the reason of the points that are lost. {handed_in}, {key} and {checkout}
-    stand for folders.
+    The words are in what it prints, or in the reason of the points that are lost. In {handed_in}, {key} and
+    {checkout} there will be folders.
     """
 
     points: int

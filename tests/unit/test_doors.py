@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.bench": RUN,
     "testbed.web": RUN,
     "testbed.report": REPORT,
-    "testbed.labs": REPORT,
+    "testbed.labs": (*REPORT, "controller.api"),
     "testbed.command": COMMAND,
     "testbed": (),
     "scenarios.shared": (*EXPERIMENT, "testbed.api"),

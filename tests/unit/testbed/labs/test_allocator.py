@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from testbed.labs.lab import find
 from testbed.labs.submission import DiedError
 from testbed.labs.trial import WrongError
 from testbed.labs.variants import Course, Variant
+from tests.support.paths import ROOT
 from tests.support.submissions import REFERENCE, WRONG, Here, wrong
 
 LAB = find("02")
@@ -73,3 +75,16 @@ def test_the_numbers_of_another_student_do_not_do(tmp_path: Path) -> None:
         "quota",
         "quota-given-back",
     }
+
+
+def test_the_figures_in_the_instructors_part_are_those_of_the_marks() -> None:
+    """Each row of its table is a mistake that is tried here, with the points that are left."""
+    page = (ROOT / "docs/labs/answers/02-write-an-allocator.md").read_text()
+    rows = re.findall(r"^\| (.+?) \| (\d+) \| (`.+`) \|$", page, re.MULTILINE)
+    failures = [set(re.findall("`(.+?)`", row[2])) for row in rows]
+
+    assert len(rows) == 11
+    assert all(any(failed == each[2] for each in WRONG.values()) for failed in failures)
+    assert [int(row[1]) for row in rows] == [
+        LAB.points - sum(LAB.requirements[name].points for name in failed) for failed in failures
+    ]
