@@ -173,6 +173,10 @@ def grade(
         Path | None,
         typer.Option(help="Write a line for each student.", metavar="FILE", autocompletion=completing.files()),
     ] = None,
+    wire: Annotated[
+        bool,
+        typer.Option("--wire", help="Try it with real packets as well. This takes longer, and needs root."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Mark what students handed in: points for each requirement, with what was seen and what was expected."""
@@ -205,8 +209,11 @@ def grade(
         beside.open()
     pages = Pages(out) if out else None
     hidden = Hidden.of(submission, key, out)
+    rungs = 2 if wire else 1
     for mark in (
-        marks(found, submission, own, hidden) if is_class else [graded(found, submission, own, student, hidden)]
+        marks(found, submission, own, hidden, rungs=rungs)
+        if is_class
+        else [graded(found, submission, own, student, hidden, rungs=rungs)]
     ):
         got.append(mark)
         if is_class and not as_json:
@@ -223,6 +230,10 @@ def grade(
         print(f"lastport: {why}", file=sys.stderr)
     if any(unkept):
         raise typer.Exit(ExitStatus.MACHINE_LACKS)
+    if broke := [mark for mark in got if mark.broke]:
+        names = ", ".join(harmless(mark.student) or "the submission" for mark in broke)
+        print(f"lastport: grade again, since no run on the wire came to its end: {names}", file=sys.stderr)
+        raise typer.Exit(ExitStatus.BROKE)
     raise typer.Exit(ExitStatus.PASSED if is_class or got[0].score == got[0].of else ExitStatus.CHECK_FAILED)
 
 

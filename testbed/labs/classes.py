@@ -31,14 +31,14 @@ def handed_in(lab: Lab, folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def marks(lab: Lab, folder: Path, course: Course, hidden: Hidden) -> Iterator[Mark]:
+def marks(lab: Lab, folder: Path, course: Course, hidden: Hidden, *, rungs: int = 1) -> Iterator[Mark]:
     """Return the mark of each student in turn. A submission that is none gets a mark as well, and a reason."""
     require_known(lab)
     for student, files in handed_in(lab, folder).items():
         try:
             if len(files) != 1:
                 raise ConfigurationError(f"{len(files)} files were handed in")
-            yield grade(lab, files[0], course, student, hidden)
+            yield grade(lab, files[0], course, student, hidden, rungs=rungs)
         except ConfigurationError as error:
             yield _nothing(lab, student, course, str(error))
 

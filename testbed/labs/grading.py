@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from controller.settings import ConfigurationError, unknown_key
-from testbed.labs import allocator, predictions
-from testbed.labs.lab import Lab
+from testbed.labs import allocator, predictions, wire
+from testbed.labs.lab import Lab, Requirement, Wire
 from testbed.labs.submission import DiedError, Hidden, Submission, opened
 from testbed.labs.trial import WrongError
 from testbed.labs.variants import Course, Variant
@@ -59,6 +60,8 @@ class Mark:
     items: tuple[Item, ...]
     said: str = ""
     """What the submission printed. It has no weight."""
+    broke: str = ""
+    """Why it could not be tried on the wire, if no run came to its end: then it has to be graded again."""
 
     @property
     def score(self) -> int:
@@ -71,9 +74,12 @@ class Mark:
         return sum(item.of for item in self.items)
 
 
-def grade(lab: Lab, file: Path, course: Course, student: str | None, hidden: Hidden) -> Mark:
-    """Return the mark of a submission. Raises ConfigurationError and MachineError."""
-    return mark(lab, file, course.variant(lab, student), course.seeds(lab, student), student or "", hidden)
+def grade(lab: Lab, file: Path, course: Course, student: str | None, hidden: Hidden, *, rungs: int = 1) -> Mark:
+    """Return the mark of a submission, on one rung or both. Raises ConfigurationError and MachineError."""
+    if rungs == 2 and lab.wire is None:
+        raise ConfigurationError(f"lab {lab.number} has nothing to try on the wire; leave out --wire")
+    got = mark(lab, file, course.variant(lab, student), course.seeds(lab, student), student or "", hidden)
+    return _on_the_wire(got, file, lab.wire) if rungs == 2 and lab.wire else got
 
 
 def mark(lab: Lab, file: Path, variant: Variant, seeds: list[int], student: str, hidden: Hidden) -> Mark:
@@ -83,10 +89,39 @@ def mark(lab: Lab, file: Path, variant: Variant, seeds: list[int], student: str,
     if lab.submission == "predictions":
         found = predictions.read(file)
         compared = partial(predictions.compared, found, variant)
-        return replace(empty, items=tuple(_item(lab, name, partial(compared, name)) for name in lab.requirements))
+        return replace(
+            empty,
+            items=tuple(_item(each, name, partial(compared, name)) for name, each in lab.requirements.items()),
+        )
     with opened(file, hidden) as submission:
-        items = [_item(lab, name, _tried(submission, variant, seeds, name)) for name in lab.requirements]
+        items = [
+            _item(each, name, _tried(submission, variant, seeds, name)) for name, each in lab.requirements.items()
+        ]
     return replace(empty, items=tuple(items), said=submission.said[:SAID])
+
+
+def _on_the_wire(mark: Mark, file: Path, rung: Wire) -> Mark:
+    """Return a mark with the requirements of the second rung as well. Raises MachineError."""
+    checks: dict[str, dict[str, Any]] = {}
+    why = broke = ""
+    try:
+        checks = wire.run(file, rung.scenario, rung.settings)
+    except wire.RefusedError as error:
+        why = str(error)
+    except wire.BrokeError as error:
+        why = broke = f"the run broke: {error}"
+    items = [_item(each, name, partial(_check, checks, name, why)) for name, each in rung.requirements.items()]
+    return replace(mark, items=(*mark.items, *items), broke=broke)
+
+
+def _check(checks: dict[str, dict[str, Any]], name: str, why: str) -> str:
+    """Return what a check of a run observed. Raises WrongError if it did not hold."""
+    if why or name not in checks:
+        raise WrongError(why or "the run did not make this check", "a run to its end")
+    observed, expected = (str(checks[name][key])[:200] for key in ("observed", "expected"))
+    if not checks[name]["ok"]:
+        raise WrongError(observed, expected)
+    return observed
 
 
 def require_known(lab: Lab) -> None:
@@ -110,8 +145,7 @@ def _tried(submission: Submission, variant: Variant, seeds: list[int], name: str
     return trying
 
 
-def _item(lab: Lab, name: str, trying: Callable[[], str]) -> Item:
-    requirement = lab.requirements[name]
+def _item(requirement: Requirement, name: str, trying: Callable[[], str]) -> Item:
     points, expected, calls = requirement.points, "", tuple[str, ...]()
     try:
         seen = trying()

@@ -57,6 +57,14 @@ class Requirement(Part):
     hint: str
 
 
+class Wire(Part):
+    """The second rung: a scenario, its settings, and what its checks are worth, by their keys."""
+
+    scenario: str
+    settings: dict[str, int | str]
+    requirements: Annotated[dict[Name, Requirement], Field(min_length=1)]
+
+
 class Lab(Part):
     """What the YAML file of a lab has, with its number and its title."""
 
@@ -67,6 +75,8 @@ class Lab(Part):
     seeds: Annotated[int, Field(ge=1, le=50)] = 1
     """The number of hidden seeds that each requirement is tried with."""
     requirements: Annotated[dict[Name, Requirement], Field(min_length=1)]
+
+    wire: Wire | None = None
 
     @property
     def sheet(self) -> Path:
