@@ -16,7 +16,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from testbed.command import choosing, completion, executing, kept, machine, planning, prompting, recorded, running
+from testbed.command import (
+    choosing,
+    completion,
+    executing,
+    kept,
+    labs,
+    machine,
+    planning,
+    prompting,
+    recorded,
+    running,
+)
 from testbed.command.help import Commands
 from testbed.run.console import OutputError, discard, fit_locale, open_standard_files, watch_output
 from testbed.run.exit_status import ExitStatus
@@ -34,7 +45,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (running, prompting, executing, planning, kept, recorded, choosing, machine, completion):
+for part in (running, prompting, executing, planning, kept, recorded, choosing, labs, machine, completion):
     app.add_typer(part.app)
 
 

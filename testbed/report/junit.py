@@ -40,7 +40,7 @@ def _suite(run: Mapping[str, Any], number: int) -> ET.Element:
         "testsuite",
         {
             "id": str(number),
-            "name": _text(name),
+            "name": xml_text(name),
             "package": "lastport",
             "hostname": HOST,
             "timestamp": _timestamp(run.get("started")),
@@ -52,10 +52,10 @@ def _suite(run: Mapping[str, Any], number: int) -> ET.Element:
     properties = ET.SubElement(suite, "properties")
     for key in ("version", "commit", "profile", "seed"):
         if run.get(key) is not None:
-            ET.SubElement(properties, "property", {"name": key, "value": _text(words(run[key]))})
+            ET.SubElement(properties, "property", {"name": key, "value": xml_text(words(run[key]))})
     suite.extend(cases)
-    ET.SubElement(suite, "system-out").text = _text(run.get("story", ""))
-    ET.SubElement(suite, "system-err").text = _text(run.get("last_words", ""))
+    ET.SubElement(suite, "system-out").text = xml_text(run.get("story", ""))
+    ET.SubElement(suite, "system-err").text = xml_text(run.get("last_words", ""))
     return suite
 
 
@@ -66,10 +66,10 @@ def _whole(run: Mapping[str, Any]) -> ET.Element:
     """Return the case that is the run itself."""
     case = _new_case("the run itself", run, _time(run))
     if run["verdict"] == "cannot":
-        ET.SubElement(case, "skipped", {"message": _text(run.get("reason", ""))})
+        ET.SubElement(case, "skipped", {"message": xml_text(run.get("reason", ""))})
     elif run["verdict"] == "error":
         reason = run.get("error") or "no check was made"
-        ET.SubElement(case, "error", {"type": "error", "message": _text(reason)})
+        ET.SubElement(case, "error", {"type": "error", "message": xml_text(reason)})
     return case
 
 
@@ -79,9 +79,11 @@ def _case(check: Mapping[str, Any], run: Mapping[str, Any]) -> ET.Element:
         tag = "error" if run["verdict"] == "error" else "failure"
         expected, observed = words(check["expected"], LONGEST), words(check["observed"], LONGEST)
         found = ET.SubElement(
-            case, tag, {"type": _text(check["key"]), "message": _text(f"expected {expected}, observed {observed}")}
+            case,
+            tag,
+            {"type": xml_text(check["key"]), "message": xml_text(f"expected {expected}, observed {observed}")},
         )
-        found.text = _text(
+        found.text = xml_text(
             f"{check['claim']}\nexpected: {expected}\nobserved: {observed}\nsource: {check['source']}"
         )
     return case
@@ -89,7 +91,7 @@ def _case(check: Mapping[str, Any], run: Mapping[str, Any]) -> ET.Element:
 
 def _new_case(name: str, run: Mapping[str, Any], time: str) -> ET.Element:
     classname = f"lastport.{label(run['scenario'])}.{label(run['gateway'])}"
-    return ET.Element("testcase", {"name": _text(name), "classname": _text(classname), "time": time})
+    return ET.Element("testcase", {"name": xml_text(name), "classname": xml_text(classname), "time": time})
 
 
 def _time(run: Mapping[str, Any]) -> str:
@@ -102,7 +104,7 @@ def _timestamp(started: str | None) -> str:
     return begun.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _text(text: str) -> str:
+def xml_text(text: str) -> str:
     """Return a text of the characters that XML can have."""
     return "".join(each if each in "\t\n" or _is_xml(ord(each)) else REPLACED for each in text)
 

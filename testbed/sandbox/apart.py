@@ -174,7 +174,7 @@ def _be_guard(
         os.setsid()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
-        _keep_only(printed, answered, lifeline)
+        keep_only(printed, answered, lifeline)
         walls.build(shown, files, LIMITS)
         linux.unshare(NAMESPACES)
         child = os.fork()
@@ -182,14 +182,14 @@ def _be_guard(
             os.close(lifeline)
             _be_child(work, raises, answered)
         os.close(answered)
-        status = _guarded(child, lifeline)
+        status = guarded(child, lifeline)
     except (walls.WallsError, OSError) as error:
         _answer(answered, "walls", str(error))
     finally:
         os._exit(status)
 
 
-def _keep_only(printed: int, *kept: int) -> None:
+def keep_only(printed: int, *kept: int) -> None:
     """Print to a pipe, read nothing, and close all else, which stands for what is outside of the walls."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -202,7 +202,7 @@ def _keep_only(printed: int, *kept: int) -> None:
     os.closerange(first, os.sysconf("SC_OPEN_MAX"))
 
 
-def _guarded(child: int, lifeline: int) -> int:
+def guarded(child: int, lifeline: int) -> int:
     """Wait for the child's end, and return its exit status, as a shell has it where a signal ended the child."""
     poll = select.poll()
     watched = os.pidfd_open(child)
@@ -220,10 +220,7 @@ def _be_child(work: Callable[[], Any], raises: list[type[Exception]], answered: 
     sys.stdout = os.fdopen(1, "w", errors="backslashreplace", closefd=False)
     sys.stderr = os.fdopen(2, "w", errors="backslashreplace", closefd=False)
     try:
-        linux.mount("proc", "/proc", "proc")
-        linux.mount_read_only("/proc")
-        linux.drop_capabilities()
-        linux.die_with_parent()
+        lose_rights()
     except OSError as error:
         _answer(answered, "walls", str(error))
         os._exit(1)
@@ -238,6 +235,14 @@ def _be_child(work: Callable[[], Any], raises: list[type[Exception]], answered: 
             with contextlib.suppress(Exception):
                 stream.flush()
         os._exit(0)
+
+
+def lose_rights() -> None:
+    """Have a `/proc` of this process's own namespaces, and no capability; end with the parent. Raises OSError."""
+    linux.mount("proc", "/proc", "proc")
+    linux.mount_read_only("/proc")
+    linux.drop_capabilities()
+    linux.die_with_parent()
 
 
 def _answer(descriptor: int, kind: str, value: Any) -> None:

@@ -79,11 +79,12 @@ class Limits:
             resource.setrlimit(kind, (least, least))
 
 
-def build(shown: Iterable[Path], files: Iterable[Path], limits: Limits) -> None:
+def build(shown: Iterable[Path], files: Iterable[Path], limits: Limits, *, covered: Iterable[Path] = ()) -> None:
     """Put this process, of one thread, behind walls. Raises WallsError.
 
-    `shown` are folders that programs need. Of a stranger's `files`, the folders are shown as well, unless they are
-    private: then the file alone is. Among them may be folders.
+    Folders in `covered` are empty, as the homes are. `shown` are folders that programs need. Of a stranger's
+    `files`, the folders are shown as well, unless they are private: then the file alone is. Among them may be
+    folders.
     """
     try:
         here = working_folder()
@@ -95,6 +96,8 @@ def build(shown: Iterable[Path], files: Iterable[Path], limits: Limits) -> None:
             _be_root_of_namespace(CLONE_NEWNS)
         keep_to_ourselves()
         view = _View(is_root=is_root)
+        for folder in covered:
+            view.cover(folder)
         for folder in shown:
             view.show(folder)
         for file in files:
@@ -122,6 +125,10 @@ class _View:
         self._covers = {folder for folder in private if folder.is_dir() and not folder.is_symlink()}
         self._folders: dict[Path, int] = {}
         self._copies: dict[Path, tuple[bytes, int]] = {}
+
+    def cover(self, folder: Path) -> None:
+        """Show nothing of a folder."""
+        self._covers.add(folder.resolve())
 
     def show(self, folder: Path) -> None:
         """Show a folder, which everybody may read."""

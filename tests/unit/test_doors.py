@@ -31,7 +31,7 @@ RUN = (*EXPERIMENT, *PLAN, "testbed.registry", "testbed.run")
 SHELL = (*RUN, "testbed.shell")
 EXEC = (*RUN, "testbed.exec")
 REPORT = (*RUN, "testbed.compare", "testbed.bench", "testbed.report")
-COMMAND = (*REPORT, "testbed.exec", "testbed.web", "testbed.command")
+COMMAND = (*REPORT, "testbed.exec", "testbed.web", "testbed.labs", "testbed.command")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "controller.nat": (),
@@ -62,6 +62,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.shell": SHELL,
     "testbed.exec": EXEC,
     "testbed.report": REPORT,
+    "testbed.labs": (*REPORT, "controller.api"),
     "testbed.command": COMMAND,
     "testbed": (),
     "scenarios.shared": (*EXPERIMENT, "testbed.api"),

@@ -1,0 +1,59 @@
+"""A class: the folder of what all students handed in, and the marks of all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from controller.settings import ConfigurationError
+from testbed.labs.grading import Item, Mark, grade, require_known
+from testbed.labs.lab import Lab
+from testbed.labs.starting import HANDED_IN
+from testbed.labs.submission import Hidden
+from testbed.labs.variants import Course
+
+
+def handed_in(lab: Lab, folder: Path) -> dict[str, list[Path]]:
+    """Return the files of each student: `STUDENT.py`, or what a folder STUDENT has. Raises ConfigurationError."""
+    suffix = Path(HANDED_IN[lab.submission]).suffix
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith((".", "__")):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            named = path / HANDED_IN[lab.submission]
+            found.setdefault(path.name, []).extend([named] if named.exists() else sorted(path.glob(f"*{suffix}")))
+        elif path.suffix == suffix:
+            found.setdefault(path.stem, []).append(path)
+    if not found:
+        raise ConfigurationError(f"{folder} has no submissions: put STUDENT{suffix} into it, or a folder for each")
+    return found
+
+
+def marks(lab: Lab, folder: Path, course: Course, hidden: Hidden, *, rungs: int = 1) -> Iterator[Mark]:
+    """Return the mark of each student in turn. A submission that is none gets a mark as well, and a reason."""
+    require_known(lab)
+    for student, files in handed_in(lab, folder).items():
+        try:
+            if len(files) != 1:
+                raise ConfigurationError(f"{len(files)} files were handed in")
+            yield grade(lab, files[0], course, student, hidden, rungs=rungs)
+        except ConfigurationError as error:
+            yield _nothing(lab, student, course, str(error))
+
+
+def lost_most(marks: list[Mark]) -> list[tuple[Item, int]]:
+    """Return each requirement with the number of students who do not meet it, the largest number first."""
+    lost = Counter(item.requirement for each in marks for item in each.items if not item.is_won)
+    items = {item.requirement: item for each in marks for item in each.items}
+    return sorted(((item, lost[name]) for name, item in items.items()), key=lambda pair: -pair[1])
+
+
+def _nothing(lab: Lab, student: str, course: Course, why: str) -> Mark:
+    """Return the mark of a submission that cannot be tried."""
+    items = tuple(
+        Item(name, 0, each.points, why, "one file that can be tried", each.asks, each.source, each.hint)
+        for name, each in lab.requirements.items()
+    )
+    return Mark(lab, student, course.variant(lab, student), items)

@@ -1,0 +1,129 @@
+"""A lab: its sheet, the numbers that differ from student to student, and what each requirement is worth.
+
+The YAML file of a sheet is the instructor's: points may be changed, and requirements left out. A mistake in it is
+refused with its place, what is there, and what belongs there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from controller.settings import ConfigurationError
+from testbed.run.mistakes import first_mistake
+from testbed.run.written import UNREADABLE, value_of
+
+LABS = Path(__file__).resolve().parents[2] / "docs" / "labs"
+"""The folder of the sheets, whose names begin with their number."""
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$")]
+
+
+class Part(BaseModel):
+    """A part of the file. A key that is not known is a mistake."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Number(Part):
+    """A number that each student has one of: from `least` to `most` by `step`; `sheet` is the sheet's own."""
+
+    means: str
+    sheet: int
+    least: int
+    most: int
+    step: Annotated[int, Field(ge=1)] = 1
+    printed: list[str] = []
+    """How the sheet prints it: a text with `{}` for the number."""
+
+    @model_validator(mode="after")
+    def _has_its_own(self) -> Number:
+        if self.sheet not in self.values():
+            raise ValueError(f"sheet={self.sheet} has to be one of least, least + step, ... most")
+        return self
+
+    def values(self) -> range:
+        """Return all values that a student may get."""
+        return range(self.least, self.most + 1, self.step)
+
+
+class Requirement(Part):
+    """What a requirement is worth, where it comes from, what it asks for, and a hint that gives nothing away."""
+
+    points: Annotated[int, Field(ge=0)]
+    source: str
+    asks: str
+    hint: str
+
+
+class Wire(Part):
+    """The second rung: a scenario, its settings, and what its checks are worth, by their keys."""
+
+    scenario: str
+    settings: dict[str, int | str]
+    requirements: Annotated[dict[Name, Requirement], Field(min_length=1)]
+
+
+class Lab(Part):
+    """What the YAML file of a lab has, with its number and its title."""
+
+    number: str
+    title: str
+    submission: Literal["allocator", "predictions"]
+    variant: dict[Name, Number]
+    seeds: Annotated[int, Field(ge=1, le=50)] = 1
+    """The number of hidden seeds that each requirement is tried with."""
+    requirements: Annotated[dict[Name, Requirement], Field(min_length=1)]
+
+    wire: Wire | None = None
+
+    @property
+    def sheet(self) -> Path:
+        """The path of the sheet."""
+        return _sheet(self.number)
+
+    @property
+    def points(self) -> int:
+        """The full mark."""
+        return sum(each.points for each in self.requirements.values())
+
+
+def numbers() -> list[str]:
+    """Return the numbers of the labs that can be marked."""
+    return sorted(path.name.partition("-")[0] for path in (LABS / "marks").glob("[0-9]*.yaml"))
+
+
+def find(number: str) -> Lab:
+    """Return a lab by its number, with or without zeros before it. Raises ConfigurationError."""
+    wanted = number.zfill(2)
+    if wanted not in numbers():
+        known = ", ".join(numbers())
+        raise ConfigurationError(f"lab {number!r} is not known; there are {known}: lastport lab list")
+    (path,) = (LABS / "marks").glob(f"{wanted}-*.yaml")
+    return read(path)
+
+
+def read(path: Path) -> Lab:
+    """Return the lab of a YAML file. Raises ConfigurationError for the first mistake in it."""
+    number = path.name.partition("-")[0]
+    try:
+        content = value_of(path.read_text())
+    except (OSError, *UNREADABLE) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path}: it has to be keys with values, such as requirements:")
+    told = {**content, "number": number, "title": _title(number)}
+    try:
+        return Lab.model_validate(told)
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {first_mistake(error, told)}") from None
+
+
+def _sheet(number: str) -> Path:
+    (path,) = LABS.glob(f"{number}-*.md")
+    return path
+
+
+def _title(number: str) -> str:
+    return _sheet(number).read_text().partition("\n")[0].removeprefix("# ")

@@ -1,0 +1,163 @@
+"""A class: what all handed in, one table, and the formats of other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from controller.settings import ConfigurationError
+from testbed.labs import formats
+from testbed.labs.classes import lost_most, marks
+from testbed.labs.grading import Mark
+from testbed.labs.lab import find
+from testbed.labs.pages import Pages, pages
+from testbed.labs.submission import Hidden
+from testbed.labs.variants import Course
+
+RIGHT = {
+    "first-refused": 1024,
+    "greedy-with-quota": 8,
+    "modest-with-quota": 4,
+    "unused-with-quota": 28,
+    "one-port-one-service": 64,
+    "one-port-many-services": 256,
+}
+"""What is right in lab 1 with the numbers of the sheet."""
+
+
+def written(**changed: object) -> str:
+    """Return predictions, some of them changed."""
+    return "".join(f"{name}: {value}\n" for name, value in (RIGHT | changed).items())
+
+
+@pytest.fixture
+def graded(tmp_path: Path) -> list[Mark]:
+    """Mark a class of five with the sheet's own numbers."""
+    folder = tmp_path / "handed-in"
+    for student, text in {
+        "=alice": written(),
+        "bob": written(**{"unused-with-quota": "<b>28</b>", "first-refused": 256}),
+        "carol": "- no\n- names\n",
+        "dave<i>": written(**{"one-port-many-services": "9" * 400, "unused-with-quota": "[1, 2]"}),
+    }.items():
+        (folder / student).mkdir(parents=True)
+        (folder / student / "predictions.yaml").write_text(text)
+    (folder / "erin.yaml").symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_text(written())
+    return list(marks(find("01"), folder, Course(), Hidden()))
+
+
+def test_each_student_gets_a_mark_and_the_reason_of_each_lost_point(graded: list[Mark]) -> None:
+    """A file that is none, and a link to somebody else's file, get no points, and do not end the marking."""
+    reasons = {
+        mark.student: {item.requirement: item.seen for item in mark.items if not item.is_won} for mark in graded
+    }
+
+    assert [(mark.student, mark.score) for mark in graded] == [
+        ("=alice", 10),
+        ("bob", 6),
+        ("carol", 0),
+        ("dave<i>", 6),
+        ("erin", 0),
+    ]
+    assert reasons["bob"] == {"first-refused": "256", "unused-with-quota": "no such number"}
+    assert "has no lines such as" in reasons["carol"]["first-refused"]
+    assert reasons["dave<i>"]["one-port-many-services"] == "no such number"
+    assert "Too many levels of symbolic links" in reasons["erin"]["first-refused"]
+
+
+def test_a_folder_without_submissions_is_refused(tmp_path: Path) -> None:
+    """Most often it is another one that was meant."""
+    (tmp_path / "notes.txt").write_text("")
+
+    with pytest.raises(ConfigurationError, match=r"has no submissions: put STUDENT.py into it"):
+        list(marks(find("02"), tmp_path, Course(), Hidden()))
+
+
+def test_what_most_students_lost_comes_first(graded: list[Mark]) -> None:
+    """For the next lecture."""
+    found = [(item.requirement, students) for item, students in lost_most(graded)]
+
+    assert found[0] == ("unused-with-quota", 4)
+    assert dict(found)["greedy-with-quota"] == 2
+
+
+def test_the_table_has_a_line_for_each_and_no_formula(graded: list[Mark]) -> None:
+    """A spreadsheet computes what begins with an equals sign."""
+    rows = list(csv.reader(io.StringIO(formats.table(graded))))
+
+    assert rows[0][:4] == ["student", "score", "of", "first-refused"]
+    assert rows[1] == ["'=alice", "10", "10", "2", "1", "1", "2", "2", "2"]
+    assert [row[1] for row in rows[1:]] == ["10", "6", "0", "6", "0"]
+
+
+def test_gradescope_gets_each_requirement_with_its_points(graded: list[Mark]) -> None:
+    """In the words of its specification of results.json."""
+    told = json.loads(json.dumps(formats.gradescope(graded[1])))
+
+    assert told["score"] == 6
+    assert told["tests"][0] == {
+        "name": "first-refused",
+        "number": "1",
+        "score": 0,
+        "max_score": 2,
+        "status": "failed",
+        "output": told["tests"][0]["output"],
+        "visibility": "visible",
+    }
+    assert "Seen: 256. Expected: 1022 to 1025." in told["tests"][0]["output"]
+
+
+def test_junit_has_a_suite_for_each_student(graded: list[Mark]) -> None:
+    """A requirement that is not met is a failure."""
+    suites = ET.fromstring(formats.junit(graded))
+
+    assert [suite.get("failures") for suite in suites] == ["0", "2", "6", "2", "6"]
+    assert suites[1].get("name") == "lab 01 of bob"
+    assert [case.get("name") for case in suites[1] if case.find("failure") is not None] == [
+        "first-refused",
+        "unused-with-quota",
+    ]
+
+
+def test_the_object_has_the_keys_that_were_promised(graded: list[Mark]) -> None:
+    """Each item with what was seen and expected, won or lost."""
+    told = formats.as_object(graded[1])
+
+    assert {"schema": 1, "lab": "01", "student": "bob", "score": 6, "of": 10}.items() <= told.items()
+    assert told["items"][1] == {
+        "requirement": "greedy-with-quota",
+        "points": 1,
+        "of": 1,
+        "seen": "8",
+        "expected": "8",
+        "asks": "the connections that alice keeps with the quota",
+        "source": "lab 1, part 4; RFC 6888 REQ-4",
+        "calls": [],
+    }
+
+
+def test_there_is_a_page_for_each_and_one_for_the_class(graded: list[Mark], tmp_path: Path) -> None:
+    """Links lead to files that are there, and a student's words are no HTML."""
+    Pages(tmp_path / "pages").keep(graded)
+    made = pages(graded)
+
+    assert set(made) == {
+        "index.html",
+        *(f"students/{name}.html" for name in ("=alice", "bob", "carol", "dave<i>", "erin")),
+    }
+    assert all((tmp_path / "pages" / name).read_text() == text for name, text in made.items())
+    assert 'href="students/%3Dalice.html"' in made["index.html"]
+    assert "<td>4 of 5</td>" in made["index.html"]
+    assert not any("<i>" in text for text in made.values())
+
+
+def test_pages_never_replace_older_ones(tmp_path: Path) -> None:
+    """Marks may have been changed by hand."""
+    with pytest.raises(ConfigurationError, match="is there already; take another folder"):
+        Pages(tmp_path)
