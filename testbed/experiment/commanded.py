@@ -18,7 +18,7 @@ from testbed.experiment.experiment import Experiment
 from testbed.experiment.judgement import Finding, Unseen
 from testbed.experiment.parameters import Parameters
 from testbed.experiment.programs import UnknownHostError
-from testbed.experiment.scenario import Scenario
+from testbed.experiment.unasked import Unasked
 from topologies.gateways.behaviour import Behaviour
 
 MOST_BYTES = 1 << 16
@@ -28,13 +28,10 @@ KINDS = {"tcp": "connections", "udp": "datagrams"}
 SEEN = "packets at the hosts' ends, led back to their senders by sequence numbers and contents"
 
 
-class Exec(Scenario[Parameters]):
+class Exec(Unasked):
     """What becomes of a program of one's own behind this NAT?"""
 
     name = "exec"
-    wire_is_read = False
-    nats_beside = True
-    nats_may_differ = True
 
     def __init__(self, orders: int) -> None:
         """Take orders from a socket, by its descriptor."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import socket
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
-from testbed.run.cables import Cables
 from testbed.run.interruptions import USUAL, Interruptions
 
 if TYPE_CHECKING:
+    from testbed.run.cables import Cables
     from testbed.run.results import Result
 
-Open = IO[bytes] | socket.socket | Cables
+Open: TypeAlias = "IO[bytes] | socket.socket | Cables"
 """What may be passed into the sandbox open."""
 
 

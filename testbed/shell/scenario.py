@@ -5,28 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from controller.settings import MARKS, Settings
 from testbed.experiment.concluding import leaks
-from testbed.experiment.demand import Demand
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.judgement import Finding
-from testbed.experiment.parameters import Parameters
-from testbed.experiment.scenario import Scenario
+from testbed.experiment.unasked import Unasked
 
 
-class Shell(Scenario[Parameters]):
+class Shell(Unasked):
     """What does this NAT do with what you try by hand?"""
 
     name = "shell"
-    wire_is_read = False
-    nats_beside = True
-    nats_may_differ = True
-    reckons_with = tuple(MARKS)
-
-    @classmethod
-    def demand(cls, parameters: Parameters, settings: Settings) -> Demand:
-        """Return that nothing is asked of the NAT beforehand."""
-        return Demand(shares=())
 
     def run(self, x: Experiment[Any]) -> None:
         """Open the prompt."""

@@ -480,9 +480,10 @@ def test_what_a_command_asks_is_not_run(name: str) -> None:
     assert resolve(name, "openflow", Choices(by_command=True), datapath="userspace").scenario == name
 
 
+@pytest.mark.parametrize("name", ["shell", "exec"])
 @pytest.mark.parametrize("limit", ["port_quota=1", "limit_sessions=2", "udp_timeout=0.5", "hold_queue=1"])
-def test_a_limit_that_bites_is_welcome_where_a_person_acts(limit: str) -> None:
+def test_a_limit_that_bites_is_welcome_where_nothing_is_asked(name: str, limit: str) -> None:
     """Nothing is expected of the NAT there, so that nothing has to be reckoned with."""
-    plan = resolve("shell", "openflow", Choices(sets=[limit], by_command=True), datapath="userspace")
+    plan = resolve(name, "openflow", Choices(sets=[limit], by_command=True), datapath="userspace")
 
     assert plan.chosen.keys() == {limit.partition("=")[0]}
