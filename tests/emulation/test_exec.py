@@ -187,6 +187,23 @@ def test_a_scenario_runs_programs(run: Run) -> None:
 
 
 @pytest.mark.deep
+def test_a_quota_and_a_long_line_are_what_the_program_meets(run: Run, tmp_path: Path) -> None:
+    """Any limit may be set, since nothing is asked of the NAT. The account names it."""
+    first = "curl -s -m 5 -o /dev/null -w '%{time_connect}' http://server/"
+    done = run(
+        *("exec", "--set", "port_quota=1", "--set", "inside_delay=20ms", "--"),
+        *("sh", "-c", f"{first}; curl -s -m 1 http://server/"),
+    )
+
+    told = results(tmp_path)["series"]
+    assert float(done.output) >= 0.04
+    assert (done.status, told["exit_status"]) == (28, 28)
+    assert told["account"]["gateway"]["mappings"] == 1
+    assert "no leak, no sharing" in done.complaints
+    assert "quota" in done.complaints
+
+
+@pytest.mark.deep
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_a_nat_that_gives_a_port_twice_is_found_out(run: Run, protocol: str, tmp_path: Path) -> None:
     """Mutation: the allocator gives each port to two mappings. An honest one is not blamed."""
