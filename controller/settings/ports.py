@@ -40,7 +40,7 @@ def as_written(value: object) -> Written:
         return _as_psid(value)
     ranges = as_ranges(value, allowed=ALLOWED)
     if not ranges:
-        raise ValueError("give at least one range")
+        raise ValueError("there is none; take one at least")
     low = next((each for each in ranges if _range(each).start < FIRST_PORT), None)
     if low is not None:
         raise ValueError(f"{low} begins below {FIRST_PORT}, and those ports belong to the system")
@@ -54,7 +54,7 @@ def as_ranges(value: object, *, allowed: str = f"ranges such as {RANGES}") -> li
     in_order = sorted(map(_range, ranges), key=lambda each: each.start)
     for lower, upper in itertools.pairwise(in_order):
         if upper.start < lower.stop:
-            raise ValueError(f"{_written(lower)} and {_written(upper)} have ports in common; give each port once")
+            raise ValueError(f"{_written(lower)} and {_written(upper)} have ports in common; take each port once")
     return ranges
 
 
@@ -108,10 +108,10 @@ def _range(text: object, allowed: str = "") -> range:
     first, dash, last = str(text).partition("-")
     numbers = [first.strip(), last.strip() if dash else first.strip()]
     if isinstance(text, bool) or not all(each.isascii() and each.isdigit() and len(each) <= 5 for each in numbers):
-        raise ValueError(f"{wrong(text)} is no port or range; give {allowed}")
+        raise ValueError(f"{wrong(text)} is no port or range; take {allowed}")
     low, high = map(int, numbers)
     if not 1 <= low <= high <= MOST_PORT:
-        raise ValueError(f"{text} is no range of ports; give FIRST-LAST, from 1 to {MOST_PORT}")
+        raise ValueError(f"{text} is no range of ports; take FIRST-LAST, from 1 to {MOST_PORT}")
     return range(low, high + 1)
 
 

@@ -232,9 +232,9 @@ def test_a_network_without_the_gateways_of_the_question_is_refused(scenario: str
     ("text", "told_of"),
     [
         ("ports=0", ["setting ports=0", "from 1 to 64512"]),
-        ("ports=", ["setting ports=null", "give 1 to 64,512, ranges such as"]),
-        ("ports=many", ["setting ports='many'", "give 1 to 64,512, ranges such as"]),
-        ("ports=[4096-4111,4100]", ["setting ports=['4096-4111', 4100]", "give each port once"]),
+        ("ports=", ["setting ports=null", "take 1 to 64,512, ranges such as"]),
+        ("ports=many", ["setting ports='many'", "take 1 to 64,512, ranges such as"]),
+        ("ports=[4096-4111,4100]", ["setting ports=['4096-4111', 4100]", "take each port once"]),
         ("ports={psid: 1}", ["setting ports={'psid': 1}", "give psid_offset, psid_len and psid"]),
         ("ports=yes", ["setting ports=true"]),
         ("ports=64513", ["setting ports=64513", "64512"]),
