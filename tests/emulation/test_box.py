@@ -21,6 +21,7 @@ from tests.support.processes import awaited, descendants, gone
 from topologies.gateways.base import Cable
 from topologies.network.namespaces import Namespace
 from topologies.network.netlink import Kernel
+from topologies.network.sysctls import write_sysctls
 
 CABLES = {
     "box-inside": Cable(interface="eth1", answers=("10.0.255.254",), ours=("10.0.0.1",)),
@@ -211,6 +212,29 @@ def test_an_address_that_the_box_does_not_have_is_refused(monkeypatch: pytest.Mo
         pytest.raises(ConfigurationError, match="--set inside=eth3 --set outside=eth1"),
     ):
         Cables(CABLES)
+
+
+@pytest.mark.usefixtures("machine_with_two_ports")
+@pytest.mark.parametrize("is_swapped", [True, False])
+def test_cables_are_told_apart_also_at_a_box_that_answers_for_every_address_at_both(is_swapped: bool) -> None:
+    """As Linux does by default."""
+    lan, wan = ("eth4", "eth2") if is_swapped else ("eth2", "eth4")
+    far = Namespace()
+    for interface in (lan, wan):
+        ip(f"link set {interface} netns {far.path}")
+    with far.entered():
+        write_sysctls({f"net/ipv4/conf/{each}/rp_filter": "0" for each in ("all", lan, wan)})
+        for interface, address in ((lan, "10.0.255.254/16"), (wan, "192.0.2.1/24")):
+            ip(f"address add {address} dev {interface}")
+            ip(f"link set {interface} up")
+    try:
+        if is_swapped:
+            with pytest.raises(ConfigurationError, match="--set inside=eth3 --set outside=eth1"):
+                Cables(CABLES)
+        else:
+            Cables(CABLES).close()
+    finally:
+        far.close()
 
 
 def test_a_refused_run_leaves_no_folder(run: Run, tmp_path: Path) -> None:
