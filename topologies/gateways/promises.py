@@ -82,6 +82,10 @@ class Stranger(base.Gateway):
 
     Options: ClassVar[type[base.Options]] = Options
     promises: ClassVar[Collection[str]] = PROMISES.keys()
+    settings_of: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # Its ports may be back a second late, so that a rate is known only if they are occupied for longer.
+        "churn": {"tcp_trans_close_timeout": 3.0, "tcp_rst_timeout": 3.0}
+    }
 
     @classmethod
     def check(cls, settings: Settings, options: Any) -> None:
