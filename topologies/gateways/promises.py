@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from controller.nat.strategies.pooling import POOLINGS
 from controller.settings import ConfigurationError, Settings
 from topologies.gateways import base
-from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
+from topologies.gateways.behaviour import PROMISE, Behaviour, Entry, Exhaustion
 from topologies.gateways.openflow.facts import KEEPING, ORDERS, TOLD
 
 ANY = "any version"
@@ -122,5 +122,5 @@ def made(known: Behaviour, settings: Settings, options: Any) -> Behaviour:
     facts: dict[str, Entry[Any]] = {}
     for key in options.promised:
         value = getattr(settings, key)
-        facts |= PROMISES[key].declared(value, f"its author's promise, {key}={value}")
+        facts |= PROMISES[key].declared(value, f"{PROMISE}, {key}={value}")
     return replace(known, **facts)
