@@ -35,7 +35,8 @@ HALF = {'FACTS["last_port"] + 1)': 'FACTS["last_port"] + 1)[::2]'}
 """What takes half of its ports from it."""
 BUSY = {
     "    Nat(*sys.argv[1:3]).run()": (
-        "    if all(os.fork() for _ in range(12)):\n        Nat(*sys.argv[1:3]).run()\n    while True:\n        pass"
+        "    while not all(os.fork() for _ in range(12)):\n        while True:\n            pass\n"
+        "    Nat(*sys.argv[1:3]).run()"
     )
 }
 """What gives it a dozen children that want the processors."""
