@@ -237,7 +237,8 @@ def _defaults(
 ) -> dict[str, Any]:
     """Return the settings of a gateway of this kind where the user chooses none."""
     defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[profile]}
-    return defaults | returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions)
+    own = kind.settings_of.get(cls.name, {})
+    return {**defaults, **returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions), **own}
 
 
 def _of_one(

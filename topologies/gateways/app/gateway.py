@@ -44,6 +44,7 @@ class AppGateway(Bridge, Stranger):
     restrictions = facts.RESTRICTIONS
     followed = facts.FOLLOWED
     topology: ClassVar[str | None] = "edge"
+    is_strangers: ClassVar[bool] = True
     chosen_by: ClassVar[str] = "--set app=my_nat.py"
     needs: ClassVar[tuple[str, ...]] = ("setpriv",)
 

@@ -42,6 +42,7 @@ class ProgramGateway(Namespaced, Stranger):
     restrictions = facts.RESTRICTIONS
     followed = facts.FOLLOWED
     topology: ClassVar[str | None] = "edge"
+    is_strangers: ClassVar[bool] = True
     chosen_by: ClassVar[str] = chosen.WAY
     needs: ClassVar[tuple[str, ...]] = ("nsenter", "setpriv")
 
