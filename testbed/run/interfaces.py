@@ -19,6 +19,8 @@ LEAST_MTU = 1500
 CONNECTED_WITHIN_S = 5.0
 """Two ports may take three seconds to agree on their speed."""
 LOOK_EVERY_S = 0.1
+OLD_KERNELS_OWN = ("multicast", "local")
+"""Type and table of a route to ff00::/8 that old kernels make, and do not call their own."""
 CLASS = Path("/sys/class/net")
 Facts = Mapping[str, Any]
 """What `ip -json` prints of an interface."""
@@ -55,7 +57,7 @@ def _leads_out(interface: str, facts: Facts) -> str:
     for version in ("-4", "-6"):
         for route in _printed(version, "route", "show", "table", "all"):
             hops = (route, *route.get("nexthops", []))
-            if route.get("protocol") == "kernel" or route.get("table") == "local":
+            if route.get("protocol") == "kernel" or (route.get("type"), route.get("table")) == OLD_KERNELS_OWN:
                 continue
             if any(hop.get("dev") == interface for hop in hops):
                 return _cut_off(version, interface, route)

@@ -186,6 +186,7 @@ def connected(where: tuple[str, int]) -> socket.socket | None:
         (["route add default dev eth1"], "the machine's default route leaves by it"),
         (["route add default dev eth1 table 100"], "default route, in the table 100, leaves by it"),
         (["route add default nexthop dev eth3 nexthop dev eth1"], "the machine's default route leaves by it"),
+        (["route add local 203.0.113.9 dev eth1"], "the machine's route to 203.0.113.9, in the table local,"),
         (["route add 203.0.113.0/24 dev eth1"], "or remove it: ip -4 route del 203.0.113.0/24 dev eth1"),
         (
             ["-6 route add 2001:db8::/32 dev eth1 table 100"],
@@ -244,6 +245,7 @@ def test_connections_at_other_interfaces_and_addresses_of_the_kernel_are_no_reas
     """Each interface that is up has a link-local address and routes of its own."""
     ip("address add fe80::7/64 dev eth3 nodad")
     ip("address add fe80::7/64 dev eth1 nodad")
+    ip("-6 route add multicast ff08::/16 dev eth1 table local")
     with listening(socket.AF_INET6) as server, box_at("eth4", "fe80::8/64") as far:
         with far.entered():
             client = awaited(lambda: connected(("fe80::7%eth4", server.getsockname()[1])), "a connection")

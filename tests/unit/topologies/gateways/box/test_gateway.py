@@ -116,6 +116,16 @@ def test_a_network_with_more_than_one_interface_on_a_side_is_refused(topology: s
         decided("port-exhaustion", "ports=64", *TIMERS, "exhaust=true", topology=topology)
 
 
+def test_a_network_with_two_nats_is_refused() -> None:
+    """A box is one, and its two cables are not there twice."""
+    with pytest.raises(ConfigurationError) as refused:
+        decided("hole-punching", "ports=64", "exhaust=true", "filtering_type=edf", *TIMERS)
+
+    told = str(refused.value)
+    assert told.startswith("gateway box is not possible with topology 'two-homes': it has 2 NATs, and ")
+    assert told.endswith("is one device between two interfaces; take another --gateway")
+
+
 def test_a_file_of_ones_own_gets_no_way_to_interfaces_of_the_machine() -> None:
     """It runs behind walls."""
     own = str(ROOT / "docs" / "examples" / "who_answers_scenario.py")
