@@ -50,7 +50,10 @@ def test_a_box_has_two_cables_in_edge_and_answers_for_its_addresses() -> None:
         (("external=192.0.2.7", "external_addresses=[192.0.2.8]"), "contradict each other: give one of them"),
         (("ports=[1024-1031, 1040-1047]", "exhaust=true", *TIMERS), "a box is taken to have one"),
         (("external=198.51.100.9",), "198.51.100.9 is not on it"),
-        (("connection_rate=0",), "connection_rate"),
+        (("connection_rate=0.5",), "setting connection_rate=0.5 is not possible"),
+        (("external=abc",), "setting external='abc' is not possible: Input is not a valid IPv4"),
+        (("external=[192.0.2.7, 2001:db8::1]",), "setting external='2001:db8::1' is not possible: "),
+        (("external=[]",), "setting external=[] is not possible: it has no address; give one, or leave it out"),
     ],
 )
 def test_what_cannot_be_true_of_a_box_is_refused(sets: tuple[str, ...], words: str) -> None:
