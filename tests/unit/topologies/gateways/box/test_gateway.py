@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+
 import pytest
 
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
+from testbed.registry import ours
 from testbed.run import launch
 from testbed.run.choices import Choices
 from testbed.run.resolve import resolve
@@ -127,6 +131,27 @@ def test_a_network_with_two_nats_is_refused() -> None:
     told = str(refused.value)
     assert told.startswith("gateway box is not possible with topology 'two-homes': it has 2 NATs, and ")
     assert told.endswith("is one device between two interfaces; take another --gateway")
+
+
+def test_the_recipe_s_table_has_exactly_the_scenarios_that_such_a_router_is_asked() -> None:
+    """A row that begins with `those` has the scenarios of the row above as well."""
+    recipe = (ROOT / "docs" / "how" / "box.md").read_text().partition("## What it is asked")[2]
+    words, _, rest = recipe.partition("|---|---|\n")
+    stated = re.findall(r"`(\w+=\w+)`", words)
+    asked: set[str] = set()
+    for row in rest.partition("\n\n")[0].splitlines():
+        _, choices, scenarios, _ = row.split("|")
+        above = asked if scenarios.startswith(" those") else set()
+        asked = above | {*re.findall("`(.+?)`", scenarios)}
+        sets = [*stated, *re.findall("`(.+?)`", choices)]
+        assert asked == {each for each in ours("scenario") if is_possible(each, *sets)}, row
+
+
+def is_possible(scenario: str, *sets: str) -> bool:
+    """Whether a run is not refused."""
+    with suppress(ConfigurationError):
+        return bool(decided(scenario, *sets))
+    return False
 
 
 def test_a_file_of_ones_own_gets_no_way_to_interfaces_of_the_machine() -> None:
