@@ -29,6 +29,7 @@ from testbed.run.fitting import (
     require_answers,
     require_gateways,
     require_may_differ,
+    require_one_device,
     require_one_outside,
     require_own_addresses,
     require_unfixed,
@@ -204,6 +205,9 @@ def _of_choices(
             need(Of.GATEWAY, Asked(cls.name, parameters, *nats[name]))
     reached = returned_by(gateway, "reaches", str, kind.reaches, chosen)
     require_one_outside(topology, reached, told)
+    first = built.wiring[next(iter(each))]
+    cables = returned_by(gateway, "cables", dict, kind.cables, settings, chosen, first)
+    require_one_device(gateway, topology, cables, told)
     returned_by(scenario, "demand", object, require_bearable, cls, parameters, topology, built, nats)
     use = _use(cls, parameters, settings, mine)
     returned_by(gateway, "check_use", object, kind.check_use, settings, chosen, use)
@@ -228,7 +232,7 @@ def _of_choices(
         programs=tuple(returned_by(gateway, "files", list, kind.files, options)),
         reaches=reached,
         told_outside=next(iter(told.values())),
-        cables=returned_by(gateway, "cables", dict, kind.cables, settings, chosen, built.wiring[next(iter(each))]),
+        cables=cables,
     )
 
 

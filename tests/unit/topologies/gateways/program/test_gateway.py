@@ -55,6 +55,14 @@ def test_churn_is_asked_only_where_half_a_pool_shows() -> None:
     assert "1.6 s later than after the 0.7 s" in str(refused.value)
 
 
+def test_edge_is_a_way_out_only_where_the_question_is_about_one_nat() -> None:
+    """The network edge has no home behind a carrier's NAT."""
+    with pytest.raises(ConfigurationError) as refused:
+        resolve("two-nats", "program", Choices(sets=[PROGRAM]), datapath="userspace")
+
+    assert str(refused.value).endswith("take --topology edge for a question about one NAT, or another --gateway")
+
+
 def test_a_run_with_a_program_is_in_edge_and_walled_in() -> None:
     """As every run with a file of a user's own, even if the program is installed."""
     run = resolve("port-exhaustion", "program", Choices(sets=[PROGRAM]), datapath="userspace")
