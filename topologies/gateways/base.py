@@ -192,6 +192,12 @@ class Gateway(abc.ABC):
                 )
 
     @classmethod
+    def follows(cls, key: str) -> bool:
+        """Whether it follows a setting, so that changing it changes what it does."""
+        fixed = {restriction.key for restriction in cls.restrictions if len(restriction.allowed) == 1}
+        return key not in fixed and (cls.followed is None or key in cls.followed)
+
+    @classmethod
     def check_wiring(cls, settings: Settings, options: Any, interfaces: Sequence[Interface]) -> None:
         """Raise ConfigurationError for a network in which it cannot stand, at its place there."""
         return
