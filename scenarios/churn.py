@@ -17,7 +17,7 @@ from pydantic import Field
 from scenarios.shared.filling import BACK_IN_TIME
 from scenarios.shared.loads import Load, plan, row
 from scenarios.shared.offers import offer
-from scenarios.shared.rates import SMALL_POOL, Pool, RateParameters, at_a_rate, steady_pool
+from scenarios.shared.rates import SMALL_POOL, Pool, RateParameters, at_a_rate, little_spread, steady_pool
 from scenarios.shared.requirements import one_address, refuses_at_once
 from testbed.api import SYN_TIMER_S, Demand, Experiment, Scenario, Settings, between, unserved
 
@@ -56,6 +56,7 @@ class Churn(Scenario[ChurnParameters]):
         refuses_at_once("churn counts the clients that are refused at once"),
         one_address("the rate is computed for one pool of ports"),
         *steady_pool(lambda _: max(LOADS), least=FEWEST_EACH),
+        little_spread(),
     )
     reckons_with = BACK_IN_TIME
     story = """
@@ -122,19 +123,24 @@ With 64,512 ports and the RFC's 240 s after a close, the same calculation gives 
         return at_a_rate(parameters, settings, max(LOADS), subscribers=parameters.subscribers)
 
 
+def window(load: Load, pool: Pool) -> tuple[float, float]:
+    """Return the least and the most of the share that may be refused at a load, if not exactly none has to be."""
+    highest = max(load.predicted, pool.most_refused(load.load))
+    # No attempt is refused in part. Where ports come back by chance, a few attempts more or fewer mean nothing.
+    tolerance = LOADS[load.load] + (4 if pool.by_chance else 1) / load.counted
+    return max(0.0, round(load.predicted - tolerance, 4)), min(1.0, round(highest + tolerance, 4))
+
+
 def _check_refused(
     load: Load, figures: dict[str, Any], pool: Pool, late: float, x: Experiment[ChurnParameters]
 ) -> None:
     """Check the share that is refused; below capacity it is nothing, but for bad luck, or ports that are late."""
-    highest = max(load.predicted, pool.most_refused(load.load))
-    exactly_none = load.load < 1 and not pool.by_chance and highest == 0
-    # No attempt is refused in part. Where ports come back by chance, a few attempts more or fewer mean nothing.
-    tolerance = round(LOADS[load.load] + (4 if pool.by_chance else 1) / load.counted, 4)
-    least, most = max(0.0, load.predicted - tolerance), min(1.0, highest + tolerance)
+    exactly_none = load.load < 1 and not pool.by_chance and pool.most_refused(load.load) == 0
+    least, most = window(load, pool)
     x.check(
         f"{'attempts' if exactly_none else 'share of attempts'} refused at {load.load} times capacity",
         key=f"refused-at-{load.load}-times-capacity",
-        expected=0 if exactly_none else between(round(least, 4), round(most, 4)),
+        expected=0 if exactly_none else between(least, most),
         observed=figures["refused" if exactly_none else "refused_share"],
         source=f"capacity is ports / time occupied: {pool.ports} / {pool.occupied:.2f} s; {pool.source}",
         bears=LATE_SHARE * pool.occupied,

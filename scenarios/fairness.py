@@ -61,7 +61,7 @@ Every modest host got all that it asked for.
 {% endif %}
 Jain's index over served / asked is {{ "%.2f"|format(index) }}; it is 1 if all get the same share, and \
 {{ "%.2f"|format(1 / rows|length) }} if one of them gets everything.
-{% if quota is none %}
+{% if quota is none and follows_quota %}
 Try the same with --set port_quota={{ [settings.capacity // rows|length, 1]|max }}.
 {% endif %}
 """
@@ -100,7 +100,8 @@ Try the same with --set port_quota={{ [settings.capacity // rows|length, 1]|max 
             for name, wanted, got, share in zip(names, asked, served, shares, strict=True)
         ]
         x.series(fairness=rows, jain_index=round(jain(shares), 4))
-        x.tell(rows=rows, index=jain(shares), quota=quota)
+        follows_quota = x.lab.gateway.follows("port_quota")
+        x.tell(rows=rows, index=jain(shares), quota=quota, follows_quota=follows_quota)
 
     @classmethod
     def demand(cls, parameters: FairnessParameters, settings: Settings) -> Demand:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from scenarios.shared.checks import check_carrying, check_established, check_refused
-from scenarios.shared.elsewhere import check_mapping
+from scenarios.shared.elsewhere import check_mapping, kept_elsewhere, maps_independently
 from scenarios.shared.filling import Filled, Filling, outlasting
 from scenarios.shared.requirements import (
     REFUSES_NONE,
@@ -26,6 +26,7 @@ from scenarios.shared.requirements import (
 )
 from testbed.api import (
     DROPPED,
+    Attempt,
     Counters,
     Demand,
     Experiment,
@@ -94,9 +95,17 @@ the same way.
         translated = PROTOCOLS if x.behaviour.icmp_identifiers.value == "pool" else PROTOCOLS[:-1]
         filled: dict[str, Filled] = {}
         counters: list[Counters] = [{}] * len(PROTOCOLS)
+        early: list[Attempt] = []
+        kept = 0
         for place, (protocol, filling) in enumerate(fillings.items()):
             promise, before = x.promise_for(protocol), dropped(counters[place])
-            filled[protocol] = filling.fill(protocol, attempts, in_order=1, ahead=x.settings.capacity)
+            first = Filled([], 0.0)
+            if protocol == "udp" and maps_independently(x):
+                first = filling.fill("the first udp", 1, in_order=1)
+                early = first.established
+                kept = kept_elsewhere(early, x)
+            left, ahead = attempts - len(first), x.settings.capacity - len(first)
+            filled[protocol] = first + filling.fill(protocol, left, in_order=1, ahead=ahead)
             dropping = before + promise.packets_refused(filled[protocol].attempts)
             settled(x.lab.gateway, protocol, dropping=dropping)
             counters = [x.counters(each) for each in PROTOCOLS]
@@ -112,7 +121,8 @@ the same way.
         for protocol in PROTOCOLS:
             check_carrying(len(filled[protocol].established), echoed[protocol], x, of=f"{protocol.upper()}: ")
             x.account(filled[protocol], echoed[protocol], counters=counters[0])
-        check_mapping([each for each in filled["udp"].established if each.number in echoed["udp"]], x)
+        others = [each for each in filled["udp"].established if each.number in echoed["udp"] and each not in early]
+        check_mapping(early, kept, others, x)
         numbers = [{attempt.seen[1] for attempt in filled[each].established} for each in translated]
         x.check(
             f"numbers that {', '.join(translated).upper()} have in use at once",

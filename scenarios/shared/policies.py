@@ -15,7 +15,7 @@ def holds_or_drops(why: str) -> Requirement:
     def unmet(asked: Asked) -> Refusal | None:
         exhaustion = asked.declared.ports_exhausted.value
         if exhaustion.outcome == {}:
-            return _unknown(why, "drop")
+            return _unknown(asked, why, "drop")
         drops = exhaustion.evicts != "lru" and (exhaustion.outcome or {}).get("tcp") == "timeout"
         if exhaustion.holds or drops:
             return None
@@ -33,7 +33,7 @@ def declares_its_signal(why: str) -> Requirement:
         if exhaustion.outcome or exhaustion.evicts == "lru":
             return None
         if exhaustion.outcome == {}:
-            return _unknown(why, "drop, icmp or reset")
+            return _unknown(asked, why, "drop, icmp or reset")
         unknown = "it is not declared what a program learns under this policy"
         return _refused(asked, f"{unknown}, and {why}", "one of the project's own policies")
 
@@ -70,11 +70,12 @@ def room_of(asked: Asked) -> int:
     return room(asked.settings, asked.parameters.protocol, asked.parameters.subscribers)
 
 
-def _unknown(why: str, ways: str) -> Refusal:
-    """Return the refusal of a NAT that refuses at once, in a way that nobody knows."""
+def _unknown(asked: Asked, why: str, ways: str) -> Refusal:
+    """Return the refusal of a NAT that refuses in a way that nobody knows. A relay has no author to promise it."""
     reason = f"nobody knows how this NAT refuses, and {why}"
     promise = f"--set on_exhaustion={ways}, if the NAT does that, which is then checked"
-    return Refusal("on_exhaustion", UNKNOWN, reason, promise)
+    way_out = "another --gateway" if asked.declared.relays.value else promise
+    return Refusal("on_exhaustion", UNKNOWN, reason, way_out)
 
 
 def _refused(asked: Asked, why: str, way_out: str) -> Refusal:

@@ -33,6 +33,8 @@ from testbed.api import (
 
 MOST_PER_SECOND = 800.0
 """Connections a second that every machine can open, so that only the NAT refuses."""
+MOST_SPREAD_SHARE = 1 / 3
+"""The same, of the time for which a port is occupied, where the share that is refused has to show a lost port."""
 MOST_SPREAD_S = 2.0
 """The most seconds between the earliest and the latest return of a port, where a rate is to be computed."""
 BUSY_S = 10.0
@@ -157,6 +159,28 @@ def ports_back_in_time() -> Requirement:
         return Refusal(timer, getattr(asked.settings, timer), why, "another --gateway")
 
     return Requirement(f"ports that are back within {MOST_SPREAD_S:g} s of their timers", unmet, Of.GATEWAY)
+
+
+def little_spread() -> Requirement:
+    """Need a return of ports that is exact beside the time for which each is occupied.
+
+    Else a NAT that gives its ports late is refused as many connections as one that has half of them.
+    """
+
+    def unmet(asked: Asked) -> Refusal | None:
+        pool, timer = pool_of(asked), "tcp_trans_close_timeout"
+        if pool.by_chance or pool.spread <= MOST_SPREAD_SHARE * pool.occupied:
+            return None
+        why = (
+            f"this gateway may give a port again {pool.spread:.1f} s later than after the {pool.occupied:.1f} s "
+            "for which it is occupied, so that one that is late looks like one that has lost half its ports"
+        )
+        way = f"{timer}=3 or more, or a longer holding"
+        return Refusal(timer, getattr(asked.settings, timer), why, way)
+
+    return Requirement(
+        "ports that are back on time, beside the time for which they are occupied", unmet, Of.GATEWAY
+    )
 
 
 def rate_in_reach(load: Callable[[Asked], float]) -> Requirement:

@@ -89,7 +89,10 @@ def _gateway(name: str) -> Facts:
             {"name": each.key, "value": any_of(each.allowed), "description": each.reason}
             for each in cls.restrictions
         ],
-        "not_followed": [key for key in Settings.model_fields if key not in followed and key not in restricted],
+        "not_followed": [
+            key for key in Settings.model_fields if key not in {*followed, *restricted, *cls.promises}
+        ],
+        "promises": list(cls.promises),
         "needs": list(cls.needs),
         "declares": declared(tried(f"gateway {name!r}: declare", cls.declare, defaults, cls.Options())),
         "cannot": [

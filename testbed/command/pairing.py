@@ -33,7 +33,7 @@ def compare_pairs(
         raise ConfigurationError("--pairs is not possible with --all: give one SCENARIO, such as hole-punching")
     if options.is_watched:
         raise ConfigurationError("--pairs is not possible with --web: several runs go on at once; leave one out")
-    both = sides(scenario, comparison.names(gateways or USUAL))
+    both = sides(scenario, comparison.names(USUAL if gateways is None else gateways))
     planned = plans(options.choices, scenario, both)
     pairs = [Pair(*each) for each in zip((pair.behaviours for pair in planned), able(planned), strict=True)]
     if options.out:

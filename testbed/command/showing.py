@@ -27,6 +27,7 @@ TITLES = {
     "subjects": "Subjects",
     "needs": "Needs of the machine",
     "not_followed": "Must keep their defaults",
+    "promises": "May be promised",
     "scenarios": "Scenarios on it",
     "file": "File",
     "example": "Example",

@@ -60,10 +60,12 @@ def in_words(matrix: Mapping[str, Any]) -> list[str]:
     rows_, columns = ((side["gateway"], label(side["kind"])) for side in matrix["sides"])
     wrong = unexpected(matrix)
     count = len(matrix["cells"])
+    unjudged = sum(cell["verdict"] not in ("pass", "fail") for cell in wrong)
+    without = f", and {unjudged:,} have no verdict" if unjudged else ""
     return [
         f"Rows: {rows_[0]} is {rows_[1]}. Columns: {columns[0]} is {columns[1]}. Each maps and filters as named "
         "(RFC 4787).",
-        f"{count - len(wrong):,} of {count:,} pairs are as foreseen{':' if wrong else '.'}",
+        f"{count - len(wrong):,} of {count:,} pairs are as foreseen{without}{':' if wrong else '.'}",
         *map(sentence, wrong),
     ]
 

@@ -19,7 +19,7 @@ from testbed.registry import load
 from testbed.run.choices import Choices
 from testbed.run.given import values_given
 from testbed.run.naming import in_file_names, label
-from testbed.run.sides import DOT
+from testbed.run.sides import DOT, Sides
 from testbed.run.strangers import are_met, declared, files_among
 
 
@@ -72,6 +72,7 @@ def _sides(scenario: str, kinds: Sequence[str]) -> list[Side]:
             f"are for {' and '.join(cls.gateways)}"
         )
     of_each = (kinds[0], kinds[-1])
+    Sides(dict(zip(cls.gateways, of_each, strict=True)), {}).require_ours(kinds[0])
     found = [Side(gateway, kind, variants(kind)) for gateway, kind in zip(cls.gateways, of_each, strict=True)]
     for side in found:
         if not side.variants:

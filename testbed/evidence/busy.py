@@ -22,6 +22,7 @@ STARVED_SHARE = 0.5
 ROUND_TRIPS = 10
 """Round trips that what is checked may have waited for: to connect, ask and close takes three or four, and some
 attempts wait for each other."""
+STARVED = " waited for a processor for"
 LEAST_BEARS_S = 0.05
 """No check can bear less: a quiet machine is late by a few milliseconds now and then."""
 
@@ -112,8 +113,12 @@ class Busy:
         """Whether all programs of the run together waited for as long as a sample, in some sample."""
         return self.waited_s >= SAMPLE_S
 
-    def excuse(self, failure: Failure) -> str:
-        """Return why the machine may be to blame for a failed check, in words; "" if it is not."""
+    def excuse(self, failure: Failure, *, beside_strangers: bool = False) -> str:
+        """Return why the machine may be to blame for a failed check, in words; "" if it is not.
+
+        With `beside_strangers`, somebody's own program is in the run. It may start processes that keep each other
+        waiting, so a share of the time excuses nothing.
+        """
         if failure.bears is None:
             return ""
         bears = max(failure.bears, LEAST_BEARS_S)
@@ -126,22 +131,24 @@ class Busy:
         if self.packet_in_s is not None and self.packet_in_s > bears:
             return f"the switch and the controller took {self.packet_in_s:.2f} s for an answer"
         starved = {name: wait.share for name, wait in self.waits.items() if wait.share > STARVED_SHARE}
-        if starved:
+        if starved and not beside_strangers:
             name = max(starved, key=lambda each: starved[each])
-            return f"{name} waited for a processor for {starved[name]:.0%} of the time"
+            return f"{name}{STARVED} {starved[name]:.0%} of the time"
         if sum(self.lost.values()) > self.packets * LOST_SHARE:
             return "the machine lost " + ", ".join(
                 f"{n:,} of {self.packets:,} packets at {at}" for at, n in self.lost.items() if n
             )
         return ""
 
-    def require_idle_for(self, failures: Iterable[Failure], links: Trouble = NO_TROUBLE) -> None:
+    def require_idle_for(
+        self, failures: Iterable[Failure], links: Trouble = NO_TROUBLE, *, beside_strangers: bool = False
+    ) -> None:
         """Raise TooBusyError if each of these failures, of which there are some, may be the machine's.
 
         If it may as well be that of the `links`, raise LinksError.
         """
         failures = list(failures)
-        excuses = {failure: self.excuse(failure) for failure in failures}
+        excuses = {each: self.excuse(each, beside_strangers=beside_strangers) for each in failures}
         by_links = {failure: links.excuse(failure) for failure in failures}
         if not failures or not all(excuses[each] or by_links[each] for each in failures):
             return
@@ -151,14 +158,10 @@ class Busy:
                 f"{reasons}, which may have caused what failed: {', '.join(each.key for each in failures)}; take "
                 "better links, or a longer patience where the scenario has one"
             )
-        spoilt: dict[str, list[str]] = {}
+        spoilt: dict[str, list[Failure]] = {}
         for failure, excuse in excuses.items():
-            spoilt.setdefault(excuse, []).append(
-                f"{failure.key} ({max(failure.bears or 0.0, LEAST_BEARS_S):.2f} s)"
-            )
-        reasons = "; ".join(
-            f"{excuse}, which is more than {', '.join(each)} can bear" for excuse, each in spoilt.items()
-        )
+            spoilt.setdefault(excuse, []).append(failure)
+        reasons = "; ".join(_reason(excuse, each) for excuse, each in spoilt.items())
         raise TooBusyError(
             f"this machine was too busy for what failed: {reasons}; {self.wanted:.1f} tasks wanted its "
             f"{self.processors} processors; run it again with less other load"
@@ -168,3 +171,11 @@ class Busy:
         """Return the figures as `results.json` has them."""
         rounded = {key: round(each, 3) if isinstance(each, float) else each for key, each in asdict(self).items()}
         return {**rounded, "waits": {name: asdict(wait) for name, wait in self.waits.items()}}
+
+
+def _reason(excuse: str, failures: Iterable[Failure]) -> str:
+    """Return an excuse with what it excuses. A share of the time compares with no number of seconds."""
+    if STARVED in excuse:
+        return f"{excuse}, and what failed is {', '.join(each.key for each in failures)}"
+    bear = ", ".join(f"{each.key} ({max(each.bears or 0.0, LEAST_BEARS_S):.2f} s)" for each in failures)
+    return f"{excuse}, which is more than {bear} can bear"

@@ -21,6 +21,7 @@ from topologies.network import arp
 from topologies.network.namespaces import Namespace
 from topologies.network.netlink import Kernel
 from topologies.network.sysctls import EVERYWHERE, write_sysctls
+from topologies.network.weak_hosts import sends_back_by
 
 FREE_WITHIN_S = 5.0
 """The kernel removes a namespace a moment after its last descriptor is closed."""
@@ -55,6 +56,8 @@ class Cables:
                         kernel.set_up(name)
                 for name in cables:
                     _require_there(name, cables)
+                for name in cables:
+                    _require_its_side(name, cables)
         except BaseException:
             self.close()
             raise
@@ -104,15 +107,33 @@ def _require_there(name: str, cables: Mapping[str, Cable]) -> None:
         key, interface = _key(name), cables[name].interface
         for other in cables.keys() - {name}:
             if arp.answers(other, address, within=SWAPPED_WITHIN_S):
-                raise ConfigurationError(
-                    f"setting {key}={interface}: {address} answers at {cables[other].interface}: the cables are "
-                    f"the other way round; swap them, or --set {key}={cables[other].interface} "
-                    f"--set {_key(other)}={interface}"
-                )
+                raise _swapped(name, other, address, cables)
         raise ConfigurationError(
             f"setting {key}={interface}: nobody answers there for {address}, in {ANSWERED_WITHIN_S:.0f} s of ARP "
             f"requests; give the box that address on this side, {_way_out(key)}"
         )
+
+
+def _require_its_side(name: str, cables: Mapping[str, Cable]) -> None:
+    """Raise ConfigurationError if the addresses are a device's that answers for them at both cables, swapped."""
+    cable = cables[name]
+    address, *_ = map(ipaddress.IPv4Address, cable.answers)
+    for other in cables.keys() - {name}:
+        if not cable.ours or not arp.answers(other, address, within=SWAPPED_WITHIN_S):
+            continue
+        ours = ipaddress.IPv4Address(cable.ours[0])
+        if sends_back_by(other, name, address, ours, within=SWAPPED_WITHIN_S):
+            raise _swapped(name, other, address, cables)
+
+
+def _swapped(
+    name: str, other: str, address: ipaddress.IPv4Address, cables: Mapping[str, Cable]
+) -> ConfigurationError:
+    key, interface, place = _key(name), cables[name].interface, cables[other].interface
+    return ConfigurationError(
+        f"setting {key}={interface}: {address} answers at {place}: the cables are the other way round; swap them, "
+        f"or --set {key}={place} --set {_key(other)}={interface}"
+    )
 
 
 def _way_out(key: str) -> str:

@@ -102,6 +102,15 @@ def require_one_outside(topology: str, reached: str, told: Collection[str]) -> N
         )
 
 
+def require_one_device(gateway: str, topology: str, cables: Collection[str], told: Collection[str]) -> None:
+    """Raise ConfigurationError if one device would have to be several NATs."""
+    if cables and len(told) > 1:
+        raise ConfigurationError(
+            f"gateway {gateway} is not possible with topology {topology!r}: it has {len(told)} NATs, and this "
+            "gateway is one device between two interfaces; take another --gateway"
+        )
+
+
 def require_may_differ(scenario: type[Scenario[Any]], topology: str, built: Topology) -> None:
     """Raise ConfigurationError if a question reckons with NATs that are all alike."""
     first, *others = built.wiring

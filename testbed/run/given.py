@@ -20,6 +20,7 @@ from testbed.run.written import UNREADABLE, value_of, values_in
 
 ALLOCATOR_KEY = "port_allocation_type"
 """The setting for which `--allocator` is short."""
+BRACKETS = (("[", "]"), ("{", "}"))
 POLICY_KEY = "on_exhaustion"
 """The setting whose value may be a file as well."""
 
@@ -71,4 +72,11 @@ def _assignment(text: str) -> tuple[str, Any]:
     try:
         return key.strip(), value_of(value)
     except UNREADABLE as error:
-        raise ConfigurationError(f"--set {text!r}: the value cannot be read: {error}") from None
+        raise ConfigurationError(f"--set {text!r}: the value cannot be read: {_why(value, error)}") from None
+
+
+def _why(value: str, error: Exception) -> str:
+    """Return in one line why a value cannot be read, and the way out for a list that has no end."""
+    if any(value.count(opening) > value.count(closing) for opening, closing in BRACKETS):
+        return "a bracket is open; close it, and quote the value, as in --set 'ports=[4096-4111,8192-8207]'"
+    return " ".join((getattr(error, "problem", None) or str(error)).split())

@@ -6,7 +6,6 @@ Each refusal is a sentence with the way out.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -20,6 +19,8 @@ LEAST_MTU = 1500
 CONNECTED_WITHIN_S = 5.0
 """Two ports may take three seconds to agree on their speed."""
 LOOK_EVERY_S = 0.1
+OLD_KERNELS_OWN = ("multicast", "local")
+"""Type and table of a route to ff00::/8 that old kernels make, and do not call their own."""
 CLASS = Path("/sys/class/net")
 Facts = Mapping[str, Any]
 """What `ip -json` prints of an interface."""
@@ -52,20 +53,41 @@ def _no_ethernet(interface: str, facts: Facts) -> str:
 
 
 def _leads_out(interface: str, facts: Facts) -> str:
+    """Find a route of any table, but those that the kernel makes itself with an address or an interface."""
     for version in ("-4", "-6"):
-        routes = _printed(version, "route", "show", "default")
-        hops = [hop for route in routes for hop in (route, *route.get("nexthops", []))]
-        if any(hop.get("dev") == interface for hop in hops):
-            why = "the machine's default route leaves by it, and would be cut off; take another interface"
-            return why if version == "-4" else f"{why}, or {_deaf(interface)}"
+        for route in _printed(version, "route", "show", "table", "all"):
+            hops = (route, *route.get("nexthops", []))
+            if route.get("protocol") == "kernel" or (route.get("type"), route.get("table")) == OLD_KERNELS_OWN:
+                continue
+            if any(hop.get("dev") == interface for hop in hops):
+                return _cut_off(version, interface, route)
     return ""
 
 
-def _carries_ssh(interface: str, facts: Facts) -> str:
-    _, _, local, *_ = [*os.environ.get("SSH_CONNECTION", "").split(), "", "", ""]
-    if not local or local not in {each["local"] for each in facts["addr_info"]}:
-        return ""
-    return f"your ssh session comes in by it, at {local}; take another interface"
+def _cut_off(version: str, interface: str, route: Facts) -> str:
+    place = f", in the table {route['table']}," if "table" in route else ""
+    if route["dst"] == "default":
+        why = f"the machine's default route{place} leaves by it, and would be cut off; take another interface"
+    else:
+        table = f" table {route['table']}" if "table" in route else ""
+        why = (
+            f"the machine's route to {route['dst']}{place} leaves by it, and would be cut off; take another "
+            f"interface, or remove it: ip {version} route del {route['dst']} dev {interface}{table}"
+        )
+    return why if version == "-4" else f"{why}, or {_deaf(interface)}"
+
+
+def _is_talked_over(interface: str, facts: Facts) -> str:
+    """Find a TCP connection at one of its addresses, such as an ssh session, of which sudo hides the variables."""
+    own = {each["local"] for each in facts["addr_info"]}
+    done = subprocess.run(["ss", "-Htn", "state", "established"], capture_output=True, text=True, check=True)
+    for line in done.stdout.splitlines():
+        _, _, local, peer, *_ = line.split()
+        address, _, zone = local.rpartition(":")[0].partition("%")
+        if zone in ("", interface) and address.strip("[]").removeprefix("::ffff:") in own:
+            what = f"a TCP connection with {peer}, maybe your ssh session"
+            return f"{what}, is at {local} of it; take another interface"
+    return ""
 
 
 def _is_a_port(interface: str, facts: Facts) -> str:
@@ -77,7 +99,7 @@ def _is_a_port(interface: str, facts: Facts) -> str:
 
 
 def _has_addresses(interface: str, facts: Facts) -> str:
-    own = [f"{each['local']}/{each['prefixlen']}" for each in facts["addr_info"] if each["scope"] != "link"]
+    own = [f"{each['local']}/{each['prefixlen']}" for each in facts["addr_info"] if _is_chosen(each)]
     if not own:
         return ""
     if ":" in own[0]:
@@ -86,6 +108,11 @@ def _has_addresses(interface: str, facts: Facts) -> str:
         f"the machine uses it, with the address {own[0]}; take another, or give it up for now: nmcli device set "
         f"{interface} managed no (if NetworkManager has it), then ip address flush dev {interface}"
     )
+
+
+def _is_chosen(address: Facts) -> bool:
+    """Whether somebody gave the machine this address. An interface that is up has a link-local one of IPv6."""
+    return (address["family"], address["scope"]) != ("inet6", "link")
 
 
 def _deaf(interface: str) -> str:
@@ -125,7 +152,7 @@ _REFUSALS: tuple[Callable[[str, Facts], str], ...] = (
         _loopback,
         _no_ethernet,
         _leads_out,
-        _carries_ssh,
+        _is_talked_over,
         _is_a_port,
         _is_below,
         _has_addresses,

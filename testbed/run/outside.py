@@ -7,8 +7,12 @@ the switch connects needs no edit.
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
@@ -29,6 +33,7 @@ def connected(plan: Run, folder: Folder) -> dict[str, socket.socket]:
     if not plan.reaches:
         return {}
     for name, text in wiring.texts(plan.told_outside).items():
+        _require_ours(folder.path / name, plan.told_outside)
         folder.write_text(name, text)
     place = folder.path.resolve()
     path = place / wiring.FILE
@@ -40,3 +45,15 @@ def connected(plan: Run, folder: Folder) -> dict[str, socket.socket]:
             f"setting controller={plan.reaches}: nothing answers there ({error.strerror or error}); start the "
             f"controller first, such as by {wiring.VARIABLE}={path} PYTHONPATH={place} ryu-manager nat.py"
         ) from None
+
+
+def _require_ours(path: Path, facts: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError for a file of the user's own, which would be overwritten."""
+    if not os.path.lexists(path):
+        return
+    try:
+        is_ours = not path.is_symlink() and wiring.is_ours(path.name, path.read_text(errors="replace"), facts)
+    except OSError:
+        is_ours = False
+    if not is_ours:
+        raise ConfigurationError(f"--out {path.parent} has {path.name} already; take another folder, or remove it")

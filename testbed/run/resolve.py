@@ -30,6 +30,7 @@ from testbed.run.fitting import (
     require_answers,
     require_gateways,
     require_may_differ,
+    require_one_device,
     require_one_outside,
     require_own_addresses,
     require_unfixed,
@@ -210,6 +211,9 @@ def _of_choices(
             need(Of.GATEWAY, Asked(cls.name, parameters, *nats[name]))
     reached = returned_by(gateway, "reaches", str, kind.reaches, chosen)
     require_one_outside(topology, reached, told)
+    first = built.wiring[next(iter(each))]
+    cables = returned_by(gateway, "cables", dict, kind.cables, settings, chosen, first)
+    require_one_device(gateway, topology, cables, told)
     returned_by(scenario, "demand", object, require_bearable, cls, parameters, topology, built, nats)
     use = _use(cls, parameters, settings, mine)
     returned_by(gateway, "check_use", object, kind.check_use, settings, chosen, use)
@@ -234,7 +238,7 @@ def _of_choices(
         programs=tuple(returned_by(gateway, "files", list, kind.files, options)),
         reaches=reached,
         told_outside=next(iter(told.values())),
-        cables=returned_by(gateway, "cables", dict, kind.cables, settings, chosen, built.wiring[next(iter(each))]),
+        cables=cables,
     )
 
 
@@ -243,7 +247,8 @@ def _defaults(
 ) -> dict[str, Any]:
     """Return the settings of a gateway of this kind where the user chooses none."""
     defaults = {**load("topology", topology).settings, **kind.settings, **PROFILES[profile]}
-    return defaults | returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions)
+    own = kind.settings_of.get(cls.name, {})
+    return {**defaults, **returned_by(scenario, "defaults", dict, cls.defaults, kind.restrictions), **own}
 
 
 def _of_one(

@@ -43,7 +43,7 @@ ASKED = {
     "release": ("ports=16",),
     "protocols": (),
     "fairness": ("ports=32", "clients=4"),
-    "churn": ("ports=32",),
+    "churn": ("ports=32", "holding=2"),
     "loss-curve": ("ports=128",),
     "address-pool": ("ports=16", "external_addresses=[192.0.2.101,192.0.2.102,192.0.2.103,192.0.2.104]"),
 }

@@ -77,6 +77,23 @@ def test_an_app_runs_unchanged_between_a_lan_port_and_a_wan_port(run: Run, tmp_p
     assert finished.result["outcomes"]["established"] == 16
     assert finished.result["files"]["log"] == str(tmp_path / "out" / "app.log")
     assert "loading app whole_nat" in (tmp_path / "out" / "app.log").read_text()
+    assert "answered no ARP request" not in finished.result["story"]
+
+
+@pytest.mark.deep
+def test_an_app_that_answers_no_arp_request_is_named_in_the_story(run: Run, tmp_path: Path) -> None:
+    """It is the first thing that an app of one's own lacks."""
+    (tmp_path / "deaf.py").write_text(
+        "from ryu.base import app_manager\n"
+        "from ryu.ofproto import ofproto_v1_3\n\n\n"
+        "class Nat(app_manager.RyuApp):\n"
+        "    OFP_VERSIONS = [ofproto_v1_3.OFP_VERSION]\n"
+    )
+    own = ("--set", f"app={tmp_path / 'deaf.py'}", "--set", "patience=1")
+    finished = run("run", "port-exhaustion", "--gateway", "app", *own, *SMALL, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert "the app deaf.py answered no ARP request for 10.0.255.254 at inside1" in finished.result["story"]
 
 
 @pytest.mark.deep

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.support.processes import awaited, descendants, gone
 from topologies.gateways.base import Cable
 from topologies.network.namespaces import Namespace
 from topologies.network.netlink import Kernel
+from topologies.network.sysctls import write_sysctls
 
 CABLES = {
     "box-inside": Cable(interface="eth1", answers=("10.0.255.254",), ours=("10.0.0.1",)),
@@ -144,15 +146,27 @@ def ip(words: str) -> None:
 
 
 @contextmanager
-def box_at(interface: str, address: str) -> Iterator[None]:
+def box_at(interface: str, address: str) -> Iterator[Namespace]:
     """Have a box with an address at the end of a cable."""
     far = Namespace()
     ip(f"link set {interface} netns {far.path}")
     with far.entered():
-        ip(f"address add {address} dev {interface}")
+        ip(f"address add {address} dev {interface}{' nodad' * (':' in address)}")
         ip(f"link set {interface} up")
-    yield
+    yield far
     far.close()
+
+
+def listening(family: socket.AddressFamily) -> socket.socket:
+    """Listen at every address. A socket for IPv6 takes connections over IPv4 as well."""
+    return socket.create_server(("", 0), family=family, dualstack_ipv6=family is socket.AF_INET6)
+
+
+def connected(where: tuple[str, int]) -> socket.socket | None:
+    """Return a connection, as soon as there is a way."""
+    with suppress(OSError):
+        return socket.create_connection(where, timeout=1.0)
+    return None
 
 
 @pytest.mark.usefixtures("machine_with_two_ports")
@@ -169,8 +183,16 @@ def box_at(interface: str, address: str) -> Iterator[None]:
         ),
         (["address add 2001:db8::9/64 dev eth1 nodad"], "sysctl -w net.ipv6.conf.eth1.disable_ipv6=1"),
         (["address add 10.9.9.9/24 dev eth1"], "the machine uses it, with the address 10.9.9.9/24"),
-        (["address add 10.7.7.7/24 dev eth1"], "your ssh session comes in by it, at 10.7.7.7"),
+        (["address add 169.254.7.7/16 dev eth1 scope link"], "with the address 169.254.7.7/16"),
         (["route add default dev eth1"], "the machine's default route leaves by it"),
+        (["route add default dev eth1 table 100"], "default route, in the table 100, leaves by it"),
+        (["route add default nexthop dev eth3 nexthop dev eth1"], "the machine's default route leaves by it"),
+        (["route add local 203.0.113.9 dev eth1"], "the machine's route to 203.0.113.9, in the table local,"),
+        (["route add 203.0.113.0/24 dev eth1"], "or remove it: ip -4 route del 203.0.113.0/24 dev eth1"),
+        (
+            ["-6 route add 2001:db8::/32 dev eth1 table 100"],
+            "ip -6 route del 2001:db8::/32 dev eth1 table 100, or if the box advertises that: sysctl",
+        ),
         (["link del eth1"], "this machine has no such interface; it has eth3, eth4"),
         (["link del eth1", "link add eth1 type ifb"], "it is down"),
         (["address add 10.0.0.1/32 dev lo"], "this machine has the address 10.0.0.1 itself, at lo"),
@@ -180,7 +202,6 @@ def test_an_interface_that_cannot_be_taken_is_refused_with_the_way_out(
     monkeypatch: pytest.MonkeyPatch, changes: list[str], words: str
 ) -> None:
     """Before anything starts."""
-    monkeypatch.setenv("SSH_CONNECTION", "10.7.7.8 50000 10.7.7.7 22")
     monkeypatch.setattr("testbed.run.interfaces.CONNECTED_WITHIN_S", 0.2)
     for change in changes:
         ip(change)
@@ -190,6 +211,48 @@ def test_an_interface_that_cannot_be_taken_is_refused_with_the_way_out(
 
     assert str(refused.value).startswith("setting inside=eth1: ")
     assert words in str(refused.value)
+
+
+@pytest.mark.usefixtures("machine_with_two_ports")
+@pytest.mark.parametrize(
+    ("ours", "theirs", "family", "place"),
+    [
+        ("10.7.7.7", "10.7.7.8", socket.AF_INET, "10.7.7.7:"),
+        ("10.7.7.7", "10.7.7.8", socket.AF_INET6, "[::ffff:10.7.7.7]:"),
+        ("fe80::7", "fe80::8", socket.AF_INET6, "[fe80::7]%eth1:"),
+    ],
+)
+def test_an_interface_with_a_connection_is_refused_though_sudo_hides_the_ssh_session(
+    ours: str, theirs: str, family: socket.AddressFamily, place: str
+) -> None:
+    """Over IPv6 it may come in at a link-local address, which every interface has."""
+    is_six = ":" in ours
+    length, option = ("/64", " nodad") if is_six else ("/24", "")
+    ip(f"address add {ours}{length} dev eth1{option}")
+    with listening(family) as server, box_at("eth2", f"{theirs}{length}") as far:
+        where = (f"{ours}%eth2" if is_six else ours, server.getsockname()[1])
+        with far.entered():
+            client = awaited(lambda: connected(where), "a connection")
+        session, _ = server.accept()
+        with client, session, pytest.raises(ConfigurationError) as refused:
+            require_free("inside", "eth1")
+
+    assert "maybe your ssh session" in str(refused.value)
+    assert f"is at {place}{where[1]} of it; take another interface" in str(refused.value)
+
+
+@pytest.mark.usefixtures("machine_with_two_ports")
+def test_connections_at_other_interfaces_and_addresses_of_the_kernel_are_no_reason() -> None:
+    """Each interface that is up has a link-local address and routes of its own."""
+    ip("address add fe80::7/64 dev eth3 nodad")
+    ip("address add fe80::7/64 dev eth1 nodad")
+    ip("-6 route add multicast ff08::/16 dev eth1 table local")
+    with listening(socket.AF_INET6) as server, box_at("eth4", "fe80::8/64") as far:
+        with far.entered():
+            client = awaited(lambda: connected(("fe80::7%eth4", server.getsockname()[1])), "a connection")
+        session, _ = server.accept()
+        with client, session:
+            require_free("inside", "eth1")
 
 
 @pytest.mark.usefixtures("machine_with_two_ports")
@@ -211,6 +274,29 @@ def test_an_address_that_the_box_does_not_have_is_refused(monkeypatch: pytest.Mo
         pytest.raises(ConfigurationError, match="--set inside=eth3 --set outside=eth1"),
     ):
         Cables(CABLES)
+
+
+@pytest.mark.usefixtures("machine_with_two_ports")
+@pytest.mark.parametrize("is_swapped", [True, False])
+def test_cables_are_told_apart_also_at_a_box_that_answers_for_every_address_at_both(is_swapped: bool) -> None:
+    """As Linux does by default."""
+    lan, wan = ("eth4", "eth2") if is_swapped else ("eth2", "eth4")
+    far = Namespace()
+    for interface in (lan, wan):
+        ip(f"link set {interface} netns {far.path}")
+    with far.entered():
+        write_sysctls({f"net/ipv4/conf/{each}/rp_filter": "0" for each in ("all", lan, wan)})
+        for interface, address in ((lan, "10.0.255.254/16"), (wan, "192.0.2.1/24")):
+            ip(f"address add {address} dev {interface}")
+            ip(f"link set {interface} up")
+    try:
+        if is_swapped:
+            with pytest.raises(ConfigurationError, match="--set inside=eth3 --set outside=eth1"):
+                Cables(CABLES)
+        else:
+            Cables(CABLES).close()
+    finally:
+        far.close()
 
 
 def test_a_refused_run_leaves_no_folder(run: Run, tmp_path: Path) -> None:

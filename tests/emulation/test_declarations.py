@@ -97,7 +97,7 @@ def is_deep(gateway: str, fact: str) -> bool:
 
 
 CLAIMS_LESS = ("relays", "protocols")
-"""Facts by which a gateway has less looked at: `test_slirp.py` denies the first of the one that has it."""
+"""Facts by which less is asked of a gateway: `test_slirp.py` denies the first of one that has it."""
 
 EVERY = [(gateway, fact) for gateway in GATEWAYS for fact in (*Behaviour.__dataclass_fields__, *PARTS)]
 FACTS = [each for each in EVERY if each not in UNSEEN and each[1] not in CLAIMS_LESS]

@@ -17,6 +17,7 @@ def test_without_a_quota_the_greedy_host_has_every_port(run: Run) -> None:
     assert finished.status == 0, finished.output + finished.complaints
     assert finished.result["outcomes"]["established"] == 32
     assert finished.result["series"]["jain_index"] == 0.25
+    assert "--set port_quota=8" in finished.result["story"]
 
 
 def test_with_a_quota_the_modest_hosts_get_what_they_ask_for(run: Run) -> None:
@@ -35,3 +36,12 @@ def test_a_nat_with_another_quota_is_found_out(run: Run, gateway: str, settings:
     assert finished.status == 1, finished.output + finished.complaints
     assert not finished.check("connections that each modest host keeps")["ok"]
     assert not finished.check("Jain's index")["ok"]
+
+
+@pytest.mark.deep
+def test_a_quota_is_not_proposed_where_the_gateway_has_none(run: Run) -> None:
+    """Open vSwitch would refuse the setting."""
+    finished = run("run", "fairness", *SMALL, "--gateway", "ovs-ct", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert "port_quota" not in finished.result["story"]

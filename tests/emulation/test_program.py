@@ -23,6 +23,24 @@ ANOTHER_ADDRESS = {
     )
 }
 """What makes one of it that spreads a host's mappings over all addresses."""
+REUSING = {
+    "        if not free:\n            return None\n": (
+        "        if not free:\n"
+        "            same = [v for k, v in self.by_inside.items() if (k[0], k[1][:2]) == (protocol, inside[:2])]\n"
+        "            return same[0] if same else None\n"
+    )
+}
+"""What makes one of that which gives an endpoint's own mapping again when it is full."""
+HALF = {'FACTS["last_port"] + 1)': 'FACTS["last_port"] + 1)[::2]'}
+"""What takes half of its ports from it."""
+BUSY = {
+    "    Nat(*sys.argv[1:3]).run()": (
+        "    while not all(os.fork() for _ in range(12)):\n        while True:\n            pass\n"
+        "    Nat(*sys.argv[1:3]).run()"
+    )
+}
+"""What gives it a dozen children that want the processors."""
+KEPT = "UDP flows that another server sees at the same external endpoint"
 EXAMPLE = f"python3 {PACKET_NAT} {{inside}} {{outside}}"
 
 
@@ -102,8 +120,50 @@ def test_a_nat_with_a_mapping_for_each_destination_is_red_unless_its_author_says
     finished, promised = run(*asked), run(*asked, "--set", "mapping_type=adm")
 
     assert finished.status == 1, finished.output + finished.complaints
-    assert finished.failed == ["UDP flows that another server sees at the same external endpoint"]
+    assert KEPT in finished.failed
     assert promised.status == 0, promised.output + promised.complaints
+
+
+@pytest.mark.deep
+def test_a_nat_that_maps_otherwise_only_while_ports_are_free_is_red(run: Run, tmp_path: Path) -> None:
+    """Mutation: when it is full, it uses a mapping of the same host again."""
+    own = changed(tmp_path, {**SYMMETRIC, **REUSING})
+    finished = run("run", "protocols", "--gateway", "program", "--set", own, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert KEPT in finished.failed
+    (check,) = (check for check in finished.result["checks"] if check["claim"] == KEPT)
+    assert (check["expected"], check["observed"]) == (5, 4)
+
+
+@pytest.mark.deep
+def test_a_promise_of_another_mapping_is_checked(run: Run) -> None:
+    """The example has one mapping for all destinations, whatever its author says."""
+    own = ("--set", f"program={EXAMPLE}", "--set", "mapping_type=edm")
+    finished = run("run", "protocols", "--gateway", "program", *own, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert finished.failed == [KEPT]
+
+
+@pytest.mark.deep
+def test_half_a_pool_is_red_in_churn(run: Run, tmp_path: Path) -> None:
+    """Mutation: a NAT with half of its ports, which is not taken for one that gives them late."""
+    finished = run("run", "churn", "--gateway", "program", "--set", changed(tmp_path, HALF), "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert {"attempts refused at 0.7 times capacity", "share of attempts refused at 1.5 times capacity"} <= {
+        *finished.failed
+    }
+
+
+@pytest.mark.deep
+def test_a_nat_cannot_hide_behind_processes_of_its_own(run: Run, tmp_path: Path) -> None:
+    """Half a pool, and a dozen of processes that do nothing but keep the processors busy."""
+    own = changed(tmp_path, {**HALF, **BUSY})
+    finished = run("run", "port-exhaustion", "--gateway", "program", "--set", own, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
 
 
 @pytest.mark.deep

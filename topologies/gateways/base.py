@@ -144,6 +144,10 @@ class Gateway(abc.ABC):
     """What has to be chosen with it, as an example of what the user types: `--set app=my_nat.py`."""
     needs: ClassVar[tuple[str, ...]] = ()
     """What only this gateway needs of the machine, by the names that `lastport doctor` gives it."""
+    is_strangers: ClassVar[bool] = False
+    """Whether it runs a stranger's own program here, which may start any other."""
+    settings_of: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Its own defaults in some scenarios, by their names: they override those of the scenario."""
     connection_rate: float | None = None
     """The new connections a second that hosts begin at most, if it is to be spared."""
 
@@ -187,6 +191,12 @@ class Gateway(abc.ABC):
                     f"setting {restriction.key}={shown} is not possible with this gateway: {restriction.reason}; "
                     f"take {restriction.key}={allowed}, or another --gateway"
                 )
+
+    @classmethod
+    def follows(cls, key: str) -> bool:
+        """Whether it follows a setting, so that changing it changes what it does."""
+        fixed = {restriction.key for restriction in cls.restrictions if len(restriction.allowed) == 1}
+        return key not in fixed and (cls.followed is None or key in cls.followed)
 
     @classmethod
     def check_wiring(cls, settings: Settings, options: Any, interfaces: Sequence[Interface]) -> None:

@@ -14,6 +14,9 @@ from controller.settings import ConfigurationError
 T = TypeVar("T")
 
 
+PROMISE = "its author's promise"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[T]):
     """One declared fact: `source` is a document or a place in source code, true of `version`."""
@@ -21,6 +24,11 @@ class Entry(Generic[T]):
     value: T
     source: str
     version: str
+
+    @property
+    def is_promise(self) -> bool:
+        """Whether the author of a stranger's NAT has promised it."""
+        return self.source.startswith(PROMISE)
 
     def __str__(self) -> str:
         """Name the source as a check does."""

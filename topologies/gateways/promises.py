@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from controller.nat.strategies.pooling import POOLINGS
 from controller.settings import ConfigurationError, Settings
 from topologies.gateways import base
-from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
+from topologies.gateways.behaviour import PROMISE, Behaviour, Entry, Exhaustion
 from topologies.gateways.openflow.facts import KEEPING, ORDERS, TOLD
 
 ANY = "any version"
@@ -82,6 +82,10 @@ class Stranger(base.Gateway):
 
     Options: ClassVar[type[base.Options]] = Options
     promises: ClassVar[Collection[str]] = PROMISES.keys()
+    settings_of: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # Its ports may be back a second late, so that a rate is known only if they are occupied for longer.
+        "churn": {"tcp_trans_close_timeout": 3.0, "tcp_rst_timeout": 3.0}
+    }
 
     @classmethod
     def check(cls, settings: Settings, options: Any) -> None:
@@ -118,5 +122,5 @@ def made(known: Behaviour, settings: Settings, options: Any) -> Behaviour:
     facts: dict[str, Entry[Any]] = {}
     for key in options.promised:
         value = getattr(settings, key)
-        facts |= PROMISES[key].declared(value, f"its author's promise, {key}={value}")
+        facts |= PROMISES[key].declared(value, f"{PROMISE}, {key}={value}")
     return replace(known, **facts)

@@ -24,7 +24,7 @@ TRACEBACK = "Traceback (most recent call last):"
 MOST_LOG = 64 << 20
 """The most bytes of the log. A program that prints more gets an error from its kernel, EFBIG."""
 MOST_MEMORY = 4 << 30
-"""The most bytes of memory of the program. Half the machine's are the whole run's."""
+"""The most bytes of memory of the program, mapped or used. Half the machine's are the whole run's."""
 LAST_BYTES = 2000
 PASSED = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ")
 """The variables of our environment that a program gets."""
@@ -61,13 +61,8 @@ class StrangersProcess:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=None if home is None else partial(_narrow_view, home, namespace),
+                preexec_fn=partial(_prepare, home, namespace),
             )
-        for kind, most in ((resource.RLIMIT_FSIZE, MOST_LOG), (resource.RLIMIT_DATA, MOST_MEMORY)):
-            with contextlib.suppress(ProcessLookupError):
-                _, hard = resource.prlimit(self.process.pid, kind)
-                least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-                resource.prlimit(self.process.pid, kind, (least, least))
         plan.watch(self.supervised)
 
     @property
@@ -106,11 +101,16 @@ class StrangersProcess:
         return " ".join(told)
 
 
-def _narrow_view(home: Path, namespace: Namespace | None) -> None:
-    """Have this process see its own interfaces, and nothing of `/run` but its home."""
-    if namespace is not None:
-        show_own_interfaces()
-    show_own_run(home)
+def _prepare(home: Path | None, namespace: Namespace | None) -> None:
+    """Have this process see its own interfaces, and nothing of `/run` but its `home`; and limit it."""
+    if home is not None:
+        if namespace is not None:
+            show_own_interfaces()
+        show_own_run(home)
+    for kind, most in ((resource.RLIMIT_FSIZE, MOST_LOG), (resource.RLIMIT_DATA, MOST_MEMORY)):
+        _, hard = resource.getrlimit(kind)
+        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (least, least))
 
 
 def is_full(log: Path) -> bool:

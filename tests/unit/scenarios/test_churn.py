@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.churn import LOADS
+from scenarios.churn import LOADS, window
 from scenarios.shared.loads import plan
-from scenarios.shared.rates import Pool
+from scenarios.shared.rates import MOST_SPREAD_SHARE, Pool
 
 
 def test_the_loads_of_churn_follow_each_other_and_count_whole_periods() -> None:
@@ -32,6 +32,28 @@ def test_ports_that_come_back_late_but_in_time_are_refused_no_more_than_foreseen
         assert share <= pool.most_refused(load.load) + 0.03
     assert pool.most_refused(0.7) == pytest.approx(1 - 0.7 / 2.3 / 0.7)
     assert Pool(ports=32, occupied=0.7, source="").most_refused(0.7) == 0.0
+
+
+def shares(truth: Pool, held_to: Pool) -> list[float]:
+    """Return the share that a NAT refuses at each load of those that another is held to."""
+    arrivals, loads = plan(held_to, LOADS, measured=2.0)
+    refused = truth.refuses([at + 1e-9 for at in arrivals])
+    return [sum(refused[each.first - 1 : each.first - 1 + each.counted]) / each.counted for each in loads]
+
+
+@pytest.mark.parametrize("late", [0.0, 0.5, 1.0])
+def test_half_a_pool_is_red_wherever_an_honest_nat_that_is_late_is_not(late: float) -> None:
+    """With the most spread that is not refused. At 0.7 times capacity no honest NAT refuses anybody."""
+    occupied = 3.0
+    pool = Pool(ports=32, occupied=occupied, source="", spread=MOST_SPREAD_SHARE * occupied)
+    loads = plan(pool, LOADS, measured=2.0)[1]
+    kept = occupied + late * pool.spread
+    honest, half = (shares(Pool(ports=ports, occupied=kept, source=""), pool) for ports in (32, 16))
+
+    assert pool.most_refused(0.7) == honest[0] == 0.0
+    assert half[0] > 0.2
+    least, most = window(loads[2], pool)
+    assert least <= honest[2] <= most < half[2]
 
 
 def test_what_churn_predicts_comes_true_in_a_perfect_world() -> None:

@@ -34,7 +34,7 @@ def behaviour(settings: Settings, *, given: str = GIVEN) -> Behaviour:
     """Return what any NAT is held to under these settings."""
     refuses = Entry(Exhaustion({}), f"RFC 6888 REQ-11: it refuses, and keeps existing mappings; {given}", ANY)
     return Behaviour(
-        mapping=Entry("eim", "RFC 4787 REQ-1, RFC 5382 REQ-1: required of every NAT", ANY),
+        mapping=Entry("eim", "RFC 4787 REQ-1: required of every NAT", ANY),
         filtering=Entry("unknown", "RFC 4787 REQ-8 leaves it open", ANY),
         overlapping=Entry("off", "RFC 4787 REQ-1 and REQ-3: one endpoint has one port, for all destinations", ANY),
         pooling=Entry("unknown", "RFC 4787 REQ-2 recommends paired, and requires nothing", ANY),

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from controller.settings import Settings
-from controller.wiring import Interface
+from controller.wiring import Interface, Side
 from topologies.gateways.app import facts, wiring
 from topologies.gateways.app import options as chosen
 from topologies.gateways.app.options import AppOptions
@@ -23,12 +23,15 @@ from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.bridge import Bridge, output
 from topologies.gateways.following import require_one_range
 from topologies.gateways.promises import Stranger, made
+from topologies.network import arp
+from topologies.network.hosts import at_other_end
 
 HOST = "127.0.0.1"
 FIRST_LISTEN_PORT = 6653
 """The port of OpenFlow. Each gateway more has the next one."""
 CONNECTS_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.05
+ANSWERS_WITHIN_S = 1.0
 QUEUE = 512
 """Packets that the switch keeps for a busy controller; 512 is the most that Open vSwitch allows."""
 
@@ -44,6 +47,7 @@ class AppGateway(Bridge, Stranger):
     restrictions = facts.RESTRICTIONS
     followed = facts.FOLLOWED
     topology: ClassVar[str | None] = "edge"
+    is_strangers: ClassVar[bool] = True
     chosen_by: ClassVar[str] = "--set app=my_nat.py"
     needs: ClassVar[tuple[str, ...]] = ("setpriv",)
 
@@ -108,6 +112,7 @@ class AppGateway(Bridge, Stranger):
         self.dpid = f"{told['dpid']:016x}"
         self._outside = set()  # a bare bridge has no VLANs
         self._program = program
+        self._lan = next((each for each in plan.interfaces if each.side is Side.INSIDE), None)
 
     def start(self, _controllers: list[Any]) -> None:
         """Make the bridge, with its ports and its controller, in one transaction."""
@@ -139,8 +144,21 @@ class AppGateway(Bridge, Stranger):
             time.sleep(LOOK_EVERY_S)
 
     def remarks(self) -> str:
-        """Tell which exceptions the controller has raised while it went on, and what the switch has refused."""
-        return self._program.remarks()
+        """Tell whether it answers on the LAN, which exceptions it has raised, and what the switch has refused."""
+        return " ".join(filter(None, [self._silence(), self._program.remarks()]))
+
+    def _silence(self) -> str:
+        """Ask for the LAN's default gateway from there, and tell if nothing has answered."""
+        if self._lan is None:
+            return ""
+        interface, address = self.intfs[self._lan.port], self._lan.address.ip
+        with at_other_end(interface) as name:
+            if arp.answers(name, address, within=ANSWERS_WITHIN_S):
+                return ""
+        return (
+            f"When the scenario was over, {self._program.name} answered no ARP request for {address} at "
+            f"{interface.name} within {ANSWERS_WITHIN_S:.0f} s. A host that gets no answer sends it no packet."
+        )
 
     def environment(self) -> dict[str, str]:
         """Return what was started, and the framework that it is for."""

@@ -29,6 +29,8 @@ TIMERS = {
     "icmp_timeout": "icmp_timeout",
 }
 """The setting that each timer stands for. All are in seconds, with `time_scale` in them."""
+HEADER = '"""The wiring of this NAT, by lastport."""'
+"""The first line of the module."""
 
 
 def wiring(
@@ -63,8 +65,19 @@ def wiring(
 def texts(facts: Mapping[str, Any]) -> dict[str, str]:
     """Return the facts as files, by their names: the JSON, and the module with the constants."""
     lines = [f"{name.upper()} = {value!r}\n" for name, value in facts.items()]
-    module = f'"""The wiring of this NAT, by lastport."""\n\n{"".join(lines)}'
+    module = f"{HEADER}\n\n{''.join(lines)}"
     return {FILE: json.dumps(facts, indent=2) + "\n", f"{MODULE}.py": module}
+
+
+def is_ours(name: str, text: str, facts: Mapping[str, Any]) -> bool:
+    """Whether a file of that name has what was written by `texts` before, perhaps for other facts."""
+    if name != FILE:
+        return text.startswith(HEADER)
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(told, dict) and told.keys() == facts.keys()
 
 
 def write(facts: Mapping[str, Any], folder: Path) -> Path:

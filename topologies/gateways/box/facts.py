@@ -43,9 +43,12 @@ def require_stated(settings: Settings, use: Use) -> None:
     }
     if wanted:
         shown = [f"{key}={_shown(value)}" for key, value in wanted.items()]
+        stated = [
+            f"{key}=SECONDS" if key.endswith("_timeout") else each for key, each in zip(wanted, shown, strict=True)
+        ]
         raise ConfigurationError(
             f"{use.scenario} needs a NAT with {', '.join(shown)}, and nobody can configure a box from here; "
-            f"configure it so, or state what it has: {' '.join(f'--set {each}' for each in shown)}"
+            f"configure it so, or state what it has: {' '.join(f'--set {each}' for each in stated)}"
         )
 
 

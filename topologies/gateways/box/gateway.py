@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from mininet.node import Switch
 
-from controller.settings import ConfigurationError, Settings
+from controller.settings import ConfigurationError, Settings, checked
 from controller.wiring import Interface
 from topologies.gateways.base import Cable, GatewayError, GatewayPlan, Options, Use
 from topologies.gateways.behaviour import Behaviour
@@ -59,7 +59,9 @@ class BoxGateway(TunedNode, Switch, Stranger):
     @classmethod
     def implied(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the external addresses, which `external` is short for."""
-        return {"external_addresses": chosen.listed(options["external"])} if options.get("external") else {}
+        own = {key: value for key, value in options.items() if key == "external"}
+        external = checked(BoxOptions, own, kind="setting").external
+        return {"external_addresses": [*map(str, external)]} if external else {}
 
     @classmethod
     def check(cls, settings: Settings, options: Any) -> None:
@@ -67,9 +69,9 @@ class BoxGateway(TunedNode, Switch, Stranger):
         chosen.check(options)
         super().check(settings, options)
         require_one_range(settings, "a box is taken to have one")
-        if options.external and [*options.external] != [*map(str, settings.external_addresses)]:
+        if options.external and [*options.external] != [*settings.external_addresses]:
             raise ConfigurationError(
-                f"external={','.join(options.external)} and external_addresses="
+                f"external={','.join(map(str, options.external))} and external_addresses="
                 f"{','.join(map(str, settings.external_addresses))} contradict each other: give one of them"
             )
 

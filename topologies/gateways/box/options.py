@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -15,8 +16,10 @@ FEW_CONNECTIONS = 1024
 
 
 def listed(value: Any) -> Any:
-    """Return one value, or several, as a list."""
-    return value if isinstance(value, list | tuple) else [value]
+    """Return one value, or several, as a list. None stays. Raises ValueError for an empty list."""
+    if value in ([], ()):
+        raise ValueError("it has no address; give one, or leave it out")
+    return value if value is None or isinstance(value, list | tuple) else [value]
 
 
 class BoxOptions(Options):
@@ -25,13 +28,13 @@ class BoxOptions(Options):
     inside: str | None = Field(None, description="the interface of this machine that leads to the box's LAN")
     outside: str | None = Field(None, description="the interface of this machine that leads to the box's WAN port")
     external: Annotated[
-        tuple[str, ...],
+        tuple[IPv4Address, ...] | None,
         BeforeValidator(listed),
         WithJsonSchema({"type": "string"}),
         Field(description="the box's external addresses, one or a list: stands for external_addresses"),
-    ] = ()
+    ] = None
     connection_rate: float = Field(
-        100.0, gt=0, le=100_000, description="new connections a second that the hosts begin at most"
+        100.0, ge=1, le=100_000, description="new connections a second that the hosts begin at most"
     )
     exhaust: bool = Field(
         False, description="whether a box may be filled: while it is full, it serves nobody, also not its owner"

@@ -20,6 +20,7 @@ from topologies.gateways.base import GatewayError, GatewayPlan, SupervisedProces
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.passt import facts
 from topologies.gateways.relay import READY_WITHIN_S, TABLE, RelayGateway
+from topologies.gateways.versions import printed
 from topologies.network.hosts import AccessSwitch
 from topologies.network.sysctls import write_sysctls
 
@@ -34,7 +35,6 @@ PASTA = (
 )
 OWN_NETNS = "/proc/self/ns/net"
 """Its tap is in the namespace in which it runs. It gives up the rights to open another one by its path."""
-PACKAGE = ("dpkg-query", "--show", "--showformat=${Version}", "passt")
 PING_GROUPS = {"net/ipv4/ping_group_range": "0 2147483647"}
 """As systemd sets it on a machine: otherwise the program has no sockets for pings."""
 ASK_EVERY_S = 0.01
@@ -80,10 +80,9 @@ class PasstGateway(RelayGateway):
         return [self._supervised(tap) for tap in self._programs]
 
     def environment(self) -> dict[str, str]:
-        """Return the version of the program, which Debian's does not know itself."""
-        with contextlib.suppress(OSError):
-            return {"passt": subprocess.run(PACKAGE, capture_output=True, text=True, check=False).stdout}
-        return {}
+        """Return the version of the program, if it is known."""
+        found = printed(*facts.PACKAGE)
+        return {"passt": found} if found else {}
 
     def _hosts(self) -> list[str]:
         """Return the addresses of the inside hosts: those at a switch, or the one at the end of the cable."""

@@ -42,6 +42,7 @@ class ProgramGateway(Namespaced, Stranger):
     restrictions = facts.RESTRICTIONS
     followed = facts.FOLLOWED
     topology: ClassVar[str | None] = "edge"
+    is_strangers: ClassVar[bool] = True
     chosen_by: ClassVar[str] = chosen.WAY
     needs: ClassVar[tuple[str, ...]] = ("nsenter", "setpriv")
 
@@ -154,5 +155,5 @@ def require_two(interfaces: Sequence[Interface]) -> None:
     if (lan, len(interfaces) - lan) != (1, 1):
         raise ConfigurationError(
             f"this gateway has one interface inside and one outside, and in this network there are {lan} and "
-            f"{len(interfaces) - lan}; take --topology edge, or another --gateway"
+            f"{len(interfaces) - lan}; take --topology edge for a question about one NAT, or another --gateway"
         )

@@ -18,6 +18,7 @@ from controller.settings import Settings
 from topologies.gateways.base import Restriction
 from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
 from topologies.gateways.tracking import HARMLESS
+from topologies.gateways.versions import printed, read_of
 
 UDP_S = 240.0
 """SO_EXPIRE of libslirp's socket.h, from the last datagram of either side."""
@@ -48,16 +49,29 @@ RESTRICTIONS = (
     Restriction("filtering_type", ("edf",), "a connected TCP socket takes what its peer sends"),
     Restriction("port_overlapping", ("endpoint",), "the kernel shares a port whenever the destinations differ"),
 )
-VERSION = "slirp4netns 1.2.0, libslirp 4.7.0"
+READ = "slirp4netns 1.2.0, libslirp 4.7.0"
+"""The versions whose source code was read."""
+ASK = ("slirp4netns", "--version")
 _LINUX = "Linux, net/ipv4/inet_hashtables.c: __inet_hash_connect"
+
+
+def versions(told: str) -> dict[str, str]:
+    """Return the versions of the program and of its library, by what `--version` prints."""
+    first, *lines = told.splitlines() or [""]
+    program = first.partition("slirp4netns version ")[2]
+    others = dict(line.split(": ", 1) for line in lines if ": " in line)
+    found = {"slirp4netns": program, "libslirp": others.get("libslirp", "")}
+    return {name: version for name, version in found.items() if version}
 
 
 def behaviour(settings: Settings) -> Behaviour:
     """Return what it does under these settings."""
+    installed = ", ".join(f"{name} {version}" for name, version in versions(printed(*ASK)).items())
+    found = read_of(READ, installed)
     refused = Entry(
         Exhaustion({"tcp": "icmp", "udp": "icmp", "icmp": "icmp"}),
         "libslirp, tcp_input.c and udp.c: a socket's error becomes ICMP 3/0, icmp_send_error",
-        VERSION,
+        found,
     )
     back = {
         "close": (0.0, 2 * REUSE_S),
@@ -68,24 +82,24 @@ def behaviour(settings: Settings) -> Behaviour:
         "udp": (UDP_S, UDP_S + 1.0),
     }
     return Behaviour(
-        mapping=Entry("edm", "libslirp, tcp_subr.c: tcp_fconnect, a socket for each connection", VERSION),
-        filtering=Entry("edf", "tcp(7): a connected socket; over UDP it is eif (libslirp, socket.c)", VERSION),
+        mapping=Entry("edm", "libslirp, tcp_subr.c: tcp_fconnect, a socket for each connection", found),
+        filtering=Entry("edf", "tcp(7): a connected socket; over UDP it is eif (libslirp, socket.c)", found),
         overlapping=Entry("endpoint", f"{_LINUX}, __inet_check_established", "any version"),
         pooling=Entry("paired", "there is one address, which the kernel's route has", "any version"),
         finds_every_port_of=Entry(
             settings.port_count, f"{_LINUX}, a search through the whole range", "any version"
         ),
         fills_every_address=Entry(False, "there is one address", "any version"),
-        keeps_source_port=Entry(False, "libslirp binds no port: the kernel draws one", VERSION),
+        keeps_source_port=Entry(False, "libslirp binds no port: the kernel draws one", found),
         ports_exhausted=refused,
         state_exhausted=Entry(
             Exhaustion({"tcp": "reset", "udp": "timeout", "icmp": "timeout"}),
             "libslirp, if no socket can be made: tcp_input.c, dropwithreset; udp.c, a datagram is dropped",
-            VERSION,
+            found,
         ),
-        port_back=Entry(back, "libslirp, socket.h: SO_EXPIRE; ip(7) and tcp(7): tcp_tw_reuse", VERSION),
+        port_back=Entry(back, "libslirp, socket.h: SO_EXPIRE; ip(7) and tcp(7): tcp_tw_reuse", found),
         relays=Entry(
-            True, "libslirp, README: a TCP/IP emulator, with a socket of the host's for each flow", VERSION
+            True, "libslirp, README: a TCP/IP emulator, with a socket of the host's for each flow", found
         ),
-        icmp_identifiers=Entry("unknown", "libslirp, ip_icmp.c: icmp_send, a socket for each echo", VERSION),
+        icmp_identifiers=Entry("unknown", "libslirp, ip_icmp.c: icmp_send, a socket for each echo", found),
     )

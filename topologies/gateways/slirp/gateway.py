@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import select
-import subprocess
 from typing import Any, ClassVar
 
 from controller.settings import Settings
@@ -18,6 +17,7 @@ from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.relay import READY_WITHIN_S, TABLE, RelayGateway
 from topologies.gateways.slirp import facts
 from topologies.gateways.strangers import StrangersProcess
+from topologies.gateways.versions import printed
 from topologies.network.sysctls import write_sysctls
 
 TAP = "tap0"
@@ -60,12 +60,7 @@ class SlirpGateway(RelayGateway):
 
     def environment(self) -> dict[str, str]:
         """Return the versions of the program and its library."""
-        printed = subprocess.run(["slirp4netns", "--version"], capture_output=True, text=True, check=False).stdout
-        lines = [line.partition(": ") for line in printed.splitlines()]
-        return {
-            "slirp4netns": lines[0][0].removeprefix("slirp4netns version ") if lines else "",
-            **{name: value for name, _, value in lines if name == "libslirp"},
-        }
+        return facts.versions(printed(*facts.ASK))
 
     def _start_program(self) -> None:
         """Start it, and wait until it says that its tap interface is there."""

@@ -54,6 +54,23 @@ def test_a_failed_check_is_excused_beyond_what_it_bears(busy: Busy, words: str) 
     assert busy.excuse(SERVED) == words
 
 
+def test_a_program_that_waits_beside_a_strangers_own_excuses_nothing() -> None:
+    """A stranger's program can start others that do nothing but keep processors from everybody."""
+    assert starved(STRAINED).excuse(SERVED, beside_strangers=True) == ""
+    starved(STRAINED).require_idle_for([SERVED], beside_strangers=True)
+    assert lossy(starved(STRAINED)).excuse(SERVED, beside_strangers=True).startswith("the machine lost")
+
+
+def test_the_share_of_a_wait_is_compared_with_no_seconds() -> None:
+    """It is the reason whatever a check can bear."""
+    with pytest.raises(TooBusyError) as raised:
+        starved(STRAINED).require_idle_for([SERVED])
+
+    assert "slirp4netns waited for a processor for 63% of the time, and what failed is established;" in str(
+        raised.value
+    )
+
+
 def test_a_few_lost_packets_excuse_nothing() -> None:
     """They are sent again. On a busy machine every run loses some."""
     assert lossy(STRAINED, lost=10).excuse(SERVED) == ""

@@ -39,6 +39,20 @@ def test_a_controller_outside_is_connected_to_and_finds_its_wiring(tmp_path: Pat
     assert constants["UDP_TIMEOUT"] == told["udp_timeout"]
 
 
+@pytest.mark.parametrize("name", ["wiring.json", "lastport_wiring.py"])
+def test_a_file_of_the_user_s_own_is_not_overwritten(tmp_path: Path, name: str) -> None:
+    """An author keeps one for running without lastport. Ours are written anew."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for _ in range(2):
+            connected(plan(port), Folder(tmp_path))[CONTROLLER].close()
+        (tmp_path / name).write_text('{"lan_port": 1}')
+        with pytest.raises(ConfigurationError, match=f"has {name} already; take another folder"):
+            connected(plan(port), Folder(tmp_path))
+
+    assert (tmp_path / name).read_text() == '{"lan_port": 1}'
+
+
 def test_where_nothing_answers_the_wiring_is_there_and_the_sentence_says_where(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

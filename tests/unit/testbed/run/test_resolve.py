@@ -270,7 +270,8 @@ def test_a_network_without_the_gateways_of_the_question_is_refused(scenario: str
         ("protocol=sctp", ["parameter protocol='sctp'", "'tcp', 'udp' or 'icmp'"]),
         ("ports", ["--set 'ports' is not KEY=VALUE"]),
         ("=8", ["--set '=8' is not KEY=VALUE"]),
-        ("ports=[", ["--set 'ports=['", "cannot be read"]),
+        ("ports=[", ["--set 'ports=['", "cannot be read: a bracket is open; close it, and quote the value"]),
+        ("ports={a: 1", ["cannot be read: a bracket is open"]),
         ("ports=2020-13-45", ["--set 'ports=2020-13-45'", "cannot be read"]),
         ("ports=0x_", ["--set 'ports=0x_'", "cannot be read"]),
         (f"ports=0x{'f' * 5000}", ["setting ports=(a huge number)", "64512"]),
@@ -286,6 +287,14 @@ def test_a_wrong_assignment_is_refused_with_the_key_the_value_and_the_way_out(
     told = refusal(text)
 
     assert [words for words in told_of if words not in told] == [], told
+
+
+@pytest.mark.parametrize(
+    "text", ["ports=[4096-4111,8192-8207", "ports={", "ports='4096", "ports=a: b: c", "ports=\0"]
+)
+def test_a_value_that_cannot_be_read_gets_one_line(text: str) -> None:
+    """PyYAML's own words are five, with a picture."""
+    assert "\n" not in refusal(text)
 
 
 @pytest.mark.parametrize("scenario", ["port-exhaustion", "client-exhaustion", "refusal-signals", "two-nats"])

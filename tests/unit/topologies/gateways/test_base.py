@@ -9,7 +9,7 @@ import pytest
 from mininet.node import Switch
 
 from controller.settings import Settings
-from testbed.registry import ours
+from testbed.registry import load, ours
 from topologies.gateways.base import Gateway, GatewayError, GatewayPlan, Options
 from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.openflow.gateway import OpenFlowGateway
@@ -89,3 +89,19 @@ def test_a_setting_is_followed_or_restricted_and_never_both(name: str) -> None:
 
     assert {*gateway.followed, *restricted} <= {*Settings.model_fields}
     assert not restricted & {*gateway.followed}
+
+
+@pytest.mark.parametrize(
+    ("name", "follows"),
+    [
+        ("openflow", True),
+        ("netfilter", True),
+        ("ovs-ct", False),
+        ("app", False),
+        ("slirp", False),
+        ("passt", False),
+    ],
+)
+def test_a_scenario_proposes_a_setting_only_where_the_gateway_follows_it(name: str, follows: bool) -> None:
+    """A quota is nobody's affair but that of a NAT that counts ports of a subscriber."""
+    assert load("gateway", name).follows("port_quota") is follows

@@ -9,7 +9,7 @@ import pytest
 
 from controller.settings import Settings
 from topologies.gateways.base import GatewayPlan, Options
-from topologies.gateways.strangers import LOG, MOST_LOG, PASSED, StrangersProcess
+from topologies.gateways.strangers import LOG, MOST_LOG, MOST_MEMORY, PASSED, StrangersProcess
 
 
 def started(folder: Path, *command: str) -> StrangersProcess:
@@ -37,3 +37,10 @@ def test_its_last_words_are_the_end_of_its_log_however_long_that_is(tmp_path: Pa
         log.write("\nno port is left\n")
 
     assert process.error("has ended").printed.endswith("\nno port is left")
+
+
+def test_its_limits_are_there_from_its_first_instruction(tmp_path: Path) -> None:
+    """A shell counts them in KiB, and files in blocks of 512 bytes."""
+    process = started(tmp_path, "sh", "-c", "ulimit -d; ulimit -f")
+
+    assert process.printed().split() == [str(MOST_MEMORY >> 10), str(MOST_LOG // 512)]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+
 import pytest
 
 from controller.settings import ConfigurationError
 from testbed.experiment.plan import Run
+from testbed.registry import ours
 from testbed.run import launch
 from testbed.run.choices import Choices
 from testbed.run.resolve import resolve
@@ -50,7 +54,10 @@ def test_a_box_has_two_cables_in_edge_and_answers_for_its_addresses() -> None:
         (("external=192.0.2.7", "external_addresses=[192.0.2.8]"), "contradict each other: give one of them"),
         (("ports=[1024-1031, 1040-1047]", "exhaust=true", *TIMERS), "a box is taken to have one"),
         (("external=198.51.100.9",), "198.51.100.9 is not on it"),
-        (("connection_rate=0",), "connection_rate"),
+        (("connection_rate=0.5",), "setting connection_rate=0.5 is not possible"),
+        (("external=abc",), "setting external='abc' is not possible: Input is not a valid IPv4"),
+        (("external=[192.0.2.7, 2001:db8::1]",), "setting external='2001:db8::1' is not possible: "),
+        (("external=[]",), "setting external=[] is not possible: it has no address; give one, or leave it out"),
     ],
 )
 def test_what_cannot_be_true_of_a_box_is_refused(sets: tuple[str, ...], words: str) -> None:
@@ -68,7 +75,7 @@ def test_what_a_scenario_wants_of_a_box_has_to_be_stated() -> None:
 
     told = str(refused.value)
     assert "needs a NAT with ports=256, tcp_trans_close_timeout=1" in told
-    assert told.endswith("state what it has: --set ports=256 --set tcp_trans_close_timeout=1")
+    assert told.endswith("state what it has: --set ports=256 --set tcp_trans_close_timeout=SECONDS")
     assert decided("port-exhaustion", "exhaust=true", "ports=256", *TIMERS).settings.port_count == 256
 
 
@@ -114,6 +121,37 @@ def test_a_network_with_more_than_one_interface_on_a_side_is_refused(topology: s
     """A box has two cables."""
     with pytest.raises(ConfigurationError, match="take --topology edge"):
         decided("port-exhaustion", "ports=64", *TIMERS, "exhaust=true", topology=topology)
+
+
+def test_a_network_with_two_nats_is_refused() -> None:
+    """A box is one, and its two cables are not there twice."""
+    with pytest.raises(ConfigurationError) as refused:
+        decided("hole-punching", "ports=64", "exhaust=true", "filtering_type=edf", *TIMERS)
+
+    told = str(refused.value)
+    assert told.startswith("gateway box is not possible with topology 'two-homes': it has 2 NATs, and ")
+    assert told.endswith("is one device between two interfaces; take another --gateway")
+
+
+def test_the_recipe_s_table_has_exactly_the_scenarios_that_such_a_router_is_asked() -> None:
+    """A row that begins with `those` has the scenarios of the row above as well."""
+    recipe = (ROOT / "docs" / "how" / "box.md").read_text().partition("## What it is asked")[2]
+    words, _, rest = recipe.partition("|---|---|\n")
+    stated = re.findall(r"`(\w+=\w+)`", words)
+    asked: set[str] = set()
+    for row in rest.partition("\n\n")[0].splitlines():
+        _, choices, scenarios, _ = row.split("|")
+        above = asked if scenarios.startswith(" those") else set()
+        asked = above | {*re.findall("`(.+?)`", scenarios)}
+        sets = [*stated, *re.findall("`(.+?)`", choices)]
+        assert asked == {each for each in ours("scenario") if is_possible(each, *sets)}, row
+
+
+def is_possible(scenario: str, *sets: str) -> bool:
+    """Whether a run is not refused."""
+    with suppress(ConfigurationError):
+        return bool(decided(scenario, *sets))
+    return False
 
 
 def test_a_file_of_ones_own_gets_no_way_to_interfaces_of_the_machine() -> None:

@@ -45,6 +45,24 @@ def test_a_network_with_more_than_one_interface_on_a_side_is_refused(topology: s
     assert "take --topology edge" in str(refused.value)
 
 
+def test_churn_is_asked_only_where_half_a_pool_shows() -> None:
+    """By default the time after a close is long beside the second by which a port may be late."""
+    run = resolve("churn", "program", Choices(sets=[PROGRAM]), datapath="userspace")
+    with pytest.raises(ConfigurationError, match="lost half its ports; take tcp_trans_close_timeout=3") as refused:
+        resolve("churn", "program", Choices(sets=[PROGRAM, "tcp_trans_close_timeout=0.4"]), datapath="userspace")
+
+    assert run.settings.tcp_trans_close_timeout == run.settings.tcp_rst_timeout == 3
+    assert "1.6 s later than after the 0.7 s" in str(refused.value)
+
+
+def test_edge_is_a_way_out_only_where_the_question_is_about_one_nat() -> None:
+    """The network edge has no home behind a carrier's NAT."""
+    with pytest.raises(ConfigurationError) as refused:
+        resolve("two-nats", "program", Choices(sets=[PROGRAM]), datapath="userspace")
+
+    assert str(refused.value).endswith("take --topology edge for a question about one NAT, or another --gateway")
+
+
 def test_a_run_with_a_program_is_in_edge_and_walled_in() -> None:
     """As every run with a file of a user's own, even if the program is installed."""
     run = resolve("port-exhaustion", "program", Choices(sets=[PROGRAM]), datapath="userspace")

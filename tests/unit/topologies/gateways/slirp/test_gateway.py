@@ -10,6 +10,8 @@ from testbed.run import doctor
 from testbed.run.choices import Choices
 from testbed.run.resolve import resolve
 from testbed.sandbox.enter import MachineError
+from topologies.gateways.slirp.facts import READ, versions
+from topologies.gateways.versions import read_of
 
 
 def resolved(scenario: str, *sets: str, topology: str | None = None) -> Run:
@@ -73,3 +75,12 @@ def test_the_doctor_looks_for_rare_programs() -> None:
 
     assert not found.required
     assert found.advice == "apt-get install slirp4netns"
+
+
+def test_a_fact_names_the_version_that_was_read_and_another_one_that_is_installed() -> None:
+    """A reader sees that the source code may have changed since."""
+    told = "slirp4netns version 1.2.1\ncommit: 0ee2d87523e906518d34a6b423271e4826f71faf\nlibslirp: 4.8.0\n"
+    installed = ", ".join(f"{name} {version}" for name, version in versions(told).items())
+
+    assert read_of(READ, installed) == f"read of {READ}; installed is slirp4netns 1.2.1, libslirp 4.8.0"
+    assert (read_of(READ, READ), read_of(READ, ""), versions("")) == (READ, READ, {})
