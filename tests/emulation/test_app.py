@@ -98,7 +98,7 @@ def test_an_app_that_answers_no_arp_request_is_named_in_the_story(run: Run, tmp_
 
 @pytest.mark.deep
 def test_an_app_in_front_of_bridges_only_is_asked_nothing(run: Run) -> None:
-    """In `carrier` its LAN ports lead to other NATs, from which nobody can ask. This app needs a router outside."""
+    """In `carrier` its LAN ports lead to other NATs, from which nobody can ask. This app needs a router."""
     own = ("--set", f"app={HONEST}", "--set", "patience=1")
     finished = run("run", "two-nats", "--gateway", "app", *own, "--json")
 
