@@ -97,6 +97,16 @@ def test_an_app_that_answers_no_arp_request_is_named_in_the_story(run: Run, tmp_
 
 
 @pytest.mark.deep
+def test_an_app_in_front_of_bridges_only_is_asked_nothing(run: Run) -> None:
+    """In `carrier` its LAN ports lead to other NATs, from which nobody can ask. This app needs a router."""
+    own = ("--set", f"app={HONEST}", "--set", "patience=1")
+    finished = run("run", "two-nats", "--gateway", "app", *own, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert "answered no ARP request" not in finished.result["story"]
+
+
+@pytest.mark.deep
 @pytest.mark.parametrize(("app", "scenario"), RED)
 def test_each_classic_mistake_is_shown_by_its_checks(run: Run, tmp_path: Path, app: str, scenario: str) -> None:
     """The page begins with them. Where the app raises an exception, the story has it, and so has the page."""

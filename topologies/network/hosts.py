@@ -97,11 +97,16 @@ class AccessSwitch(TunedNode, Switch):
                 kernel.wait_connected(interface.name)
 
 
+def other_end(interface: Any) -> Any:
+    """Return the interface at the other end of a cable."""
+    link = interface.link
+    return link.intf2 if link.intf1 is interface else link.intf1
+
+
 @contextmanager
 def at_other_end(interface: Any) -> Iterator[str]:
     """Enter the namespace at the other end of an interface's cable, and give the name of what sends from there."""
-    link = interface.link
-    theirs = link.intf2 if link.intf1 is interface else link.intf1
+    theirs = other_end(interface)
     with theirs.node.namespace.entered():
         yield LAN if isinstance(theirs.node, AccessSwitch) else theirs.name
 

@@ -24,7 +24,7 @@ from topologies.gateways.bridge import Bridge, output
 from topologies.gateways.following import require_one_range
 from topologies.gateways.promises import Stranger, made
 from topologies.network import arp
-from topologies.network.hosts import at_other_end
+from topologies.network.hosts import at_other_end, other_end
 
 HOST = "127.0.0.1"
 FIRST_LISTEN_PORT = 6653
@@ -112,7 +112,7 @@ class AppGateway(Bridge, Stranger):
         self.dpid = f"{told['dpid']:016x}"
         self._outside = set()  # a bare bridge has no VLANs
         self._program = program
-        self._lan = next((each for each in plan.interfaces if each.side is Side.INSIDE), None)
+        self._inside = [each for each in plan.interfaces if each.side is Side.INSIDE]
 
     def start(self, _controllers: list[Any]) -> None:
         """Make the bridge, with its ports and its controller, in one transaction."""
@@ -149,9 +149,11 @@ class AppGateway(Bridge, Stranger):
 
     def _silence(self) -> str:
         """Ask for the LAN's default gateway from there, and tell if nothing has answered."""
-        if self._lan is None:
+        cables = [(self.intfs[each.port], each.address.ip) for each in self._inside]
+        lans = [(end, address) for end, address in cables if getattr(other_end(end).node, "namespace", None)]
+        if not lans:  # there are NATs only, which are bridges
             return ""
-        interface, address = self.intfs[self._lan.port], self._lan.address.ip
+        interface, address = lans[0]
         with at_other_end(interface) as name:
             if arp.answers(name, address, within=ANSWERS_WITHIN_S):
                 return ""

@@ -21,7 +21,7 @@ from topologies.gateways.behaviour import Behaviour
 from topologies.gateways.passt import facts
 from topologies.gateways.relay import READY_WITHIN_S, TABLE, RelayGateway
 from topologies.gateways.versions import printed
-from topologies.network.hosts import AccessSwitch
+from topologies.network.hosts import AccessSwitch, other_end
 from topologies.network.sysctls import write_sysctls
 
 NETWORK = ipaddress.IPv4Network("192.168.127.0/24")
@@ -87,10 +87,10 @@ class PasstGateway(RelayGateway):
     def _hosts(self) -> list[str]:
         """Return the addresses of the inside hosts: those at a switch, or the one at the end of the cable."""
         ours = self.intfs[self._lan.port]
-        far = _other_end(ours)
+        far = other_end(ours)
         if not isinstance(far.node, AccessSwitch):
             return [str(far.ip)]
-        ends = (_other_end(each) for each in far.node.intfList() if each is not far)
+        ends = (other_end(each) for each in far.node.intfList() if each is not far)
         return [str(end.ip) for end in ends]
 
     def _start_program(self, tap: str, mac: str) -> None:
@@ -121,9 +121,3 @@ class PasstGateway(RelayGateway):
                 words = self._log_of(tap).read_text(errors="replace").strip().splitlines()
                 raise GatewayError(f"pasta did not start: {words[-1] if words else 'it has printed nothing'}")
             time.sleep(ASK_EVERY_S)
-
-
-def _other_end(interface: Any) -> Any:
-    """Return the interface at the other end of a cable."""
-    link = interface.link
-    return link.intf2 if link.intf1 is interface else link.intf1
