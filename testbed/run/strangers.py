@@ -16,7 +16,6 @@ from typing import Any
 from controller.settings import ConfigurationError
 from controller.settings.extensions import is_file
 from testbed.experiment.plan import Run
-from testbed.sandbox.apart import WITHIN_S as DECLARED_WITHIN_S
 from testbed.sandbox.apart import ApartError, RaisedError, apart, is_apart
 from testbed.sandbox.enter import MachineError, Walled
 from testbed.sandbox.walls import Limits, WallsError
@@ -61,7 +60,7 @@ def declared(
     work: Callable[[], Any],
     *raises: type[ConfigurationError],
     about: str,
-    within: float = DECLARED_WITHIN_S,
+    within: float | None = None,
 ) -> Any:
     """Return what `work` returns, which meets the classes in `files`, as JSON has it.
 

@@ -80,7 +80,7 @@ def apart(
     raises: Collection[type[Exception]],
     shown: Iterable[Path],
     files: Iterable[Path],
-    within: float = WITHIN_S,
+    within: float | None = None,
 ) -> Any:
     """Return what `work` returns, as JSON has it, done by a child behind walls that sees `shown` and `files`.
 
@@ -99,7 +99,7 @@ def apart(
         os.close(descriptor)
     reply, said = _Read(answer, MOST_ANSWERED), _Read(words, MOST_PRINTED)
     try:
-        why = _read(within, reply, said)
+        why = _read(WITHIN_S if within is None else within, reply, said)
     finally:
         os.close(alive)
         status = os.waitstatus_to_exitcode(os.waitpid(guard, 0)[1])

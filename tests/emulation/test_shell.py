@@ -211,6 +211,7 @@ GATEWAYS: dict[str, tuple[str, ...]] = {
     "netfilter": (),
     "ovs-ct": (),
     "slirp": (),
+    "passt": (),
     "app": ("--set", f"app={EXAMPLES / 'apps/half_the_pool.py'}"),
     "program": (
         "--set",
@@ -241,12 +242,9 @@ def test_every_word_on_every_gateway_is_an_answer_or_a_sentence(gateway: str, tm
         for row in PAGE.splitlines()
         if row.startswith("| `")
     ]
-    column = (
-        next(row for row in PAGE.splitlines() if row.startswith("| word | openflow"))
-        .split("|")
-        .index(f" {gateway} ")
-    )
-    can = {row[0].strip("`"): row[column - 1] for row in rows if len(row) == len(GATEWAYS) + 1}
+    head = next(row for row in PAGE.splitlines() if row.startswith("| word | openflow")).strip("|").split("|")
+    column = head.index(f" {gateway} ")
+    can = {row[0].strip("`"): row[column] for row in rows if len(row) == len(head)}
     for word, sentence in (
         ("nat mappings", "it keeps its table to itself, so its mappings are not known here"),
         ("nat set", "it reads its settings once, when it starts"),

@@ -163,10 +163,9 @@ def test_the_command_as_it_was_typed_is_quoted() -> None:
     assert as_typed({"command": []}) == ""
 
 
-def test_a_prompt_is_repeated_by_its_own_command() -> None:
-    """Its network is an argument and no option."""
-    chosen = {"topology": "carrier", "ports": 64}
+@pytest.mark.parametrize("typed", [["shell", "carrier", "-g", "ovs-ct"], ["exec", "--", "curl", "http://server/"]])
+def test_what_a_command_asked_is_repeated_as_it_was_typed(typed: list[str]) -> None:
+    """No `run` answers it."""
+    command = repeating(a_run(scenario=typed[0], topology="carrier", gateway="ovs-ct", command=typed))
 
-    command = repeating(a_run(scenario="shell", topology="carrier", gateway="ovs-ct", chosen=chosen))
-
-    assert command == "sudo ./lastport shell carrier --gateway ovs-ct --set ports=64"
+    assert command == f"sudo ./lastport {' '.join(typed)}"
