@@ -15,38 +15,19 @@ its kernel's for the other half. Three things follow:
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from controller.settings import Settings
+from topologies.gateways import relayed
 from topologies.gateways.base import Restriction
 from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
-from topologies.gateways.tracking import HARMLESS
 from topologies.gateways.versions import printed, read_of
 
-REUSE_S = 1.0
-"""A host's TCP may use a port again that has been in TIME-WAIT for a second, since tcp_tw_reuse is set in every
-namespace of a lab."""
 SILENCE_S, HALF_CLOSED_S, UDP_S = 7200.0, 60.0, 180.0
 """ACT_TIMEOUT and FIN_TIMEOUT of tcp.c, and UDP_CONN_TIMEOUT of udp.c. It looks once a second."""
-DEFAULTS: dict[str, Any] = {
-    "mapping_type": "edm",
-    "filtering_type": "edf",
-    "port_overlapping": "endpoint",
-    "hold_down_timeout": 0,
-    "source_validation": False,
-    "refresh_inbound": True,
-    "tcp_trans_close_timeout": REUSE_S,
-    "tcp_rst_timeout": REUSE_S,
-}
-"""What it does, in the words of the settings."""
-LONG_ENOUGH = frozenset({"tcp_idle_timeout", "udp_timeout", "icmp_timeout", "tcp_trans_open_timeout"})
-"""Timers that an experiment asks to be long enough. Its own are longer, and no setting changes them."""
-FOLLOWED = frozenset({"ports", *LONG_ENOUGH, *HARMLESS})
+DEFAULTS, FOLLOWED, REUSE_S = relayed.DEFAULTS, relayed.FOLLOWED, relayed.REUSE_S
 RESTRICTIONS = (
     Restriction("on_exhaustion", ("drop",), "its version decides how it refuses, and no setting changes that"),
-    Restriction("mapping_type", ("edm",), "over TCP each connection has a socket and a port of its own"),
-    Restriction("filtering_type", ("edf",), "a connected TCP socket takes what its peer sends"),
-    Restriction("port_overlapping", ("endpoint",), "the kernel shares a port whenever the destinations differ"),
+    *relayed.OF_THE_KERNEL,
 )
 READ, MEASURED = "0.0~git20230309", "0.0~git20250503"
 """The version whose source code was read, and a newer one whose refusal was measured."""

@@ -12,42 +12,22 @@ things follow:
 
 from __future__ import annotations
 
-from typing import Any
-
 from controller.settings import Settings
+from topologies.gateways import relayed
 from topologies.gateways.base import Restriction
 from topologies.gateways.behaviour import Behaviour, Entry, Exhaustion
-from topologies.gateways.tracking import HARMLESS
 from topologies.gateways.versions import printed, read_of
 
 UDP_S = 240.0
 """SO_EXPIRE of libslirp's socket.h, from the last datagram of either side."""
-REUSE_S = 1.0
-"""A host's TCP may use a port again that has been in TIME-WAIT for a second, since tcp_tw_reuse is set in every
-namespace of a lab."""
 NEVER_S = 86_400.0
 """Stands for a time that never ends: libslirp ends no connection that is silent."""
-DEFAULTS: dict[str, Any] = {
-    "mapping_type": "edm",
-    "filtering_type": "edf",
-    "port_overlapping": "endpoint",
-    "hold_down_timeout": 0,
-    "source_validation": False,
-    "refresh_inbound": True,
-    "tcp_trans_close_timeout": REUSE_S,
-    "tcp_rst_timeout": REUSE_S,
-}
-"""What it does, in the words of the settings."""
-LONG_ENOUGH = frozenset({"tcp_idle_timeout", "udp_timeout", "icmp_timeout", "tcp_trans_open_timeout"})
-"""Timers that an experiment asks to be long enough. Its own are longer, and no setting changes them."""
-FOLLOWED = frozenset({"ports", *LONG_ENOUGH, *HARMLESS})
+DEFAULTS, FOLLOWED, REUSE_S = relayed.DEFAULTS, relayed.FOLLOWED, relayed.REUSE_S
 RESTRICTIONS = (
     Restriction(
         "on_exhaustion", ("drop",), "it answers as its kernel's errors have it, and no setting changes that"
     ),
-    Restriction("mapping_type", ("edm",), "over TCP each connection has a socket and a port of its own"),
-    Restriction("filtering_type", ("edf",), "a connected TCP socket takes what its peer sends"),
-    Restriction("port_overlapping", ("endpoint",), "the kernel shares a port whenever the destinations differ"),
+    *relayed.OF_THE_KERNEL,
 )
 READ = "slirp4netns 1.2.0, libslirp 4.7.0"
 """The versions whose source code was read."""
