@@ -15,9 +15,9 @@ class SlowEnd(Scenario[Parameters]):
         """Let the end of the run begin a second late."""
         conclude: Any = x.conclude
 
-        def late() -> None:
+        def late(*findings: Any) -> None:
             time.sleep(1)
-            conclude()
+            conclude(*findings)
 
         x.check("one is one", expected=1, observed=1, source="the test")
         x.conclude = late  # type: ignore[method-assign]
