@@ -2,10 +2,11 @@
 
 Set-up        clients on a LAN with 1,500 bytes of room; a link outside with `outside_mtu`; a server beyond it
 Action        a datagram that must not be fragmented and is too large; one that may be; both once more when the
-              client's kernel knows the path; then a router beyond the NAT claims to have less room still;
-              then a transfer over TCP both ways
+              client's kernel knows the path; then a transfer over TCP both ways. Last a router beyond the NAT
+              claims to have less room still
 Expectation   the NAT returns an ICMP error with the room of the link, from its own inside address, and takes no
-              port for such a packet. What may be fragmented arrives whole, and TCP adapts (RFC 1191)
+              port for such a packet. What may be fragmented arrives whole, and TCP adapts (RFC 1191). The error of a
+              router further on comes to its host, with the packet that it quotes translated (RFC 5508 REQ-3)
 """
 
 from __future__ import annotations
@@ -110,12 +111,12 @@ hangs with the first full segment. Lower the MSS or let the errors pass; RFC 482
                 fits = len(received(outside, WITHIN_S))
                 data = sent(alice.netns, target, ETHERNET - HEADERS, NEVER)
                 whole = received(outside, WITHIN_S) == data
+            with x.phase("a transfer"):
+                began = time.monotonic()
+                wrong = carried(alice.netns, server.netns, x.lab.endpoint(port=PORT + 1))
+                seconds = time.monotonic() - began
             with x.phase("a router further on has less room"):
                 learned = learned_from_afar(alice.netns, outside, x.lab.servers[-1].netns, mtu - LESS)
-        with x.phase("a transfer"):
-            began = time.monotonic()
-            wrong = carried(alice.netns, server.netns, x.lab.endpoint(port=PORT + 1))
-            seconds = time.monotonic() - began
 
         told = None if error is None else [error.type, error.code, error.sender]
         x.check("the error about it", expected=[*FRAGMENTATION_NEEDED, gateway], observed=told, source=TOLD)
