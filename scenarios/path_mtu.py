@@ -5,8 +5,8 @@ Action        a datagram that must not be fragmented and is too large; one that 
               client's kernel knows the path; then a transfer over TCP both ways. Last a router beyond the NAT
               claims to have less room still
 Expectation   the NAT returns an ICMP error with the room of the link, from its own inside address, and takes no
-              port for such a packet. What may be fragmented arrives whole, and TCP adapts (RFC 1191). The error of a
-              router further on comes to its host, with the packet that it quotes translated (RFC 5508 REQ-3)
+              port for such a packet. What may be fragmented arrives whole, and TCP adapts (RFC 1191). The error of
+              a router further on comes to its host, with the packet that it quotes translated (RFC 5508 REQ-3)
 """
 
 from __future__ import annotations
