@@ -21,6 +21,7 @@ from scenarios.shared.connections import ANSWERED_WITHIN_S, connected, wait
 from scenarios.shared.filling import BACK_IN_TIME
 from scenarios.shared.requirements import one_address, translates_packets
 from scenarios.shared.servers import Connection, Server
+from scenarios.shared.tcp_counts import waiting
 from testbed.api import (
     Asked,
     Demand,
@@ -37,7 +38,6 @@ from testbed.api import (
 )
 
 LOCAL_PORTS, REUSE = (Path("/proc/sys/net/ipv4") / key for key in ("ip_local_port_range", "tcp_tw_reuse"))
-COUNTS = Path("/proc/thread-self/net/sockstat")
 FIRST_LOCAL_PORT, BEYOND = 30_000, 4
 REUSABLE_AFTER_S, TICK_S = 1.0, 0.2
 """Seconds after which a port in TIME-WAIT may serve again: timestamps tell the connections apart (RFC 6191)."""
@@ -97,8 +97,8 @@ assign requested address". Let the server close first, keep connections open, or
         _set(alice, REUSE, "0")
         with x.phase("connect and close"):
             first = _opened_and_closed(alice, server, ports)
-            wait(server, [], ANSWERED_WITHIN_S, lambda: _waiting(alice) >= ports)
-            closed_at, waiting = time.monotonic(), _waiting(alice)
+            wait(server, [], ANSWERED_WITHIN_S, lambda: waiting(alice.netns) >= ports)
+            closed_at, remembered = time.monotonic(), waiting(alice.netns)
         leaving = SynCounter(alice.netns, "eth0")
         with x.phase("go on"):
             own = connected(alice.netns, server, BEYOND, ANSWERED_WITHIN_S)
@@ -113,7 +113,7 @@ assign requested address". Let the server close first, keep connections open, or
         answered = [each.words for each in first].count("answered")
         refused = ["EADDRNOTAVAIL"] * BEYOND
         x.check("alice's first connections", expected=ports, observed=answered, source="set-up")
-        x.check("alice's ports in TIME-WAIT", expected=ports, observed=waiting, source=OWN)
+        x.check("alice's ports in TIME-WAIT", expected=ports, observed=remembered, source=OWN)
         x.check("alice's further attempts", expected=refused, observed=[each.words for each in own], source=OWN)
         x.check("SYNs that leave alice", expected=0, observed=sent, source="counted by the host's kernel")
         x.check("bob's connection", expected="answered", observed=others[0].words, source="set-up")
@@ -122,7 +122,7 @@ assign requested address". Let the server close first, keep connections open, or
         x.account(made, {each.number for each in made if each.outcome == "established"})
         x.tell(
             own=[each.words for each in own],
-            waiting=waiting,
+            waiting=remembered,
             sent=sent,
             other=others[0].words,
             again=through,
@@ -156,11 +156,3 @@ def _close_after(server: Server, connection: Connection) -> None:
 def _set(host: Any, path: Path, value: str) -> None:
     with network_of(host.netns):
         path.write_text(value)
-
-
-def _waiting(host: Any) -> int:
-    """Return the number of a host's ports in TIME-WAIT."""
-    with network_of(host.netns):
-        (line,) = (line for line in COUNTS.read_text().splitlines() if line.startswith("TCP:"))
-    words = line.split()
-    return int(words[words.index("tw") + 1])

@@ -10,6 +10,7 @@ Expectation   only the first fragment has ports. Yet each datagram arrives as it
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import socket
 from collections.abc import Callable, Sequence
@@ -74,10 +75,9 @@ Either takes memory that anybody can fill: a DNS answer or a VPN with large pack
             came = [_passed(partial(host.socket.sendto, data, target), outside, data) for host, _, data in every]
             back = [_passed(partial(outside.sendto, data, at), host.socket, data) for host, at, data in every]
         with x.phase("in the wrong order"):
-            shuffled = []
-            for number, (host, _, data) in enumerate(every, start=1):
-                pieces = fragments(host.source, target, data, number=number)
-                shuffled.append(_passed(partial(host.send, chance.sample(pieces, len(pieces))), outside, data))
+            shuffled = [
+                _passed(partial(host.shuffle, target, data, chance), outside, data) for host, _, data in every
+            ]
         with x.phase("of two hosts by turns"):
             mixed = _by_turns(hosts[:2], target, outside, large[0])
 
@@ -109,7 +109,7 @@ class Host:
     """A client with a socket for datagrams, and one for fragments as they are."""
 
     def __init__(self, netns: str, address: str) -> None:
-        self.source = address, OWN_PORT
+        self.source, self._sent = (address, OWN_PORT), itertools.count(1)
         self.socket = _bound(netns, self.source)
         with network_of(netns):
             self._raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
@@ -118,6 +118,13 @@ class Host:
         """Send fragments in this order."""
         for piece in pieces:
             self._raw.sendto(piece, (socket.inet_ntoa(piece[16:20]), 0))
+
+    def shuffle(self, target: Endpoint, data: bytes, chance: random.Random) -> None:
+        """Send a datagram in fragments, not the one with the ports first, with a new identification each time."""
+        first, *others = fragments(self.source, target, data, number=next(self._sent))
+        chance.shuffle(others)
+        others.insert(chance.randint(1, len(others)), first)
+        self.send(others)
 
 
 def _bound(netns: str, endpoint: Endpoint) -> socket.socket:

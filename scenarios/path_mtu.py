@@ -2,9 +2,11 @@
 
 Set-up        clients on a LAN with 1,500 bytes of room; a link outside with `outside_mtu`; a server beyond it
 Action        a datagram that must not be fragmented and is too large; one that may be; both once more when the
-              client's kernel knows the path; then a transfer over TCP both ways
+              client's kernel knows the path; then a transfer over TCP both ways. Last a router beyond the NAT
+              claims to have less room still
 Expectation   the NAT returns an ICMP error with the room of the link, from its own inside address, and takes no
-              port for such a packet. What may be fragmented arrives whole, and TCP adapts (RFC 1191)
+              port for such a packet. What may be fragmented arrives whole, and TCP adapts (RFC 1191). The error of
+              a router further on comes to its host, with the packet that it quotes translated (RFC 5508 REQ-3)
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from scenarios.shared.paths import (
     WITHIN_S,
     carried,
     discovered,
+    learned_from_afar,
     received,
     sent,
 )
@@ -42,7 +45,10 @@ from testbed.api import (
 )
 
 PORT, LEAST = 4000, 576
+LESS = 24
+"""Bytes less of room, as a router further on claims."""
 TOLD = "RFC 4787 REQ-13, RFC 1191 section 4"
+FROM_AFAR = "RFC 5508 REQ-3: an ICMP error about a mapping's packet goes to its host, with that packet translated"
 FRAGMENTATION_NEEDED = (3, 4)
 
 
@@ -82,11 +88,12 @@ datagram of {{ lan }} bytes that must not be fragmented \
 client's kernel took the path for {{ known }} bytes. \
 {% else %}vanished, and nobody was told: a black hole. \
 {% endif %}
+After another from a router further on it was {{ learned }}. \
 One that may be fragmented {{ "arrived whole" if whole else "did not arrive whole" }}. A transfer of \
 {{ stream|n }} bytes each way {{ "arrived in %.2f s"|format(seconds) if not wrong else "did not arrive" }}.
 
-A NAT, or a firewall before it, that keeps this ICMP error from the client makes a connection that opens, and \
-hangs with the first full segment. Lower the MSS or let the error pass; RFC 4821 is what TCP does without it.
+A NAT, or a firewall before it, that keeps these ICMP errors from the client makes a connection that opens, and \
+hangs with the first full segment. Lower the MSS or let the errors pass; RFC 4821 is what TCP does without it.
 """
 
     def run(self, x: Experiment[PathMtuParameters]) -> None:
@@ -104,10 +111,12 @@ hangs with the first full segment. Lower the MSS or let the error pass; RFC 4821
                 fits = len(received(outside, WITHIN_S))
                 data = sent(alice.netns, target, ETHERNET - HEADERS, NEVER)
                 whole = received(outside, WITHIN_S) == data
-        with x.phase("a transfer"):
-            began = time.monotonic()
-            wrong = carried(alice.netns, server.netns, x.lab.endpoint(port=PORT + 1))
-            seconds = time.monotonic() - began
+            with x.phase("a transfer"):
+                began = time.monotonic()
+                wrong = carried(alice.netns, server.netns, x.lab.endpoint(port=PORT + 1))
+                seconds = time.monotonic() - began
+            with x.phase("a router further on has less room"):
+                learned = learned_from_afar(alice.netns, outside, x.lab.servers[-1].netns, mtu - LESS)
 
         told = None if error is None else [error.type, error.code, error.sender]
         x.check("the error about it", expected=[*FRAGMENTATION_NEEDED, gateway], observed=told, source=TOLD)
@@ -119,10 +128,23 @@ hangs with the first full segment. Lower the MSS or let the error pass; RFC 4821
         x.check(
             "one that may be fragmented arrives whole", expected=True, observed=whole, source="RFC 4787 REQ-13A"
         )
+        x.check(
+            "the room of a router further on, as the client's kernel knows it",
+            expected=mtu - LESS,
+            observed=learned,
+            source=FROM_AFAR,
+        )
         x.check("bytes of a transfer that do not arrive", expected=0, observed=wrong, source="RFC 1191 section 6")
         x.account()
         x.tell(
-            lan=ETHERNET, error=error, known=known, whole=whole, stream=STREAM_BYTES, wrong=wrong, seconds=seconds
+            lan=ETHERNET,
+            learned=learned,
+            error=error,
+            known=known,
+            whole=whole,
+            stream=STREAM_BYTES,
+            wrong=wrong,
+            seconds=seconds,
         )
 
     @classmethod

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from itertools import pairwise
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -33,6 +34,7 @@ process may be late."""
 class RecoveryParameters(Parameters):
     """The size of the experiment."""
 
+    protocol: ClassVar[str] = "udp"
     clients: int = Field(4, strict=True, ge=2, le=64, description="inside hosts, the first of which fills the NAT")
     asking: float = Field(1.0, strict=True, ge=0.5, le=60, description="seconds for which the others ask in vain")
 
@@ -59,9 +61,11 @@ The first of the others got through {{ "%.2f"|format(back[0]) }} s after its las
 None of the others got through.
 {% endif %}
 
-That is the NAT's idle timer, here {{ settings.udp_timeout }} s. RFC 4787 REQ-5 asks for two minutes at least and \
-recommends five, so on such a NAT a household waits for minutes after one program has ended. A quota for each \
-host (port_quota, RFC 6888 REQ-4) is the remedy: see the scenario fairness.
+That is the NAT's idle timer: it declares that an idle port is back after {{ "%.1f to %.1f"|format(*promised) }} \
+s. \
+RFC 4787 REQ-5 asks for two minutes at least and recommends five, so on such a NAT a household waits for minutes \
+after one program has ended. A quota for each host (port_quota, RFC 6888 REQ-4) is the remedy: see the scenario \
+fairness.
 """
 
     def run(self, x: Experiment[RecoveryParameters]) -> None:
@@ -123,7 +127,7 @@ host (port_quota, RFC 6888 REQ-4) is the remedy: see the scenario fairness.
         x.account(attempts, {each.number for each in attempts if each.outcome == "established"})
         back = [at - stopped_by for at in got]
         x.series(recovered=[round(each, 3) for each in back])
-        x.tell(others=len(others), back=back)
+        x.tell(others=len(others), back=back, promised=(earliest, latest))
 
     @classmethod
     def demand(cls, parameters: RecoveryParameters, settings: Settings) -> Demand:

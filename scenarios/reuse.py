@@ -5,22 +5,24 @@ Action        half of the connections the server closes first, and alice then. O
               vanishes, as in a power failure. When the NAT has forgotten all of them, bob takes every port
 Expectation   bob gets through each time. Where the server still has alice's connection, bob's SYN is answered by
               a challenge ACK, bob's kernel resets what it does not know, and its next SYN is accepted (RFC 5961
-              section 4). Where the server is in TIME-WAIT it may be the same (RFC 6191)
+              section 4). Where the server is in TIME-WAIT it may be the same (RFC 6191). Of what the server
+              has forgotten by then, bob meets nothing
 """
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from scenarios.shared.connections import ANSWERED_WITHIN_S, connected, end, one_by_one, wait
+from scenarios.shared.connections import ANSWERED_WITHIN_S, connected, end, one_by_one, wait_and_give_up
 from scenarios.shared.filling import BACK_IN_TIME
 from scenarios.shared.requirements import finds_every_port, one_address, ports_between, translates_packets
 from scenarios.shared.servers import Server
+from scenarios.shared.tcp_counts import resets, waiting
 from testbed.api import Demand, Experiment, Parameters, Return, Scenario, Settings, at_least, at_most
 
 FEWEST_PORTS, MOST_PORTS = 2, 64
 SLACK_S = 1.0
-TIME_WAIT_S = 60.0
+TIME_WAIT_S = 60
 """Linux, include/net/tcp.h: TCP_TIMEWAIT_LEN."""
 CHALLENGED = "RFC 5961 section 4.2: a SYN on a connection that is there is answered by a challenge ACK"
 
@@ -30,6 +32,13 @@ class ReuseParameters(Parameters):
 
     clients: int = Field(2, strict=True, ge=2, description="inside hosts: alice has the ports, then bob")
     patience: float = Field(10.0, strict=True, ge=3, le=60, description="seconds after which bob gives up")
+    remembered: float | None = Field(
+        None,
+        strict=True,
+        gt=0,
+        le=3600,
+        description="seconds after which the server gives up a vanished client's connection; null: never",
+    )
 
 
 class Reuse(Scenario[ReuseParameters]):
@@ -55,7 +64,9 @@ class Reuse(Scenario[ReuseParameters]):
     story = """
 Alice had all {{ settings.capacity|n }} ports. Half of the connections the server closed first, so that its \
 kernel remembers them for {{ time_wait|n }} s (TIME-WAIT). Of the others alice's side vanished, and the server \
-has them still. The NAT forgot all of them within {{ "%.1f"|format(forgot) }} s, and bob connected again and again.
+{{ "has them still" if known else "gave them up after %g s"|format(parameters.remembered) }}. The NAT forgot \
+all of them within {{ "%.1f"|format(forgot) }} s, and bob connected again and again. The server remembered \
+{{ in_time_wait|n }} of the first and {{ known|n }} of the others then.
 
 {% for each in new %}
 {{ "%-34s"|format(each.words ~ (" at port " ~ each.told.seen[1] if each.told and each.told.seen else "")) }} \
@@ -64,13 +75,16 @@ has them still. The NAT forgot all of them within {{ "%.1f"|format(forgot) }} s,
 {{ ", where the server still had alice's" if each in taken }}
 {% endfor %}
 
-{{ reset|n }} program{{ "s" if reset != 1 }} at the server learned that alice's connection was reset: by bob's \
-kernel, which had never heard of it.
+Bob's kernel sent {{ rsts|n }} RST{{ "s" if rsts != 1 }} for what it had never heard of, and \
+{{ reset|n }} program{{ "s" if reset != 1 }} at the server learned from them that alice's connection was reset.
 
-{% if reset %}
+{% if not known and not in_time_wait %}
+A port that rests for longer than the server remembers costs its next owner nothing.
+{% elif passes %}
 A SYN on a connection that the server knows is answered by an ACK for that one. The client resets it and sends \
 its SYN again: Linux at once, other systems after a second. A NAT that keeps a closed connection's port for as \
-long as TIME-WAIT lasts, four minutes by RFC 9293 and RFC 5382 REQ-5, spares its clients that.
+long as TIME-WAIT lasts, four minutes by RFC 9293 and RFC 5382 REQ-5, spares its clients that: \
+--set tcp_trans_close_timeout=65 --set remembered=60.
 {% else %}
 A SYN on a connection that the server knows is answered by an ACK for that one. The RST by which a client would \
 end it did not pass this NAT. So a client at such a port gets nothing until it gives up.
@@ -87,33 +101,33 @@ end it did not pass this NAT. So a client at such a port gets nothing until it g
         attempts = [each.attempt(number) for number, each in enumerate(old, start=1)]
         held = [each for each in old if each.told and each.told.seen]
         closing, vanishing = held[: len(held) // 2], held[len(held) // 2 :]
-        remembered = {each.told.seen for each in vanishing if each.told}  # by the server
         with x.phase("the server closes, and alice vanishes"):
             end(server, closing, vanishing)
-        opening = x.settings.in_force(
-            "tcp_trans_open_timeout"
-        )  # until then it may not know that one is established
+        opening = x.settings.in_force("tcp_trans_open_timeout")  # by then it knows what is established
         forgot = max(back["close"][1], back["silence"][1]) + opening + SLACK_S
         with x.phase("the NAT forgets"):
-            wait(server, [], forgot, lambda: False)
+            wait_and_give_up(server, vanishing, forgot, after=x.parameters.remembered)
+        known = [each.told.seen for each in vanishing if each.told and server.connections[each.nonce].is_open]
+        in_time_wait, sent_before = waiting(server.netns), resets(bob.netns)
         with x.phase("bob takes every port"):
             new = one_by_one(bob.netns, server, ports, x.parameters.patience)
+        rsts = resets(bob.netns) - sent_before
         attempts += [each.attempt(number) for number, each in enumerate(new, start=len(old) + 1)]
 
         through = {each.told.seen: each for each in new if each.told and each.told.seen}
-        taken = [through[external] for external in through if external in remembered]
+        taken = [through[external] for external in through if external in known]
         reset = sum(server.connections[each.nonce].was_reset for each in vanishing)
         passes, source = x.behaviour.passes_challenges.value, f"{CHALLENGED}; {x.behaviour.passes_challenges}"
         x.check("alice's connections", expected=ports, observed=len(held), source="set-up")
         x.check(
             "bob's connections that get through in the end",
-            expected=ports if passes else at_most(ports - len(vanishing)),
+            expected=ports if passes or not known else at_most(ports - len(known)),
             observed=len([each for each in new if each.told and each.told.seen]),
             source=source,
         )
         x.check(
             "ports on which the server still has a connection, and bob gets one",
-            expected=at_least(1) if passes else 0,
+            expected=at_least(1) if passes and known else 0,
             observed=len(taken),
             source=source,
         )
@@ -129,12 +143,28 @@ end it did not pass this NAT. So a client at such a port gets nothing until it g
             observed=sum(each.retransmissions for each in new),
             source=source,
         )
+        x.check(
+            "RSTs that bob's kernel sent",
+            expected=at_least(len(taken)) if known or in_time_wait else 0,
+            observed=rsts,
+            source=f"{CHALLENGED}; none without such a connection",
+        )
         for each in new:
             each.reset()  # so that others find a port
         x.account(attempts, {each.number for each in attempts[len(old) :] if each.outcome == "established"})
         rows = [[each.words, each.seconds, each.retransmissions, each in taken] for each in new]
-        x.series(reused=rows)
-        x.tell(new=new, taken=taken, forgot=forgot, reset=reset, time_wait=TIME_WAIT_S)
+        x.series(reused=rows, remembered=[in_time_wait, len(known)], resets=[rsts])
+        x.tell(
+            new=new,
+            taken=taken,
+            forgot=forgot,
+            known=len(known),
+            in_time_wait=in_time_wait,
+            rsts=rsts,
+            reset=reset,
+            passes=passes,
+            time_wait=TIME_WAIT_S,
+        )
 
     @classmethod
     def demand(cls, parameters: ReuseParameters, settings: Settings) -> Demand:

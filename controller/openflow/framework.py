@@ -95,7 +95,10 @@ def dispatch(datapath: Any, data: bytes) -> None:
 
 def report_refused(report: Callable[[Any], None]) -> None:
     """Have `report` called for each message that a switch refuses: with the framework's event."""
-    app_manager.SERVICE_BRICKS["ofp_event"].register_handler(ofp_event.EventOFPErrorMsg, report)
+    refused = ofp_event.EventOFPErrorMsg
+    phases = [handler.HANDSHAKE_DISPATCHER, handler.CONFIG_DISPATCHER, handler.MAIN_DISPATCHER]
+    handler.set_ev_handler(refused, phases)(report)  # else the framework's own loop ends with an exception
+    app_manager.SERVICE_BRICKS["ofp_event"].register_handler(refused, report)
 
 
 def run(

@@ -47,6 +47,15 @@ def end(server: Server, closing: list[Client], vanishing: list[Client]) -> None:
         each.close()
 
 
+def wait_and_give_up(server: Server, clients: list[Client], seconds: float, *, after: float | None) -> None:
+    """Wait, and have the server give up these clients' connections `after` seconds, without a packet."""
+    given_up = seconds if after is None else min(after, seconds)
+    wait(server, [], given_up, lambda: False)
+    for each in clients if given_up < seconds else ():
+        server.connections[each.nonce].vanish()
+    wait(server, [], seconds - given_up, lambda: False)
+
+
 def wait(server: Server, clients: list[Client], seconds: float, over: Callable[[], bool]) -> None:
     """Let clients and server take what comes, until this is over, or for some seconds."""
     deadline = time.monotonic() + seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import struct
 import time
 
 from testbed.api import Endpoint, network_of
@@ -21,13 +22,14 @@ __all__ = [
     "WITHIN_S",
     "carried",
     "discovered",
+    "learned_from_afar",
     "received",
     "sent",
 ]
 
 IP_MTU_DISCOVER, IP_MTU, NEVER, ALWAYS = 10, 14, 0, 2
 """Linux, in.h: whether a socket sets DF, and the MTU of a path as the kernel knows it."""
-ETHERNET, HEADERS = 1500, 28
+ETHERNET, HEADERS, DONT_FRAGMENT = 1500, 28, 0x4000
 WITHIN_S, QUIET_S, STREAM_S = 3.0, 0.2, 5.0
 
 
@@ -43,6 +45,41 @@ def discovered(netns: str, target: Endpoint, mtu: int) -> tuple[IcmpError | None
             poll.poll(QUIET_S * 1000)
             error = queued_error(probe)[1] or error
     return error, known
+
+
+def learned_from_afar(netns: str, receiver: socket.socket, router: str, mtu: int) -> int | None:
+    """Send datagrams that arrive, and have a router further on claim that it has only this room for them.
+
+    `router` is a network namespace outside. Return the MTU of the path as the sender's kernel knows it then.
+    """
+    with network_of(router):
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    target, known, deadline = receiver.getsockname(), None, time.monotonic() + WITHIN_S
+    with raw, _socket(netns, target, ALWAYS) as sender:
+        receiver.settimeout(QUIET_S)
+        while known != mtu and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):  # TimeoutError is one, and so is the router's error
+                sender.send(bytes(mtu - HEADERS + 1))
+                data, seen = receiver.recvfrom(1 << 16)
+                raw.sendto(_too_large(seen, target, HEADERS + len(data), mtu), (seen[0], 0))
+                select.select([], [], [sender], QUIET_S)
+            known = sender.getsockopt(socket.IPPROTO_IP, IP_MTU)
+    return known
+
+
+def _too_large(source: Endpoint, target: Endpoint, length: int, mtu: int) -> bytes:
+    """Return the ICMP error about a datagram, as it is outside, that is too large by a router's `mtu`."""
+    ends = socket.inet_aton(source[0]), socket.inet_aton(target[0])
+    fields = 0x45, 0, length, 1, DONT_FRAGMENT, 60, socket.IPPROTO_UDP, 0
+    header = _checked(struct.pack("!BBHHHBBH4s4s", *fields, *ends), 10)
+    quoted = header + struct.pack("!HHHH", source[1], target[1], length - len(header), 0)
+    return _checked(struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + quoted, 2)
+
+
+def _checked(packet: bytes, at: int) -> bytes:
+    """Return a packet with its checksum at this place (RFC 1071)."""
+    total = sum(struct.unpack(f"!{len(packet) // 2}H", packet)) % 0xFFFF
+    return packet[:at] + struct.pack("!H", ~total & 0xFFFF) + packet[at + 2 :]
 
 
 def sent(netns: str, target: Endpoint, size: int, discover: int) -> bytes:

@@ -28,6 +28,11 @@ class Connection:
         """The descriptor of its socket."""
         return self.socket.fileno()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its kernel still has it: neither side has ended it."""
+        return self.fileno() >= 0
+
     def hear(self) -> None:
         """Answer a hello, or note that the other side has closed. A reset may come before the answer."""
         try:
@@ -48,7 +53,7 @@ class Connection:
     def vanish(self) -> None:
         """End the connection without a packet, as in a power failure."""
         self.awaits = 0
-        if self.fileno() >= 0:  # else it has been reset
+        if self.is_open:  # else it has been reset
             vanish(self.socket)
 
 
@@ -63,7 +68,7 @@ class Server:
         self._stream.setblocking(False)
         self._datagrams.setblocking(False)
         self._datagrams.bind(target)
-        self.target = target
+        self.netns, self.target = netns, target
         self._accepted: list[Connection] = []
         self._seen: dict[tuple[int, Endpoint, str], list[float]] = {}
         self.connections: dict[int, Connection] = {}

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 
+from testbed.evidence.sockets import give_room
 from testbed.evidence.train import Flow
 from testbed.sandbox.linux import network_of
 from testbed.traffic.wire import HELLO, Endpoint
@@ -37,6 +38,8 @@ def over(client: socket.socket, server: socket.socket, inside: str, outside: str
 def own_datagrams(inside: str, outside: str, target: Endpoint) -> Iterator[Flow]:
     """Give a flow over UDP between two hosts, by their network namespaces."""
     with _socket(outside, socket.SOCK_DGRAM) as server, _socket(inside, socket.SOCK_DGRAM) as client:
+        for each in (server, client):
+            give_room(each)  # nobody reads a train's frames there, and they are not lost by the machine
         server.bind(target)
         with contextlib.suppress(OSError):  # there may be no route
             client.connect(target)

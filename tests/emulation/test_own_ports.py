@@ -29,9 +29,11 @@ def test_every_port_is_given_but_the_gateway_s_own(run: Run, chosen: tuple[str, 
     assert finished.status == 0, finished.output + finished.complaints
 
 
-def test_a_nat_that_gives_its_own_ports_away_is_found_out(run: Run) -> None:
+@pytest.mark.parametrize("protocol", ["udp", pytest.param("tcp", marks=pytest.mark.deep)])
+def test_a_nat_that_gives_its_own_ports_away_is_found_out(run: Run, protocol: str) -> None:
     """Mutation: it knows nothing of the ports that are reserved."""
-    finished = run("run", "own-ports", *QUICK, "--gateway", f"{BROKEN}:Hospitable", "--json")
+    chosen = ("--set", f"protocol={protocol}")
+    finished = run("run", "own-ports", *QUICK, *chosen, "--gateway", f"{BROKEN}:Hospitable", "--json")
 
     assert finished.status == 1, finished.output + finished.complaints
     assert finished.check(GIVEN)["observed"] == [1024]

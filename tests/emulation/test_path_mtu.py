@@ -6,7 +6,7 @@ import pytest
 
 from tests.emulation.conftest import FILES, Run
 
-BLACK_HOLE = f"{FILES / 'broken_linux.py'}:BlackHole"
+BLACK_HOLE, DEAF = (f"{FILES / 'broken_linux.py'}:{name}" for name in ("BlackHole", "Deaf"))
 
 
 @pytest.mark.deep
@@ -29,3 +29,12 @@ def test_a_black_hole_is_found_out(run: Run) -> None:
 
     assert finished.status == 1, finished.output + finished.complaints
     assert {"the error about it", "bytes of a transfer that do not arrive"} <= set(finished.failed)
+
+
+@pytest.mark.deep
+def test_a_nat_that_drops_the_errors_of_routers_further_on_is_found_out(run: Run) -> None:
+    """Mutation: it tells of its own link, and not of theirs (RFC 5508 REQ-3)."""
+    finished = run("run", "path-mtu", "--gateway", DEAF, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert finished.failed == ["the room of a router further on, as the client's kernel knows it"]

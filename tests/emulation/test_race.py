@@ -6,7 +6,7 @@ import pytest
 
 from tests.emulation.conftest import FILES, Run
 
-CLUMSY = f"{FILES / 'broken_linux.py'}:Clumsy"
+CLUMSY, FORGETFUL = (f"{FILES / 'broken_linux.py'}:{name}" for name in ("Clumsy", "Forgetful"))
 
 
 @pytest.mark.deep
@@ -26,3 +26,12 @@ def test_a_nat_that_loses_first_packets_is_found_out(run: Run) -> None:
 
     assert finished.status == 1, finished.output + finished.complaints
     assert "first packets that are lost" in finished.failed
+
+
+@pytest.mark.deep
+def test_one_lost_packet_is_enough(run: Run) -> None:
+    """Mutation: it drops one of 128, which gets through when it is sent again."""
+    finished = run("run", "race", "--gateway", FORGETFUL, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert finished.check("first packets that are lost")["observed"] == 1

@@ -18,6 +18,19 @@ def test_the_new_client_resets_what_the_server_remembers(run: Run, gateway: str)
 
     assert finished.status == 0, finished.output + finished.complaints
     assert finished.check(RESET)["observed"] == (0 if gateway == "ovs-ct" else 2)
+    assert finished.result["series"]["remembered"] == [2, 2]
+    assert gateway == "ovs-ct" or finished.result["series"]["resets"][0] >= 2
+
+
+@pytest.mark.deep
+def test_a_port_that_rests_for_longer_than_the_server_remembers_meets_nothing(run: Run) -> None:
+    """No challenge ACK comes then, so the new client's kernel sends no RST."""
+    longer = ("--set", "tcp_trans_close_timeout=65", "--set", "remembered=60")
+    finished = run("run", "reuse", "--set", "ports=4", *longer, "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    assert finished.result["series"]["remembered"] == [0, 0]
+    assert finished.check("RSTs that bob's kernel sent")["expected"] == 0
 
 
 @pytest.mark.deep

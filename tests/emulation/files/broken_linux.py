@@ -111,6 +111,8 @@ class Muffling(NetfilterGateway):
 class Clumsy(NetfilterGateway):
     """A gateway that loses every tenth first datagram, and declares that it loses none."""
 
+    every = 10
+
     @classmethod
     def declare(cls, settings: Settings, options: Any) -> Behaviour:
         """Declare that no packets clash."""
@@ -120,9 +122,14 @@ class Clumsy(NetfilterGateway):
     def wait_ready(self) -> None:
         """Add the rule before all others."""
         super().wait_ready()
-        self.run(
-            "nft", f"insert rule ip {TABLE} passing meta l4proto udp ct state new numgen inc mod 10 == 0 drop"
-        )
+        lost = f"meta l4proto udp ct state new numgen inc mod {self.every} == 0"
+        self.run("nft", f"insert rule ip {TABLE} passing {lost} drop")
+
+
+class Forgetful(Clumsy):
+    """A gateway that loses one first datagram alone, and declares that it loses none."""
+
+    every = 128
 
 
 class BlackHole(NetfilterGateway):
@@ -142,6 +149,28 @@ class WithoutFragments(NetfilterGateway):
         """Drop what is too long for one frame: Linux has put it together by then."""
         super().wait_ready()
         self.run("nft", f"insert rule ip {TABLE} passing meta length > 1500 drop")
+
+
+class Deaf(NetfilterGateway):
+    """A gateway that tells of links of its own that are too small, and of none further on."""
+
+    def wait_ready(self) -> None:
+        """Drop such errors from outside."""
+        super().wait_ready()
+        self.run("nft", f"insert rule ip {TABLE} passing icmp type destination-unreachable icmp code 4 drop")
+
+
+class Orderly(NetfilterGateway):
+    """A gateway that drops a fragment if the first one of its datagram has not come before it."""
+
+    def wait_ready(self) -> None:
+        """Remember the first ones, before the kernel puts datagrams together."""
+        super().wait_ready()
+        self.run("nft", f"add set ip {TABLE} begun {{ typeof ip saddr . ip id; size 65535; flags dynamic; }}")
+        self.run("nft", f"add chain ip {TABLE} coming {{ type filter hook prerouting priority -500; }}")
+        first, later = "ip frag-off & 0x3fff == 0x2000", "ip frag-off & 0x1fff != 0"
+        self.run("nft", f"add rule ip {TABLE} coming {first} add @begun {{ ip saddr . ip id }}")
+        self.run("nft", f"add rule ip {TABLE} coming {later} ip saddr . ip id != @begun drop")
 
 
 class OnceOnly(NetfilterGateway):

@@ -55,6 +55,7 @@ def test_questions_over_tcp_that_need_no_timer_are_asked_of_it(
     [
         ("port-exhaustion", ["protocol=udp"], "protocol=udp is not possible with this gateway: over UDP it binds"),
         ("port-exhaustion", ["protocol=udp"], "take protocol=tcp or another --gateway"),
+        ("recovery", [], "over UDP it binds the guest's own source port"),
         ("loss-curve", [], "udp.c, sock_l4 (passt read of 0.0~git20230309; installed is 0.0~git20250503); take"),
         (
             "release",
