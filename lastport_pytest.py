@@ -136,6 +136,8 @@ class Lab:
 
     def start(self, host, command, input=b"", environment=None, folder=None):
         """Start a program on a host, and return it. `folder` is by default the current one."""
+        if isinstance(command, (str, bytes)):
+            raise TypeError(f"a command is a list of words; take {shlex.split(os.fsdecode(command))}")
         number = next(self._numbers)
         program = self._programs[number] = Program(self, number, list(command))
         given = base64.b64encode(input.encode() if isinstance(input, str) else input).decode()
@@ -178,6 +180,8 @@ class Lab:
             message = json.loads(line)
             if "id" in message:
                 self._programs[message["id"]].take(message)
+            elif "refused" in message:
+                self._complaints.append(f"{message['refused']}\n")
             elif "hosts" in message:
                 self.hosts = message["hosts"]
                 self._ready.set()

@@ -87,6 +87,10 @@ class Order:
     size: tuple[int, int] = (24, 80)
     read_only: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.command:
+            raise ValueError("a command has at least one word")
+
     def written(self) -> int:
         """Return a new descriptor of a file without a name that has the order."""
         return _written(asdict(self))
@@ -119,12 +123,17 @@ class Place:
         return _written(asdict(self))
 
 
-def _written(told: dict[str, Any]) -> int:
-    descriptor = os.memfd_create("order")
+def in_memory(name: str, content: bytes) -> int:
+    """Return a new descriptor of a file without a place that has this content, at its beginning."""
+    descriptor = os.memfd_create(name)
     with os.fdopen(os.dup(descriptor), "wb") as file:
-        file.write(json.dumps(told).encode())
+        file.write(content)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
+
+
+def _written(told: dict[str, Any]) -> int:
+    return in_memory("order", json.dumps(told).encode())
 
 
 def _read(descriptor: int) -> dict[str, Any]:
@@ -235,8 +244,8 @@ class _First:
         number = json.loads(message)["signal"]
         try:
             os.killpg(self._program, number)
-        except ProcessLookupError:  # it has made itself a group elsewhere
-            with contextlib.suppress(ProcessLookupError):
+        except OSError:  # it has made itself a group elsewhere, or there is no such signal
+            with contextlib.suppress(OSError):
                 os.kill(self._program, number)
         return True
 
@@ -289,6 +298,8 @@ def _about(what: str) -> Any:
         yield
     except OSError as error:
         raise _NotRunError(error.errno or 0, what) from None
+    except ValueError:  # an empty name, or one with a zero byte
+        raise _NotRunError(errno.ENOENT, what) from None
 
 
 def _become(user: User) -> None:

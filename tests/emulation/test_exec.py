@@ -85,10 +85,15 @@ def test_programs_find_what_they_expect(lab: Any) -> None:
         assert left.status == 128 + signal.SIGSEGV
         assert not sleepers()
         assert made.exec("alice", ["no-such-program"]).status == 127
+        assert made.exec("alice", [""]).status == 127
+        assert "at least one word" in made.exec("alice", []).errors
+        with pytest.raises(TypeError, match="a list of words"):
+            made.exec("alice", "echo words")
         assert made.exec("alice", ["/etc/hosts"]).status == 126
         assert made.exec("nobody", ["true"]).status == 125
         stopped = made.start("server", ["sh", "-c", f"echo up; sleep {MARK}"])
         stopped.wait_for("up")
+        stopped.signal(99)  # there is none
         assert stopped.stop().status == 128 + signal.SIGKILL
 
     account = made.results["account"]["gateway"]
@@ -131,6 +136,7 @@ def test_several_programs_share_one_output(run: Run, tmp_path: Path) -> None:
         (["--nonsense", "--", "true"], "No such option"),
         (["--gateway", "nonsense", "--", "true"], "nonsense"),
         (["--at", "nobody", "true"], "nobody"),
+        (["--timeout", "inf", "--", "true"], "--timeout"),
         ([], "nothing to run"),
     ],
 )
@@ -241,6 +247,17 @@ def test_whatever_a_program_does_nothing_is_left(start: Start, tmp_path: Path, p
     assert "mappings made" in complaints
     assert results(tmp_path)["series"]["account"]
     assert not sleepers()
+
+
+@pytest.mark.deep
+def test_an_account_that_nobody_can_read_changes_no_status(tmp_path: Path) -> None:
+    """The results are kept, and have it."""
+    command = [*COMMAND, "exec", "--", "sh", "-c", "exit 3"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, cwd=tmp_path, stderr=full, timeout=300, check=False)
+
+    assert done.returncode == 3
+    assert results(tmp_path)["series"]["exit_status"] == 3
 
 
 @pytest.mark.deep
