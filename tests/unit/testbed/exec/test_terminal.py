@@ -11,6 +11,7 @@ import tty
 
 LINE = b"0123456789" * 5 + b"\n"
 TIMES = 4000
+WITHIN_S = 60.0
 RELAY = """
 import os, subprocess
 from testbed.exec.terminal import Terminal
@@ -45,6 +46,8 @@ def test_a_long_paste_reaches_a_program_that_answers_meanwhile() -> None:
     )
     os.close(theirs)
     threading.Thread(target=lambda: [os.write(ours, LINE) for _ in range(TIMES)], daemon=True).start()
+    late = threading.Timer(WITHIN_S, relay.kill)
+    late.start()
     seen = 0
     try:
         while data := os.read(ours, 65_536):
@@ -52,6 +55,7 @@ def test_a_long_paste_reaches_a_program_that_answers_meanwhile() -> None:
     except OSError:  # everything at the other end has ended
         pass
     finally:
+        late.cancel()
         relay.kill()
         relay.wait()
         os.close(ours)
