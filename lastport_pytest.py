@@ -123,7 +123,7 @@ class Lab:
         self._ready.wait()
         if not self.hosts:
             self.close()
-            raise LabError(self.complaints)
+            raise LabError(self._why())
 
     @property
     def complaints(self):
@@ -154,7 +154,7 @@ class Lab:
     def require(self):
         """Raise LabError if the lab broke."""
         if self._process.poll() and not self.results:
-            raise LabError(self.complaints)
+            raise LabError(self._why())
 
     def close(self):
         """End the lab, with all that runs in it."""
@@ -173,7 +173,10 @@ class Lab:
     def __exit__(self, kind, *_):
         self.close()
         if kind is None and (self.results.get("error") or not self.results):
-            raise LabError(self.results.get("error") or self.complaints)
+            raise LabError(self.results.get("error") or self._why())
+
+    def _why(self):
+        return self.complaints or f"lastport ended with the status {self._process.returncode}"
 
     def _read(self):
         for line in self._process.stdout:

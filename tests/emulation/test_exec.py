@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lastport_pytest import nat
+from lastport_pytest import LabError, nat
 from tests.emulation.conftest import COMMAND, FILES, Run, Start
 from tests.support.paths import ROOT
 from tests.support.processes import awaited, processes
@@ -247,6 +247,19 @@ def test_whatever_a_program_does_nothing_is_left(start: Start, tmp_path: Path, p
     assert "mappings made" in complaints
     assert results(tmp_path)["series"]["account"]
     assert not sleepers()
+
+
+@pytest.mark.deep
+def test_a_lab_that_is_killed_is_an_error_with_a_reason(lab: Any) -> None:
+    """Its programs end, and nobody waits for them."""
+    made = lab(clients=1)
+    sleeping = made.start("alice", ["sleep", MARK])
+    awaited(sleepers, "the program to begin")
+    made._process.kill()
+    with pytest.raises(LabError, match="ended with the status -9"):
+        sleeping.wait()
+    made.close()
+    awaited(lambda: not sleepers(), "the program to end")
 
 
 @pytest.mark.deep
