@@ -111,6 +111,8 @@ class Prompt(CLI):  # type: ignore[misc] # Mininet has no types
         except REFUSALS as error:
             stop = False
             self._complain(f"{error}\n")
+        except BrokenPipeError:  # nobody reads the answers
+            stop = True
         except Exception as error:  # of a word of Mininet's, which ends no lab
             stop = False
             self._complain(f"*** {type(error).__name__}: {error}\n")

@@ -95,6 +95,18 @@ def test_a_script_goes_on_after_a_line_that_failed_and_its_exit_status_says_so(b
 
 
 @pytest.mark.deep
+def test_a_script_ends_when_nobody_reads_its_answers() -> None:
+    """As any program in a pipe does, however many lines there are."""
+    line = f"yes nat status | {shlex.join([*COMMAND, 'shell', *HOME])} | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+
+    assert done.stdout == "gateway (openflow)\n"
+    assert "Error" not in done.stderr
+
+
+@pytest.mark.deep
 def test_a_script_without_a_failure_ends_well_and_keeps_what_it_is_asked_to_keep(tmp_path: Path) -> None:
     """`--out` has the results, of which one check is that nothing leaked."""
     done = script("open alice server 3", options=(*HOME, "--out", str(tmp_path / "kept")))
