@@ -31,6 +31,8 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from testbed.sandbox.linux import (
+    CAP_SYS_ADMIN,
+    CAP_SYS_PTRACE,
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -41,6 +43,7 @@ from testbed.sandbox.linux import (
     MS_PRIVATE,
     MS_REC,
     die_with_parent,
+    drop_capabilities,
     enter_namespace,
     mount,
     mount_read_only,
@@ -76,7 +79,7 @@ class Order:
     """What is to be run: a command, its folder and environment, and as whom (None: as whoever runs the lab).
 
     `at_terminal` has which of the standard files are to be a terminal of its own, by their numbers. With
-    `read_only`, only the program's folder can be written, besides folders in memory.
+    `read_only`, only the program's folder can be written, besides folders in memory, whoever the user is.
     """
 
     command: tuple[str, ...]
@@ -281,6 +284,9 @@ def _be_program(order: Order, place: Place) -> NoReturn:
         if signal.getsignal(number) not in (signal.SIG_DFL, None):
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    if order.read_only:
+        with _about("what is read-only"):
+            drop_capabilities([CAP_SYS_ADMIN, CAP_SYS_PTRACE])  # not even root mounts anything anew
     if order.user is not None:
         with _about(f"the user {order.user.uid}"):
             _become(order.user)

@@ -113,16 +113,22 @@ print(socket.inet_ntoa(asked.recv(512)[-4:]))
 
 
 def test_several_programs_share_one_output(run: Run, tmp_path: Path) -> None:
-    """Each line has its host's name, and the last program decides; a NAT that is full is in the account."""
+    """Each line has its host's name, and the last program decides; a NAT that is full is in the account.
+
+    With --read-only they write in their folder and nowhere else, not even as root.
+    """
+    outside = Path("/etc/lastport-was-here")
+    write = f"mount -o remount,rw / 2>/dev/null; touch {outside} 2>/dev/null || echo complaint >&2"
     connect = "for port in 1 2 3 4 5 6; do curl -sS -m 1 http://server/ >/dev/null 2>&1; done"
     done = run(
-        *("exec", "--set", "ports=4", "--at", "bob", f"echo begun; sleep {MARK}"),
-        *("--at", "server", "echo complaint >&2", "--", "sh", "-c", f"{connect}; echo over; exit 9"),
+        *("exec", "--read-only", "--set", "ports=4", "--at", "bob", f"echo begun; sleep {MARK}"),
+        *("--at", "server", write, "--", "sh", "-c", f"{connect}; echo over; touch here; exit 9"),
     )
 
     assert done.status == 9
     assert sorted(done.output.splitlines()) == ["alice: over", "bob: begun"]
     assert "server: complaint\n" in done.complaints
+    assert (outside.exists(), (tmp_path / "here").exists()) == (False, True)
     assert "4 mappings made, at most 4 at once, 4 still open" in done.complaints
     assert "since its external address has no free port" in done.complaints
     assert "no leak, no sharing; results in runs/" in done.complaints
