@@ -117,7 +117,8 @@ class Terminal:
         with self._lock:
             if self._is_raw:
                 self._is_raw = False
-                termios.tcsetattr(0, termios.TCSADRAIN, self._mode)
+                with contextlib.suppress(termios.error):
+                    termios.tcsetattr(0, termios.TCSADRAIN, self._mode)
 
     def close(self) -> None:
         """Show what the program has written to its end, and close its terminal."""
@@ -148,7 +149,8 @@ class Terminal:
             return True
         except OSError:  # every program at it has ended
             return False
-        write_all(self._seen, data)
+        with contextlib.suppress(OSError):  # the terminal is gone, and whoever hung it up has sent SIGHUP
+            write_all(self._seen, data)
         return True
 
     def _type(self) -> bool:
