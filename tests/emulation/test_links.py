@@ -48,6 +48,8 @@ sent, took = {}, []
 talk = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 talk.settimeout(2)
 talk.connect(("server", 7))
+talk.send(b"first")
+talk.recv(100)
 for number in range(50):
     sent[number] = time.monotonic()
     talk.send(str(number).encode())
