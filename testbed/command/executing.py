@@ -103,6 +103,10 @@ def execute(
     from testbed.sandbox.enter import MachineError
 
     try:
+        if session and (at or command or timeout):
+            raise ConfigurationError(
+                "--session takes its programs from standard input; take it without COMMAND, --at and --timeout"
+            )
         asked, who = [] if session else wanted(at or [], command or []), user_of(user)
         usual, kinds = kinds_in(gateway or (), usual="openflow")
         choices = replace(options.choices, kinds=kinds, by_command=True)

@@ -143,6 +143,7 @@ def test_several_programs_share_one_output(run: Run, tmp_path: Path) -> None:
         (["--gateway", "nonsense", "--", "true"], "nonsense"),
         (["--at", "nobody", "true"], "nobody"),
         (["--timeout", "inf", "--", "true"], "--timeout"),
+        (["--session", "--", "true"], "--session takes its programs from standard input"),
         ([], "nothing to run"),
     ],
 )
