@@ -123,7 +123,7 @@ class Lab:
         self._ready.wait()
         if not self.hosts:
             self.close()
-            raise LabError(self.complaints)
+            raise LabError(self._why())
 
     @property
     def complaints(self):
@@ -136,6 +136,8 @@ class Lab:
 
     def start(self, host, command, input=b"", environment=None, folder=None):
         """Start a program on a host, and return it. `folder` is by default the current one."""
+        if isinstance(command, (str, bytes)):
+            raise TypeError(f"a command is a list of words; take {shlex.split(os.fsdecode(command))}")
         number = next(self._numbers)
         program = self._programs[number] = Program(self, number, list(command))
         given = base64.b64encode(input.encode() if isinstance(input, str) else input).decode()
@@ -152,7 +154,7 @@ class Lab:
     def require(self):
         """Raise LabError if the lab broke."""
         if self._process.poll() and not self.results:
-            raise LabError(self.complaints)
+            raise LabError(self._why())
 
     def close(self):
         """End the lab, with all that runs in it."""
@@ -171,13 +173,18 @@ class Lab:
     def __exit__(self, kind, *_):
         self.close()
         if kind is None and (self.results.get("error") or not self.results):
-            raise LabError(self.results.get("error") or self.complaints)
+            raise LabError(self.results.get("error") or self._why())
+
+    def _why(self):
+        return self.complaints or f"lastport ended with the status {self._process.returncode}"
 
     def _read(self):
         for line in self._process.stdout:
             message = json.loads(line)
             if "id" in message:
                 self._programs[message["id"]].take(message)
+            elif "refused" in message:
+                self._complaints.append(f"{message['refused']}\n")
             elif "hosts" in message:
                 self.hosts = message["hosts"]
                 self._ready.set()

@@ -76,7 +76,7 @@ def execute(
     ] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(help="End programs after this time, with status 124.", metavar="SECONDS", min=0.001),
+        typer.Option(help="End programs after this time, with status 124.", metavar="SECONDS", min=0.001, max=1e9),
     ] = None,
     session: Annotated[
         bool, typer.Option("--session", help="Take orders as lines of JSON, as lastport_pytest.py sends them.")
@@ -94,7 +94,7 @@ def execute(
     from testbed.exec.carrying import exec_in
     from testbed.exec.conducting import Conductor, Surroundings
     from testbed.exec.session import Session
-    from testbed.exec.wanted import as_user, environment, require_hosts, user_of, wanted
+    from testbed.exec.wanted import as_user, current_folder, environment, require_hosts, user_of, wanted
     from testbed.report.writing import keep_run
     from testbed.run import doctor
     from testbed.run.opening import opened_for_results
@@ -103,13 +103,17 @@ def execute(
     from testbed.sandbox.enter import MachineError
 
     try:
+        if session and (at or command or timeout):
+            raise ConfigurationError(
+                "--session takes its programs from standard input; take it without COMMAND, --at and --timeout"
+            )
         asked, who = [] if session else wanted(at or [], command or []), user_of(user)
         usual, kinds = kinds_in(gateway or (), usual="openflow")
         choices = replace(options.choices, kinds=kinds, by_command=True)
         plan = resolve("exec", usual, choices, datapath=doctor.datapath())
         doctor.require(plan.sockets, needs=plan.needs)
         require_hosts(plan, asked)
-        surroundings = Surroundings(environment(os.environ, who), os.getcwd(), as_user(who), read_only)
+        surroundings = Surroundings(environment(os.environ, who), current_folder(), as_user(who), read_only)
         with options.watching() as watch:
             folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
             if session:

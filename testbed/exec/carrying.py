@@ -10,6 +10,7 @@ from typing import Any
 from testbed.exec.account import sentences
 from testbed.exec.conducting import Conductor
 from testbed.experiment.plan import Run
+from testbed.run.console import discard
 from testbed.run.folder import Folder
 from testbed.run.launch import Watch, carry_out
 from testbed.run.results import Result
@@ -30,8 +31,11 @@ def exec_in(
         conductor.wait()
         if conductor.terminal:
             conductor.terminal.restore()
-    for sentence in _told(result, conductor, str(folder.path)):
-        print(f"lastport: {sentence}", file=sys.stderr)
+    try:
+        for sentence in _told(result, conductor, str(folder.path)):
+            print(f"lastport: {sentence}", file=sys.stderr)
+    except OSError:  # the status is the programs' all the same
+        discard(sys.stderr)
     if result.interrupted:
         return SIGNALLED + signal.Signals[result.error.split()[-1]], written
     return conductor.status, written

@@ -26,7 +26,7 @@ from testbed.exec.terminal import Terminal, at_terminal, is_in_background
 from testbed.exec.wanted import Wanted
 from testbed.run.guest import Guest, Open
 from testbed.run.inside import ORDERS
-from testbed.run.interruptions import Interruptions
+from testbed.run.interruptions import INTERRUPTIONS, Interruptions
 from testbed.run.results import Result
 from testbed.sandbox.guarded import Guarded
 from testbed.sandbox.program import FAILED, Order, User
@@ -74,8 +74,8 @@ class _PassedOn(Interruptions):
             signal.signal(signal.SIGTSTP, self._stop)
 
     def __call__(self, number: int, frame: object) -> None:
-        """Pass a signal on, or break the run off."""
-        if not self._conductor.signal(number):
+        """Pass a signal on. Without programs, it breaks the run off if it asks for an end."""
+        if not self._conductor.signal(number) and (number in INTERRUPTIONS or not self._conductor.is_over):
             super().__call__(number, frame)
 
     def _stop(self, number: int, _frame: object) -> None:
@@ -110,13 +110,14 @@ class Conductor(Guest):
         self._wanted, self._surroundings, self._timeout = wanted, surroundings, timeout
         self._running: list[Guarded] = []
         self._thread = threading.Thread(target=self._conduct, daemon=True)
-        self._usual = ""
+        self._usual = self._unwritable = ""
 
     @property
     def complaints(self) -> list[str]:
-        """Why programs could not be run, each with its host's name."""
+        """Why programs could not be run, each with its host's name, and why they were ended."""
         ran = zip(self._wanted, self._running, strict=False)
-        return [f"{wanted.host or self._usual}: {each.complaint}" for wanted, each in ran if each.complaint]
+        told = [f"{wanted.host or self._usual}: {each.complaint}" for wanted, each in ran if each.complaint]
+        return told + [f"all were ended: {self._unwritable}"] * bool(self._unwritable)
 
     def see(self, record: dict[str, Any]) -> None:
         """Begin when the network is there."""
@@ -140,6 +141,11 @@ class Conductor(Guest):
         for each in there:
             each.signal(number)
         return bool(there)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether programs were run, and have all ended."""
+        return bool(self._running) and all(each.status is not None for each in self._running)
 
     def wait(self) -> None:
         """Wait until everything that the programs wrote has come. The sandbox is gone by now."""
@@ -225,6 +231,8 @@ class Conductor(Guest):
             time.sleep(LOOK_EVERY_S)
         self.signal(signal.SIGKILL)
 
-    def _lost(self, _error: OSError) -> None:
+    def _lost(self, error: OSError) -> None:
         """End all programs, as the kernel ends one that writes what nobody reads."""
+        if not isinstance(error, BrokenPipeError):
+            self._unwritable = f"their output cannot be written: {error.strerror}"
         self.signal(signal.SIGPIPE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import threading
 from collections.abc import Callable
 
@@ -52,11 +53,21 @@ class Lines:
 
     def _write(self, text: bytes) -> None:
         with self._lock:
-            view = memoryview(text)
-            while view and not self._is_lost:
-                try:
-                    view = view[os.write(self._file, view) :]
-                except OSError as error:
-                    self._is_lost = True
-                    with contextlib.suppress(OSError):
-                        self._unwritable(error)
+            if self._is_lost:
+                return
+            try:
+                write_all(self._file, text)
+            except OSError as error:
+                self._is_lost = True
+                with contextlib.suppress(OSError):
+                    self._unwritable(error)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it, also where another process has made the file one that never waits. Raises OSError."""
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:
+            select.select([], [descriptor], [])

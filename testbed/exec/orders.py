@@ -21,7 +21,9 @@ class Orders:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         written = order.written()
         with theirs, self._lock:
-            socket.send_fds(self._ours, [host.encode() or b" "], [theirs.fileno(), written, *files])
+            socket.send_fds(
+                self._ours, [host.encode(errors="replace") or b" "], [theirs.fileno(), written, *files]
+            )
         os.close(written)
         return ours
 

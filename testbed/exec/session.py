@@ -10,7 +10,8 @@ A line on standard output is one of these; what programs write comes at once, in
 
     {"hosts": ["alice", ...]}                                    the network is there
     {"id": 1, "output": BASE64}    {"id": 1, "errors": BASE64}
-    {"id": 1, "status": 0, "complaint": ""}                      nothing of it is left
+    {"id": 1, "status": 0, "complaint": ""}                      nothing of it is left, or it was never started
+    {"refused": "..."}                                           a line that is no order
     {"results": "runs/...", "account": {...}, ...}               the last line
 """
 
@@ -20,6 +21,7 @@ import base64
 import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Mapping
@@ -28,10 +30,13 @@ from pathlib import Path
 from typing import Any
 
 from testbed.exec.conducting import Conductor, Surroundings
+from testbed.exec.lines import write_all
 from testbed.sandbox.guarded import Guarded
-from testbed.sandbox.program import FAILED
+from testbed.sandbox.program import FAILED, in_memory
 
 READ_BYTES = 1 << 16
+WRONG = (ValueError, TypeError, KeyError, AttributeError, OSError)
+"""What an order may raise that is none, or that cannot be carried out."""
 
 
 class Session(Conductor):
@@ -53,7 +58,7 @@ class Session(Conductor):
     def tell(self, **message: Any) -> None:
         """Write a line of JSON."""
         with self._writing, contextlib.suppress(OSError):
-            os.write(1, json.dumps(message).encode() + b"\n")
+            write_all(1, json.dumps(message).encode() + b"\n")
 
     def _run(self) -> int:
         self.tell(hosts=self._hosts)
@@ -61,7 +66,7 @@ class Session(Conductor):
         for line in sys.stdin.buffer:
             try:
                 threads += self._obey(json.loads(line))
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except WRONG as error:
                 self.tell(refused=f"this line is no order: {error!r}")
         self._end()
         for thread in threads:
@@ -72,24 +77,38 @@ class Session(Conductor):
         """Carry out an order, and return the threads that follow the program."""
         number = int(order["id"])
         if "signal" in order:
+            if order["signal"] not in signal.valid_signals():
+                raise ValueError(f"there is no signal {order['signal']}")
             if number in self._known:
-                self._known[number].signal(int(order["signal"]))
+                self._known[number].signal(order["signal"])
             return []
+        if number in self._known:
+            raise ValueError(f"there was a program {number} already")
+        try:
+            return self._started(number, order)
+        except WRONG as error:
+            self.tell(id=number, status=FAILED, complaint=f"this program could not be ordered: {error}")
+            return []
+
+    def _started(self, number: int, order: Mapping[str, Any]) -> list[threading.Thread]:
+        """Start a program, and return the threads that follow it."""
         surroundings = replace(
             self._surroundings,
             folder=str(order.get("folder") or self._surroundings.folder),
-            environment={**self._surroundings.environment, **order.get("environment", {})},
+            environment={**self._surroundings.environment, **_texts(order.get("environment", {}))},
         )
-        given = os.memfd_create("input")
-        os.write(given, base64.b64decode(order.get("input", "")))
-        os.lseek(given, 0, os.SEEK_SET)
+        if not isinstance(order["command"], list):
+            raise TypeError("its command is no list of words")
+        wanted, host = surroundings.order([str(word) for word in order["command"]]), str(order["host"])
+        given = in_memory("input", base64.b64decode(order.get("input", ""), validate=True))
         (output, writes), (errors, complains) = os.pipe(), os.pipe()
-        wanted = surroundings.order([str(word) for word in order["command"]])
-        program = Guarded(self._orders.order(str(order["host"]), wanted, (given, writes, complains)))
+        try:
+            program = Guarded(self._orders.order(host, wanted, (given, writes, complains)))
+        finally:
+            for descriptor in (given, writes, complains):
+                os.close(descriptor)
         self._known[number] = program
         self._running.append(program)
-        for descriptor in (given, writes, complains):
-            os.close(descriptor)
         copying = [
             threading.Thread(target=self._copy, args=(number, name, pipe), daemon=True)
             for name, pipe in (("output", output), ("errors", errors))
@@ -110,3 +129,7 @@ class Session(Conductor):
             thread.join()
         program.close()
         self.tell(id=number, status=FAILED if status is None else status, complaint=program.complaint)
+
+
+def _texts(given: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in given.items()}

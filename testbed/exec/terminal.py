@@ -19,6 +19,7 @@ import threading
 import tty
 from typing import Any
 
+from testbed.exec.lines import write_all
 from testbed.sandbox.guarded import Guarded
 
 READ_BYTES = 1 << 16
@@ -53,6 +54,7 @@ class Terminal:
         self._mode = termios.tcgetattr(0)
         self._other = -1
         self._seen = next((number for number in (1, 2) if os.isatty(number)), 0)
+        self._typed = b""
         self._is_raw = False
         self._lock = threading.Lock()
         self._continued = threading.Event()
@@ -70,6 +72,7 @@ class Terminal:
     def take(self, other: int) -> None:
         """Have the other end of the program's terminal, and pass keys on from now on."""
         self._other = other
+        os.set_blocking(other, False)
         self._be_raw()
 
     def resized(self, *_: Any) -> None:
@@ -91,17 +94,21 @@ class Terminal:
 
     def relay(self, program: Guarded) -> None:
         """Pass keys and output on, until there is a message of the program's guard."""
-        poll = select.poll()
-        poll.register(program, select.POLLIN)
-        if self._other >= 0:
-            poll.register(0, select.POLLIN)
-            poll.register(self._other, select.POLLIN)
+        is_shown = is_typed = self._other >= 0
         while True:
+            poll = select.poll()
+            poll.register(program, select.POLLIN)
+            if is_shown:
+                poll.register(self._other, select.POLLIN | select.POLLOUT * bool(self._typed))
+            if is_typed and not self._typed:
+                poll.register(0, select.POLLIN)
             ready = dict(poll.poll())
-            if self._other in ready and not self._show():
-                poll.unregister(self._other)
-            if 0 in ready and not self._type():
-                poll.unregister(0)
+            if ready.get(self._other, 0) & ~select.POLLOUT:
+                is_shown = self._show()
+            if 0 in ready:
+                is_typed = self._type()
+            if self._typed:
+                self._hand_on()
             if program.fileno() in ready:
                 return
 
@@ -110,7 +117,8 @@ class Terminal:
         with self._lock:
             if self._is_raw:
                 self._is_raw = False
-                termios.tcsetattr(0, termios.TCSADRAIN, self._mode)
+                with contextlib.suppress(termios.error):
+                    termios.tcsetattr(0, termios.TCSADRAIN, self._mode)
 
     def close(self) -> None:
         """Show what the program has written to its end, and close its terminal."""
@@ -137,20 +145,27 @@ class Terminal:
         """Show what the program has written; return False if there is no more."""
         try:
             data = os.read(self._other, READ_BYTES)
+        except BlockingIOError:
+            return True
         except OSError:  # every program at it has ended
             return False
-        while data:
-            data = data[os.write(self._seen, data) :]
+        with contextlib.suppress(OSError):  # the terminal is gone, and whoever hung it up has sent SIGHUP
+            write_all(self._seen, data)
         return True
 
     def _type(self) -> bool:
-        """Pass keys on; return False at the end of them."""
+        """Take keys; return False at the end of them."""
         try:
-            data = os.read(0, READ_BYTES)
-            while data:
-                data = data[os.write(self._other, data) :]
-                if not data:
-                    return True
+            self._typed = os.read(0, READ_BYTES)
         except OSError:
+            return False
+        return bool(self._typed)
+
+    def _hand_on(self) -> None:
+        """Give the program the keys that it has room for. Meanwhile its output must not wait."""
+        try:
+            self._typed = self._typed[os.write(self._other, self._typed) :]
+        except BlockingIOError:
             pass
-        return False
+        except OSError:
+            self._typed = b""

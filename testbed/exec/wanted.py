@@ -6,6 +6,7 @@ import os
 import pwd
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from controller.settings import ConfigurationError, unknown_key
 from controller.settings.extensions import is_file
@@ -73,6 +74,17 @@ def user_of(name: str | None) -> pwd.struct_passwd | None:
     if os.geteuid() not in (0, found.pw_uid):
         raise ConfigurationError(f"--as {name}: only root can run programs as another user; put sudo before it")
     return found
+
+
+def current_folder() -> str:
+    """Return the folder that programs begin in. Raises ConfigurationError if no program can be there."""
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:
+        raise ConfigurationError("the current folder is gone; take another one (cd)") from None
+    if Path("/run") in (Path(folder), *Path(folder).parents):
+        raise ConfigurationError(f"{folder}: a lab has a /run of its own; take a folder elsewhere (cd)")
+    return folder
 
 
 def as_user(found: pwd.struct_passwd | None) -> User | None:

@@ -65,6 +65,7 @@ class Programs:
         host = host or self._usual
         if host not in self._netns:
             raise UnknownHostError(f"there is no host {host!r}; there are {', '.join(self._netns)}")
+        self._guards = [guard for guard in self._guards if guard.poll() is None]
         place = Place(host, self._netns[host], self._files, self._variables(host)).written()
         try:
             self._guards.append(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from testbed.experiment.programs import Programs, users_own
 from testbed.sandbox.guarded import Guarded
-from testbed.sandbox.program import Order
+from testbed.sandbox.program import Order, in_memory
 
 TIMED_OUT = 124
 MOST_KEPT = 64 << 20
@@ -92,9 +92,7 @@ def start(programs: Programs, host: str, command: Sequence[str], *, input: bytes
     environment = {name: value for name, value in users_own(os.environ).items() if name != "TMPDIR"}
     order = Order(tuple(command), os.getcwd(), environment).written()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    given = os.memfd_create("input")
-    os.write(given, input)
-    os.lseek(given, 0, os.SEEK_SET)
+    given = in_memory("input", input)
     (output, writes), (errors, complains) = os.pipe(), os.pipe()
     with contextlib.ExitStack() as closing:
         for descriptor in (order, given, writes, complains):

@@ -51,7 +51,10 @@ class Guarded:
         """
         while self.status is None:
             until_more()
-            message, descriptors, *_ = socket.recv_fds(self._guard, MOST_BYTES, 1)
+            try:
+                message, descriptors, *_ = socket.recv_fds(self._guard, MOST_BYTES, 1)
+            except ConnectionResetError:  # it ended and had not read a signal; what it sent comes after this
+                continue
             if not message:
                 self.complaint = self.complaint or "the network broke"
                 self.status = FAILED

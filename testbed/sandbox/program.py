@@ -31,6 +31,8 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from testbed.sandbox.linux import (
+    CAP_SYS_ADMIN,
+    CAP_SYS_PTRACE,
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -41,6 +43,7 @@ from testbed.sandbox.linux import (
     MS_PRIVATE,
     MS_REC,
     die_with_parent,
+    drop_capabilities,
     enter_namespace,
     mount,
     mount_read_only,
@@ -76,7 +79,7 @@ class Order:
     """What is to be run: a command, its folder and environment, and as whom (None: as whoever runs the lab).
 
     `at_terminal` has which of the standard files are to be a terminal of its own, by their numbers. With
-    `read_only`, only the program's folder can be written, besides folders in memory.
+    `read_only`, only the program's folder can be written, besides folders in memory, whoever the user is.
     """
 
     command: tuple[str, ...]
@@ -86,6 +89,10 @@ class Order:
     at_terminal: tuple[int, ...] = ()
     size: tuple[int, int] = (24, 80)
     read_only: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.command:
+            raise ValueError("a command has at least one word")
 
     def written(self) -> int:
         """Return a new descriptor of a file without a name that has the order."""
@@ -119,12 +126,17 @@ class Place:
         return _written(asdict(self))
 
 
-def _written(told: dict[str, Any]) -> int:
-    descriptor = os.memfd_create("order")
+def in_memory(name: str, content: bytes) -> int:
+    """Return a new descriptor of a file without a place that has this content, at its beginning."""
+    descriptor = os.memfd_create(name)
     with os.fdopen(os.dup(descriptor), "wb") as file:
-        file.write(json.dumps(told).encode())
+        file.write(content)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
+
+
+def _written(told: dict[str, Any]) -> int:
+    return in_memory("order", json.dumps(told).encode())
 
 
 def _read(descriptor: int) -> dict[str, Any]:
@@ -235,8 +247,8 @@ class _First:
         number = json.loads(message)["signal"]
         try:
             os.killpg(self._program, number)
-        except ProcessLookupError:  # it has made itself a group elsewhere
-            with contextlib.suppress(ProcessLookupError):
+        except OSError:  # it has made itself a group elsewhere, or there is no such signal
+            with contextlib.suppress(OSError):
                 os.kill(self._program, number)
         return True
 
@@ -272,6 +284,9 @@ def _be_program(order: Order, place: Place) -> NoReturn:
         if signal.getsignal(number) not in (signal.SIG_DFL, None):
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    if order.read_only:
+        with _about("what is read-only"):
+            drop_capabilities([CAP_SYS_ADMIN, CAP_SYS_PTRACE])  # not even root mounts anything anew
     if order.user is not None:
         with _about(f"the user {order.user.uid}"):
             _become(order.user)
@@ -289,6 +304,8 @@ def _about(what: str) -> Any:
         yield
     except OSError as error:
         raise _NotRunError(error.errno or 0, what) from None
+    except ValueError:  # an empty name, or one with a zero byte
+        raise _NotRunError(errno.ENOENT, what) from None
 
 
 def _become(user: User) -> None:

@@ -22,6 +22,7 @@ from topologies.gateways.by_hand import Selection
 LOOK_EVERY_S = 0.1
 FIXED = {
     "external_addresses": "the network was built for them",
+    "log": "it is written when the run is over, as it was chosen when it began",
 }
 """The settings that nobody can change while the network is there, and why."""
 USAGE = (

@@ -52,6 +52,8 @@ LOOKS = frozenset(
 GREETING = (
     "Mininet's prompt. `help` lists its words, among them nat, open, close, why and wireshark. Ctrl-D ends it."
 )
+LONGEST = 1 << 16
+"""The characters of a line in a script that is too long to be one."""
 REFUSALS = (RefusedError, ConfigurationError, GatewayError, TrafficError)
 
 
@@ -90,8 +92,12 @@ class Prompt(CLI):  # type: ignore[misc] # Mininet has no types
             super().run()
             return
         assert self._script is not None
-        with open(self._script) as lines:
-            for line in lines:
+        with open(self._script, errors="backslashreplace") as lines:
+            while line := lines.readline(LONGEST):
+                if len(line) == LONGEST:
+                    self.failed.append(line)
+                    self._complain(f"a line has at most {LONGEST - 1:,} characters; take a file of lines\n")
+                    break
                 if self.onecmd(self.precmd(line.strip())):
                     break
 
@@ -105,6 +111,8 @@ class Prompt(CLI):  # type: ignore[misc] # Mininet has no types
         except REFUSALS as error:
             stop = False
             self._complain(f"{error}\n")
+        except BrokenPipeError:  # nobody reads the answers
+            stop = True
         except Exception as error:  # of a word of Mininet's, which ends no lab
             stop = False
             self._complain(f"*** {type(error).__name__}: {error}\n")

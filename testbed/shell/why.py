@@ -87,16 +87,19 @@ def _counted(own: str, refused: Refused | None, standing: Standing, x: Experimen
     gateway = x.lab.gateways[own]
     protocols = PROTOCOLS if refused is None else (refused[0],)
     since = "the prompt opened, or its settings changed" if refused is None else "it began"
-    rules, is_told = gateway.refusals(), False
+    rules, told = gateway.refusals(), set[tuple[str, int, int | None]]()
     for protocol in protocols:
         now, before = gateway.counters(protocol), standing.counted.get((own, protocol), {})
         for name, more in _risen(now, before if refused is None else refused[2]):
-            limit, is_told = Limit(name), True
+            if (name, more, now[name]) in told:  # one counter may be that of several protocols
+                continue
+            told.add((name, more, now[name]))
+            limit = Limit(name)
             made_by = _settings(limit, protocol, standing.settings[own])
             yield f"limit    {limit.name.lower().replace('_', ' ')} ({made_by})"
             yield f"rule     {rules.get(name, 'not known')}"
             yield f"counter  {name}={now[name]}, {more} more since {since}; {own} does not count by host"
-    if not is_told:
+    if not told:
         yield f"{own} does not report whose packets it refuses, and has counted none since {since}"
 
 

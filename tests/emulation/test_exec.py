@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lastport_pytest import nat
+from lastport_pytest import LabError, nat
 from tests.emulation.conftest import COMMAND, FILES, Run, Start
 from tests.support.paths import ROOT
 from tests.support.processes import awaited, processes
@@ -85,10 +85,15 @@ def test_programs_find_what_they_expect(lab: Any) -> None:
         assert left.status == 128 + signal.SIGSEGV
         assert not sleepers()
         assert made.exec("alice", ["no-such-program"]).status == 127
+        assert made.exec("alice", [""]).status == 127
+        assert "at least one word" in made.exec("alice", []).errors
+        with pytest.raises(TypeError, match="a list of words"):
+            made.exec("alice", "echo words")
         assert made.exec("alice", ["/etc/hosts"]).status == 126
         assert made.exec("nobody", ["true"]).status == 125
         stopped = made.start("server", ["sh", "-c", f"echo up; sleep {MARK}"])
         stopped.wait_for("up")
+        stopped.signal(99)  # there is none
         assert stopped.stop().status == 128 + signal.SIGKILL
 
     account = made.results["account"]["gateway"]
@@ -108,16 +113,22 @@ print(socket.inet_ntoa(asked.recv(512)[-4:]))
 
 
 def test_several_programs_share_one_output(run: Run, tmp_path: Path) -> None:
-    """Each line has its host's name, and the last program decides; a NAT that is full is in the account."""
+    """Each line has its host's name, and the last program decides; a NAT that is full is in the account.
+
+    With --read-only they write in their folder and nowhere else, not even as root.
+    """
+    outside = Path("/etc/lastport-was-here")
+    write = f"mount -o remount,rw / 2>/dev/null; touch {outside} 2>/dev/null || echo complaint >&2"
     connect = "for port in 1 2 3 4 5 6; do curl -sS -m 1 http://server/ >/dev/null 2>&1; done"
     done = run(
-        *("exec", "--set", "ports=4", "--at", "bob", f"echo begun; sleep {MARK}"),
-        *("--at", "server", "echo complaint >&2", "--", "sh", "-c", f"{connect}; echo over; exit 9"),
+        *("exec", "--read-only", "--set", "ports=4", "--at", "bob", f"echo begun; sleep {MARK}"),
+        *("--at", "server", write, "--", "sh", "-c", f"{connect}; echo over; touch here; exit 9"),
     )
 
     assert done.status == 9
     assert sorted(done.output.splitlines()) == ["alice: over", "bob: begun"]
     assert "server: complaint\n" in done.complaints
+    assert (outside.exists(), (tmp_path / "here").exists()) == (False, True)
     assert "4 mappings made, at most 4 at once, 4 still open" in done.complaints
     assert "since its external address has no free port" in done.complaints
     assert "no leak, no sharing; results in runs/" in done.complaints
@@ -131,6 +142,8 @@ def test_several_programs_share_one_output(run: Run, tmp_path: Path) -> None:
         (["--nonsense", "--", "true"], "No such option"),
         (["--gateway", "nonsense", "--", "true"], "nonsense"),
         (["--at", "nobody", "true"], "nobody"),
+        (["--timeout", "inf", "--", "true"], "--timeout"),
+        (["--session", "--", "true"], "--session takes its programs from standard input"),
         ([], "nothing to run"),
     ],
 )
@@ -241,6 +254,30 @@ def test_whatever_a_program_does_nothing_is_left(start: Start, tmp_path: Path, p
     assert "mappings made" in complaints
     assert results(tmp_path)["series"]["account"]
     assert not sleepers()
+
+
+@pytest.mark.deep
+def test_a_lab_that_is_killed_is_an_error_with_a_reason(lab: Any) -> None:
+    """Its programs end, and nobody waits for them."""
+    made = lab(clients=1)
+    sleeping = made.start("alice", ["sleep", MARK])
+    awaited(sleepers, "the program to begin")
+    made._process.kill()
+    with pytest.raises(LabError, match="ended with the status -9"):
+        sleeping.wait()
+    made.close()
+    awaited(lambda: not sleepers(), "the program to end")
+
+
+@pytest.mark.deep
+def test_an_account_that_nobody_can_read_changes_no_status(tmp_path: Path) -> None:
+    """The results are kept, and have it."""
+    command = [*COMMAND, "exec", "--", "sh", "-c", "exit 3"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, cwd=tmp_path, stderr=full, timeout=300, check=False)
+
+    assert done.returncode == 3
+    assert results(tmp_path)["series"]["exit_status"] == 3
 
 
 @pytest.mark.deep

@@ -42,6 +42,35 @@ def test_delay_and_loss_are_measured_as_they_were_set(run: Run) -> None:
         assert 0 < links["outside"]["probes"][way]["lost"] < 30  # of 400, 8 on average
 
 
+ECHOED = """
+import contextlib, socket, time
+sent, took = {}, []
+talk = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+talk.settimeout(2)
+talk.connect(("server", 7))
+talk.send(b"first")
+talk.recv(100)
+for number in range(50):
+    sent[number] = time.monotonic()
+    talk.send(str(number).encode())
+with contextlib.suppress(TimeoutError):
+    while True:
+        number = int(talk.recv(100))
+        took.append(time.monotonic() - sent[number])
+print(len(took), min(took))
+"""
+
+
+@pytest.mark.deep
+def test_a_connected_socket_gets_each_datagram_once_and_late(run: Run) -> None:
+    """The kernel takes nothing at the end of the cable, whatever a socket remembers of earlier datagrams."""
+    finished = run("exec", *sets("clients=1", "inside_delay=20ms"), "--", "python3", "-c", ECHOED)
+
+    count, shortest = finished.output.split()
+    assert int(count) == 50
+    assert float(shortest) >= 0.04
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize("gateway", ["openflow", "netfilter", "ovs-ct"])
 def test_an_honest_nat_passes_on_slow_links_that_lose_frames(run: Run, gateway: str) -> None:

@@ -35,6 +35,7 @@ def script(
         input="".join(f"{line}\n" for line in lines),
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         timeout=DEADLINE_S,
         check=False,
     )
@@ -75,6 +76,9 @@ def test_a_script_goes_on_after_a_line_that_failed_and_its_exit_status_says_so(b
         "alice true ; echo said $((40 + 2))",
         "source /no/such/file",
         "nodes",
+        "nat set log mappings",
+        "gr\udcff\udcfe\0",
+        "x" * 100_000,
     )
 
     assert done.returncode == 1
@@ -84,7 +88,22 @@ def test_a_script_goes_on_after_a_line_that_failed_and_its_exit_status_says_so(b
     wrong = done.stderr.splitlines()
     assert wrong[0].startswith("nat frobnicate: it is nat status | ports")
     assert wrong[1] == "*** Unknown command: frobnicate"
-    assert wrong[-1] == "lastport: lines of the script that failed: 4"
+    assert "setting log is not possible at the prompt: it is written when the run is over" in done.stderr
+    assert "*** Unknown command: gr\\xff\\xfe" in done.stderr
+    assert "a line has at most 65,535 characters; take a file of lines" in done.stderr
+    assert wrong[-1] == "lastport: lines of the script that failed: 7"
+
+
+@pytest.mark.deep
+def test_a_script_ends_when_nobody_reads_its_answers() -> None:
+    """As any program in a pipe does, however many lines there are."""
+    line = f"yes nat status | {shlex.join([*COMMAND, 'shell', *HOME])} | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+
+    assert done.stdout == "gateway (openflow)\n"
+    assert "Error" not in done.stderr
 
 
 @pytest.mark.deep
@@ -281,6 +300,15 @@ def test_why_names_the_limit_the_rule_and_the_counter(gateway: str, counter: str
         assert "gateway has refused no packet of bob" in done.stdout
     else:
         assert "more since the prompt opened, or its settings changed; gateway does not count" in done.stdout
+
+
+@pytest.mark.deep
+def test_a_counter_of_several_protocols_is_named_once() -> None:
+    """Linux counts the connections that found no port, whatever their protocol."""
+    options = ("home", "--gateway", "netfilter", "--set", "clients=2", "--set", "ports=3")
+    done = script("open alice server 5", "why bob", options=options)
+
+    assert done.stdout.count("counter  dropped_port_packets=") == 1
 
 
 @pytest.mark.deep

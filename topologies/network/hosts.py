@@ -18,6 +18,8 @@ NEAR = "near0"
 """The interface that has a host's addresses where a process is the host's cable: `near0` - process - `eth0`."""
 NEAR_QUEUE = 10_000
 """The frames that may wait there for the process."""
+ROUTED = {"net/ipv4/udp_early_demux": "0"}
+"""Else a connected UDP socket takes a datagram at `eth0` as well, by the route that it remembers: unfiltered."""
 LAN = "lan"
 """The interface of an access switch that is its bridge."""
 
@@ -55,7 +57,7 @@ class LabHost(TunedNode, Host):
         wire = self.defaultIntf()
         with self.namespace.entered():
             descriptor = tap(NEAR)
-            write_sysctls({f"net/ipv4/conf/{wire.name}/rp_filter": "1"})
+            write_sysctls({f"net/ipv4/conf/{wire.name}/rp_filter": "1", **ROUTED})
         with self.kernel() as kernel:
             kernel.silence_arp(wire.name)
             kernel.set_mac(NEAR, wire.MAC())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 
-from testbed.exec.lines import MOST_IN_LINE, Lines
+from testbed.exec.lines import MOST_IN_LINE, Lines, write_all
 
 
 def lines_of(*written: tuple[str, bytes]) -> bytes:
@@ -47,3 +48,16 @@ def test_an_output_that_nobody_reads_is_reported_once() -> None:
     os.close(theirs)
 
     assert [type(error) for error in errors] == [BrokenPipeError]
+
+
+def test_all_is_written_to_a_file_that_never_waits() -> None:
+    """Standard output may be one, since other processes have it as well."""
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    writing = threading.Thread(target=lambda: (write_all(theirs, b"x" * 300_000), os.close(theirs)))
+    writing.start()
+    with os.fdopen(ours, "rb") as read:
+        text = read.read()
+    writing.join()
+
+    assert len(text) == 300_000

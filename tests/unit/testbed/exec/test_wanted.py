@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 import pwd
+from pathlib import Path
 
 import pytest
 
 from controller.settings import ConfigurationError
-from testbed.exec.wanted import Wanted, as_user, environment, require_hosts, user_of, wanted
+from testbed.exec.wanted import (
+    Wanted,
+    as_user,
+    current_folder,
+    environment,
+    require_hosts,
+    user_of,
+    wanted,
+)
 from testbed.run.choices import Choices
 from testbed.run.resolve import resolve
 
@@ -72,3 +81,20 @@ def test_a_program_has_its_user_s_environment() -> None:
         **{"PATH": "/bin", "PYTHONPATH": "/mine", "HOME": NOBODY.pw_dir},
         **{"USER": "nobody", "LOGNAME": "nobody", "SHELL": NOBODY.pw_shell},
     }
+
+
+def test_a_folder_that_no_program_can_be_in_is_refused_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is gone, or in the part of the machine that a sandbox has for itself."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    assert current_folder() == str(gone)
+    gone.rmdir()
+    with pytest.raises(ConfigurationError, match="is gone; take"):
+        current_folder()
+
+    monkeypatch.chdir("/run")
+    with pytest.raises(ConfigurationError, match="take a folder elsewhere"):
+        current_folder()

@@ -13,3 +13,9 @@ def test_an_order_is_read_as_it_was_written(user: User | None) -> None:
     order = Order(("ls", "-l"), "/", {"PATH": "/bin" * 100_000}, user, (0, 1), (30, 100), read_only=True)
 
     assert Order.read(order.written()) == order
+
+
+def test_an_order_has_a_command() -> None:
+    """An empty one is refused before anything is started."""
+    with pytest.raises(ValueError, match="at least one word"):
+        Order((), "/", {})
