@@ -2,7 +2,8 @@
 
 Exit status: 0 if every check held, 1 if a check failed, 2 if the command or configuration is wrong, 3 if this
 machine cannot run it, and 4 if the run itself broke. It is 3, too, if standard output cannot be written, and that
-of a program that SIGPIPE ended if nobody reads it any more.
+of a program that SIGPIPE ended if nobody reads it any more. Every failure of `exec` itself is 125: its program has
+all others.
 """
 
 from __future__ import annotations
@@ -111,4 +112,4 @@ def _refuse(error: Exception | str, status: ExitStatus) -> NoReturn:
         print(f"lastport: {error}", file=sys.stderr, flush=True)
     except OSError:
         discard(sys.stderr)
-    raise SystemExit(status)
+    raise SystemExit(executing.FAILED if sys.argv[1:2] == ["exec"] else status)
