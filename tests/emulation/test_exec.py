@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import termios
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from testbed.sandbox import crowd
 from testbed.sandbox.guarded import Guarded
 from testbed.sandbox.program import Order, Place
 from tests.emulation.conftest import COMMAND, FILES, Run, Start
+from tests.support.boxes import box
 from tests.support.paths import ROOT
 from tests.support.processes import awaited, descendants, gone, processes
 from tests.support.terminal import Terminal
@@ -205,6 +207,46 @@ def test_a_quota_and_a_long_line_are_what_the_program_meets(run: Run, tmp_path: 
     assert told["account"]["gateway"]["mappings"] == 1
     assert "no leak, no sharing" in done.complaints
     assert "quota" in done.complaints
+
+
+EXAMPLES = ROOT / "docs/examples"
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("gateway", "sets"),
+    [
+        ("slirp", ()),
+        ("passt", ()),
+        ("app", (f"app={EXAMPLES}/apps/whole_nat.py",)),
+        ("program", (f"program=python3 {EXAMPLES}/programs/packet_nat.py {{inside}} {{outside}}",)),
+    ],
+)
+def test_any_gateway_has_a_program_behind_it(
+    run: Run, tmp_path: Path, gateway: str, sets: tuple[str, ...]
+) -> None:
+    """The page is the endpoint that the server saw. The NAT's table need not be known."""
+    os.chmod(tmp_path, 0o755)
+    done = run("exec", "--topology", "edge", "-g", gateway, *_sets(sets), "--", "curl", "-sS", "http://server/")
+
+    assert (done.status, done.output.partition(":")[0]) == (0, "192.0.2.1"), done.complaints
+    assert "this NAT does not show its mappings" in done.complaints
+    assert "no leak" in done.complaints
+
+
+@pytest.mark.deep
+def test_a_box_has_a_program_behind_it(run: Run) -> None:
+    """Between two interfaces of this machine: a file of 1 MiB comes through it."""
+    with box() as device:
+        done = run("exec", *device.choices, "--set", "ports=16", "--", "curl", "-sS", "http://server/1M")
+
+    assert (done.status, len(done.output)) == (0, 1 << 20), done.complaints
+    assert "no leak" in done.complaints
+
+
+def _sets(choices: Iterable[str]) -> Iterator[str]:
+    for each in choices:
+        yield from ("--set", each)
 
 
 @pytest.mark.deep
