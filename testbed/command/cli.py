@@ -36,8 +36,17 @@ from testbed.run.exit_status import ExitStatus
 UNREAD = 128 + signal.SIGPIPE
 """The exit status that a shell shows for a program which ended because nobody reads what it writes."""
 
+PARTS = (running, prompting, executing, planning, kept, recorded, choosing, labs, machine, completion)
+
+
+class _All(Commands):
+    """The commands of every part."""
+
+    parts = tuple(part.app for part in PARTS)
+
+
 app = typer.Typer(
-    cls=Commands,
+    cls=_All,
     help="Can a NAT run out of ports, and what happens then? A testbed that answers by experiments.",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Begin with: sudo ./lastport run port-exhaustion",
@@ -46,8 +55,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (running, prompting, executing, planning, kept, recorded, choosing, labs, machine, completion):
-    app.add_typer(part.app)
 
 
 def _print_version(asked: bool) -> None:
