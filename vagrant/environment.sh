@@ -149,7 +149,7 @@ refuse_colon() {
     case $checkout in
         *:*)
             echo "lastport: Python finds no modules in a folder with a colon in its path. Rename it: $checkout" >&2
-            exit 3
+            exit "${unable:-3}"
             ;;
     esac
 }
@@ -158,13 +158,13 @@ refuse_colon() {
 provide_environment() {
     if [ ! -d /proc/self/ns ]; then
         echo "lastport: /proc is not mounted. What to do, as root: mount -t proc proc /proc" >&2
-        exit 3
+        exit "${unable:-3}"
     fi
     refuse_colon
     locate_environment "$1"
     if ! environment_is_ready; then
         trap : INT # the shell stays until the installation has ended, which Ctrl-C may have to wait for
-        bash "$checkout/vagrant/provision.sh" "$@" >&2 || exit 3
+        bash "$checkout/vagrant/provision.sh" "$@" >&2 || exit "${unable:-3}"
         trap - INT
         locate_environment "$1"
     fi

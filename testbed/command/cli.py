@@ -2,7 +2,8 @@
 
 Exit status: 0 if every check held, 1 if a check failed, 2 if the command or configuration is wrong, 3 if this
 machine cannot run it, and 4 if the run itself broke. It is 3, too, if standard output cannot be written, and that
-of a program that SIGPIPE ended if nobody reads it any more.
+of a program that SIGPIPE ended if nobody reads it any more. Every failure of `exec` itself is 125: its program has
+all others.
 """
 
 from __future__ import annotations
@@ -35,8 +36,17 @@ from testbed.run.exit_status import ExitStatus
 UNREAD = 128 + signal.SIGPIPE
 """The exit status that a shell shows for a program which ended because nobody reads what it writes."""
 
+PARTS = (running, prompting, executing, planning, kept, recorded, choosing, labs, machine, completion)
+
+
+class _All(Commands):
+    """The commands of every part."""
+
+    parts = tuple(part.app for part in PARTS)
+
+
 app = typer.Typer(
-    cls=Commands,
+    cls=_All,
     help="Can a NAT run out of ports, and what happens then? A testbed that answers by experiments.",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Begin with: sudo ./lastport run port-exhaustion",
@@ -45,8 +55,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (running, prompting, executing, planning, kept, recorded, choosing, labs, machine, completion):
-    app.add_typer(part.app)
 
 
 def _print_version(asked: bool) -> None:
@@ -112,4 +120,4 @@ def _refuse(error: Exception | str, status: int) -> NoReturn:
         print(f"lastport: {error}", file=sys.stderr, flush=True)
     except OSError:
         discard(sys.stderr)
-    raise SystemExit(status)
+    raise SystemExit(executing.FAILED if sys.argv[1:2] == ["exec"] else status)

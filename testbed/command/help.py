@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import shutil
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command_from_info, get_command_name
 
 MOST = 80
 """The columns of the widest help: longer lines are hard to read."""
@@ -31,10 +34,53 @@ class Context(typer.Context):
         return formatter
 
 
+class Built(Mapping[str, Any]):
+    """The commands of several apps. Each is built when it is asked for: reading its options takes a while."""
+
+    def __init__(self, apps: Iterable[typer.Typer]) -> None:
+        self._infos = {
+            info.name or get_command_name(info.callback.__name__): info
+            for app in apps
+            for info in app.registered_commands
+            if info.callback
+        }
+        self._built: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a command, complete."""
+        if name not in self._built:
+            self._built[name] = get_command_from_info(
+                self._infos[name], pretty_exceptions_short=True, rich_markup_mode=None
+            )
+        return self._built[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._infos
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._infos)
+
+    def __len__(self) -> int:
+        return len(self._infos)
+
+    def listed(self) -> list[tuple[str, str]]:
+        """Return the names of the commands with the first sentences of their help, without building any."""
+        return [
+            (name, TyperCommand(name, help=inspect.getdoc(info.callback)).get_short_help_str(WHOLE))
+            for name, info in self._infos.items()
+            if not info.hidden
+        ]
+
+
 class Commands(TyperGroup):
-    """The commands. In their list each has the whole first sentence of its help."""
+    """The commands of all `parts`. In their list each has the whole first sentence of its help."""
 
     context_class = Context
+    parts: ClassVar[Iterable[typer.Typer]] = ()
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.commands = self._built = Built(self.parts)  # type: ignore[assignment] # typer changes nothing in it
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command by its name; it prints its help as this group does."""
@@ -52,15 +98,12 @@ class Commands(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of the commands."""
-        listed = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
-        rows = [(name, command.get_short_help_str(WHOLE)) for name, command in listed if not command.hidden]
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl(self._built.listed())
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Complete a command, with the whole first sentence of its help."""
-        items = super().shell_complete(ctx, incomplete)
+        items, listed = super().shell_complete(ctx, incomplete), dict(self._built.listed())
         for item in items:
-            if item.value in self.commands:
-                item.help = self.commands[item.value].get_short_help_str(WHOLE)
+            item.help = listed.get(item.value, item.help)
         return items

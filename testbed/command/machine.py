@@ -26,9 +26,9 @@ def doctor(as_json: Json = False) -> None:
 
     from testbed.command.layout import entries
     from testbed.run.console import new_console, print_lines
-    from testbed.run.doctor import findings
+    from testbed.run.doctor import findings, links
 
-    found = list(findings())
+    found = [*findings(), links()]
     able = all(finding.ok or not finding.required for finding in found)
     if as_json:
         print(json.dumps({"able": able, "findings": [dataclasses.asdict(finding) for finding in found]}))

@@ -25,6 +25,8 @@ _TIME = struct.Struct("ll")
 _ANCILLARY = socket.CMSG_SPACE(_TIME.size)
 _AT_ONCE = 32
 """Sockets that are closed at the same time, each by a thread."""
+_LEAST_BYTES = 256
+"""Less than any frame takes of a socket's buffer: the kernel counts its own records of it as well."""
 
 Program = list[tuple[int, int, int, int]]
 """A program of classic BPF (linux/filter.h)."""
@@ -83,8 +85,11 @@ def choose(packets: socket.socket, program: Program) -> None:
 
 
 def taken(packets: socket.socket, most: int) -> Iterator[tuple[float, int, bytes]]:
-    """Yield the frames that a socket has: the time (of the epoch), the kind, and the first `most` bytes."""
-    while True:
+    """Yield the frames that a socket has: the time (of the epoch), the kind, and the first `most` bytes.
+
+    Where more come than can be read, it ends all the same: with at least those that had come by its beginning.
+    """
+    for _ in range(packets.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // _LEAST_BYTES):
         try:
             frame, ancillary, _, (_, _, kind, *_) = packets.recvmsg(most, _ANCILLARY)
         except BlockingIOError:

@@ -7,7 +7,7 @@ from typing import Any
 
 from controller.settings import ConfigurationError
 from testbed.experiment import units
-from topologies.network.conditions import Conditions
+from topologies.network.conditions import AS_EVER, Conditions
 
 SIDES = ("inside", "outside")
 
@@ -22,6 +22,11 @@ def conditions_of(parameters: Mapping[str, Any], side: str) -> Conditions:
         reordering=units.share(parameters[f"{side}_reordering"]),
         rate=None if rate is None else units.bits(rate),
     )
+
+
+def are_any(parameters: Mapping[str, Any]) -> bool:
+    """Return whether any link of a run is under conditions."""
+    return any(conditions_of(parameters, side) != AS_EVER for side in SIDES)
 
 
 def require_possible(parameters: Mapping[str, Any]) -> None:

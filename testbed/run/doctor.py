@@ -18,6 +18,7 @@ from testbed.run import packages
 from testbed.sandbox.enter import MachineError, unshare
 from testbed.sandbox.openvswitch import TUNING
 from testbed.traffic.drive import MOST_WORKERS, workers_needed
+from topologies.network import qdiscs
 from topologies.network.sysctls import OF_THE_MACHINE, read_sysctls
 
 PROGRAMS = Path(__file__).resolve().parents[2] / "vagrant" / "programs.txt"
@@ -87,6 +88,25 @@ def findings() -> Iterator[Finding]:
     yield _kernel_settings()
     tuning = ", ".join(f"{key}={value}" for key, value in TUNING.items())
     yield Finding("private Open vSwitch", f"in every run, with {tuning}")
+
+
+def links() -> Finding:
+    """Try in a new network what puts links under conditions. It is looked for only if somebody asks."""
+    qdiscs.load()
+    command = [*unshare(as_root=os.geteuid() == 0), sys.executable, "-P", "-m", "topologies.network.qdiscs"]
+    tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    why = tried.stdout.splitlines() or [(tried.stderr.strip() or "refused").splitlines()[-1]] * 2
+    lacks = [name for name, words in zip(("netem", "tbf"), why, strict=True) if words]
+    if not lacks:
+        return Finding("links", "netem and tbf of the kernel, for delay, loss and rate", required=False)
+    return Finding(
+        "links",
+        f"a process of ours in place of {' and '.join(lacks)} ({next(filter(None, why))})",
+        ok=False,
+        required=False,
+        advice="as root: modprobe -a sch_netem sch_tbf && modprobe ifb numifbs=0; a kernel without these modules "
+        "has links with delay, loss and rate all the same, within the limits of docs/how/links.md",
+    )
 
 
 def datapath() -> str:

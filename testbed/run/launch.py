@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from controller.settings import ConfigurationError
+from testbed.experiment import link_conditions
 from testbed.experiment.plan import Run
 from testbed.run import outside, strangers
 from testbed.run.cables import Cables
@@ -26,6 +27,7 @@ from testbed.run.reported import checked
 from testbed.run.results import Result
 from testbed.sandbox.enter import MachineError, enter
 from topologies.gateways.strangers import MOST_LOG, is_full
+from topologies.network import qdiscs
 from topologies.network.sysctls import OF_THE_MACHINE, read_sysctls
 
 RUNNER = "testbed.run.inside:run"
@@ -164,6 +166,8 @@ def follow(
     guest = guest or Guest()
     interruptions = guest.interruptions
     interruptions.install()
+    if link_conditions.are_any(plan.parameters):
+        qdiscs.load()
     result = Result(plan)
     result.machine["sysctls_of_the_machine"] = read_sysctls(OF_THE_MACHINE)
     try:

@@ -30,6 +30,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+from testbed.sandbox import crowd
 from testbed.sandbox.linux import (
     CAP_SYS_ADMIN,
     CAP_SYS_PTRACE,
@@ -54,15 +55,13 @@ SIGNALLED = 128
 """What a shell adds to the number of a signal that ended a program."""
 NOT_FOUND, NOT_ABLE, FAILED = 127, 126, 125
 """The statuses, as a shell and `env` have them: there is no such program, it cannot be run, and we failed."""
-MOST_PROCESSES = 4096
-"""Processes and threads that a program may have, where the kernel counts them by PID namespaces."""
-COUNTED_SINCE = (6, 14)
-"""The first Linux in which kernel.pid_max belongs to a PID namespace."""
 FIRST_TO_GO = "1000"
 """The score of the processes that the kernel ends first when the machine has no memory left."""
 MOST_BYTES = 1 << 16
 IN_MEMORY = ("/tmp", "/var/tmp", "/dev/shm")
 """Folders that stay writable where all else is read-only: they are in memory then, and the program's own."""
+OF_TEMPORARY, OF_RUN = "mode=1777,size=20%", "mode=755,size=64m"
+"""How much of the machine's memory each of them may take, and `/run`, which every program has for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +204,9 @@ class _First:
 
     def __init__(self, control: socket.socket, order: Order, place: Place) -> None:
         self._control = control
+        self._look_every = None if crowd.kernel_counts() else crowd.LOOK_EVERY_MS
+        if self._look_every:
+            crowd.go_before_others()
         self._woken, waking = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
@@ -217,7 +219,10 @@ class _First:
         for descriptor in (self._control.fileno(), self._woken):
             poll.register(descriptor, select.POLLIN)
         while True:
-            ready = {descriptor for descriptor, _ in poll.poll()}
+            ready = {descriptor for descriptor, _ in poll.poll(self._look_every)}
+            if self._look_every and crowd.is_too_large():
+                _send(self._control, failed=[0, crowd.TOO_MANY])
+                return SIGNALLED + signal.SIGKILL
             if self._woken in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._woken, MOST_BYTES)
@@ -337,19 +342,19 @@ def _furnish(order: Order, place: Place) -> None:
     with contextlib.suppress(OSError):  # it only shows the interfaces
         mount("sysfs", "/sys", "sysfs")
     socket.sethostname(place.host)
+    files = {target: os.open(source, os.O_PATH | os.O_CLOEXEC) for target, source in place.files.items()}
+    mount("tmpfs", "/run", "tmpfs", options=OF_RUN)
+    for target, source in files.items():
+        _put(source, target)
+        os.close(source)
     if order.read_only:
         _allow_writing_only_in(order.folder)
-    for target, source in place.files.items():
-        _put(source, target)
-    if tuple(map(int, os.uname().release.split(".")[:2])) >= COUNTED_SINCE:
-        with contextlib.suppress(OSError):
-            Path("/proc/sys/kernel/pid_max").write_text(str(MOST_PROCESSES))
 
 
-def _put(source: str, target: str) -> None:
-    """Put a file in the place of another one, if that is there: nothing of the machine's is changed.
+def _put(source: int, target: str) -> None:
+    """Put an open file in the place of another one, if that is there: nothing of the machine's is changed.
 
-    The other may be a link that leads into /run, which the sandbox has for itself.
+    The other may be a link that leads into /run, which is the program's own.
     """
     place = Path(os.path.realpath(target))
     if not place.exists():
@@ -357,7 +362,7 @@ def _put(source: str, target: str) -> None:
             return
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()
-    mount(source, str(place), None, MS_BIND)
+    mount(f"/proc/self/fd/{source}", str(place), None, MS_BIND)
 
 
 def _allow_writing_only_in(folder: str) -> None:
@@ -367,7 +372,7 @@ def _allow_writing_only_in(folder: str) -> None:
     mount_read_only("/proc", read_only=False)
     for each in IN_MEMORY:
         if os.path.isdir(each):
-            mount("tmpfs", each, "tmpfs", options="mode=1777,size=50%")
+            mount("tmpfs", each, "tmpfs", options=OF_TEMPORARY)
     os.makedirs(folder, exist_ok=True)
     mount(f"/proc/self/fd/{kept}", folder, None, MS_BIND | MS_REC)
     mount_read_only(folder, read_only=False)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import termios
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lastport_pytest import LabError, nat
+from testbed.sandbox import crowd
+from testbed.sandbox.guarded import Guarded
+from testbed.sandbox.program import Order, Place
 from tests.emulation.conftest import COMMAND, FILES, Run, Start
+from tests.support.boxes import box
 from tests.support.paths import ROOT
-from tests.support.processes import awaited, processes
+from tests.support.processes import awaited, descendants, gone, processes
 from tests.support.terminal import Terminal
 
 MARK = "4242.4242"
@@ -216,6 +222,46 @@ def test_a_quota_and_a_long_line_are_what_the_program_meets(run: Run, tmp_path: 
     assert "quota" in done.complaints
 
 
+EXAMPLES = ROOT / "docs/examples"
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("gateway", "sets"),
+    [
+        ("slirp", ()),
+        ("passt", ()),
+        ("app", (f"app={EXAMPLES}/apps/whole_nat.py",)),
+        ("program", (f"program=python3 {EXAMPLES}/programs/packet_nat.py {{inside}} {{outside}}",)),
+    ],
+)
+def test_any_gateway_has_a_program_behind_it(
+    run: Run, tmp_path: Path, gateway: str, sets: tuple[str, ...]
+) -> None:
+    """The page is the endpoint that the server saw. The NAT's table need not be known."""
+    os.chmod(tmp_path, 0o755)
+    done = run("exec", "--topology", "edge", "-g", gateway, *_sets(sets), "--", "curl", "-sS", "http://server/")
+
+    assert (done.status, done.output.partition(":")[0]) == (0, "192.0.2.1"), done.complaints
+    assert "this NAT does not show its mappings" in done.complaints
+    assert "no leak" in done.complaints
+
+
+@pytest.mark.deep
+def test_a_box_has_a_program_behind_it(run: Run) -> None:
+    """Between two interfaces of this machine: a file of 1 MiB comes through it."""
+    with box() as device:
+        done = run("exec", *device.choices, "--set", "ports=16", "--", "curl", "-sS", "http://server/1M")
+
+    assert (done.status, len(done.output)) == (0, 1 << 20), done.complaints
+    assert "no leak" in done.complaints
+
+
+def _sets(choices: Iterable[str]) -> Iterator[str]:
+    for each in choices:
+        yield from ("--set", each)
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_a_nat_that_gives_a_port_twice_is_found_out(run: Run, protocol: str, tmp_path: Path) -> None:
@@ -233,6 +279,30 @@ def test_a_nat_that_gives_a_port_twice_is_found_out(run: Run, protocol: str, tmp
     assert (honest.status, twice.status) == (0, 0)
 
 
+FLOOD = """
+import os, socket, sys
+os.fork()
+while True:
+    talk = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if sys.argv[1] == "udp" else socket.SOCK_STREAM)
+    talk.setblocking(False)
+    talk.connect_ex(("198.51.100.1", 9))
+    for number in range(100_000 if sys.argv[1] == "udp" else 0):
+        try:
+            talk.send(b"%016d" % number)
+        except OSError:
+            pass
+    talk.close()
+""".replace("'", '"')
+DAEMON = f"""
+import os
+if os.fork():
+    os._exit(3)
+os.setsid()
+os.fork() and os._exit(0)
+os.execvp("sleep", ["sleep", "{MARK}"])
+"""
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize(
     ("program", "status"),
@@ -241,8 +311,11 @@ def test_a_nat_that_gives_a_port_twice_is_found_out(run: Run, protocol: str, tmp
         (f"trap '' TERM INT HUP; sleep {MARK}", 124),
         (f"bomb() {{ sleep {MARK} & bomb & bomb; }}; bomb", 124),
         ("exec kill -KILL $$", 137),
+        (f"exec {sys.executable} -c '{FLOOD}' udp", 124),
+        (f"exec {sys.executable} -c '{FLOOD}' tcp", 124),
+        (f"exec {sys.executable} -c '{DAEMON}'", 3),
     ],
-    ids=["prints a gigabyte", "hangs", "forks", "is killed"],
+    ids=["prints a gigabyte", "hangs", "forks", "is killed", "floods", "floods with SYNs", "becomes a daemon"],
 )
 def test_whatever_a_program_does_nothing_is_left(start: Start, tmp_path: Path, program: str, status: int) -> None:
     """And the account is told."""
@@ -254,6 +327,78 @@ def test_whatever_a_program_does_nothing_is_left(start: Start, tmp_path: Path, p
     assert "mappings made" in complaints
     assert results(tmp_path)["series"]["account"]
     assert not sleepers()
+
+
+BOMBS = {
+    "fork": f"""
+import os, time
+for _ in range(400): os.fork() or os.execvp("sleep", ["sleep", "{MARK}"])
+time.sleep(9)
+""",
+    "thread": """
+import threading, time
+for _ in range(400): threading.Thread(target=threading.Event().wait, daemon=True).start()
+time.sleep(9)
+""",
+}
+OLD_KERNEL = """
+from testbed.sandbox import crowd, program
+crowd.COUNTED_SINCE, crowd.MOST_PROCESSES = (99, 0), 300
+program.main()
+"""
+
+
+def guarded(command: tuple[str, ...], guard: str = "", **more: Any) -> Guarded:
+    """Run a program under a guard of its own, in no lab, and return what became of it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    order = Order(command, "/", dict(os.environ), read_only=more.pop("read_only", False)).written()
+    descriptors = (theirs.fileno(), order, Place("alice", "/proc/self/ns/net", **more).written())
+    start = [sys.executable, "-P", *(["-c", guard] if guard else ["-m", "testbed.sandbox.program"])]
+    process = subprocess.Popen([*start, *map(str, descriptors)], pass_fds=descriptors)
+    theirs.close()
+    for descriptor in descriptors[1:]:
+        os.close(descriptor)
+    found = Guarded(ours)
+    try:
+        found.follow()
+    finally:
+        found.close()
+        process.wait()
+    return found
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_kernel_that_does_not_count_processes_has_them_counted(bomb: str) -> None:
+    """As before Linux 6.14. Mutation: without the count, the program goes on."""
+    ended = guarded((sys.executable, "-c", BOMBS[bomb]), OLD_KERNEL)
+
+    assert (ended.status, ended.complaint) == (128 + signal.SIGKILL, crowd.TOO_MANY)
+    assert not sleepers()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_program_fills_a_run_of_its_own_and_finds_the_lab_s_files_there(tmp_path: Path, read_only: bool) -> None:
+    """/etc/resolv.conf may lead there. What is in memory is less than the machine has, in all."""
+    (tmp_path / "names").write_text("kept")
+    program = """
+import os, sys
+assert open("/run/resolver/names").read() == "kept"
+assert os.listdir("/run") == ["resolver"]
+try:
+    open("/run/full", "wb").write(bytes(65 << 20))
+except OSError as error:
+    assert error.errno in (28, 30)
+else:
+    sys.exit("it is not bounded")
+rooms = [os.statvfs(each) for each in ("/tmp", "/var/tmp", "/dev/shm")]
+memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+assert len(sys.argv) == 1 or sum(each.f_blocks * each.f_frsize for each in rooms) < 0.7 * memory
+"""
+    command = (sys.executable, "-c", program, *["bounded"] * read_only)
+    ended = guarded(command, files={"/run/resolver/names": str(tmp_path / "names")}, read_only=read_only)
+
+    assert (ended.status, ended.complaint) == (0, "")
 
 
 @pytest.mark.deep
@@ -290,6 +435,31 @@ def test_the_end_of_lastport_is_the_end_of_its_programs(start: Start) -> None:
 
 
 @pytest.mark.deep
+def test_ctrl_c_is_for_the_program_once_and_twice(start: Start) -> None:
+    """It ends when it wants to, with its own status."""
+    counts = "n=0; trap 'n=$((n+1)); echo got $n; [ $n = 1 ] || exit 7' INT; echo up; while :; do sleep 0.1; done"
+    process = start("exec", "--", "sh", "-c", counts)
+    assert process.stdout is not None
+    for line in ("up\n", "got 1\n"):
+        assert process.stdout.readline() == line
+        process.send_signal(signal.SIGINT)
+
+    assert (process.stdout.readline(), process.wait(300)) == ("got 2\n", 7)
+
+
+@pytest.mark.deep
+def test_ctrl_c_before_there_is_a_program_ends_the_run(start: Start) -> None:
+    """With the status of an interrupted command, and nothing left."""
+    process = start("exec", "--", "sleep", MARK)
+    awaited(lambda: "ovs-vswitchd" in " ".join(descendants(process.pid).values()), "the switch")
+    family = descendants(process.pid)
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(300) == 128 + signal.SIGINT
+    awaited(lambda: gone(family), "the end of every process")
+
+
+@pytest.mark.deep
 def test_a_signal_reaches_the_program(start: Start) -> None:
     """Which decides what it does."""
     process = start("exec", "--", "sh", "-c", f"trap 'exit 3' TERM; sleep {MARK} & wait")
@@ -300,11 +470,14 @@ def test_a_signal_reaches_the_program(start: Start) -> None:
 
 
 @pytest.mark.deep
-def test_the_example_s_own_tests_pass() -> None:
-    """Hole punching behind nine pairs of NATs."""
+@pytest.mark.parametrize("example", ["punching", "ice"])
+def test_the_example_s_own_tests_pass(example: str) -> None:
+    """Hole punching behind nine pairs of NATs: by hand, and by ICE where aioice is installed."""
+    if example == "ice":
+        pytest.importorskip("aioice")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=."]
     done = subprocess.run(
-        [*command, f"{ROOT}/docs/examples/punching"], capture_output=True, text=True, timeout=600, check=False
+        [*command, f"{ROOT}/docs/examples/{example}"], capture_output=True, text=True, timeout=600, check=False
     )
 
     assert "9 passed" in done.stdout, done.stdout + done.stderr

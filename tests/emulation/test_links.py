@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from tests.emulation.conftest import FILES, SMALL, Run
 from topologies.network import qdiscs
 from topologies.network.conditions import Conditions
 
+qdiscs.load()  # as the command does, before it is asked what the kernel lacks
 BROKEN_LINUX = FILES / "broken_linux.py"
 SLOW = ("--set", "inside_delay=20ms", "--set", "outside_delay=30ms", "--set", "outside_loss=2%")
 FORWARDER_LATE_S, KERNEL_LATE_S = 0.005, 0.002
@@ -28,11 +31,19 @@ def require_delay(side: dict[str, Any], seconds: float, *, late: float) -> None:
         assert side["probes"][way]["delay_s"] <= seconds + late
 
 
-def test_delay_and_loss_are_measured_as_they_were_set(run: Run) -> None:
-    """By probes before the run, on both sides, both ways; and two hosts behind two NATs still meet."""
-    finished = run("run", "hole-punching", *SLOW, "--json")
+def test_delay_and_loss_are_measured_as_they_were_set(run: Run, tmp_path: Path) -> None:
+    """By probes before the run, on both sides, both ways; and two hosts behind two NATs still meet.
+
+    ifb is loaded before, and with no device.
+    """
+    modprobe = tmp_path / "modprobe"
+    modprobe.write_text(f"#!/bin/sh\necho $* >> {tmp_path}/loaded\n")
+    modprobe.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    finished = run("run", "hole-punching", *SLOW, "--json", PATH=path)
 
     assert finished.status == 0, finished.output + finished.complaints
+    assert Path("/sys/module/ifb").exists() or "ifb numifbs=0" in (tmp_path / "loaded").read_text()
     links = finished.result["series"]["links"]
     require_delay(links["inside"], 0.02, late=FORWARDER_LATE_S)
     require_delay(links["outside"], 0.03, late=FORWARDER_LATE_S)

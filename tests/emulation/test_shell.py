@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.emulation.conftest import COMMAND, DEADLINE_S, SMALL, Run
+from tests.support.boxes import box
 from tests.support.paths import ROOT
 from tests.support.processes import awaited, descendants, gone, one
 from tests.support.prompts import Terminal
@@ -236,19 +238,29 @@ GATEWAYS: dict[str, tuple[str, ...]] = {
         "--set",
         f"program=python3 {ROOT / 'docs/examples/programs/packet_nat.py'} {{inside}} {{outside}}",
     ),
+    "box": ("--set", "ports=16"),
 }
+
+
+@pytest.fixture
+def choices(gateway: str) -> Iterator[tuple[str, ...]]:
+    """Return what is chosen of a gateway, which is there: a box is made for the test."""
+    with box() if gateway == "box" else contextlib.nullcontext() as device:
+        more = ("--gateway", gateway) if device is None else device.choices
+        yield ("edge", *more, "--set", "clients=2", "--set", "ports=64", *GATEWAYS[gateway])
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("gateway", GATEWAYS)
-def test_every_word_on_every_gateway_is_an_answer_or_a_sentence(gateway: str, tmp_path: Path) -> None:
+def test_every_word_on_every_gateway_is_an_answer_or_a_sentence(
+    gateway: str, choices: tuple[str, ...], tmp_path: Path
+) -> None:
     """The table in docs/how/shell.md has a line for each word, and a column for each gateway."""
-    options = ("edge", "--gateway", gateway, *GATEWAYS[gateway], "--set", "clients=2", "--set", "ports=64")
     words = [
         *("open alice server 4", "open bob server 1 udp", "nat status", "nat ports", "nat mappings alice"),
         *("nat set ports 32", "nat events", "why alice", "wireshark alice", "close alice 1", "nat release all"),
     ]
-    done = script(*words, options=options, cwd=tmp_path)
+    done = script(*words, options=choices, cwd=tmp_path)
 
     assert "Traceback" not in done.stdout + done.stderr
     assert "alice opened 4 of 4 tcp connections to server" in done.stdout
@@ -262,6 +274,7 @@ def test_every_word_on_every_gateway_is_an_answer_or_a_sentence(gateway: str, tm
         if row.startswith("| `")
     ]
     head = next(row for row in PAGE.splitlines() if row.startswith("| word | openflow")).strip("|").split("|")
+    assert [name.strip() for name in head[1:]] == [*GATEWAYS]
     column = head.index(f" {gateway} ")
     can = {row[0].strip("`"): row[column] for row in rows if len(row) == len(head)}
     for word, sentence in (

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from topologies.network.conditions import FULL_FRAME_BITS, Conditions
 from topologies.network.namespaces import Namespace
 
 _BACK = "ifb-eth0"
+_MODULE = Path("/sys/module/ifb")
 _WITHIN_S = 30.0
 _SECONDS_OF_BURST = 0.005
 """The burst of tbf, in seconds of its rate: more than a tick of any kernel's clock."""
@@ -60,8 +64,19 @@ def apply(conditions: Conditions, interface: str = "eth0") -> None:
     )
 
 
+def load() -> None:
+    """Load the module of ifb devices, with none: root can, outside of any sandbox.
+
+    A kernel that loads it by itself makes two of them, in the machine's own network.
+    """
+    if os.geteuid() == 0 and not _MODULE.exists() and (modprobe := shutil.which("modprobe")):
+        subprocess.run([modprobe, "--quiet", "ifb", "numifbs=0"], capture_output=True, check=False)
+
+
 def lacking(conditions: Conditions) -> str:
-    """Return why this kernel cannot apply these conditions, or "" if it can. It is tried."""
+    """Return why this kernel cannot apply these conditions, or "" if it can. It is tried, if ifb is loaded."""
+    if not _MODULE.exists():
+        return "the kernel has no module ifb, or root has not loaded it (modprobe ifb numifbs=0)"
     try:
         with contextlib.closing(Namespace()) as namespace, namespace.entered():
             _run(["ip", "-batch", "-"], ["link add eth0 type veth peer name other"])
@@ -96,3 +111,13 @@ def _run(command: Sequence[str], lines: Sequence[str]) -> str:
     if done.returncode:
         raise OSError(f"{command[0]}: {(done.stderr.strip() or 'it failed').splitlines()[0]}")
     return done.stdout
+
+
+def main() -> None:
+    """Print, a line each, what netem and tbf lack: for a caller that must enter a network of its own first."""
+    for conditions in (Conditions(delay=0.01), Conditions(rate=1e6)):
+        print(lacking(conditions))
+
+
+if __name__ == "__main__":
+    main()

@@ -57,6 +57,22 @@ def test_on_another_system_help_is_given_and_all_else_refused(checkout: Checkout
         assert "vagrant up" in done.stderr
 
 
+@pytest.mark.parametrize(("command", "status"), [("exec", 125), ("run", 3)])
+def test_a_program_s_status_is_no_word_for_what_the_launcher_could_not_do(
+    make_checkout: Make, command: str, status: int
+) -> None:
+    """Without Linux, in a folder that Python cannot use, and where nothing can be installed."""
+    bare, colon = make_checkout("bare"), make_checkout("with:colon")
+    (bare.folder / "vagrant" / "provision.sh").write_text("echo no network >&2\nexit 3\n")
+    unable = [bare.lastport(command, "--", "true"), colon.lastport(command, "--", "true")]
+    bare.program("uname", "#!/bin/sh\necho Darwin\n")
+    unable.append(bare.lastport(command, "--", "true"))
+
+    for done, sentence in zip(unable, ("no network", "folder with a colon", "not Linux"), strict=True):
+        assert (done.returncode, done.stdout) == (status, "")
+        assert sentence in done.stderr
+
+
 def test_help_fits_a_narrow_terminal(checkout: Checkout) -> None:
     """As with an environment."""
     checkout.environment["COLUMNS"] = "40"

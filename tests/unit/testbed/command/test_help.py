@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -115,3 +116,12 @@ def test_help_imports_neither_pydantic_nor_rich_nor_mininet(
     assert finished.returncode == 0
     assert "testbed.command.cli" in finished.stderr
     assert [heavy for heavy in ("pydantic", "rich.console", "mininet") if f" {heavy}\n" in finished.stderr] == []
+
+
+def test_the_list_of_the_commands_builds_none_of_them() -> None:
+    """Reading the options of all takes longer than all the rest of the help."""
+    root: Any = get_command(app)
+
+    assert "\n  exec " in root.get_help(root.context_class(root, info_name="lastport"))
+    assert not root.commands._built
+    assert root.commands["exec"].params

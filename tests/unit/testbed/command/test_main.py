@@ -102,6 +102,17 @@ def test_a_standard_file_that_is_closed_or_full_changes_no_other_status(
     assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
 
 
+def test_a_fault_of_lastport_is_none_of_the_user_s_program(tmp_path: Path) -> None:
+    """It has the status of every other failure of lastport itself, and a sentence below the traceback."""
+    (tmp_path / "tty.py").write_text("raise RuntimeError('as if it were broken')")
+    path = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    with Path(os.devnull).open("w") as nothing:
+        status, said = ended(("exec", "--", "true"), nothing, cwd=tmp_path, variables=path)
+
+    assert status == 125
+    assert said.endswith("lastport: this is a fault of lastport itself; please report the lines above\n")
+
+
 def test_a_completion_that_cannot_be_written_has_no_traceback(tmp_path: Path) -> None:
     """Of the interpreter's last flush either."""
     with Path("/dev/full").open("w") as full:

@@ -32,6 +32,15 @@ def test_where_no_namespace_can_be_made_linux_nat_lacks_no_module(
     assert "modprobe" not in found.advice
 
 
+def test_what_puts_links_under_conditions_is_named() -> None:
+    """Whether the kernel or a process of ours does, every scenario can run."""
+    found = doctor.links()
+
+    assert (found.name, found.required) == ("links", False)
+    assert found.found.startswith("netem and tbf of the kernel" if found.ok else "a process of ours in place of ")
+    assert found.ok or "modprobe" in found.advice
+
+
 def test_a_setting_of_the_machine_that_is_too_low_is_named_with_the_way_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
