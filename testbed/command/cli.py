@@ -103,8 +103,7 @@ def main() -> None:
             _refuse(error, ExitStatus.MACHINE_LACKS)
         with contextlib.suppress(OSError):
             traceback.print_exc()
-        status = executing.FAILED if sys.argv[1:2] == ["exec"] else ExitStatus.BROKE
-        _refuse("this is a fault of lastport itself; please report the lines above", status)
+        _refuse("this is a fault of lastport itself; please report the lines above", ExitStatus.BROKE)
 
 
 def _end_without_output(error: OutputError) -> NoReturn:
@@ -115,7 +114,7 @@ def _end_without_output(error: OutputError) -> NoReturn:
     _refuse(error, ExitStatus.MACHINE_LACKS)
 
 
-def _refuse(error: Exception | str, status: int) -> NoReturn:
+def _refuse(error: Exception | str, status: ExitStatus) -> NoReturn:
     try:
         print(f"lastport: {error}", file=sys.stderr, flush=True)
     except OSError:
