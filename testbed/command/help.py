@@ -47,11 +47,12 @@ class Built(Mapping[str, Any]):
         self._built: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
-        """Return a command, complete."""
+        """Return a command, complete; it prints its help as the group does."""
         if name not in self._built:
             self._built[name] = get_command_from_info(
                 self._infos[name], pretty_exceptions_short=True, rich_markup_mode=None
             )
+            self._built[name].context_class = Context
         return self._built[name]
 
     def __contains__(self, name: object) -> bool:
@@ -81,13 +82,6 @@ class Commands(TyperGroup):
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         self.commands = self._built = Built(self.parts)  # type: ignore[assignment] # typer changes nothing in it
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command by its name; it prints its help as this group does."""
-        command = super().get_command(ctx, cmd_name)
-        if command is not None:
-            command.context_class = Context
-        return command
 
     def invoke(self, ctx: Any) -> Any:
         """Carry out a command. What leaves it otherwise than a command does must not decide about the status."""
