@@ -115,7 +115,11 @@ class Lab:
         command = [*lastport(), "exec", "--session", *options]
         pipe = subprocess.PIPE
         # Ctrl-C is for the tests: the lab ends when they close it.
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+        try:
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+        except FileNotFoundError as error:
+            reason = f"there is no {command[0]}; take LASTPORT=/path/to/lastport in the environment"
+            raise LabError(reason) from error
         self._ready = threading.Event()
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._read, self._hear)]
         for thread in self._threads:
@@ -232,8 +236,8 @@ else:
     def _made(**choice):
         try:
             return nat(**choice)
-        except (LabError, OSError) as error:
-            if "this machine cannot run it" in str(error) or isinstance(error, FileNotFoundError):
+        except LabError as error:
+            if "this machine cannot run it" in str(error) or isinstance(error.__cause__, FileNotFoundError):
                 pytest.skip(f"no lab: {error}")
             raise
 

@@ -36,11 +36,17 @@ class _Kept:
     """What came through a pipe, as far as there is room."""
 
     text: bytearray = field(default_factory=bytearray)
+    is_whole: bool = False
+    changed: threading.Condition = field(default_factory=threading.Condition)
 
     def read(self, pipe: int) -> None:
         """Read to the end."""
-        while data := os.read(pipe, READ_BYTES):
-            self.text += data[: max(0, MOST_KEPT - len(self.text))]
+        while not self.is_whole:
+            data = os.read(pipe, READ_BYTES)
+            with self.changed:
+                self.text += data[: max(0, MOST_KEPT - len(self.text))]
+                self.is_whole = not data
+                self.changed.notify_all()
         os.close(pipe)
 
     def __str__(self) -> str:
@@ -64,6 +70,15 @@ class Started:
     def output(self) -> str:
         """What it has written so far."""
         return str(self._output)
+
+    def wait_for(self, text: str, timeout: float | None = None) -> None:
+        """Wait until it has written a text. Raises TimeoutError, and ChildProcessError if it ends without."""
+        kept = self._output
+        with kept.changed:
+            in_time = kept.changed.wait_for(lambda: text in str(kept) or kept.is_whole, timeout)
+            if text not in str(kept):
+                error = ChildProcessError if in_time else TimeoutError
+                raise error(f"{self.host}: {self.command} did not write {text!r}: {kept}, {self._errors}")
 
     def signal(self, number: int) -> None:
         """Send it a signal, and to what it has started."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from controller.recording import PROTOCOLS
@@ -83,13 +83,18 @@ def status(standing: Standing, x: Experiment[Any]) -> Iterator[str]:
         sessions = counters["tcp"].get("total_sessions")
         if sessions is not None:
             yield f"  sessions  {sessions:,}"
-        refused = [
-            f"{counter}={number:,} ({protocol})"
-            for protocol, each in counters.items()
-            for counter in DROPPED
-            if (number := each.get(counter))
-        ]
-        yield f"  refused   {', '.join(refused) or 'nothing'}"
+        yield f"  refused   {', '.join(_refused(counters)) or 'nothing'}"
+
+
+def _refused(counters: Mapping[str, Mapping[str, int | None]]) -> Iterator[str]:
+    """Yield each counter of refused packets with its protocols: some NATs have one counter for all of them."""
+    for counter in DROPPED:
+        counted: dict[int, list[str]] = {}
+        for protocol, each in counters.items():
+            if number := each.get(counter):
+                counted.setdefault(number, []).append(protocol)
+        for number, protocols in counted.items():
+            yield f"{counter}={number:,} ({', '.join(protocols)})"
 
 
 def ports(x: Experiment[Any]) -> Iterator[str]:

@@ -319,9 +319,10 @@ def test_why_names_the_limit_the_rule_and_the_counter(gateway: str, counter: str
 def test_a_counter_of_several_protocols_is_named_once() -> None:
     """Linux counts the connections that found no port, whatever their protocol."""
     options = ("home", "--gateway", "netfilter", "--set", "clients=2", "--set", "ports=3")
-    done = script("open alice server 5", "why bob", options=options)
+    done = script("open alice server 5", "why bob", "nat status", options=options)
 
     assert done.stdout.count("counter  dropped_port_packets=") == 1
+    assert re.search(r"refused   dropped_port_packets=\d+ \(tcp, udp, icmp\)$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.deep

@@ -1,7 +1,7 @@
 """The tests of `ice_peer.py`: do two peers connect behind each of nine pairs of NATs, by STUN alone?
 
     sudo apt-get install python3-aioice
-    PYTHONPATH=/path/to/lastport sudo -E pytest docs/examples/ice
+    sudo env PYTHONPATH=/path/to/lastport pytest docs/examples/ice
 
 A pair in which one NAT is symmetric, and the other lets in only an endpoint that was sent to, needs a relay.
 """

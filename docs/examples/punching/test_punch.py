@@ -1,6 +1,6 @@
 """The tests of `punch.py`: do its peers meet behind each of nine pairs of NATs?
 
-    PYTHONPATH=/path/to/lastport sudo -E pytest docs/examples/punching
+    sudo env PYTHONPATH=/path/to/lastport pytest docs/examples/punching
 
 Three kinds of NAT are what people call full cone, port-restricted and symmetric. Hole punching fails where the one
 side takes a new port for each destination, and the other lets in only an endpoint that it has sent to.
