@@ -322,7 +322,7 @@ def test_a_counter_of_several_protocols_is_named_once() -> None:
     done = script("open alice server 5", "why bob", "nat status", options=options)
 
     assert done.stdout.count("counter  dropped_port_packets=") == 1
-    assert re.search(r"refused   dropped_port_packets=\d+ \(tcp, udp, icmp\)$", done.stdout, re.MULTILINE)
+    assert done.stdout.rstrip().endswith(" (tcp, udp, icmp)")
 
 
 @pytest.mark.deep
