@@ -35,7 +35,7 @@ def test_a_text_that_comes_in_pieces_is_waited_for(write: tuple[Started, Callabl
     with pytest.raises(TimeoutError, match="did not write 'ready'"):
         started.wait_for("ready", timeout=0)
     written(b"ady")
-    started.wait_for("ready")
+    started.wait_for("ready", timeout=60)
     assert started.output == "ready"
     written(b"")
 
@@ -48,4 +48,4 @@ def test_a_program_that_ends_without_the_text_is_not_waited_for(
     written(b"in use")
     written(b"")
     with pytest.raises(ChildProcessError, match=r"server: \('serve',\) did not write 'ready': in use"):
-        started.wait_for("ready")
+        started.wait_for("ready", timeout=60)
