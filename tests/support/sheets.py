@@ -1,0 +1,164 @@
+"""A lab sheet as somebody works through it: its commands, and what the instructor's part promises of them.
+
+In a sheet, a block ```` ```sh ```` has commands, one ```` ```mininet ```` has what is typed at the prompt that the command before
+opens, and everything else is ```` ```text ````. A command may stand in a sentence as well: `` `./lastport show idle` ``.
+
+In the instructor's part, a block ```` ```console ```` is a transcript. Its commands begin with `$ `, and the lines below a command
+are promises: each has to be found in the output, in this order. Lines may be left out, and white space does not count.
+
+| in a promise | stands for |
+|---|---|
+| `...` | anything |
+| `[2.0 to 4.0]` | a number in this range |
+| `(exit status 2)`, as the last line | how the command ends, if it is not 0 |
+
+A command that only the transcript has is run where it stands there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.paths import ROOT
+
+LABS = ROOT / "docs" / "labs"
+LANGUAGES = {"sh", "mininet", "text", "python", "yaml", "console"}
+PART = re.compile(
+    r"^```(?P<language>\w*)\n(?P<block>.*?)^```$|`(?P<span>\.{1,2}/lastport [^`]+)`", re.DOTALL | re.MULTILINE
+)
+ENDS = re.compile(r"\(exit status (\d+)\)")
+NUMBER = r"-?\d[\d,]*(?:\.\d+)?"
+ANYTHING = "..."
+HERE = re.compile(r"<<\s*'?(\w+)'?")
+HOLES = re.compile(rf"(\.\.\.|\{{\}}|\[{NUMBER} to {NUMBER}\])")
+
+
+@dataclass
+class Step:
+    """A command, what is typed while it runs, and what is promised of it."""
+
+    command: str
+    typed: list[str] = field(default_factory=list)
+    promises: list[str] = field(default_factory=list)
+    status: int | None = None
+    """The exit status that is promised, if one is."""
+
+
+def steps(sheet: Path) -> list[Step]:
+    """Return the commands of a sheet, in its order."""
+    return _steps(sheet.read_text(), "sh")
+
+
+def promised(sheet: Path) -> list[Step]:
+    """Return the commands of the instructor's part, with what is promised of each."""
+    return _steps((LABS / "answers" / sheet.name).read_text(), "console")
+
+
+def worked_through(sheet: Path) -> list[Step]:
+    """Return the commands of both in the order in which they are run, with what is promised."""
+    own, todo = steps(sheet), promised(sheet)
+    commands = [step.command for step in own]
+    found, place = list[Step](), 0
+    for step in todo:
+        if step.command in commands[place:]:
+            upto = commands.index(step.command, place)
+            found += own[place:upto]
+            own[upto].promises, own[upto].status = step.promises, step.status
+            found.append(own[upto])
+            place = upto + 1
+        elif step.promises or step.command not in commands:
+            found.append(step)
+    return found + own[place:]
+
+
+def languages(page: Path) -> set[str]:
+    """Return the languages of a page's blocks."""
+    return {part["language"] for part in PART.finditer(page.read_text()) if part["block"] is not None}
+
+
+def missing(promises: list[str], output: str) -> list[str]:
+    """Return the promises that an output does not keep, each with the place from which it was looked for."""
+    rest, lost = _plain(output), []
+    for promise in promises:
+        match = kept(promise, rest)
+        if match is None:
+            lost.append(promise)
+        else:
+            rest = rest[match.end() :]
+    return lost
+
+
+def kept(promise: str, output: str) -> re.Match[str] | None:
+    """Return where an output keeps a promise. In place of `{}`, which is a group, any number may stand."""
+    parts = HOLES.split(_plain(promise))
+    pattern = "".join(_pattern(part, is_hole=place % 2 == 1) for place, part in enumerate(parts))
+    holes = [part for part in parts[1::2] if part != ANYTHING]
+    for match in re.finditer(rf"(?<!\S){pattern}(?![\w%]|[.,]\d)", _plain(output)):
+        if all(_is_in(hole, number(text)) for hole, text in zip(holes, match.groups(), strict=True)):
+            return match
+    return None
+
+
+def number(text: str) -> float:
+    """Return a number as it is printed."""
+    return float(text.replace(",", ""))
+
+
+def _pattern(part: str, *, is_hole: bool) -> str:
+    if not is_hole:
+        return re.escape(part)
+    return ".{0,300}?" if part == ANYTHING else f"({NUMBER})"
+
+
+def _is_in(hole: str, value: float) -> bool:
+    if hole == "{}":
+        return True
+    least, most = map(number, hole[1:-1].split(" to "))
+    return least <= value <= most
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _steps(page: str, language: str) -> list[Step]:
+    found: list[Step] = []
+    for part in PART.finditer(page):
+        if part["span"]:
+            found += [Step(part["span"])] * (ANYTHING not in part["span"])
+        elif part["language"] == "mininet":
+            found[-1].typed += part["block"].splitlines()
+        elif part["language"] == language == "sh":
+            found += [Step(command) for command in _commands(part["block"])]
+        elif part["language"] == language:
+            found += _transcript(part["block"])
+    return found
+
+
+def _commands(block: str) -> list[str]:
+    """Return the commands of a block; one may go on over several lines."""
+    found, is_open, end = list[str](), False, ""
+    for line in block.splitlines():
+        found = [*found[:-1], f"{found[-1]}\n{line}"] if is_open else [*found, line]
+        if here := HERE.search(line):
+            end = here[1]
+        end = "" if line == end else end
+        is_open = line.endswith("\\") or bool(end)
+    return [command for command in found if command.strip()]
+
+
+def _transcript(block: str) -> list[Step]:
+    """Return the commands of a transcript with what is promised of each."""
+    found: list[Step] = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            found.append(Step(line[2:]))
+        elif found[-1].command.endswith("\\"):
+            found[-1].command += f"\n{line}"
+        elif ended := ENDS.fullmatch(line):
+            found[-1].status = int(ended[1])
+        elif line.strip():
+            found[-1].promises.append(line)
+    return found
