@@ -18,6 +18,8 @@ A command that only the transcript has is run where it stands there.
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,8 +33,10 @@ PART = re.compile(
 ENDS = re.compile(r"\(exit status (\d+)\)")
 NUMBER = r"-?\d[\d,]*(?:\.\d+)?"
 ANYTHING = "..."
-HERE = re.compile(r"<<\s*'?(\w+)'?")
 HOLES = re.compile(rf"(\.\.\.|\{{\}}|\[{NUMBER} to {NUMBER}\])")
+
+
+Numbers = Callable[[str], str]
 
 
 @dataclass
@@ -46,19 +50,19 @@ class Step:
     """The exit status that is promised, if one is."""
 
 
-def steps(sheet: Path) -> list[Step]:
-    """Return the commands of a sheet, in its order."""
-    return _steps(sheet.read_text(), "sh")
+def steps(sheet: Path, numbers: Numbers = str) -> list[Step]:
+    """Return the commands of a sheet, in its order. `numbers` puts a student's own into a text."""
+    return _steps(numbers(sheet.read_text()), "sh")
 
 
-def promised(sheet: Path) -> list[Step]:
+def promised(sheet: Path, numbers: Numbers = str) -> list[Step]:
     """Return the commands of the instructor's part, with what is promised of each."""
-    return _steps((LABS / "answers" / sheet.name).read_text(), "console")
+    return _steps(numbers((LABS / "answers" / sheet.name).read_text()), "console")
 
 
-def worked_through(sheet: Path) -> list[Step]:
+def worked_through(sheet: Path, numbers: Numbers = str) -> list[Step]:
     """Return the commands of both in the order in which they are run, with what is promised."""
-    own, todo = steps(sheet), promised(sheet)
+    own, todo = steps(sheet, numbers), promised(sheet, numbers)
     commands = [step.command for step in own]
     found, place = list[Step](), 0
     for step in todo:
@@ -138,14 +142,12 @@ def _steps(page: str, language: str) -> list[Step]:
 
 
 def _commands(block: str) -> list[str]:
-    """Return the commands of a block; one may go on over several lines."""
-    found, is_open, end = list[str](), False, ""
+    """Return the commands of a block; one may go on over several lines, as the shell decides."""
+    found, is_open = list[str](), False
     for line in block.splitlines():
         found = [*found[:-1], f"{found[-1]}\n{line}"] if is_open else [*found, line]
-        if here := HERE.search(line):
-            end = here[1]
-        end = "" if line == end else end
-        is_open = line.endswith("\\") or bool(end)
+        tried = subprocess.run(["bash", "-n"], input=found[-1], text=True, capture_output=True, check=False)
+        is_open = bool(tried.stderr) or line.endswith("\\")
     return [command for command in found if command.strip()]
 
 
