@@ -49,7 +49,7 @@ class Number(Part):
 
 
 class Shown(Part):
-    """Where a run shows the number that is asked for: its command, as the sheet has it, and a line with `{}` for it."""
+    """Where a run shows the number that is asked for: a command of the sheet, and a line with `{}` for it."""
 
     command: str
     line: str

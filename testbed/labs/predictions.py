@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.settings import ConfigurationError
-from testbed.labs.reckoned import Formula, how_full, out_of_ports
+from testbed.labs.reckoned import Formula, how_full, out_of_ports, timers, two_nats, your_router
 from testbed.labs.submission import content
 from testbed.labs.trial import WrongError
 from testbed.labs.variants import Variant
@@ -15,7 +15,13 @@ from testbed.run.written import UNREADABLE, value_of
 LARGEST = 1 << 16
 MOST = 10**9
 """Numbers from here on are not repeated."""
-EXPECTED: dict[str, Formula] = {**out_of_ports.EXPECTED, **how_full.EXPECTED}
+EXPECTED: dict[str, Formula] = {
+    **out_of_ports.EXPECTED,
+    **how_full.EXPECTED,
+    **timers.EXPECTED,
+    **two_nats.EXPECTED,
+    **your_router.EXPECTED,
+}
 """The numbers that are right, by the names in the YAML files of all labs. No two labs share a name."""
 
 

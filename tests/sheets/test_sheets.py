@@ -1,7 +1,7 @@
 """Every lab sheet, worked through as printed, with every figure that the instructor's part promises.
 
-With `--student ID` the commands have numbers of that student's. Then the figures are others, and what is compared are the
-numbers of the marks: each that a run shows has to be one that the student's formula takes for right.
+With `--student ID` the commands have that student's numbers. Then the figures are others, and what is compared are
+the numbers of the marks: each that a run shows has to be one that the formula takes for right.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.labs.lab import Lab, find, numbers
+from testbed.labs.lab import Lab, find
 from testbed.labs.predictions import EXPECTED
 from testbed.labs.sheets import own
 from testbed.labs.variants import Course, Variant

@@ -1,7 +1,7 @@
 """A terminal in which somebody works through a lab sheet: each command as printed, where the last one left it.
 
-The folder looks like a checkout, of which it has links to everything, and is empty but for that. `cd /vagrant` leads there,
-since that is where a checkout is in the virtual machine. `sudo` changes nothing: the sheets are worked through by root.
+The folder has links to everything in the checkout, so that it looks like one. `cd /vagrant` leads there, where a
+checkout is in the virtual machine. `sudo` changes nothing: the sheets are worked through by root.
 """
 
 from __future__ import annotations

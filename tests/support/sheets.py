@@ -1,10 +1,11 @@
 """A lab sheet as somebody works through it: its commands, and what the instructor's part promises of them.
 
-In a sheet, a block ```` ```sh ```` has commands, one ```` ```mininet ```` has what is typed at the prompt that the command before
-opens, and everything else is ```` ```text ````. A command may stand in a sentence as well: `` `./lastport show idle` ``.
+In a sheet, a block of the language `sh` has commands, and one of `mininet` has what is typed at the prompt that
+the command before it opens. A command may stand in a sentence as well: `./lastport show idle`.
 
-In the instructor's part, a block ```` ```console ```` is a transcript. Its commands begin with `$ `, and the lines below a command
-are promises: each has to be found in the output, in this order. Lines may be left out, and white space does not count.
+In the instructor's part, a block of the language `console` is a transcript. Its commands begin with `$ `, and the
+lines below a command are promises: each has to be found in the output, in this order. Lines may be left out, and
+white space does not count.
 
 | in a promise | stands for |
 |---|---|
@@ -146,9 +147,14 @@ def _commands(block: str) -> list[str]:
     found, is_open = list[str](), False
     for line in block.splitlines():
         found = [*found[:-1], f"{found[-1]}\n{line}"] if is_open else [*found, line]
-        tried = subprocess.run(["bash", "-n"], input=found[-1], text=True, capture_output=True, check=False)
-        is_open = bool(tried.stderr) or line.endswith("\\")
+        is_open = _is_open(found[-1])
     return [command for command in found if command.strip()]
+
+
+def _is_open(command: str) -> bool:
+    """Return whether a shell would read another line before it runs this."""
+    tried = subprocess.run(["bash", "-n"], input=command, text=True, capture_output=True, check=False)
+    return bool(tried.stderr) or command.endswith("\\")
 
 
 def _transcript(block: str) -> list[Step]:
@@ -157,7 +163,7 @@ def _transcript(block: str) -> list[Step]:
     for line in block.splitlines():
         if line.startswith("$ "):
             found.append(Step(line[2:]))
-        elif found[-1].command.endswith("\\"):
+        elif not found[-1].promises and _is_open(found[-1].command):
             found[-1].command += f"\n{line}"
         elif ended := ENDS.fullmatch(line):
             found[-1].status = int(ended[1])

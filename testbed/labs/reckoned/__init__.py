@@ -1,7 +1,7 @@
-"""What is right in the labs that are marked by numbers: for each lab a module, with the formula of each requirement.
+"""What is right in the labs that are marked by numbers: a module for each lab, a formula for each requirement.
 
-A formula gets a student's own numbers, and returns all whole numbers that are right: one, or a range where chance or
-rounding has a part in it. What a formula says was measured: `lastport test --sheets` compares it with real runs.
+A formula gets a student's own numbers, and returns all whole numbers that are right: one, or a range where chance
+or rounding has a part in it. `lastport test --sheets` compares formulas with real runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lab 1, out of ports: a port is what a connection needs, a quota is a limit, and a port may serve several destinations."""
+"""Lab 1, out of ports: what a port, a quota and several destinations have to do with the number of connections."""
 
 from __future__ import annotations
 
