@@ -49,6 +49,8 @@ class Step:
     promises: list[str] = field(default_factory=list)
     status: int | None = None
     """The exit status that is promised, if one is."""
+    is_mentioned: bool = field(default=False, compare=False)
+    """Whether it stands in a sentence, where nothing is promised."""
 
 
 def steps(sheet: Path, numbers: Numbers = str) -> list[Step]:
@@ -67,13 +69,13 @@ def worked_through(sheet: Path, numbers: Numbers = str) -> list[Step]:
     commands = [step.command for step in own]
     found, place = list[Step](), 0
     for step in todo:
-        if step.command in commands[place:]:
+        if step.command in commands[place:] and not step.is_mentioned:
             upto = commands.index(step.command, place)
             found += own[place:upto]
             own[upto].promises, own[upto].status = step.promises, step.status
             found.append(own[upto])
             place = upto + 1
-        elif step.promises or step.command not in commands:
+        elif not step.is_mentioned or step.command not in commands:
             found.append(step)
     return found + own[place:]
 
@@ -132,7 +134,7 @@ def _steps(page: str, language: str) -> list[Step]:
     found: list[Step] = []
     for part in PART.finditer(page):
         if part["span"]:
-            found += [Step(part["span"])] * (ANYTHING not in part["span"])
+            found += [Step(part["span"], is_mentioned=True)] * (ANYTHING not in part["span"])
         elif part["language"] == "mininet":
             found[-1].typed += part["block"].splitlines()
         elif part["language"] == language == "sh":
