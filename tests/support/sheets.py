@@ -86,7 +86,7 @@ def languages(page: Path) -> set[str]:
 
 
 def missing(promises: list[str], output: str) -> list[str]:
-    """Return the promises that an output does not keep, each with the place from which it was looked for."""
+    """Return the promises that an output does not keep."""
     rest, lost = _plain(output), []
     for promise in promises:
         match = kept(promise, rest)
