@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -25,8 +26,10 @@ from testbed.run.planning import planned
 from testbed.run.resolve import resolve
 from testbed.run.sides import kinds_in
 from tests.support.session import Session
-from tests.support.sheets import LABS, LANGUAGES, languages, promised, steps, worked_through
+from tests.support.sheets import LABS, LANGUAGES, languages, number, promised, steps, worked_through
 
+NUMBER = r"\d[\d,]*(?:\.\d+)?"
+CALCULATION = re.compile(rf"({NUMBER}(?: [-+x/] {NUMBER})+) = ({NUMBER})")
 SHEETS = sorted(LABS.glob("[0-9]*.md"))
 
 each_sheet = pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.stem)
@@ -115,3 +118,34 @@ def labs_of(sheet: Path) -> list[Lab]:
     """Return the lab of a sheet, if it can be marked."""
     number = sheet.name.partition("-")[0]
     return [find(number)] if number in numbers() else []
+
+
+@each_sheet
+def test_the_calculations_of_the_instructors_part_are_right(sheet: Path) -> None:
+    """As far as they are printed: `64,512 / 240 = 268.8`."""
+    page = (LABS / "answers" / sheet.name).read_text()
+
+    for left, right in CALCULATION.findall(page):
+        decimals = len(right.partition(".")[2])
+        assert round(value(left), decimals) == number(right), f"{left} = {right}"
+
+
+def test_a_calculation_is_one_of_the_four_kinds() -> None:
+    """Products come before sums."""
+    assert [value(each) for each in ("2 + 3 x 4", "64,512 / 120", "30 - 20 - 1")] == [14, 537.6, 9]
+    assert CALCULATION.findall("so 120 / 16 = 7.5, and 60 x 32 / 3.8 = 505 in a minute.") == [
+        ("120 / 16", "7.5"),
+        ("60 x 32 / 3.8", "505"),
+    ]
+
+
+def value(calculation: str) -> float:
+    """Return what numbers with signs between them are together."""
+    total = 0.0
+    for sign, product in re.findall(r"([-+]?) ?([^-+]+)", calculation):
+        first, *rest = re.findall(r"([x/]?) ?([\d.,]+)", product)
+        result = number(first[1])
+        for operation, text in rest:
+            result = result * number(text) if operation == "x" else result / number(text)
+        total += -result if sign == "-" else result
+    return total
