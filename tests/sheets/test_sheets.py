@@ -16,6 +16,7 @@ from testbed.labs.lab import Lab, find
 from testbed.labs.predictions import EXPECTED
 from testbed.labs.sheets import own
 from testbed.labs.variants import Course, Variant
+from tests.support import busy
 from tests.support.session import Done, Session
 from tests.support.sheets import LABS, kept, number, worked_through
 
@@ -39,8 +40,11 @@ def test_a_sheet_can_be_worked_through_and_shows_what_is_promised(
     session = Session(tmp_path)
     done = [session.carry_out(step) for step in todo]
 
+    broken = [each for each in done if each.lacks]
     print(*done, *(reckoned := [*against_formulas(lab, variant, done)]), sep="\n")
-    assert [f"{each.step.command}: {lost}" for each in done for lost in each.lacks] == []
+    if broken and all(each.is_too_busy for each in broken):
+        busy.skip(f"{busy.WORDS} for {', '.join(each.step.command for each in broken)}")
+    assert [f"{each.step.command}: {lost}" for each in broken for lost in each.lacks] == []
     assert [each for each in reckoned if "is not" in each] == []
 
 

@@ -49,6 +49,11 @@ class Done:
         ended = [f"(exit status {expected})"] if self.status != expected else []
         return missing(self.step.promises, self.output) + ended
 
+    @property
+    def is_too_busy(self) -> bool:
+        """Whether the run found the machine too busy for what it saw."""
+        return self.status == STATUS_OF_BUSY and busy.WORDS in self.output
+
     def __str__(self) -> str:
         lines = [f"{self.seconds:6.1f} s  {self.step.command}"]
         if self.lacks:
@@ -75,7 +80,7 @@ class Session:
         before = self._where
         with busy.one_of_many():
             done = self._once(step)
-        if done.status == STATUS_OF_BUSY and busy.WORDS in done.output:
+        if done.is_too_busy:
             self._where = before
             with busy.alone():
                 done = self._once(step)
