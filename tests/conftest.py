@@ -26,9 +26,17 @@ if "HYPOTHESIS_STORAGE_DIRECTORY" not in os.environ:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the tests that are worth more than a test run has time for."""
+    parser.addoption("--sheets", action="store_true", help="work through the lab sheets, and nothing else")
+    parser.addoption("--student", help="with --sheets: whose numbers, instead of the sheet's own")
     parser.addoption("--kills", type=int, default=3, help="how many processes of runs are killed or stopped")
     parser.addoption("--kills-from", type=int, default=1, help="the first of their seeds")
     parser.addoption("--kills-within", type=float, default=4.0, help="the seconds in which they are")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Select the lab sheets, if they are asked for."""
+    if config.option.sheets:
+        config.option.markexpr = "sheets"
 
 
 settings.register_profile(

@@ -48,6 +48,13 @@ class Number(Part):
         return range(self.least, self.most + 1, self.step)
 
 
+class Shown(Part):
+    """Where a run shows the number that is asked for: a command of the sheet, and a line with `{}` for it."""
+
+    command: str
+    line: str
+
+
 class Requirement(Part):
     """What a requirement is worth, where it comes from, what it asks for, and a hint that gives nothing away."""
 
@@ -55,6 +62,8 @@ class Requirement(Part):
     source: str
     asks: str
     hint: str
+    shown: Shown | None = None
+    """For the test of the sheet, with the numbers of any student."""
 
 
 class Wire(Part):

@@ -1,12 +1,12 @@
-"""The requirements of lab 1: what a student predicted and saw, compared with what follows from their numbers."""
+"""What a student predicted and saw, compared with what follows from their numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from controller.settings import ConfigurationError
+from testbed.labs.reckoned import Formula, how_full, out_of_ports, timers, two_nats, your_router
 from testbed.labs.submission import content
 from testbed.labs.trial import WrongError
 from testbed.labs.variants import Variant
@@ -15,25 +15,14 @@ from testbed.run.written import UNREADABLE, value_of
 LARGEST = 1 << 16
 MOST = 10**9
 """Numbers from here on are not repeated."""
-AT_ONCE = 4
-"""The attempts that are under way at once in part 2, so that any of them may be the first to fail."""
-PORTS, MODEST, WANTS = 64, 7, 4
-"""The ports in parts 4 and 5, and the number of modest hosts with what each of them asks for."""
-
-
-def _exactly(number: int) -> range:
-    return range(number, number + 1)
-
-
-EXPECTED: dict[str, Callable[[Variant], range]] = {
-    "first-refused": lambda own: range(own["ports"] + 2 - AT_ONCE, own["ports"] + 2),
-    "greedy-with-quota": lambda own: _exactly(own["quota"]),
-    "modest-with-quota": lambda own: _exactly(min(WANTS, own["quota"])),
-    "unused-with-quota": lambda own: _exactly(PORTS - own["quota"] - MODEST * min(WANTS, own["quota"])),
-    "one-port-one-service": lambda own: _exactly(PORTS),
-    "one-port-many-services": lambda own: _exactly(PORTS * own["destinations"]),
+EXPECTED: dict[str, Formula] = {
+    **out_of_ports.EXPECTED,
+    **how_full.EXPECTED,
+    **timers.EXPECTED,
+    **two_nats.EXPECTED,
+    **your_router.EXPECTED,
 }
-"""The numbers that are right, by the names in the YAML file."""
+"""The numbers that are right, by the names in the YAML files of all labs. No two labs share a name."""
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -17,7 +17,11 @@ HEADINGS = ("student", "id", "login", "email", "username")
 
 def text(lab: Lab, variant: Variant) -> str:
     """Return the sheet with these numbers."""
-    sheet = lab.sheet.read_text()
+    return own(lab, variant, lab.sheet.read_text())
+
+
+def own(lab: Lab, variant: Variant, sheet: str) -> str:
+    """Return a part of a sheet with these numbers."""
     changed = [
         (form.format(number.sheet), form.format(variant[name]))
         for name, number in lab.variant.items()
