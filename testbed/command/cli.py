@@ -27,6 +27,7 @@ from testbed.command import (
     prompting,
     recorded,
     running,
+    sweeping,
 )
 from testbed.command.help import Commands
 from testbed.run.console import OutputError, discard, fit_locale, open_standard_files, watch_output
@@ -45,7 +46,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (running, prompting, executing, planning, kept, recorded, choosing, labs, machine, completion):
+for part in (
+    running,
+    prompting,
+    executing,
+    planning,
+    sweeping,
+    kept,
+    recorded,
+    choosing,
+    labs,
+    machine,
+    completion,
+):
     app.add_typer(part.app)
 
 

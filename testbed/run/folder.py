@@ -21,6 +21,7 @@ SIDES = ("inside", "outside")
 """The sides of a NAT. Each has a capture if `--pcap` asks for it."""
 RESULTS = "results.json"
 PLAN = "plan.json"
+SWEEP = "sweep.json"
 REPORT = "report.html"
 RECORDING = FILE
 NAT_LOG = "nat.log"

@@ -18,7 +18,7 @@ from testbed.run.packages import locked
 from tests.support.paths import ROOT
 
 LISTS = ROOT / "vagrant" / "python-packages"
-LOCKS = ("run", "ryu", "os-ken", "test")
+LOCKS = ("run", "ryu", "os-ken", "test", "cluster")
 PRODUCT = ("controller", "topologies", "testbed", "scenarios", "benchmarks")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -70,8 +70,9 @@ def declared(package: str) -> list[Requirement]:
         (PROJECT["dependencies"] + EXTRAS["ryu"], RUN),
         (EXTRAS["os-ken"], versions("os-ken")),
         (EXTRAS["test"], ALL),
+        (EXTRAS["cluster"], versions("cluster")),
     ],
-    ids=["run", "os-ken", "test"],
+    ids=["run", "os-ken", "test", "cluster"],
 )
 def test_the_lists_fit_what_pyproject_asks_for(asked: list[str], listed: dict[str, str]) -> None:
     """`vagrant/python vagrant/renew.py` makes them anew."""
@@ -100,7 +101,7 @@ def test_the_locks_are_made_from_what_is_asked_for_now() -> None:
     """`vagrant/python vagrant/renew.py` makes them anew, and with PIP_CONSTRAINT keeps to the versions."""
     made_from = runpy.run_path(str(ROOT / "vagrant" / "renew.py"))["made_from"](PROJECT)
 
-    for name in ("run", "os-ken", "test"):
+    for name in ("run", "os-ken", "test", "cluster"):
         assert f"# made from: {made_from}" in (LISTS / f"{name}.txt").read_text().splitlines(), name
 
 
