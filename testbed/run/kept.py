@@ -1,7 +1,7 @@
 """The results that a folder has: of a run, of a comparison, of benches, of a plan or of a sweep.
 
-Any program may have written there. A link is not followed, and nothing but a regular file of a limited size is read.
-A file that does not hold what this program writes is damaged, and its folder is named with the reason.
+Any program may have written there. A link is not followed, and nothing but a regular file of a limited size is
+read. A file that does not hold what this program writes is damaged, and its folder is named with the reason.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What results are: the records that a run reports them in, and the files that they are kept in.
 
 The files are `results.json` of a run, `compare.json`, `NAME.json` of a bench, `plan.json`, and `sweep.json`. These
-models are the source of `docs/results.schema.json`, which other programs may validate with. `reported.py` holds what
-comes out of the sandbox to the same ones. A key that is not here may be there: a later version of lastport may add some,
-and this one passes them over. A key that is here keeps its meaning for as long as `schema` is 1.
+models are the source of `docs/results.schema.json`, which other programs may validate with. `reported.py` holds
+what comes out of the sandbox to the same ones. A key that is not here may be there: a later version of lastport
+may add some, and this one passes them over. A key that is here keeps its meaning for as long as `schema` is 1.
 """
 
 from __future__ import annotations

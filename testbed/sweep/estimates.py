@@ -4,8 +4,8 @@ Repetitions are independent, since each has a seed of its own, so Student's dist
 combinations are compared, the difference is taken within each repetition: both had the same random numbers, and
 what these do to both cancels out.
 
-A share of which nothing was seen in any repetition has an interval as well. Each plan gives its own upper end, and
-the attempts of all repetitions are as good as one longer plan.
+A plan has an interval of its own, which is that of a single repetition. It also helps where nothing was refused in
+any repetition: the attempts of all of them are as good as one longer plan.
 """
 
 from __future__ import annotations
@@ -24,8 +24,14 @@ REFUSED = ("unanswered", "timeout", "icmp", "reset", "evicted")
 FEW = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """The 97.5 % quantiles of Student's distribution with 1 to 10 degrees of freedom, where `student` is too rough."""
 
-Measured = dict[str, tuple[float, float | None]]
-"""For each measure of a point its value, and the upper end of its own interval if it has one."""
+LEAST = 1e-12
+"""A share below this is none, in an interval that nothing was seen in."""
+
+Interval = tuple[float, float]
+Value = tuple[float, Interval | None]
+"""What was measured at a point, with the point's own interval if it has one."""
+Measured = dict[str, Value]
+"""The value of each measure that a point has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ class Estimate:
     """A mean over repetitions, and its 95 % interval if there are enough of them."""
 
     mean: float
-    interval: tuple[float, float] | None
+    interval: Interval | None
 
     @property
     def half(self) -> float:
@@ -52,7 +58,7 @@ def measured(line: Mapping[str, Any], measures: Sequence[str]) -> Measured:
         value = share_of(line) if name == USUAL else value_at(line, name)
         if value is not None:
             own = line.get("interval") if name == USUAL else None
-            found[name] = value, own[1] if own else None
+            found[name] = value, (own[0], own[1]) if own else None
     return found
 
 
@@ -73,13 +79,15 @@ def value_at(line: Mapping[str, Any], name: str) -> float | None:
     return float(found) if isinstance(found, int | float) else None
 
 
-def estimate(values: Sequence[tuple[float, float | None]]) -> Estimate:
-    """Return the mean of the values of repetitions, each with the upper end of its own interval or None."""
+def estimate(values: Sequence[Value]) -> Estimate:
+    """Return the mean of what was measured at the repetitions of a combination."""
     numbers = [value for value, _ in values]
     mean = sum(numbers) / len(numbers)
-    ends = [end for _, end in values if end]
-    if not any(numbers) and len(ends) == len(values):
-        return Estimate(0.0, (0.0, 1 / sum(1 / end for end in ends)))
+    if len(values) == 1:
+        return Estimate(mean, values[0][1])
+    own = [interval for _, interval in values if interval]
+    if len(own) == len(values) and not any(numbers):
+        return Estimate(0.0, (0.0, 1 / sum(1 / max(high, LEAST) for _, high in own)))
     return Estimate(mean, _around(numbers, mean))
 
 
@@ -92,7 +100,7 @@ def difference(values: Mapping[int, float], base: Mapping[int, float]) -> Estima
     return Estimate(mean, _around(apart, mean))
 
 
-def _around(numbers: Sequence[float], mean: float) -> tuple[float, float] | None:
+def _around(numbers: Sequence[float], mean: float) -> Interval | None:
     """Return the interval around a mean, by Student's distribution."""
     count = len(numbers)
     if count < 2:

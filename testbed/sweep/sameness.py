@@ -17,7 +17,7 @@ from testbed.run.version import version
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDERS = ("controller", "topologies", "testbed", "scenarios")
-MISSING = "not there"
+MISSING = "missing"
 
 Facts = dict[str, str]
 
