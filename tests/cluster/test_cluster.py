@@ -17,7 +17,18 @@ pytestmark = pytest.mark.cluster
 
 PLAN = ("plan", "--set", "subscribers=5", "--set", "duration=5.0", "--set", "warm_up=5.0")
 """A plan that takes a fraction of a second."""
-LAB = ("refusal-signals", "--set", "ports=8")
+LAB = (
+    "port-exhaustion",
+    "--set",
+    "ports=8",
+    "--set",
+    "clients=2",
+    "--set",
+    "attempts=10",
+    "--set",
+    "patience=0.5",
+)
+"""A lab of a few seconds."""
 LAB_S, PLAN_S = 1800, 1800
 
 
@@ -97,5 +108,3 @@ def test_a_cluster_that_is_none_is_refused(machines: Machines, has_scheduler: bo
 
     assert sweep.returncode == 3
     assert reason in machines.said("sweep.log")
-
-

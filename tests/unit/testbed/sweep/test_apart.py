@@ -47,5 +47,3 @@ def test_a_process_that_is_lost_is_an_error() -> None:
     """And no endless wait."""
     with pytest.raises(MachineError, match="ended with status -9"):
         apart(killed, 1)
-
-

@@ -58,7 +58,9 @@ def test_a_point_that_broke_is_to_be_done_again(tmp_path: Path) -> None:
     assert [each.verdict for each in Log(tmp_path, [USUAL])] == ["pass"]
 
 
-@pytest.mark.parametrize("line", ["what is this", '{"seed": 1}', "[1]", '{"point": {}, "seed": 1, "offered": "x"}'])
+@pytest.mark.parametrize(
+    "line", ["what is this", '{"seed": 1}', "[1]", '{"point": {}, "seed": 1, "offered": "x"}']
+)
 def test_a_line_that_is_no_point_is_named_by_its_number(tmp_path: Path, line: str) -> None:
     """It is none of ours, and nothing of it is guessed."""
     log = Log(tmp_path, [USUAL])
