@@ -113,6 +113,7 @@ def sweep(
     folder, done = carried.kept.folder, carried.kept.told()
     unkept = [folder.keep(name, written(table)) for name, table in tables("sweep", done).items()]
     unkept.append(keep_sweep(folder, done))
+    carried.kept.close()
     if not as_json:
         conclude(new_console(), done, str(folder.path))
     for reason in filter(None, unkept):

@@ -71,6 +71,10 @@ class Folder:
         except OSError:
             pass  # some filesystems have no locks
 
+    def release(self) -> None:
+        """Leave a folder that was claimed to other processes."""
+        os.close(self._claim)
+
     def captures(self) -> dict[str, IO[bytes]]:
         """Make an empty file for the frames of each side, and return them open. Raises OSError if one is there."""
         made: dict[str, IO[bytes]] = {}

@@ -36,6 +36,7 @@ class Kept:
         self._same = {key: value for key, value in known.items() if key in VERSIONS or key.startswith("file ")}
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         before = None if out is None else _before(out)
+        self._is_claimed = out is not None
         if out is None or before is None:
             chosen = {**sweep.subject.named, **sweep.subject.given}
             self.folder = opened_for_results(out, ["sweep", sweep.subject.name], chosen, writes=[SWEEP, POINTS])
@@ -77,6 +78,12 @@ class Kept:
     def command(self, point: Point) -> list[str]:
         """Return the words of the command that repeats a point."""
         return self._sweep.subject.command(point)
+
+    def close(self) -> None:
+        """Leave the folder to the next command."""
+        self.log.close()
+        if self._is_claimed:
+            self.folder.release()
 
     def keep(self) -> str:
         """Write the results so far; return an empty string, or why that is not possible."""

@@ -82,6 +82,10 @@ class Log:
         done = self._done.get(Point(combination, 0).of, {})
         return [done[seed] for seed in sorted(done) if not done[seed].is_broken]
 
+    def close(self) -> None:
+        """Take no more points."""
+        os.close(self._file)
+
     def __iter__(self) -> Iterator[Done]:
         return (each for done in self._done.values() for each in done.values())
 
