@@ -42,7 +42,9 @@ def test_each_point_is_a_line_of_plan_s_results(lastport: Lastport, kept: Path) 
     assert told == points(kept)
     assert sorted((each["point"]["ports"], each["seed"]) for each in told) == [(20, 1), (20, 2), (40, 1), (40, 2)]
     assert {each["settings"]["ports"] for each in told if each["point"] == {"ports": 40}} == {40}
-    assert {"sweep.json", "report.html", "points.csv", "combinations.csv"} <= {each.name for each in kept.iterdir()}
+    assert {"sweep.json", "report.html", "points.csv", "combinations.csv"} <= {
+        each.name for each in kept.iterdir()
+    }
 
     alone = lastport(*told[0]["command"], "--json", "--out", str(kept.parent / "alone"))
     assert json.loads(alone.out)["refused"] == told[0]["refused"]

@@ -8,8 +8,6 @@ from concurrent.futures import BrokenExecutor
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from testbed.sweep.spreading import processes
 
 
