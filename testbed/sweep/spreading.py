@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,7 +78,7 @@ class Spread:
                     self._executor = None
                 begun |= {self._submit(do, work): (place, work) for place, work in lost}
         finally:
-            self._end(is_complete=not begun)
+            self._end(begun)
 
     def _submit(self, do: Callable[[Given], Answer], work: Given) -> Future[Answer]:
         for _ in range(MOST_LOSSES):
@@ -90,14 +90,16 @@ class Spread:
                 self._executor = None
         raise BrokenExecutor("no process lives for long enough to begin with the work")
 
-    def _end(self, *, is_complete: bool) -> None:
+    def _end(self, begun: Collection[Future[Answer]]) -> None:
         """End the executor. Work that is under way is not waited for."""
         executor, self._executor = self._executor, None
-        if not is_complete:
+        for future in begun:
+            future.cancel()
+        if begun:
             for process in multiprocessing.active_children():
                 process.kill()
         if executor is not None:
-            executor.shutdown(wait=is_complete, cancel_futures=True)
+            executor.shutdown(wait=not begun)
 
 
 def processes(count: int) -> Spread:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import Machines, wait_for
+from tests.cluster.conftest import SCHEDULER, Machines, wait_for
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.cluster
@@ -93,6 +93,23 @@ def test_a_worker_of_another_version_is_refused(machines: Machines, tmp_path: Pa
     assert "code is " in said
     assert "worker tcp://10.99.1.2:" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_class_is_graded_on_the_workers(machines: Machines, tmp_path: Path) -> None:
+    """In the order of its names, and with the points of each."""
+    handed_in = tmp_path / "handed-in"
+    handed_in.mkdir()
+    for number in range(20):
+        (handed_in / f"student-{number:02}.yaml").write_text(f"first-refused: {1000 + 4 * number}\n")
+    machines.schedule()
+    for place in (0, 1):
+        machines.work(place)
+    grading = ("grade", "01", str(handed_in), "--json", "--cluster", SCHEDULER)
+    machines.start(f"{ROOT}/lastport", *grading, name="grade.log").wait(timeout=300)
+    marks = json.loads(machines.said("grade.log"))
+
+    assert [mark["student"] for mark in marks] == [f"student-{number:02}" for number in range(20)]
+    assert {mark["score"] for mark in marks} == {0, 2}
 
 
 @pytest.mark.parametrize(
