@@ -4,8 +4,8 @@ Repetitions are independent, since each has a seed of its own, so Student's dist
 combinations are compared, the difference is taken within each repetition: both had the same random numbers, and
 what these do to both cancels out.
 
-A plan has an interval of its own, which is that of a single repetition. It also helps where nothing was refused in
-any repetition: the attempts of all of them are as good as one longer plan.
+A plan's share has an interval of its own, which is that of a single repetition. It also helps where nothing was
+refused in any repetition: the attempts of all of them are as good as one longer plan.
 """
 
 from __future__ import annotations
@@ -86,9 +86,12 @@ def estimate(values: Sequence[Value]) -> Estimate:
     if len(values) == 1:
         return Estimate(mean, values[0][1])
     own = [interval for _, interval in values if interval]
-    if len(own) == len(values) and not any(numbers):
+    around = _around(numbers, mean)
+    if around is None or len(own) < len(values):
+        return Estimate(mean, around)
+    if not any(numbers):
         return Estimate(0.0, (0.0, 1 / sum(1 / max(high, LEAST) for _, high in own)))
-    return Estimate(mean, _around(numbers, mean))
+    return Estimate(mean, (max(0.0, around[0]), min(1.0, around[1])))
 
 
 def difference(values: Mapping[int, float], base: Mapping[int, float]) -> Estimate | None:

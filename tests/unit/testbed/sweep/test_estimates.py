@@ -39,6 +39,12 @@ def test_a_share_of_which_nothing_was_seen_is_not_certainly_zero() -> None:
     assert estimate([(0.0, (0.0, 0.01))] * 2) == Estimate(0.0, (0.0, 0.005))
 
 
+def test_a_share_is_neither_below_none_nor_above_all() -> None:
+    """Where few repetitions differ a lot."""
+    assert estimate([(0.0, (0.0, 0.1)), (0.9, (0.8, 1.0))]).interval == (0.0, 1.0)
+    assert estimate([(0.0, None), (0.9, None)]).interval != (0.0, 1.0)
+
+
 def test_a_difference_is_within_each_seed() -> None:
     """What the random numbers do to both cancels out, and so a small difference is certain."""
     noise = {seed: random.Random(seed).gauss(0, 10) for seed in range(5)}
