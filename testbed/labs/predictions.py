@@ -1,4 +1,4 @@
-"""The requirements of lab 1: what a student predicted and saw, compared with what follows from their numbers."""
+"""What a student predicted and saw, compared with what follows from their numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.settings import ConfigurationError
+from testbed.labs.reckoned import carriers_nat
 from testbed.labs.submission import content
 from testbed.labs.trial import WrongError
 from testbed.labs.variants import Variant
@@ -32,6 +33,7 @@ EXPECTED: dict[str, Callable[[Variant], range]] = {
     "unused-with-quota": lambda own: _exactly(PORTS - own["quota"] - MODEST * min(WANTS, own["quota"])),
     "one-port-one-service": lambda own: _exactly(PORTS),
     "one-port-many-services": lambda own: _exactly(PORTS * own["destinations"]),
+    **carriers_nat.EXPECTED,
 }
 """The numbers that are right, by the names in the YAML file."""
 
