@@ -25,6 +25,6 @@ EXPECTED: dict[str, Formula] = {
     "blocks-of-an-address": lambda own: exactly(PORTS // own["size"]),
     "addresses-by-arithmetic": lambda own: exactly(-(-own["subscribers"] // (PORTS // own["size"]))),
     "whose-port": lambda own: exactly(ADDRESSES * ((ASKED - FIRST) // own["size"])),
-    "connections-a-minute": lambda own: exactly(MACHINE * MINUTE_S // own["rest"]),
+    "cloud-connections": lambda own: exactly(MACHINE * MINUTE_S // own["rest"]),
     "log-lines-of-a-day": lambda own: exactly(2 * own["rate"] * MINUTES_OF_A_DAY),
 }
