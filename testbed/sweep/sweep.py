@@ -51,7 +51,7 @@ class Sweep:
 
     def is_narrow(self, done: Sequence[Done]) -> bool:
         """Whether a combination need not be repeated any more."""
-        if self.until is None or len(done) < LEAST:
+        if self.until is None:
             return False
         values = [each.measured[self.measures[0]] for each in done if self.measures[0] in each.measured]
         return len(values) >= LEAST and estimate(values).half <= self.until
