@@ -99,4 +99,4 @@ def _on_worker(
     from distributed import get_worker
 
     _require(here, facts(files), get_worker().address)
-    return apart(do, given) if labs else do(given)
+    return apart(do, given) if labs or files else do(given)
