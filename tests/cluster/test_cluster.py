@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from testbed.sweep.sameness import facts
 from tests.cluster.conftest import SCHEDULER, Machines, wait_for
 from tests.support.paths import ROOT
 
@@ -71,16 +72,23 @@ def test_60_labs_are_done_one_at_a_time_on_each_worker(machines: Machines, tmp_p
     assert {each["verdict"] for each in points(out)} == {"pass"}
 
 
-def test_a_worker_of_another_version_is_refused(machines: Machines, tmp_path: Path) -> None:
-    """By a sentence that says which, before any point."""
-    other = tmp_path / "other"
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A checkout of another version, with a file that was changed."""
+    checkout = tmp_path / "other"
     for folder in ("controller", "topologies", "testbed", "scenarios", "vagrant", "benchmarks"):
-        shutil.copytree(ROOT / folder, other / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("lastport", "pyproject.toml"):
-        shutil.copy(ROOT / file, other)
-    settings = other / "pyproject.toml"
-    settings.write_text(settings.read_text().replace('version = "', 'version = "9.'))
-    (other / "testbed" / "plan" / "erlang.py").open("a").write("# changed\n")
+        shutil.copy(ROOT / file, checkout)
+    settings = checkout / "pyproject.toml"
+    settings.write_text(settings.read_text().replace('version = "', 'version = "9.', 1))
+    with (checkout / "testbed" / "plan" / "erlang.py").open("a") as code:
+        code.write("# changed\n")
+    return checkout
+
+
+def test_a_worker_of_another_version_is_refused(machines: Machines, other: Path, tmp_path: Path) -> None:
+    """By a sentence that says which, before any point."""
     machines.schedule()
     machines.work(0)
     machines.work(1, other)
@@ -93,6 +101,23 @@ def test_a_worker_of_another_version_is_refused(machines: Machines, tmp_path: Pa
     assert "code is " in said
     assert "worker tcp://10.99.1.2:" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_worker_of_another_version_that_comes_later_is_refused(
+    machines: Machines, other: Path, tmp_path: Path
+) -> None:
+    """With its first point. What is done is kept, and there is no line of that worker."""
+    out = tmp_path / "out"
+    machines.schedule()
+    machines.work(0)
+    sweep = machines.sweep(*PLAN, "--repeat", "100000", "--out", str(out))
+    wait_for(lambda: (out / "points.jsonl").exists() and len(points(out)) > 2, PLAN_S)
+    machines.work(1, other)
+    sweep.wait(timeout=PLAN_S)
+
+    assert sweep.returncode == 3
+    assert "is not as this command is: lastport is 9." in machines.said("sweep.log")
+    assert {each["version"] for each in points(out)} == {facts()["lastport"]}
 
 
 def test_a_class_is_graded_on_the_workers(machines: Machines, tmp_path: Path) -> None:
