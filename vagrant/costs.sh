@@ -8,7 +8,10 @@ plan_python() {
     python_count=0 python_download=0 python_disk=0
     ! environment_is_complete || return 0
     files=("$lists_folder/run.txt" "$lists_folder/ryu.txt")
-    [[ $purpose == run ]] || files+=("$lists_folder/os-ken.txt" "$lists_folder/test.txt")
+    case $purpose in
+        test) files+=("$lists_folder/os-ken.txt" "$lists_folder/test.txt") ;;
+        cluster) files+=("$lists_folder/cluster.txt") ;;
+    esac
     for file in "${files[@]}"; do
         # shellcheck disable=SC2046
         set -- $(awk '/^# size: / { print $3, $7 }' "$file")

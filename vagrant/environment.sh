@@ -14,6 +14,7 @@
 #     wheels/                      Ryu, built once
 #     environments/INPUTS/         12 digits of the SHA-256 of all that decides what is in it
 #     environments/INPUTS-test-T/  the same, and what tests and linters need
+#     environments/INPUTS-cluster-C/ the same as INPUTS, and what work on many machines needs
 #       complete                   written last, whatever becomes of apt: without it the environment is not used
 #       used                       touched at each start, to find the one that nobody uses any more
 #       bytecode/                  of Python's own library and of what is installed
@@ -56,7 +57,7 @@ find_missing_packages() {
     done <"$checkout/vagrant/programs.txt"
 }
 
-# Sets $environment for a purpose, `run` or `test`: one that is complete, else the one to make in the user's own $store.
+# Sets $environment for a purpose, `run`, `test` or `cluster`: one that is complete, else the one to make in the user's own $store.
 locate_environment() {
     purpose=${1:-run}
     lists_folder=$checkout/vagrant/python-packages
@@ -69,9 +70,9 @@ locate_environment() {
     )
     inputs=${digest%"${digest#????????????}"} # the first 12 digits
     wanted=$inputs
-    if [ "$purpose" = test ]; then
-        digest=$(sha256sum <"$lists_folder/test.txt")
-        wanted=$inputs-test-${digest%"${digest#????????????}"}
+    if [ "$purpose" != run ]; then
+        digest=$(sha256sum <"$lists_folder/$purpose.txt")
+        wanted=$inputs-$purpose-${digest%"${digest#????????????}"}
     fi
     store=$everybodys
     user=$(id -u)

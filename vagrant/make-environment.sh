@@ -130,7 +130,10 @@ make_python_part() {
     locate_environment "$purpose" # its inputs include python3, which may be new
     building=$environment/building
     refuse_python
-    [[ $purpose == run ]] || lists+=(os-ken test)
+    case $purpose in
+        test) lists+=(os-ken test) ;;
+        cluster) lists+=(cluster) ;;
+    esac
     step venv "making a virtual environment" make_venv || return
     if ! find_ryu; then
         step ryu-build "building Ryu" build_ryu &

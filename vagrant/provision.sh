@@ -1,7 +1,7 @@
 #!/bin/bash
-# Makes a machine able to run lastport: `provision.sh [run|test]`. Packages of the distribution where a program is
+# Makes a machine able to run lastport: `provision.sh [run|test|cluster]`. Packages of the distribution where a program is
 # missing, and an environment (environment.sh says where). Run by Vagrant, by ./lastport on a bare machine, and by CI; run
-# again, it does nothing and needs no network. For `test` there is also what tests and linters need.
+# again, it does nothing and needs no network. For `test` there is also what tests and linters need, for `cluster` Dask.
 #
 # It says first what it costs, and refuses what cannot be. A step that fails shows its last lines, says what to do, and
 # ends with status 3. Interrupted anywhere, even by kill -9, it goes on where it was or begins a step anew.
@@ -28,8 +28,8 @@ shift || true
 . "$checkout/vagrant/make-environment.sh"
 
 case $purpose in
-    run | test) ;;
-    *) fail "$purpose: what to make ready for is run or test" ;;
+    run | test | cluster) ;;
+    *) fail "$purpose: what to make ready for is run, test or cluster" ;;
 esac
 
 # Each part is a process group of its own: Ctrl-C, which is for the group in front, is handed to them.

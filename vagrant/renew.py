@@ -31,6 +31,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 LISTS = CHECKOUT / "vagrant" / "python-packages"
 HEADINGS = {
     "run": "What running needs: what pyproject.toml depends on, with what that needs.",
+    "cluster": "What work on many machines needs in addition to running.",
     "os-ken": "os-ken, Ryu's maintained fork, in addition: the fallback, and tested beside Ryu.",
     "test": "What tests and linters need in addition.",
 }
@@ -173,6 +174,7 @@ def main() -> None:
     extras = project["optional-dependencies"]
     asked = {
         "run": project["dependencies"] + [each for each in extras["ryu"] if name_of(each) != "ryu"],
+        "cluster": extras["cluster"],
         "os-ken": extras["os-ken"],
         "test": extras["test"],
     }
@@ -183,7 +185,7 @@ def main() -> None:
     origin = f"# made from: {made_from(project)}"
     for name, requirements in asked.items():
         packages = closure(map(name_of, requirements), needs, left_out()) - listed
-        listed |= packages
+        listed |= packages if name != "cluster" else set()  # an environment for tests has none of it
         pins = sorted(f"{package}=={versions[package]}" for package in packages)
         files |= files_of(packages, hashes)
         download, disk = sizes(pins)

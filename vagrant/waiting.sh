@@ -47,7 +47,7 @@ refuse_who_cannot() {
 # Prints what to do where only root can install.
 as_root() {
     local command="run port-exhaustion"
-    [[ $purpose == run ]] || command="test"
+    [[ $purpose != test ]] || command="test"
     echo "sudo $(printf %q "${_LASTPORT_CALLED-$checkout/lastport}") $command, or ask whoever administers this machine"
 }
 

@@ -28,6 +28,7 @@ from testbed.command import (
     prompting,
     recorded,
     running,
+    sweeping,
 )
 from testbed.command.help import Commands
 from testbed.run.console import OutputError, discard, fit_locale, open_standard_files, watch_output
@@ -36,7 +37,7 @@ from testbed.run.exit_status import ExitStatus
 UNREAD = 128 + signal.SIGPIPE
 """The exit status that a shell shows for a program which ended because nobody reads what it writes."""
 
-PARTS = (running, prompting, executing, planning, kept, recorded, choosing, labs, machine, completion)
+PARTS = (running, prompting, executing, planning, sweeping, kept, recorded, choosing, labs, machine, completion)
 
 
 class _All(Commands):

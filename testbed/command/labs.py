@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from testbed.labs.grading import Mark
     from testbed.labs.lab import Lab
     from testbed.labs.variants import Course
+    from testbed.sweep.spreading import Spread
 
 app = typer.Typer()
 
@@ -177,6 +179,13 @@ def grade(
         bool,
         typer.Option("--wire", help="Try it with real packets as well. This takes longer, and needs root."),
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Grade a class on the workers of Dask's scheduler there, which see its folder at the same place.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Mark what students handed in: points for each requirement, with what was seen and what was expected."""
@@ -210,14 +219,15 @@ def grade(
     pages = Pages(out) if out else None
     hidden = Hidden.of(submission, key, out)
     rungs = 2 if wire else 1
-    for mark in (
-        marks(found, submission, own, hidden, rungs=rungs)
-        if is_class
-        else [graded(found, submission, own, student, hidden, rungs=rungs)]
-    ):
-        got.append(mark)
-        if is_class and not as_json:
-            print(f"{mark.score:3} of {mark.of}  {harmless(mark.student)}")
+    with _spread(cluster, found, submission, key) as spread:
+        for mark in (
+            marks(found, submission.absolute(), own, hidden, rungs=rungs, spread=spread)
+            if is_class
+            else [graded(found, submission, own, student, hidden, rungs=rungs)]
+        ):
+            got.append(mark)
+            if is_class and not as_json:
+                print(f"{mark.score:3} of {mark.of}  {harmless(mark.student)}")
     unkept = [beside.keep(text) for beside, text in wanted] + (pages.keep(got) if pages else [])
     if as_json:
         told = [formats.as_object(each) for each in got]
@@ -235,6 +245,22 @@ def grade(
         print(f"lastport: grade again, since no run on the wire came to its end: {names}", file=sys.stderr)
         raise typer.Exit(ExitStatus.BROKE)
     raise typer.Exit(ExitStatus.PASSED if is_class or got[0].score == got[0].of else ExitStatus.CHECK_FAILED)
+
+
+def _spread(
+    address: str | None, lab: Lab, submission: Path, key: Path | None
+) -> AbstractContextManager[Spread | None]:
+    """Return where a class is graded: on a cluster, each of whose workers has to see the same files."""
+    from controller.settings import ConfigurationError
+    from testbed.labs.classes import handed_in
+    from testbed.sweep.cluster import cluster
+
+    if address is None:
+        return nullcontext()
+    if not submission.is_dir():
+        raise ConfigurationError(f"--cluster is for a class, and {submission} is one submission; leave it out")
+    files = [file for each in handed_in(lab, submission).values() for file in each] + ([key] if key else [])
+    return cluster(address, labs=True, files=sorted({str(file.absolute()) for file in files}))
 
 
 def _print(got: Mark) -> None:

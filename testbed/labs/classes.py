@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from controller.settings import ConfigurationError
@@ -12,6 +13,7 @@ from testbed.labs.lab import Lab
 from testbed.labs.starting import HANDED_IN
 from testbed.labs.submission import Hidden
 from testbed.labs.variants import Course
+from testbed.sweep.spreading import Spread, labs, simulations
 
 
 def handed_in(lab: Lab, folder: Path) -> dict[str, list[Path]]:
@@ -31,16 +33,34 @@ def handed_in(lab: Lab, folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def marks(lab: Lab, folder: Path, course: Course, hidden: Hidden, *, rungs: int = 1) -> Iterator[Mark]:
-    """Return the mark of each student in turn. A submission that is none gets a mark as well, and a reason."""
+def marks(
+    lab: Lab, folder: Path, course: Course, hidden: Hidden, *, rungs: int = 1, spread: Spread | None = None
+) -> Iterator[Mark]:
+    """Return the mark of each student in turn. A submission that is none gets a mark as well, and a reason.
+
+    Several are graded at once, by `spread` or else by processes of this machine. Raises MachineError.
+    """
     require_known(lab)
-    for student, files in handed_in(lab, folder).items():
-        try:
-            if len(files) != 1:
-                raise ConfigurationError(f"{len(files)} files were handed in")
-            yield grade(lab, files[0], course, student, hidden, rungs=rungs)
-        except ConfigurationError as error:
-            yield _nothing(lab, student, course, str(error))
+    spread = spread or (labs() if rungs == 2 else simulations())
+    handed = handed_in(lab, folder)
+    waiting, done = [*handed], dict[str, Mark | Exception]()
+    for (student, _), mark in spread.done(partial(_marked, lab, course, hidden, rungs), handed.items()):
+        done[student] = mark
+        while waiting and waiting[0] in done:
+            got = done.pop(waiting.pop(0))
+            if isinstance(got, Exception):
+                raise got
+            yield got
+
+
+def _marked(lab: Lab, course: Course, hidden: Hidden, rungs: int, handed: tuple[str, list[Path]]) -> Mark:
+    student, files = handed
+    try:
+        if len(files) != 1:
+            raise ConfigurationError(f"{len(files)} files were handed in")
+        return grade(lab, files[0], course, student, hidden, rungs=rungs)
+    except ConfigurationError as error:
+        return _nothing(lab, student, course, str(error))
 
 
 def lost_most(marks: list[Mark]) -> list[tuple[Item, int]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.settings import ConfigurationError
-from testbed.labs.reckoned import Formula, how_full, out_of_ports, timers, two_nats, your_router
+from testbed.labs.reckoned import Formula, carriers_nat, how_full, out_of_ports, timers, two_nats, your_router
 from testbed.labs.submission import content
 from testbed.labs.trial import WrongError
 from testbed.labs.variants import Variant
@@ -21,6 +21,7 @@ EXPECTED: dict[str, Formula] = {
     **timers.EXPECTED,
     **two_nats.EXPECTED,
     **your_router.EXPECTED,
+    **carriers_nat.EXPECTED,
 }
 """The numbers that are right, by the names in the YAML files of all labs. No two labs share a name."""
 

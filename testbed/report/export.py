@@ -35,6 +35,8 @@ def tables(kind: str, results: Mapping[str, Any]) -> dict[str, Table]:
         return _named(_of_run(results))
     if kind == "plan":
         return _named(_of_plan(results))
+    if kind == "sweep":
+        return _named(_of_sweep(results))
     pairs = _pairs(results.get("pairs"))
     summed = [{**_summary(run), **pairs.get(number, {})} for number, run in enumerate(results["runs"])]
     gathered: dict[str, Table] = {"runs": summed}
@@ -106,6 +108,31 @@ def _of_plan(plan: Mapping[str, Any]) -> dict[str, Table]:
         "log": [{"kind": name, **volume} for name, volume in log.items() if volume],
         "settings": [{"key": key, "value": value} for key, value in values.items()],
     }
+
+
+def _of_sweep(sweep: Mapping[str, Any]) -> dict[str, Table]:
+    """Return a table of the combinations, a row for each measure, and one of the points."""
+    combinations = [
+        {
+            **row["point"],
+            "repetitions": row["repetitions"],
+            "measure": name,
+            **_ends("", found),
+            **_ends("difference_", found["difference"] or {}),
+        }
+        for row in sweep["combinations"]
+        for name, found in row["measures"].items()
+    ]
+    points = [
+        {**row["point"], "seed": row["seed"], "verdict": row["verdict"], **row["measures"]}
+        for row in sweep["points"]
+    ]
+    return {"combinations": combinations, "points": points}
+
+
+def _ends(before: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = found.get("interval") or (None, None)
+    return {f"{before}mean": found.get("mean"), f"{before}low": low, f"{before}high": high}
 
 
 def _flat(rows: Sequence[Mapping[str, Any]]) -> Table:

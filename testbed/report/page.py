@@ -29,6 +29,7 @@ from testbed.report.plan import planned
 from testbed.report.ports import Seen
 from testbed.report.repeat import as_typed, repeating
 from testbed.report.sources import linked
+from testbed.report.sweep import swept
 from testbed.report.words import cut, instant, number, plural, title_of, words
 from testbed.run.naming import label, title
 from testbed.run.schema import completed
@@ -122,6 +123,19 @@ def plan_page(plan: Mapping[str, Any]) -> str:
         "plan.html.j2",
         lambda room: {
             "plan": planned(told, rows=room.rows, cell=room.cell, figures=room.figures),
+            "typed": cut(as_typed(told), room.text),
+            "origin": told,
+        },
+    )
+
+
+def sweep_page(sweep: Mapping[str, Any]) -> str:
+    """Return the page about a sweep."""
+    told = completed("sweep", sweep)
+    return _fitting(
+        "sweep.html.j2",
+        lambda room: {
+            "sweep": swept(told, rows=room.checks, cell=room.cell, figures=room.figures),
             "typed": cut(as_typed(told), room.text),
             "origin": told,
         },

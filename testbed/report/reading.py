@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from controller.settings import ConfigurationError
-from testbed.run.folder import PLAN, RESULTS
+from testbed.run.folder import PLAN, RESULTS, SWEEP
 from testbed.run.kept import BENCHED, COMPARISON, NoResultsError, contents, entered
 from testbed.run.mistakes import escaped, first_mistake
 from testbed.run.schema import MODELS
@@ -25,7 +25,7 @@ MOST_BYTES = 32 << 20
 MOST_DEPTH = 32
 MOST_DIGITS = 40
 
-Kind = Literal["run", "compare", "plan", "bench"]
+Kind = Literal["run", "compare", "plan", "sweep", "bench"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,18 @@ def read(path: Path) -> Read:
         raise ConfigurationError(f"{path}: {error}") from None
     raise ConfigurationError(
         f"{path}: it has no results; name a folder that `lastport runs` lists, with {RESULTS}, {COMPARISON}, "
-        f"{PLAN} or the file of a bench"
+        f"{PLAN}, {SWEEP} or the file of a bench"
     )
 
 
 def _names() -> dict[Kind, list[str]]:
-    return {"run": [RESULTS], "compare": [COMPARISON], "plan": [PLAN], "bench": [*BENCHED.values()]}
+    return {
+        "run": [RESULTS],
+        "compare": [COMPARISON],
+        "plan": [PLAN],
+        "sweep": [SWEEP],
+        "bench": [*BENCHED.values()],
+    }
 
 
 def parsed(text: bytes, kind: Kind, name: str) -> dict[str, Any]:

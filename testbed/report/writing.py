@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed.report.page import bench_page, comparison_page, plan_page, run_page
+from testbed.report.page import bench_page, comparison_page, plan_page, run_page, sweep_page
 from testbed.report.ports import seen
 from testbed.report.reading import Read
 from testbed.run.folder import REPORT, Folder
@@ -32,6 +32,11 @@ def keep_plan(folder: Folder, plan: Mapping[str, Any]) -> str:
     return _kept(folder, lambda: plan_page(plan))
 
 
+def keep_sweep(folder: Folder, sweep: Mapping[str, Any]) -> str:
+    """Write the report of a sweep into its folder; return an empty string, or why that is not possible."""
+    return _kept(folder, lambda: sweep_page(sweep))
+
+
 def page_of(results: Read, folder: Path) -> str:
     """Return the page about results that were read, for a folder in which it is to be."""
     if results.kind == "run":
@@ -40,6 +45,8 @@ def page_of(results: Read, folder: Path) -> str:
         return comparison_page(results.one, folder)
     if results.kind == "plan":
         return plan_page(results.one)
+    if results.kind == "sweep":
+        return sweep_page(results.one)
     return bench_page([*results.files.values()])
 
 

@@ -21,6 +21,7 @@ SIDES = ("inside", "outside")
 """The sides of a NAT. Each has a capture if `--pcap` asks for it."""
 RESULTS = "results.json"
 PLAN = "plan.json"
+SWEEP = "sweep.json"
 REPORT = "report.html"
 RECORDING = FILE
 NAT_LOG = "nat.log"
@@ -69,6 +70,10 @@ class Folder:
             raise
         except OSError:
             pass  # some filesystems have no locks
+
+    def release(self) -> None:
+        """Leave a folder that was claimed to other processes."""
+        os.close(self._claim)
 
     def captures(self) -> dict[str, IO[bytes]]:
         """Make an empty file for the frames of each side, and return them open. Raises OSError if one is there."""

@@ -1,7 +1,7 @@
-"""The results that a folder has: of a run, of a comparison, or of benches. Any program may have written there.
+"""The results that a folder has: of a run, of a comparison, of benches, of a plan or of a sweep.
 
-A link is not followed, and nothing but a regular file of a limited size is read. A file that does not hold what
-this program writes is damaged, and its folder is named with the reason.
+Any program may have written there. A link is not followed, and nothing but a regular file of a limited size is
+read. A file that does not hold what this program writes is damaged, and its folder is named with the reason.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from testbed.registry import BENCHES
-from testbed.run.folder import PLAN, RESULTS
+from testbed.run.folder import PLAN, RESULTS, SWEEP
 from testbed.run.naming import label, printable, words
 
 COMPARISON = "compare.json"
@@ -78,12 +78,24 @@ class _Plan(_Results):
     chosen: Annotated[dict[Text, JsonValue], AfterValidator(_written_as_json)] = {}
 
 
+class _Point(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    verdict: Literal["pass", "fail", "error"]
+
+
+class _Sweep(_Results):
+    scenario: Text
+    points: list[_Point]
+    chosen: Annotated[dict[Text, JsonValue], AfterValidator(_written_as_json)] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """The results in a folder, as far as they tell them from others."""
 
     folder: str
-    kind: Literal["run", "compare", "bench", "plan"]
+    kind: Literal["run", "compare", "bench", "plan", "sweep"]
     started: datetime
     duration_s: float
     verdict: str
@@ -95,9 +107,11 @@ class Kept:
 
     @property
     def title(self) -> str:
-        """What ran: a scenario on a gateway, a comparison of them, benches, or a plan."""
+        """What ran: a scenario on a gateway, a comparison of them, benches, a plan, or a sweep."""
         if self.kind == "plan":
             return printable(f"plan for {self.plan}")
+        if self.kind == "sweep":
+            return printable(f"sweep of {label(self.plan)}")
         if self.kind == "bench":
             return printable(f"bench {', '.join(self.benches)}")
         several = len(self.scenarios) > 1
@@ -142,6 +156,15 @@ def kept_in(path: Path, *, follow: bool = False) -> Kept:
                 *(str(path), "plan", plan.started or at, plan.duration_s, "pass"),
                 plan=plan.workload,
                 chosen=dict(plan.chosen),
+            )
+        if (swept := _read(folder, SWEEP, _Sweep)) is not None:
+            sweep, at = swept
+            verdicts = {point.verdict for point in sweep.points}
+            return Kept(
+                *(str(path), "sweep", sweep.started or at, sweep.duration_s),
+                verdict=next((verdict for verdict in _GRAVEST if verdict in verdicts), "error"),
+                plan=sweep.scenario,
+                chosen=dict(sweep.chosen),
             )
         benches = [read for name in BENCHED.values() if (read := _read(folder, name, _Bench)) is not None]
         if benches:

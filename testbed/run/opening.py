@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.settings import ConfigurationError
-from testbed.run.folder import CAPTURES, LOG, NAT_LOG, PLAN, RECORDING, REPORT, RESULTS, Folder
+from testbed.run.folder import CAPTURES, LOG, NAT_LOG, PLAN, RECORDING, REPORT, RESULTS, SWEEP, Folder
 from testbed.run.kept import COMPARISON, NoResultsError, kept_in
 from testbed.run.naming import candidates
 
@@ -68,7 +68,18 @@ def require_no_results(path: Path, writes: Collection[str] = ()) -> None:
     """Raise ConfigurationError if a folder has results of any command, or a file that would be overwritten."""
     names = [
         name
-        for name in (RESULTS, COMPARISON, PLAN, REPORT, RECORDING, LOG, NAT_LOG, *CAPTURES.values(), *writes)
+        for name in (
+            RESULTS,
+            COMPARISON,
+            PLAN,
+            SWEEP,
+            REPORT,
+            RECORDING,
+            LOG,
+            NAT_LOG,
+            *CAPTURES.values(),
+            *writes,
+        )
         if os.path.lexists(path / name)
     ]
     try:

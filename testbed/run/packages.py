@@ -13,7 +13,7 @@ from pathlib import Path
 LISTS = Path(__file__).resolve().parents[2] / "vagrant" / "python-packages"
 ALWAYS = "run"
 """The list of what every environment has. Of the others it has what it needs."""
-IF_ANY = ("ryu", "os-ken", "test")
+IF_ANY = ("ryu", "os-ken", "test", "cluster")
 
 
 def installed() -> dict[str, str]:

@@ -1,9 +1,9 @@
 """What results are: the records that a run reports them in, and the files that they are kept in.
 
-The files are `results.json` of a run, `compare.json`, `NAME.json` of a bench, and `plan.json`. These models are
-the source of `docs/results.schema.json`, which other programs may validate with. `reported.py` holds what comes
-out of the sandbox to the same ones. A key that is not here may be there: a later version of lastport may add some,
-and this one passes them over. A key that is here keeps its meaning for as long as `schema` is 1.
+The files are `results.json` of a run, `compare.json`, `NAME.json` of a bench, `plan.json`, and `sweep.json`. These
+models are the source of `docs/results.schema.json`, which other programs may validate with. `reported.py` holds
+what comes out of the sandbox to the same ones. A key that is not here may be there: a later version of lastport
+may add some, and this one passes them over. A key that is here keeps its meaning for as long as `schema` is 1.
 """
 
 from __future__ import annotations
@@ -281,11 +281,61 @@ class PlanResults(Origin):
     front: list[Values] = described("what no other choice is better than in everything", default=[])
 
 
+class Estimated(Part):
+    """A mean over repetitions, with its 95 % interval; null if there was one repetition."""
+
+    mean: float
+    interval: list[float] | None = described("the 95 % interval", min_length=2, max_length=2)
+
+
+class Estimate(Estimated):
+    """What was measured of a combination, and by what it differs from the first one, with the same seeds."""
+
+    difference: Estimated | None = None
+
+
+class CombinationRow(Part):
+    """A combination of a sweep."""
+
+    point: Values
+    repetitions: Count
+    verdicts: dict[str, Count] = described("points by their verdict")
+    measures: dict[str, Estimate]
+
+
+class PointRow(Part):
+    """A point of a sweep in short; `points.jsonl` has all of it."""
+
+    point: Values
+    seed: int
+    verdict: Literal["pass", "fail", "error"]
+    measures: dict[str, float]
+
+
+class SweepResults(Origin):
+    """A sweep: `sweep.json`."""
+
+    schema_: Version
+    scenario: str = described("the scenario that was swept, or plan")
+    chosen: Values = described("what is the same at every point", default={})
+    same: dict[str, str] = described("versions and files that are the same at every point", default={})
+    grid: dict[str, list[JsonValue]] = described("the values of each key")
+    repeat: Count = described("repetitions of each combination at most")
+    seed: int = described("the seed of the first repetition; each has one more")
+    until: float | None = described("half of the interval that is narrow enough", default=None)
+    measures: list[str] = described("what was measured, by keys of the results")
+    started: Time
+    duration_s: Seconds = described("seconds of all points")
+    combinations: list[CombinationRow]
+    points: list[PointRow]
+
+
 MODELS: dict[str, type[Part]] = {
     "run": RunResults,
     "compare": ComparisonResults,
     "bench": BenchResults,
     "plan": PlanResults,
+    "sweep": SweepResults,
 }
 """The model of each kind of results."""
 
@@ -303,7 +353,8 @@ def schema() -> dict[str, Any]:
         "$schema": DIALECT,
         "$id": ID,
         "title": "Results of lastport",
-        "description": "results.json of a run, compare.json of a comparison, NAME.json of a bench, or plan.json",
+        "description": "results.json of a run, compare.json of a comparison, NAME.json of a bench, plan.json, or "
+        "sweep.json",
         "anyOf": [{"$ref": f"#/$defs/{model.__name__}"} for model in MODELS.values()],
         **made,
     }

@@ -28,9 +28,10 @@ RECORDING = (*CORE, "controller.recording", "testbed.recording")
 NATLOG = (*SETTINGS, "testbed.natlog")
 PLAN = (*RECORDING, *NATLOG, "controller.settings", "controller.process.garbage", "testbed.plan")
 RUN = (*EXPERIMENT, *PLAN, "testbed.registry", "testbed.run")
+SWEEP = (*RUN, "testbed.sweep")
 SHELL = (*RUN, "testbed.shell")
 EXEC = (*RUN, "testbed.exec")
-REPORT = (*RUN, "testbed.compare", "testbed.bench", "testbed.report")
+REPORT = (*SWEEP, "testbed.compare", "testbed.bench", "testbed.report")
 COMMAND = (*REPORT, "testbed.exec", "testbed.web", "testbed.labs", "testbed.command")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -56,6 +57,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.natlog": SETTINGS,
     "testbed.plan": PLAN,
     "testbed.run": (*EXPERIMENT, *PLAN, "testbed.registry"),
+    "testbed.sweep": RUN,
     "testbed.compare": RUN,
     "testbed.bench": RUN,
     "testbed.web": RUN,

@@ -47,7 +47,7 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
     for number, line in enumerate(lines, start=1):
         text = line.rstrip("\r\n")
         if text.startswith("#separator"):
-            separator = text.partition(" ")[2].encode().decode("unicode_escape") or "\t"
+            separator = _separator(text.partition(" ")[2], number)
         elif text.startswith("#fields"):
             names = text.split(separator)[1:]
             if missing := [each for each in FIELDS if each not in names]:
@@ -61,6 +61,14 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
             if len(values) != len(names):
                 raise TraceError(f"line {number}: it has {len(values)} fields, and #fields names {len(names)}")
             yield number, dict(zip(names, values, strict=True))
+
+
+def _separator(escaped: str, number: int) -> str:
+    """Return the separator that the head names by its code."""
+    try:
+        return escaped.encode().decode("unicode_escape") or "\t"
+    except UnicodeError:
+        raise TraceError(f"line {number}: #separator {escaped!r} is no character, such as \\x09") from None
 
 
 def _object(text: str, number: int) -> Mapping[str, object]:

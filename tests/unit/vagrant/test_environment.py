@@ -42,6 +42,17 @@ def test_an_environment_for_running_does_not_serve_tests(checkout: Checkout) -> 
     assert checkout.located("run") == for_running
 
 
+def test_an_environment_for_clusters_is_one_of_its_own(checkout: Checkout) -> None:
+    """It is located for `sweep --cluster` and `grade --cluster` alone; neither tests nor runs make it."""
+    for_clusters = checkout.make("cluster")
+
+    assert checkout.located("run") != for_clusters
+    assert checkout.located("test") != for_clusters
+    for command in (("sweep", "plan", "--cluster", "tcp://h:1"), ("grade", "01", "class", "--cluster=tcp://h:1")):
+        assert f"PYTHONPYCACHEPREFIX={checkout.store}/caches" in checkout.lastport(*command).stdout
+        assert for_clusters.name in checkout.lastport(*command).stdout
+
+
 def test_an_incomplete_environment_is_not_used(checkout: Checkout) -> None:
     """Its mark is written last."""
     environment = checkout.make("test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.metadata
 import runpy
 import subprocess
@@ -18,7 +19,10 @@ from testbed.run.packages import locked
 from tests.support.paths import ROOT
 
 LISTS = ROOT / "vagrant" / "python-packages"
-LOCKS = ("run", "ryu", "os-ken", "test")
+FOR_TESTS = ("run", "ryu", "os-ken", "test")
+LOCKS = (*FOR_TESTS, "cluster")
+ON_A_CLUSTER = {"distributed"}
+"""What the product imports only with an environment for clusters, in `testbed/sweep/cluster.py`."""
 PRODUCT = ("controller", "topologies", "testbed", "scenarios", "benchmarks")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -46,7 +50,8 @@ def versions(*lists: str) -> dict[str, str]:
 
 
 RUN = versions("run", "ryu")
-ALL = versions(*LOCKS)
+ALL = versions(*FOR_TESTS)
+"""What the environment has that tests run in."""
 
 
 def left_out() -> set[tuple[str, str]]:
@@ -70,8 +75,9 @@ def declared(package: str) -> list[Requirement]:
         (PROJECT["dependencies"] + EXTRAS["ryu"], RUN),
         (EXTRAS["os-ken"], versions("os-ken")),
         (EXTRAS["test"], ALL),
+        (EXTRAS["cluster"], versions("cluster")),
     ],
-    ids=["run", "os-ken", "test"],
+    ids=["run", "os-ken", "test", "cluster"],
 )
 def test_the_lists_fit_what_pyproject_asks_for(asked: list[str], listed: dict[str, str]) -> None:
     """`vagrant/python vagrant/renew.py` makes them anew."""
@@ -100,7 +106,7 @@ def test_the_locks_are_made_from_what_is_asked_for_now() -> None:
     """`vagrant/python vagrant/renew.py` makes them anew, and with PIP_CONSTRAINT keeps to the versions."""
     made_from = runpy.run_path(str(ROOT / "vagrant" / "renew.py"))["made_from"](PROJECT)
 
-    for name in ("run", "os-ken", "test"):
+    for name in ("run", "os-ken", "test", "cluster"):
         assert f"# made from: {made_from}" in (LISTS / f"{name}.txt").read_text().splitlines(), name
 
 
@@ -172,7 +178,8 @@ def test_the_product_imports_only_what_running_has() -> None:
     names |= {
         node.module for node in statements if isinstance(node, ast.ImportFrom) and node.module and not node.level
     }
-    theirs = {name for name in names if name.split(".")[0] not in {*PRODUCT, *sys.stdlib_module_names}}
+    known = {*PRODUCT, *sys.stdlib_module_names, *ON_A_CLUSTER}
+    theirs = {name for name in names if name.split(".")[0] not in known}
     modules = importlib.metadata.packages_distributions()
     only_for_tests = {
         module
@@ -185,3 +192,19 @@ def test_the_product_imports_only_what_running_has() -> None:
     assert "pytest" in only_for_tests
     assert "pydantic" in theirs
     assert done.returncode == 0, done.stderr
+
+
+def test_only_one_module_imports_what_an_ordinary_installation_has_not() -> None:
+    """In functions, so that all others can import that module."""
+    files = [file for folder in PRODUCT for file in (ROOT / folder).rglob("*.py")]
+    importing = {file for file in files if any(f"from {each} import" in file.read_text() for each in ON_A_CLUSTER)}
+
+    assert importing == {ROOT / "testbed" / "sweep" / "cluster.py"}
+    assert importlib.import_module("testbed.sweep.cluster").LAB == "lab"
+
+
+def test_what_clusters_need_is_a_list_of_its_own() -> None:
+    """It has nothing that running has, and an ordinary installation has nothing of it."""
+    assert {"dask", "distributed"} <= versions("cluster").keys()
+    assert not {*versions("cluster")} & {*RUN}
+    assert not {"dask", "distributed"} & {*ALL}

@@ -18,6 +18,7 @@ from testbed.labs.lab import find
 from testbed.labs.pages import Pages, pages
 from testbed.labs.submission import Hidden
 from testbed.labs.variants import Course
+from testbed.sweep.spreading import processes
 
 RIGHT = {
     "first-refused": 1024,
@@ -161,3 +162,16 @@ def test_pages_never_replace_older_ones(tmp_path: Path) -> None:
     """Marks may have been changed by hand."""
     with pytest.raises(ConfigurationError, match="is there already; take another folder"):
         Pages(tmp_path)
+
+
+def test_a_class_is_graded_in_the_order_of_its_names_however_many_are_at_once(tmp_path: Path) -> None:
+    """And each mark is the same."""
+    for number in range(12):
+        (tmp_path / f"student-{number:02}.yaml").write_text(written(**{"first-refused": 1000 + 4 * number}))
+    one, several = (
+        list(marks(find("01"), tmp_path, Course(), Hidden(), spread=processes(count))) for count in (1, 4)
+    )
+
+    assert one == several
+    assert [mark.student for mark in several] == [f"student-{number:02}" for number in range(12)]
+    assert len({mark.score for mark in several}) == 2

@@ -14,14 +14,14 @@ import pytest
 from testbed.labs import predictions
 from testbed.labs.grading import Mark, mark
 from testbed.labs.lab import Lab, find, numbers
-from testbed.labs.reckoned import how_full, out_of_ports, timers, two_nats, your_router
+from testbed.labs.reckoned import carriers_nat, how_full, out_of_ports, timers, two_nats, your_router
 from testbed.labs.sheets import own
 from testbed.labs.submission import Hidden
 from testbed.labs.variants import Course, Variant
 from tests.support.sheets import LABS, steps, worked_through
 from tests.unit.docs.test_sheets import of_lastport, require_possible
 
-MODULES = (out_of_ports, how_full, timers, two_nats, your_router)
+MODULES = (out_of_ports, how_full, timers, two_nats, your_router, carriers_nat)
 MARKED = [lab for lab in map(find, numbers()) if lab.submission == "predictions"]
 COURSE = Course(b"the secret of a course")
 ROW = re.compile(r"^\| (`[a-z0-9-]+:.*`) \| (\d+) \| (.*?) \| .* \|$", re.MULTILINE)
@@ -31,6 +31,7 @@ EFFORT: dict[str, Callable[[Variant], float]] = {
     "05": lambda of: of["pool"] + of["reused"],
     "06": lambda of: of["home"] + of["carrier"],
     "08": lambda of: of["attempts"] + of["ports"],
+    "10": lambda of: of["subscribers"] + of["erlangs"],
 }
 """What a student's numbers make a lab's runs larger by: connections, and a simulation's load."""
 

@@ -105,6 +105,7 @@ def test_what_is_none_of_a_nat_s_business_is_left_out_and_counted() -> None:
         ([*HEAD, line().replace("40000", "70000")], "line 6: '70000' is no port"),
         ([*HEAD, line(duration="-3")], "line 6: duration=-3 is no time"),
         ([*HEAD, line(duration="nan")], "line 6: duration=nan is no time"),
+        ([r"#separator \x0", line()], r"line 1: #separator '\\x0' is no character"),
         (['{"ts": 1'], "line 1: it is no JSON"),
         (['{"ts": 1}'], "line 1: there is no id.orig_h"),
     ],
