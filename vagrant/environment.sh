@@ -110,7 +110,7 @@ use_environment() {
         if [ "$path" = "$checkout" ]; then
             caches=${record%/checkout}
         elif [ ! -e "$path/lastport" ]; then
-            rm -rf -- "${record%/checkout}"
+            rm -rf -- "${record%/checkout}" 2>/dev/null || : # another start removes it at this moment
         fi
     done
     PYTHONPYCACHEPREFIX=$caches/bytecode/${environment##*/}

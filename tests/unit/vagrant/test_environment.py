@@ -76,6 +76,19 @@ def test_a_checkout_that_is_gone_leaves_nothing_behind(make_checkout: Make) -> N
     assert (left / "checkout").read_text() == f"{other.folder}\n"
 
 
+def test_two_starts_that_remove_the_same_caches_both_go_on(make_checkout: Make) -> None:
+    """The one that comes later finds files missing, or new ones in a folder that it wants to remove."""
+    one, other = make_checkout("one"), make_checkout("other")
+    one.make()
+    one.lastport("list")
+    shutil.rmtree(one.folder)
+    other.program("rm", "#!/bin/sh\necho rm: Directory not empty >&2\nexit 1\n")
+
+    ended = other.lastport("list")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_only_a_checkouts_own_bytecode_is_in_its_caches(checkout: Checkout) -> None:
     """That of Python's library and of installed packages is the environment's, for all checkouts."""
     environment = checkout.make()
