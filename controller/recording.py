@@ -72,6 +72,7 @@ class Refusal(enum.IntEnum):
     POOL = 7
     FLOW_TABLE = 8
     HOLD_QUEUE = 9
+    DESTINATION = 10
 
 
 PROTOCOLS = ("tcp", "udp", "icmp")

@@ -30,6 +30,8 @@ class Counters:
     """Packets that would have made a mapping beyond the limit (RFC 7659 natv2InstancePortMapEntryLimitDrops)."""
     dropped_state_limit_packets: int = 0
     """Packets that would have made a session beyond the limit (ours)."""
+    dropped_destination_limit_packets: int = 0
+    """Packets that would have made a session beyond the limit of their destination (ours)."""
     dropped_rate_packets: int = 0
     """Packets of subscribers that make mappings too fast (ours, RFC 6888 REQ-4C)."""
     dropped_flow_table_packets: int = 0

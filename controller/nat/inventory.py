@@ -55,6 +55,7 @@ class Inventory:
         self._scopes = scopes
         # Read here, for every packet: a call that finds nothing to do takes as long as a look-up.
         self._is_ordered_by_use = settings.on_exhaustion.evicts
+        self._destinations = pool.destinations
         self._scope_of = PARTS[settings.mapping]
         self.static = [self._make_static(each) for each in settings.static_mappings]
         # RFC 4787 REQ-2: what else these subscribers send uses the same external address.
@@ -69,6 +70,10 @@ class Inventory:
             self.unanswered.add(flow)
         self.connections.adopt(other.connections)
         self.scarcity.adopt(other.scarcity)
+        if self._destinations is not None:
+            for flow in self.flows():
+                if not flow.is_strangers:
+                    self._destinations.add(flow)
         if self._is_ordered_by_use:
             used = {flow.mapping for flow in self.flows() if not flow.mapping.is_static}
             for mapping in sorted(used, key=lambda mapping: mapping.last_use):
@@ -91,8 +96,8 @@ class Inventory:
         if limit is not None and not (limit is Limit.SESSIONS and self.unanswered):
             return self._scopes.of_shortage(limit, packet, subscriber)
         external = self.pool.allocate(protocol, subscriber, internal, remote, now)
-        if external is None:
-            return self._scopes.of_shortage(self.pool.limit, packet, subscriber)
+        if isinstance(external, Limit):
+            return self._scopes.of_shortage(external, packet, subscriber)
         limits.took_mapping(subscriber, protocol, now)
         mapping = Mapping(protocol, internal, external, self._scope_of(remote), now)
         state.tables.add_mapping(mapping)
@@ -120,6 +125,8 @@ class Inventory:
             self.unanswered.add(flow)
         else:
             mapping.kept_by += 1
+            if self._destinations is not None:
+                self._destinations.add(flow)
         state.tables.add_flow(flow)
         self.limits.sessions += 1
         if state.idle is not None:
@@ -141,6 +148,8 @@ class Inventory:
         """Take note that the inside has answered a stranger, whose flow is one like any other from now on."""
         flow.is_strangers = False
         flow.mapping.kept_by += 1
+        if self._destinations is not None:
+            self._destinations.add(flow)
         self.unanswered.remove(flow)
         self.states[flow.mapping.protocol].tables.answered(flow)
 
@@ -185,6 +194,8 @@ class Inventory:
             self.unanswered.remove(flow)
         else:
             flow.mapping.kept_by -= 1
+            if self._destinations is not None:
+                self._destinations.remove(flow)
         flow.is_live = False
         self.scarcity.forget(flow)
         self.limits.sessions -= 1

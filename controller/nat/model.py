@@ -226,6 +226,8 @@ class Limit(enum.Enum):
     """`limit_port_mappings` (RFC 7659 natv2InstancePortMapEntryLimitDrops)."""
     SESSIONS = "dropped_state_limit_packets"
     """`limit_sessions`."""
+    DESTINATION = "dropped_destination_limit_packets"
+    """`limit_sessions_per_destination`: sessions of an external address with one remote endpoint."""
     PORTS = "dropped_port_packets"
     """The ports of the one external address that the subscriber may use (RFC 7857 section 4)."""
     POOL = "dropped_address_packets"

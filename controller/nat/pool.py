@@ -12,7 +12,8 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controller.nat.model import PARTS, TCP, Dependence, Endpoint, Protocol
+from controller.nat.destinations import Destinations
+from controller.nat.model import PARTS, TCP, Dependence, Endpoint, Limit, Protocol
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.allocators.allocator import Allocator
 from controller.nat.subscribers import Subscriber
@@ -192,7 +193,9 @@ class Pool:
         self._destination = PARTS[settings.overlapping]
         self._pooling = settings.pooling(settings.external_addresses, rng)
         self.ports = {protocol: Ports(protocol, settings, rng) for protocol in Protocol}
-        self.limit = settings.pooling.limit
+        self._limit = settings.pooling.limit
+        most = settings.limit_sessions_per_destination
+        self.destinations = None if most is None else Destinations(most)
 
     def adopt(self, other: Pool) -> None:
         """Take over the ports of another NAT, and the addresses that its subscribers are paired with."""
@@ -202,14 +205,18 @@ class Pool:
 
     def allocate(
         self, protocol: Protocol, subscriber: Subscriber, internal: Endpoint, remote: Endpoint, now: float
-    ) -> Endpoint | None:
-        """Take an external endpoint for packets from `internal` to `remote`, or return None if there is none."""
-        ports, destination = self.ports[protocol], self._destination(remote)
+    ) -> Endpoint | Limit:
+        """Take an external endpoint for packets from `internal` to `remote`, or return what is short."""
+        ports, destination, limit = self.ports[protocol], self._destination(remote), self._limit
+        destinations = self.destinations
         for address in self._pooling.candidates(subscriber):
+            if destinations is not None and destinations.is_full(protocol, address, remote):
+                limit = Limit.DESTINATION
+                continue
             external = ports.allocate(address, internal, destination, remote, now)
             if external is not None:
                 return external
-        return None
+        return limit
 
     def release(
         self, protocol: Protocol, external: Endpoint, remote: Endpoint, now: float, *, hold_down: bool

@@ -70,6 +70,7 @@ class Scarcity:
         self._fallback = settings.fallback
         self._scope_of = PARTS[settings.mapping]
         self._limits_rate = settings.new_mapping_rate_per_subscriber is not None
+        self._limits_destinations = settings.limit_sessions_per_destination is not None
         patience = settings.hold_timeout
         if self._policy.evicts:
             patience = max(patience, RESTS * settings.rest)
@@ -225,9 +226,13 @@ class Scarcity:
     def forget(self, flow: Flow) -> None:
         """Take note that a flow ended, with or without its mapping."""
         self._waited_for_rules.discard(flow)
+        if self._limits_destinations and self._waiting.packets:
+            self._freed.extend(self._scopes.of_session(flow))
 
     def admitted(self, mapping: Mapping) -> None:
-        """Allow the limits that a new mapping has passed to be announced again."""
+        """Allow the limits that a mapping's new flow has passed to be announced again."""
+        if self._limits_destinations:
+            self.announced.difference_update(self._scopes.of_session(mapping.flows[-1]))
         subscriber = mapping.internal.address
         self.announced.difference_update(self._scopes.of_mapping(mapping))
         self.announced.discard(_SESSIONS)
@@ -274,6 +279,8 @@ class Scarcity:
                 del self._coming[of_port]
         if not self._waiting.packets:
             return
+        if self._limits_destinations:  # it may be at an address at which its destination has room
+            self._freed.extend(self._waiting.scopes_of(Limit.DESTINATION))
         if self._nat.settings.allocator.by_subscriber:
             self._freed.extend(self._waiting.scopes_of(self._nat.settings.pooling.limit))
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from controller.nat.model import PARTS, Endpoint, Limit, Mapping, Packet, Protocol
+from controller.nat.model import PARTS, Dependence, Endpoint, Flow, Limit, Mapping, Packet, Protocol
 from controller.nat.pool import Freed
 from controller.nat.settings import NatSettings
 from controller.nat.subscribers import Subscriber
@@ -32,6 +32,10 @@ class Scopes:
         self._by_subscriber = settings.allocator.by_subscriber
         self._destination = PARTS[settings.overlapping]
         self._port_quota, self._port_quotas = settings.port_quota, settings.port_quotas
+        # A mapping of several destinations need not make room for one of them.
+        self._is_of_one_destination = (
+            settings.limit_sessions_per_destination is not None and settings.mapping is Dependence.ADDRESS_AND_PORT
+        )
 
     def of_shortage(self, limit: Limit, packet: Packet, subscriber: Subscriber) -> Scope:
         """Return the scope in which a packet was stopped."""
@@ -44,13 +48,25 @@ class Scopes:
             return self._of_port(
                 subscriber.external_address, packet.protocol, packet.destination, subscriber.address
             )
+        if limit is Limit.DESTINATION:
+            address = subscriber.external_address if self._by_address else None
+            return Scope(limit, address, packet.protocol, packet.destination)
         return Scope(limit)
+
+    def of_session(self, flow: Flow) -> tuple[Scope, ...]:
+        """Return the scopes of the packets that want a session with the same destination.
+
+        Where a new mapping may use any address, one of its own stands for all of them.
+        """
+        address, protocol = flow.mapping.external.address, flow.mapping.protocol
+        of_address = Scope(Limit.DESTINATION, address, protocol, flow.peer)
+        return (of_address,) if self._by_address else (of_address, of_address._replace(subject=None))
 
     def of_mapping(self, mapping: Mapping) -> list[Scope]:
         """Return the scopes in whose orders a mapping stands.
 
         The first is MAPPINGS, for what the end of any mapping frees. Then come that of its port, and those of its
-        quotas.
+        quotas and its destination.
         """
         subscriber = mapping.internal.address
         of_port = self._of_port(mapping.external.address, mapping.protocol, mapping.toward, subscriber)
@@ -59,6 +75,9 @@ class Scopes:
             scopes.append(Scope(Limit.QUOTA, subscriber))
         if self._port_quotas[mapping.protocol] is not None:
             scopes.append(Scope(Limit.QUOTA, subscriber, mapping.protocol))
+        if self._is_of_one_destination:
+            address = mapping.external.address if self._by_address else None
+            scopes.append(Scope(Limit.DESTINATION, address, mapping.protocol, mapping.toward))
         return scopes
 
     def of_freed(self, protocol: Protocol, freed: Freed) -> Scope:

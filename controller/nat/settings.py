@@ -54,6 +54,7 @@ class NatSettings:
     rest: float
     refresh_inbound: bool
     static_mappings: tuple[StaticMapping, ...] = ()
+    limit_sessions_per_destination: int | None = None
 
     def plan(self, rng: random.Random) -> PortPlan:
         """Return the plan for an allocator that draws from this generator."""
@@ -82,6 +83,7 @@ class NatSettings:
         inbound_counts = self.refresh_inbound or self.on_exhaustion.evicts
         hides_strangers = self.filtering is Dependence.INDEPENDENT and inbound_counts
         has_static = any(static.protocol is protocol for static in self.static_mappings)
-        if protocol is Protocol.TCP or hides_strangers or has_static or self.limit_sessions is not None:
+        counts = self.limit_sessions is not None or self.limit_sessions_per_destination is not None
+        if protocol is Protocol.TCP or hides_strangers or has_static or counts:
             return Dependence.ADDRESS_AND_PORT
         return max(self.mapping, self.filtering)

@@ -70,6 +70,7 @@ class Nat:
         self._states = self._inventory.states
         self._connections = self._inventory.connections
         self._unanswered = self._inventory.unanswered
+        self._destinations = self.pool.destinations
         self._refresh_inbound = settings.refresh_inbound
         self.counters = {protocol: state.counters for protocol, state in self._states.items()}
         # For every packet one look-up less:
@@ -259,6 +260,10 @@ class Nat:
             mapping = made
         elif self.limits.stops_session() and not self._unanswered:
             return Scope(Limit.SESSIONS)
+        elif self._destinations is not None and self._destinations.is_full(
+            protocol, mapping.external.address, remote
+        ):
+            return Scope(Limit.DESTINATION, mapping.external.address, protocol, remote)
         flow = self._add_flow(state, mapping, remote, now)
         if protocol is TCP:
             self._connections.open(flow, INSIDE, now)

@@ -16,6 +16,7 @@ class Bites(enum.StrEnum):
     ALL = "connections of all subscribers together"
     SUBSCRIBER = "connections of one subscriber"
     SUBSCRIBERS = "subscribers"
+    DESTINATION = "connections to one destination"
     RATE = "connections that a subscriber makes in a second"
     BLOCKS = "a port that is free, but in another subscriber's block"
     WAITING = "packets that wait for a port"

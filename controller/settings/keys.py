@@ -178,6 +178,12 @@ class Keys(BaseModel):
         unit="sessions",
         bites=Bites.ALL,
     )
+    limit_sessions_per_destination: int | None = limit(
+        "sessions of each external address with one destination (address, port and protocol)",
+        source="lastport; documented of cloud NATs",
+        unit="sessions",
+        bites=Bites.DESTINATION,
+    )
     limit_unanswered_inbound_sessions: int = described(
         1024,
         "sessions that outside hosts have opened and no inside host has answered; each mapping may have an eighth "

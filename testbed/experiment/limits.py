@@ -120,6 +120,14 @@ def _subscribers(key: str, load: Load) -> Bite | None:
     return Bite(f"{wanted:,} subscribers are to connect", _enough(key, wanted))
 
 
+def _destination(key: str, load: Load) -> Bite | None:
+    wanted = min(load.demand.attempts, load.fits + 1)
+    if getattr(load.settings, key) >= wanted:
+        return None
+    why = f"{wanted:,} connections to one destination are to be tried, and nothing but the ports is to stop them"
+    return Bite(why, _enough(key, wanted))
+
+
 def _rate(key: str, load: Load) -> Bite | None:
     demand, allowed = load.demand, getattr(load.settings, key)
     at_once = demand.fills * len(demand.protocols) * demand.of_one * load.tries
@@ -235,6 +243,7 @@ _BITES: dict[Bites, Callable[[str, Load], Bite | None]] = {
     Bites.ALL: _all,
     Bites.SUBSCRIBER: _subscriber,
     Bites.SUBSCRIBERS: _subscribers,
+    Bites.DESTINATION: _destination,
     Bites.RATE: _rate,
     Bites.BLOCKS: _blocks,
     Bites.WAITING: _waiting,

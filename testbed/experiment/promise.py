@@ -16,7 +16,7 @@ from topologies.gateways.behaviour import Behaviour
 
 LIMITED_BY = ("limit_port_mappings", "limit_sessions", "flow_limit")
 """Settings that limit all connections to one service together."""
-PROMISED = (*LIMITED_BY, "port_quota", "port_quota_tcp", "port_quota_udp", "port_quota_icmp")
+PROMISED = (*LIMITED_BY, "limit_sessions_per_destination", "port_quota", "port_quota_tcp", "port_quota_udp", "port_quota_icmp")
 """The limits that a promise follows."""
 EASY_SHARE = 0.5
 """Share of the ports in use up to which any search finds a free one."""
@@ -91,6 +91,8 @@ def limit_of(settings: Settings, protocol: str, clients: int) -> int:
     own = [settings.port_quota, getattr(settings, f"port_quota_{protocol}")]
     limits = [limit for limit in shared if limit is not None]
     limits += [limit * clients for limit in own if limit is not None]
+    if settings.limit_sessions_per_destination is not None:
+        limits.append(settings.limit_sessions_per_destination * len(settings.external_addresses))
     return min(limits, default=1 << 32)
 
 

@@ -39,6 +39,7 @@ REASONS_IN_WORDS: dict[type[enum.IntEnum], dict[int, str]] = {
         Refusal.POOL: ": no external address has a free port",
         Refusal.FLOW_TABLE: ": the switch's table is full",
         Refusal.HOLD_QUEUE: ": too many packets are held",
+        Refusal.DESTINATION: ": too many sessions with its destination",
     },
     Outcome: {
         Outcome.ESTABLISHED: " established",

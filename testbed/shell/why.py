@@ -28,6 +28,7 @@ SET_BY = {
     Limit.RATE: ("new_mapping_rate_per_subscriber",),
     Limit.MAPPINGS: ("limit_port_mappings",),
     Limit.SESSIONS: ("limit_sessions",),
+    Limit.DESTINATION: ("limit_sessions_per_destination",),
     Limit.PORTS: ("ports",),
     Limit.POOL: ("ports", "external_addresses"),
     Limit.FLOW_TABLE: ("flow_limit",),

@@ -37,7 +37,7 @@ def test_each_port_of_each_address_is_in_one_state(
         if step == "give":
             internal = Endpoint(10 + place, 1000)
             external = pool.allocate(protocol, Subscriber(internal.address), internal, remote, now)
-            given_out += [] if external is None else [external]
+            given_out += [external] if isinstance(external, Endpoint) else []
         elif step == "take" and given_out:
             pool.release(protocol, given_out.pop(place % len(given_out)), remote, now, hold_down=place % 3 > 0)
         elif step == "wait":
