@@ -16,7 +16,14 @@ from topologies.gateways.behaviour import Behaviour
 
 LIMITED_BY = ("limit_port_mappings", "limit_sessions", "flow_limit")
 """Settings that limit all connections to one service together."""
-PROMISED = (*LIMITED_BY, "limit_sessions_per_destination", "port_quota", "port_quota_tcp", "port_quota_udp", "port_quota_icmp")
+PROMISED = (
+    *LIMITED_BY,
+    "limit_sessions_per_destination",
+    "port_quota",
+    "port_quota_tcp",
+    "port_quota_udp",
+    "port_quota_icmp",
+)
 """The limits that a promise follows."""
 EASY_SHARE = 0.5
 """Share of the ports in use up to which any search finds a free one."""
