@@ -16,6 +16,7 @@ from controller.nat.model import (
     ANYBODY,
     PARTS,
     TCP,
+    EndedBy,
     Endpoint,
     Flow,
     Limit,
@@ -174,6 +175,7 @@ class Inventory:
         """End a flow, and its mapping with the last one that keeps it."""
         mapping = flow.mapping
         state = self.states[mapping.protocol]
+        ended_by = self._ended_by(flow, reason)
         self._remove(state, flow)
         if not mapping.kept_by and state.protocol is TCP:
             while mapping.flows:  # strangers'
@@ -182,7 +184,17 @@ class Inventory:
         if mapping.flows or mapping.is_static:
             self.scarcity.flow_ended(reason)
         else:
-            self._release(state, mapping, reason, now)
+            self._release(state, mapping, reason, now, ended_by)
+
+    def _ended_by(self, flow: Flow, reason: ReleaseReason) -> EndedBy | None:
+        """Return what decides how long a port is held down, or None if it is not."""
+        if reason is ReleaseReason.EVICTED:
+            return None  # a packet waits for the port, and a hold-down would keep the port from it
+        if reason is ReleaseReason.IDLE:
+            return EndedBy.IDLE
+        if reason is ReleaseReason.CLOSED and flow.connection is not None:
+            return self.connections.ended_by(flow.connection)
+        return EndedBy.OTHER
 
     def _remove(self, state: ProtocolState, flow: Flow) -> None:
         if flow.connection is not None:
@@ -201,11 +213,16 @@ class Inventory:
         self.limits.sessions -= 1
         self.events.append(FlowEnded(flow))
 
-    def _release(self, state: ProtocolState, mapping: Mapping, reason: ReleaseReason, now: float) -> None:
+    def _release(
+        self,
+        state: ProtocolState,
+        mapping: Mapping,
+        reason: ReleaseReason,
+        now: float,
+        ended_by: EndedBy | None,
+    ) -> None:
         state.tables.remove_mapping(mapping)
-        # A packet waits for the port of an evicted mapping, and a hold-down would keep the port from it.
-        hold_down = reason is not ReleaseReason.EVICTED
-        freed = self.pool.release(mapping.protocol, mapping.external, mapping.toward, now, hold_down=hold_down)
+        freed = self.pool.release(mapping.protocol, mapping.external, mapping.toward, now, ended_by=ended_by)
         self.limits.gave_mapping(mapping.internal.address, mapping.protocol)
         self.events.append(MappingReleased(mapping, reason))
         self.scarcity.mapping_released(mapping, freed, reason)

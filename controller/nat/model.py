@@ -209,6 +209,8 @@ class Connection(Timed):
     packets_before: int
     state: TcpState
     awaits_inside: bool
+    was_reset: bool = False
+    """Whether its last state was entered by a RST, and not because it was idle."""
 
 
 class Limit(enum.Enum):
@@ -236,6 +238,21 @@ class Limit(enum.Enum):
     """The flow table of the switch: it refused a rule."""
     HOLD_QUEUE = "dropped_hold_packets"
     """`hold_queue`: packets that are held."""
+
+
+class EndedBy(enum.Enum):
+    """The way in which a mapping's last flow ended: its port may come back sooner after one than after another."""
+
+    __hash__ = object.__hash__
+
+    FIN = "hold_down_fin_timeout"
+    """The FINs of both sides."""
+    RST = "hold_down_rst_timeout"
+    """A RST of either side."""
+    IDLE = "hold_down_idle_timeout"
+    """A timer: it was idle, or never answered."""
+    OTHER = "hold_down_timeout"
+    """An operator, or a switch without room for its rules."""
 
 
 class Answer(enum.Enum):

@@ -2,18 +2,20 @@
 
 Each protocol and external address has its own ports. Where ports may overlap, so has each destination (RFC 7857
 section 3). A freed port rests, since the switch may still have the old flow in its cache. Then it may be held down
-(RFC 6888 REQ-8). If too many ports are held down, the oldest becomes free early.
+(RFC 6888 REQ-8), for a time that may depend on how its mapping ended. If too many ports are held down, the one
+that is due first becomes free early.
 """
 
 from __future__ import annotations
 
+import math
 import random
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.nat.destinations import Destinations
-from controller.nat.model import PARTS, TCP, Dependence, Endpoint, Limit, Protocol
+from controller.nat.model import PARTS, EndedBy, Endpoint, Limit, Protocol
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.allocators.allocator import Allocator
 from controller.nat.subscribers import Subscriber
@@ -45,7 +47,8 @@ class Freed:
     external: Endpoint
     destination: Endpoint
     ready_at: float
-    to_be_held_down: bool = False
+    hold_down: float = 0.0
+    """The seconds after its rest for which it is to be held down."""
     is_held_down: bool = False
 
 
@@ -57,12 +60,14 @@ class Ports:
         self._rest = settings.rest
         self._plan = settings.plan(rng)
         self._capacity = settings.capacity_of_address
-        # RFC 6888 REQ-8: not where TCP is tracked (a), and not where strangers are filtered (c).
-        exempt = protocol is TCP or settings.filtering is not Dependence.INDEPENDENT
-        self._hold_down = 0.0 if exempt else settings.hold_down_timeout - settings.rest
+        self._hold_downs = {ended_by: settings.hold_down(protocol, ended_by) for ended_by in EndedBy}
         self._free: dict[int, dict[Endpoint, Allocator]] = {address: {} for address in settings.external_addresses}
         self._resting: deque[Freed] = deque()
-        self._held_down: deque[Freed] = deque()
+        # A queue for each duration: in each, ports come due in the order in which they came.
+        self._held_down: defaultdict[float, deque[Freed]] = defaultdict(deque)
+        self._held = 0
+        most = settings.hold_down_max
+        self._most_held_down = math.inf if most is None else most
         # The endpoints of static mappings that an allocator may still give: one that comes up stays taken.
         self._reserved = {each.external for each in settings.static_mappings if each.protocol is protocol}
         self.allocated = len(self._reserved)
@@ -96,7 +101,7 @@ class Ports:
     def adopt(self, other: Ports) -> None:
         """Take over the ports of another NAT, whose addresses and allocators are the same."""
         self._plan, self._free, self._reserved = other._plan, other._free, other._reserved
-        self._resting, self._held_down = other._resting, other._held_down
+        self._resting, self._held_down, self._held = other._resting, other._held_down, other._held
         self.allocated, self._allocated_at = other.allocated, other._allocated_at
         self._resting_at, self._held_down_at = other._resting_at, other._held_down_at
 
@@ -116,13 +121,14 @@ class Ports:
             self._reserved.remove(external)
         return None
 
-    def release(self, external: Endpoint, destination: Endpoint, now: float, *, hold_down: bool) -> Freed:
-        """Take an endpoint back. It can be given again after its rest and, with `hold_down`, its hold-down."""
+    def release(self, external: Endpoint, destination: Endpoint, now: float, *, ended_by: EndedBy | None) -> Freed:
+        """Take an endpoint back. It can be given again after its rest and its hold-down."""
         self.allocated -= 1
         if self._has_several:
             self._allocated_at[external.address] -= 1
             self._resting_at[external.address] += 1
-        freed = Freed(external, destination, now + self._rest, hold_down and self._hold_down > 0)
+        hold_down = 0.0 if ended_by is None else self._hold_downs[ended_by]
+        freed = Freed(external, destination, now + self._rest, hold_down)
         self._resting.append(freed)
         return freed
 
@@ -132,27 +138,34 @@ class Ports:
             rested = self._resting.popleft()
             if self._has_several:
                 self._resting_at[rested.external.address] -= 1
-                self._held_down_at[rested.external.address] += rested.to_be_held_down
-            if rested.to_be_held_down:
-                rested.ready_at += self._hold_down
+                self._held_down_at[rested.external.address] += rested.hold_down > 0
+            if rested.hold_down:
+                rested.ready_at += rested.hold_down
                 rested.is_held_down = True
-                self._held_down.append(rested)
+                self._held_down[rested.hold_down].append(rested)
+                self._held += 1
                 yield rested
             else:
                 yield self._make_free(rested, now)
-        most = self._settings.hold_down_max
-        while self._held_down and (
-            self._held_down[0].ready_at <= now or (most is not None and len(self._held_down) > most)
+        while (queue := self._next_held_down()) is not None and (
+            queue[0].ready_at <= now or self._held > self._most_held_down
         ):
-            held = self._held_down.popleft()
+            held = queue.popleft()
+            self._held -= 1
             if self._has_several:
                 self._held_down_at[held.external.address] -= 1
             yield self._make_free(held, now)
 
+    def _next_held_down(self) -> deque[Freed] | None:
+        """Return the queue of the port that is the first to be free, or None if none is held down."""
+        if not self._held:
+            return None
+        return min((queue for queue in self._held_down.values() if queue), key=lambda queue: queue[0].ready_at)
+
     @property
     def holds_down(self) -> bool:
         """Whether a port stays out of use for longer than its rest."""
-        return self._hold_down > 0
+        return any(self._hold_downs.values())
 
     def usage(self) -> Usage:
         """Count the ports by their state. A destination counts while it has ports that are not free."""
@@ -168,12 +181,12 @@ class Ports:
                 used = self._allocated_at[address]
                 yield address, Usage(used, free, self._resting_at[address], self._held_down_at[address])
             else:
-                yield address, Usage(self.allocated, free, len(self._resting), len(self._held_down))
+                yield address, Usage(self.allocated, free, len(self._resting), self._held)
 
     @property
     def next_deadline(self) -> float | None:
         """When the next port goes on to its next state, or None."""
-        deadlines = [queue[0].ready_at for queue in (self._resting, self._held_down) if queue]
+        deadlines = [queue[0].ready_at for queue in (self._resting, self._next_held_down()) if queue]
         return min(deadlines, default=None)
 
     def _make_free(self, freed: Freed, now: float) -> Freed:
@@ -219,10 +232,16 @@ class Pool:
         return limit
 
     def release(
-        self, protocol: Protocol, external: Endpoint, remote: Endpoint, now: float, *, hold_down: bool
+        self,
+        protocol: Protocol,
+        external: Endpoint,
+        remote: Endpoint,
+        now: float,
+        *,
+        ended_by: EndedBy | None,
     ) -> Freed:
         """Take an endpoint back that was given for packets to `remote`."""
-        return self.ports[protocol].release(external, self._destination(remote), now, hold_down=hold_down)
+        return self.ports[protocol].release(external, self._destination(remote), now, ended_by=ended_by)
 
     def holds_down(self, protocol: Protocol) -> bool:
         """Whether ports of a protocol stay out of use for longer than their rest."""

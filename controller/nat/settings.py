@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from controller.nat.model import Answer, Dependence, Protocol, StaticMapping
+from controller.nat.model import Answer, Dependence, EndedBy, Protocol, StaticMapping
 from controller.nat.port_set import Ports
 from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.exhaustion.policy import Policy
@@ -55,6 +56,8 @@ class NatSettings:
     refresh_inbound: bool
     static_mappings: tuple[StaticMapping, ...] = ()
     limit_sessions_per_destination: int | None = None
+    hold_down_by_end: Mapping[EndedBy, float | None] = field(default_factory=dict)
+    """The hold-down by the way in which a mapping ended. None, or no entry, is `hold_down_timeout` as usual."""
 
     def plan(self, rng: random.Random) -> PortPlan:
         """Return the plan for an allocator that draws from this generator."""
@@ -72,6 +75,18 @@ class NatSettings:
     def capacity(self) -> int:
         """How many ports of all external addresses the allocator gives."""
         return self.capacity_of_address * len(self.external_addresses)
+
+    def hold_down(self, protocol: Protocol, ended_by: EndedBy) -> float:
+        """Return the seconds for which a port is held down after its rest.
+
+        `hold_down_timeout` has the exceptions of RFC 6888 REQ-8: TCP, which is tracked (a), and filtering that
+        keeps strangers out (c). Where a time is set for the way in which a mapping ended, it has none.
+        """
+        seconds = self.hold_down_by_end.get(ended_by)
+        if seconds is None:
+            is_exempt = protocol is Protocol.TCP or self.filtering is not Dependence.INDEPENDENT
+            seconds = 0.0 if is_exempt else self.hold_down_timeout
+        return max(0.0, seconds - self.rest)
 
     def flows(self, protocol: Protocol) -> Dependence:
         """Return the part of the remote endpoint by which the rules of a protocol's flows must differ.

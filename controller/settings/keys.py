@@ -34,6 +34,7 @@ from controller.settings.values import (
     PortRanges,
     StaticMappings,
     described,
+    held_down,
     limit,
     seconds,
 )
@@ -348,6 +349,11 @@ class Keys(BaseModel):
         ge=0,
         le=LONGEST_S,
         bites=Bites.RETURN,
+    )
+    hold_down_fin_timeout: float | None = held_down("a connection that both sides have ended by a FIN")
+    hold_down_rst_timeout: float | None = held_down("a connection that a RST has ended")
+    hold_down_idle_timeout: float | None = held_down(
+        "a mapping that was idle, of any protocol, or a connection that was never answered"
     )
     hold_down_max: int | None = limit(
         "ports of each protocol that may be held down at once; with more of them, the oldest leaves early",

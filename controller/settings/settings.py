@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import model_validator
 
-from controller.nat.model import Answer, Dependence, Endpoint, Protocol
+from controller.nat.model import Answer, Dependence, EndedBy, Endpoint, Protocol
 from controller.nat.port_set import Blocks, Ports, divided, ranges_of
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.pooling import POOLINGS
@@ -154,6 +154,7 @@ class Settings(Keys):
             "fallback": Answer(self.fallback),
             "port_quotas": {each: getattr(self, f"port_quota_{each.name.lower()}") for each in Protocol},
             "tcp_timeouts": {timer: self.in_force(timer.value) for timer in TcpTimer},
+            "hold_down_by_end": {by: self.in_force(by.value) for by in EndedBy if by is not EndedBy.OTHER},
             "rest": PORT_REST_S,
             "static_mappings": tuple(map(static_mapping, self.static_mappings)),
         }

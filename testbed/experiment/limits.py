@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from controller.nat.model import EndedBy
 from controller.settings import MARKS, Bites, Settings
 from testbed.experiment.demand import Demand, Return
 from testbed.experiment.promise import room
@@ -220,12 +221,13 @@ def _opening(key: str, load: Load) -> Bite | None:
 
 def _return(key: str, load: Load) -> Bite | None:
     demand, settings = load.demand, load.settings
-    held_down = settings.filtering_type == "eif" and {*demand.protocols} != {"tcp"}  # RFC 6888 REQ-8 (a), (c)
-    if demand.returns is Return.NEVER or (key.startswith("hold_down") and not held_down):
+    is_usual = settings.filtering_type == "eif" and {*demand.protocols} != {"tcp"}  # RFC 6888 REQ-8 (a), (c)
+    by_end = [getattr(settings, by.value) for by in EndedBy if by is not EndedBy.OTHER]
+    if demand.returns is Return.NEVER or (key == "hold_down_timeout" and not is_usual):
         return None
     if key == "hold_down_max":
-        most = min(demand.attempts, load.fits)
-        if settings.hold_down_timeout == 0 or getattr(settings, key) >= most:
+        most, held_down = min(demand.attempts, load.fits), is_usual and settings.hold_down_timeout > 0
+        if not (held_down or any(by_end)) or getattr(settings, key) >= most:
             return None
         return Bite(f"{most:,} ports are to be held down, each for its time", _enough(key, most))
     return Bite("a port is to come back, and it is not known when", "another value")

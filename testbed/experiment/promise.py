@@ -19,10 +19,7 @@ LIMITED_BY = ("limit_port_mappings", "limit_sessions", "flow_limit")
 PROMISED = (
     *LIMITED_BY,
     "limit_sessions_per_destination",
-    "port_quota",
-    "port_quota_tcp",
-    "port_quota_udp",
-    "port_quota_icmp",
+    *("port_quota", "port_quota_tcp", "port_quota_udp", "port_quota_icmp"),
 )
 """The limits that a promise follows."""
 EASY_SHARE = 0.5

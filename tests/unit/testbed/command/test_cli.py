@@ -88,7 +88,13 @@ def test_a_setting_is_listed_with_its_unit_default_and_source(lastport: Lastport
     assert rows["external_addresses"]["default"] == ["192.0.2.1"]
     assert rows["external_addresses"]["type"] == "number or list"
     assert rows["on_exhaustion"]["allowed"] == ["drop", "icmp", "reset", "evict-lru", "hold"]
-    assert rows["address_allocation_type"]["allowed"] == ["paired", "paired-soft", "arbitrary", "roundrobin"]
+    assert rows["address_allocation_type"]["allowed"] == [
+        "paired",
+        "paired-soft",
+        "arbitrary",
+        "roundrobin",
+        "in-order",
+    ]
     assert rows["port_overlapping"]["allowed"] == ["off", "address", "endpoint"]
     assert rows["refresh_inbound"]["type"] == "true or false"
     assert rows["icmp_code"]["allowed"] == [13, 1]
