@@ -73,6 +73,8 @@ class Refusal(enum.IntEnum):
     FLOW_TABLE = 8
     HOLD_QUEUE = 9
     DESTINATION = 10
+    SUBSCRIBER_PORTS = 11
+    RESERVATION = 12
 
 
 PROTOCOLS = ("tcp", "udp", "icmp")

@@ -24,6 +24,10 @@ class Counters:
     """Packets for which no port was free at any address (RFC 8512)."""
     dropped_port_limit_packets: int = 0
     """Packets of subscribers at their quota (RFC 8512, RFC 6888 REQ-4)."""
+    dropped_subscriber_port_packets: int = 0
+    """Packets of subscribers of whose own ports none was free toward the destination (ours)."""
+    dropped_reservation_packets: int = 0
+    """Packets of subscribers for which no ports could be reserved (ours)."""
     dropped_subscriber_limit_packets: int = 0
     """Packets of a subscriber beyond the limit of subscribers (RFC 8512)."""
     dropped_mapping_limit_packets: int = 0

@@ -7,6 +7,7 @@
     5  SESSIONS      limit_sessions
     6  DESTINATION   limit_sessions_per_destination, in `destinations.py`: another address may have room
        PORTS, POOL   in `pool.py`: what remains is to find a port
+       RESERVATION, SUBSCRIBER_PORTS   the same, where each subscriber has ports of its own: `own_ports.py`
     7  FLOW_TABLE    the switch refuses a rule afterwards, and the mapping is undone
 
 The order goes from what concerns one subscriber to what concerns all, so that no subscriber is blamed for what

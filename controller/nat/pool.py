@@ -8,6 +8,7 @@ that is due first becomes free early.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from collections import Counter, defaultdict, deque
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 
 from controller.nat.destinations import Destinations
 from controller.nat.model import PARTS, EndedBy, Endpoint, Limit, Protocol
+from controller.nat.own_ports import OwnAllocator, OwnPorts
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.allocators.allocator import Allocator
 from controller.nat.subscribers import Subscriber
@@ -55,8 +57,12 @@ class Freed:
 class Ports:
     """The ports of one protocol, at all external addresses."""
 
-    def __init__(self, protocol: Protocol, settings: NatSettings, rng: random.Random) -> None:
+    def __init__(
+        self, protocol: Protocol, settings: NatSettings, rng: random.Random, own: OwnPorts | None = None
+    ) -> None:
+        """Make all ports free. With `own` each subscriber gets ports of its own only."""
         self._settings = settings
+        self._own = own
         self._rest = settings.rest
         self._plan = settings.plan(rng)
         self._capacity = settings.capacity_of_address
@@ -101,16 +107,23 @@ class Ports:
     def adopt(self, other: Ports) -> None:
         """Take over the ports of another NAT, whose addresses and allocators are the same."""
         self._plan, self._free, self._reserved = other._plan, other._free, other._reserved
+        self._own = other._own
         self._resting, self._held_down, self._held = other._resting, other._held_down, other._held
         self.allocated, self._allocated_at = other.allocated, other._allocated_at
         self._resting_at, self._held_down_at = other._resting_at, other._held_down_at
 
     def _new_allocator(self, address: int) -> Allocator:
         """Return an allocator of an address, without the ports of static mappings where it can do without them."""
+        if self._own is not None:
+            return OwnAllocator(self._own, self._capacity, self._new_for)
         allocator = self._settings.allocator(self._plan)
         mine = (external for external in self._reserved if external.address == address)
         self._reserved -= {external for external in mine if allocator.leave_out(external.port)}
         return allocator
+
+    def _new_for(self, run: range) -> Allocator:
+        """Return an allocator of a subscriber's own ports."""
+        return self._settings.allocator(dataclasses.replace(self._plan, ports=run))
 
     def _draw(self, allocator: Allocator, address: int, internal: Endpoint, now: float) -> Endpoint | None:
         """Take an external endpoint that is no static mapping's, or return None."""
@@ -205,14 +218,16 @@ class Pool:
     def __init__(self, settings: NatSettings, rng: random.Random) -> None:
         self._destination = PARTS[settings.overlapping]
         self._pooling = settings.pooling(settings.external_addresses, rng)
-        self.ports = {protocol: Ports(protocol, settings, rng) for protocol in Protocol}
-        self._limit = settings.pooling.limit
+        plan, addresses = settings.own_ports, settings.external_addresses
+        self._own = None if plan is None else OwnPorts(plan, settings.ports, addresses)
+        self.ports = {protocol: Ports(protocol, settings, rng, self._own) for protocol in Protocol}
+        self._limit = settings.pool_limit
         most = settings.limit_sessions_per_destination
         self.destinations = None if most is None else Destinations(most)
 
     def adopt(self, other: Pool) -> None:
         """Take over the ports of another NAT, and the addresses that its subscribers are paired with."""
-        self._pooling = other._pooling
+        self._pooling, self._own = other._pooling, other._own
         for protocol, ports in self.ports.items():
             ports.adopt(other.ports[protocol])
 
@@ -222,7 +237,12 @@ class Pool:
         """Take an external endpoint for packets from `internal` to `remote`, or return what is short."""
         ports, destination, limit = self.ports[protocol], self._destination(remote), self._limit
         destinations = self.destinations
-        for address in self._pooling.candidates(subscriber):
+        if self._own is None:
+            addresses = self._pooling.candidates(subscriber)
+        else:
+            addresses = self._own_address(self._own, subscriber, now)
+            limit = limit if addresses else Limit.RESERVATION
+        for address in addresses:
             if destinations is not None and destinations.is_full(protocol, address, remote):
                 limit = Limit.DESTINATION
                 continue
@@ -230,6 +250,16 @@ class Pool:
             if external is not None:
                 return external
         return limit
+
+    def _own_address(self, own: OwnPorts, subscriber: Subscriber, now: float) -> tuple[int, ...]:
+        """Return the address of a subscriber's own ports, which are reserved if it has none, or nothing."""
+        holder = own.holders.get(subscriber.address)
+        if holder is None:
+            holder = own.reserve(subscriber.address, self._pooling.candidates(subscriber), now)
+        if holder is None:
+            return ()
+        subscriber.external_address = holder.address
+        return (holder.address,)
 
     def release(
         self,
@@ -252,6 +282,8 @@ class Pool:
         for protocol, ports in self.ports.items():
             for freed in ports.reclaim(now):
                 yield protocol, freed
+        if self._own is not None:
+            self._own.due(now)
 
     def allocated(self, protocol: Protocol) -> int:
         """Return the number of allocated ports of one protocol."""
@@ -269,4 +301,6 @@ class Pool:
     def next_deadline(self) -> float | None:
         """When the next port goes on to its next state, or None."""
         deadlines = [ports.next_deadline for ports in self.ports.values()]
+        if self._own is not None:
+            deadlines.append(self._own.next_deadline)
         return min((deadline for deadline in deadlines if deadline is not None), default=None)

@@ -70,6 +70,9 @@ class Scarcity:
         self._fallback = settings.fallback
         self._scope_of = PARTS[settings.mapping]
         self._limits_rate = settings.new_mapping_rate_per_subscriber is not None
+        self._freed_by_time: tuple[Limit, ...] = (Limit.RATE,)
+        if settings.own_ports is not None:
+            self._freed_by_time = (Limit.RATE, Limit.SUBSCRIBER_PORTS, Limit.RESERVATION)
         self._limits_destinations = settings.limit_sessions_per_destination is not None
         patience = settings.hold_timeout
         if self._policy.evicts:
@@ -281,8 +284,8 @@ class Scarcity:
             return
         if self._limits_destinations:  # it may be at an address at which its destination has room
             self._freed.extend(self._waiting.scopes_of(Limit.DESTINATION))
-        if self._nat.settings.allocator.by_subscriber:
-            self._freed.extend(self._waiting.scopes_of(self._nat.settings.pooling.limit))
+        if self._nat.settings.is_by_subscriber:
+            self._freed.extend(self._waiting.scopes_of(self._nat.settings.pool_limit))
         else:
             self._freed.append(of_port or self._scopes.of_freed(protocol, freed))
 
@@ -297,7 +300,8 @@ class Scarcity:
 
     def due(self, now: float) -> None:
         """Wake the packets that can go on, and refuse those that have waited for too long."""
-        self._freed.extend(self._waiting.scopes_of(Limit.RATE))
+        for limit in self._freed_by_time:
+            self._freed.extend(self._waiting.scopes_of(limit))
         self.wake(now)
         for ticket in self._waiting.lost_patience(now):
             self._turn_away(ticket, self._fallback)

@@ -27,9 +27,10 @@ class Scopes:
     """Finds the scopes of shortages, mappings and ports, as the settings have them."""
 
     def __init__(self, settings: NatSettings) -> None:
-        self._pool_limit = settings.pooling.limit
+        self._pool_limit = settings.pool_limit
         self._by_address = self._pool_limit is Limit.PORTS
-        self._by_subscriber = settings.allocator.by_subscriber
+        self._has_own = settings.own_ports is not None
+        self._by_subscriber = settings.is_by_subscriber
         self._destination = PARTS[settings.overlapping]
         self._port_quota, self._port_quotas = settings.port_quota, settings.port_quotas
         # A mapping of several destinations need not make room for one of them.
@@ -49,7 +50,7 @@ class Scopes:
                 subscriber.external_address, packet.protocol, packet.destination, subscriber.address
             )
         if limit is Limit.DESTINATION:
-            address = subscriber.external_address if self._by_address else None
+            address = subscriber.external_address if self._keeps_to_one else None
             return Scope(limit, address, packet.protocol, packet.destination)
         return Scope(limit)
 
@@ -60,7 +61,7 @@ class Scopes:
         """
         address, protocol = flow.mapping.external.address, flow.mapping.protocol
         of_address = Scope(Limit.DESTINATION, address, protocol, flow.peer)
-        return (of_address,) if self._by_address else (of_address, of_address._replace(subject=None))
+        return (of_address,) if self._keeps_to_one else (of_address, of_address._replace(subject=None))
 
     def of_mapping(self, mapping: Mapping) -> list[Scope]:
         """Return the scopes in whose orders a mapping stands.
@@ -76,9 +77,14 @@ class Scopes:
         if self._port_quotas[mapping.protocol] is not None:
             scopes.append(Scope(Limit.QUOTA, subscriber, mapping.protocol))
         if self._is_of_one_destination:
-            address = mapping.external.address if self._by_address else None
+            address = mapping.external.address if self._keeps_to_one else None
             scopes.append(Scope(Limit.DESTINATION, address, mapping.protocol, mapping.toward))
         return scopes
+
+    @property
+    def _keeps_to_one(self) -> bool:
+        """Whether all mappings of a subscriber have one external address."""
+        return self._by_address or self._has_own
 
     def of_freed(self, protocol: Protocol, freed: Freed) -> Scope:
         """Return the scope of the packets that can use a port that is free again, where all subscribers may."""
@@ -86,9 +92,10 @@ class Scopes:
         return Scope(self._pool_limit, address, protocol, freed.destination)
 
     def _of_port(self, address: int | None, protocol: Protocol, remote: Endpoint, subscriber: int) -> Scope:
+        subject = subscriber if self._has_own else address if self._by_address else None
         return Scope(
             self._pool_limit,
-            address if self._by_address else None,
+            subject,
             protocol,
             self._destination(remote),
             subscriber if self._by_subscriber else None,

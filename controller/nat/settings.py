@@ -6,8 +6,10 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controller.nat.model import Answer, Dependence, EndedBy, Protocol, StaticMapping
+from controller.nat.model import Answer, Dependence, EndedBy, Limit, Protocol, StaticMapping
+from controller.nat.own_ports import OwnPortsPlan
 from controller.nat.port_set import Ports
+from controller.nat.runs import Runs
 from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.exhaustion.policy import Policy
 from controller.nat.strategies.pooling.pooling import Pooling
@@ -56,6 +58,8 @@ class NatSettings:
     refresh_inbound: bool
     static_mappings: tuple[StaticMapping, ...] = ()
     limit_sessions_per_destination: int | None = None
+    own_ports: OwnPortsPlan | None = None
+    """The ports that each subscriber has for itself, or None if all subscribers share all ports."""
     hold_down_by_end: Mapping[EndedBy, float | None] = field(default_factory=dict)
     """The hold-down by the way in which a mapping ended. None, or no entry, is `hold_down_timeout` as usual."""
 
@@ -69,12 +73,24 @@ class NatSettings:
 
         It is made with a generator of its own, so that asking changes nothing of what a seed repeats.
         """
+        if self.own_ports is not None:
+            return len(Runs(self.ports, self.own_ports.size))
         return len(self.allocator(self.plan(random.Random(0))))
 
     @property
     def capacity(self) -> int:
         """How many ports of all external addresses the allocator gives."""
         return self.capacity_of_address * len(self.external_addresses)
+
+    @property
+    def pool_limit(self) -> Limit:
+        """What is short for a new mapping when no port is free for it."""
+        return self.pooling.limit if self.own_ports is None else Limit.SUBSCRIBER_PORTS
+
+    @property
+    def is_by_subscriber(self) -> bool:
+        """Whether a port that one subscriber gives back is of no use to another."""
+        return self.allocator.by_subscriber or self.own_ports is not None
 
     def hold_down(self, protocol: Protocol, ended_by: EndedBy) -> float:
         """Return the seconds for which a port is held down after its rest.

@@ -48,7 +48,7 @@ from controller.nat.verdicts import Drop, DropReason, Refuse, Translate, Verdict
 
 SHOWN = (
     *("external_addresses", "ports", "mapping", "filtering", "overlapping", "pooling", "allocator"),
-    *("static_mappings", "rest"),
+    *("static_mappings", "own_ports", "rest"),
 )
 """The settings of which each mapping is an outcome."""
 OF_BLOCKS = ("port_set_size", "port_set_timeout")

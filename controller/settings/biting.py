@@ -18,6 +18,7 @@ class Bites(enum.StrEnum):
     SUBSCRIBERS = "subscribers"
     DESTINATION = "connections to one destination"
     RATE = "connections that a subscriber makes in a second"
+    OWN_PORTS = "connections of one subscriber, which has ports of its own"
     BLOCKS = "a port that is free, but in another subscriber's block"
     WAITING = "packets that wait for a port"
     VICTIMS = "evictions of mappings that were used a moment ago"

@@ -128,6 +128,41 @@ class Keys(BaseModel):
         bites=Bites.BLOCKS,
     )
 
+    subscriber_ports: int | None = limit(
+        "ports that are reserved for a subscriber when it first needs one, for every protocol and destination, "
+        "until they were idle for port_set_timeout",
+        source="RFC 7422; documented of cloud NATs",
+        unit="ports",
+        bites=Bites.OWN_PORTS,
+    )
+    subscriber_ports_max: int | None = described(
+        None,
+        "ports up to which those of a subscriber double, again and again, if it needs more; null: they never do",
+        source="documented of cloud NATs",
+        unit="ports",
+        strict=True,
+        ge=2,
+        le=1 << 16,
+    )
+    subscriber_ports_threshold: float = described(
+        100,
+        "share of its ports that a subscriber uses toward one destination when they are to double",
+        source="lastport: no cloud provider publishes one",
+        unit="%",
+        strict=True,
+        gt=0,
+        le=100,
+    )
+    subscriber_ports_delay: float = described(
+        0,
+        "time that the doubling of a subscriber's ports takes",
+        source="lastport: no cloud provider publishes one",
+        unit=SECONDS,
+        strict=True,
+        ge=0,
+        le=LONGEST_S,
+    )
+
     static_mappings: StaticMappings = described(
         [],
         "mappings that are there from the start and never end, such as `tcp 192.0.2.1:8080 10.0.0.1:80`: the "

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import model_validator
 
 from controller.nat.model import Answer, Dependence, EndedBy, Endpoint, Protocol
+from controller.nat.own_ports import OwnPortsPlan
 from controller.nat.port_set import Blocks, Ports, divided, ranges_of
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.pooling import POOLINGS
@@ -80,6 +81,7 @@ class Settings(Keys):
                 "the ports of a block would be several subscribers'; take port_allocation_type=blocks, or "
                 "log=mappings"
             )
+        yield from self._own_contradictions(longest)
         yield from self._static_contradictions()
         for network in self.untranslated_destinations:
             inner = [str(address) for address in self.external_addresses if address in network]
@@ -93,6 +95,36 @@ class Settings(Keys):
                 f"setting pool_usage_low={self.pool_usage_low:g} is not possible with "
                 f"pool_usage_high={self.pool_usage_high:g}: usage would be low and high at once; "
                 "take a pool_usage_low below pool_usage_high"
+            )
+
+    def _own_contradictions(self, longest: int) -> Iterator[str]:
+        size, most = self.subscriber_ports, self.subscriber_ports_max
+        if size is None:
+            if most is not None:
+                yield (
+                    f"setting subscriber_ports_max={most} is not possible with subscriber_ports=null: nothing "
+                    f"could double; take a subscriber_ports, such as {max(1, most // 2)}"
+                )
+            return
+        if size > longest:
+            yield (
+                f"setting subscriber_ports={size} is not possible with ports={ports.shown(self.ports)}: no "
+                f"subscriber could have any; take at most {longest}"
+            )
+        if most is not None and most < 2 * size:
+            yield (
+                f"setting subscriber_ports_max={most} is not possible with subscriber_ports={size}, which could "
+                f"never double; take {2 * size} or more, or subscriber_ports_max=null"
+            )
+        if self.port_allocation_type == "blocks":
+            yield (
+                f"setting subscriber_ports={size} is not possible with port_allocation_type='blocks': both give a "
+                "subscriber ports of its own; take port_allocation_type=random"
+            )
+        if self.static_mappings:
+            yield (
+                f"setting subscriber_ports={size} is not possible with static_mappings: a subscriber could be "
+                "given the port of another's; take static_mappings=[]"
             )
 
     def _static_contradictions(self) -> Iterator[str]:
@@ -155,9 +187,21 @@ class Settings(Keys):
             "port_quotas": {each: getattr(self, f"port_quota_{each.name.lower()}") for each in Protocol},
             "tcp_timeouts": {timer: self.in_force(timer.value) for timer in TcpTimer},
             "hold_down_by_end": {by: self.in_force(by.value) for by in EndedBy if by is not EndedBy.OTHER},
+            "own_ports": self._own_ports(),
             "rest": PORT_REST_S,
             "static_mappings": tuple(map(static_mapping, self.static_mappings)),
         }
+
+    def _own_ports(self) -> OwnPortsPlan | None:
+        if self.subscriber_ports is None:
+            return None
+        return OwnPortsPlan(
+            size=self.subscriber_ports,
+            most=self.subscriber_ports_max or self.subscriber_ports,
+            threshold=self.subscriber_ports_threshold,
+            delay=self.in_force("subscriber_ports_delay"),
+            timeout=self.in_force("port_set_timeout"),
+        )
 
     @functools.cached_property
     def port_set(self) -> Ports:

@@ -121,6 +121,14 @@ def _subscribers(key: str, load: Load) -> Bite | None:
     return Bite(f"{wanted:,} subscribers are to connect", _enough(key, wanted))
 
 
+def _own_ports(key: str, load: Load) -> Bite | None:
+    wanted = min(load.demand.of_one, load.fits + 1)
+    if getattr(load.settings, key) >= wanted:
+        return None
+    why = f"one subscriber is to try {wanted:,} connections, and nothing but the pool's ports is to stop them"
+    return Bite(why, _enough(key, wanted))
+
+
 def _destination(key: str, load: Load) -> Bite | None:
     wanted = min(load.demand.attempts, load.fits + 1)
     if getattr(load.settings, key) >= wanted:
@@ -247,6 +255,7 @@ _BITES: dict[Bites, Callable[[str, Load], Bite | None]] = {
     Bites.SUBSCRIBERS: _subscribers,
     Bites.DESTINATION: _destination,
     Bites.RATE: _rate,
+    Bites.OWN_PORTS: _own_ports,
     Bites.BLOCKS: _blocks,
     Bites.WAITING: _waiting,
     Bites.VICTIMS: _victims,

@@ -29,6 +29,8 @@ SET_BY = {
     Limit.MAPPINGS: ("limit_port_mappings",),
     Limit.SESSIONS: ("limit_sessions",),
     Limit.DESTINATION: ("limit_sessions_per_destination",),
+    Limit.SUBSCRIBER_PORTS: ("subscriber_ports", "subscriber_ports_max"),
+    Limit.RESERVATION: ("ports", "external_addresses", "subscriber_ports"),
     Limit.PORTS: ("ports",),
     Limit.POOL: ("ports", "external_addresses"),
     Limit.FLOW_TABLE: ("flow_limit",),

@@ -20,6 +20,8 @@ REFUSALS = MappingProxyType(
         "dropped_subscriber_limit_packets": ("subscribers", "there was no room for another subscriber"),
         "dropped_mapping_limit_packets": ("mappings", "there was no room for another mapping"),
         "dropped_state_limit_packets": ("sessions", "there was no room for another session"),
+        "dropped_subscriber_port_packets": ("own ports", "all of their senders' own ports were in use"),
+        "dropped_reservation_packets": ("reservation", "no ports could be reserved for their senders"),
         "dropped_destination_limit_packets": ("destination", "their destination had all of its sessions"),
         "dropped_rate_packets": ("rate", "their senders made mappings too fast"),
         "dropped_flow_table_packets": ("flow table", "the switch had no room for their rules"),

@@ -37,6 +37,7 @@ from controller.nat.model import (
     Side,
     TcpFlags,
 )
+from controller.nat.own_ports import OwnPortsPlan
 from controller.nat.port_set import PortSet
 from controller.nat.scarcity import RESTS
 from controller.nat.scopes import Scope
@@ -72,12 +73,21 @@ LIMITS: dict[str, tuple[Any, ...]] = {
 }
 
 
+OWN_PORTS = (
+    OwnPortsPlan(size=1, most=1, threshold=100, delay=0, timeout=3),
+    OwnPortsPlan(size=1, most=4, threshold=50, delay=1, timeout=9),
+    OwnPortsPlan(size=1, most=2, threshold=100, delay=0, timeout=1),
+)
+
+
 @st.composite
 def configurations(draw: st.DrawFn) -> dict[str, Any]:
     """Return the settings of a small NAT, in any combination that the configuration allows."""
     mapping, filtering = draw(st.sampled_from(Dependence)), draw(st.sampled_from(Dependence))
     policy = draw(st.sampled_from([*POLICIES, "hold", "evict-lru"]))
     limits = draw(st.lists(st.sampled_from(list(LIMITS)), max_size=2, unique=True))
+    allocator = draw(st.sampled_from(list(ALLOCATORS)))
+    own = st.none() if allocator == "blocks" else st.sampled_from((None, None, None, *OWN_PORTS))
     return {
         "ports": draw(st.sampled_from((1, 2, 2, 5, SEVERAL))),
         "addresses": draw(st.integers(1, 3)),
@@ -85,7 +95,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         "filtering": filtering,
         "overlapping": draw(st.sampled_from([d for d in Dependence if d <= min(mapping, filtering)])),
         "pooling": POOLINGS[draw(st.sampled_from(list(POOLINGS)))],
-        "allocator": ALLOCATORS[draw(st.sampled_from(list(ALLOCATORS)))],
+        "allocator": ALLOCATORS[allocator],
+        "own_ports": draw(own),
         "on_exhaustion": POLICIES[policy],
         "fallback": draw(st.sampled_from(Answer)),
         "hold_timeout": draw(st.sampled_from((1.0, 3.0, 9.0))),
@@ -690,7 +701,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
                 first.add(scope)
                 subscriber = self.bench.nat.limits.subscribers.get(waiting.ticket.packet.source.address)
                 is_inexact = (
-                    self.settings.allocator is ALLOCATORS["blocks"]
+                    self.settings.is_by_subscriber
                     or scope.limit is Limit.FLOW_TABLE
                     # It may have been paired anew, by another packet.
                     or (scope.limit is Limit.PORTS and subscriber and subscriber.external_address != scope.subject)
@@ -811,7 +822,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
         size = len(self.settings.ports)
         rooms = {address: size - taken[address] for address in self.settings.external_addresses}
         paired = {m.external.address for m in self.live if m.internal.address == packet.source.address}
-        if pooling.limit is Limit.PORTS and paired:
+        if paired and (pooling.limit is Limit.PORTS or self.settings.own_ports):
             rooms = {address: room for address, room in rooms.items() if address in paired}
         sure, perhaps = (
             {address: min(room, self.rooms_toward(packet, address)[place]) for address, room in rooms.items()}
@@ -823,7 +834,9 @@ class ConfigurationMachine(RuleBasedStateMachine):
         limits: set[Limit | None] = {pooling.limit}
         if any(self.rooms_toward(packet, address)[0] <= 0 for address in rooms):
             limits.add(Limit.DESTINATION)
-        if self.settings.allocator is ALLOCATORS["blocks"]:
+        if self.settings.own_ports is not None:
+            limits = limits - {pooling.limit} | {Limit.SUBSCRIBER_PORTS, Limit.RESERVATION}
+        if self.settings.is_by_subscriber:
             must = False
         return ({None} if can else set()) | (set() if must else limits)
 

@@ -23,6 +23,9 @@ HARMLESS = {
     "hold_timeout": "a scenario's patience is compared with it",
     "tcp_in_syn_timeout": "it is about strangers",
     "limit_unanswered_inbound_sessions": "it is about strangers",
+    "subscriber_ports_max": "it only adds to subscriber_ports",
+    "subscriber_ports_threshold": "it only adds to subscriber_ports",
+    "subscriber_ports_delay": "it only adds to subscriber_ports",
     "time_scale": "each timer is looked at as it is in force",
 }
 """The numbers and times that stop nothing, and why."""
