@@ -100,7 +100,7 @@ def test_ports_double_after_the_delay_and_up_to_the_most() -> None:
 
     assert carried[:3] == [True, True, False]
     assert sum(carried) == 8
-    assert carried.index(True, 3) == 8  # 3 s after the second, and on the next half second
+    assert carried.index(True, 3) == 7  # 3 s after the second
 
 
 def test_ports_double_at_once_without_a_delay_and_before_they_are_used_up_by_a_threshold() -> None:

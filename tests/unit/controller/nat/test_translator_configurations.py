@@ -140,6 +140,8 @@ class Freed:
     external: Endpoint
     destination: Endpoint
     at: float
+    may_be_held_down: bool
+    """Whether it was not evicted: the packet for which it was takes the port after its rest."""
 
 
 @dataclass
@@ -156,7 +158,7 @@ class OutOfUse:
         while self.resting and self.resting[0].at + REST <= now:
             freed = self.resting.popleft()
             self._expire(freed.at + REST)
-            if self.hold_down > REST:
+            if self.hold_down > REST and freed.may_be_held_down:
                 self.held_down.append(freed)
                 if self.most is not None and len(self.held_down) > self.most:
                     self.held_down.popleft()
@@ -538,7 +540,8 @@ class ConfigurationMachine(RuleBasedStateMachine):
         del self.used_at[mapping]
         self.released[mapping.protocol] += 1
         destination = self.settings.overlapping.part(mapping.toward)
-        self.out_of_use[mapping.protocol].resting.append(Freed(mapping.external, destination, at))
+        freed = Freed(mapping.external, destination, at, reason is not ReleaseReason.EVICTED)
+        self.out_of_use[mapping.protocol].resting.append(freed)
 
     def check_victim(self, victim: Mapping) -> None:
         """Nobody who could have gone as well was surely used longer ago."""
