@@ -50,5 +50,7 @@ class Counters:
     """Packets that were held, whatever became of them (ours)."""
     icmp_sent: int = 0
     """ICMP errors sent to the senders of refused packets, and of unsolicited SYNs (ours)."""
+    late_resets_sent: int = 0
+    """TCP resets sent to the senders of segments of connections that the NAT does not have (ours)."""
     resets_sent: int = 0
     """TCP resets sent to the senders of refused packets (ours)."""

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.nat.destinations import Destinations
-from controller.nat.model import PARTS, EndedBy, Endpoint, Limit, Protocol
+from controller.nat.model import PARTS, Dependence, EndedBy, Endpoint, Limit, Protocol
 from controller.nat.own_ports import OwnAllocator, OwnPorts
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.allocators.allocator import Allocator
@@ -63,6 +63,10 @@ class Ports:
         """Make all ports free. With `own` each subscriber gets ports of its own only."""
         self._settings = settings
         self._own = own
+        overlaps = settings.overlaps(protocol)
+        self.part = PARTS[overlaps]
+        """The function that returns the part of a remote endpoint that has ports of its own."""
+        self._overlap = overlaps is not Dependence.INDEPENDENT
         self._rest = settings.rest
         self._plan = settings.plan(rng)
         self._capacity = settings.capacity_of_address
@@ -206,7 +210,7 @@ class Ports:
         by_destination = self._free[freed.external.address]
         allocator = by_destination[freed.destination]
         allocator.release(freed.external.port, now)
-        if self._settings.overlapping and len(allocator) == self._capacity:
+        if self._overlap and len(allocator) == self._capacity:
             del by_destination[freed.destination]  # destinations come and go
         freed.is_held_down = False
         return freed
@@ -216,7 +220,6 @@ class Pool:
     """Gives external endpoints to internal ones, and takes them back."""
 
     def __init__(self, settings: NatSettings, rng: random.Random) -> None:
-        self._destination = PARTS[settings.overlapping]
         self._pooling = settings.pooling(settings.external_addresses, rng)
         plan, addresses = settings.own_ports, settings.external_addresses
         self._own = None if plan is None else OwnPorts(plan, settings.ports, addresses)
@@ -235,8 +238,8 @@ class Pool:
         self, protocol: Protocol, subscriber: Subscriber, internal: Endpoint, remote: Endpoint, now: float
     ) -> Endpoint | Limit:
         """Take an external endpoint for packets from `internal` to `remote`, or return what is short."""
-        ports, destination, limit = self.ports[protocol], self._destination(remote), self._limit
-        destinations = self.destinations
+        ports, destinations, limit = self.ports[protocol], self.destinations, self._limit
+        destination = ports.part(remote)
         if self._own is None:
             addresses = self._pooling.candidates(subscriber)
         else:
@@ -271,7 +274,8 @@ class Pool:
         ended_by: EndedBy | None,
     ) -> Freed:
         """Take an endpoint back that was given for packets to `remote`."""
-        return self.ports[protocol].release(external, self._destination(remote), now, ended_by=ended_by)
+        ports = self.ports[protocol]
+        return ports.release(external, ports.part(remote), now, ended_by=ended_by)
 
     def holds_down(self, protocol: Protocol) -> bool:
         """Whether ports of a protocol stay out of use for longer than their rest."""

@@ -31,7 +31,7 @@ class Scopes:
         self._by_address = self._pool_limit is Limit.PORTS
         self._has_own = settings.own_ports is not None
         self._by_subscriber = settings.is_by_subscriber
-        self._destination = PARTS[settings.overlapping]
+        self._destination = {protocol: PARTS[settings.overlaps(protocol)] for protocol in Protocol}
         self._port_quota, self._port_quotas = settings.port_quota, settings.port_quotas
         # A mapping of several destinations need not make room for one of them.
         self._is_of_one_destination = (
@@ -97,6 +97,6 @@ class Scopes:
             self._pool_limit,
             subject,
             protocol,
-            self._destination(remote),
+            self._destination[protocol](remote),
             subscriber if self._by_subscriber else None,
         )

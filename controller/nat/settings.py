@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controller.nat.model import Answer, Dependence, EndedBy, Limit, Protocol, StaticMapping
+from controller.nat.model import Answer, Dependence, EndedBy, Limit, Protocol, Side, StaticMapping
 from controller.nat.own_ports import OwnPortsPlan
 from controller.nat.port_set import Ports
 from controller.nat.runs import Runs
@@ -58,6 +58,10 @@ class NatSettings:
     refresh_inbound: bool
     static_mappings: tuple[StaticMapping, ...] = ()
     limit_sessions_per_destination: int | None = None
+    overlapping_udp: Dependence | None = None
+    """The same as `overlapping` for UDP, or None if UDP is no exception."""
+    late_reset: frozenset[Side] = frozenset()
+    """The sides whose senders get a reset for a TCP segment that belongs to no connection."""
     own_ports: OwnPortsPlan | None = None
     """The ports that each subscriber has for itself, or None if all subscribers share all ports."""
     hold_down_by_end: Mapping[EndedBy, float | None] = field(default_factory=dict)
@@ -81,6 +85,12 @@ class NatSettings:
     def capacity(self) -> int:
         """How many ports of all external addresses the allocator gives."""
         return self.capacity_of_address * len(self.external_addresses)
+
+    def overlaps(self, protocol: Protocol) -> Dependence:
+        """Return what must differ between two destinations that share an external port of a protocol."""
+        if protocol is Protocol.UDP and self.overlapping_udp is not None:
+            return self.overlapping_udp
+        return self.overlapping
 
     @property
     def pool_limit(self) -> Limit:

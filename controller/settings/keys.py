@@ -63,6 +63,17 @@ class Keys(BaseModel):
         source="RFC 7857 section 3",
     )
 
+    port_overlapping_udp: Annotated[Literal["off", "address"] | None, Off] = described(
+        None,
+        "the same for UDP where it shares ports less than TCP: never, or toward different addresses; null: as TCP",
+        source="documented of cloud NATs",
+    )
+    late_reset: Annotated[Literal["off", "inside", "both"], Off] = described(
+        "off",
+        "the senders that get a TCP reset for a segment of a connection that the NAT no longer has: none, inside "
+        "hosts, or those of both sides",
+        source="RFC 9293 section 3.10.7.1; documented of cloud NATs",
+    )
     source_validation: bool = described(
         True,
         "whether an inside host may send only from its own addresses, at its own port of the LAN",

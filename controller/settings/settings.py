@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import model_validator
 
-from controller.nat.model import Answer, Dependence, EndedBy, Endpoint, Protocol
+from controller.nat.model import Answer, Dependence, EndedBy, Endpoint, Protocol, Side
 from controller.nat.own_ports import OwnPortsPlan
 from controller.nat.port_set import Blocks, Ports, divided, ranges_of
 from controller.nat.settings import NatSettings
@@ -39,6 +39,7 @@ OVERLAPPING = {
     "address": Dependence.ADDRESS,
     "endpoint": Dependence.ADDRESS_AND_PORT,
 }
+LATE_RESETS = {"off": frozenset[Side](), "inside": frozenset({Side.INSIDE}), "both": frozenset(Side)}
 
 
 class Settings(Keys):
@@ -62,6 +63,12 @@ class Settings(Keys):
                     "packet from outside could be meant for two inside hosts (RFC 7857 section 3); "
                     f"take {key}={enough}, or port_overlapping=off"
                 )
+        if self.port_overlapping_udp is not None and OVERLAPPING[self.port_overlapping_udp] >= shared:
+            yield (
+                f"setting port_overlapping_udp={self.port_overlapping_udp!r} is not possible with "
+                f"port_overlapping={self.port_overlapping!r}: UDP would not share ports less than TCP; take "
+                "port_overlapping_udp=null, or port_overlapping=endpoint"
+            )
         if not self.port_set:
             yield (
                 f"setting reserved_ports=[{', '.join(self.reserved_ports)}] is not possible with "
@@ -175,6 +182,8 @@ class Settings(Keys):
             "mapping": MAPPING[self.mapping_type],
             "filtering": FILTERING[self.filtering_type],
             "overlapping": OVERLAPPING[self.port_overlapping],
+            "overlapping_udp": OVERLAPPING.get(self.port_overlapping_udp or ""),
+            "late_reset": LATE_RESETS[self.late_reset],
             "pooling": POOLINGS[self.address_allocation_type],
             "allocator": strategies.allocator(
                 self.port_allocation_type,

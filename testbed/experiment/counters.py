@@ -59,6 +59,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "icmp_errors_sent": "RFC 1812 section 4.3.3: ICMP errors sent about packets that could not be forwarded",
         "dropped_protocol_packets": "lastport: packets of protocols that are not translated",
         "icmp_sent": "RFC 5508 REQ-8, RFC 5382 REQ-4: ICMP errors sent about refused packets and unsolicited SYNs",
+        "late_resets_sent": "lastport: TCP resets for segments of connections that are over; late_reset",
         "resets_sent": "lastport: TCP resets sent to the senders of refused packets",
         "packet_ins_known_mappings": "lastport: packets of known mappings that needed the controller",
         "nat_addresses_exhausted": "RFC 8512 notify: addresses exhausted",
