@@ -6,8 +6,8 @@ NAT has to translate the error back.
 
 At most `icmp_rate` errors are sent in a second to each port of the gateway (RFC 1812 section 4.3.2.8), so that no
 host can use up those of another. Refusals have a limit of their own, and so do resets of late segments, and errors
-about a silent next hop and unsolicited SYNs, for each side. What an error looks like, and when none may be sent, is
-in `answers`.
+about a silent next hop and unsolicited SYNs, for each side. What an error looks like, and when none may be sent,
+is in `answers`.
 """
 
 from __future__ import annotations

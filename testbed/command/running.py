@@ -121,6 +121,15 @@ def compare(
             autocompletion=completing.several("gateways"),
         ),
     ] = None,
+    profiles: Annotated[
+        str | None,
+        typer.Option(
+            "--profiles",
+            help="Compare profiles in the place of gateways: names, with commas between them, on one gateway.",
+            metavar="NAMES",
+            autocompletion=completing.several("profiles"),
+        ),
+    ] = None,
     options: RunOptions,
     markdown: Annotated[
         Path | None,
@@ -132,7 +141,7 @@ def compare(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run a scenario, or all of them, on several gateways in turn, and show where the gateways differ."""
+    """Run a scenario, or all, on several gateways or profiles in turn, and show where they differ."""
     from controller.settings import ConfigurationError
     from testbed.compare import comparison
     from testbed.compare.page import page
@@ -143,6 +152,7 @@ def compare(
     from testbed.run.beside import Beside
     from testbed.run.console import kept_besides, new_console
     from testbed.run.live.display import manner
+    from testbed.run.naming import subject
     from testbed.run.opening import opened_for_results
 
     if everything == (scenario is not None):
@@ -154,7 +164,14 @@ def compare(
         raise typer.Exit(_unless_lost(*compare_pairs(scenario, gateways, options, beside, as_json=as_json)))
     asked = [scenario] if scenario else list(SCENARIOS)
     compared = list(GATEWAYS) if gateways is None else comparison.names(gateways)
-    planned = comparison.able(comparison.plans(options.choices, asked, compared))
+    if profiles is None:
+        planned = comparison.able(comparison.plans(options.choices, asked, compared))
+    else:
+        if gateways is not None and len(compared) > 1:
+            raise ConfigurationError("--profiles are compared on one gateway; give one name to --gateways")
+        gateway = compared[0] if gateways else "openflow"
+        several = comparison.names(profiles, "--profiles")
+        planned = comparison.able(comparison.of_profiles(options.choices, asked, gateway, several))
     if options.out:
         comparison.require_room(planned, options.out)
     for each in beside:
@@ -169,7 +186,8 @@ def compare(
             watch=watch,
             report=lambda *written: _mention(keep_run(*written)),
         )
-    texts = (lambda: page(done.told), lambda: junit(done.told["runs"]))
+    names = [] if profiles is None else [subject(run) for run in done.told["runs"]]
+    texts = (lambda: page(done.told), lambda: junit(done.told["runs"], names))
     unkept = [done.unkept, *(each.keep(text) for each, text in zip(beside, texts, strict=True))]
     if not done.unkept:
         _mention(keep_comparison(folder, done.told))

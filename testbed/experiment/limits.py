@@ -122,8 +122,12 @@ def _subscribers(key: str, load: Load) -> Bite | None:
 
 
 def _own_ports(key: str, load: Load) -> Bite | None:
+    size, users = getattr(load.settings, key), sum(share > 0 for share in load.demand.shares)
+    together = math.ceil(users / len(load.settings.external_addresses))
+    if together * size > load.settings.capacity_of_address:
+        return Bite(f"ports are to be reserved for each of {users:,} subscribers", f"{key}=null, or fewer clients")
     wanted = min(load.demand.of_one, load.fits + 1)
-    if getattr(load.settings, key) >= wanted:
+    if size >= wanted:
         return None
     why = f"one subscriber is to try {wanted:,} connections, and nothing but the pool's ports is to stop them"
     return Bite(why, _enough(key, wanted))

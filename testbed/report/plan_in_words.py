@@ -17,6 +17,8 @@ LEAST_SHARE = 1e-6
 def conclude(console: Console, plan: Mapping[str, Any], folder: str) -> None:
     """Print the answer, its tables, and where the rest is."""
     console.print(Text(answer(plan)))
+    if plan["assumed"]:
+        console.print(Text(f"- {assumed(plan)}", style="dim"))
     for sentence in plan["differences"]:
         console.print(Text(f"- {sentence}", style="dim"))
     for title, heads, rows in tables(plan):
@@ -36,6 +38,11 @@ def answer(plan: Mapping[str, Any]) -> str:
     if plan["workload"] == "trace":  # nothing was drawn
         return f"{refused}."
     return f"{refused} (with 95 % certainty {share(low)} to {share(high)})."
+
+
+def assumed(plan: Mapping[str, Any]) -> str:
+    """Return the settings that are guesses, in a sentence."""
+    return f"The vendor does not publish what profile {plan['profile']} assumes: {', '.join(plan['assumed'])}."
 
 
 def tables(plan: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
