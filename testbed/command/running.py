@@ -23,13 +23,13 @@ app = typer.Typer()
 @with_run_options()
 def run(
     scenario: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="A name from `lastport list scenarios`, or FILE.py[:Class].",
+            help="A name from `lastport list scenarios`, or FILE.py[:Class], unless --plan is given.",
             metavar="SCENARIO",
             autocompletion=completing.named("scenarios"),
         ),
-    ],
+    ] = None,
     *,
     gateway: Annotated[
         list[str] | None,
@@ -40,6 +40,15 @@ def run(
             "several gateways. May be repeated.",
             metavar="NAME",
             autocompletion=completing.one_of_several,
+        ),
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan",
+            help="Replay a plan on the wire: the folder of `lastport plan --erlangs`, or its plan.json.",
+            metavar="FILE",
+            autocompletion=completing.files(".json"),
         ),
     ] = None,
     options: RunOptions,
@@ -62,23 +71,28 @@ def run(
     from testbed.run.launch import carry_out
     from testbed.run.live.display import manner
     from testbed.run.opening import opened_for_results
+    from testbed.run.replaying import SCENARIO, choices_of, plan_in
     from testbed.run.resolve import resolve
     from testbed.run.sides import kinds_in
     from testbed.run.terminal import conclude, in_short
 
+    if (plan is None) == (scenario is None):
+        raise ConfigurationError("run one SCENARIO, or a --plan: give one of the two")
     if pause and as_json:
         raise ConfigurationError("--pause and --json contradict each other: both need standard output; take one")
     checks = Beside(options.junit, "--junit")
     usual, kinds = kinds_in(gateway or (), usual="openflow")
     choices = replace(options.choices, kinds=kinds)
-    plan = resolve(scenario, usual, choices, datapath=doctor.datapath())
-    doctor.require(plan.sockets, needs=plan.needs)
+    if plan is not None:
+        choices = choices_of(plan_in(plan), choices)
+    decided = resolve(scenario or SCENARIO, usual, choices, datapath=doctor.datapath())
+    doctor.require(decided.sockets, needs=decided.needs)
     checks.open()
     with options.watching() as watch:
-        folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
+        folder = opened_for_results(options.out, [decided.scenario, decided.gateway], decided.chosen)
         how = manner(live=options.live, as_json=as_json)
         with conversation() if pause else nullcontext() as prompt:
-            result, written = carry_out(plan, folder, pcap=options.pcap, manner=how, watch=watch, guest=prompt)
+            result, written = carry_out(decided, folder, pcap=options.pcap, manner=how, watch=watch, guest=prompt)
     if not result.unkept:
         _mention(keep_run(folder, written))
     unkept = [checks.keep(lambda: junit([written]))]
