@@ -11,14 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from controller.settings import ConfigurationError, Settings
+from controller.settings import PORT_REST_S, ConfigurationError, Settings
 from testbed.plan.chosen import Chosen
 
 MOST_ERLANGS = 150.0
 """The connections that are there at once on the wire."""
 MOST_PER_S = 100.0
 """The attempts in a second that a busy machine makes as well."""
-LEAST_HOLDING_S = 1.2
+LEAST_HOLDING_S = 2.0
 """The seconds for which a port is taken on the wire at least, so that milliseconds of the machine hardly count."""
 CLOSING_S = 0.1
 """The closing timer where the plan has none: a real connection's last segments need some time."""
@@ -51,16 +51,17 @@ def scaled(chosen: Chosen, erlangs: float, *, most: float = MOST_ERLANGS) -> Sca
     size = min(1.0, most / erlangs)
     if size < 1 and not isinstance(settings.ports, int):
         raise ConfigurationError(
-            f"parameter erlangs={erlangs:g} is not possible on the wire with ports that are not a number: they have "
-            f"to be divided by {1 / size:.1f}; take a number of ports"
+            f"parameter erlangs={erlangs:g} is not possible on the wire with ports that are no number: they "
+            f"have to be divided by {1 / size:.1f}; take a number of ports"
         )
     if size < 1 and parameters.sources is not None:
         raise ConfigurationError(
-            f"parameter sources={parameters.sources} is not possible on the wire with {erlangs:g} erlangs: sources "
-            f"cannot be divided; take {most:g} erlangs or fewer"
+            f"parameter sources={parameters.sources} is not possible on the wire with {erlangs:g} erlangs: "
+            f"sources cannot be divided; take {most:g} erlangs or fewer"
         )
     kept = _kept(settings, given="tcp_trans_close_timeout" in chosen.given)
-    wanted = max(LEAST_HOLDING_S, erlangs * size / MOST_PER_S)
+    ours = PORT_REST_S + (0.0 if kept else CLOSING_S)  # what no pace divides
+    wanted = max(LEAST_HOLDING_S, erlangs * size / MOST_PER_S) - ours
     pace = min(1.0, wanted / (parameters.mean_life + kept))
     hosts = parameters.sources or (parameters.subscribers if "subscribers" in chosen.given else 8)
     changed = {

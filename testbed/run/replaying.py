@@ -1,9 +1,12 @@
-"""Which run replays a plan: what a file has of it, and the choices that follow from that."""
+"""Which run replays a plan, what a file has of it, and the points that a plan is checked at.
+
+A plan of plain calls can be replayed. The hosts of other plans use several protocols and destinations at once.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,22 @@ from pydantic import ValidationError
 from controller.settings import ConfigurationError
 from testbed.plan.chosen import chosen_from, parted
 from testbed.plan.scaled import scaled
+from testbed.run import doctor
 from testbed.run.choices import Choices
 from testbed.run.folder import PLAN
+from testbed.run.launch import carry_out
+from testbed.run.live.display import Manner
 from testbed.run.mistakes import first_mistake
+from testbed.run.opening import opened
+from testbed.run.planning import Asked
+from testbed.run.resolve import resolve
 from testbed.run.schema import PlanResults
 
-SCENARIO = "plan"
+SCENARIO, GATEWAY = "plan", "openflow"
+POINTS = (0.8, 1.0, 1.25)
+"""The loads at which a plan is checked, as multiples of its own."""
+CHECKED_S = 25
+"""The seconds that are counted at each of them."""
 MOST_BYTES = 16 << 20
 
 
@@ -69,3 +82,35 @@ def choices_of(plan: Mapping[str, Any], choices: Choices, *, erlangs: float | No
     return replace(
         choices, profile=plan["profile"], seed=plan["seed"], sets=[*sets, *choices.sets], by_command=True
     )
+
+
+def require_checkable(asked: Asked) -> None:
+    """Raise ConfigurationError, or MachineError, if a plan cannot be checked here."""
+    if asked.erlangs is None:
+        raise ConfigurationError(
+            "--check is about a plan of plain calls, since other plans have several protocols and destinations; "
+            "take --erlangs A"
+        )
+    if asked.files:
+        raise ConfigurationError(
+            "--check is not possible with a file of one's own; take `lastport run --plan FILE`"
+        )
+    doctor.require(0)
+
+
+def replayed(plan: Mapping[str, Any], folder: Path, manner: Manner) -> Iterator[dict[str, Any]]:
+    """Carry out a run for each point, in a folder of its own, and yield what each figure was."""
+    for number, point in enumerate(POINTS, 1):
+        erlangs = point * plan["parameters"]["erlangs"]
+        choices = choices_of(plan, Choices(sets=[f"measured={CHECKED_S}"]), erlangs=erlangs)
+        run = resolve(SCENARIO, GATEWAY, choices, datapath=doctor.datapath())
+        place = f"{number} of {len(POINTS)}"
+        _, written = carry_out(run, opened(folder / f"check-{number}"), place=place, pcap=False, manner=manner)
+        figures = written.get("series", {}).get("beside", [])
+        shares = [each["refused_share"] for each in figures]
+        yield {
+            "erlangs": erlangs,
+            "verdict": written["verdict"],
+            "beside": figures,
+            "difference": round(shares[-1] - shares[0], 6) if shares else None,
+        }
