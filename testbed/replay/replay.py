@@ -154,7 +154,7 @@ Its times are multiplied by {{ "%.3g"|format(parameters.pace) }}.
                     max(0.0, round(theory.refused_share - half, 4)), round(theory.refused_share + half, 4)
                 ),
                 observed=round(wire.refused_share, 4),
-                source=f"{theory.name}, {theory.erlangs:.2f} erlangs, {theory.ports} ports; the 95 % interval twice",
+                source=f"{theory.name}, {theory.erlangs:.2f} erlangs, {theory.ports} ports; twice the interval",
                 bears=BEARS * calls.holding,
                 late=late,
             )
