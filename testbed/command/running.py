@@ -71,7 +71,6 @@ def run(
     from testbed.run.launch import carry_out
     from testbed.run.live.display import manner
     from testbed.run.opening import opened_for_results
-    from testbed.run.replaying import SCENARIO, choices_of, plan_in
     from testbed.run.resolve import resolve
     from testbed.run.sides import kinds_in
     from testbed.run.terminal import conclude, in_short
@@ -84,8 +83,11 @@ def run(
     usual, kinds = kinds_in(gateway or (), usual="openflow")
     choices = replace(options.choices, kinds=kinds)
     if plan is not None:
-        choices = choices_of(plan_in(plan), choices)
-    decided = resolve(scenario or SCENARIO, usual, choices, datapath=doctor.datapath())
+        from testbed.run.replaying import SCENARIO, choices_of, plan_in
+
+        scenario, choices = SCENARIO, choices_of(plan_in(plan), choices)
+    assert scenario is not None
+    decided = resolve(scenario, usual, choices, datapath=doctor.datapath())
     doctor.require(decided.sockets, needs=decided.needs)
     checks.open()
     with options.watching() as watch:
