@@ -33,6 +33,8 @@ from controller.nat.settings import NatSettings
 from controller.nat.subscribers import Subscriber
 from controller.nat.unanswered import Unanswered
 
+_EVICTED, _OTHER = ReleaseReason.EVICTED, EndedBy.OTHER
+
 
 class Inventory:
     """The mappings and flows of one NAT, with all that they take."""
@@ -57,6 +59,7 @@ class Inventory:
         # Read here, for every packet: a call that finds nothing to do takes as long as a look-up.
         self._is_ordered_by_use = settings.on_exhaustion.evicts
         self._destinations = pool.destinations
+        self._tells_ends_apart = any(seconds is not None for seconds in settings.hold_down_by_end.values())
         self._scope_of = PARTS[settings.mapping]
         self.static = [self._make_static(each) for each in settings.static_mappings]
         # RFC 4787 REQ-2: what else these subscribers send uses the same external address.
@@ -97,8 +100,8 @@ class Inventory:
         if limit is not None and not (limit is Limit.SESSIONS and self.unanswered):
             return self._scopes.of_shortage(limit, packet, subscriber)
         external = self.pool.allocate(protocol, subscriber, internal, remote, now)
-        if isinstance(external, Limit):
-            return self._scopes.of_shortage(external, packet, subscriber)
+        if external is None:
+            return self._scopes.of_shortage(self.pool.limit, packet, subscriber)
         limits.took_mapping(subscriber, protocol, now)
         mapping = Mapping(protocol, internal, external, self._scope_of(remote), now)
         state.tables.add_mapping(mapping)
@@ -175,7 +178,10 @@ class Inventory:
         """End a flow, and its mapping with the last one that keeps it."""
         mapping = flow.mapping
         state = self.states[mapping.protocol]
-        ended_by = self._ended_by(flow, reason)
+        # A packet waits for the port of an evicted mapping, and a hold-down would keep the port from it.
+        ended_by = (
+            None if reason is _EVICTED else self._ended_by(flow, reason) if self._tells_ends_apart else _OTHER
+        )
         self._remove(state, flow)
         if not mapping.kept_by and state.protocol is TCP:
             while mapping.flows:  # strangers'
@@ -186,10 +192,8 @@ class Inventory:
         else:
             self._release(state, mapping, reason, now, ended_by)
 
-    def _ended_by(self, flow: Flow, reason: ReleaseReason) -> EndedBy | None:
-        """Return what decides how long a port is held down, or None if it is not."""
-        if reason is ReleaseReason.EVICTED:
-            return None  # a packet waits for the port, and a hold-down would keep the port from it
+    def _ended_by(self, flow: Flow, reason: ReleaseReason) -> EndedBy:
+        """Return what decides how long the port of a flow's mapping is held down, if it ends as well."""
         if reason is ReleaseReason.IDLE:
             return EndedBy.IDLE
         if reason is ReleaseReason.CLOSED and flow.connection is not None:
@@ -208,6 +212,7 @@ class Inventory:
             flow.mapping.kept_by -= 1
             if self._destinations is not None:
                 self._destinations.remove(flow)
+                self.scarcity.session_ended(flow)
         flow.is_live = False
         self.scarcity.forget(flow)
         self.limits.sessions -= 1

@@ -224,9 +224,11 @@ class Pool:
         plan, addresses = settings.own_ports, settings.external_addresses
         self._own = None if plan is None else OwnPorts(plan, settings.ports, addresses)
         self.ports = {protocol: Ports(protocol, settings, rng, self._own) for protocol in Protocol}
-        self._limit = settings.pool_limit
+        self.limit = self._usual_limit = settings.pool_limit
+        """What was short when a mapping could last not be made."""
         most = settings.limit_sessions_per_destination
         self.destinations = None if most is None else Destinations(most)
+        self._is_plain = self._own is None and self.destinations is None
 
     def adopt(self, other: Pool) -> None:
         """Take over the ports of another NAT, and the addresses that its subscribers are paired with."""
@@ -236,29 +238,37 @@ class Pool:
 
     def allocate(
         self, protocol: Protocol, subscriber: Subscriber, internal: Endpoint, remote: Endpoint, now: float
-    ) -> Endpoint | Limit:
-        """Take an external endpoint for packets from `internal` to `remote`, or return what is short."""
-        ports, destinations, limit = self.ports[protocol], self.destinations, self._limit
+    ) -> Endpoint | None:
+        """Take an external endpoint for packets from `internal` to `remote`, or return None: `limit` is short."""
+        ports = self.ports[protocol]
         destination = ports.part(remote)
-        if self._own is None:
-            addresses = self._pooling.candidates(subscriber)
-        else:
-            addresses = self._own_address(self._own, subscriber, now)
-            limit = limit if addresses else Limit.RESERVATION
+        if self._is_plain:
+            for address in self._pooling.candidates(subscriber):
+                external = ports.allocate(address, internal, destination, remote, now)
+                if external is not None:
+                    return external
+            return None
+        addresses = self._addresses(subscriber, now)
+        self.limit = self._usual_limit if addresses else Limit.RESERVATION
         for address in addresses:
-            if destinations is not None and destinations.is_full(protocol, address, remote):
-                limit = Limit.DESTINATION
+            if self.destinations is not None and self.destinations.is_full(protocol, address, remote):
+                self.limit = Limit.DESTINATION
                 continue
             external = ports.allocate(address, internal, destination, remote, now)
             if external is not None:
                 return external
-        return limit
+        return None
 
-    def _own_address(self, own: OwnPorts, subscriber: Subscriber, now: float) -> tuple[int, ...]:
-        """Return the address of a subscriber's own ports, which are reserved if it has none, or nothing."""
-        holder = own.holders.get(subscriber.address)
+    def _addresses(self, subscriber: Subscriber, now: float) -> tuple[int, ...]:
+        """Return the addresses that a mapping may use: that of the subscriber's own ports, if it has any.
+
+        They are reserved if it has none. Where none can be, there is no address.
+        """
+        if self._own is None:
+            return tuple(self._pooling.candidates(subscriber))
+        holder = self._own.holders.get(subscriber.address)
         if holder is None:
-            holder = own.reserve(subscriber.address, self._pooling.candidates(subscriber), now)
+            holder = self._own.reserve(subscriber.address, self._pooling.candidates(subscriber), now)
         if holder is None:
             return ()
         subscriber.external_address = holder.address

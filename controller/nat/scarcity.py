@@ -229,7 +229,10 @@ class Scarcity:
     def forget(self, flow: Flow) -> None:
         """Take note that a flow ended, with or without its mapping."""
         self._waited_for_rules.discard(flow)
-        if self._limits_destinations and self._waiting.packets:
+
+    def session_ended(self, flow: Flow) -> None:
+        """Take note of what a session freed that counted for its destination."""
+        if self._waiting.packets:
             self._freed.extend(self._scopes.of_session(flow))
 
     def admitted(self, mapping: Mapping) -> None:
