@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from controller.settings.profiles import NAMES
 from testbed.command.listing import ROWS
 from testbed.run.exit_status import EXIT_STATUS
 from tests.unit.testbed.command.conftest import Lastport
@@ -113,7 +114,9 @@ def test_a_profile_is_listed_with_its_settings_and_their_reasons(lastport: Lastp
     """`--json` has them all; `lastport show` prints those of one."""
     rows = {row["name"]: row for row in listed(lastport, "profiles")}
 
-    assert list(rows) == ["plain", "cgn", "overlap", "home-router"]
+    assert list(rows) == list(NAMES)
+    assert "udp_timeout" in rows["aws-nat-gateway"]["assumed"]
+    assert rows["plain"]["assumed"] == []
     for row in rows.values():
         assert set(row) == {"name", "description", "settings", "reasons"}
         assert row["description"]
