@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.emulation.conftest import Run
@@ -32,8 +34,9 @@ def test_a_plan_is_checked_at_three_loads(run: Run) -> None:
     finished = run("plan", "--erlangs", "4", "--set", "ports=6", "--check", "--json")
 
     assert finished.status == 0, finished.output + finished.complaints
-    assert [each["erlangs"] for each in finished.result["checked"]] == pytest.approx([3.2, 4.0, 5.0])
-    assert all(len(each["beside"]) == 3 for each in finished.result["checked"])
+    rows = json.loads(finished.output)["checked"]
+    assert [each["erlangs"] for each in rows] == pytest.approx([3.2, 4.0, 5.0])
+    assert all(len(each["beside"]) == 3 for each in rows)
 
 
 @pytest.mark.deep
