@@ -118,7 +118,7 @@ def test_a_profile_is_listed_with_its_settings_and_their_reasons(lastport: Lastp
     assert "udp_timeout" in rows["aws-nat-gateway"]["assumed"]
     assert rows["plain"]["assumed"] == []
     for row in rows.values():
-        assert set(row) == {"name", "description", "settings", "reasons"}
+        assert set(row) == {"name", "description", "settings", "reasons", "assumed"}
         assert row["description"]
         assert list(row["settings"]) == list(row["reasons"])
     assert rows["cgn"]["settings"]["icmp_code"] == 1
