@@ -72,6 +72,9 @@ class Refusal(enum.IntEnum):
     POOL = 7
     FLOW_TABLE = 8
     HOLD_QUEUE = 9
+    DESTINATION = 10
+    SUBSCRIBER_PORTS = 11
+    RESERVATION = 12
 
 
 PROTOCOLS = ("tcp", "udp", "icmp")

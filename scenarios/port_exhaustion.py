@@ -19,7 +19,12 @@ from scenarios.shared.exhausting import fill_up, in_order_of, use_all
 from scenarios.shared.filling import BACK_IN_TIME, IDLE_SPARE_S, QUICK_RELEASE, Filled, Filling, outlasting
 from scenarios.shared.policies import each_newcomer_evicts
 from scenarios.shared.pool_counters import check_counters
-from scenarios.shared.requirements import even_addresses, source_ports, translates_identifiers
+from scenarios.shared.requirements import (
+    even_addresses,
+    reserved_for_all,
+    source_ports,
+    translates_identifiers,
+)
 from testbed.api import (
     PROMISED,
     Experiment,
@@ -55,6 +60,7 @@ class PortExhaustion(Scenario[ExhaustionParameters]):
         source_ports(lambda asked: asked.parameters.attempts),
         translates_identifiers("no pool can run out"),
         each_newcomer_evicts(),
+        reserved_for_all(),
     )
     reckons_with = (*PROMISED, *BACK_IN_TIME, "hold_down_timeout", "hold_down_max")
     cached_flows = 0

@@ -89,7 +89,7 @@ Attempt {{ failed.number|n }} was the first to fail: {{ failed.outcome }}\
         attempts, destinations = _attempts(x.parameters, x.settings), x.parameters.destinations
         held = destinations * x.promise.capacity
         filling = Filling(x, attempts=attempts, capacity=held, destinations=destinations, own_ports=True)
-        reuse = reuses(x.behaviour.overlapping.value, filling.targets)
+        reuse = reuses(_overlapping(x), filling.targets)
         filled = filling.fill("fill", attempts, in_order=_in_order(x.settings))
         at_full = settled(x.lab.gateway, x.protocol, dropping=x.promise.packets_refused(filled.attempts))
         echoed = filling.echo()
@@ -120,9 +120,7 @@ Attempt {{ failed.number|n }} was the first to fail: {{ failed.outcome }}\
         x.agrees("sessions in its table", established, "total_sessions", of=at_full)
         check_refused_packets(filled, at_full, x)
         x.account(filled, echoed, counters=at_full)
-        x.tell(
-            overlapping=x.behaviour.overlapping.value, filled=filled, echoed=len(echoed), users=users, most=most
-        )
+        x.tell(overlapping=_overlapping(x), filled=filled, echoed=len(echoed), users=users, most=most)
 
     @classmethod
     def demand(cls, parameters: OverlapParameters, settings: Settings) -> Demand:
@@ -138,6 +136,12 @@ Attempt {{ failed.number|n }} was the first to fail: {{ failed.outcome }}\
     def open_sockets(cls, parameters: OverlapParameters, settings: Settings) -> int:
         """Return the number of all attempts, since each is a socket."""
         return _attempts(parameters, settings)
+
+
+def _overlapping(x: Experiment[OverlapParameters]) -> str:
+    """Return when mappings of the protocol share a port: UDP may be an exception."""
+    of_udp = x.settings.port_overlapping_udp if x.protocol == "udp" else None
+    return of_udp or x.behaviour.overlapping.value
 
 
 def _attempts(parameters: OverlapParameters, settings: Settings) -> int:

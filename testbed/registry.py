@@ -38,7 +38,11 @@ SCENARIOS = {
     "fragments": "scenarios.fragments:Fragments",
 }
 """The place of each scenario, by the names that `lastport run` takes."""
-COMMANDS = {"shell": "testbed.shell.scenario:Shell", "exec": "testbed.experiment.commanded:Exec"}
+COMMANDS = {
+    "shell": "testbed.shell.scenario:Shell",
+    "exec": "testbed.experiment.commanded:Exec",
+    "plan": "testbed.replay.replay:Replay",
+}
 """The place of what a command asks in place of a scenario. No list has it, and `run` does not take it."""
 PROMPT = "testbed.shell.session:Session"
 """The place of the prompt, which opens where a scenario pauses."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from controller.nat.model import INSIDE, OUTSIDE, SYN, Connection, Flow, Side, TcpFlags
+from controller.nat.model import INSIDE, OUTSIDE, SYN, Connection, EndedBy, Flow, Side, TcpFlags
 from controller.nat.tcp import TIMERS, TcpEvent, TcpState, TcpTimer, next_state
 from controller.nat.timers import TimerQueue
 
@@ -108,6 +108,13 @@ class Connections:
             self._advance(connection, TcpEvent.IDLE, now)
         return False
 
+    @staticmethod
+    def ended_by(connection: Connection) -> EndedBy:
+        """Return the way in which a connection has ended, by the state in which its time was over."""
+        if connection.state is _RESET:
+            return EndedBy.RST if connection.was_reset else EndedBy.IDLE
+        return EndedBy.FIN if connection.state in _ENDED else EndedBy.IDLE
+
     def counts_restarted(self, connection: Connection, now: float) -> None:
         """Take a connection for established: its rules count from zero, and earlier counts are lost."""
         connection.packets_before = 0
@@ -134,11 +141,13 @@ class Connections:
         state = next_state(before, event)
         if state is before is _RESET:
             connection.packets_before = UNKNOWN
+            connection.was_reset |= event is TcpEvent.RST
             return
         if state is not before:
             self._enter(connection, state)
             if state is _OPENED or state is _RESET:
                 connection.packets_before = UNKNOWN
+                connection.was_reset = event is TcpEvent.RST
         if (state is not before or state is _OPENED) and not connection.awaits_inside:
             connection.since = now
         self._timer_in[state].arm(connection, now)

@@ -24,12 +24,18 @@ class Counters:
     """Packets for which no port was free at any address (RFC 8512)."""
     dropped_port_limit_packets: int = 0
     """Packets of subscribers at their quota (RFC 8512, RFC 6888 REQ-4)."""
+    dropped_subscriber_port_packets: int = 0
+    """Packets of subscribers of whose own ports none was free toward the destination (ours)."""
+    dropped_reservation_packets: int = 0
+    """Packets of subscribers for which no ports could be reserved (ours)."""
     dropped_subscriber_limit_packets: int = 0
     """Packets of a subscriber beyond the limit of subscribers (RFC 8512)."""
     dropped_mapping_limit_packets: int = 0
     """Packets that would have made a mapping beyond the limit (RFC 7659 natv2InstancePortMapEntryLimitDrops)."""
     dropped_state_limit_packets: int = 0
     """Packets that would have made a session beyond the limit (ours)."""
+    dropped_destination_limit_packets: int = 0
+    """Packets that would have made a session beyond the limit of their destination (ours)."""
     dropped_rate_packets: int = 0
     """Packets of subscribers that make mappings too fast (ours, RFC 6888 REQ-4C)."""
     dropped_flow_table_packets: int = 0
@@ -44,5 +50,7 @@ class Counters:
     """Packets that were held, whatever became of them (ours)."""
     icmp_sent: int = 0
     """ICMP errors sent to the senders of refused packets, and of unsolicited SYNs (ours)."""
+    late_resets_sent: int = 0
+    """TCP resets sent to the senders of segments of connections that the NAT does not have (ours)."""
     resets_sent: int = 0
     """TCP resets sent to the senders of refused packets (ours)."""

@@ -16,6 +16,7 @@ from controller.nat.model import (
     ANYBODY,
     PARTS,
     TCP,
+    EndedBy,
     Endpoint,
     Flow,
     Limit,
@@ -31,6 +32,8 @@ from controller.nat.scopes import Scope, Scopes
 from controller.nat.settings import NatSettings
 from controller.nat.subscribers import Subscriber
 from controller.nat.unanswered import Unanswered
+
+_EVICTED, _OTHER = ReleaseReason.EVICTED, EndedBy.OTHER
 
 
 class Inventory:
@@ -55,6 +58,8 @@ class Inventory:
         self._scopes = scopes
         # Read here, for every packet: a call that finds nothing to do takes as long as a look-up.
         self._is_ordered_by_use = settings.on_exhaustion.evicts
+        self._destinations = pool.destinations
+        self._tells_ends_apart = any(seconds is not None for seconds in settings.hold_down_by_end.values())
         self._scope_of = PARTS[settings.mapping]
         self.static = [self._make_static(each) for each in settings.static_mappings]
         # RFC 4787 REQ-2: what else these subscribers send uses the same external address.
@@ -69,6 +74,10 @@ class Inventory:
             self.unanswered.add(flow)
         self.connections.adopt(other.connections)
         self.scarcity.adopt(other.scarcity)
+        if self._destinations is not None:
+            for flow in self.flows():
+                if not flow.is_strangers:
+                    self._destinations.add(flow)
         if self._is_ordered_by_use:
             used = {flow.mapping for flow in self.flows() if not flow.mapping.is_static}
             for mapping in sorted(used, key=lambda mapping: mapping.last_use):
@@ -120,6 +129,8 @@ class Inventory:
             self.unanswered.add(flow)
         else:
             mapping.kept_by += 1
+            if self._destinations is not None:
+                self._destinations.add(flow)
         state.tables.add_flow(flow)
         self.limits.sessions += 1
         if state.idle is not None:
@@ -141,6 +152,8 @@ class Inventory:
         """Take note that the inside has answered a stranger, whose flow is one like any other from now on."""
         flow.is_strangers = False
         flow.mapping.kept_by += 1
+        if self._destinations is not None:
+            self._destinations.add(flow)
         self.unanswered.remove(flow)
         self.states[flow.mapping.protocol].tables.answered(flow)
 
@@ -165,6 +178,10 @@ class Inventory:
         """End a flow, and its mapping with the last one that keeps it."""
         mapping = flow.mapping
         state = self.states[mapping.protocol]
+        # A packet waits for the port of an evicted mapping, and a hold-down would keep the port from it.
+        ended_by = (
+            None if reason is _EVICTED else self._ended_by(flow, reason) if self._tells_ends_apart else _OTHER
+        )
         self._remove(state, flow)
         if not mapping.kept_by and state.protocol is TCP:
             while mapping.flows:  # strangers'
@@ -173,7 +190,15 @@ class Inventory:
         if mapping.flows or mapping.is_static:
             self.scarcity.flow_ended(reason)
         else:
-            self._release(state, mapping, reason, now)
+            self._release(state, mapping, reason, now, ended_by)
+
+    def _ended_by(self, flow: Flow, reason: ReleaseReason) -> EndedBy:
+        """Return what decides how long the port of a flow's mapping is held down, if it ends as well."""
+        if reason is ReleaseReason.IDLE:
+            return EndedBy.IDLE
+        if reason is ReleaseReason.CLOSED and flow.connection is not None:
+            return self.connections.ended_by(flow.connection)
+        return EndedBy.OTHER
 
     def _remove(self, state: ProtocolState, flow: Flow) -> None:
         if flow.connection is not None:
@@ -185,16 +210,24 @@ class Inventory:
             self.unanswered.remove(flow)
         else:
             flow.mapping.kept_by -= 1
+            if self._destinations is not None:
+                self._destinations.remove(flow)
+                self.scarcity.session_ended(flow)
         flow.is_live = False
         self.scarcity.forget(flow)
         self.limits.sessions -= 1
         self.events.append(FlowEnded(flow))
 
-    def _release(self, state: ProtocolState, mapping: Mapping, reason: ReleaseReason, now: float) -> None:
+    def _release(
+        self,
+        state: ProtocolState,
+        mapping: Mapping,
+        reason: ReleaseReason,
+        now: float,
+        ended_by: EndedBy | None,
+    ) -> None:
         state.tables.remove_mapping(mapping)
-        # A packet waits for the port of an evicted mapping, and a hold-down would keep the port from it.
-        hold_down = reason is not ReleaseReason.EVICTED
-        freed = self.pool.release(mapping.protocol, mapping.external, mapping.toward, now, hold_down=hold_down)
+        freed = self.pool.release(mapping.protocol, mapping.external, mapping.toward, now, ended_by=ended_by)
         self.limits.gave_mapping(mapping.internal.address, mapping.protocol)
         self.events.append(MappingReleased(mapping, reason))
         self.scarcity.mapping_released(mapping, freed, reason)

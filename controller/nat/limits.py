@@ -5,11 +5,14 @@
     3  RATE          new_mapping_rate_per_subscriber
     4  MAPPINGS      limit_port_mappings
     5  SESSIONS      limit_sessions
-    6  PORTS, POOL   in `pool.py`: what remains is to find a port
+    6  DESTINATION   limit_sessions_per_destination, in `destinations.py`: another address may have room
+       PORTS, POOL   in `pool.py`: what remains is to find a port
+       RESERVATION, SUBSCRIBER_PORTS   the same, where each subscriber has ports of its own: `own_ports.py`
     7  FLOW_TABLE    the switch refuses a rule afterwards, and the mapping is undone
 
 The order goes from what concerns one subscriber to what concerns all, so that no subscriber is blamed for what
-another used up. No RFC gives an order. A new session of an existing mapping meets SESSIONS and FLOW_TABLE only.
+another used up. No RFC gives an order. A new session of an existing mapping meets SESSIONS,
+DESTINATION and FLOW_TABLE only.
 The first limit that is hit refuses the packet, and only that limit counts it.
 """
 

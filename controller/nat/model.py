@@ -209,6 +209,8 @@ class Connection(Timed):
     packets_before: int
     state: TcpState
     awaits_inside: bool
+    was_reset: bool = False
+    """Whether its last state was entered by a RST, and not because it was idle."""
 
 
 class Limit(enum.Enum):
@@ -226,14 +228,35 @@ class Limit(enum.Enum):
     """`limit_port_mappings` (RFC 7659 natv2InstancePortMapEntryLimitDrops)."""
     SESSIONS = "dropped_state_limit_packets"
     """`limit_sessions`."""
+    DESTINATION = "dropped_destination_limit_packets"
+    """`limit_sessions_per_destination`: sessions of an external address with one remote endpoint."""
     PORTS = "dropped_port_packets"
     """The ports of the one external address that the subscriber may use (RFC 7857 section 4)."""
     POOL = "dropped_address_packets"
     """The ports of every external address, where any of them would do."""
+    SUBSCRIBER_PORTS = "dropped_subscriber_port_packets"
+    """`subscriber_ports`: those of one subscriber, toward one destination."""
+    RESERVATION = "dropped_reservation_packets"
+    """Ports to be reserved for one more subscriber."""
     FLOW_TABLE = "dropped_flow_table_packets"
     """The flow table of the switch: it refused a rule."""
     HOLD_QUEUE = "dropped_hold_packets"
     """`hold_queue`: packets that are held."""
+
+
+class EndedBy(enum.Enum):
+    """The way in which a mapping's last flow ended: its port may come back sooner after one than after another."""
+
+    __hash__ = object.__hash__
+
+    FIN = "hold_down_fin_timeout"
+    """The FINs of both sides."""
+    RST = "hold_down_rst_timeout"
+    """A RST of either side."""
+    IDLE = "hold_down_idle_timeout"
+    """A timer: it was idle, or never answered."""
+    OTHER = "hold_down_timeout"
+    """An operator, or a switch without room for its rules."""
 
 
 class Answer(enum.Enum):

@@ -70,6 +70,10 @@ class Scarcity:
         self._fallback = settings.fallback
         self._scope_of = PARTS[settings.mapping]
         self._limits_rate = settings.new_mapping_rate_per_subscriber is not None
+        self._freed_by_time: tuple[Limit, ...] = (Limit.RATE,)
+        if settings.own_ports is not None:
+            self._freed_by_time = (Limit.RATE, Limit.SUBSCRIBER_PORTS, Limit.RESERVATION)
+        self._limits_destinations = settings.limit_sessions_per_destination is not None
         patience = settings.hold_timeout
         if self._policy.evicts:
             patience = max(patience, RESTS * settings.rest)
@@ -226,8 +230,15 @@ class Scarcity:
         """Take note that a flow ended, with or without its mapping."""
         self._waited_for_rules.discard(flow)
 
+    def session_ended(self, flow: Flow) -> None:
+        """Take note of what a session freed that counted for its destination."""
+        if self._waiting.packets:
+            self._freed.extend(self._scopes.of_session(flow))
+
     def admitted(self, mapping: Mapping) -> None:
-        """Allow the limits that a new mapping has passed to be announced again."""
+        """Allow the limits that a mapping's new flow has passed to be announced again."""
+        if self._limits_destinations:
+            self.announced.difference_update(self._scopes.of_session(mapping.flows[-1]))
         subscriber = mapping.internal.address
         self.announced.difference_update(self._scopes.of_mapping(mapping))
         self.announced.discard(_SESSIONS)
@@ -274,8 +285,10 @@ class Scarcity:
                 del self._coming[of_port]
         if not self._waiting.packets:
             return
-        if self._nat.settings.allocator.by_subscriber:
-            self._freed.extend(self._waiting.scopes_of(self._nat.settings.pooling.limit))
+        if self._limits_destinations:  # it may be at an address at which its destination has room
+            self._freed.extend(self._waiting.scopes_of(Limit.DESTINATION))
+        if self._nat.settings.is_by_subscriber:
+            self._freed.extend(self._waiting.scopes_of(self._nat.settings.pool_limit))
         else:
             self._freed.append(of_port or self._scopes.of_freed(protocol, freed))
 
@@ -290,7 +303,8 @@ class Scarcity:
 
     def due(self, now: float) -> None:
         """Wake the packets that can go on, and refuse those that have waited for too long."""
-        self._freed.extend(self._waiting.scopes_of(Limit.RATE))
+        for limit in self._freed_by_time:
+            self._freed.extend(self._waiting.scopes_of(limit))
         self.wake(now)
         for ticket in self._waiting.lost_patience(now):
             self._turn_away(ticket, self._fallback)

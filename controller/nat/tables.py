@@ -37,7 +37,7 @@ def tables_for(settings: NatSettings, protocol: Protocol) -> Tables:
     is_simple = not settings.mapping and settings.filtering is not Dependence.ADDRESS
     if is_simple and told_apart is Dependence.ADDRESS_AND_PORT:
         return SessionTables(settings.filtering is Dependence.INDEPENDENT)
-    return PeerTables(settings, told_apart)
+    return PeerTables(settings, told_apart, settings.overlaps(protocol))
 
 
 class Tables:
@@ -190,14 +190,14 @@ class SessionTables(Tables):
 class PeerTables(Tables):
     """The mappings of one protocol, and their flows with peers."""
 
-    def __init__(self, settings: NatSettings, told_apart: Dependence) -> None:
+    def __init__(self, settings: NatSettings, told_apart: Dependence, overlapping: Dependence) -> None:
         super().__init__()
-        self._internal_key, self._external_key = _key(settings.mapping), _key(settings.overlapping)
+        self._internal_key, self._external_key = _key(settings.mapping), _key(overlapping)
         self._flow_key, self._address_key = _key(told_apart), _key(Dependence.ADDRESS)
         self._by_internal: dict[int, Mapping] = {}
         self._by_external: dict[int, Mapping] = {}
         # Where ports overlap, a mapping is not found by its external endpoint alone.
-        self._overlap = settings.overlapping is not Dependence.INDEPENDENT
+        self._overlap = overlapping is not Dependence.INDEPENDENT
         self._sharers: Counter[Endpoint] = Counter()
         self._filters = settings.filtering is not Dependence.INDEPENDENT
         # Flows differ by ports and the filter does not: it has to count the flows with each address.

@@ -48,7 +48,8 @@ from controller.nat.verdicts import Drop, DropReason, Refuse, Translate, Verdict
 
 SHOWN = (
     *("external_addresses", "ports", "mapping", "filtering", "overlapping", "pooling", "allocator"),
-    *("static_mappings", "rest"),
+    "overlapping_udp",
+    *("static_mappings", "own_ports", "rest"),
 )
 """The settings of which each mapping is an outcome."""
 OF_BLOCKS = ("port_set_size", "port_set_timeout")
@@ -70,6 +71,8 @@ class Nat:
         self._states = self._inventory.states
         self._connections = self._inventory.connections
         self._unanswered = self._inventory.unanswered
+        self._destinations = self.pool.destinations
+        self._late_reset = settings.late_reset
         self._refresh_inbound = settings.refresh_inbound
         self.counters = {protocol: state.counters for protocol, state in self._states.items()}
         # For every packet one look-up less:
@@ -165,7 +168,7 @@ class Nat:
         if protocol is TCP and flags != SYN:
             state.counters.dropped_unmapped_packets += 1
             self._scarcity.gave_up(protocol, internal, remote)
-            return Drop(DropReason.NOT_A_SYN)
+            return Drop(DropReason.NOT_A_SYN, self._to_late(INSIDE, packet))
         verdict = self._scarcity.known(packet, now)
         if verdict is not None:
             return verdict
@@ -194,6 +197,13 @@ class Nat:
                 self._scarcity.used(flow.mapping, now)
         return Translate(flow, created)
 
+    def _to_late(self, side: Side, packet: Packet) -> Answer:
+        """Return what the sender of a packet gets that belongs to nothing (RFC 9293 section 3.10.7.1)."""
+        if side not in self._late_reset or packet.protocol is not TCP:
+            return Answer.NOTHING
+        opens_or_resets = packet.flags == SYN or packet.flags & TcpFlags.RST
+        return Answer.NOTHING if opens_or_resets else Answer.RESET
+
     def _stranger(self, state: ProtocolState, packet: Packet, now: float) -> Flow | Verdict:
         """Return a new flow for an outside endpoint without one, or the verdict if it may not have one."""
         tables, counters = state.tables, state.counters
@@ -201,13 +211,13 @@ class Nat:
         is_static = mapping is not None and mapping.is_static
         if mapping is None or (not is_static and now - mapping.last_use >= state.idle_timeout):
             counters.dropped_unmapped_packets += 1
-            return Drop(DropReason.NO_MAPPING)
+            return Drop(DropReason.NO_MAPPING, self._to_late(OUTSIDE, packet))
         if not is_static and not tables.lets_in(mapping, packet.source):
             counters.dropped_filtered_packets += 1
-            return Drop(DropReason.FILTERED)
+            return Drop(DropReason.FILTERED, self._to_late(OUTSIDE, packet))
         if packet.protocol is TCP and not packet.opens_connection:
             counters.dropped_unmapped_packets += 1
-            return Drop(DropReason.NOT_A_SYN)
+            return Drop(DropReason.NOT_A_SYN, self._to_late(OUTSIDE, packet))
         is_full = self.limits.stops_session() is not None
         rival = self._unanswered.in_the_way(mapping) or (self._unanswered.oldest if is_full else None)
         if is_full and rival is None:
@@ -259,6 +269,10 @@ class Nat:
             mapping = made
         elif self.limits.stops_session() and not self._unanswered:
             return Scope(Limit.SESSIONS)
+        elif self._destinations is not None and self._destinations.is_full(
+            protocol, mapping.external.address, remote
+        ):
+            return Scope(Limit.DESTINATION, mapping.external.address, protocol, remote)
         flow = self._add_flow(state, mapping, remote, now)
         if protocol is TCP:
             self._connections.open(flow, INSIDE, now)

@@ -48,9 +48,10 @@ class Hold:
 
 @dataclass(slots=True)
 class Drop:
-    """The packet does not pass, since it belongs to no mapping that would take it."""
+    """The packet does not pass, since it belongs to no mapping that would take it. Its sender gets `answer`."""
 
     reason: DropReason
+    answer: Answer = Answer.NOTHING
 
 
 Verdict = Translate | Refuse | Hold | Drop

@@ -120,8 +120,8 @@ class WaitingRoom:
 
     def paired_with(self, subscriber: int) -> int | None:
         """Return the external address at which a subscriber waits for a port, if it does."""
-        tickets = self._by_subscriber.get(subscriber, ())
-        return next((ticket.scope.subject for ticket in tickets if ticket.scope.limit is Limit.PORTS), None)
+        scopes = (ticket.scope for ticket in self._by_subscriber.get(subscriber, ()))
+        return next((scope.subject for scope in scopes if scope.limit in (Limit.PORTS, Limit.DESTINATION)), None)
 
     def move(self, ticket: Ticket, scope: Scope) -> None:
         """Put a ticket at the end of the queue of another scope."""

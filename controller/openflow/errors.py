@@ -5,8 +5,9 @@ since it is made before the NAT has touched the packet. Where a next hop is sile
 NAT has to translate the error back.
 
 At most `icmp_rate` errors are sent in a second to each port of the gateway (RFC 1812 section 4.3.2.8), so that no
-host can use up those of another. Refusals have a limit of their own, and so do errors about a silent next hop and
-unsolicited SYNs, for each side. What an error looks like, and when none may be sent, is in `answers`.
+host can use up those of another. Refusals have a limit of their own, and so do resets of late segments, and errors
+about a silent next hop and unsolicited SYNs, for each side. What an error looks like, and when none may be sent,
+is in `answers`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable
 
+from controller.nat.model import Side
 from controller.nat.tokens import TokenBucket
 from controller.openflow.answers import reset, time_exceeded, unreachable
 from controller.openflow.frames import Ipv4
@@ -48,6 +50,16 @@ class Errors:
         """Answer a packet that the NAT refuses, and return whether an answer was sent (RFC 5508 REQ-8)."""
         tokens = self._of_refusals[interface.port]
         frame = _limited(tokens, now, lambda: unreachable(ip, code=self._code, source=_own(interface)))
+        if frame is not None:
+            self._switch.forward(frame)
+        return frame is not None
+
+    def late(self, ip: Ipv4, side: Side, now: float) -> bool:
+        """Answer a segment of a connection that the NAT does not have, and return whether a reset was sent.
+
+        Its sender takes the reset for its peer's (RFC 9293 section 3.10.7.1).
+        """
+        frame = _limited(self._of_refusals["late", side], now, lambda: reset(ip))
         if frame is not None:
             self._switch.forward(frame)
         return frame is not None

@@ -217,6 +217,9 @@ class Router:
             if self._recorder is not None:
                 self._recorder.refused(verdict.limit, arrival.packet, side, now)
             self._answer_refused(verdict.answer, arrival, now)
+        elif isinstance(verdict, Drop) and verdict.answer is Answer.RESET and arrival.in_port != NO_PORT:
+            sent = self.errors.late(arrival.ip, side, now)
+            self.nat.counters[arrival.packet.protocol].late_resets_sent += sent
         elif isinstance(verdict, Drop) and side is Side.OUTSIDE and arrival.packet.opens_connection:
             self._unsolicited.remember(arrival.packet.destination, arrival.packet.source, arrival, now)
 

@@ -34,6 +34,7 @@ from controller.settings.values import (
     PortRanges,
     StaticMappings,
     described,
+    held_down,
     limit,
     seconds,
 )
@@ -62,6 +63,17 @@ class Keys(BaseModel):
         source="RFC 7857 section 3",
     )
 
+    port_overlapping_udp: Annotated[Literal["off", "address"] | None, Off] = described(
+        None,
+        "the same for UDP where it shares ports less than TCP: never, or toward different addresses; null: as TCP",
+        source="documented of cloud NATs",
+    )
+    late_reset: Annotated[Literal["off", "inside", "both"], Off] = described(
+        "off",
+        "the senders that get a TCP reset for a segment of a connection that the NAT no longer has: none, inside "
+        "hosts, or those of both sides",
+        source="RFC 9293 section 3.10.7.1; documented of cloud NATs",
+    )
     source_validation: bool = described(
         True,
         "whether an inside host may send only from its own addresses, at its own port of the LAN",
@@ -127,6 +139,41 @@ class Keys(BaseModel):
         bites=Bites.BLOCKS,
     )
 
+    subscriber_ports: int | None = limit(
+        "ports that are reserved for a subscriber when it first needs one, for every protocol and destination, "
+        "until they were idle for port_set_timeout",
+        source="RFC 7422; documented of cloud NATs",
+        unit="ports",
+        bites=Bites.OWN_PORTS,
+    )
+    subscriber_ports_max: int | None = described(
+        None,
+        "ports up to which those of a subscriber double, again and again, if it needs more; null: they never do",
+        source="documented of cloud NATs",
+        unit="ports",
+        strict=True,
+        ge=2,
+        le=1 << 16,
+    )
+    subscriber_ports_threshold: float = described(
+        100,
+        "share of its ports that a subscriber uses toward one destination when they are to double",
+        source="lastport: no cloud provider publishes one",
+        unit="%",
+        strict=True,
+        gt=0,
+        le=100,
+    )
+    subscriber_ports_delay: float = described(
+        0,
+        "time that the doubling of a subscriber's ports takes",
+        source="lastport: no cloud provider publishes one",
+        unit=SECONDS,
+        strict=True,
+        ge=0,
+        le=LONGEST_S,
+    )
+
     static_mappings: StaticMappings = described(
         [],
         "mappings that are there from the start and never end, such as `tcp 192.0.2.1:8080 10.0.0.1:80`: the "
@@ -177,6 +224,12 @@ class Keys(BaseModel):
         source="RFC 6888 REQ-5, RFC 8158 maxSessionEntries",
         unit="sessions",
         bites=Bites.ALL,
+    )
+    limit_sessions_per_destination: int | None = limit(
+        "sessions of each external address with one destination (address, port and protocol)",
+        source="lastport; documented of cloud NATs",
+        unit="sessions",
+        bites=Bites.DESTINATION,
     )
     limit_unanswered_inbound_sessions: int = described(
         1024,
@@ -342,6 +395,11 @@ class Keys(BaseModel):
         ge=0,
         le=LONGEST_S,
         bites=Bites.RETURN,
+    )
+    hold_down_fin_timeout: float | None = held_down("a connection that both sides have ended by a FIN")
+    hold_down_rst_timeout: float | None = held_down("a connection that a RST has ended")
+    hold_down_idle_timeout: float | None = held_down(
+        "a mapping that was idle, of any protocol, or a connection that was never answered"
     )
     hold_down_max: int | None = limit(
         "ports of each protocol that may be held down at once; with more of them, the oldest leaves early",

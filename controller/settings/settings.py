@@ -15,7 +15,8 @@ from typing import Any
 
 from pydantic import model_validator
 
-from controller.nat.model import Answer, Dependence, Endpoint, Protocol
+from controller.nat.model import Answer, Dependence, EndedBy, Endpoint, Protocol, Side
+from controller.nat.own_ports import OwnPortsPlan
 from controller.nat.port_set import Blocks, Ports, divided, ranges_of
 from controller.nat.settings import NatSettings
 from controller.nat.strategies.pooling import POOLINGS
@@ -38,6 +39,7 @@ OVERLAPPING = {
     "address": Dependence.ADDRESS,
     "endpoint": Dependence.ADDRESS_AND_PORT,
 }
+LATE_RESETS = {"off": frozenset[Side](), "inside": frozenset({Side.INSIDE}), "both": frozenset(Side)}
 
 
 class Settings(Keys):
@@ -61,6 +63,12 @@ class Settings(Keys):
                     "packet from outside could be meant for two inside hosts (RFC 7857 section 3); "
                     f"take {key}={enough}, or port_overlapping=off"
                 )
+        if self.port_overlapping_udp is not None and OVERLAPPING[self.port_overlapping_udp] >= shared:
+            yield (
+                f"setting port_overlapping_udp={self.port_overlapping_udp!r} is not possible with "
+                f"port_overlapping={self.port_overlapping!r}: UDP would not share ports less than TCP; take "
+                "port_overlapping_udp=null, or port_overlapping=endpoint"
+            )
         if not self.port_set:
             yield (
                 f"setting reserved_ports=[{', '.join(self.reserved_ports)}] is not possible with "
@@ -80,6 +88,7 @@ class Settings(Keys):
                 "the ports of a block would be several subscribers'; take port_allocation_type=blocks, or "
                 "log=mappings"
             )
+        yield from self._own_contradictions(longest)
         yield from self._static_contradictions()
         for network in self.untranslated_destinations:
             inner = [str(address) for address in self.external_addresses if address in network]
@@ -93,6 +102,36 @@ class Settings(Keys):
                 f"setting pool_usage_low={self.pool_usage_low:g} is not possible with "
                 f"pool_usage_high={self.pool_usage_high:g}: usage would be low and high at once; "
                 "take a pool_usage_low below pool_usage_high"
+            )
+
+    def _own_contradictions(self, longest: int) -> Iterator[str]:
+        size, most = self.subscriber_ports, self.subscriber_ports_max
+        if size is None:
+            if most is not None:
+                yield (
+                    f"setting subscriber_ports_max={most} is not possible with subscriber_ports=null: nothing "
+                    f"could double; take a subscriber_ports, such as {max(1, most // 2)}"
+                )
+            return
+        if size > longest:
+            yield (
+                f"setting subscriber_ports={size} is not possible with ports={ports.shown(self.ports)}: no "
+                f"subscriber could have any; take at most {longest}"
+            )
+        if most is not None and most < 2 * size:
+            yield (
+                f"setting subscriber_ports_max={most} is not possible with subscriber_ports={size}, which could "
+                f"never double; take {2 * size} or more, or subscriber_ports_max=null"
+            )
+        if self.port_allocation_type == "blocks":
+            yield (
+                f"setting subscriber_ports={size} is not possible with port_allocation_type='blocks': both give a "
+                "subscriber ports of its own; take port_allocation_type=random"
+            )
+        if self.static_mappings:
+            yield (
+                f"setting subscriber_ports={size} is not possible with static_mappings: a subscriber could be "
+                "given the port of another's; take static_mappings=[]"
             )
 
     def _static_contradictions(self) -> Iterator[str]:
@@ -143,6 +182,8 @@ class Settings(Keys):
             "mapping": MAPPING[self.mapping_type],
             "filtering": FILTERING[self.filtering_type],
             "overlapping": OVERLAPPING[self.port_overlapping],
+            "overlapping_udp": OVERLAPPING.get(self.port_overlapping_udp or ""),
+            "late_reset": LATE_RESETS[self.late_reset],
             "pooling": POOLINGS[self.address_allocation_type],
             "allocator": strategies.allocator(
                 self.port_allocation_type,
@@ -154,9 +195,22 @@ class Settings(Keys):
             "fallback": Answer(self.fallback),
             "port_quotas": {each: getattr(self, f"port_quota_{each.name.lower()}") for each in Protocol},
             "tcp_timeouts": {timer: self.in_force(timer.value) for timer in TcpTimer},
+            "hold_down_by_end": {by: self.in_force(by.value) for by in EndedBy if by is not EndedBy.OTHER},
+            "own_ports": self._own_ports(),
             "rest": PORT_REST_S,
             "static_mappings": tuple(map(static_mapping, self.static_mappings)),
         }
+
+    def _own_ports(self) -> OwnPortsPlan | None:
+        if self.subscriber_ports is None:
+            return None
+        return OwnPortsPlan(
+            size=self.subscriber_ports,
+            most=self.subscriber_ports_max or self.subscriber_ports,
+            threshold=self.subscriber_ports_threshold,
+            delay=self.in_force("subscriber_ports_delay"),
+            timeout=self.in_force("port_set_timeout"),
+        )
 
     @functools.cached_property
     def port_set(self) -> Ports:

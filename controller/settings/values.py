@@ -72,6 +72,21 @@ def limit(description: str, *, source: str, unit: str, bites: Bites | None = Non
     )
 
 
+def held_down(after: str) -> Any:
+    """Return a field for a hold-down by the way in which a mapping ended."""
+    return described(
+        None,
+        f"time for which a port is not given again, where ports overlap toward the same destination, after "
+        f"{after}; null: hold_down_timeout",
+        source="RFC 6888 REQ-8; documented of cloud NATs",
+        unit=SECONDS,
+        strict=True,
+        ge=0,
+        le=LONGEST_S,
+        bites=Bites.RETURN,
+    )
+
+
 def _named(registry: dict[str, Any], *, or_file: bool) -> BeforeValidator:
     """Return a validator that accepts a name of ours, or the path of a file, which it makes absolute."""
     way_out = f"choose from: {', '.join(registry)}" + (", or give FILE.py:Class" if or_file else "")

@@ -28,7 +28,10 @@ EVERY_NUMBER = range(1, 1 << 31)
 QUICK_RELEASE: dict[str, Any] = {"tcp_trans_close_timeout": 1, "tcp_rst_timeout": 1, "hold_down_timeout": 0}
 """Settings that release ports faster than the RFCs recommend, so that an experiment need not wait."""
 
-BACK_IN_TIME = ("tcp_trans_close_timeout", "tcp_rst_timeout")
+BACK_IN_TIME = (
+    *("tcp_trans_close_timeout", "tcp_rst_timeout"),
+    *("hold_down_fin_timeout", "hold_down_rst_timeout", "hold_down_idle_timeout"),
+)
 """The timers by which a TCP port comes back, if a question follows what the NAT declares of that."""
 
 

@@ -73,6 +73,22 @@ def even_blocks(*, least: int = 1, share: float = 1.0) -> Requirement:
     return Requirement("the same blocks for each subscriber, if the allocator gives blocks", unmet, Of.SETTINGS)
 
 
+def reserved_for_all() -> Requirement:
+    """Need ports for each subscriber to be reserved, if each has its own."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        settings, subscribers = asked.settings, asked.parameters.subscribers
+        size, addresses = settings.subscriber_ports, len(settings.external_addresses)
+        if size is None or math.ceil(subscribers / addresses) * size <= settings.capacity_of_address:
+            return None
+        why = f"{subscribers} subscribers are to have {size} ports each"
+        fits = settings.capacity_of_address * addresses // subscribers
+        way_out = f"subscriber_ports={max(1, fits)} or less, or fewer clients"
+        return Refusal("subscriber_ports", size, why, way_out)
+
+    return Requirement("ports for every subscriber, if each has its own", unmet, Of.SETTINGS)
+
+
 def several_addresses(why: str) -> Requirement:
     """Need two external addresses or more, because `why`."""
 

@@ -139,6 +139,7 @@ def _profile(name: str) -> Facts:
         "name": name,
         "description": profile.description,
         "settings": _values(profile.settings, profile.reasons),
+        "assumed": profile.assumed,
         "file": f"controller/settings/profiles/{name}.yaml",
         "example": f"run {SCENARIO} --profile {name}",
     }

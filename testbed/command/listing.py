@@ -37,7 +37,10 @@ def _settings() -> list[Row]:
 
 
 def _profiles() -> list[Row]:
-    return [{"name": name, **dataclasses.asdict(profile)} for name, profile in EXPLAINED.items()]
+    return [
+        {"name": name, **dataclasses.asdict(profile), "assumed": profile.assumed}
+        for name, profile in EXPLAINED.items()
+    ]
 
 
 def _scenarios() -> list[Row]:

@@ -49,6 +49,10 @@ def plan(
             "--front", help="Also try other numbers of addresses and sizes of blocks: refusals against log lines."
         ),
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="With --erlangs: also replay a few points on the wire, which needs root."),
+    ] = False,
     allocator: Annotated[
         str | None,
         typer.Option(
@@ -87,14 +91,23 @@ def plan(
     from testbed.run.choices import Choices
     from testbed.run.console import new_console
     from testbed.run.folder import NAT_LOG, PLAN
+    from testbed.run.live.display import manner
     from testbed.run.opening import opened_for_results
     from testbed.run.planning import planned
     from testbed.sandbox.enter import MachineError
 
     choices = Choices(None, allocator, profile, config, sets or [], seed)
     asked = planned(choices, erlangs=erlangs, target=target, trace=trace, has_front=front)
+    if check:
+        from testbed.run.replaying import require_checkable
+
+        require_checkable(asked)
     folder = opened_for_results(out, ["plan", asked.name], asked.given, writes=[PLAN])
     done = asked.carried_out()
+    if check:
+        from testbed.run.replaying import replayed
+
+        done["checked"] = list(replayed(done, folder.path, manner(live=None, as_json=as_json)))
     unkept = [folder.keep(PLAN, json.dumps(done, indent=1) + "\n")]
     if done.get("assignment"):
         unkept.append(folder.keep(NAT_LOG, done["assignment"] + "\n"))

@@ -23,13 +23,13 @@ app = typer.Typer()
 @with_run_options()
 def run(
     scenario: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="A name from `lastport list scenarios`, or FILE.py[:Class].",
+            help="A name from `lastport list scenarios`, or FILE.py[:Class], unless --plan is given.",
             metavar="SCENARIO",
             autocompletion=completing.named("scenarios"),
         ),
-    ],
+    ] = None,
     *,
     gateway: Annotated[
         list[str] | None,
@@ -40,6 +40,15 @@ def run(
             "several gateways. May be repeated.",
             metavar="NAME",
             autocompletion=completing.one_of_several,
+        ),
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan",
+            help="Replay a plan on the wire: the folder of `lastport plan --erlangs`, or its plan.json.",
+            metavar="FILE",
+            autocompletion=completing.files(".json"),
         ),
     ] = None,
     options: RunOptions,
@@ -66,19 +75,26 @@ def run(
     from testbed.run.sides import kinds_in
     from testbed.run.terminal import conclude, in_short
 
+    if (plan is None) == (scenario is None):
+        raise ConfigurationError("run one SCENARIO, or a --plan: give one of the two")
     if pause and as_json:
         raise ConfigurationError("--pause and --json contradict each other: both need standard output; take one")
     checks = Beside(options.junit, "--junit")
     usual, kinds = kinds_in(gateway or (), usual="openflow")
     choices = replace(options.choices, kinds=kinds)
-    plan = resolve(scenario, usual, choices, datapath=doctor.datapath())
-    doctor.require(plan.sockets, needs=plan.needs)
+    if plan is not None:
+        from testbed.run.replaying import SCENARIO, choices_of, plan_in
+
+        scenario, choices = SCENARIO, choices_of(plan_in(plan), choices)
+    assert scenario is not None
+    decided = resolve(scenario, usual, choices, datapath=doctor.datapath())
+    doctor.require(decided.sockets, needs=decided.needs)
     checks.open()
     with options.watching() as watch:
-        folder = opened_for_results(options.out, [plan.scenario, plan.gateway], plan.chosen)
+        folder = opened_for_results(options.out, [decided.scenario, decided.gateway], decided.chosen)
         how = manner(live=options.live, as_json=as_json)
         with conversation() if pause else nullcontext() as prompt:
-            result, written = carry_out(plan, folder, pcap=options.pcap, manner=how, watch=watch, guest=prompt)
+            result, written = carry_out(decided, folder, pcap=options.pcap, manner=how, watch=watch, guest=prompt)
     if not result.unkept:
         _mention(keep_run(folder, written))
     unkept = [checks.keep(lambda: junit([written]))]
@@ -121,6 +137,15 @@ def compare(
             autocompletion=completing.several("gateways"),
         ),
     ] = None,
+    profiles: Annotated[
+        str | None,
+        typer.Option(
+            "--profiles",
+            help="Compare profiles in the place of gateways: names, with commas between them, on one gateway.",
+            metavar="NAMES",
+            autocompletion=completing.several("profiles"),
+        ),
+    ] = None,
     options: RunOptions,
     markdown: Annotated[
         Path | None,
@@ -132,7 +157,7 @@ def compare(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run a scenario, or all of them, on several gateways in turn, and show where the gateways differ."""
+    """Run a scenario, or all, on several gateways or profiles in turn, and show where they differ."""
     from controller.settings import ConfigurationError
     from testbed.compare import comparison
     from testbed.compare.page import page
@@ -143,6 +168,7 @@ def compare(
     from testbed.run.beside import Beside
     from testbed.run.console import kept_besides, new_console
     from testbed.run.live.display import manner
+    from testbed.run.naming import subject
     from testbed.run.opening import opened_for_results
 
     if everything == (scenario is not None):
@@ -154,7 +180,14 @@ def compare(
         raise typer.Exit(_unless_lost(*compare_pairs(scenario, gateways, options, beside, as_json=as_json)))
     asked = [scenario] if scenario else list(SCENARIOS)
     compared = list(GATEWAYS) if gateways is None else comparison.names(gateways)
-    planned = comparison.able(comparison.plans(options.choices, asked, compared))
+    if profiles is None:
+        planned = comparison.able(comparison.plans(options.choices, asked, compared))
+    else:
+        if gateways is not None and len(compared) > 1:
+            raise ConfigurationError("--profiles are compared on one gateway; give one name to --gateways")
+        gateway = compared[0] if gateways else "openflow"
+        several = comparison.names(profiles, "--profiles")
+        planned = comparison.able(comparison.of_profiles(options.choices, asked, gateway, several))
     if options.out:
         comparison.require_room(planned, options.out)
     for each in beside:
@@ -169,7 +202,8 @@ def compare(
             watch=watch,
             report=lambda *written: _mention(keep_run(*written)),
         )
-    texts = (lambda: page(done.told), lambda: junit(done.told["runs"]))
+    names = [] if profiles is None else [subject(run) for run in done.told["runs"]]
+    texts = (lambda: page(done.told), lambda: junit(done.told["runs"], names))
     unkept = [done.unkept, *(each.keep(text) for each, text in zip(beside, texts, strict=True))]
     if not done.unkept:
         _mention(keep_comparison(folder, done.told))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,13 @@ class Planned:
     fault: ExitStatus = ExitStatus.PASSED
     mistaken: bool = False
     """Whether the reason is the user's choices, so that no gateway could run it."""
+    compared_as: str = ""
+    """What tells it from the others, where profiles are compared: its profile."""
+
+    @property
+    def subject(self) -> str:
+        """What it is compared as: its gateway, or its profile."""
+        return self.compared_as or self.gateway
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as JSON has them."""
@@ -64,7 +71,12 @@ class Planned:
             "gateway": self.gateway,
             "verdict": "cannot",
             "reason": self.reason,
+            **self.marked(),
         }
+
+    def marked(self) -> dict[str, str]:
+        """Return what the results of its run have besides, where profiles are compared."""
+        return {"compared_as": self.compared_as} if self.compared_as else {}
 
 
 @dataclass(slots=True)
@@ -80,12 +92,26 @@ class Comparison:
     unkept: str = ""
 
 
-def names(listed: str) -> list[str]:
+def names(listed: str, option: str = "--gateways") -> list[str]:
     """Return the names in a list with commas, without blanks. Raises ConfigurationError if one is empty."""
     found = [name.strip() for name in listed.split(",")]
     if not all(found):
-        raise ConfigurationError(f"--gateways {listed!r} has an empty name; give names, with commas between them")
+        raise ConfigurationError(f"{option} {listed!r} has an empty name; give names, with commas between them")
     return found
+
+
+def of_profiles(
+    choices: Choices, scenarios: Sequence[str], gateway: str, profiles: Sequence[str]
+) -> list[Planned]:
+    """Decide about every scenario with every profile, on one gateway. Raises ConfigurationError as `plans`."""
+    twice = {profile for profile in profiles if profiles.count(profile) > 1}
+    if twice:
+        raise ConfigurationError(f"--profiles: {', '.join(sorted(twice))} is there twice; name each profile once")
+    by_profile = []
+    for profile in profiles:
+        decided = plans(replace(choices, profile=profile), scenarios, [gateway])
+        by_profile.append([replace(each, compared_as=profile) for each in decided])
+    return [each for group in zip(*by_profile, strict=True) for each in group]
 
 
 def plans(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) -> list[Planned]:
@@ -163,7 +189,7 @@ def _able(each: Planned, found: list[doctor.Finding]) -> Planned:
     try:
         doctor.require(each.run.sockets, needs=each.run.needs, found=found)
     except MachineError as error:
-        return Planned(each.scenario, each.gateway, None, str(error), ExitStatus.MACHINE_LACKS)
+        return replace(each, run=None, reason=str(error), fault=ExitStatus.MACHINE_LACKS)
     return each
 
 
@@ -224,21 +250,21 @@ def _results(
             folder, place = opened(path / _folder(each, planned)), f"{number} of {len(planned)}"
             result, written = carry_out(each.run, folder, place=place, **how)
         except (MachineError, ConfigurationError) as error:
-            unable = Planned(each.scenario, each.gateway, None, str(error))
+            unable = replace(each, run=None, reason=str(error))
             # Its folder could be made when everything was decided.
             broke = isinstance(error, ConfigurationError)
             yield unable.cannot(), ExitStatus.BROKE if broke else ExitStatus.MACHINE_LACKS
             continue
         if not result.unkept:
             report(folder, written)
-        yield written, result.status
+        yield {**written, **each.marked()}, result.status
         if result.interrupted:
             return
 
 
 def _folder(each: Planned, planned: Sequence[Planned]) -> Path:
-    """Return the folder of a run: one for each gateway, within one for each scenario if there are several."""
-    gateway = _distinct(each.gateway, [other.gateway for other in planned])
+    """Return the folder of a run: one for each gateway or profile, in one for each of several scenarios."""
+    gateway = _distinct(each.subject, [other.subject for other in planned])
     scenarios = [other.scenario for other in planned]
     return gateway if len(set(scenarios)) == 1 else _distinct(each.scenario, scenarios) / gateway
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from testbed.experiment.counters import AGREES
 from testbed.experiment.stories import told
-from testbed.run.naming import label
+from testbed.run.naming import label, subject
 
 RunResult = Mapping[str, Any]
 DIFFERENCE = Path(__file__).with_name("templates") / "difference.j2"
@@ -88,19 +88,19 @@ def differences(runs: Iterable[RunResult]) -> list[dict[str, Any]]:
 
 
 def _of_one(group: list[RunResult]) -> Iterator[dict[str, Any]]:
-    verdicts = {run["gateway"]: run["verdict"] for run in group}
+    verdicts = {subject(run): run["verdict"] for run in group}
     if len(set(verdicts.values())) > 1:
         yield _difference(group, "verdict", verdicts, verdicts, "verdict")
     compared = ended(group)
     if len(compared) < 2:
         return
     for name in outcomes(compared):
-        counts = {run["gateway"]: run["outcomes"].get(name, 0) for run in compared}
+        counts = {subject(run): run["outcomes"].get(name, 0) for run in compared}
         if len(set(counts.values())) > 1:
             yield _difference(compared, name, counts, counts, "outcome")
     last = []
     for key, claim in claims(compared).items():
-        found = {run["gateway"]: checks(run).get(key) for run in compared}
+        found = {subject(run): checks(run).get(key) for run in compared}
         meanings = {gateway: _meaning(check) for gateway, check in found.items()}
         if len(set(meanings.values())) > 1:
             observed = {gateway: check["observed"] for gateway, check in found.items() if check}
@@ -147,7 +147,7 @@ def not_asked(runs: Sequence[RunResult]) -> list[str]:
     lacking: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for key, claim in claims(compared).items():
         if kind_of(key, compared) == NOT_ASKED:
-            gateways = tuple(label(run["gateway"]) for run in compared if key not in checks(run))
+            gateways = tuple(label(subject(run)) for run in compared if key not in checks(run))
             lacking[gateways].append(claim.removeprefix(AGREES))
     return [f"Not asked with {joined(gateways)}: {'; '.join(claims)}." for gateways, claims in lacking.items()]
 

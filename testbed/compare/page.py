@@ -8,7 +8,7 @@ from typing import Any
 from testbed.compare.differences import RunResult, by_scenario, ended, not_asked
 from testbed.compare.showed import together, without_advice
 from testbed.experiment.stories import told
-from testbed.run.naming import label
+from testbed.run.naming import label, subject
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -24,11 +24,11 @@ def page(comparison: dict[str, Any]) -> str:
                 label(row["scenario"]): _scenario(row, groups[row["scenario"]], comparison["differences"])
                 for row in comparison["scenarios"]
             },
-            gateways=list(dict.fromkeys(label(run["gateway"]) for run in runs)),
+            gateways=list(dict.fromkeys(label(subject(run)) for run in runs)),
             machine=common(runs),
             own={label(gateway): facts for gateway, facts in own(runs).items() if facts},
             cannot=[
-                f"{label(run['scenario'])} on {label(run['gateway'])}: {without_advice(run['reason'])}"
+                f"{label(run['scenario'])} on {label(subject(run))}: {without_advice(run['reason'])}"
                 for run in runs
                 if run["verdict"] == "cannot"
             ],
@@ -43,7 +43,7 @@ def _scenario(row: dict[str, Any], group: list[RunResult], differences: list[dic
     differing = [each for each in differences if each["scenario"] == row["scenario"]]
     return {
         "claim": row["claim"] or row["question"],
-        "runs": {label(run["gateway"]): run for run in group},
+        "runs": {label(subject(run)): run for run in group},
         "ended": len(ended(group)),
         "showed": together(row["showed"]),
         "differences": [each["sentence"] for each in differing if each["kind"] == "check"],
@@ -64,8 +64,8 @@ def own(runs: list[RunResult]) -> dict[str, dict[str, str]]:
     return {
         gateway: {
             key: fact
-            for key, fact in common([run for run in runs if run["gateway"] == gateway]).items()
+            for key, fact in common([run for run in runs if subject(run) == gateway]).items()
             if key not in of_all
         }
-        for gateway in dict.fromkeys(run["gateway"] for run in runs)
+        for gateway in dict.fromkeys(subject(run) for run in runs)
     }

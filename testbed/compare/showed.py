@@ -9,7 +9,7 @@ from typing import Any
 from controller.settings import ConfigurationError
 from testbed.compare.differences import RunResult, by_scenario, joined, words
 from testbed.registry import load
-from testbed.run.naming import label
+from testbed.run.naming import label, subject
 from testbed.run.strangers import are_met, declared, files_among
 
 CANNOT = "cannot run"
@@ -20,7 +20,7 @@ def showed(runs: Iterable[RunResult]) -> list[dict[str, Any]]:
     rows = []
     for name, group in by_scenario(runs).items():
         question, claim = _asked(name)
-        lines = {run["gateway"]: line(run) for run in group}
+        lines = {subject(run): line(run) for run in group}
         rows.append({"scenario": name, "question": question, "claim": claim, "showed": lines})
     return rows
 

@@ -28,7 +28,7 @@ from testbed.compare.differences import (
 )
 from testbed.compare.showed import together, without_advice
 from testbed.experiment import judged
-from testbed.run.naming import label
+from testbed.run.naming import label, subject
 from testbed.run.terminal import NARROW, VERDICTS, lacking
 
 STYLES = {**VERDICTS, "cannot": "dim"}
@@ -54,7 +54,7 @@ def show(console: Console, told: dict[str, Any], *, left_out: int, folder: str) 
     elif groups:
         _show_several(console, told, groups)
     for run in runs:
-        names = f"{label(run['scenario'])} on {label(run['gateway'])}"
+        names = f"{label(run['scenario'])} on {label(subject(run))}"
         if reason := run.get("reason"):
             console.print(Text(f"{names} cannot run: {reason if len(groups) == 1 else without_advice(reason)}"))
         if error := run.get("error"):
@@ -73,7 +73,7 @@ def show(console: Console, told: dict[str, Any], *, left_out: int, folder: str) 
 
 def in_short(runs: Iterable[RunResult], folder: str) -> str:
     """Return the verdicts in one line, and where the results are."""
-    verdicts = (f"{run['verdict'].upper()} {label(run['scenario'])} on {label(run['gateway'])}" for run in runs)
+    verdicts = (f"{run['verdict'].upper()} {label(run['scenario'])} on {label(subject(run))}" for run in runs)
     return f"{', '.join(verdicts)}; results in {folder}"
 
 
@@ -161,7 +161,7 @@ def _checks_and_outcomes(runs: list[RunResult], width: int) -> RenderableType:
         sections.append([*attempts, *_checks(runs, keys)])
     if held:
         sections[-1].append((Text(judged.CLAIM), [_held(run, held) for run in runs]))
-    return _laid_out(sections, "", [run["gateway"] for run in runs], width)
+    return _laid_out(sections, "", [subject(run) for run in runs], width)
 
 
 def _holds(run: RunResult, key: str) -> bool:
@@ -184,10 +184,10 @@ def _checks(runs: Sequence[RunResult], keys: Iterable[str]) -> Iterator[Row]:
 
 
 def _matrix(groups: dict[str, list[RunResult]], width: int) -> RenderableType:
-    gateways = list(dict.fromkeys(run["gateway"] for group in groups.values() for run in group))
+    gateways = list(dict.fromkeys(subject(run) for group in groups.values() for run in group))
     rows: list[Row] = []
     for scenario, group in groups.items():
-        runs = {run["gateway"]: run for run in group}
+        runs = {subject(run): run for run in group}
         cells = [_cell(runs[name]) if name in runs else NOTHING for name in gateways]
         rows.append((Text(label(scenario)), cells))
     return _laid_out([rows], "scenario", gateways, width)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from controller.nat.model import EndedBy
 from controller.settings import MARKS, Bites, Settings
 from testbed.experiment.demand import Demand, Return
 from testbed.experiment.promise import room
@@ -120,6 +121,26 @@ def _subscribers(key: str, load: Load) -> Bite | None:
     return Bite(f"{wanted:,} subscribers are to connect", _enough(key, wanted))
 
 
+def _own_ports(key: str, load: Load) -> Bite | None:
+    size, users = getattr(load.settings, key), sum(share > 0 for share in load.demand.shares)
+    together = math.ceil(users / len(load.settings.external_addresses))
+    if together * size > load.settings.capacity_of_address:
+        return Bite(f"ports are to be reserved for each of {users:,} subscribers", f"{key}=null, or fewer clients")
+    wanted = min(load.demand.of_one, load.fits + 1)
+    if size >= wanted:
+        return None
+    why = f"one subscriber is to try {wanted:,} connections, and nothing but the pool's ports is to stop them"
+    return Bite(why, _enough(key, wanted))
+
+
+def _destination(key: str, load: Load) -> Bite | None:
+    wanted = min(load.demand.attempts, load.fits + 1)
+    if getattr(load.settings, key) >= wanted:
+        return None
+    why = f"{wanted:,} connections to one destination are to be tried, and nothing but the ports is to stop them"
+    return Bite(why, _enough(key, wanted))
+
+
 def _rate(key: str, load: Load) -> Bite | None:
     demand, allowed = load.demand, getattr(load.settings, key)
     at_once = demand.fills * len(demand.protocols) * demand.of_one * load.tries
@@ -212,12 +233,13 @@ def _opening(key: str, load: Load) -> Bite | None:
 
 def _return(key: str, load: Load) -> Bite | None:
     demand, settings = load.demand, load.settings
-    held_down = settings.filtering_type == "eif" and {*demand.protocols} != {"tcp"}  # RFC 6888 REQ-8 (a), (c)
-    if demand.returns is Return.NEVER or (key.startswith("hold_down") and not held_down):
+    is_usual = settings.filtering_type == "eif" and {*demand.protocols} != {"tcp"}  # RFC 6888 REQ-8 (a), (c)
+    by_end = [getattr(settings, by.value) for by in EndedBy if by is not EndedBy.OTHER]
+    if demand.returns is Return.NEVER or (key == "hold_down_timeout" and not is_usual):
         return None
     if key == "hold_down_max":
-        most = min(demand.attempts, load.fits)
-        if settings.hold_down_timeout == 0 or getattr(settings, key) >= most:
+        most, held_down = min(demand.attempts, load.fits), is_usual and settings.hold_down_timeout > 0
+        if not (held_down or any(by_end)) or getattr(settings, key) >= most:
             return None
         return Bite(f"{most:,} ports are to be held down, each for its time", _enough(key, most))
     return Bite("a port is to come back, and it is not known when", "another value")
@@ -235,7 +257,9 @@ _BITES: dict[Bites, Callable[[str, Load], Bite | None]] = {
     Bites.ALL: _all,
     Bites.SUBSCRIBER: _subscriber,
     Bites.SUBSCRIBERS: _subscribers,
+    Bites.DESTINATION: _destination,
     Bites.RATE: _rate,
+    Bites.OWN_PORTS: _own_ports,
     Bites.BLOCKS: _blocks,
     Bites.WAITING: _waiting,
     Bites.VICTIMS: _victims,

@@ -48,6 +48,8 @@ def judged(
         return Unseen(KEY, "the gateway declares no order of ports")
     if settings.static_mappings:
         return Unseen(KEY, "static mappings have some of the ports")
+    if settings.subscriber_ports is not None:
+        return Unseen(KEY, "each subscriber has ports of its own, in an order of their own")
     findings = []
     for protocol in PROTOCOLS:
         seen = sorted((each for each in sightings if each.protocol == protocol), key=lambda each: each.first)
@@ -69,7 +71,8 @@ def _given(
     of = {attempt.nonce: attempt for attempt in attempts}
     starts, ends = sorted(each.sent_at for each in attempts), sorted(each.done_at for each in attempts)
     failed = sorted(attempt.sent_at for attempt in attempts if attempt.outcome != "established")
-    pool_of = POOL_OF[behaviour.overlapping.value]
+    of_udp = settings.port_overlapping_udp if seen and seen[0].protocol == "udp" else None
+    pool_of = POOL_OF[of_udp or behaviour.overlapping.value]
     addresses = {str(address) for address in settings.external_addresses}
     ports = settings.port_set
     for each in seen:

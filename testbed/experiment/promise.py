@@ -16,7 +16,12 @@ from topologies.gateways.behaviour import Behaviour
 
 LIMITED_BY = ("limit_port_mappings", "limit_sessions", "flow_limit")
 """Settings that limit all connections to one service together."""
-PROMISED = (*LIMITED_BY, "port_quota", "port_quota_tcp", "port_quota_udp", "port_quota_icmp")
+PROMISED = (
+    *LIMITED_BY,
+    "limit_sessions_per_destination",
+    "subscriber_ports",
+    *("port_quota", "port_quota_tcp", "port_quota_udp", "port_quota_icmp"),
+)
 """The limits that a promise follows."""
 EASY_SHARE = 0.5
 """Share of the ports in use up to which any search finds a free one."""
@@ -53,7 +58,7 @@ class Promise:
         evicts = exhaustion.evicts == "lru"
         return cls(
             capacity=capacity,
-            least=capacity if evicts else _found(behaviour, settings, capacity),
+            least=capacity if evicts else _found(behaviour, settings, capacity, clients),
             takes_all_ports=ports <= limit,
             outcome=exhaustion.outcome.get(protocol) if exhaustion.outcome else None,
             evicts=evicts,
@@ -88,15 +93,28 @@ def room(settings: Settings, protocol: str, clients: int) -> int:
 def limit_of(settings: Settings, protocol: str, clients: int) -> int:
     """Return the number of connections that the limits allow, whatever the number of ports."""
     shared = [getattr(settings, name) for name in LIMITED_BY if (name, protocol) != ("flow_limit", "icmp")]
-    own = [settings.port_quota, getattr(settings, f"port_quota_{protocol}")]
+    own = [settings.port_quota, getattr(settings, f"port_quota_{protocol}"), most_own_ports(settings)]
     limits = [limit for limit in shared if limit is not None]
     limits += [limit * clients for limit in own if limit is not None]
+    if settings.limit_sessions_per_destination is not None:
+        limits.append(settings.limit_sessions_per_destination * len(settings.external_addresses))
     return min(limits, default=1 << 32)
 
 
-def _found(behaviour: Behaviour, settings: Settings, capacity: int) -> int:
+def most_own_ports(settings: Settings) -> int | None:
+    """Return the most ports that a subscriber may have of its own, if it has any."""
+    size, most = settings.subscriber_ports, settings.subscriber_ports_max
+    if size is None or most is None:
+        return size
+    doublings: int = (most // size).bit_length() - 1
+    return size << doublings
+
+
+def _found(behaviour: Behaviour, settings: Settings, capacity: int, clients: int) -> int:
     """Return the number of connections for which a port is found for certain, if there are more attempts."""
     addresses = len(settings.external_addresses)
+    if settings.subscriber_ports_max is not None and settings.subscriber_ports is not None:
+        return min(capacity, clients * settings.subscriber_ports)  # more, once they have doubled
     certain = capacity <= settings.port_count * EASY_SHARE
     if addresses == 1 or behaviour.fills_every_address.value:
         certain |= settings.port_count <= behaviour.finds_every_port_of.value

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from controller.nat.model import TCP, Protocol
+from controller.nat.model import TCP, EndedBy, Protocol
 from controller.nat.settings import NatSettings
 from controller.nat.tcp import TcpTimer
 from testbed.plan.chosen import Chosen
@@ -98,13 +98,14 @@ def warming(chosen: Chosen, nat: NatSettings) -> float:
     """Return the seconds until a NAT has filled up: the longest of what a mapping goes through."""
     if chosen.parameters.warm_up is not None:
         return chosen.parameters.warm_up
-    timers = (nat.udp_timeout * 1.25 + nat.hold_down_timeout, *_ended(nat))
+    held_down = max(nat.hold_down_timeout, nat.hold_down(Protocol.UDP, EndedBy.IDLE))
+    timers = (nat.udp_timeout * 1.25 + held_down, *_ended(nat))
     return float(round(LIVES * chosen.parameters.life + max(timers) + nat.rest))
 
 
 def _ended(nat: NatSettings) -> Iterator[float]:
-    yield nat.tcp_timeouts[TcpTimer.CLOSING]
-    yield nat.tcp_timeouts[TcpTimer.RESET]
+    yield nat.tcp_timeouts[TcpTimer.CLOSING] + nat.hold_down(TCP, EndedBy.FIN)
+    yield nat.tcp_timeouts[TcpTimer.RESET] + nat.hold_down(TCP, EndedBy.RST)
 
 
 def counts(seen: Watched) -> dict[str, Any]:
@@ -194,12 +195,15 @@ def timers(seen: Watched, nat: NatSettings, resets: float) -> Iterator[dict[str,
     per_s = {protocol: count / seen.seconds for protocol, count in seen.created.items()}
     tcp, udp = per_s[TCP], per_s[Protocol.UDP]
     timers = nat.tcp_timeouts
-    held_down = max(0.0, nat.hold_down_timeout - nat.rest) if not nat.filtering else 0.0
+    fin, rst = (nat.hold_down(TCP, by) for by in (EndedBy.FIN, EndedBy.RST))
+    idle_key = EndedBy.OTHER if nat.hold_down_by_end.get(EndedBy.IDLE) is None else EndedBy.IDLE
     rows = (
         ("tcp_trans_close_timeout", timers[TcpTimer.CLOSING], tcp * (1 - resets)),
         ("tcp_rst_timeout", timers[TcpTimer.RESET], tcp * resets),
         ("udp_timeout", nat.udp_timeout, udp),
-        ("hold_down_timeout", held_down, udp),
+        (idle_key.value, nat.hold_down(Protocol.UDP, EndedBy.IDLE), udp),
+        *([(EndedBy.FIN.value, fin, tcp * (1 - resets))] if fin else []),
+        *([(EndedBy.RST.value, rst, tcp * resets)] if rst else []),
         ("rest", nat.rest, tcp + udp),
     )
     for name, seconds, rate in rows:

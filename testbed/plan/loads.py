@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from controller.nat.connections import EXAMINATIONS
-from controller.nat.model import Dependence
+from controller.nat.model import EndedBy, Protocol
 from controller.nat.settings import NatSettings
 from controller.nat.tcp import TcpTimer
 from testbed.plan.parameters import PlanParameters
@@ -29,9 +29,10 @@ class Holding:
 
     def __init__(self, parameters: PlanParameters, nat: NatSettings) -> None:
         timers, resets = nat.tcp_timeouts, parameters.resets
-        after = (1 - resets) * timers[TcpTimer.CLOSING] + resets * timers[TcpTimer.RESET]
-        held_down = nat.filtering is Dependence.INDEPENDENT and max(nat.hold_down_timeout - nat.rest, 0.0)
-        released = nat.rest + held_down
+        closed = timers[TcpTimer.CLOSING] + nat.hold_down(Protocol.TCP, EndedBy.FIN)
+        reset = timers[TcpTimer.RESET] + nat.hold_down(Protocol.TCP, EndedBy.RST)
+        after = (1 - resets) * closed + resets * reset
+        released = nat.rest + nat.hold_down(Protocol.UDP, EndedBy.IDLE)
         self.tcp = parameters.life + after + nat.rest
         self.dns = _read([DNS_LIFE_S], nat.udp_timeout) + nat.udp_timeout + released
         rng, middle = random.Random(0), math.log(parameters.life) - SPREAD**2 / 2

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags
+from controller.nat.model import EndedBy, Endpoint, Packet, Protocol, TcpFlags
 from controller.nat.settings import NatSettings
 from controller.nat.tcp import TcpTimer
 from testbed.plan.arrivals import Arrival, Ending
@@ -65,5 +65,6 @@ class Calls:
 
 
 def kept_after(settings: NatSettings) -> float:
-    """Return the seconds for which a port is kept after a TCP connection has ended: closing timer and rest."""
-    return settings.tcp_timeouts[TcpTimer.CLOSING] + settings.rest
+    """Return the seconds for which a port is kept after a TCP connection's FINs: timer, rest and hold-down."""
+    held_down = settings.hold_down(Protocol.TCP, EndedBy.FIN)
+    return settings.tcp_timeouts[TcpTimer.CLOSING] + settings.rest + held_down

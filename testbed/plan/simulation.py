@@ -16,7 +16,7 @@ from heapq import heappop, heappush
 
 from controller.nat.connections import EXAMINATIONS
 from controller.nat.events import Event, FlowEnded, GaveUp, Resumed
-from controller.nat.model import TCP, Flow, Packet, Side, TcpFlags
+from controller.nat.model import TCP, EndedBy, Flow, Packet, Side, TcpFlags
 from controller.nat.recency import recency_interval
 from controller.nat.settings import NatSettings
 from controller.nat.tcp import TcpTimer
@@ -73,7 +73,8 @@ class Simulation:
         """Nothing of the NAT is due before."""
         self._soonest = _soonest(settings)
         self._closing = settings.tcp_timeouts[TcpTimer.CLOSING]
-        self._is_at_once = not tick and not settings.rest and not self._closing
+        held_down = settings.hold_down(TCP, EndedBy.FIN)
+        self._is_at_once = not tick and not settings.rest and not self._closing and not held_down
         """Whether a port is free when its connection ends: then it is enough to ask before the next attempt."""
 
     def feed(self, arrivals: Iterable[Arrival]) -> None:

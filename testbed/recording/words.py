@@ -39,6 +39,9 @@ REASONS_IN_WORDS: dict[type[enum.IntEnum], dict[int, str]] = {
         Refusal.POOL: ": no external address has a free port",
         Refusal.FLOW_TABLE: ": the switch's table is full",
         Refusal.HOLD_QUEUE: ": too many packets are held",
+        Refusal.SUBSCRIBER_PORTS: ": all of its own ports are in use",
+        Refusal.RESERVATION: ": no ports can be reserved for it",
+        Refusal.DESTINATION: ": too many sessions with its destination",
     },
     Outcome: {
         Outcome.ESTABLISHED: " established",

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from testbed.run.folder import REPORT
+from testbed.run.naming import subject
 
 LEVELS = (1, 2)
 """A run's folder is named after its gateway; with several scenarios it is in a folder for its own."""
@@ -21,7 +22,7 @@ NAME = re.compile(r"\w[\w.+ -]{,200}")
 
 def reports(runs: list[Mapping[str, Any]], folder: Path) -> dict[tuple[str, str], str]:
     """Return the relative URLs of the reports below a folder, by scenario and gateway."""
-    return {(run["scenario"], run["gateway"]): place for run in runs for place in _places(run, folder)}
+    return {(run["scenario"], subject(run)): place for run in runs for place in _places(run, folder)}
 
 
 def report_of(run: Mapping[str, Any], folder: Path) -> str:

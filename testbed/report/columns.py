@@ -13,7 +13,7 @@ from testbed.report.catalogue import ELSEWHERE, PREDICTED
 from testbed.report.charts import Bar, Drawn, bars
 from testbed.report.figures import drawn_of
 from testbed.report.words import cut, number, words
-from testbed.run.naming import label
+from testbed.run.naming import label, subject
 
 MOST_GATEWAYS, MOST_SCENARIOS = 12, 40
 KINDS = {"differs": "What differs", "alike": "What is alike", NOT_ASKED: "What not all were asked"}
@@ -91,7 +91,7 @@ def compared(
     """Return what the page shows of a comparison; `reports` are the places of its runs' own ones."""
     runs = [_shortened(run, rows, cell) for run in comparison["runs"]]
     groups = [*by_scenario(runs).items()]
-    gateways = list(dict.fromkeys(run["gateway"] for run in runs))[:MOST_GATEWAYS]
+    gateways = list(dict.fromkeys(subject(run) for run in runs))[:MOST_GATEWAYS]
     shown = [
         _scenario(name, group[:MOST_GATEWAYS], comparison, f"s{place}", rows, cell, figures)
         for place, (name, group) in enumerate(groups[:MOST_SCENARIOS])
@@ -130,14 +130,14 @@ def _pairs(facts: Mapping[str, str], rows: int, cell: int) -> list[tuple[str, st
 def _row_of_matrix(
     scenario: ScenarioColumns, gateways: Sequence[str], reports: Mapping[tuple[str, str], str]
 ) -> tuple[str, str, Sequence[Verdict]]:
-    runs = {run["gateway"]: run for run in scenario.runs}
+    runs = {subject(run): run for run in scenario.runs}
     cells = [_verdict(runs[gateway], reports) if gateway in runs else Verdict() for gateway in gateways]
     return scenario.place, scenario.name, cells
 
 
 def _verdict(run: Mapping[str, Any], reports: Mapping[tuple[str, str], str]) -> Verdict:
     seconds = f"{number(run['duration_s'])} s" if "duration_s" in run else ""
-    return Verdict(run["verdict"], seconds, reports.get((run["scenario"], run["gateway"]), ""))
+    return Verdict(run["verdict"], seconds, reports.get((run["scenario"], subject(run)), ""))
 
 
 def _scenario(
@@ -160,7 +160,7 @@ def _scenario(
         question=cut(asked.get("question", ""), 2 * cell),
         claim=cut(asked.get("claim", ""), 2 * cell),
         runs=runs,
-        gateways=[cut(label(run["gateway"]), cell) for run in runs],
+        gateways=[cut(label(subject(run)), cell) for run in runs],
         showed=[
             (cut(label(key), cell), cut(line, 2 * cell)) for key, line in [*asked.get("showed", {}).items()][:most]
         ],
@@ -178,7 +178,7 @@ def _scenario(
         not_asked=[cut(each, 4 * cell) for each in not_asked(runs)[:most]],
         figures=list(_figures(runs, place))[: max(0, min(figures, 3))],
         reasons=[
-            f"{cut(label(run['gateway']), cell)}: {cut(without_advice(run['reason']), 2 * cell)}"
+            f"{cut(label(subject(run)), cell)}: {cut(without_advice(run['reason']), 2 * cell)}"
             for run in runs
             if "reason" in run
         ],
@@ -207,7 +207,7 @@ def _cell(check: Mapping[str, Any] | None, *, show_expected: bool, cell: int) ->
 
 def _figures(group: Sequence[Mapping[str, Any]], place: str) -> Iterator[Drawn]:
     """Yield what became of the attempts with each gateway, and the lines of all gateways in one figure."""
-    runs = {label(run["gateway"]): run for run in ended(group)}
+    runs = {label(subject(run)): run for run in ended(group)}
     names = outcomes([*runs.values()])[:4]
     if names and len(runs) > 1:
         drawn = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed.report.charts import Axes, Bar, Drawn, Line, bars, lines
-from testbed.report.plan_in_words import answer, share, tables
+from testbed.report.plan_in_words import answer, assumed, share, tables
 from testbed.report.words import cut, instant, listed, number, words
 
 MOST_BARS = 24
@@ -50,7 +50,10 @@ def planned(plan: Mapping[str, Any], *, rows: int, cell: int, figures: int) -> P
             ("Seed", number(plan["seed"])),
             *((cut(key, cell), words(value, cell)) for key, value in parameters[:rows]),
         ],
-        settings=[(cut(key, cell), words(value, cell)) for key, value in plan["settings"].items()],
+        settings=[
+            (cut(key, cell), words(value, cell) + " (assumed)" * (key in plan["assumed"]))
+            for key, value in plan["settings"].items()
+        ],
     )
 
 
@@ -67,6 +70,8 @@ def title(plan: Mapping[str, Any]) -> str:
 def sentences(plan: Mapping[str, Any]) -> Iterator[str]:
     """Yield the answer, sentence by sentence."""
     yield answer(plan)
+    if plan["assumed"]:
+        yield assumed(plan)
     if plan["limits"]:
         yield f"What ran short: {listed([f'{name} ({number(count)})' for name, count in plan['limits'].items()])}."
     hit = [row for row in plan["classes"] if row["refused"]]

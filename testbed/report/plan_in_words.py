@@ -17,6 +17,8 @@ LEAST_SHARE = 1e-6
 def conclude(console: Console, plan: Mapping[str, Any], folder: str) -> None:
     """Print the answer, its tables, and where the rest is."""
     console.print(Text(answer(plan)))
+    if plan["assumed"]:
+        console.print(Text(f"- {assumed(plan)}", style="dim"))
     for sentence in plan["differences"]:
         console.print(Text(f"- {sentence}", style="dim"))
     for title, heads, rows in tables(plan):
@@ -38,6 +40,23 @@ def answer(plan: Mapping[str, Any]) -> str:
     return f"{refused} (with 95 % certainty {share(low)} to {share(high)})."
 
 
+def _on_the_wire(row: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{row['erlangs']:,.1f}"
+    if not row["beside"]:
+        yield from ("", "", row["verdict"], "", "")
+        return
+    formula, core, wire = (row["beside"][place] for place in (0, -2, -1))
+    low, high = wire["interval"]
+    yield from (share(each["refused_share"]) for each in (formula, core, wire))
+    yield f"{share(low)} to {share(high)}"
+    yield f"{100 * row['difference']:+.2f} %"
+
+
+def assumed(plan: Mapping[str, Any]) -> str:
+    """Return the settings that are guesses, in a sentence."""
+    return f"The vendor does not publish what profile {plan['profile']} assumes: {', '.join(plan['assumed'])}."
+
+
 def tables(plan: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
     """Yield each table: its title, the heads of its columns, and its rows."""
     yield (
@@ -51,6 +70,12 @@ def tables(plan: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[list[
             ),
         ],
     )
+    if plan.get("checked"):
+        yield (
+            "On the wire",
+            ["erlangs", "formula", "the same attempts in the core", "wire", "95 % interval", "wire - formula"],
+            [[*_on_the_wire(row)] for row in plan["checked"]],
+        )
     if len(plan["classes"]) > 1:
         yield "By class of subscribers", ["class", "offered", "refused", "share"], _rows(plan["classes"])
     if len(plan["destinations"]) > 1:

@@ -26,6 +26,11 @@ def label(name: str) -> str:
     return Path(path).stem + colon + cls
 
 
+def subject(run: Mapping[str, Any]) -> str:
+    """Return what tells a run from others that it is compared with: its gateway, or its profile."""
+    return str(run.get("compared_as") or run["gateway"])
+
+
 def printable(text: str) -> str:
     """Return a text of any origin for a terminal, with a question mark for each character that is no sign."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)

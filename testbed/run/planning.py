@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.settings import ConfigurationError
+from controller.settings.profiles import EXPLAINED
 from testbed.plan.calls import calls_of, of_calls
 from testbed.plan.carrier import nat_of, of_subscribers
 from testbed.plan.chosen import Chosen, chosen_from
@@ -52,6 +53,7 @@ class Asked:
             **self._met(self._simulated),
             **origin().as_json(),
             "profile": self.profile,
+            "assumed": [key for key in EXPLAINED[self.profile].assumed if key not in self.given],
             "chosen": dict(self.given),
             "started": started,
         }

@@ -109,6 +109,7 @@ class RunResults(Origin):
     last_words: str = described("what the process that failed printed last", default="")
     unkept: str = described("why the results could not be written, if so", default="")
     unrecorded: str = described("why the recording lacks something, if it does", default="")
+    compared_as: str = described("in a comparison of profiles: its profile", default="")
 
 
 class CannotRun(Part):
@@ -119,6 +120,7 @@ class CannotRun(Part):
     gateway: str
     verdict: Literal["cannot"]
     reason: str = described("why not, and the way out")
+    compared_as: str = described("in a comparison of profiles: its profile", default="")
 
 
 class Showed(Part):
@@ -258,6 +260,7 @@ class PlanResults(Origin):
     started: Time
     duration_s: Seconds = described("seconds of the processor that the simulation took")
     profile: str = described("the profile of settings", default="plain")
+    assumed: list[str] = described("settings of the profile that its vendor does not publish", default=[])
     parameters: Values = described("what was chosen about the load, and what follows from it", default={})
     settings: Values = described("the NAT's settings", default={})
     chosen: Values = described("what the user gave", default={})
@@ -277,6 +280,7 @@ class PlanResults(Origin):
     timers: list[Values] = described("the ports that each timer holds, on average", default=[])
     log: Values | None = described("lines and bytes in a day, by kind of log", default=None)
     assignment: str | None = described("the log's one line, if ports are assigned by arithmetic", default=None)
+    checked: list[Values] = described("points that were replayed on the wire", default=[])
     needed: Values | None = described("what a target needs", default=None)
     front: list[Values] = described("what no other choice is better than in everything", default=[])
 

@@ -56,6 +56,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testbed.recording": RECORDING,
     "testbed.natlog": SETTINGS,
     "testbed.plan": PLAN,
+    "testbed.replay": (*EXPERIMENT, *PLAN),
     "testbed.run": (*EXPERIMENT, *PLAN, "testbed.registry"),
     "testbed.sweep": RUN,
     "testbed.compare": RUN,

@@ -63,7 +63,7 @@ WORDS: dict[str, tuple[Any, ...]] = {
     "mapping": ("eim", "adm", "edm", "unknown"),
     "filtering": ("eif", "adf", "edf", "unknown"),
     "overlapping": ("off", "address", "endpoint"),
-    "pooling": ("paired", "paired-soft", "arbitrary", "roundrobin", "unknown"),
+    "pooling": ("paired", "paired-soft", "arbitrary", "roundrobin", "in-order", "unknown"),
     "fills_every_address": (True, False),
     "keeps_source_port": (True, False, None),
     "icmp_identifiers": ("pool", "kept", "unknown"),
@@ -85,7 +85,7 @@ class Behaviour:
     overlapping: Entry[str]
     """`off`, `address` or `endpoint`: toward what destinations one port may be used twice."""
     pooling: Entry[str]
-    """`paired`, `paired-soft`, `arbitrary` or `roundrobin`; `unknown` where nobody can tell."""
+    """`paired`, `paired-soft`, `arbitrary`, `roundrobin` or `in-order`; `unknown` where nobody can tell."""
     finds_every_port_of: Entry[int]
     """Up to this number of ports of an address, the last free one is found. Above it, refusals come early.
 

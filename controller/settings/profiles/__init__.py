@@ -13,7 +13,10 @@ from typing import Any
 
 import yaml
 
-NAMES = ("plain", "cgn", "overlap", "home-router")
+CLOUDS = ("aws-nat-gateway", "azure-nat-gateway", "azure-load-balancer", "gcp-cloud-nat", "gcp-cloud-nat-dynamic")
+"""Profiles of products. What a vendor does not publish has a reason that begins with ASSUMED."""
+NAMES = ("plain", "cgn", "overlap", "home-router", *CLOUDS)
+ASSUMED = "assumed: "
 
 _SETTING = re.compile(r"(?P<setting>(?P<key>\w+): .*?) +# (?P<reason>.+)")
 
@@ -25,6 +28,11 @@ class Profile:
     description: str
     settings: dict[str, Any]
     reasons: dict[str, str]
+
+    @property
+    def assumed(self) -> list[str]:
+        """The settings whose values nobody has published: they are guesses, and may be swept."""
+        return [key for key, reason in self.reasons.items() if reason.startswith(ASSUMED)]
 
 
 def read(text: str) -> Profile:

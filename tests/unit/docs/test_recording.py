@@ -49,7 +49,7 @@ def test_the_table_of_kinds_is_that_of_the_code() -> None:
 
     assert {number: name for number, (name, _) in rows.items()} == {int(kind): kind.name for kind in Kind}
     for kind in (Kind.RELEASED, Kind.REFUSED, Kind.ATTEMPT):
-        numbers = [int(number) for number in re.findall(r"\b(\d) [a-z]", rows[kind][1].split("|")[1])]
+        numbers = [int(number) for number in re.findall(r"\b(\d+) [a-z]", rows[kind][1].split("|")[1])]
         assert numbers == [int(reason) for reason in REASONS[kind] if reason]
 
 

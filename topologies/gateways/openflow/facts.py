@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+from controller.nat.model import EndedBy, Protocol
 from controller.nat.strategies.allocators import ALLOCATORS
 from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.tcp import TcpTimer
@@ -101,16 +102,18 @@ def _port_back(settings: Settings) -> Entry[dict[str, tuple[float, float]]]:
     close, reset, idle = (
         nat.tcp_timeouts[timer] for timer in (TcpTimer.CLOSING, TcpTimer.RESET, TcpTimer.ESTABLISHED)
     )
-    hold_down = nat.hold_down_timeout if settings.filtering_type == "eif" else 0.0  # RFC 6888 REQ-8(c)
-    udp_rest = max(PORT_REST_S, hold_down)
-    closed = (close + PORT_REST_S, close + PORT_REST_S)
+    fin, rst, silent = (
+        PORT_REST_S + nat.hold_down(Protocol.TCP, by) for by in (EndedBy.FIN, EndedBy.RST, EndedBy.IDLE)
+    )
+    udp_rest = PORT_REST_S + nat.hold_down(Protocol.UDP, EndedBy.IDLE)
+    closed = (close + fin, close + fin)
     # An idle connection has, after its own timer, the time that follows a RST: it may still go on.
-    forgotten = (idle + reset + PORT_REST_S, (idle + reset) * COUNTED_LATE + PORT_REST_S)
+    forgotten = (idle + reset + silent, (idle + reset) * COUNTED_LATE + silent)
     value = {
         "close": closed,
         "late close": closed,
         "half-close": forgotten,
-        "reset": (reset + PORT_REST_S, reset * COUNTED_LATE + PORT_REST_S),
+        "reset": (reset + rst, reset * COUNTED_LATE + rst),
         "silence": forgotten,
         "udp": (nat.udp_timeout + udp_rest, nat.udp_timeout * COUNTED_LATE + udp_rest),
     }

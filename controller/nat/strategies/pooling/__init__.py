@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from controller.nat.strategies.pooling.arbitrary import Arbitrary
+from controller.nat.strategies.pooling.in_order import InOrder
 from controller.nat.strategies.pooling.paired import Paired
 from controller.nat.strategies.pooling.paired_soft import PairedSoft
 from controller.nat.strategies.pooling.pooling import Pooling
@@ -13,5 +14,6 @@ POOLINGS: dict[str, type[Pooling]] = {
     "paired-soft": PairedSoft,
     "arbitrary": Arbitrary,
     "roundrobin": RoundRobin,
+    "in-order": InOrder,
 }
 """By the names of the setting `address_allocation_type`."""

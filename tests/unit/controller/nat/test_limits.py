@@ -27,6 +27,12 @@ LIMITS: dict[str, tuple[dict[str, Any], Limit, str, int | None]] = {
     ),
     "rate": ({"new_mapping_rate_per_subscriber": 1.0}, Limit.RATE, "dropped_rate_packets", ALICE.address),
     "mappings": ({"limit_port_mappings": 1}, Limit.MAPPINGS, "dropped_mapping_limit_packets", NOBODY),
+    "sessions with a destination": (
+        {"limit_sessions_per_destination": 1},
+        Limit.DESTINATION,
+        "dropped_destination_limit_packets",
+        0xC0000201,
+    ),
     "sessions": ({"limit_sessions": 1}, Limit.SESSIONS, "dropped_state_limit_packets", NOBODY),
 }
 each_limit = pytest.mark.parametrize("name", LIMITS)

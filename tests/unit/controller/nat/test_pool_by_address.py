@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.nat.model import Endpoint, Protocol
+from controller.nat.model import EndedBy, Endpoint, Protocol
 from controller.nat.pool import Pool, Usage
 from controller.nat.subscribers import Subscriber
 from controller.settings import Settings
@@ -37,9 +37,16 @@ def test_each_port_of_each_address_is_in_one_state(
         if step == "give":
             internal = Endpoint(10 + place, 1000)
             external = pool.allocate(protocol, Subscriber(internal.address), internal, remote, now)
-            given_out += [] if external is None else [external]
+            given_out += [external] if isinstance(external, Endpoint) else []
         elif step == "take" and given_out:
-            pool.release(protocol, given_out.pop(place % len(given_out)), remote, now, hold_down=place % 3 > 0)
+            ended_by = None if place % 3 == 0 else EndedBy.OTHER
+            pool.release(
+                protocol,
+                given_out.pop(place % len(given_out)),
+                remote,
+                now,
+                ended_by=ended_by,
+            )
         elif step == "wait":
             list(pool.reclaim(now))
 

@@ -6,6 +6,7 @@ the NAT announces, and checks after each step that they add up and that nothing 
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,7 @@ from controller.nat.model import (
     Side,
     TcpFlags,
 )
+from controller.nat.own_ports import OwnPortsPlan
 from controller.nat.port_set import PortSet
 from controller.nat.scarcity import RESTS
 from controller.nat.scopes import Scope
@@ -64,10 +66,18 @@ LIMITS: dict[str, tuple[Any, ...]] = {
     "port_quotas": ({TCP: 1, UDP: 2, ICMP: 2}, {TCP: 2, UDP: 1, ICMP: None}),
     "limit_port_mappings": (1, 2, 4),
     "limit_sessions": (1, 2, 4),
+    "limit_sessions_per_destination": (1, 2, 3),
     "limit_unanswered_inbound_sessions": (1, 2, 16),
     "limit_subscribers": (1, 2),
     "new_mapping_rate_per_subscriber": (0.5, 2.0),
 }
+
+
+OWN_PORTS = (
+    OwnPortsPlan(size=1, most=1, threshold=100, delay=0, timeout=3),
+    OwnPortsPlan(size=1, most=4, threshold=50, delay=1, timeout=9),
+    OwnPortsPlan(size=1, most=2, threshold=100, delay=0, timeout=1),
+)
 
 
 @st.composite
@@ -76,6 +86,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     mapping, filtering = draw(st.sampled_from(Dependence)), draw(st.sampled_from(Dependence))
     policy = draw(st.sampled_from([*POLICIES, "hold", "evict-lru"]))
     limits = draw(st.lists(st.sampled_from(list(LIMITS)), max_size=2, unique=True))
+    allocator = draw(st.sampled_from(list(ALLOCATORS)))
+    own = st.none() if allocator == "blocks" else st.sampled_from((None, None, None, *OWN_PORTS))
     return {
         "ports": draw(st.sampled_from((1, 2, 2, 5, SEVERAL))),
         "addresses": draw(st.integers(1, 3)),
@@ -83,7 +95,8 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         "filtering": filtering,
         "overlapping": draw(st.sampled_from([d for d in Dependence if d <= min(mapping, filtering)])),
         "pooling": POOLINGS[draw(st.sampled_from(list(POOLINGS)))],
-        "allocator": ALLOCATORS[draw(st.sampled_from(list(ALLOCATORS)))],
+        "allocator": ALLOCATORS[allocator],
+        "own_ports": draw(own),
         "on_exhaustion": POLICIES[policy],
         "fallback": draw(st.sampled_from(Answer)),
         "hold_timeout": draw(st.sampled_from((1.0, 3.0, 9.0))),
@@ -103,6 +116,7 @@ class Book:
     def __init__(self, flow: Flow, now: float, by: Packet | None) -> None:
         self.flow = flow
         self.by_stranger = by is not None and by.destination == flow.mapping.external
+        self.was_opened_outside = self.by_stranger
         self.created_at = now
         self.seen = Expected(flow.mapping, flow.mapping.external, now, now)
         self.contacts: set[Endpoint] = set()
@@ -126,6 +140,8 @@ class Freed:
     external: Endpoint
     destination: Endpoint
     at: float
+    may_be_held_down: bool
+    """Whether it was not evicted: the packet for which it was takes the port after its rest."""
 
 
 @dataclass
@@ -142,7 +158,7 @@ class OutOfUse:
         while self.resting and self.resting[0].at + REST <= now:
             freed = self.resting.popleft()
             self._expire(freed.at + REST)
-            if self.hold_down > REST:
+            if self.hold_down > REST and freed.may_be_held_down:
                 self.held_down.append(freed)
                 if self.most is not None and len(self.held_down) > self.most:
                     self.held_down.popleft()
@@ -524,7 +540,8 @@ class ConfigurationMachine(RuleBasedStateMachine):
         del self.used_at[mapping]
         self.released[mapping.protocol] += 1
         destination = self.settings.overlapping.part(mapping.toward)
-        self.out_of_use[mapping.protocol].resting.append(Freed(mapping.external, destination, at))
+        freed = Freed(mapping.external, destination, at, reason is not ReleaseReason.EVICTED)
+        self.out_of_use[mapping.protocol].resting.append(freed)
 
     def check_victim(self, victim: Mapping) -> None:
         """Nobody who could have gone as well was surely used longer ago."""
@@ -616,6 +633,10 @@ class ConfigurationMachine(RuleBasedStateMachine):
         assert len(self.live) <= (settings_.limit_port_mappings or 1000)
         assert len(self.books) <= (settings_.limit_sessions or 1000)
         assert len(limits.subscribers) <= (settings_.limit_subscribers or 1000)
+        own = [book.flow for book in self.books.values() if not book.was_opened_outside]
+        with_one = Counter((flow.mapping.protocol, flow.mapping.external.address, flow.peer) for flow in own)
+        if settings_.limit_sessions_per_destination is not None:
+            assert max(with_one.values(), default=0) <= settings_.limit_sessions_per_destination
         unanswered = Counter(book.flow.mapping for book in self.books.values() if book.is_unanswered)
         most = settings_.limit_unanswered_inbound_sessions
         assert unanswered.total() <= most
@@ -683,7 +704,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
                 first.add(scope)
                 subscriber = self.bench.nat.limits.subscribers.get(waiting.ticket.packet.source.address)
                 is_inexact = (
-                    self.settings.allocator is ALLOCATORS["blocks"]
+                    self.settings.is_by_subscriber
                     or scope.limit is Limit.FLOW_TABLE
                     # It may have been paired anew, by another packet.
                     or (scope.limit is Limit.PORTS and subscriber and subscriber.external_address != scope.subject)
@@ -745,8 +766,11 @@ class ConfigurationMachine(RuleBasedStateMachine):
         scope = settings_.mapping.part(packet.destination)
         own = [mapping for mapping in self.live if mapping.internal.address == subscriber]
         is_full = self.session_for()
-        if any((m.protocol, m.internal, m.toward) == (protocol, packet.source, scope) for m in own):
-            return is_full
+        mine = [m for m in own if (m.protocol, m.internal, m.toward) == (protocol, packet.source, scope)]
+        if mine:
+            least, most = self.rooms_toward(packet, mine[0].external.address)
+            can, must = None in is_full and most > 0, least > 0
+            return is_full - {None} | ({None} if can else set()) | (set() if must else {Limit.DESTINATION})
         active = {mapping.internal.address for mapping in self.live}
         if subscriber not in active and self.is_reached(len(active), settings_.limit_subscribers):
             return {Limit.SUBSCRIBERS}
@@ -770,6 +794,25 @@ class ConfigurationMachine(RuleBasedStateMachine):
             return {None}
         return {None, Limit.SESSIONS} if strangers else {Limit.SESSIONS}
 
+    def sessions(self, protocol: Protocol, address: int, remote: Endpoint) -> tuple[int, int]:
+        """Return how many sessions an external address surely has with a remote endpoint, and perhaps has."""
+        found = [
+            book
+            for book in self.books.values()
+            if (book.flow.mapping.protocol, book.flow.mapping.external.address, book.flow.peer)
+            == (protocol, address, remote)
+        ]
+        least = sum(not book.by_stranger for book in found)
+        return least, least + sum(book.by_stranger and book.may_be_answered for book in found)
+
+    def rooms_toward(self, packet: Packet, address: int) -> tuple[float, float]:
+        """Return for how many sessions with a destination there surely is room at an address, and perhaps."""
+        most = self.settings.limit_sessions_per_destination
+        if most is None:
+            return math.inf, math.inf
+        least, highest = self.sessions(packet.protocol, address, packet.destination)
+        return most - highest, most - least
+
     def port_for(self, packet: Packet) -> set[Limit | None]:
         """Return whether there may be a port, and whether there may be none."""
         protocol, pooling = packet.protocol, self.settings.pooling
@@ -782,13 +825,23 @@ class ConfigurationMachine(RuleBasedStateMachine):
         size = len(self.settings.ports)
         rooms = {address: size - taken[address] for address in self.settings.external_addresses}
         paired = {m.external.address for m in self.live if m.internal.address == packet.source.address}
-        if pooling.limit is Limit.PORTS and paired:
+        if paired and (pooling.limit is Limit.PORTS or self.settings.own_ports):
             rooms = {address: room for address, room in rooms.items() if address in paired}
-        can = any(rooms.values())
-        must = all(rooms.values()) if pooling.limit is Limit.PORTS else can
-        if self.settings.allocator is ALLOCATORS["blocks"]:
+        sure, perhaps = (
+            {address: min(room, self.rooms_toward(packet, address)[place]) for address, room in rooms.items()}
+            for place in (0, 1)
+        )
+        can = any(room > 0 for room in perhaps.values())
+        every = all if pooling.limit is Limit.PORTS else any
+        must = every(room > 0 for room in sure.values())
+        limits: set[Limit | None] = {pooling.limit}
+        if any(self.rooms_toward(packet, address)[0] <= 0 for address in rooms):
+            limits.add(Limit.DESTINATION)
+        if self.settings.own_ports is not None:
+            limits = limits - {pooling.limit} | {Limit.SUBSCRIBER_PORTS, Limit.RESERVATION}
+        if self.settings.is_by_subscriber:
             must = False
-        return ({None} if can else set()) | (set() if must else {pooling.limit})
+        return ({None} if can else set()) | (set() if must else limits)
 
     def tokens_of(self, subscriber: int, now: float) -> float:
         """Return how many mappings a subscriber may make at once."""

@@ -515,3 +515,18 @@ def test_a_strangers_session_without_room_is_dropped_in_silence() -> None:
     assert network.send("mirror", stranger) == []
     assert network.router.nat.counters[Protocol.UDP].dropped_flow_table_packets == 1
     assert len(network.mapping_rules()) == 2
+
+
+@pytest.mark.parametrize(("late_reset", "alice", "server"), [("off", 0, 0), ("inside", 1, 0), ("both", 1, 1)])
+def test_a_late_segment_is_reset_for_its_sender_only(late_reset: str, alice: int, server: int) -> None:
+    """Alice's host and the server accept it: it carries the number that they wait for."""
+    network = Network(clients=1, ports=1, late_reset=late_reset, **TIMERS)
+    late = tcp(network, network.alice, 40000, SERVER, "A")
+    late[TCP].ack = 77
+    sent = network.send("alice", with_checksums(late))
+    sent += network.send("server", tcp(network, network.server, 7, f"{EXTERNAL}:1024", "A"))
+
+    assert [each.host for each in sent] == ["alice"] * alice + ["server"] * server
+    assert all(each.packet[TCP].flags == "R" for each in sent)
+    assert not sent or (sent[0].packet[TCP].seq, sent[0].packet[IP].src) == (77, "198.51.100.1")
+    assert network.router.nat.counters[Protocol.TCP].late_resets_sent == alice + server

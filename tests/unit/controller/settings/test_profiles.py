@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,18 @@ def test_a_profiles_file_is_one_that_config_takes(profile: str) -> None:
     assert (yaml.safe_load(file.read_text()) or {}) == PROFILES[profile]
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", profiles.CLOUDS)
+def test_each_value_of_a_product_has_a_source_and_a_date_or_is_marked_as_assumed(profile: str) -> None:
+    """What a vendor does not publish is never presented as the vendor's."""
+    explained = profiles.EXPLAINED[profile]
+
+    assert explained.assumed
+    for key, reason in explained.reasons.items():
+        is_dated = re.search(r"(20\d\d|older copy)", reason) is not None
+        assert (key in explained.assumed) is not is_dated, f"{key}: {reason}"
+
+
+@pytest.mark.parametrize("profile", sorted(set(PROFILES) - {*profiles.CLOUDS}))
 def test_the_timers_of_every_profile_are_the_rfcs(profile: str) -> None:
     """A profile takes over what a real NAT does when it is full, not how early it forgets."""
     timers = [name for name in Settings.model_fields if name.endswith("_timeout")]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from controller.settings.profiles import NAMES
 from testbed.command.listing import ROWS
 from testbed.run.exit_status import EXIT_STATUS
 from tests.unit.testbed.command.conftest import Lastport
@@ -88,7 +89,13 @@ def test_a_setting_is_listed_with_its_unit_default_and_source(lastport: Lastport
     assert rows["external_addresses"]["default"] == ["192.0.2.1"]
     assert rows["external_addresses"]["type"] == "number or list"
     assert rows["on_exhaustion"]["allowed"] == ["drop", "icmp", "reset", "evict-lru", "hold"]
-    assert rows["address_allocation_type"]["allowed"] == ["paired", "paired-soft", "arbitrary", "roundrobin"]
+    assert rows["address_allocation_type"]["allowed"] == [
+        "paired",
+        "paired-soft",
+        "arbitrary",
+        "roundrobin",
+        "in-order",
+    ]
     assert rows["port_overlapping"]["allowed"] == ["off", "address", "endpoint"]
     assert rows["refresh_inbound"]["type"] == "true or false"
     assert rows["icmp_code"]["allowed"] == [13, 1]
@@ -107,9 +114,11 @@ def test_a_profile_is_listed_with_its_settings_and_their_reasons(lastport: Lastp
     """`--json` has them all; `lastport show` prints those of one."""
     rows = {row["name"]: row for row in listed(lastport, "profiles")}
 
-    assert list(rows) == ["plain", "cgn", "overlap", "home-router"]
+    assert list(rows) == list(NAMES)
+    assert "udp_timeout" in rows["aws-nat-gateway"]["assumed"]
+    assert rows["plain"]["assumed"] == []
     for row in rows.values():
-        assert set(row) == {"name", "description", "settings", "reasons"}
+        assert set(row) == {"name", "description", "settings", "reasons", "assumed"}
         assert row["description"]
         assert list(row["settings"]) == list(row["reasons"])
     assert rows["cgn"]["settings"]["icmp_code"] == 1

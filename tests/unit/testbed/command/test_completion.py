@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from controller.settings import profiles
 from testbed.command.cli import main
 from testbed.command.completion import SCRIPTS, SHELLS
 from testbed.command.names import NAMES
@@ -80,7 +81,7 @@ def tab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         ("run hole-punching -g netfilter -s gateway-a.ful", ["gateway-a.fully_random="]),
         ("run hole-punching -s gateway-b.on_exhaustion=m", ["gateway-b.on_exhaustion=mine.py"]),
         ("run churn --allocator b", ["blocks"]),
-        ("run churn -p ", ["plain", "cgn", "overlap", "home-router"]),
+        ("run churn -p ", [*profiles.NAMES]),
         ("run churn --config lab/", ["lab/nat.yaml"]),
         ("run churn --out ", ["lab/"]),
         ("run churn -s mapping", ["mapping_type="]),
@@ -90,7 +91,7 @@ def tab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         ("run churn --set mapping_type=e", ["mapping_type=eim", "mapping_type=edm"]),
         ("run churn --set refresh_inbound=", ["refresh_inbound=true", "refresh_inbound=false"]),
         ("run churn --set port_quota=", ["port_quota=null"]),
-        ("plan --set subs", ["subscribers="]),
+        ("plan --set subscribers", ["subscribers="]),
         ("plan --set log=", ["log=off", "log=mappings", "log=blocks"]),
         ("run fairness --set protocol=", ["protocol=tcp", "protocol=udp"]),
         ("run churn --set on_exhaustion=h", ["on_exhaustion=hold"]),
@@ -108,7 +109,7 @@ def tab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         ("bench me", ["memory"]),
         ("bench memory -s po", ["ports="]),
         ("list s", ["scenarios", "settings"]),
-        ("show hold_d", ["hold_down_timeout", "hold_down_max"]),
+        ("show hold_down_m", ["hold_down_max"]),
         ("show cg", ["cgn"]),
         ("new po", ["policy"]),
         ("completion ", ["bash", "zsh", "fish"]),
@@ -138,7 +139,7 @@ def test_a_command_and_a_key_come_with_their_meaning(started: Started) -> None:
     key = started("lastport", _LASTPORT_COMPLETE="lastport run churn -s udp").stdout
 
     assert command.endswith(
-        "\tRun a scenario, or all of them, on several gateways in turn, and show where the gateways differ."
+        "\tRun a scenario, or all, on several gateways or profiles in turn, and show where they differ."
     )
     assert key == "udp_timeout=\tidle time after which a UDP mapping ends\n"
 

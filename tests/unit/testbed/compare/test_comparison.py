@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from controller.settings import ConfigurationError
-from testbed.compare.comparison import Planned, _distinct, compare, names, plans, worst
+from testbed.compare.comparison import Planned, _distinct, compare, names, of_profiles, plans, worst
+from testbed.compare.differences import differences
 from testbed.run.choices import Choices
 from testbed.run.exit_status import ExitStatus
 from testbed.run.folder import Folder
+from testbed.run.naming import subject
 
 STUDENT = '''
 from pydantic import Field
@@ -160,3 +162,39 @@ def test_folders_of_gateways_are_distinct_on_any_filesystem() -> None:
     both = ["/a/why?.py:Mine", "/a/WHY?.py:mine"]
 
     assert [str(_distinct(name, both)) for name in both] == ["why_-Mine", "WHY_-mine-2"]
+
+
+def test_profiles_are_compared_on_one_gateway_and_told_apart_by_their_names() -> None:
+    """By scenario, and then by profile; a folder and a column each."""
+    planned = of_profiles(
+        decide("ports=256", "clients=2"), ["port-exhaustion", "release"], "openflow", ["plain", "gcp-cloud-nat"]
+    )
+
+    assert [(each.scenario, each.subject) for each in planned] == [
+        ("port-exhaustion", "plain"),
+        ("port-exhaustion", "gcp-cloud-nat"),
+        ("release", "plain"),
+        ("release", "gcp-cloud-nat"),
+    ]
+    assert planned[1].run is not None
+    assert (planned[1].run.profile, planned[1].run.settings.subscriber_ports) == ("gcp-cloud-nat", 64)
+    assert {each.gateway for each in planned} == {"openflow"}
+    assert planned[1].cannot()["compared_as"] == subject(planned[1].cannot()) == "gcp-cloud-nat"
+    assert subject({"gateway": "openflow"}) == "openflow"
+
+
+def test_a_profile_that_is_there_twice_is_refused() -> None:
+    """It would be one column of two."""
+    with pytest.raises(ConfigurationError, match="--profiles: plain is there twice; name each profile once"):
+        of_profiles(decide(), ["port-exhaustion"], "openflow", ["plain", "cgn", "plain"])
+
+
+def test_differences_between_profiles_have_the_names_of_the_profiles() -> None:
+    """The gateway is the same one."""
+    runs = [
+        {"scenario": "churn", "gateway": "openflow", "compared_as": name, "verdict": verdict, "checks": []}
+        for name, verdict in (("one", "pass"), ("other", "fail"))
+    ]
+
+    (found,) = differences(runs)
+    assert found["values"] == {"one": "pass", "other": "fail"}

@@ -25,6 +25,10 @@ def test_limits_count_as_well_as_ports() -> None:
     assert experiment(ports=64, external_addresses=2)[0].promise.capacity == 128
     assert experiment(ports=64, limit_sessions=10)[0].promise.capacity == 10
     assert experiment(ports=64, port_quota=3)[0].promise.capacity == 24
+    assert experiment(ports=64, limit_sessions_per_destination=9)[0].promise.capacity == 9
+    assert experiment(ports=64, subscriber_ports=2)[0].promise.capacity == 16
+    doubling = experiment(ports=64, subscriber_ports=2, subscriber_ports_max=7)[0].promise
+    assert (doubling.least, doubling.capacity) == (16, 32)
 
 
 def test_where_the_search_gives_up_early_fewer_are_certain() -> None:

@@ -1,4 +1,4 @@
-"""Address pooling, four ways (RFC 4787 section 4.1, RFC 7857 section 4)."""
+"""Address pooling, five ways (RFC 4787 section 4.1, RFC 7857 section 4)."""
 
 from __future__ import annotations
 
@@ -53,6 +53,19 @@ def test_round_robin_takes_the_addresses_in_turn() -> None:
 
     assert addresses(bench, ALICE, 9) == [1, 2, 3, 1, 2, 3, 1, 2, 3]
     assert bench.outbound(UDP, of(ALICE, 9)) == Refuse(Limit.POOL, Answer.NOTHING)
+
+
+def test_addresses_in_order_are_filled_one_after_the_other() -> None:
+    """A port that comes back at an earlier address is the next to be given."""
+    bench = Bench(pooling=POOLINGS["in-order"], addresses=3, ports=2)
+    mapping = bench.open(BOB, SERVER, UDP)
+
+    assert addresses(bench, ALICE, 5) == [1, 2, 2, 3, 3]
+    assert bench.outbound(UDP, of(ALICE, 9)) == Refuse(Limit.POOL, Answer.NOTHING)
+
+    bench.roll_back(mapping)
+    bench.sleep(1.0)
+    assert bench.open(of(ALICE, 9), SERVER, UDP).external.address & 0xFF == 1
 
 
 def test_arbitrary_pooling_may_take_any_address_and_uses_every_port() -> None:

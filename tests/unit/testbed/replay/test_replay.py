@@ -1,0 +1,71 @@
+"""What is offered on the wire, and the core's share of the very same attempts."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+
+from controller.settings import Settings
+from testbed.plan.erlang import engset, erlang_b
+from testbed.plan.poisson import Calls
+from testbed.plan.simulation import TICK_S
+from testbed.replay.replay import _figure, _offered, _simulated
+from testbed.traffic.records import Attempt
+
+NAT = Settings(ports=8, tcp_trans_close_timeout=0.1).for_nat()
+REST = 0.6 + TICK_S
+"""The time after its connection for which a port is taken."""
+
+
+def attempts(times: list[tuple[float, float]]) -> list[Attempt]:
+    """Return attempts that were made at these times, and answered at those."""
+    nobody = ("", 0)
+    return [
+        Attempt(number, number, "established", "", nobody, nobody, nobody, sent, done, 0)
+        for number, (sent, done) in enumerate(times, 1)
+    ]
+
+
+def test_sources_offer_nothing_while_their_port_is_taken_and_engset_is_met() -> None:
+    """Also while it rests, when the NAT no longer has a mapping of theirs."""
+    calls = Calls(erlangs=6, life=1.4, after=REST, subscribers=12, sources=12)
+    offered = _offered(calls, NAT, seed=3, until=4000.0)
+    lives = [arrival[2] - arrival[0] for arrival in offered]
+    refused = _simulated(NAT, offered, lives, attempts([(at, at) for at, *_ in offered]))
+
+    share = _figure("", refused)
+    assert share.low <= engset(6, 8, 12) <= share.high
+    assert erlang_b(6, 8) > share.high
+
+
+def test_a_poisson_load_is_offered_as_it_comes_and_erlang_is_met() -> None:
+    """Where a connection's port rests after it, that is part of the load."""
+    calls = Calls(erlangs=6, life=1.4, after=REST, subscribers=8)
+    offered = _offered(calls, NAT, seed=3, until=3000.0)
+    lives = [arrival[2] - arrival[0] for arrival in offered]
+
+    share = _figure("", _simulated(NAT, offered, lives, attempts([(at, at) for at, *_ in offered])))
+
+    assert share.low <= erlang_b(6, 8) <= share.high
+    assert len(offered) == pytest.approx(3000 * 6 / 2.0, rel=0.07)
+
+
+def test_the_core_gets_the_attempts_at_the_times_at_which_they_came() -> None:
+    """Nine at once find eight ports, and whichever comes last on the wire is refused there."""
+    arrivals = [*itertools.islice(Calls(1, 1.0, REST, 9).arrivals(random.Random(1)), 9)]
+    came = [(5.0 + (place == 3), 5.0 + (place == 3)) for place in range(9)]
+
+    refused = _simulated(NAT, arrivals, [60.0] * 9, attempts(came))
+
+    assert refused == [place == 3 for place in range(9)]
+
+
+def test_a_life_begins_with_the_answer() -> None:
+    """A client that was answered late keeps its port for longer."""
+    arrivals = [*itertools.islice(Calls(1, 1.0, REST, 9).arrivals(random.Random(1)), 9)]
+    late = [(0.0, 10.0)] + [(0.0, 0.0)] * 7 + [(11.0, 11.0)]
+
+    assert _simulated(NAT, arrivals, [3.0, *[60.0] * 8], attempts(late))[-1]
+    assert not _simulated(NAT, arrivals, [3.0, *[60.0] * 8], attempts([(0.0, 0.0), *late[1:]]))[-1]
