@@ -110,7 +110,7 @@ def _items(lab: Lab, tried: Callable[[str], str]) -> tuple[Item, ...]:
 
 def _on_the_wire(mark: Mark, file: Path, hidden: Hidden) -> Mark:
     """Return a mark with the requirements of each run on the wire as well. Raises MachineError."""
-    items, broke = list[Item](), ""
+    items, said, broke = list[Item](), mark.said, ""
     silent: dict[str, bool] = {}
     for part in mark.lab.wire:
         ran, why = wire.Ran(), ""
@@ -120,6 +120,7 @@ def _on_the_wire(mark: Mark, file: Path, hidden: Hidden) -> Mark:
             why = str(error)
         except wire.BrokeError as error:
             why = broke = f"the run broke: {error}"
+        said += ran.said
         if part.finds is Expected.NOTHING:
             silent[part.file] = not (why or ran.why or ran.alarms)
         items += [
@@ -127,7 +128,7 @@ def _on_the_wire(mark: Mark, file: Path, hidden: Hidden) -> Mark:
             for name, each in part.requirements.items()
         ]
     kept = (item if not item.is_won else replace(item, packets=b"") for item in items)
-    return replace(mark, items=(*mark.items, *kept), broke=broke)
+    return replace(mark, items=(*mark.items, *kept), said=said[:SAID], broke=broke)
 
 
 def _of(ran: wire.Ran, requirement: Requirement) -> bytes:

@@ -28,6 +28,7 @@ from testbed.labs.submission import Hidden, content
 from testbed.labs.suspects import as_file
 from testbed.labs.variants import Variant
 from testbed.run.exit_status import ExitStatus
+from testbed.run.folder import LOG
 from testbed.run.strangers import CHECKOUT, programs
 from testbed.sandbox import linux
 from testbed.sandbox.enter import MachineError
@@ -37,6 +38,8 @@ from testbed.sandbox.words import harmless
 WITHIN_S = 600.0
 TRIES = 2
 """How often a run that broke is tried. The machine may have been the cause."""
+SAID = 4000
+"""The bytes that are kept of what a NAT prints in one run."""
 LONGEST = 200
 """The characters of a check's values that are repeated."""
 IS_PROGRAM = (b"#!", b"\x7fELF")
@@ -65,6 +68,8 @@ class Ran:
     packets: dict[str, bytes] = field(default_factory=dict)
     why: str = ""
     """Why it did not come to its end, if the submission is the cause."""
+    said: str = ""
+    """What a NAT of the student's own has printed."""
 
     @property
     def alarms(self) -> list[dict[str, Any]]:
@@ -127,13 +132,23 @@ def _told(ended: subprocess.CompletedProcess[bytes], part: Wire, results: Path, 
         raise BrokeError(why or f"it ended with status {ended.returncode}") from None
     wanted = {each.phase for each in part.requirements.values()}
     packets = {phase: sliced(results, begins) for phase, begins in phases(results).items() if phase in wanted}
+    said = _printed(results / LOG)
     if told["verdict"] != "error":
-        return Ran(checks, packets)
+        return Ran(checks, packets, said=said)
     reason = harmless(str(told.get("error", "the run broke")))[:LONGEST]
     if reason.startswith(ITS_OWN):
         words = harmless(" ".join(str(each) for each in told.get("last_words") or []))[:LONGEST]
-        return Ran(checks, packets, f"{reason}: {words}" if words else reason)
+        return Ran(checks, packets, f"{reason}: {words}" if words else reason, said)
     raise BrokeError(reason)
+
+
+def _printed(log: Path) -> str:
+    """Return the beginning of what a stranger's program has printed."""
+    try:
+        with log.open("rb") as file:
+            return harmless(file.read(SAID).decode(errors="backslashreplace"))
+    except OSError:
+        return ""
 
 
 def _scenario(part: Wire) -> str:

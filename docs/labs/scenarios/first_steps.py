@@ -1,7 +1,7 @@
 """Does a NAT answer ARP, and does it translate the first connections and datagrams?
 
 Set-up        a NAT with many more ports than are needed
-Action        ask it for its inside address by ARP. Open a few TCP connections, then as many UDP flows, and use them
+Action        ask it for its inside address by ARP. Open a few TCP connections, then UDP flows, and use them
 Expectation   it answers, and every connection and flow carries data in both directions
 """
 
