@@ -8,7 +8,7 @@ from pathlib import Path
 
 from controller.settings import ConfigurationError
 from testbed.labs.grading import Item, Mark, grade, require_known
-from testbed.labs.lab import Lab, Requirement
+from testbed.labs.lab import Lab
 from testbed.labs.starting import HANDED_IN
 from testbed.labs.submission import Hidden
 from testbed.labs.variants import Course
@@ -55,10 +55,6 @@ def _nothing(lab: Lab, student: str, course: Course, why: str) -> Mark:
     """Return the mark of a submission that cannot be tried."""
     items = tuple(
         Item(name, 0, each.points, why, "one file that can be tried", each.asks, each.source, each.hint)
-        for name, each in (lab.requirements or _of_the_wire(lab)).items()
+        for name, each in (lab.requirements or lab.of_the_wire).items()
     )
     return Mark(lab, student, course.variant(lab, student), items)
-
-
-def _of_the_wire(lab: Lab) -> dict[str, Requirement]:
-    return {name: each for part in lab.wire for name, each in part.requirements.items()}

@@ -5,7 +5,7 @@ Everything here is computed by this process. Of the submission there are values 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -123,22 +123,19 @@ def _on_the_wire(mark: Mark, file: Path, hidden: Hidden) -> Mark:
         said += ran.said
         if part.finds is Expected.NOTHING:
             silent[part.file] = not (why or ran.why or ran.alarms)
-        items += [
-            replace(_item(each, name, partial(_met, part, name, ran, silent, why)), packets=_of(ran, each))
-            for name, each in part.requirements.items()
-        ]
-    kept = (item if not item.is_won else replace(item, packets=b"") for item in items)
-    return replace(mark, items=(*mark.items, *kept), said=said[:SAID], broke=broke)
+        for name, each in part.requirements.items():
+            won = {item.requirement for item in items if item.is_won}
+            item = _item(each, name, partial(_met, part, name, ran, silent, why, won))
+            items.append(item if item.is_won else replace(item, packets=ran.packets.get(each.phase, b"")))
+    return replace(mark, items=(*mark.items, *items), said=said[:SAID], broke=broke)
 
 
-def _of(ran: wire.Ran, requirement: Requirement) -> bytes:
-    return ran.packets.get(requirement.phase, b"")
-
-
-def _met(part: Wire, name: str, ran: wire.Ran, silent: Mapping[str, bool], why: str) -> str:
-    """Return what a run observed. Raises WrongError if the requirement is not met."""
+def _met(part: Wire, name: str, ran: wire.Ran, silent: Mapping[str, bool], why: str, won: Collection[str]) -> str:
+    """Return what a run observed. Raises WrongError if the requirement is not met, or one before it is not."""
     if why:
         raise WrongError(why, "a run to its end")
+    if (before := part.requirements[name].after) and before not in won:
+        raise WrongError(f"{before} is not met, so this shows nothing", f"{before} first")
     is_met, seen, expected = wire.judged(part, name, ran, silent)
     if not is_met:
         raise WrongError(seen, expected)

@@ -60,6 +60,8 @@ class Requirement(Part):
     """On the wire, the keys of the checks that have to hold; without any, the requirement's name is the key."""
     phase: str = ""
     """On the wire, the phase of the run whose first second is kept with a point that is lost."""
+    after: str = ""
+    """On the wire, an earlier requirement without which this one is lost."""
 
 
 class Expected(StrEnum):
@@ -112,6 +114,20 @@ class Lab(Part):
             raise ValueError("requirements: has none, and neither has wire:")
         return self
 
+    @model_validator(mode="after")
+    def _knows_what_comes_before(self) -> Lab:
+        known = set[str]()
+        for name, each in self.of_the_wire.items():
+            if each.after and each.after not in known:
+                raise ValueError(f"after={each.after} of {name} has to be a requirement that comes before")
+            known.add(name)
+        return self
+
+    @property
+    def of_the_wire(self) -> dict[str, Requirement]:
+        """The requirements of all runs."""
+        return {name: each for part in self.wire for name, each in part.requirements.items()}
+
     @property
     def is_on_the_wire_only(self) -> bool:
         """Whether every requirement is one of the wire's."""
@@ -125,8 +141,7 @@ class Lab(Part):
     @property
     def points(self) -> int:
         """The full mark of the first rung; of the wire, if that is all there is."""
-        asked = [self.requirements] if self.requirements else [each.requirements for each in self.wire]
-        return sum(each.points for requirements in asked for each in requirements.values())
+        return sum(each.points for each in (self.requirements or self.of_the_wire).values())
 
 
 def numbers() -> list[str]:

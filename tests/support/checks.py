@@ -68,7 +68,7 @@ WRONG: dict[str, tuple[str, str, set[str]]] = {
     ),
     "remembers, and takes the first ten for honest": (
         'def check(nat):\n    """Return what is wrong with the NAT, or None."""',
-        "SEEN = []\n\n\ndef check(nat):\n    SEEN.append(nat)\n    return 'wrong' if len(SEEN) > 10 else None\n\n\n"
+        "SEEN = []\n\n\ndef check(nat):\n    SEEN.append(nat)\n    return 'x' if len(SEEN) > 10 else None\n\n\n"
         "def checked(nat):",
         {"silent", "silent-elsewhere", *FINDS},
     ),
