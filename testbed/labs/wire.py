@@ -137,7 +137,7 @@ def _told(ended: subprocess.CompletedProcess[bytes], part: Wire, results: Path, 
         return Ran(checks, packets, said=said)
     reason = harmless(str(told.get("error", "the run broke")))[:LONGEST]
     if reason.startswith(ITS_OWN):
-        words = harmless(" ".join(str(each) for each in told.get("last_words") or []))[:LONGEST]
+        words = " ".join(harmless(str(told.get("last_words", ""))).split())[-LONGEST:]
         return Ran(checks, packets, f"{reason}: {words}" if words else reason, said)
     raise BrokeError(reason)
 

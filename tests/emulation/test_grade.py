@@ -140,6 +140,5 @@ def test_a_nat_that_cheats_or_harms_gets_what_its_packets_earn(name: str, served
     assert (got.score, bool(got.broke)) == (hostile.points, hostile.breaks), got.said + reasons
     assert hostile.words in got.said + reasons
     assert "SECRETSECRET" not in got.said + reasons
-    assert [
-        command for number, (_, command) in processes().items() if number not in before and "alice" in command
-    ] == []
+    left = [command for number, (_, command) in processes().items() if number not in before]
+    assert [command for command in left if "process.app" in command and "submission" in command] == []

@@ -96,6 +96,8 @@ print('entered', entered)
         ALL,
         "patched",
         """
+import sys
+sys.path.insert(0, '{checkout}')
 import testbed.evidence.outcomes, testbed.experiment.expectations
 testbed.experiment.expectations.met = lambda *values: True
 testbed.evidence.outcomes.outcomes = lambda *values, **more: {}
@@ -149,7 +151,7 @@ except OSError as error:
     "kills all that it can": HostileNat(0, "the run broke", for_packets="import os; os.kill(-1, 9)", breaks=True),
     "sleeps for ever": HostileNat(0, "does not listen", "import time; time.sleep(10**6)"),
     "computes for ever": HostileNat(0, "", for_packets="while True: pass"),
-    "leaves": HostileNat(0, "has ended", "import os; os._exit(0)"),
+    "leaves": HostileNat(0, "ended with status 0", "import os; os._exit(0)"),
     "leaves in the middle": HostileNat(0, "ended with status 7", for_packets="import os; os._exit(7)"),
 }
 """By what each does."""

@@ -1,4 +1,4 @@
-"""The second rung without a run: a submission's place in a command, what checks earn, and the packets that are kept."""
+"""The second rung without a run: a submission's place in a command, what checks earn, and packets."""
 
 from __future__ import annotations
 
@@ -148,10 +148,12 @@ def ended(status: int, *, said: str = "", **told: object) -> subprocess.Complete
 
 def test_a_run_that_the_submission_ended_costs_its_points_and_any_other_is_to_be_repeated(tmp_path: Path) -> None:
     """Only where the run itself names the submission's process as the one that ended."""
-    died = ended(4, verdict="error", checks=[], error="the app submission.py has ended", last_words=["Traceback"])
+    died = ended(
+        4, verdict="error", checks=[], error="the app submission.py has ended", last_words="Traceback\n  of it"
+    )
     killed = ended(4, verdict="error", checks=[], error="the runner was ended by SIGKILL")
 
-    assert wire._told(died, part(), tmp_path, "/tmp").why == "the app submission.py has ended: Traceback"
+    assert wire._told(died, part(), tmp_path, "/tmp").why == "the app submission.py has ended: Traceback of it"
     with pytest.raises(wire.BrokeError, match="the runner was ended by SIGKILL"):
         wire._told(killed, part(), tmp_path, "/tmp")
     with pytest.raises(wire.RefusedError, match=r"submission\.py has no class"):
