@@ -56,12 +56,17 @@ class Requirement(Part):
     source: str
     asks: str
     hint: str
+
+
+class OnTheWire(Requirement):
+    """A requirement of a run, and the packets that are kept with a point that is lost."""
+
     checks: list[str] = []
-    """On the wire, the keys of the checks that have to hold; without any, the requirement's name is the key."""
+    """The keys of the checks that have to hold; without any, the requirement's name is the key."""
     phase: str = ""
-    """On the wire, the phase of the run whose first second is kept with a point that is lost."""
+    """The phase of the run whose first second is kept."""
     after: str = ""
-    """On the wire, an earlier requirement without which this one is lost."""
+    """An earlier requirement without which this one is lost."""
 
 
 class Expected(StrEnum):
@@ -82,7 +87,7 @@ class Wire(Part):
     file: str = ""
     finds: Annotated[Expected | None, Field(strict=False)] = None
     settings: dict[str, int | str] = {}
-    requirements: Annotated[dict[Name, Requirement], Field(min_length=1)]
+    requirements: Annotated[dict[Name, OnTheWire], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _is_one_or_the_other(self) -> Wire:
@@ -124,7 +129,7 @@ class Lab(Part):
         return self
 
     @property
-    def of_the_wire(self) -> dict[str, Requirement]:
+    def of_the_wire(self) -> dict[str, OnTheWire]:
         """The requirements of all runs."""
         return {name: each for part in self.wire for name, each in part.requirements.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -148,9 +149,8 @@ def ended(status: int, *, said: str = "", **told: object) -> subprocess.Complete
 
 def test_a_run_that_the_submission_ended_costs_its_points_and_any_other_is_to_be_repeated(tmp_path: Path) -> None:
     """Only where the run itself names the submission's process as the one that ended."""
-    died = ended(
-        4, verdict="error", checks=[], error="the app submission.py has ended", last_words="Traceback\n  of it"
-    )
+    reason = "the app submission.py has ended"
+    died = ended(4, verdict="error", checks=[], error=reason, last_words="Traceback\n  of it")
     killed = ended(4, verdict="error", checks=[], error="the runner was ended by SIGKILL")
 
     assert wire._told(died, part(), tmp_path, "/tmp").why == "the app submission.py has ended: Traceback of it"
@@ -203,6 +203,18 @@ def test_packets_are_files_beside_the_page_that_leads_to_them(tmp_path: Path) ->
     assert not any(unkept)
     assert (tmp_path / "marks/students/alice-all-ports.pcapng").read_bytes() == b"frames"
     assert 'href="alice-all-ports.pcapng"' in (tmp_path / "marks/students/alice.html").read_text()
+
+
+def test_the_points_in_the_instructors_part_of_lab_7_are_those_of_the_marks() -> None:
+    """Each row of its table has what is left without the requirements that it names."""
+    lab = find("07")
+    page = (ROOT / "docs/labs/answers/07-your-own-nat.md").read_text()
+    rows = re.findall(r"^\| .+? \| (\d+) \| (.+) \|$", page, re.MULTILINE)
+
+    assert len(rows) == 5
+    for points, names in rows:
+        failed = re.findall("`(.+?)`", names) or [*lab.of_the_wire]
+        assert int(points) == lab.points - sum(lab.of_the_wire[name].points for name in failed)
 
 
 def test_a_nat_is_handed_in_as_an_app_or_as_a_program(tmp_path: Path) -> None:
