@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 from pathlib import Path
@@ -215,6 +216,13 @@ def test_the_points_in_the_instructors_part_of_lab_7_are_those_of_the_marks() ->
     for points, names in rows:
         failed = re.findall("`(.+?)`", names) or [*lab.of_the_wire]
         assert int(points) == lab.points - sum(lab.of_the_wire[name].points for name in failed)
+
+
+def test_every_nat_of_lab_7_takes_about_as_many_connections() -> None:
+    """A run attempts a quarter more than there are ports, which differs by a tenth at most."""
+    attempts = [math.ceil(ports * 1.25) for ports in find("07").variant["ports"].values()]
+
+    assert max(attempts) <= 1.1 * min(attempts)
 
 
 def test_a_nat_is_handed_in_as_an_app_or_as_a_program(tmp_path: Path) -> None:
