@@ -12,6 +12,12 @@ from typing import Any
 
 from controller.settings import Settings
 
+FILE = '''"""The NAT that is examined: number {number}."""
+
+from testbed.labs.suspects import suspect
+
+Nat = suspect({number}, __name__)
+'''
 Changed = Callable[[Settings], dict[str, Any]]
 
 
@@ -65,6 +71,11 @@ ON_THE_WIRE = (
     *BUGS["finds-refusal"][:2],
 )
 """The bugs of which each student meets one on the wire: the variant's number `suspect` counts from 1."""
+
+
+def as_file(number: int) -> str:
+    """Return a module with the NAT that has the bug of this number; 0 is one without a bug."""
+    return FILE.format(number=number)
 
 
 def _closing(own: Settings, times: float) -> dict[str, Any]:

@@ -9,13 +9,6 @@ from testbed.labs.bugs import ON_THE_WIRE, Bug
 from topologies.gateways.base import GatewayPlan
 from topologies.gateways.openflow.gateway import OpenFlowGateway
 
-FILE = '''"""The NAT that you examine: number {number}."""
-
-from testbed.labs.suspects import suspect
-
-Nat = suspect({number}, __name__)
-'''
-
 
 class Suspect(OpenFlowGateway):
     """Our own gateway, which may have a bug."""
@@ -33,8 +26,3 @@ def suspect(number: int, module: str) -> type[Suspect]:
     """Return the NAT of a module: with the bug of this number, counted from 1, or with none for 0."""
     bug = ON_THE_WIRE[number - 1] if number else None
     return type("Nat", (Suspect,), {"bug": bug, "__module__": module, "__doc__": "The NAT that is examined."})
-
-
-def as_file(number: int) -> str:
-    """Return a module with the NAT of this number."""
-    return FILE.format(number=number)

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from testbed.experiment.judged import JUDGED
+from testbed.labs.bugs import as_file
 from testbed.labs.lab import Expected, Lab, Wire
 from testbed.labs.packets import phases, sliced
 from testbed.labs.submission import Hidden, content
-from testbed.labs.suspects import as_file
 from testbed.labs.variants import Variant
 from testbed.run.exit_status import ExitStatus
 from testbed.run.folder import LOG

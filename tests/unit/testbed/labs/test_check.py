@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from testbed.labs.bugs import BUGS, ON_THE_WIRE
+from testbed.labs.bugs import BUGS, ON_THE_WIRE, as_file
 from testbed.labs.check import REQUIREMENTS, Sheet, judged, verdicts
 from testbed.labs.lab import find
-from testbed.labs.suspects import Suspect, as_file, suspect
+from testbed.labs.suspects import Suspect, suspect
 from testbed.labs.trial import WrongError
 from testbed.labs.variants import Course, Variant
 from tests.support.checks import REFERENCE, WRONG, wrong
