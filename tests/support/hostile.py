@@ -221,7 +221,7 @@ __main__.Answering._decide = lambda *question: ['answer', 'icmp']
 """,
     ),
     "answers with a mapping that is none of the victims": Hostile(
-        8,
+        2,
         "chose a mapping that is none of the victims",
         in_allocate="mine = next(shortage.victims, None); return Evict(Twin(mine)) if mine else Answer.ICMP",
         at_import="Twin = lambda each: type(each)(each.protocol, each.internal, each.external, each.toward, 0.0)",
@@ -230,6 +230,7 @@ __main__.Answering._decide = lambda *question: ['answer', 'icmp']
 HOSTILE_CHECKS = {
     **ELSEWHERE,
     "forks": Hostile(0, "can't start new thread", ELSEWHERE["forks"].at_import),
+    "closes its pipes": replace(ELSEWHERE["closes its pipes"], words="the check"),
     "patches what answers for it": Hostile(
         0, "it found: all", "import __main__; __main__.Answering._check = lambda *question: ['found', 'all']"
     ),
