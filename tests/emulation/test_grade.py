@@ -80,6 +80,14 @@ def served() -> Iterator[Path]:
         ("07", {"nat.py": NAT}, set()),
         (
             "07",
+            {"nat.py": (ROOT / "docs/examples/apps/half_the_pool.py").read_text()},
+            {
+                *("all-ports", "given-back", "close-timer", "reset-timer", "idle-timer"),
+                *("separate", "pings", "one-for-all"),
+            },
+        ),
+        (
+            "07",
             {"nat": "#!/usr/bin/env python3\n" + (ROOT / "docs/examples/programs/packet_nat.py").read_text()},
             set(),
         ),
@@ -98,6 +106,7 @@ def served() -> Iterator[Path]:
         "policy",
         "a silent policy",
         "app",
+        "half the pool",
         "program",
         "scenario",
         "a scenario that is never silent",
@@ -107,7 +116,7 @@ def served() -> Iterator[Path]:
 def test_what_is_right_gets_the_full_mark_on_both_rungs(
     lab: str, files: dict[str, str], lost: set[str], tmp_path: Path
 ) -> None:
-    """Each point that is lost on the wire after a run comes with packets."""
+    """A mistake costs its own points, and packets come with no point that was won."""
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     file = tmp_path / next(iter(files))
