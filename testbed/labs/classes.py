@@ -18,15 +18,16 @@ from testbed.sweep.spreading import Spread, labs, simulations
 
 def handed_in(lab: Lab, folder: Path) -> dict[str, list[Path]]:
     """Return the files of each student: `STUDENT.py`, or what a folder STUDENT has. Raises ConfigurationError."""
-    suffix = Path(HANDED_IN[lab.submission]).suffix
+    name = HANDED_IN[lab.submission]
+    suffix = Path(name).suffix
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith((".", "__")):
             continue
         if path.is_dir() and not path.is_symlink():
-            named = path / HANDED_IN[lab.submission]
-            found.setdefault(path.name, []).extend([named] if named.exists() else sorted(path.glob(f"*{suffix}")))
-        elif path.suffix == suffix:
+            named = [each for each in (path / name, path / Path(name).stem) if each.is_file()]
+            found.setdefault(path.name, []).extend(named[:1] or sorted(path.glob(f"*{suffix}")))
+        elif path.suffix == suffix or (lab.submission == "nat" and not path.suffix):
             found.setdefault(path.stem, []).append(path)
     if not found:
         raise ConfigurationError(f"{folder} has no submissions: put STUDENT{suffix} into it, or a folder for each")
@@ -74,6 +75,6 @@ def _nothing(lab: Lab, student: str, course: Course, why: str) -> Mark:
     """Return the mark of a submission that cannot be tried."""
     items = tuple(
         Item(name, 0, each.points, why, "one file that can be tried", each.asks, each.source, each.hint)
-        for name, each in lab.requirements.items()
+        for name, each in (lab.requirements or lab.of_the_wire).items()
     )
     return Mark(lab, student, course.variant(lab, student), items)

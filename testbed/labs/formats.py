@@ -35,6 +35,7 @@ def as_object(mark: Mark) -> dict[str, Any]:
                 "asks": item.asks,
                 "source": item.source,
                 "calls": list(item.calls),
+                **({"packets": mark.capture(item)} if item.packets else {}),
             }
             for item in mark.items
         ],

@@ -5,21 +5,19 @@ Everything here is computed by this process. Of the submission there are values 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from controller.settings import ConfigurationError, unknown_key
-from testbed.labs import allocator, predictions, wire
-from testbed.labs.lab import Lab, Requirement, Wire
-from testbed.labs.submission import DiedError, Hidden, Submission, opened
+from testbed.labs import predictions, wire
+from testbed.labs.kinds import KNOWN, trying
+from testbed.labs.lab import Expected, Lab, Requirement, Wire
+from testbed.labs.submission import DiedError, Hidden, opened
 from testbed.labs.trial import WrongError
 from testbed.labs.variants import Course, Variant
 
-KNOWN = {"allocator": tuple(allocator.REQUIREMENTS), "predictions": tuple(predictions.EXPECTED)}
-"""The requirements that can be tried, for each kind of submission."""
 SAID = 4000
 """The characters that a page shows of what a submission printed."""
 
@@ -38,6 +36,8 @@ class Item:
     hint: str
     calls: tuple[str, ...] = ()
     """The calls just before what was seen."""
+    packets: bytes = field(default=b"", repr=False)
+    """The packets of that second, as a capture, where a point was lost on the wire."""
 
     @property
     def is_won(self) -> bool:
@@ -63,6 +63,10 @@ class Mark:
     broke: str = ""
     """Why it could not be tried on the wire, if no run came to its end: then it has to be graded again."""
 
+    def capture(self, item: Item) -> str:
+        """Return the name of the file with the packets of an item's second, or an empty text."""
+        return f"{self.student or 'submission'}-{item.requirement}.pcapng" if item.packets else ""
+
     @property
     def score(self) -> int:
         """The points that it gets."""
@@ -76,52 +80,66 @@ class Mark:
 
 def grade(lab: Lab, file: Path, course: Course, student: str | None, hidden: Hidden, *, rungs: int = 1) -> Mark:
     """Return the mark of a submission, on one rung or both. Raises ConfigurationError and MachineError."""
-    if rungs == 2 and lab.wire is None:
+    if rungs == 2 and not lab.wire:
         raise ConfigurationError(f"lab {lab.number} has nothing to try on the wire; leave out --wire")
-    got = mark(lab, file, course.variant(lab, student), course.seeds(lab, student), student or "", hidden)
-    return _on_the_wire(got, file, lab.wire) if rungs == 2 and lab.wire else got
+    variant, seeds = course.variant(lab, student), course.seeds(lab, student)
+    return mark(lab, file, variant, seeds, student or "", hidden, rungs=rungs)
 
 
-def mark(lab: Lab, file: Path, variant: Variant, seeds: list[int], student: str, hidden: Hidden) -> Mark:
-    """Return the mark of a submission with these numbers, and tried with these seeds."""
+def mark(
+    lab: Lab, file: Path, variant: Variant, seeds: list[int], student: str, hidden: Hidden, *, rungs: int = 1
+) -> Mark:
+    """Return the mark of a submission with these numbers, tried with these seeds, on one rung or both."""
     require_known(lab)
-    empty = Mark(lab, student, variant, ())
+    got = Mark(lab, student, variant, ())
     if lab.submission == "predictions":
-        found = predictions.read(file)
-        compared = partial(predictions.compared, found, variant)
-        return replace(
-            empty,
-            items=tuple(_item(each, name, partial(compared, name)) for name, each in lab.requirements.items()),
-        )
-    with opened(file, hidden) as submission:
-        items = [
-            _item(each, name, _tried(submission, variant, seeds, name)) for name, each in lab.requirements.items()
-        ]
-    return replace(empty, items=tuple(items), said=submission.said[:SAID])
+        compared = partial(predictions.compared, predictions.read(file), variant)
+        got = replace(got, items=_items(lab, compared))
+    elif not lab.is_on_the_wire_only:
+        with opened(file, hidden, lab.submission) as submission:
+            items = _items(lab, trying(lab.submission, submission, variant, seeds))
+        got = replace(got, items=items, said=submission.said[:SAID])
+    if rungs == 1 and not lab.is_on_the_wire_only:
+        return got
+    return _on_the_wire(got, file, hidden)
 
 
-def _on_the_wire(mark: Mark, file: Path, rung: Wire) -> Mark:
-    """Return a mark with the requirements of the second rung as well. Raises MachineError."""
-    checks: dict[str, dict[str, Any]] = {}
-    why = broke = ""
-    try:
-        checks = wire.run(file, rung.scenario, rung.settings)
-    except wire.RefusedError as error:
-        why = str(error)
-    except wire.BrokeError as error:
-        why = broke = f"the run broke: {error}"
-    items = [_item(each, name, partial(_check, checks, name, why)) for name, each in rung.requirements.items()]
-    return replace(mark, items=(*mark.items, *items), broke=broke)
+def _items(lab: Lab, tried: Callable[[str], str]) -> tuple[Item, ...]:
+    return tuple(_item(each, name, partial(tried, name)) for name, each in lab.requirements.items())
 
 
-def _check(checks: dict[str, dict[str, Any]], name: str, why: str) -> str:
-    """Return what a check of a run observed. Raises WrongError if it did not hold."""
-    if why or name not in checks:
-        raise WrongError(why or "the run did not make this check", "a run to its end")
-    observed, expected = (str(checks[name][key])[:200] for key in ("observed", "expected"))
-    if not checks[name]["ok"]:
-        raise WrongError(observed, expected)
-    return observed
+def _on_the_wire(mark: Mark, file: Path, hidden: Hidden) -> Mark:
+    """Return a mark with the requirements of each run on the wire as well. Raises MachineError."""
+    items, said, broke = list[Item](), mark.said, ""
+    silent: dict[str, bool] = {}
+    for part in mark.lab.wire:
+        ran, why = wire.Ran(), ""
+        try:
+            ran = wire.run(mark.lab, part, file, mark.variant, hidden)
+        except (wire.RefusedError, ConfigurationError) as error:
+            why = str(error)
+        except wire.BrokeError as error:
+            why = broke = f"the run broke: {error}"
+        said += ran.said
+        if part.finds is Expected.NOTHING:
+            silent[part.file] = not (why or ran.why or ran.alarms)
+        for name, each in part.requirements.items():
+            won = {item.requirement for item in items if item.is_won}
+            item = _item(each, name, partial(_met, part, name, ran, silent, why, won))
+            items.append(item if item.is_won else replace(item, packets=ran.packets.get(each.phase, b"")))
+    return replace(mark, items=(*mark.items, *items), said=said[:SAID], broke=broke)
+
+
+def _met(part: Wire, name: str, ran: wire.Ran, silent: Mapping[str, bool], why: str, won: Collection[str]) -> str:
+    """Return what a run observed. Raises WrongError if the requirement is not met, or one before it is not."""
+    if why:
+        raise WrongError(why, "a run to its end")
+    if (before := part.requirements[name].after) and before not in won:
+        raise WrongError(f"{before} is not met, so this shows nothing", f"{before} first")
+    is_met, seen, expected = wire.judged(part, name, ran, silent)
+    if not is_met:
+        raise WrongError(seen, expected)
+    return seen
 
 
 def require_known(lab: Lab) -> None:
@@ -131,18 +149,6 @@ def require_known(lab: Lab) -> None:
             raise ConfigurationError(
                 f"lab {lab.number}: {unknown_key(name, [*KNOWN[lab.submission]], kind='requirement')}"
             )
-
-
-def _tried(submission: Submission, variant: Variant, seeds: list[int], name: str) -> Callable[[], str]:
-    """Return what tries a requirement with each seed, and returns what was seen with the last."""
-
-    def trying() -> str:
-        seen = ""
-        for seed in seeds[:1] if name in allocator.ONCE else seeds:
-            seen = allocator.REQUIREMENTS[name](allocator.Tried(submission, variant, seed))
-        return seen
-
-    return trying
 
 
 def _item(requirement: Requirement, name: str, trying: Callable[[], str]) -> Item:

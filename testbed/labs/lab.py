@@ -6,6 +6,7 @@ refused with its place, what is there, and what belongs there.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -66,12 +67,46 @@ class Requirement(Part):
     """For the test of the sheet, with the numbers of any student."""
 
 
-class Wire(Part):
-    """The second rung: a scenario, its settings, and what its checks are worth, by their keys."""
+class OnTheWire(Requirement):
+    """A requirement of a run, and the packets that are kept with a point that is lost."""
 
-    scenario: str
-    settings: dict[str, int | str]
-    requirements: Annotated[dict[Name, Requirement], Field(min_length=1)]
+    checks: list[str] = []
+    """The keys of the checks that have to hold; without any, the requirement's name is the key."""
+    phase: str = ""
+    """The phase of the run whose first second is kept."""
+    after: str = ""
+    """An earlier requirement without which this one is lost."""
+
+
+class Expected(StrEnum):
+    """What a student's own scenario has to find in a NAT: nothing, or what is wrong with it."""
+
+    NOTHING = "nothing"
+    THE_BUG = "the-bug"
+
+
+class Wire(Part):
+    """A run of the second rung: a scenario, its settings, and what its checks are worth, by their keys.
+
+    Where a student's own scenario is handed in, as `file` beside the submission, there is what it has to find in
+    place of a scenario's name. Then there is one requirement, whose name is the instructor's.
+    """
+
+    scenario: str = ""
+    file: str = ""
+    finds: Annotated[Expected | None, Field(strict=False)] = None
+    settings: dict[str, int | str] = {}
+    requirements: Annotated[dict[Name, OnTheWire], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _is_one_or_the_other(self) -> Wire:
+        if bool(self.scenario) == bool(self.file):
+            raise ValueError("a run has either scenario: NAME or file: NAME.py")
+        if bool(self.file) != (self.finds is not None):
+            raise ValueError("finds: nothing or the-bug belongs to file: NAME.py")
+        if self.file and len(self.requirements) != 1:
+            raise ValueError("a run of a student's own scenario has one requirement")
+        return self
 
 
 class Lab(Part):
@@ -79,13 +114,38 @@ class Lab(Part):
 
     number: str
     title: str
-    submission: Literal["allocator", "predictions"]
+    submission: Literal["allocator", "predictions", "policy", "check", "nat"]
     variant: dict[Name, Number]
     seeds: Annotated[int, Field(ge=1, le=50)] = 1
     """The number of hidden seeds that each requirement is tried with."""
-    requirements: Annotated[dict[Name, Requirement], Field(min_length=1)]
+    requirements: dict[Name, Requirement] = {}
+    wire: list[Wire] = []
+    """The runs of the second rung. A lab without requirements of its own has only these."""
 
-    wire: Wire | None = None
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Lab:
+        if not self.requirements and not self.wire:
+            raise ValueError("requirements: has none, and neither has wire:")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_what_comes_before(self) -> Lab:
+        known = set[str]()
+        for name, each in self.of_the_wire.items():
+            if each.after and each.after not in known:
+                raise ValueError(f"after={each.after} of {name} has to be a requirement that comes before")
+            known.add(name)
+        return self
+
+    @property
+    def of_the_wire(self) -> dict[str, OnTheWire]:
+        """The requirements of all runs."""
+        return {name: each for part in self.wire for name, each in part.requirements.items()}
+
+    @property
+    def is_on_the_wire_only(self) -> bool:
+        """Whether every requirement is one of the wire's."""
+        return not self.requirements
 
     @property
     def sheet(self) -> Path:
@@ -94,8 +154,8 @@ class Lab(Part):
 
     @property
     def points(self) -> int:
-        """The full mark."""
-        return sum(each.points for each in self.requirements.values())
+        """The full mark of the first rung; of the wire, if that is all there is."""
+        return sum(each.points for each in (self.requirements or self.of_the_wire).values())
 
 
 def numbers() -> list[str]:

@@ -52,7 +52,11 @@ class Pages:
 
     def keep(self, marks: list[Mark]) -> list[str]:
         """Write all pages; return for each an empty string, or why it could not be written."""
+        captures = {mark.capture(item): item.packets for mark in marks for item in mark.items if item.packets}
         return [
-            (self._students if "/" in name else self._folder).keep(name.rpartition("/")[2], text)
-            for name, text in pages(marks).items()
+            *(
+                (self._students if "/" in name else self._folder).keep(name.rpartition("/")[2], text)
+                for name, text in pages(marks).items()
+            ),
+            *(self._students.keep(name, content) for name, content in captures.items()),
         ]

@@ -14,8 +14,16 @@ from testbed.run.folder import give_to_caller
 from testbed.run.written import UNREADABLE, value_of
 
 SKELETONS = Path(__file__).with_name("skeletons")
-HANDED_IN = {"allocator": "allocator.py", "predictions": "predictions.yaml"}
+HANDED_IN = {
+    "allocator": "allocator.py",
+    "predictions": "predictions.yaml",
+    "policy": "policy.py",
+    "check": "check.py",
+    "nat": "nat.py",
+}
 """The name of the file that is handed in, for each kind of submission."""
+BESIDE = {"check": ("scenario.py", "suspect.py")}
+"""What else is made in the folder, for each kind of submission that has more."""
 NUMBERS = "numbers.yaml"
 
 
@@ -26,13 +34,20 @@ def start(lab: Lab, variant: Variant, student: str | None, parent: Path) -> Path
     environment = jinja2.Environment(
         trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
     )
-    template = environment.from_string((SKELETONS / f"{name}.j2").read_text())
-    skeleton = template.render(variant, student=student or "a student", requirements=lab.requirements)
+    facts = {
+        **{each.replace("-", "_"): value for each, value in variant.items()},
+        "student": student or "a student",
+        "requirements": lab.requirements,
+    }
+    texts = {
+        each: environment.from_string((SKELETONS / f"{each}.j2").read_text()).render(facts)
+        for each in (name, *BESIDE.get(lab.submission, ()))
+    }
     told = "".join(f"{each}: {variant[each]} # {number.means}\n" for each, number in lab.variant.items())
     try:
         folder.mkdir()
         _give(folder)
-        for file, text in ((name, skeleton), (NUMBERS, told)):
+        for file, text in {**texts, NUMBERS: told}.items():
             (folder / file).write_text(text)
             _give(folder / file)
     except FileExistsError:

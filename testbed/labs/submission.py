@@ -73,8 +73,8 @@ class Hidden:
 class Submission:
     """A file that is graded: it is started when it is first asked, and again if it ended."""
 
-    def __init__(self, folder: Path, hidden: Hidden) -> None:
-        self._folder, self._hidden = folder, hidden
+    def __init__(self, folder: Path, hidden: Hidden, kind: str) -> None:
+        self._folder, self._hidden, self._kind = folder, hidden, kind
         self._dialogue: Dialogue | None = None
         self._starts = 0
         self._last_death = ""
@@ -94,6 +94,22 @@ class Submission:
         self._made += 1
         self.ask("new", self._made, [(each.start, each.stop) for each in ranges], seed)
         return self._made
+
+    def policy(self) -> tuple[int, bool]:
+        """Make a policy, and return its number, and whether it evicts. Raises DiedError if that fails."""
+        self._made += 1
+        answer = self.ask("policy", self._made)
+        if not isinstance(answer, list) or not answer or not isinstance(answer[0], bool):
+            raise self._dead("answered what is no policy")
+        return self._made, answer[0]
+
+    def words(self, *question: Any) -> list[Any]:
+        """Return the words that are the answer to a question, the first of which is a text. Raises DiedError."""
+        self.calls += 1
+        answer = self.ask(*question)
+        if not isinstance(answer, list) or not answer or not isinstance(answer[0], str):
+            raise self._dead("answered what is no list of words")
+        return answer
 
     def call(self, allocator: int, calls: Sequence[Call]) -> list[Value]:
         """Make calls to an allocator in turn, and return their values. Raises DiedError."""
@@ -133,7 +149,7 @@ class Submission:
         shown = [self._folder, Path(sys.base_prefix).resolve()]
         try:
             self._dialogue = Dialogue(program, shown=shown, covered=self._hidden.folders, limits=LIMITS)
-            answer = self._dialogue.ask(["load"])
+            answer = self._dialogue.ask(["load", self._kind])
         except WallsError as error:
             raise MachineError(lacks_walls(error)) from None
         if answer != ["value", None]:
@@ -148,7 +164,7 @@ class Submission:
 
 
 @contextmanager
-def opened(file: Path, hidden: Hidden) -> Iterator[Submission]:
+def opened(file: Path, hidden: Hidden, kind: str) -> Iterator[Submission]:
     """Open a submission in a folder of its own; nothing of both is left. Raises ConfigurationError."""
     source = content(file)
     with tempfile.TemporaryDirectory(prefix="lastport-") as name:
@@ -162,7 +178,7 @@ def opened(file: Path, hidden: Hidden) -> Iterator[Submission]:
         for package in WITHOUT_STRATEGIES:
             (folder / "product" / package / "__init__.py").touch()
         _open_to_all(folder)
-        submission = Submission(folder, hidden)
+        submission = Submission(folder, hidden, kind)
         try:
             yield submission
         finally:

@@ -1,7 +1,11 @@
-"""The second rung: the same file on the wire, in a run of the sandbox, with real packets.
+"""The second rung: the same file on the wire, in runs of the sandbox, with real packets.
 
-The run is a command of its own. So this process's secrets are not in its memory, and the submission is a copy in a
-private folder. A requirement here is a check of that run, by its key.
+Each run is a command of its own. So this process's secrets are not in its memory, and the submission is a copy in
+a private folder. The folders of the others and of the key are empty for it. A requirement here is a check of a
+run, or several checks, by their keys.
+
+Which checks there are, and whether they hold, comes from the run's sandbox. A submission that ends the run is the
+cause of that where the run names it; else the run is tried again, since the machine may be the cause.
 """
 
 from __future__ import annotations
@@ -11,19 +15,41 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from testbed.labs.submission import content
+from testbed.experiment.judged import JUDGED
+from testbed.labs.bugs import as_file
+from testbed.labs.lab import Expected, Lab, Wire
+from testbed.labs.packets import phases, sliced
+from testbed.labs.submission import Hidden, content
+from testbed.labs.variants import Variant
 from testbed.run.exit_status import ExitStatus
-from testbed.run.strangers import CHECKOUT
+from testbed.run.folder import LOG
+from testbed.run.strangers import CHECKOUT, programs
+from testbed.sandbox import linux
 from testbed.sandbox.enter import MachineError
+from testbed.sandbox.mounts import keep_to_ourselves
 from testbed.sandbox.words import harmless
 
 WITHIN_S = 600.0
 TRIES = 2
 """How often a run that broke is tried. The machine may have been the cause."""
+SAID = 4000
+"""The bytes that are kept of what a NAT prints in one run."""
+LONGEST = 200
+"""The characters of a check's values that are repeated."""
+IS_PROGRAM = (b"#!", b"\x7fELF")
+"""How a file begins that is a program, and no application of a framework."""
+COMMAND = "{file} {{inside}} {{outside}}"
+"""How a NAT that is a program is started."""
+ITS_OWN = ("the app ", "the program ")
+"""How the reason begins why a run broke, if the submission's own process ended."""
+NAT, SCENARIO = "nat.py", "scenario.py"
+EMPTY = "size=64k,mode=755"
 
 
 class BrokeError(Exception):
@@ -34,24 +60,49 @@ class RefusedError(Exception):
     """The submission cannot be part of a run: the message is the reason."""
 
 
-def run(file: Path, scenario: str, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the checks of a run by their keys. Raises BrokeError, RefusedError and MachineError."""
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What is known of a run: its checks by their keys, and the packets of the first second of each phase."""
+
+    checks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    packets: dict[str, bytes] = field(default_factory=dict)
+    why: str = ""
+    """Why it did not come to its end, if the submission is the cause."""
+    said: str = ""
+    """What a NAT of the student's own has printed."""
+
+    @property
+    def alarms(self) -> list[dict[str, Any]]:
+        """The checks of a student's own scenario that do not hold."""
+        return [check for key, check in self.checks.items() if key not in JUDGED and not check["ok"]]
+
+
+def run(lab: Lab, part: Wire, file: Path, variant: Variant, hidden: Hidden) -> Ran:
+    """Run one part of a lab's second rung. Raises BrokeError, RefusedError and MachineError."""
     why = ""
     for _ in range(TRIES):
         try:
-            return _checks(file, scenario, settings)
+            return _ran(lab, part, file, variant, hidden)
         except BrokeError as error:
             why = str(error)
     raise BrokeError(why)
 
 
-def _checks(file: Path, scenario: str, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _ran(lab: Lab, part: Wire, file: Path, variant: Variant, hidden: Hidden) -> Ran:
     with tempfile.TemporaryDirectory(prefix="lastport-") as name:
-        copy = Path(name, "submission.py")
-        copy.write_bytes(content(file))
-        command = [sys.executable, "-P", "-m", "testbed.command", "run", scenario, "--json", "--no-live"]
-        command += ["--allocator", str(copy), "--out", str(Path(name, "run"))]
-        command += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+        folder = Path(name)
+        handed_in = file.parent / part.file if part.file else file
+        copy = folder / (SCENARIO if part.file else f"submission{file.suffix}")
+        try:
+            copy.write_bytes(content(handed_in))
+        except OSError as error:
+            raise RefusedError(f"{handed_in.name} cannot be copied: {error.strerror}") from None
+        copy.chmod(0o755)
+        results = folder / "run"
+        words = _own(part, copy, variant) if part.file else [_scenario(part), *_as(lab.submission, copy)]
+        settings = [word for key, value in part.settings.items() for word in ("--set", _set(key, value, variant))]
+        command = [sys.executable, "-P", "-m", "testbed.command", "run", *words, *settings]
+        command += ["--json", "--no-live", "--pcap", "--out", str(results)]
         try:
             ended = subprocess.run(
                 command,
@@ -60,19 +111,127 @@ def _checks(file: Path, scenario: str, settings: Mapping[str, Any]) -> dict[str,
                 capture_output=True,
                 timeout=WITHIN_S,
                 check=False,
+                preexec_fn=partial(_cover, [*_coverable(hidden.folders)]),
             )
         except subprocess.TimeoutExpired:
             raise BrokeError(f"it took longer than {WITHIN_S:g} s") from None
+        return _told(ended, part, results, str(folder))
+
+
+def _told(ended: subprocess.CompletedProcess[bytes], part: Wire, results: Path, folder: str) -> Ran:
+    """Return what a run that ended has printed and kept."""
     why = harmless(ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]).removeprefix("lastport: ")
     if ended.returncode == ExitStatus.MACHINE_LACKS:
         raise MachineError(why)
     if ended.returncode == ExitStatus.WRONG_INPUT:
-        raise RefusedError(why.replace(str(copy), file.name)[:200])
+        raise RefusedError(why.replace(f"{folder}/", "")[:LONGEST])
     try:
         told = json.loads(ended.stdout)
-        checks = {check["key"]: check for check in told["checks"]}
+        checks = {str(check["key"]): check for check in told["checks"]}
     except (ValueError, TypeError, KeyError):
         raise BrokeError(why or f"it ended with status {ended.returncode}") from None
-    if told["verdict"] == "error":
-        raise BrokeError(harmless(str(told.get("error", "the run broke")))[:200])
-    return checks
+    wanted = {each.phase for each in part.requirements.values()}
+    packets = {phase: sliced(results, begins) for phase, begins in phases(results).items() if phase in wanted}
+    said = _printed(results / LOG)
+    if told["verdict"] != "error":
+        return Ran(checks, packets, said=said)
+    reason = harmless(str(told.get("error", "the run broke")))[:LONGEST]
+    if reason.startswith(ITS_OWN):
+        words = " ".join(harmless(str(told.get("last_words", ""))).split())[-LONGEST:]
+        return Ran(checks, packets, f"{reason}: {words}" if words else reason, said)
+    raise BrokeError(reason)
+
+
+def _printed(log: Path) -> str:
+    """Return the beginning of what a stranger's program has printed."""
+    try:
+        with log.open("rb") as file:
+            return harmless(file.read(SAID).decode(errors="backslashreplace"))
+    except OSError:
+        return ""
+
+
+def _scenario(part: Wire) -> str:
+    """Return the scenario of a run: one of the catalogue, or a file of this checkout."""
+    return str(CHECKOUT / part.scenario) if part.scenario.endswith(".py") else part.scenario
+
+
+def _as(kind: str, file: Path) -> list[str]:
+    """Return the words of a command by which a submission takes its place in a run."""
+    if kind == "allocator":
+        return ["--allocator", str(file)]
+    if kind == "policy":
+        return ["--set", f"on_exhaustion={file}"]
+    if is_program(file):
+        return ["--gateway", "program", "--set", f"program='{COMMAND.format(file=file)}'"]
+    return ["--gateway", "app", "--set", f"app={file}"]
+
+
+def is_program(file: Path) -> bool:
+    """Whether a NAT is a program: a script with an interpreter in its first line, or a binary."""
+    return file.read_bytes().startswith(IS_PROGRAM)
+
+
+def _own(part: Wire, scenario: Path, variant: Variant) -> list[str]:
+    """Return the words for a student's own scenario, and a NAT with the student's bug or with none."""
+    nat = scenario.with_name(NAT)
+    nat.write_text(as_file(variant["suspect"] if part.finds is Expected.THE_BUG else 0))
+    return [str(scenario), "--gateway", str(nat)]
+
+
+def _set(key: str, value: int | str, variant: Variant) -> str:
+    numbers = {name.replace("-", "_"): number for name, number in variant.items()}
+    return f"{key}={value.format(**numbers) if isinstance(value, str) else value}"
+
+
+def _coverable(folders: Iterable[Path]) -> Sequence[Path]:
+    """Return the folders without which a run works."""
+    needed = [*programs(), Path(tempfile.gettempdir()).resolve()]
+    return [folder for folder in folders if not any(each == folder or folder in each.parents for each in needed)]
+
+
+def _cover(folders: Sequence[Path]) -> None:
+    """Have this process and its children see nothing in these folders, if it is root."""
+    if os.geteuid() != 0 or not folders:
+        return
+    linux.unshare(linux.CLONE_NEWNS)
+    keep_to_ourselves()
+    for folder in folders:
+        if folder.is_dir():
+            linux.mount("tmpfs", str(folder), "tmpfs", options=EMPTY)
+            linux.mount_read_only(str(folder))
+
+
+def judged(part: Wire, name: str, ran: Ran, silent: Mapping[str, bool]) -> tuple[bool, str, str]:
+    """Return whether a requirement is met, what was seen, and what was expected.
+
+    `silent` has, for each file, whether it was silent on a NAT without a bug. One that was not finds nothing.
+    """
+    if part.finds is not None:
+        return _found(part, ran, silent)
+    keys = part.requirements[name].checks or [name]
+    lacking = [key for key in keys if key not in ran.checks]
+    failed = [ran.checks[key] for key in keys if key not in lacking and not ran.checks[key]["ok"]]
+    if failed:
+        return False, *_words(failed[0])
+    if ran.why or lacking:
+        return False, ran.why or "the run did not make this check", "a run to its end"
+    return True, ", ".join(_words(ran.checks[key])[0] for key in keys), ""
+
+
+def _found(part: Wire, ran: Ran, silent: Mapping[str, bool]) -> tuple[bool, str, str]:
+    """Judge a student's own scenario by what it says of a NAT."""
+    seen = f"it found: {harmless(str(ran.alarms[0]['claim']))[:LONGEST]}" if ran.alarms else "it found nothing"
+    if ran.why:
+        return False, ran.why, "a run to its end"
+    if part.finds is Expected.NOTHING:
+        return not ran.alarms, seen, "silence, since this NAT does what it declares" * bool(ran.alarms)
+    if not silent.get(part.file, True):
+        return False, f"{seen}, as it did in a NAT without a bug", "that it finds something in this one only"
+    return bool(ran.alarms), seen, "that it finds what is wrong with this NAT" * (not ran.alarms)
+
+
+def _words(check: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what a check observed and expected, as they may be printed."""
+    observed, expected = (harmless(str(check[key]))[:LONGEST] for key in ("observed", "expected"))
+    return observed, expected

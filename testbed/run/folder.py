@@ -130,7 +130,7 @@ class Folder:
         self.write_text(RESULTS, json.dumps(written, indent=2) + "\n")
         return written
 
-    def write_text(self, name: str, text: str) -> None:
+    def write_text(self, name: str, text: str | bytes) -> None:
         """Write a file, whole or not at all."""
         aside = self._write_aside(text)
         try:
@@ -139,7 +139,7 @@ class Folder:
             os.unlink(aside)
             raise
 
-    def keep(self, name: str, text: str) -> str:
+    def keep(self, name: str, text: str | bytes) -> str:
         """Write a file; return an empty string, or the reason why that is not possible any more."""
         try:
             self.write_text(name, text)
@@ -147,13 +147,13 @@ class Folder:
             return f"{name} could not be written to {self.path}: {error.strerror}"
         return ""
 
-    def _write_aside(self, text: str) -> str:
+    def _write_aside(self, text: str | bytes) -> str:
         """Write a new file under a temporary name, and return its path. If that fails, there is no such file."""
         descriptor, path = tempfile.mkstemp(prefix=".lastport-", dir=self.path)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as half:
+            with os.fdopen(descriptor, "wb") as half:
                 _hand_over(descriptor)
-                half.write(text)
+                half.write(text.encode(errors="backslashreplace") if isinstance(text, str) else text)
         except BaseException:
             os.unlink(path)
             raise

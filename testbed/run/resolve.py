@@ -6,6 +6,7 @@ In this order, a later one overrides an earlier one: the profile, the scenario's
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from controller.settings import PROFILES, ConfigurationError, Settings, checked, unknown_key
-from controller.settings.extensions import absolute
+from controller.settings.extensions import absolute, is_file
 from testbed.experiment.demand import Demand, Return
 from testbed.experiment.limits import idle_timers
 from testbed.experiment.link_conditions import require_possible
@@ -79,9 +80,15 @@ def as_run(told: Any, choices: Choices, *names: str) -> Run:
         run = Run.model_validate(told)
     except ValidationError as error:
         raise ConfigurationError(f"what was decided with a file of one's own is no run: {error}") from None
-    if not set(map(absolute, names_in(choices, *names))) <= set(run.names):
+    if not all({absolute(name), _as_written(name)} & set(run.names) for name in names_in(choices, *names)):
         raise ConfigurationError("what was decided with a file of one's own is another run than was asked for")
     return run
+
+
+def _as_written(name: str) -> str:
+    """Return a name with the whole path of a file as it was given: behind walls a link to a folder is a folder."""
+    file, colon, wanted = name.partition(":")
+    return f"{os.path.abspath(file)}{colon}{wanted}" if is_file(name) else name
 
 
 def _resolved(

@@ -1,10 +1,11 @@
-"""Submissions of lab 2 that cheat or harm: the reference, with code that is none of its business."""
+"""Submissions that cheat or harm: a reference, with code that is none of its business."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from testbed.labs.lab import find
+from testbed.labs.lab import Lab, find
+from tests.support import checks, policies
 from tests.support.submissions import REFERENCE
 
 FULL, NOTHING = find("02").points, 0
@@ -26,18 +27,40 @@ class Hostile:
     in_allocate: str = ""
     without: str = "\0"
 
-    def source(self, **places: str) -> str:
-        """Return the submission."""
-        begin = "        if not self._free or"
-        source = REFERENCE.replace(begin, f"        {self.in_allocate or 'pass'}\n{begin}").replace(
-            self.without, ""
-        )
+    def source(self, kind: Kind | None = None, **places: str) -> str:
+        """Return the submission, by default an allocator."""
+        of = kind or ALLOCATOR
+        indent = of.begin[: len(of.begin) - len(of.begin.lstrip())]
+        assert of.begin in of.reference
+        source = of.reference.replace(of.begin, f"{indent}{self.in_allocate or 'pass'}\n{of.begin}", 1)
+        source = source.replace(self.without, "")
         code = self.at_import
         for name, place in places.items():
             code = code.replace(f"{{{name}}}", place)
         return f"{source}\n\n{code}"
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of submission: its lab, its reference, and the line before which `in_allocate` is put."""
+
+    lab: Lab
+    reference: str
+    begin: str
+    number: str
+    """The number of its own in the reference, with {} for the student's."""
+
+    def own(self, source: str, variant: dict[str, int]) -> str:
+        """Return a source with a student's number."""
+        if not self.number:
+            return source
+        name, wanted = self.number.lower(), f"{self.number} = "
+        return source.replace(f"{wanted}{self.lab.variant[name].sheet}", f"{wanted}{variant[name]}")
+
+
+ALLOCATOR = Kind(find("02"), REFERENCE, "        if not self._free or", "QUOTA")
+POLICY = Kind(find("03"), policies.REFERENCE, "        if shortage.limit in (Limit.PORTS", "SHARE")
+CHECK = Kind(find("09"), checks.REFERENCE, "    for part in (timer", "")
 HOSTILE = {
     "prints a forged mark": Hostile(
         FULL - 2,
@@ -174,5 +197,53 @@ print('wrote', wrote)
     "closes its pipes": Hostile(
         FIRST, "the submission", in_allocate="import os; os.closerange(3, 20); __import__('time').sleep(10**6)"
     ),
+}
+"""By what each does."""
+
+ELSEWHERE = {
+    name: replace(each, points=1 if each.points == FULL else 0)
+    for name, each in HOSTILE.items()
+    if each.points in (FULL, FIRST, NOTHING)
+}
+"""Those that are the same in a policy or a check. `points` is 1 for the full mark."""
+HOSTILE_POLICIES = {
+    **ELSEWHERE,
+    "patches what answers for it": Hostile(
+        10,
+        "no grading",
+        """
+import __main__
+try:
+    import testbed.labs.policy
+except ImportError:
+    print('no grading')
+__main__.Answering._decide = lambda *question: ['answer', 'icmp']
+""",
+    ),
+    "answers with a mapping that is none of the victims": Hostile(
+        2,
+        "chose a mapping that is none of the victims",
+        in_allocate="mine = next(shortage.victims, None); return Evict(Twin(mine)) if mine else Answer.ICMP",
+        at_import="Twin = lambda each: type(each)(each.protocol, each.internal, each.external, each.toward, 0.0)",
+    ),
+}
+HOSTILE_CHECKS = {
+    **ELSEWHERE,
+    "forks": Hostile(0, "can't start new thread", ELSEWHERE["forks"].at_import),
+    "closes its pipes": replace(ELSEWHERE["closes its pipes"], words="the check"),
+    "patches what answers for it": Hostile(
+        0, "it found: all", "import __main__; __main__.Answering._check = lambda *question: ['found', 'all']"
+    ),
+    "looks for the bug in its memory": Hostile(
+        1,
+        "found 0",
+        """
+import gc
+held = [str(each) for each in gc.get_objects() if isinstance(each, (dict, list, tuple))]
+print('found', sum('gnipparevo'[::-1] in each or 'tuoemit_pdu_yllaer'[::-1] in each for each in held))
+""",
+    ),
+    "asks for what there is not": Hostile(0, "there is no such question", in_allocate="nat._ask('nat')"),
+    "waits for ever on the bench": Hostile(0, "it is 0 to 100,000 seconds", in_allocate="nat.wait(float('inf'))"),
 }
 """By what each does."""

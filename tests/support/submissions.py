@@ -72,10 +72,10 @@ def wrong(name: str, source: str = REFERENCE) -> str:
 class Here(Submission):
     """A submission that is imported by this process: for code of ours, by the same answering program."""
 
-    def __init__(self, file: Path) -> None:
-        super().__init__(file.parent, Hidden())
+    def __init__(self, file: Path, kind: str = "allocator") -> None:
+        super().__init__(file.parent, Hidden(), kind)
         self._answering = answering.Answering(file)
-        self._answering.answer("load")
+        self._answering.answer("load", kind)
 
     @property
     def processor_s(self) -> float:

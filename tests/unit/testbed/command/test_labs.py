@@ -49,7 +49,7 @@ def test_a_sheet_has_a_students_own_numbers(lastport: Lastport, key: Path) -> No
     [
         (("lab", "sheets"), "did you mean 'sheet'?"),
         (("lab", "sheet"), "lastport lab sheet needs a lab's number, such as 02"),
-        (("lab", "sheet", "9"), "lab '9' is not known; there are 01, 02"),
+        (("lab", "sheet", "99"), "lab '99' is not known; there are 01, 02"),
         (("lab", "variants", "class.csv"), "add --key FILE"),
         (
             ("lab", "check", "02"),

@@ -75,6 +75,19 @@ def test_a_link_and_what_it_leads_to_are_both_shown(tmp_path: Path, monkeypatch:
 
 
 @needs_walls
+def test_a_file_in_a_folder_that_a_link_leads_to_is_the_file_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind walls the link is a folder, where it is in one that is empty otherwise."""
+    monkeypatch.chdir(tmp_path)
+    Path("linked").symlink_to(Path(SCENARIO).parent)
+
+    run = resolve(f"linked/{Path(SCENARIO).name}", "openflow", Choices(), datapath="userspace")
+
+    assert Path(run.scenario).resolve() == Path(SCENARIO).resolve()
+
+
+@needs_walls
 @pytest.mark.parametrize("answer", ["another run", "none", "nothing"])
 def test_an_answer_that_a_file_forges_leads_to_no_run_without_walls(tmp_path: Path, answer: str) -> None:
     """It can forge what it declares, and nothing else."""
