@@ -1,4 +1,4 @@
-"""The Vagrantfile as Ruby reads it: which boxes it asks for, with LASTPORT_BOX and without. It needs no Vagrant."""
+"""The Vagrantfile as Ruby reads it: its boxes, with LASTPORT_BOX and without. No Vagrant is needed."""
 
 from __future__ import annotations
 
