@@ -9,8 +9,7 @@ kind=$1 purpose=$2
 mkdir /vagrant
 tar -C /vagrant -xf /build/checkout.tar
 bash /vagrant/vagrant/provision.sh "$purpose"
-apt-get clean
-rm -rf /var/lib/apt/lists/* /var/lib/lastport/logs/* /var/log/*.log /var/log/apt /tmp/* /root/.cache
+rm -rf /var/lib/lastport/logs/* /var/log/*.log /var/log/apt /root/.cache
 [[ $kind != oci ]] || exit 0
 
 # The user of Vagrant, who logs in by the key that every Vagrant has until it has made one of its own.

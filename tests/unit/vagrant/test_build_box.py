@@ -144,6 +144,20 @@ def test_a_step_that_fails_shows_its_last_lines_and_leaves_nothing(able: Checkou
     assert not [*able.folder.glob("made.box*.work"), *able.folder.glob("made.box")]
 
 
+@root_only
+def test_a_step_can_change_nothing_of_this_machine(able: Checkout, tmp_path: Path) -> None:
+    """As apt would, if it lost the configuration that leads it to the new root."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    able.program("mmdebstrap", f"#!/bin/sh\ntouch '{outside}/file' /etc/box-of-a-test\nexit 1\n")
+    done = build(able, "libvirt", "made.box")
+
+    assert done.returncode == 4
+    assert not [*outside.iterdir()]
+    assert not Path("/etc/box-of-a-test").exists()
+    assert done.stderr.count("Read-only file system") == 2
+
+
 @dataclass
 class Stuck:
     """A build that has mounted something and goes on. `lives` has an end when its last process has ended."""

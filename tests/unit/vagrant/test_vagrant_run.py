@@ -29,9 +29,6 @@ def drive(folder: Path, *arguments: str, path: str = os.environ["PATH"]) -> subp
         (["--box", FILE], "there is no box 'a.box'. Take one that vagrant/build-box --test has built"),
         (["--box"], "there is no box ''. Take one that vagrant/build-box --test has built"),
         (["--keep"], "there is no option --keep. Take --box FILE or --quick"),
-        (
-            "--scenarios has no names. Take names of lastport list scenarios, like a,b",
-        ),
         (["a", "b"], "'b' is one argument too many. Take one FOLDER"),
     ],
 )

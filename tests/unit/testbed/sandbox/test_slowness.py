@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from testbed.experiment import parameters
 from testbed.experiment.parameters import PatientParameters
 from testbed.sandbox import slowness
 from testbed.sandbox.slowness import USUAL_S, patient, slowness_of
+from tests.support.paths import ROOT
 
 
 @pytest.fixture
@@ -55,3 +58,38 @@ def test_no_patience_outlasts_the_kernels(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(parameters, "slowness", lambda: 1000.0)
 
     assert PatientParameters().patience == 130.0
+
+
+DEADLINES = {
+    "testbed/experiment/captures.py": ["ANSWER_WITHIN_S"],
+    "testbed/experiment/counters.py": ["SETTLED_WITHIN_S", "MOVING_WITHIN_S"],
+    "testbed/experiment/services.py": ["WITHIN_S"],
+    "testbed/run/inside.py": ["BUILD_S"],
+    "testbed/sandbox/apart.py": ["WITHIN_S"],
+    "testbed/sandbox/enter.py": ["ENDED_WITHIN_S"],
+    "testbed/sandbox/openvswitch.py": ["STARTED_WITHIN_S"],
+    "testbed/traffic/drive.py": ["ANSWER_WITHIN_S"],
+    "testbed/traffic/firing.py": ["ANSWER_WITHIN_S"],
+    "testbed/traffic/raw.py": ["ANSWER_WITHIN_S"],
+}
+"""The limits after which something is taken for broken, by the module that waits."""
+
+
+@pytest.mark.parametrize("module", DEADLINES)
+def test_what_is_taken_for_broken_is_waited_for_by_the_machines_measure(module: str) -> None:
+    """Each use of such a limit stands in a call of `patient`."""
+    tree = ast.parse((ROOT / module).read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _name(node.func) == "patient"]
+    measured = {id(each) for call in calls for each in ast.walk(call)}
+    uses = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id in DEADLINES[module] and isinstance(node.ctx, ast.Load)
+    ]
+
+    assert {node.id for node in uses} == set(DEADLINES[module])
+    assert [node.lineno for node in uses if id(node) not in measured] == []
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
