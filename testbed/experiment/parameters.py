@@ -13,7 +13,7 @@ from testbed.sandbox.slowness import slowness
 LOSSES, NO_LOSS = ("inside_loss", "outside_loss"), (0, "0", "0%")
 LOSSY_PATIENCE_S = 5.0
 """Seconds in which a client's kernel sends a SYN four or five times."""
-MOST_PATIENCE_S = 130.0
+MOST_PATIENCE_S = 130
 """Seconds after which a client's kernel has given up by itself."""
 LEAST_MTU = 576
 """The bytes of a packet that every host takes (RFC 791 section 3.1), and of the longest ICMP error."""
