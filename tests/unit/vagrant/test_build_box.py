@@ -144,18 +144,23 @@ def test_a_step_that_fails_shows_its_last_lines_and_leaves_nothing(able: Checkou
     assert not [*able.folder.glob("made.box*.work"), *able.folder.glob("made.box")]
 
 
+@pytest.fixture
+def of_the_machine() -> Iterator[Path]:
+    """A file that is not there and that no build may make."""
+    file = Path(f"/etc/box-of-a-test-{os.getpid()}")
+    yield file
+    file.unlink(missing_ok=True)
+
+
 @root_only
-def test_a_step_can_change_nothing_of_this_machine(able: Checkout, tmp_path: Path) -> None:
+def test_a_step_can_change_nothing_of_this_machine(able: Checkout, of_the_machine: Path) -> None:
     """As apt would, if it lost the configuration that leads it to the new root."""
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    able.program("mmdebstrap", f"#!/bin/sh\ntouch '{outside}/file' /etc/box-of-a-test\nexit 1\n")
+    able.program("mmdebstrap", f"#!/bin/sh\ntouch {of_the_machine}\nexit 1\n")
     done = build(able, "libvirt", "made.box")
 
     assert done.returncode == 4
-    assert not [*outside.iterdir()]
-    assert not Path("/etc/box-of-a-test").exists()
-    assert done.stderr.count("Read-only file system") == 2
+    assert "Read-only file system" in done.stderr
+    assert not of_the_machine.exists()
 
 
 @dataclass
