@@ -23,6 +23,8 @@ ROUND_TRIPS = 10
 """Round trips that what is checked may have waited for: to connect, ask and close takes three or four, and some
 attempts wait for each other."""
 STARVED = " waited for a processor for"
+COMPUTES_S = 0.05
+"""The most seconds that all programs of a run together compute for one answer, on a usual machine."""
 LEAST_BEARS_S = 0.05
 """No check can bear less: a quiet machine is late by a few milliseconds now and then."""
 
@@ -107,6 +109,8 @@ class Busy:
     """The number of packets that queues of the machine had no room for, by the queue."""
     packets: int = 0
     """The number of packets that came to the hosts."""
+    slowness: float = 1.0
+    """How many times longer than a usual machine this one computes."""
 
     @property
     def is_strained(self) -> bool:
@@ -126,6 +130,8 @@ class Busy:
             return f"its own probes were late by {failure.late:.2f} s"
         if self.late_s > bears:
             return f"the run's programs were late by {self.late_s:.2f} s"
+        if self.slowness > 1.0 and self.slowness * COMPUTES_S > bears:
+            return f"it computes {self.slowness:g} times as long as a usual one"
         if not self.is_strained:
             return ""
         if self.packet_in_s is not None and self.packet_in_s > bears:

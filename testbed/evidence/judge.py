@@ -9,6 +9,7 @@ from testbed.evidence.knowing import Knowing
 from testbed.evidence.oddities import Oddities
 from testbed.evidence.strays import Strays
 from testbed.evidence.witnesses import LeakWitness, Syns, TcpWitness
+from testbed.sandbox.slowness import patient
 from testbed.traffic.records import Attempt, Sighting
 from testbed.traffic.wire import Endpoint
 
@@ -93,7 +94,8 @@ class Judge:
 
     def held(self, attempts: Collection[Attempt]) -> set[int]:
         """Return the numbers of attempts whose SYN the NAT held, and then let through."""
-        return judging.held(attempts, self._tcp.syns(), under_way=self._under_way)
+        slow = patient(judging.HELD_S) - judging.HELD_S
+        return judging.held(attempts, self._tcp.syns(), under_way=self._under_way + slow)
 
     def waits(self, attempts: Collection[Attempt]) -> dict[int, float]:
         """Return the seconds that each SYN that was sent once was under way, by the attempt's number."""

@@ -15,6 +15,7 @@ from typing import Any
 from testbed.experiment.lab import Lab
 from testbed.experiment.report import Report
 from testbed.sandbox.mounts import FOLDER
+from testbed.sandbox.slowness import patient
 from testbed.sandbox.supervision import Supervisor
 
 ANSWER_WITHIN_S = 60.0
@@ -66,13 +67,13 @@ class _Running:
 
     def answer(self) -> dict[str, Any]:
         """Return the program's answer. Raises CaptureError if none comes in time."""
-        self._connection.settimeout(ANSWER_WITHIN_S)
+        self._connection.settimeout(patient(ANSWER_WITHIN_S))
         try:
             line = self._lines.readline()
         except TimeoutError:
             line = ""
         if not line:
-            raise CaptureError(f"{self._name} did not answer within {ANSWER_WITHIN_S:.0f} s")
+            raise CaptureError(f"{self._name} did not answer within {patient(ANSWER_WITHIN_S):.0f} s")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from testbed.sandbox.slowness import patient
 from topologies.gateways.base import Gateway
 
 Counters = Mapping[str, int | None]
@@ -117,6 +118,6 @@ def settled(gateway: Gateway, protocol: str, *, dropping: int, allocated: int | 
             return counters
         if found != before:
             moved_at, before = now, found
-        if now - moved_at >= SETTLED_WITHIN_S or now - started >= MOVING_WITHIN_S:
+        if now - moved_at >= patient(SETTLED_WITHIN_S) or now - started >= patient(MOVING_WITHIN_S):
             return counters
         time.sleep(LOOK_EVERY_S)

@@ -24,6 +24,7 @@ from testbed.evidence.oddities import FRAGMENTED
 from testbed.evidence.train import FRAMES, PATIENCE_S, Track
 from testbed.experiment.judgement import BEARS_S, Finding
 from testbed.experiment.lab import Lab
+from testbed.sandbox.slowness import patient
 from topologies.hops import hops
 
 TRAINS = 3
@@ -37,8 +38,6 @@ FEWEST = 8
 """The number of packets that shows whether all are delayed, by the quickest, or most."""
 UNEXPLAINED_SHARE = 0.25
 """The least share of SYNs that were delayed while no queue explains it: they did not wait in their turn."""
-BEARS_DELAY_S = HELD_S / 2
-"""The lateness of this machine that leaves it open why most SYNs were delayed: others wait in front of each."""
 FEW_AGAIN, SHARE_AGAIN = 2, 0.02
 """Copies that may be lost of data that came at last, and their share of such data: some may be under way."""
 
@@ -79,8 +78,8 @@ class Findings:
 
         SYNs count by themselves as well: they begin connections, on which all else may be quick. So do SYN/ACKs.
         """
-        least = min((each.delayed(HELD_S) for each in self.trains), default=0)
-        return least + max((len(each) for each in self._waits() if min(each) >= HELD_S), default=0)
+        least = min((each.delayed(held_s()) for each in self.trains), default=0)
+        return least + max((len(each) for each in self._waits() if min(each) >= held_s()), default=0)
 
     @property
     def delayed_mostly(self) -> int:
@@ -112,6 +111,14 @@ class Findings:
         """The fields that were rewritten, each with the number of packets, or `nothing`."""
         fields = sum((each.rewritten for each in (*self.trains, *filter(None, [self.sample]))), Counter[str]())
         return ", ".join(f"{name} ({count:,})" for name, count in sorted(fields.items())) or "nothing"
+
+
+def held_s() -> float:
+    """Return the seconds after which a packet was held, on this machine. A usual one passes it on in milliseconds.
+
+    If the machine is late by half of it, that leaves it open why most SYNs were delayed: others wait before each.
+    """
+    return patient(HELD_S)
 
 
 def examine(lab: Lab, *, refuses: bool = True) -> Findings:
@@ -178,10 +185,10 @@ def checks(found: Findings) -> Iterator[Finding]:
         )
         yield claimed(
             "delayed",
-            f"no packet took {HELD_S} s or more on a mapping that exists, nor did most SYNs",
+            f"no packet took {held_s():g} s or more on a mapping that exists, nor did most SYNs",
             found.delayed,
             f"RFC 7679: delay, by the kernels' times; {TRAIN}",
-            bears=None if found.delayed_surely else BEARS_DELAY_S,
+            bears=None if found.delayed_surely else held_s() / 2,
         )
 
 
@@ -233,7 +240,7 @@ def _trains(lab: Lab, found: Findings) -> list[dict[str, Any]]:
                 matched = match(passage.sent, passage.arrived, distance)
                 found.trains.append(matched)
                 told.append({**_figures(matched), "lateness_s": round(passage.lateness, 4)})
-                if not (matched.lost or matched.reordered or matched.delayed(HELD_S)):
+                if not (matched.lost or matched.reordered or matched.delayed(held_s())):
                     return told
                 excused = excused and _is_excused(matched, passage.lateness)
             if excused:
@@ -255,13 +262,13 @@ def _is_excused(matched: Matched, lateness: float) -> bool:
     return (
         (not matched.lost or late >= PATIENCE_S)
         and (not matched.reordered or late >= HELD_S)
-        and (not matched.delayed(HELD_S) or (late >= HELD_S and min(matched.waits) < HELD_S))
+        and (not matched.delayed(held_s()) or (late >= HELD_S and min(matched.waits) < held_s()))
     )
 
 
 def _delayed_mostly(waits: list[float], apart: list[float]) -> int:
     """Return the number of packets that were delayed, if most were, and no queue explains a share of them."""
-    delayed, unexplained = (sum(wait >= HELD_S for wait in each) for each in (waits, apart))
+    delayed, unexplained = (sum(wait >= held_s() for wait in each) for each in (waits, apart))
     if len(waits) < FEWEST or delayed <= len(waits) / 2 or unexplained < len(waits) * UNEXPLAINED_SHARE:
         return 0
     return delayed
@@ -283,7 +290,7 @@ def _figures(matched: Matched) -> dict[str, Any]:
         "damaged": matched.damaged,
         "rewritten": dict(matched.rewritten),
         "renumbered": matched.renumbered,
-        "delayed": matched.delayed(HELD_S),
+        "delayed": matched.delayed(held_s()),
         "median_s": round(statistics.median(waits), 6),
         "slowest_s": round(max(waits), 6),
     }

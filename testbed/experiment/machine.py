@@ -11,6 +11,7 @@ from testbed.evidence.losses import counted, losses, packets
 from testbed.evidence.sampling import Sampler
 from testbed.experiment.lab import Lab
 from testbed.experiment.report import Report
+from testbed.sandbox.slowness import slowness
 
 
 @contextmanager
@@ -36,6 +37,7 @@ def watched(lab: Lab, report: Report, failures: list[Failure]) -> Iterator[None]
             packet_in_s=_longest_answer(lab),
             lost=losses(hosts, before),
             packets=packets(hosts),
+            slowness=slowness(),
         )
         report.machine(busy=busy.as_json())
     beside_strangers = any(each.is_strangers for each in lab.gateways.values())

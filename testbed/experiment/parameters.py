@@ -8,10 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.wiring import ETHERNET_MTU
 from testbed.experiment.units import Rate, Share, Time
+from testbed.sandbox.slowness import slowness
 
 LOSSES, NO_LOSS = ("inside_loss", "outside_loss"), (0, "0", "0%")
 LOSSY_PATIENCE_S = 5.0
 """Seconds in which a client's kernel sends a SYN four or five times."""
+MOST_PATIENCE_S = 130
+"""Seconds after which a client's kernel has given up by itself."""
 LEAST_MTU = 576
 """The bytes of a packet that every host takes (RFC 791 section 3.1), and of the longest ICMP error."""
 
@@ -56,19 +59,23 @@ class Parameters(LinkParameters):
 class PatientParameters(Parameters):
     """The parameters of a scenario whose attempts may be refused: each is given up after `patience` seconds.
 
-    On links that lose frames it is longer by default, so that an attempt is sent again a few times.
+    By default it is longer on links that lose frames, so that an attempt is sent again a few times, and on a slow
+    machine.
     """
 
     patience: float = Field(
-        2.0, strict=True, ge=0.5, le=130, description="seconds after which an attempt is given up"
+        2.0, strict=True, ge=0.5, le=MOST_PATIENCE_S, description="seconds after which an attempt is given up"
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _patient_with_losses(cls, given: Any) -> Any:
-        loses = isinstance(given, dict) and any(given.get(key, 0) not in NO_LOSS for key in LOSSES)
+    def _patient_by_default(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
         usual = cls.model_fields["patience"].default
-        return {"patience": max(usual, LOSSY_PATIENCE_S), **given} if loses else given
+        if any(given.get(key, 0) not in NO_LOSS for key in LOSSES):
+            usual = max(usual, LOSSY_PATIENCE_S)
+        return {"patience": min(usual * slowness(), MOST_PATIENCE_S), **given}
 
 
 class SubscriberParameters(Parameters):

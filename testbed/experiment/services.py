@@ -24,6 +24,7 @@ from pathlib import Path
 from testbed.sandbox.deaths import last_words
 from testbed.sandbox.linux import network_of
 from testbed.sandbox.mounts import FOLDER
+from testbed.sandbox.slowness import patient
 
 OWN = (sys.executable, "-P", "-S", "-m", "testbed.traffic.offering")
 WITHIN_S = 10.0
@@ -111,7 +112,7 @@ class Services:
         assert self._own.stdout is not None
         self._own.stdout.readline()
         self._own = None
-        deadline = time.monotonic() + WITHIN_S
+        deadline = time.monotonic() + patient(WITHIN_S)
         for each in self._awaited:
             while not each.is_there():
                 if each.has_ended() or time.monotonic() > deadline:

@@ -15,6 +15,7 @@ from testbed.run import conversation, faults
 from testbed.run.folder import SIDES
 from testbed.sandbox.memory import peak_memory
 from testbed.sandbox.records import Channel
+from testbed.sandbox.slowness import patient
 from testbed.sandbox.supervision import Supervisor
 
 ORDERS = "orders"
@@ -64,7 +65,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
                 openvswitch.limit_cache(scenario.cached_flows)
                 report.environment(ovs_cached_flows=str(scenario.cached_flows))
             clients = plan.parameters["clients"]
-            with _within(BUILD_S + BUILD_S_PER_CLIENT * clients, "the lab was not built"):
+            with _within(patient(BUILD_S + BUILD_S_PER_CLIENT * clients), "the lab was not built"):
                 kinds = {name: load("gateway", plan.kind_of(name)) for name in plan.gateways}
                 topology = load("topology", plan.topology)
                 network = build(supervisor, plan, topology=topology, kinds=kinds, files=files)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from testbed.sandbox import linux, walls
+from testbed.sandbox.slowness import patient
 from testbed.sandbox.words import harmless
 
 LIMITS = walls.Limits(processes=64, memory=1 << 30, file=16 << 20)
@@ -99,7 +100,7 @@ def apart(
         os.close(descriptor)
     reply, said = _Read(answer, MOST_ANSWERED), _Read(words, MOST_PRINTED)
     try:
-        why = _read(WITHIN_S if within is None else within, reply, said)
+        why = _read(patient(WITHIN_S) if within is None else within, reply, said)
     finally:
         os.close(alive)
         status = os.waitstatus_to_exitcode(os.waitpid(guard, 0)[1])

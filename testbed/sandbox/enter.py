@@ -18,6 +18,7 @@ from typing import IO, Any, Protocol
 from testbed.sandbox import walls
 from testbed.sandbox.deaths import LAST_WORDS_BYTES, in_words
 from testbed.sandbox.linux import die_with_parent
+from testbed.sandbox.slowness import patient
 
 NAMESPACES = [
     *("--net", "--mount", "--pid", "--ipc", "--uts"),
@@ -123,7 +124,7 @@ def enter(
         finally:
             process.kill()
             process.wait()
-            ours.settimeout(ENDED_WITHIN_S)
+            ours.settimeout(patient(ENDED_WITHIN_S))
             with contextlib.suppress(OSError):
                 while ours.recv(65536):
                     pass  # the stream ends when the kernel has ended every process of the sandbox
@@ -132,7 +133,7 @@ def enter(
 def _ended(process: subprocess.Popen[bytes], words: IO[bytes], *, started: bool) -> dict[str, Any]:
     """Return the record about a sandbox that ended without one. Raises MachineError if it was never there."""
     try:
-        status = process.wait(ENDED_WITHIN_S)
+        status = process.wait(patient(ENDED_WITHIN_S))
     except subprocess.TimeoutExpired:
         status = None
     words.seek(0)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from testbed.sandbox.mounts import FOLDER
+from testbed.sandbox.slowness import patient
 from testbed.sandbox.supervision import Supervisor
 
 RUN = Path("/run/openvswitch")
@@ -57,15 +58,15 @@ def limit_cache(flows: int) -> None:
 
 def _wait_for(path: Path) -> None:
     """Wait until a server accepts a connection: its socket exists a moment before it listens."""
-    deadline = time.monotonic() + STARTED_WITHIN_S
+    deadline = time.monotonic() + patient(STARTED_WITHIN_S)
     with socket.socket(socket.AF_UNIX) as client:
         while client.connect_ex(str(path)):
             if time.monotonic() > deadline:
-                raise OpenVSwitchError(f"ovsdb-server was not ready within {STARTED_WITHIN_S:.0f} s")
+                raise OpenVSwitchError(f"ovsdb-server was not ready within {patient(STARTED_WITHIN_S):.0f} s")
             time.sleep(0.002)
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=STARTED_WITHIN_S)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patient(STARTED_WITHIN_S))
     if done.returncode:
         raise OpenVSwitchError(f"{command[0]} failed: {done.stderr.strip()}")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from testbed.sandbox.slowness import patient
 from testbed.sandbox.supervision import Supervisor
 from testbed.traffic.records import Attempt, Opening, Sent, Served, Sighting
 from testbed.traffic.wire import Endpoint, nonce_of
@@ -96,7 +97,7 @@ class Worker:
 
     def read(self) -> list[dict[str, Any]]:
         """Read the lines that have come, at least one. Raises TrafficError if none comes in time."""
-        self.connection.settimeout(ANSWER_WITHIN_S)
+        self.connection.settimeout(patient(ANSWER_WITHIN_S))
         while b"\n" not in self._unread:
             try:
                 part = self.connection.recv(1 << 20)
@@ -111,7 +112,7 @@ class Worker:
         return [json.loads(line) for line in lines]
 
     def _silence(self) -> TrafficError:
-        return TrafficError(f"{self.name} did not answer within {ANSWER_WITHIN_S:.0f} s")
+        return TrafficError(f"{self.name} did not answer within {patient(ANSWER_WITHIN_S):.0f} s")
 
     def _end(self) -> TrafficError:
         """Return the error about a worker that has closed its orders: PID 1 knows how it ended."""
@@ -318,7 +319,7 @@ class Clients:
             client.order(**order)
         done = dict.fromkeys(self._clients, 0)
         gathered: list[Any] = []
-        for client, record in self._records(within + ANSWER_WITHIN_S):
+        for client, record in self._records(patient(within + ANSWER_WITHIN_S)):
             if "answer" in record:
                 gathered += record["answer"]
             else:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from testbed.sandbox.slowness import patient
 from testbed.sandbox.supervision import Supervisor
 from testbed.traffic.drive import (
     ANSWER_WITHIN_S,
@@ -88,7 +89,7 @@ class Volleys:
         return [Sighting(nonce, address, port, at, now, self.target, "udp") for nonce, address, port, at in seen]
 
     def _ask(self, order: dict[str, Any], within: float, progress: Progress) -> list[Any]:
-        deadline, done = time.monotonic() + within + ANSWER_WITHIN_S, 0
+        deadline, done = time.monotonic() + patient(within + ANSWER_WITHIN_S), 0
         self._worker.order(**order)
         while time.monotonic() < deadline:
             for record in self._worker.read():
@@ -97,5 +98,5 @@ class Volleys:
                     return answer
                 progress(record["done"])
                 if record["done"] > done:
-                    deadline, done = time.monotonic() + within + ANSWER_WITHIN_S, record["done"]
-        raise TrafficError(f"the traffic did not move for {within + ANSWER_WITHIN_S:.0f} s")
+                    deadline, done = time.monotonic() + patient(within + ANSWER_WITHIN_S), record["done"]
+        raise TrafficError(f"the traffic did not move for {patient(within + ANSWER_WITHIN_S):.0f} s")

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from testbed.sandbox.slowness import patient
 from testbed.sandbox.supervision import Supervisor
 from testbed.traffic.drive import ANSWER_WITHIN_S, WORST_RATE_S, TrafficError, Worker
 from testbed.traffic.frames import Kind
@@ -75,7 +76,7 @@ class RawTraffic:
         return landed
 
     def _ask(self, order: dict[str, Any], within: float) -> Any:
-        deadline = time.monotonic() + within + ANSWER_WITHIN_S
+        deadline = time.monotonic() + patient(within + ANSWER_WITHIN_S)
         self._worker.order(**order)
         while time.monotonic() < deadline:
             for record in self._worker.read():

@@ -61,6 +61,23 @@ def test_a_program_that_waits_beside_a_strangers_own_excuses_nothing() -> None:
     assert lossy(starved(STRAINED)).excuse(SERVED, beside_strangers=True).startswith("the machine lost")
 
 
+@pytest.mark.parametrize(
+    ("slowness", "bears", "excuse"),
+    [
+        (1.0, 0.0, ""),
+        (10.0, 1.0, ""),
+        (10.0, 0.4, "it computes 10 times as long as a usual one"),
+        (25.5, 1.0, "it computes 25.5 times as long as a usual one"),
+        (25.5, None, ""),
+    ],
+)
+def test_a_slow_machine_excuses_what_it_cannot_do_in_time(
+    slowness: float, bears: float | None, excuse: str
+) -> None:
+    """A slow one is not late, since nothing waits for a processor: each program computes longer."""
+    assert replace(IDLE, slowness=slowness).excuse(Failure("timed", bears)) == excuse
+
+
 def test_the_share_of_a_wait_is_compared_with_no_seconds() -> None:
     """It is the reason whatever a check can bear."""
     with pytest.raises(TooBusyError) as raised:

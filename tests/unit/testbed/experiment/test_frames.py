@@ -11,8 +11,9 @@ from testbed.evidence.judging import HELD_S
 from testbed.evidence.matching import Matched
 from testbed.evidence.train import PATIENCE_S
 from testbed.experiment.expectations import met
-from testbed.experiment.frames import BEARS_DELAY_S, FEW_AGAIN, FEWEST, LATER, Findings, _is_excused, checks
+from testbed.experiment.frames import FEW_AGAIN, FEWEST, LATER, Findings, _is_excused, checks, held_s
 from testbed.experiment.judgement import BEARS_S
+from testbed.sandbox import slowness
 
 ALL = {"frames-doubled", "frames-damaged", "frames-rewritten", "frames-lost", "frames-reordered", "frames-delayed"}
 QUICK = [0.001] * 20
@@ -150,7 +151,7 @@ def test_a_busy_machine_may_be_why_most_syns_were_late_but_not_why_all_were() ->
     mostly = Findings(sample=body(waits=some, openings=some, apart=(late, [])), trains=[body()])
     surely = Findings(sample=body(waits=late), trains=[body()])
 
-    assert {each.bears for each in checks(mostly) if each.key == "frames-delayed"} == {BEARS_DELAY_S}
+    assert {each.bears for each in checks(mostly) if each.key == "frames-delayed"} == {held_s() / 2}
     assert {each.bears for each in checks(surely) if each.key == "frames-delayed"} == {None}
 
 
@@ -175,3 +176,13 @@ def test_the_fields_that_were_rewritten_are_named() -> None:
     found = Findings(sample=body(rewritten=Counter(TTL=2)), trains=[body(rewritten=Counter({"TTL": 1, "TOS": 3}))])
 
     assert found.rewritten == "TOS (3), TTL (3)"
+
+
+@pytest.mark.parametrize(("slow", "keys"), [(1.0, {"frames-delayed"}), (10.0, set())], ids=["usual", "slow"])
+def test_on_a_slow_machine_a_packet_may_take_longer(
+    monkeypatch: pytest.MonkeyPatch, slow: float, keys: set[str]
+) -> None:
+    """As many times as everything there takes longer."""
+    monkeypatch.setattr(slowness, "slowness", lambda: slow)
+
+    assert red(Findings(trains=[body(waits=[*QUICK, 5 * HELD_S])])) == keys
