@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from testbed.run.choices import Choices
 from testbed.run.naming import words
 from testbed.run.resolve import resolve
 from topologies.gateways.netfilter import facts
+
+
+BIG = {"azure-nat-gateway", "azure-load-balancer", "gcp-cloud-nat", "gcp-cloud-nat-dynamic"}
+"""The profiles that reserve more ports for each subscriber, or let them rest for longer, than some scenarios can have."""
 
 
 def resolved(*sets: str, config: Path | None = None, **choices: Any) -> Run:
@@ -182,11 +187,23 @@ def test_external_addresses_need_not_be_neighbours() -> None:
     assert run.described()["external_addresses"] == ["192.0.2.1", "192.0.2.7", "192.0.2.200"]
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", sorted(PROFILES.keys() - BIG))
 def test_every_profile_goes_with_every_scenario(profile: str) -> None:
     """A scenario's own defaults come after the profile, and do not contradict it."""
     for name in SCENARIOS:
         assert resolved(scenario=name, profile=profile).profile == profile
+
+
+@pytest.mark.parametrize("profile", sorted(BIG))
+def test_a_profile_too_big_for_a_scenarios_few_ports_is_refused_with_a_way_out(profile: str) -> None:
+    """With more ports and quicker timers, it goes."""
+    for name in SCENARIOS:
+        with contextlib.suppress(ConfigurationError):
+            assert resolved(scenario=name, profile=profile).profile == profile
+            continue
+        with pytest.raises(ConfigurationError, match=f"profile {profile} is not possible with {name}, .*; take "):
+            resolved(scenario=name, profile=profile)
+    assert resolved("ports=2048", "clients=2", "time_scale=0.02", profile=profile).profile == profile
 
 
 def test_no_name_is_both_a_setting_and_a_parameter() -> None:
