@@ -298,6 +298,21 @@ def test_a_packet_that_goes_on_may_find_the_next_limit() -> None:
     assert resumed(bench) == [(2.0, of(ALICE, 1), False)]
 
 
+def test_a_packet_that_waits_for_its_rate_may_find_at_any_time_that_another_took_its_place() -> None:
+    """The limit is announced then, and nothing else happens before the packet is due."""
+    bench = Bench(on_exhaustion=HOLDS, limit_subscribers=1, new_mapping_rate_per_subscriber=0.5)
+    bench.roll_back(bench.open(ALICE, SERVER, UDP))
+    ticket = held(bench.outbound(UDP, ALICE)).ticket
+    waits_for = [ticket.scope.limit]
+    bench.open(BOB, SERVER, UDP)
+
+    bench.sleep(0.5)
+
+    waits_for.append(ticket.scope.limit)
+    assert waits_for == [Limit.RATE, Limit.SUBSCRIBERS]
+    assert resumed(bench) == []
+
+
 def test_a_place_that_one_client_cannot_use_goes_to_the_next() -> None:
     """Alice's address is full: the mapping that ended makes room for carol, who came after her."""
     bench = Bench(ports=1, addresses=2, on_exhaustion=HOLDS, limit_port_mappings=2, limit_sessions=2)
