@@ -69,7 +69,7 @@ def test_the_other_examples_run_out_of_ports_as_they_say(
         ("address-pool", 16),
         ("switch-table-full", 256),
         ("release", 10),
-        ("protocols", 16),
+        pytest.param("protocols", 16, marks=pytest.mark.deep),
     ],
 )
 def test_no_scenario_expects_more_ports_than_an_allocator_gives(run: Run, scenario: str, ports: int) -> None:
@@ -81,7 +81,14 @@ def test_no_scenario_expects_more_ports_than_an_allocator_gives(run: Run, scenar
 
 
 @pytest.mark.parametrize(
-    "scenario", ["release", "client-exhaustion", "hole-punching", "refusal-signals", "protocols"]
+    "scenario",
+    [
+        "release",
+        "client-exhaustion",
+        "hole-punching",
+        "refusal-signals",
+        pytest.param("protocols", marks=pytest.mark.deep),
+    ],
 )
 def test_the_gateway_of_one_rule_passes_other_scenarios(run: Run, scenario: str) -> None:
     """The facts that the gateway declares are true, whatever scenario checks them."""

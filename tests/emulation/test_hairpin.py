@@ -19,6 +19,7 @@ def test_inside_hosts_reach_each_other_by_their_external_endpoints(run: Run, top
     assert len(finished.own_checks) == 11
 
 
+@pytest.mark.deep
 def test_linux_with_nothing_but_source_nat_does_not(run: Run) -> None:
     """The instrument finds a NAT that lacks it."""
     finished = run("run", SCENARIO, "--set=clients=2", "--set=within=1", "--gateway=netfilter", "--json")

@@ -43,7 +43,7 @@ def test_a_nat_that_declares_the_opposite_is_found_out(run: Run, more: tuple[str
     assert not finished.check("one external endpoint is in use toward")["ok"]
 
 
-@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+@pytest.mark.parametrize("protocol", ["tcp", pytest.param("udp", marks=pytest.mark.deep)])
 def test_a_nat_that_gives_a_port_twice_is_found_out(run: Run, protocol: str) -> None:
     """Mutation: the allocator gives each port to two mappings. Over TCP only the wire shows both clients."""
     chosen = ("--set", f"protocol={protocol}", "--allocator", f"{FILES}/own_strategies.py:Twice")

@@ -274,7 +274,11 @@ def _ask_for_nobody(x: Experiment[Any]) -> None:
 
 
 def _growth(x: Experiment[Any], before: dict[str, int], *, wait: bool) -> list[str]:
+    """Return the findings that have grown. One that shrinks is an earlier one that has been explained meanwhile."""
     deadline = time.monotonic() + (NOTICED_WITHIN_S if wait else 0.0)
-    while (now := x.judge.findings()) == before and time.monotonic() < deadline:
+    while True:
+        now = x.judge.findings()
+        grown = [key for key in now if now[key] > before[key]]
+        if grown or time.monotonic() >= deadline:
+            return grown
         time.sleep(0.02)
-    return [key for key in now if now[key] > before[key]]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from controller.settings import Settings
+from controller.settings import PROFILES, Settings
 from controller.settings.keys import SECTIONS
 from testbed.command.listing import ROWS
 from testbed.command.names import NAMES
@@ -221,6 +221,17 @@ def test_the_example_of_a_key_can_be_run(name: str) -> None:
     assert command == "run"
     assert given["--set"].startswith(f"{name}=")
     resolve(scenario, given.get("--gateway", "openflow"), Choices(sets=[given["--set"]]), datapath="userspace")
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_the_example_of_a_profile_can_be_run(name: str) -> None:
+    """With room for the ports that a cloud reserves for each machine."""
+    (facts,) = found(name)
+    command, scenario, option, profile, *sets = shlex.split(facts["example"])
+
+    assert (command, option, profile) == ("run", "--profile", name)
+    assert set(sets[::2]) <= {"--set"}
+    resolve(scenario, "openflow", Choices(sets=sets[1::2], profile=name), datapath="userspace")
 
 
 def test_a_drawing_is_whole_or_left_out(lastport: Lastport) -> None:
