@@ -274,7 +274,7 @@ def _ask_for_nobody(x: Experiment[Any]) -> None:
 
 
 def _growth(x: Experiment[Any], before: dict[str, int], *, wait: bool) -> list[str]:
-    """Return the findings that have grown. One that shrinks is an earlier one that has been explained meanwhile."""
+    """Return the findings that have grown. One that shrinks has been explained meanwhile."""
     deadline = time.monotonic() + (NOTICED_WITHIN_S if wait else 0.0)
     while True:
         now = x.judge.findings()
