@@ -39,7 +39,7 @@ def test_an_unknown_bench_is_refused_with_the_nearest_name(run: Run) -> None:
         pytest.param("evict", ["ports=512", "connections=256"], marks=pytest.mark.deep),
         ("memory", ["ports=1024"]),
         ("watch", ["window=500", "protocols=[udp]"]),
-        ("rfc9693", ["ports=512", "connections=20"]),
+        pytest.param("rfc9693", ["ports=512", "connections=20"], marks=pytest.mark.deep),
         ("controller", ["flows=1000", "protocols=[udp]"]),
         ("start", ["hosts=[2]", "subjects=[ours]"]),
     ],

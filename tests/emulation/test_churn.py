@@ -39,6 +39,7 @@ def test_a_nat_with_another_capacity_is_found_out(run: Run, gateway: str, claims
         assert not finished.check(claim)["ok"]
 
 
+@pytest.mark.deep
 def test_clients_that_try_twice_are_found_out(run: Run) -> None:
     """Mutation: those who were refused are served a second later, at the cost of others."""
     finished = run("run", f"{CLIENTS}:Persistent", *SMALL, "--json")

@@ -16,7 +16,9 @@ FEW = ("--set", "ports=64", "--set", "attempts=72", "--set", "patience=1.0")
 @pytest.mark.parametrize(
     ("gateway", "arguments", "red"),
     [
-        pytest.param(f"{LINUX}:SmallOnly", SMALL, [TRANSFER, LOST], id="drops long packets"),
+        pytest.param(
+            f"{LINUX}:SmallOnly", SMALL, [TRANSFER, LOST], id="drops long packets", marks=pytest.mark.deep
+        ),
         pytest.param(
             f"{BROKEN}:Predictable", FEW, ["external ports cannot be guessed"], id="gives random ports in sequence"
         ),

@@ -31,7 +31,11 @@ def test_the_example_scenario_passes_on_every_gateway(run: Run, gateway: str) ->
     assert finished.output.startswith("alice pinged 6 addresses, and 5 of them answered.")
 
 
-@pytest.mark.parametrize("gateway", EVERY_GATEWAY, ids=named)
+@pytest.mark.parametrize(
+    "gateway",
+    [pytest.param(each, marks=[pytest.mark.deep] * (each == "ovs-ct")) for each in EVERY_GATEWAY],
+    ids=named,
+)
 def test_the_example_topology_works_with_every_gateway(run: Run, gateway: str) -> None:
     """The NAT of its two rooms runs out of ports as any home's does."""
     topology = str(EXAMPLES / "two_rooms_topology.py")

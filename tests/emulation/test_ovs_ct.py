@@ -30,6 +30,7 @@ def test_as_many_attempts_as_ports_are_established(run: Run, tmp_path: Path, pro
     require_agreement(finished.result, tmp_path)
 
 
+@pytest.mark.deep
 def test_without_the_guard_refused_attempts_leak(run: Run) -> None:
     """Each refused attempt leaks, and only the check of leaks fails."""
     finished = run("run", *SMALL, "--set", "guard=false")

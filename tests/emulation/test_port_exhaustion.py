@@ -153,7 +153,11 @@ def test_the_first_attempt_to_fail_is_the_first_beyond_the_last_port(run: Run) -
         ("Forgetful", ["connections that still carry data, from the same external endpoint"]),
         ("Boastful", ["the gateway agrees: ports allocated when full"]),
         ("Boundless", ["exactly 16 attempts are established", "belong to the pool"]),
-        ("Miserly", ["the pool is whole again", "connections of a second fill that carry data"]),
+        pytest.param(
+            "Miserly",
+            ["the pool is whole again", "connections of a second fill that carry data"],
+            marks=pytest.mark.deep,
+        ),
     ],
 )
 def test_a_broken_nat_is_found_out(run: Run, gateway: str, claims: list[str]) -> None:
@@ -167,7 +171,7 @@ def test_a_broken_nat_is_found_out(run: Run, gateway: str, claims: list[str]) ->
     assert all(any(claim in failure for failure in finished.failed) for claim in claims), finished.failed
 
 
-@pytest.mark.parametrize("protocol", ["tcp", "icmp"])
+@pytest.mark.parametrize("protocol", ["tcp", pytest.param("icmp", marks=pytest.mark.deep)])
 def test_a_leaked_frame_counts_for_the_attempt_that_sent_it(run: Run, protocol: str) -> None:
     """Each attempt counts as leaked. A ping is known by its identifier, as others are by their ports."""
     leaky = ("--set", f"protocol={protocol}", "--gateway", f"{FILES}/broken_gateways.py:Leaky")

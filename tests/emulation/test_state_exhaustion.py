@@ -68,6 +68,7 @@ def test_a_table_that_refuses_instead_is_found_out(run: Run) -> None:
     assert not finished.check("was filled")["ok"]
 
 
+@pytest.mark.deep
 def test_a_table_that_throws_out_what_is_assured_is_found_out(run: Run) -> None:
     """Mutation: established connections are removed as well, and no longer carry data."""
     finished = run(
