@@ -167,6 +167,17 @@ class Tap:
         return statistics(self.socket)[1]
 
 
+def gathered(taps: Sequence[Tap], every: float) -> Iterator[list[int]]:
+    """Yield the places of taps that have frames, for ever, `every` seconds apart; for a thread of its own."""
+    poll, places = select.epoll(), {tap.fileno(): place for place, tap in enumerate(taps)}
+    for descriptor in places:
+        poll.register(descriptor, select.EPOLLIN)
+    while True:
+        poll.poll()
+        time.sleep(every)
+        yield [places[descriptor] for descriptor, _ in poll.poll(0)]
+
+
 class Sample:
     """A share of all packets between clients and servers, from the beginning until it is asked for.
 
@@ -218,15 +229,11 @@ class Sample:
         return sent, arrived
 
     def _read(self) -> None:
-        poll, places = select.epoll(), {tap.fileno(): place for place, tap in enumerate(self._taps)}
-        for descriptor in places:
-            poll.register(descriptor, select.EPOLLIN)
-        while not self._is_over:
-            poll.poll()
-            time.sleep(GATHER_S)
+        for ready in gathered(self._taps, GATHER_S):
             with self._lock:
-                if not self._is_over:
-                    self._take(places[descriptor] for descriptor, _ in poll.poll(0))
+                if self._is_over:
+                    return
+                self._take(ready)
 
     def _take(self, places: Iterable[int]) -> None:
         """Read the frames that are there, and take a smaller share of all if there are too many."""

@@ -13,18 +13,16 @@ What may have been a new use is no sharing. A content that several other hosts s
 from __future__ import annotations
 
 import itertools
-import select
 import socket
 import struct
 import threading
-import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from testbed.evidence.sockets import BUFFER, ETH_P_IP, Program, close
-from testbed.evidence.taps import Tap
+from testbed.evidence.taps import Tap, gathered
 from testbed.traffic.wire import Endpoint
 
 MOST_SEEN = 600_000
@@ -171,16 +169,11 @@ class Uses:
         return found
 
     def _read(self) -> None:
-        taps = [*self._connections, *self._datagrams]
-        poll, places = select.epoll(), {tap.fileno(): place for place, tap in enumerate(taps)}
-        for descriptor in places:
-            poll.register(descriptor, select.EPOLLIN)
-        while not self._is_over:
-            poll.poll()
-            time.sleep(GATHER_S)
+        for ready in gathered([*self._connections, *self._datagrams], GATHER_S):
             with self._lock:
-                if not self._is_over:
-                    self._take(places[descriptor] for descriptor, _ in poll.poll(0))
+                if self._is_over:
+                    return
+                self._take(ready)
 
     def _take(self, places: Iterable[int]) -> None:
         before = self._count
