@@ -15,6 +15,7 @@ from tests.unit.vagrant.test_provision import as_nobody as as_nobody
 RUN = ROOT / "tests" / "vagrant" / "run"
 NEEDED = ("bash", "cat", "readlink", "realpath", "rm", "sed", "unshare")
 FILE = "a.box"
+NAMES = "Take those that ./lastport list scenarios prints, with commas between"
 
 
 def drive(folder: Path, *arguments: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
@@ -28,7 +29,9 @@ def drive(folder: Path, *arguments: str, path: str = os.environ["PATH"]) -> subp
     [
         (["--box", FILE], "there is no box 'a.box'. Take one that vagrant/build-box --test has built"),
         (["--box"], "there is no box ''. Take one that vagrant/build-box --test has built"),
-        (["--keep"], "there is no option --keep. Take --box FILE or --quick"),
+        (["--keep"], "there is no option --keep. Take --box FILE, --quick or --scenarios NAME,..."),
+        (["--scenarios", "churn,tetris"], f"there is no scenario 'tetris'. {NAMES}"),
+        (["--scenarios"], f"there is no scenario ''. {NAMES}"),
         (["a", "b"], "'b' is one argument too many. Take one FOLDER"),
     ],
 )
