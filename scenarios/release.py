@@ -31,11 +31,12 @@ from testbed.api import (
     Scenario,
     Settings,
     between,
+    patient,
 )
 
 RELEASE_SLACK_S = 1.5
-"""What is granted beyond the timers: a switch and a controller that are busy. How late the prober itself is does
-not count."""
+"""What is granted beyond the timers, on a usual machine: a switch and a controller that are busy. How late the
+prober itself is does not count."""
 TICK_S = 0.02
 """By how much a timer may end too early: kernels count time in ticks, of 10 ms at most."""
 FULL_FOR_S = 0.5
@@ -127,7 +128,7 @@ NAT can only wait: with the RFCs' timers two hours.
         with x.phase("all end, each in its way"):
             for holder in held:
                 holder.begin(server)
-            latest = max(last for _, last in declared.value.values()) + pause + RELEASE_SLACK_S
+            latest = max(last for _, last in declared.value.values()) + pause + patient(RELEASE_SLACK_S)
             probe(x, probing, held, server, seconds=latest)
 
         given: dict[str, list[Back | None]] = {ending: [] for ending in ENDINGS}
@@ -160,7 +161,7 @@ def _check_back(x: Experiment[ReleaseParameters], ending: str, back: list[Back |
     """Check when the first port of an ending was given again, and the last if there are more. Return all times."""
     declared = x.behaviour.port_back
     earliest, latest = declared.value[ending]
-    latest += RELEASE_SLACK_S
+    latest += patient(RELEASE_SLACK_S)
     nearest = [None if each is None else round(each.nearest(latest), 3) for each in back]
     times = sorted(math.inf if each is None else each for each in nearest) or [math.inf]
     wanted = {"first": times[0]} if len(back) == 1 else {"first": times[0], "last": times[-1]}

@@ -21,6 +21,7 @@ from testbed.experiment.promise import PROMISED, Promise, room, unserved
 from testbed.experiment.requirements import Asked, Of, Refusal, Requirement, of_ports
 from testbed.experiment.scenario import Scenario
 from testbed.sandbox.linux import network_of
+from testbed.sandbox.slowness import patient
 from testbed.traffic.records import Attempt, Opening, Served, Sighting
 from testbed.traffic.wire import Endpoint
 from topologies.base import Topology, client_name
@@ -83,6 +84,7 @@ __all__ = [
     "lost_in_switch",
     "network_of",
     "of_ports",
+    "patient",
     "room",
     "settled",
     "unserved",

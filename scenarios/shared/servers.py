@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from scenarios.shared.clients import Listener, vanish
 from testbed.api import Endpoint, Sighting, network_of
+from testbed.traffic.kernel import SO_TIMESTAMPNS, received
 from testbed.traffic.wire import ANSWER, HELLO, token_of
 
 BACKLOG = 1024
@@ -38,7 +40,7 @@ class Connection:
         try:
             data = self.socket.recv(512)
             if data:
-                self.socket.send(self._server.answer(data, self._peer, self))
+                self.socket.send(self._server.answer(data, self._peer, time.monotonic(), self))
             else:
                 self.awaits, self.other_side_closed = 0, True
         except OSError:
@@ -67,6 +69,7 @@ class Server:
             self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._stream.setblocking(False)
         self._datagrams.setblocking(False)
+        self._datagrams.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._datagrams.bind(target)
         self.netns, self.target = netns, target
         self._accepted: list[Connection] = []
@@ -87,12 +90,11 @@ class Server:
             for (nonce, peer, protocol), (first, last) in self._seen.items()
         ]
 
-    def answer(self, hello: bytes, peer: Endpoint, connection: Connection | None = None) -> bytes:
-        """Return the answer to a hello, and record the client."""
+    def answer(self, hello: bytes, peer: Endpoint, at: float, connection: Connection | None = None) -> bytes:
+        """Return the answer to a hello that came at a time, and record the client."""
         nonce, token = HELLO.unpack(hello)
-        now = time.monotonic()
         protocol = "udp" if connection is None else "tcp"
-        self._seen.setdefault((nonce, peer, protocol), [now, now])[1] = now
+        self._seen.setdefault((nonce, peer, protocol), [at, at])[1] = at
         if connection is not None:
             self.connections[nonce] = connection
         return ANSWER.pack(nonce, token, socket.inet_aton(peer[0]), peer[1])
@@ -111,12 +113,12 @@ class Server:
         self._accepted.append(Connection(self, accepted, peer))
 
     def _return(self) -> None:
-        data, peer = self._datagrams.recvfrom(512)
-        self._datagrams.sendto(self.answer(data, peer), peer)
+        data, peer, at = received(self._datagrams, 512)
+        self._datagrams.sendto(self.answer(data, peer, at), peer)
 
 
 class _Ready:
-    """A listening socket of the server, and the action that its events ask for."""
+    """A listening socket of the server, and the action by which it takes one of what has come."""
 
     awaits = select.POLLIN
 
@@ -129,5 +131,7 @@ class _Ready:
         return self._socket.fileno()
 
     def hear(self) -> None:
-        """Accept a connection, or answer a datagram."""
-        self._act()
+        """Accept the connections that have come, or answer the datagrams."""
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(BACKLOG):
+                self._act()

@@ -6,12 +6,15 @@ import errno
 import os
 import socket
 import struct
+import time
 from typing import NamedTuple
 
 IP_RECVERR = 11
+SO_TIMESTAMPNS = 35
 IP_BIND_ADDRESS_NO_PORT = 24
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 _ORIGIN_ICMP = 2
+_TIME = struct.Struct("@ll")  # struct timespec
 _TCP_INFO_LENGTH, _TOTAL_RETRANSMISSIONS = 104, 100
 _FIN_WAIT_2 = 5
 _REPAIR, _REPAIR_QUEUE, _QUEUE_SEQUENCE = 19, 20, 21
@@ -27,6 +30,18 @@ class IcmpError(NamedTuple):
 
     def __str__(self) -> str:
         return f"type {self.type} code {self.code} from {self.sender}"
+
+
+def received(datagrams: socket.socket, most: int) -> tuple[bytes, tuple[str, int], float]:
+    """Take a datagram from a socket that has SO_TIMESTAMPNS. Return it, its sender, and when it came.
+
+    The time is the kernel's, as `time.monotonic` has it, however late the program asks. It is never too early.
+    Raises OSError.
+    """
+    data, ancillary, _, sender = datagrams.recvmsg(most, socket.CMSG_SPACE(_TIME.size))
+    seconds, nanoseconds = _TIME.unpack(ancillary[0][2])
+    since = max(0.0, time.time() - seconds - nanoseconds / 1e9)
+    return data, sender, time.monotonic() - since
 
 
 def queued_error(failed: socket.socket) -> tuple[int, IcmpError | None]:
