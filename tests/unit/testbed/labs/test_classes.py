@@ -66,9 +66,9 @@ def test_each_student_gets_a_mark_and_the_reason_of_each_lost_point(graded: list
         ("dave<i>", 6),
         ("erin", 0),
     ]
-    assert reasons["bob"] == {"first-refused": "256", "unused-with-quota": "no such number"}
+    assert reasons["bob"] == {"first-refused": "256", "unused-with-quota": "'<b>28</b>', which is no whole number"}
     assert "has no lines such as" in reasons["carol"]["first-refused"]
-    assert reasons["dave<i>"]["one-port-many-services"] == "no such number"
+    assert reasons["dave<i>"]["one-port-many-services"] == "a huge number"
     assert "Too many levels of symbolic links" in reasons["erin"]["first-refused"]
 
 
