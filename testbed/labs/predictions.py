@@ -47,6 +47,8 @@ def compared(found: dict[str, Any], variant: Variant, name: str) -> str:
     """Return what was found where it is right. Raises WrongError."""
     value, expected = _number(found.get(name)), EXPECTED[name](variant)
     right = f"{expected[0]}" if len(expected) == 1 else f"{expected[0]} to {expected[-1]}"
+    if not found.keys() & EXPECTED.keys():
+        raise WrongError("the file has none of the lines that were asked for", right)
     if name not in found:
         raise WrongError(f"there is no line `{name}: ...`", right)
     if value is None:

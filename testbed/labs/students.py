@@ -40,7 +40,10 @@ def students(path: Path) -> list[str]:
     headings = [cell.casefold() for cell in rows[0]] if rows else []
     known = [headings.index(each) for each in HEADINGS if each in headings]
     column = known[0] if known else 0
-    names = [row[column] for row in rows[bool(known) :] if len(row) > column and row[column]]
+    rows = rows[bool(known) :]
+    if lacking := [row for row in rows if len(row) <= column or not row[column]]:
+        raise ConfigurationError(f"{path}: the line of {' '.join(lacking[0])!r} names no student; take it out")
+    names = [row[column] for row in rows]
     if not names:
         raise ConfigurationError(f"{path} names no student: write one a line, in the first cell")
     _require_names(path, names)
