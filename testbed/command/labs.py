@@ -164,7 +164,7 @@ def _start(found: Lab, own: Course, student: str | None) -> None:
 def _check(found: Lab, own: Course, student: str | None) -> None:
     from testbed.command.layout import Entry, entries
     from testbed.labs.grading import mark
-    from testbed.labs.starting import started
+    from testbed.labs.starting import NUMBERS, started
     from testbed.labs.submission import Hidden
     from testbed.run.console import new_console, print_lines
 
@@ -183,6 +183,8 @@ def _check(found: Lab, own: Course, student: str | None) -> None:
     if got.said:
         out.print("It printed:")
         out.print(got.said, markup=False)
+    told = ", ".join(f"{name} {value}" for name, value in got.variant.items())
+    print(f"Numbers{f' of {NUMBERS}' * (own.key is None)}: {told}")
     print(f"{got.score} of {got.of} points, with these numbers and seeds that are always the same.")
     raise typer.Exit(ExitStatus.PASSED if got.score == got.of else ExitStatus.CHECK_FAILED)
 
