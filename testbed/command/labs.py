@@ -180,6 +180,8 @@ def _check(found: Lab, own: Course, student: str | None) -> None:
         for item in got.items
     ]
     print_lines(out, entries(rows, out.width))
+    if got.why_nothing:
+        out.print(f"All of it for one reason: {got.why_nothing}.", markup=False, highlight=False)
     if got.said:
         out.print("It printed:")
         out.print(got.said, markup=False)

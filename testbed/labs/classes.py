@@ -59,7 +59,8 @@ def only_one(lab: Lab, folder: Path) -> Path | None:
 def _of(lab: Lab, folder: Path) -> list[Path]:
     """Return what a student's folder has that can be graded: there, or in the folder that `lab start` makes."""
     name = Path(HANDED_IN[lab.submission])
-    for place in (folder, folder / f"lab-{lab.number}"):
+    inner = folder / f"lab-{lab.number}"
+    for place in (folder,) if inner.is_symlink() else (folder, inner):
         named = [each for each in (place / name, place / name.stem) if each.is_file()]
         others = sorted(each for each in place.glob(f"*{name.suffix}") if each.name not in made(lab))
         if found := named[:1] or others:
@@ -106,7 +107,7 @@ def _marked(lab: Lab, course: Course, hidden: Hidden, rungs: int, handed: tuple[
             raise ConfigurationError(f"{len(files)} files were handed in: {named}")
         return grade(lab, files[0], course, student, hidden, rungs=rungs)
     except ConfigurationError as error:
-        return _nothing(lab, student, course, str(error))
+        return _nothing(lab, student, course, str(error), rungs)
 
 
 def lost_most(marks: list[Mark]) -> list[tuple[Item, int]]:
@@ -116,10 +117,11 @@ def lost_most(marks: list[Mark]) -> list[tuple[Item, int]]:
     return sorted(((item, lost[name]) for name, item in items.items()), key=lambda pair: -pair[1])
 
 
-def _nothing(lab: Lab, student: str, course: Course, why: str) -> Mark:
-    """Return the mark of a submission that cannot be tried."""
+def _nothing(lab: Lab, student: str, course: Course, why: str, rungs: int) -> Mark:
+    """Return the mark of a submission that cannot be tried, with what the others are marked by."""
+    wire = lab.of_the_wire if rungs == 2 or lab.is_on_the_wire_only else {}
     items = tuple(
         Item(name, 0, each.points, why, "one file that can be tried", each.asks, each.source, each.hint)
-        for name, each in (lab.requirements or lab.of_the_wire).items()
+        for name, each in (lab.requirements | wire).items()
     )
     return Mark(lab, student, course.variant(lab, student), items)

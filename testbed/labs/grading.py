@@ -80,8 +80,10 @@ class Mark:
     @property
     def why_nothing(self) -> str:
         """The one reason for which every point is lost, such as a file that cannot be imported, or nothing."""
-        seen = {item.seen for item in self.items}
-        return seen.pop() if len(seen) == 1 and not any(item.is_won for item in self.items) else ""
+        if any(item.is_won for item in self.items):
+            return ""
+        seen = {item.seen for item in self.items[: len(self.lab.requirements)] or self.items}
+        return seen.pop() if len(seen) == 1 else ""
 
 
 def grade(lab: Lab, file: Path, course: Course, student: str | None, hidden: Hidden, *, rungs: int = 1) -> Mark:

@@ -164,6 +164,15 @@ def test_a_key_needs_a_student(lastport: Lastport, key: Path) -> None:
     assert (finished.status, finished.err.count("say whose, by --student ID")) == (2, 1)
 
 
+def test_a_check_names_the_one_reason_and_the_numbers(started: Started, tmp_path: Path) -> None:
+    """A file that says nothing, or that cannot be imported, has no other mistakes yet."""
+    check = started("sh", "-c", f"cd {tmp_path} && lastport lab start 05 && lastport lab check 05")
+
+    assert check.returncode == 1, check.stderr
+    assert "All of it for one reason: nothing was written.\n" in check.stdout
+    assert "Numbers of numbers.yaml: keepalive 25, pool 32, rate 25, reused 10\n" in check.stdout
+
+
 @needs_walls
 def test_a_student_starts_checks_and_hands_in(started: Started, tmp_path: Path) -> None:
     """The skeleton gets hints and a few points, and a right one the full mark."""

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,44 @@ def test_a_folder_that_a_student_worked_in_is_one_submission(tmp_path: Path) -> 
         assert handed_in(find(number), tmp_path / number) == {"alice": [folder / name]}
         (folder / name).rename(folder / f"mine{Path(name).suffix}")
         assert handed_in(find(number), tmp_path / number) == {"alice": [folder / f"mine{Path(name).suffix}"]}
+
+
+def test_a_link_to_the_folder_of_somebody_else_is_no_folder_of_ones_own(tmp_path: Path) -> None:
+    """An archive may have links in it."""
+    (tmp_path / "alice").mkdir()
+    (tmp_path / "alice" / "predictions.yaml").write_text(written())
+    (tmp_path / "bob").mkdir()
+    (tmp_path / "bob" / "lab-01").symlink_to("../alice")
+
+    assert handed_in(find("01"), tmp_path)["bob"] == []
+
+
+@pytest.mark.parametrize("rungs", [1, 2])
+def test_a_submission_that_is_none_loses_the_points_that_others_can_get(tmp_path: Path, rungs: int) -> None:
+    """On the wire as well, so that the table has the same columns for all."""
+    for name in ("allocator.py", "bob.py"):
+        (tmp_path / "bob").mkdir(exist_ok=True)
+        (tmp_path / "bob" / name).symlink_to("nowhere")
+    lab, spread = find("02"), processes(1)
+
+    got = list(marks(lab, tmp_path, Course(), Hidden(), names=["alice", "bob"], rungs=rungs, spread=spread))
+
+    assert {mark.of for mark in got} == {
+        lab.points + (rungs == 2) * sum(each.points for each in lab.of_the_wire.values())
+    }
+    assert [mark.why_nothing for mark in got] == [
+        "no allocator.py was handed in",
+        "2 files were handed in: allocator.py, bob.py",
+    ]
+
+
+def test_one_reason_is_that_of_the_first_rung(graded: list[Mark]) -> None:
+    """A run names another one for the same file, and a point that was won is none."""
+    lost = graded[2]
+    (item, *_), won = lost.items, graded[0].items[0]
+
+    assert replace(lost, items=(*lost.items, replace(item, seen="the run broke"))).why_nothing == item.seen
+    assert replace(lost, items=(*lost.items, won)).why_nothing == ""
 
 
 def test_a_class_with_a_misnamed_file_is_no_single_submission(tmp_path: Path) -> None:
