@@ -33,6 +33,15 @@ Key = Annotated[
         autocompletion=completing.files(),
     ),
 ]
+Class = Annotated[
+    Path | None,
+    typer.Option(
+        "--class",
+        help="The students of a class: a CSV file with one in the first cell of each line, or below a heading.",
+        metavar="FILE",
+        autocompletion=completing.files(),
+    ),
+]
 
 
 @app.command()
@@ -46,6 +55,17 @@ def lab(
     *,
     student: Student = None,
     key: Key = None,
+    of_class: Class = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="With sheet and --class, a new folder for the sheets of all.",
+            metavar="DIR",
+            autocompletion=completing.files(),
+        ),
+    ] = None,
 ) -> None:
     """List the labs, print a sheet, start a folder to work in, check what is in it, or list a class's numbers."""
     from controller.settings import ConfigurationError, unknown_key
@@ -66,6 +86,11 @@ def lab(
         _variants(Path(what), course(key))
         return
     own = course(key)
+    if action == "sheet" and of_class and out:
+        _sheets(find(what), own, of_class, out)
+        return
+    if of_class or out:
+        raise ConfigurationError("--class and --out write the sheets of a class; take both, with sheet, or none")
     if own.key is not None and student is None:
         raise ConfigurationError("--key draws a student's numbers: say whose, by --student ID")
     OF_A_LAB[action](find(what), own, student)
@@ -74,11 +99,17 @@ def lab(
 def _list() -> None:
     from testbed.command.layout import Entry, entries
     from testbed.labs.lab import find, numbers
+    from testbed.labs.starting import HANDED_IN
     from testbed.run.console import new_console, print_lines
 
     out = new_console()
     labs = [find(number) for number in numbers()]
-    rows = [Entry(each.number, f"{each.title.partition(': ')[2]}: {each.points} points") for each in labs]
+    rows = [
+        Entry(
+            each.number, f"{each.title.partition(': ')[2]}: {each.points} points for {HANDED_IN[each.submission]}"
+        )
+        for each in labs
+    ]
     print_lines(out, entries(rows, out.width))
     out.print("Begin with: lastport lab sheet NUMBER, and lastport lab start NUMBER")
 
@@ -88,12 +119,33 @@ def _variants(path: Path, own: Course) -> None:
 
     from controller.settings import ConfigurationError
     from testbed.labs.lab import find, numbers
-    from testbed.labs.sheets import listed, students
+    from testbed.labs.sheets import listed
+    from testbed.labs.students import students
 
     if own.key is None:
         raise ConfigurationError("the numbers of a class are drawn from the course's secret; add --key FILE")
     table = listed(map(find, numbers()), own, students(path))
     csv.writer(sys.stdout, lineterminator="\n").writerows(table)
+
+
+def _sheets(found: Lab, own: Course, of_class: Path, out: Path) -> None:
+    from controller.settings import ConfigurationError
+    from testbed.labs.sheets import text
+    from testbed.labs.students import students
+    from testbed.run.folder import Folder
+
+    names = students(of_class)
+    try:
+        folder = Folder(out, new=True)
+        for student in names:
+            folder.write_text(f"{student}.md", text(found, own.variant(found, student)))
+    except FileExistsError:
+        raise ConfigurationError(f"--out {out} is there already; take another folder") from None
+    except OSError as error:
+        raise ConfigurationError(f"--out {out} cannot be written: {error.strerror}") from None
+    print(
+        f"{len(names)} sheets are in {out}" + ", all with the numbers of the sheet: no --key" * (own.key is None)
+    )
 
 
 def _sheet(found: Lab, own: Course, student: str | None) -> None:
@@ -112,7 +164,7 @@ def _start(found: Lab, own: Course, student: str | None) -> None:
 def _check(found: Lab, own: Course, student: str | None) -> None:
     from testbed.command.layout import Entry, entries
     from testbed.labs.grading import mark
-    from testbed.labs.starting import started
+    from testbed.labs.starting import NUMBERS, started
     from testbed.labs.submission import Hidden
     from testbed.run.console import new_console, print_lines
 
@@ -128,9 +180,13 @@ def _check(found: Lab, own: Course, student: str | None) -> None:
         for item in got.items
     ]
     print_lines(out, entries(rows, out.width))
+    if got.why_nothing:
+        out.print(f"All of it for one reason: {got.why_nothing}.", markup=False, highlight=False)
     if got.said:
         out.print("It printed:")
         out.print(got.said, markup=False)
+    told = ", ".join(f"{name} {value}" for name, value in got.variant.items())
+    print(f"Numbers{f' of {NUMBERS}' * (own.key is None)}: {told}")
     print(f"{got.score} of {got.of} points, with these numbers and seeds that are always the same.")
     raise typer.Exit(ExitStatus.PASSED if got.score == got.of else ExitStatus.CHECK_FAILED)
 
@@ -153,6 +209,7 @@ def grade(
     *,
     student: Student = None,
     key: Key = None,
+    of_class: Class = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -193,21 +250,28 @@ def grade(
 
     from controller.settings import ConfigurationError
     from testbed.labs import formats
-    from testbed.labs.classes import marks
+    from testbed.labs.classes import handed_in, marks
     from testbed.labs.grading import grade as graded
     from testbed.labs.lab import find
     from testbed.labs.pages import Pages
+    from testbed.labs.students import require_listed, students
     from testbed.labs.submission import Hidden
     from testbed.labs.variants import course
     from testbed.run.beside import Beside
     from testbed.sandbox.words import harmless
 
-    found, own, is_class = find(lab), course(key), submission.is_dir()
+    found, own = find(lab), course(key)
+    submission, is_class = _submission(found, submission)
     if is_class and (gradescope or student):
         name = "--gradescope" if gradescope else "--student"
         raise ConfigurationError(f"{name} is for one submission, and {submission} is a folder; leave it out")
     if own.key is not None and student is None and not is_class:
         raise ConfigurationError("--key draws a student's numbers: say whose, by --student ID")
+    if of_class and student:
+        require_listed(student, of_class)
+    names = students(of_class) if of_class and is_class else []
+    if is_class:
+        handed_in(found, submission, names)  # is refused before anything is made
     got: list[Mark] = []
     wanted = (
         (Beside(gradescope, "--gradescope"), lambda: json.dumps(formats.gradescope(got[0]), indent=1)),
@@ -221,30 +285,46 @@ def grade(
     rungs = 2 if wire else 1
     with _spread(cluster, found, submission, key) as spread:
         for mark in (
-            marks(found, submission.absolute(), own, hidden, rungs=rungs, spread=spread)
+            marks(found, submission.absolute(), own, hidden, names=names, rungs=rungs, spread=spread)
             if is_class
             else [graded(found, submission, own, student, hidden, rungs=rungs)]
         ):
             got.append(mark)
             if is_class and not as_json:
-                print(f"{mark.score:3} of {mark.of}  {harmless(mark.student)}")
+                reason = harmless(mark.why_nothing)
+                print(f"{mark.score:3} of {mark.of}  {harmless(mark.student)}" + f": {reason}" * bool(reason))
     unkept = [beside.keep(text) for beside, text in wanted] + (pages.keep(got) if pages else [])
     if as_json:
         told = [formats.as_object(each) for each in got]
         print(json.dumps(told if is_class else told[0]))
     elif is_class:
         _print_lost(got)
+        if own.key is None:
+            print("All were tried with the numbers of the sheet, since there is no --key.")
     else:
         _print(got[0])
     for why in filter(None, unkept):
         print(f"lastport: {why}", file=sys.stderr)
     if any(unkept):
         raise typer.Exit(ExitStatus.MACHINE_LACKS)
+    if pages and not as_json:
+        print(f"The pages begin with {pages.first}")
     if broke := [mark for mark in got if mark.broke]:
-        names = ", ".join(harmless(mark.student) or "the submission" for mark in broke)
-        print(f"lastport: grade again, since no run on the wire came to its end: {names}", file=sys.stderr)
+        broken = ", ".join(harmless(mark.student) or "the submission" for mark in broke)
+        print(f"lastport: grade again, since no run on the wire came to its end: {broken}", file=sys.stderr)
         raise typer.Exit(ExitStatus.BROKE)
     raise typer.Exit(ExitStatus.PASSED if is_class or got[0].score == got[0].of else ExitStatus.CHECK_FAILED)
+
+
+def _submission(found: Lab, path: Path) -> tuple[Path, bool]:
+    """Return what is graded, and whether that is a class. A student's folder stands for the file in it."""
+    from controller.settings import ConfigurationError
+    from testbed.labs.classes import only_one
+
+    if path.suffix == ".zip":
+        raise ConfigurationError(f"{path} is an archive; take the folder that `unzip -d handed-in {path}` makes")
+    file = only_one(found, path) if path.is_dir() else None
+    return (file, False) if file else (path, path.is_dir())
 
 
 def _spread(
@@ -285,7 +365,7 @@ def _print_lost(got: list[Mark]) -> None:
     """Print what the class lost most."""
     from testbed.labs.classes import lost_most
 
-    print("Requirements that students do not meet:")
-    for item, students in lost_most(got):
-        if students:
-            print(f"{students:3} of {len(got)}  {item.requirement}: {item.asks}")
+    lost = [(item, students) for item, students in lost_most(got) if students]
+    print("Requirements that students do not meet:" if lost else "Every student meets every requirement.")
+    for item, students in lost:
+        print(f"{students:3} of {len(got)}  {item.requirement}: {item.asks}")

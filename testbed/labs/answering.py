@@ -202,7 +202,8 @@ def _class(module: Any, base: str) -> Any:
         if isinstance(each, type) and issubclass(each, getattr(api, base)) and each.__module__ == "submission"
     ]
     if len(found) != 1:
-        raise TypeError(f"the file has {len(found)} classes that derive from {base}, and needs one")
+        named = ", ".join(each.__name__ for each in found) or "none"
+        raise TypeError(f"the file needs one class that derives from {base}, and has {named}")
     return found[0]
 
 

@@ -77,6 +77,14 @@ class Mark:
         """The full mark."""
         return sum(item.of for item in self.items)
 
+    @property
+    def why_nothing(self) -> str:
+        """The one reason for which every point is lost, such as a file that cannot be imported, or nothing."""
+        if any(item.is_won for item in self.items):
+            return ""
+        seen = {item.seen for item in self.items[: len(self.lab.requirements)] or self.items}
+        return seen.pop() if len(seen) == 1 else ""
+
 
 def grade(lab: Lab, file: Path, course: Course, student: str | None, hidden: Hidden, *, rungs: int = 1) -> Mark:
     """Return the mark of a submission, on one rung or both. Raises ConfigurationError and MachineError."""
@@ -158,7 +166,7 @@ def _item(requirement: Requirement, name: str, trying: Callable[[], str]) -> Ite
     except WrongError as error:
         points, seen, expected, calls = 0, error.seen, error.expected, error.calls
     except DiedError as error:
-        points, seen, expected = 0, f"the submission {error}", "values"
+        points, seen, expected = 0, f"the submission {error}", "a submission that answers"
     return Item(
         name,
         points,

@@ -50,6 +50,11 @@ class Pages:
         except OSError as error:
             raise ConfigurationError(f"--out {path} cannot be made: {error.strerror}") from None
 
+    @property
+    def first(self) -> Path:
+        """The page of the class."""
+        return self._folder.path / CLASS
+
     def keep(self, marks: list[Mark]) -> list[str]:
         """Write all pages; return for each an empty string, or why it could not be written."""
         captures = {mark.capture(item): item.packets for mark in marks for item in mark.items if item.packets}

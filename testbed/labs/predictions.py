@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,15 @@ from testbed.labs.submission import content
 from testbed.labs.trial import WrongError
 from testbed.labs.variants import Variant
 from testbed.run.written import UNREADABLE, value_of
+from testbed.sandbox.words import harmless
 
 LARGEST = 1 << 16
 MOST = 10**9
 """Numbers from here on are not repeated."""
+LONGEST = 40
+"""The characters that are repeated of what is no number."""
+GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3}){1,3}")
+"""A number as runs print it."""
 EXPECTED: dict[str, Formula] = {
     **out_of_ports.EXPECTED,
     **how_full.EXPECTED,
@@ -39,10 +45,30 @@ def read(path: Path) -> dict[str, Any]:
 
 def compared(found: dict[str, Any], variant: Variant, name: str) -> str:
     """Return what was found where it is right. Raises WrongError."""
-    value, expected = found.get(name), EXPECTED[name](variant)
+    value, expected = _number(found.get(name)), EXPECTED[name](variant)
     right = f"{expected[0]}" if len(expected) == 1 else f"{expected[0]} to {expected[-1]}"
+    if not found.keys() & EXPECTED.keys():
+        raise WrongError("the file has none of the lines that were asked for", right)
+    if name not in found:
+        raise WrongError(f"there is no line `{name}: ...`", right)
     if value is None:
         raise WrongError("nothing was written", right)
-    if type(value) is not int or value not in expected:
-        raise WrongError(str(value) if type(value) is int and abs(value) < MOST else "no such number", right)
+    if type(value) is not int:
+        raise WrongError(f"{_shown(value)}, which is no whole number", right)
+    if value not in expected:
+        raise WrongError(str(value) if abs(value) < MOST else "a huge number", right)
     return str(value)
+
+
+def _number(value: Any) -> Any:
+    """Return a whole number that was written in another way: as runs print it (2,133), or as 2133.0."""
+    if isinstance(value, str) and GROUPED.fullmatch(value):
+        return int(value.replace(",", ""))
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < MOST else value
+
+
+def _shown(value: Any) -> str:
+    """Return what is no number as a student reads it again: as it was written, if it is short words."""
+    if isinstance(value, str):
+        return f"'{harmless(value)[:LONGEST]}'"
+    return str(value) if isinstance(value, (bool, float)) else "something"

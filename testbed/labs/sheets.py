@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
-from pathlib import Path
 
-from controller.settings import ConfigurationError
 from testbed.labs.lab import Lab
 from testbed.labs.variants import Course, Variant
-
-HEADINGS = ("student", "id", "login", "email", "username")
-"""What the first cell of a class's CSV file is, if its first line is a heading."""
 
 
 def text(lab: Lab, variant: Variant) -> str:
@@ -32,22 +25,6 @@ def own(lab: Lab, variant: Variant, sheet: str) -> str:
     for mark, (_, new) in enumerate(changed):
         sheet = sheet.replace(f"\0{mark}\0", new)
     return sheet
-
-
-def students(path: Path) -> list[str]:
-    """Return the students of a class: the first cell of each line of a CSV file. Raises ConfigurationError."""
-    try:
-        rows = [
-            row for row in csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))) if row and row[0].strip()
-        ]
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from None
-    names = [row[0].strip() for row in rows]
-    if names and names[0].casefold() in HEADINGS:
-        names = names[1:]
-    if not names:
-        raise ConfigurationError(f"{path} names no student: write one a line, in the first cell")
-    return names
 
 
 def listed(labs: Iterable[Lab], course: Course, names: Iterable[str]) -> list[list[str]]:

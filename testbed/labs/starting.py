@@ -27,6 +27,11 @@ BESIDE = {"check": ("scenario.py", "suspect.py")}
 NUMBERS = "numbers.yaml"
 
 
+def made(lab: Lab) -> tuple[str, ...]:
+    """Return the names of the files that `start` makes beside the one that is handed in."""
+    return (*BESIDE.get(lab.submission, ()), NUMBERS)
+
+
 def start(lab: Lab, variant: Variant, student: str | None, parent: Path) -> Path:
     """Make the folder `lab-NN`, and return it. Raises ConfigurationError if it is there already."""
     folder = parent / f"lab-{lab.number}"

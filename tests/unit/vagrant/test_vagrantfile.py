@@ -86,3 +86,10 @@ def test_the_page_about_it_names_the_same_boxes() -> None:
     for name, version in zip(*[iter(PINNED.values())] * 2, strict=True):
         assert re.search(rf"`{name}` {re.escape(version)}\b", page), name
         assert f'"{name}", "{version}"' in (ROOT / "Vagrantfile").read_text()
+
+
+def test_a_copy_into_the_machine_leaves_what_students_made_there() -> None:
+    """Vagrant's copy deletes what the laptop's folder does not have, but for these."""
+    (kept,) = re.findall(r"rsync__exclude: \[(.*)\]", (ROOT / "Vagrantfile").read_text())
+
+    assert json.loads(f"[{kept}]") == ["runs/", "/lab-*/", "*.box"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sheets import LABS
 from tests.support.submissions import REFERENCE
 from tests.support.walled import needs_walls
 from tests.unit.testbed.command.conftest import Lastport
@@ -29,8 +30,8 @@ def test_the_labs_are_listed_with_their_points(lastport: Lastport) -> None:
     """By number."""
     printed = lastport("lab").out
 
-    assert "01  out of ports: 10 points" in printed
-    assert "02  write an allocator: 20 points" in printed
+    assert "01  out of ports: 10 points for predictions.yaml" in printed
+    assert "02  write an allocator: 20 points for allocator.py" in printed
 
 
 def test_a_sheet_has_a_students_own_numbers(lastport: Lastport, key: Path) -> None:
@@ -58,6 +59,13 @@ def test_a_sheet_has_a_students_own_numbers(lastport: Lastport, key: Path) -> No
         (("grade", "02", "nowhere.py"), "nowhere.py cannot be read: No such file or directory"),
         (("grade", "02", ".", "--gradescope", "x"), "--gradescope is for one submission"),
         (("grade", "02", "."), "has no submissions"),
+        (
+            ("grade", "02", "all.zip"),
+            "is an archive; take the folder that `unzip -d handed-in all.zip` makes",
+        ),
+        (("lab", "sheet", "02", "--class", "class.csv"), "take both, with sheet, or none"),
+        (("lab", "start", "02", "--class", "class.csv", "--out", "sheets"), "take both, with sheet, or none"),
+        (("lab", "sheet", "02", "--class", "class.csv", "--out", "sheets"), "class.csv cannot be read"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_way_out(
@@ -70,11 +78,99 @@ def test_what_cannot_be_done_is_refused_with_the_way_out(
     assert reason in finished.err
 
 
+@pytest.fixture
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder for what an instructor writes and gets."""
+    return tmp_path_factory.mktemp("course")
+
+
+@pytest.fixture
+def of_class(course: Path) -> Path:
+    """Write the list of a class."""
+    path = course / "class.csv"
+    path.write_text("Name,Login\nAlice A.,alice\nBob B.,bob\n")
+    return path
+
+
+def test_the_sheets_of_a_class_are_written_at_once(
+    lastport: Lastport, key: Path, of_class: Path, course: Path
+) -> None:
+    """One for each student, with their numbers, and never over older ones."""
+    command = (
+        "lab",
+        "sheet",
+        "02",
+        "--class",
+        str(of_class),
+        "--key",
+        str(key),
+        "--out",
+        str(course / "sheets"),
+    )
+
+    first, again = lastport(*command), lastport(*command)
+
+    assert (first.status, first.out) == (0, f"2 sheets are in {course / 'sheets'}\n")
+    assert sorted(path.name for path in (course / "sheets").iterdir()) == ["alice.md", "bob.md"]
+    assert "| `first` | 29000 |" in (course / "sheets" / "alice.md").read_text()
+    assert (again.status, again.err.count("is there already; take another folder")) == (2, 1)
+
+
+def test_a_class_is_graded_with_its_list(lastport: Lastport, key: Path, of_class: Path, course: Path) -> None:
+    """The table has those that handed in nothing; a name that is nobody's is refused before anything is made."""
+    folder, out = course / "handed-in", course / "marks"
+    folder.mkdir()
+    (folder / "alice.yaml").write_text("no numbers")
+    command = ("grade", "01", str(folder), "--class", str(of_class), "--out", str(out))
+
+    whole = lastport(*command)
+    (folder / "Erin.yaml").write_text("")
+    refused = lastport(*command[:-1], str(course / "more"))
+
+    assert whole.status == 0
+    assert "  0 of 10  bob: no predictions.yaml was handed in\n" in whole.out
+    assert "All were tried with the numbers of the sheet, since there is no --key." in whole.out
+    assert whole.out.endswith(f"The pages begin with {out / 'index.html'}\n")
+    assert (refused.status, refused.err.count("these have not: Erin.yaml")) == (2, 1)
+    assert not (course / "more").exists()
+
+
+def test_a_class_that_lost_nothing_has_a_sentence(lastport: Lastport, course: Path) -> None:
+    """And no heading above nothing."""
+    (course / "alice.yaml").write_text((LABS / "answers" / "05-timers.yaml").read_text())
+
+    printed = lastport("grade", "05", str(course)).out
+
+    assert " 10 of 10  alice\nEvery student meets every requirement.\n" in printed
+
+
+def test_a_students_folder_is_one_submission(lastport: Lastport, key: Path, of_class: Path, course: Path) -> None:
+    """A folder that `lab start` has made is graded as the file in it, for a student of the class."""
+    (course / "lab-05").mkdir()
+    for name, text in (("predictions.yaml", "pool: 1"), ("numbers.yaml", "")):
+        (course / "lab-05" / name).write_text(text)
+    command = ("grade", "05", str(course / "lab-05"), "--key", str(key), "--class", str(of_class), "--student")
+
+    alice, nobody = lastport(*command, "Alice"), lastport(*command, "alcie")
+
+    assert "0 of 10 points for Alice" in alice.out
+    assert (nobody.status, nobody.err.count("did you mean 'alice'?")) == (2, 1)
+
+
 def test_a_key_needs_a_student(lastport: Lastport, key: Path) -> None:
     """Whose numbers would it be?"""
     finished = lastport("grade", "02", "x.py", "--key", str(key))
 
     assert (finished.status, finished.err.count("say whose, by --student ID")) == (2, 1)
+
+
+def test_a_check_names_the_one_reason_and_the_numbers(started: Started, tmp_path: Path) -> None:
+    """A file that says nothing, or that cannot be imported, has no other mistakes yet."""
+    check = started("sh", "-c", f"cd {tmp_path} && lastport lab start 05 && lastport lab check 05")
+
+    assert check.returncode == 1, check.stderr
+    assert "All of it for one reason: nothing was written.\n" in check.stdout
+    assert "Numbers of numbers.yaml: keepalive 25, pool 32, rate 25, reused 10\n" in check.stdout
 
 
 @needs_walls

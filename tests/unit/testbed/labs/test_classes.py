@@ -6,16 +6,18 @@ import csv
 import io
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from controller.settings import ConfigurationError
 from testbed.labs import formats
-from testbed.labs.classes import lost_most, marks
+from testbed.labs.classes import handed_in, lost_most, marks, only_one
 from testbed.labs.grading import Mark
 from testbed.labs.lab import find
 from testbed.labs.pages import Pages, pages
+from testbed.labs.starting import start
 from testbed.labs.submission import Hidden
 from testbed.labs.variants import Course
 from testbed.sweep.spreading import processes
@@ -66,9 +68,9 @@ def test_each_student_gets_a_mark_and_the_reason_of_each_lost_point(graded: list
         ("dave<i>", 6),
         ("erin", 0),
     ]
-    assert reasons["bob"] == {"first-refused": "256", "unused-with-quota": "no such number"}
+    assert reasons["bob"] == {"first-refused": "256", "unused-with-quota": "'<b>28</b>', which is no whole number"}
     assert "has no lines such as" in reasons["carol"]["first-refused"]
-    assert reasons["dave<i>"]["one-port-many-services"] == "no such number"
+    assert reasons["dave<i>"]["one-port-many-services"] == "a huge number"
     assert "Too many levels of symbolic links" in reasons["erin"]["first-refused"]
 
 
@@ -78,6 +80,103 @@ def test_a_folder_without_submissions_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match=r"has no submissions: put STUDENT.py into it"):
         list(marks(find("02"), tmp_path, Course(), Hidden()))
+
+
+def test_a_class_has_a_mark_for_each_of_its_students_and_for_nobody_else(tmp_path: Path) -> None:
+    """In the order of the list, also for those that handed in nothing. Files are named as platforms do."""
+    for path in ("Bob B_77_assignsubmission_file/predictions.yaml", "zoe_LATE_88_99_answers.yaml"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(written())
+    names = ["zoe", "Alice", "bob b"]
+
+    got = list(marks(find("01"), tmp_path, Course(), Hidden(), names=names))
+
+    assert [(mark.student, mark.score) for mark in got] == [("zoe", 10), ("Alice", 0), ("bob b", 10)]
+    assert [mark.why_nothing for mark in got] == ["", "no predictions.yaml was handed in", ""]
+
+
+def test_a_file_that_is_named_after_no_student_of_the_class_is_refused(tmp_path: Path) -> None:
+    """It would be marked with the numbers of nobody."""
+    for name in ("alice", "Erin_Late", "predictions (1)"):
+        (tmp_path / f"{name}.yaml").write_text(written())
+
+    with pytest.raises(ConfigurationError, match=r"have not: Erin_Late.yaml, predictions \(1\).yaml; take"):
+        handed_in(find("01"), tmp_path, ["alice", "bob"])
+
+
+def test_a_folder_that_a_student_worked_in_is_one_submission(tmp_path: Path) -> None:
+    """Alone, or in the folder of the class, with what `lab start` has made beside it."""
+    for lab, student in ((find("05"), None), (find("09"), "alice")):
+        made = start(lab, Course().variant(lab, student), student, tmp_path)
+        (tmp_path / lab.number / "alice").mkdir(parents=True)
+        made.rename(tmp_path / lab.number / "alice" / made.name)
+
+    assert only_one(find("05"), tmp_path / "05" / "alice" / "lab-05") == (
+        tmp_path / "05" / "alice" / "lab-05" / "predictions.yaml"
+    )
+    for number, name in (("05", "predictions.yaml"), ("09", "check.py")):
+        folder = tmp_path / number / "alice" / f"lab-{number}"
+        assert handed_in(find(number), tmp_path / number) == {"alice": [folder / name]}
+        (folder / name).rename(folder / f"mine{Path(name).suffix}")
+        assert handed_in(find(number), tmp_path / number) == {"alice": [folder / f"mine{Path(name).suffix}"]}
+
+
+def test_a_link_to_the_folder_of_somebody_else_is_no_folder_of_ones_own(tmp_path: Path) -> None:
+    """An archive may have links in it."""
+    (tmp_path / "alice").mkdir()
+    (tmp_path / "alice" / "predictions.yaml").write_text(written())
+    (tmp_path / "bob").mkdir()
+    (tmp_path / "bob" / "lab-01").symlink_to("../alice")
+
+    assert handed_in(find("01"), tmp_path)["bob"] == []
+
+
+@pytest.mark.parametrize("rungs", [1, 2])
+def test_a_submission_that_is_none_loses_the_points_that_others_can_get(tmp_path: Path, rungs: int) -> None:
+    """On the wire as well, so that the table has the same columns for all."""
+    for name in ("allocator.py", "bob.py"):
+        (tmp_path / "bob").mkdir(exist_ok=True)
+        (tmp_path / "bob" / name).symlink_to("nowhere")
+    lab, spread = find("02"), processes(1)
+
+    got = list(marks(lab, tmp_path, Course(), Hidden(), names=["alice", "bob"], rungs=rungs, spread=spread))
+
+    assert {mark.of for mark in got} == {
+        lab.points + (rungs == 2) * sum(each.points for each in lab.of_the_wire.values())
+    }
+    assert [mark.why_nothing for mark in got] == [
+        "no allocator.py was handed in",
+        "2 files were handed in: allocator.py, bob.py",
+    ]
+
+
+def test_one_reason_is_that_of_the_first_rung(graded: list[Mark]) -> None:
+    """A run names another one for the same file, and a point that was won is none."""
+    lost = graded[2]
+    (item, *_), won = lost.items, graded[0].items[0]
+
+    assert replace(lost, items=(*lost.items, replace(item, seen="the run broke"))).why_nothing == item.seen
+    assert replace(lost, items=(*lost.items, won)).why_nothing == ""
+
+
+def test_a_class_with_a_misnamed_file_is_no_single_submission(tmp_path: Path) -> None:
+    """It has others beside it."""
+    for name in ("alice", "predictions"):
+        (tmp_path / f"{name}.yaml").write_text(written())
+
+    assert only_one(find("01"), tmp_path) is None
+
+
+def test_one_reason_for_all_lost_points_stands_for_them(graded: list[Mark]) -> None:
+    """On the page of the student and of the class, in place of every requirement."""
+    made = pages(graded)
+    reason = graded[2].why_nothing
+
+    assert [bool(mark.why_nothing) for mark in graded] == [False, False, True, False, True]
+    assert "has no lines such as" in reason
+    assert "Every point was lost for one reason: " in made["students/carol.html"]
+    assert "has no lines such as" in made["index.html"]
+    assert "for one reason" not in made["students/bob.html"]
 
 
 def test_what_most_students_lost_comes_first(graded: list[Mark]) -> None:

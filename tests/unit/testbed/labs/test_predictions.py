@@ -68,6 +68,31 @@ def test_the_instructors_numbers_get_the_full_mark(lab: Lab, tmp_path: Path) -> 
     assert got.score == 10
 
 
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("one-port-one-service: 64", None),
+        ("one-port-one-service: 64.0", None),
+        ("one-port-one-service: 2,133", "2133"),
+        ("one-port-one-service: 21,33", "'21,33', which is no whole number"),
+        ("one-port-one-service: about 5", "'about 5', which is no whole number"),
+        ("one-port-one-service: 63.5", "63.5, which is no whole number"),
+        ("one-port-one-service: .inf", "inf, which is no whole number"),
+        ("one-port-one-service: [64]", "something, which is no whole number"),
+        ('one-port-one-service: "\\e[31m64"', "'\\x1b[31m64', which is no whole number"),
+        ("one-port-one-service:", "nothing was written"),
+        ("greedy-with-quota: 8", "there is no line `one-port-one-service: ...`"),
+        ("My answer is: 64", "the file has none of the lines that were asked for"),
+    ],
+)
+def test_a_number_counts_as_it_was_written_or_is_repeated(text: str, seen: str | None, tmp_path: Path) -> None:
+    """Runs print thousands with a comma, and a student who copies one has the right number."""
+    items = {item.requirement: item for item in marked(find("01"), text, tmp_path).items}
+
+    assert items["one-port-one-service"].is_won == (seen is None)
+    assert items["one-port-one-service"].seen == (seen or "64")
+
+
 @each_later
 def test_five_wrong_ones_get_the_points_and_the_sentences_of_the_table(lab: Lab, tmp_path: Path) -> None:
     """Each row of the instructor's part changes some of the right numbers."""

@@ -9,7 +9,8 @@ import pytest
 
 from controller.settings import ConfigurationError
 from testbed.labs.lab import Lab, find, numbers
-from testbed.labs.sheets import listed, students, text
+from testbed.labs.sheets import listed, text
+from testbed.labs.students import students
 from testbed.labs.variants import Course, course
 
 COURSE = Course(b"the secret of a course")
