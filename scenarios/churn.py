@@ -64,7 +64,8 @@ class Churn(Scenario[ChurnParameters]):
     story = """
 {% set rest = pool.occupied - parameters.holding %}
 The NAT has {{ pool.ports|n }} ports\
-{% if settings.subscriber_ports %}: {{ settings.subscriber_ports|n }} of each subscriber's own{% endif %}. Each connection is used for {{ parameters.holding }} s only\
+{% if settings.subscriber_ports %}, {{ settings.subscriber_ports|n }} of each subscriber's own{% endif %}. \
+Each connection is used for {{ parameters.holding }} s only\
 {% if rest > 0 %}, but its port is occupied for {{ "%.1f"|format(pool.occupied) }} s: the NAT gives it again \
 {{ "%.1f"|format(rest) }} s after the close{% endif %}. So the pool can bear \
 {{ pool.ports|n }} / {{ "%.1f"|format(pool.occupied) }} = {{ "%.1f"|format(pool.rate) }} connections a second.

@@ -38,7 +38,7 @@ MOST_SPREAD_SHARE = 1 / 3
 MOST_SPREAD_S = 2.0
 """The most seconds between the earliest and the latest return of a port, where a rate is to be computed."""
 LAST_SEGMENTS_S = 0.1
-"""Seconds for which a NAT has to know a closed connection, so that its last segments pass on a busy machine too."""
+"""Seconds for which a NAT has to know a closed connection, so that its last segments pass, also if it is busy."""
 BUSY_S = 10.0
 """Seconds for which a busy machine may keep a connection longer than it is used."""
 SMALL_POOL: dict[str, Any] = {
@@ -147,7 +147,7 @@ def steady_pool(load: Callable[[Asked], float], *, least: int = 1, share: float 
 
 
 def last_segments_pass() -> Requirement:
-    """Need a closing timer during which a connection's last segments pass: without them a server does not end it."""
+    """Need a closing timer during which a connection's last segments pass: without them no server ends it."""
 
     def unmet(asked: Asked) -> Refusal | None:
         timer, settings = "tcp_trans_close_timeout", asked.settings
