@@ -18,7 +18,7 @@ from scenarios.shared.filling import BACK_IN_TIME
 from scenarios.shared.loads import Load, plan, row
 from scenarios.shared.offers import offer
 from scenarios.shared.rates import SMALL_POOL, Pool, RateParameters, at_a_rate, little_spread, steady_pool
-from scenarios.shared.requirements import one_address, refuses_at_once
+from scenarios.shared.requirements import never_doubling, one_address, refuses_at_once, reserved_for_all
 from testbed.api import SYN_TIMER_S, Demand, Experiment, Scenario, Settings, between, unserved
 
 LOADS = {0.7: 0.1, 1.0: 0.3, 1.5: 0.12}
@@ -35,7 +35,7 @@ LATE_SHARE = 0.1
 """Of the time for which a port is occupied, the share by which connections may come and go late."""
 FEWEST_EACH = 8
 """The fewest ports of a subscriber, if it has its own, with which the refused share comes near its limit."""
-NO_PORT = ("dropped_port_packets", "dropped_address_packets")
+NO_PORT = ("dropped_port_packets", "dropped_address_packets", "dropped_subscriber_port_packets")
 
 
 class ChurnParameters(RateParameters):
@@ -57,11 +57,15 @@ class Churn(Scenario[ChurnParameters]):
         one_address("the rate is computed for one pool of ports"),
         *steady_pool(lambda _: max(LOADS), least=FEWEST_EACH),
         little_spread(),
+        reserved_for_all(),
+        never_doubling("the rate is computed for a number of ports that stays"),
     )
-    reckons_with = BACK_IN_TIME
+    reckons_with = (*BACK_IN_TIME, "subscriber_ports")
     story = """
 {% set rest = pool.occupied - parameters.holding %}
-The NAT has {{ pool.ports|n }} ports. Each connection is used for {{ parameters.holding }} s only\
+The NAT has {{ pool.ports|n }} ports\
+{% if settings.subscriber_ports %}, {{ settings.subscriber_ports|n }} of each subscriber's own{% endif %}. \
+Each connection is used for {{ parameters.holding }} s only\
 {% if rest > 0 %}, but its port is occupied for {{ "%.1f"|format(pool.occupied) }} s: the NAT gives it again \
 {{ "%.1f"|format(rest) }} s after the close{% endif %}. So the pool can bear \
 {{ pool.ports|n }} / {{ "%.1f"|format(pool.occupied) }} = {{ "%.1f"|format(pool.rate) }} connections a second.

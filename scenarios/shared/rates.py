@@ -37,6 +37,8 @@ MOST_SPREAD_SHARE = 1 / 3
 """The same, of the time for which a port is occupied, where the share that is refused has to show a lost port."""
 MOST_SPREAD_S = 2.0
 """The most seconds between the earliest and the latest return of a port, where a rate is to be computed."""
+LAST_SEGMENTS_S = 0.1
+"""Seconds for which a NAT has to know a closed connection, so that its last segments pass, also if it is busy."""
 BUSY_S = 10.0
 """Seconds for which a busy machine may keep a connection longer than it is used."""
 SMALL_POOL: dict[str, Any] = {
@@ -141,7 +143,21 @@ def steady_pool(load: Callable[[Asked], float], *, least: int = 1, share: float 
 
     `share` of the subscribers use it. If ports are given in blocks, each has `least` of them or more.
     """
-    return ports_back_in_time(), rate_in_reach(load), even_blocks(least=least, share=share)
+    return ports_back_in_time(), rate_in_reach(load), even_blocks(least=least, share=share), last_segments_pass()
+
+
+def last_segments_pass() -> Requirement:
+    """Need a closing timer during which a connection's last segments pass: without them no server ends it."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        timer, settings = "tcp_trans_close_timeout", asked.settings
+        if settings.in_force(timer) >= LAST_SEGMENTS_S:
+            return None
+        why = f"the last segments of a connection take up to {LAST_SEGMENTS_S:g} s on a busy machine"
+        least = math.ceil(LAST_SEGMENTS_S / settings.time_scale)
+        return Refusal(timer, getattr(settings, timer), why, f"{timer}={least} or more")
+
+    return Requirement(f"{LAST_SEGMENTS_S:g} s for the last segments of each connection", unmet, Of.SETTINGS)
 
 
 def ports_back_in_time() -> Requirement:

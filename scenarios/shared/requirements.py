@@ -89,6 +89,16 @@ def reserved_for_all() -> Requirement:
     return Requirement("ports for every subscriber, if each has its own", unmet, Of.SETTINGS)
 
 
+def never_doubling(why: str) -> Requirement:
+    """Need ports of a subscriber's own, if it has any, that do not double, because `why`."""
+
+    def unmet(asked: Asked) -> Refusal | None:
+        most = asked.settings.subscriber_ports_max
+        return None if most is None else Refusal("subscriber_ports_max", most, why, "subscriber_ports_max=null")
+
+    return Requirement("ports of a subscriber's own that never double, if it has any", unmet, Of.SETTINGS)
+
+
 def several_addresses(why: str) -> Requirement:
     """Need two external addresses or more, because `why`."""
 

@@ -30,7 +30,7 @@ from testbed.run.launch import Watch, carry_out
 from testbed.run.live.display import Manner
 from testbed.run.naming import in_file_names, label
 from testbed.run.opening import opened, require_no_results
-from testbed.run.resolve import CannotError, as_run, resolve
+from testbed.run.resolve import CannotError, as_run, require_profile, resolve
 from testbed.run.strangers import are_met, declared
 from testbed.run.version import origin
 from testbed.sandbox.enter import MachineError
@@ -103,15 +103,22 @@ def names(listed: str, option: str = "--gateways") -> list[str]:
 def of_profiles(
     choices: Choices, scenarios: Sequence[str], gateway: str, profiles: Sequence[str]
 ) -> list[Planned]:
-    """Decide about every scenario with every profile, on one gateway. Raises ConfigurationError as `plans`."""
+    """Decide about every scenario with every profile, on one gateway. Raises ConfigurationError as `plans`.
+
+    A profile that some scenarios refuse, or all of them, is an entry among the results if others are possible.
+    """
     twice = {profile for profile in profiles if profiles.count(profile) > 1}
     if twice:
         raise ConfigurationError(f"--profiles: {', '.join(sorted(twice))} is there twice; name each profile once")
+    for profile in profiles:
+        require_profile(profile)
     by_profile = []
     for profile in profiles:
-        decided = plans(replace(choices, profile=profile), scenarios, [gateway])
+        decided = _decided(replace(choices, profile=profile), scenarios, [gateway])
         by_profile.append([replace(each, compared_as=profile) for each in decided])
-    return [each for group in zip(*by_profile, strict=True) for each in group]
+    planned = [each for group in zip(*by_profile, strict=True) for each in group]
+    require_sense(planned)
+    return planned
 
 
 def plans(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) -> list[Planned]:
@@ -121,6 +128,13 @@ def plans(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) -
     impossible in some of several scenarios are entries among the results. Choices that are impossible in all
     scenarios on a gateway are a mistake.
     """
+    planned = _decided(choices, scenarios, gateways)
+    for kind in gateways:
+        require_sense([each for each in planned if each.gateway == absolute(kind)])
+    return planned
+
+
+def _decided(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) -> list[Planned]:
     files = files_of(choices, *scenarios, *gateways)
     if not are_met(files):
         return _plans(choices, scenarios, gateways)
@@ -149,10 +163,7 @@ def _plans(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) 
         raise ConfigurationError(f"--gateways: {', '.join(sorted(twice))} is there twice; name each gateway once")
     others = {key for kind in kinds for key in kind.Options.model_fields}
     others |= {key for cls in asked for key in cls.Parameters.model_fields}
-    planned = [plan(choices, scenario, gateway, others) for scenario in scenarios for gateway in gateways]
-    for kind in gateways:
-        require_sense([each for each in planned if each.gateway == absolute(kind)])
-    return planned
+    return [plan(choices, scenario, gateway, others) for scenario in scenarios for gateway in gateways]
 
 
 def plan(choices: Choices, scenario: str, gateway: str, others: set[str]) -> Planned:

@@ -19,6 +19,7 @@ from testbed.run.naming import label
 
 BLAMED = re.compile(r"(?:[a-z]+ )?(\w+)=(.*?) is not possible(?: with [^:]*)?: (.*)", re.DOTALL)
 """A sentence that refuses a value: its key, the value, and the reason with the way out."""
+NUMBER = re.compile(r"\d[\d,.]*")
 ANOTHER_GATEWAY = "another --gateway"
 QUOTES = "'"
 UNKNOWN = "unknown"
@@ -69,14 +70,17 @@ def decided_fairly(
 
 
 def fewest(chosen: Chosen, error: ConfigurationError, decide: Decide) -> tuple[Chosen, ConfigurationError]:
-    """Return a smallest part of what was chosen with which the same keys are refused, and the error of that."""
-    kept, keys = dict(chosen), _keys(error)
+    """Return a smallest part of what was chosen with which the same keys are refused, and the error of that.
+
+    The reason is the same as well, but for its numbers: else its way out is none for what was chosen.
+    """
+    kept, reasons = dict(chosen), _reasons(error)
     for name in chosen:
         fewer = {key: value for key, value in kept.items() if key != name}
         try:
             decide(fewer)
         except ConfigurationError as raised:
-            if _keys(raised) == keys:
+            if _reasons(raised) == reasons:
                 kept, error = fewer, raised
     return kept, error
 
@@ -99,6 +103,11 @@ def blamed(
 
 def _keys(error: ConfigurationError) -> list[str]:
     return [match[1] for line in str(error).splitlines() if (match := BLAMED.fullmatch(line))]
+
+
+def _reasons(error: ConfigurationError) -> list[tuple[str, str]]:
+    lines = str(error).splitlines()
+    return [(match[1], NUMBER.sub("", match[3])) for line in lines if (match := BLAMED.fullmatch(line))]
 
 
 def _restated(line: str, scenario: str, guilty: Chosen, origin: Callable[[str], str]) -> str:

@@ -91,6 +91,12 @@ def _as_written(name: str) -> str:
     return f"{os.path.abspath(file)}{colon}{wanted}" if is_file(name) else name
 
 
+def require_profile(name: str) -> None:
+    """Raise ConfigurationError if there is no such profile."""
+    if name not in PROFILES:
+        raise ConfigurationError(unknown_key(name, list(PROFILES), kind="profile"))
+
+
 def _resolved(
     scenario: str,
     gateway: str,
@@ -151,8 +157,7 @@ def _of_choices(
         gateway = sides.kinds.get(names[0], usual)
     kind = load("gateway", gateway)
     own, own_options = sides.of(names[0], kind) if sides else ({}, {})
-    if choices.profile not in PROFILES:
-        raise ConfigurationError(unknown_key(choices.profile, list(PROFILES), kind="profile"))
+    require_profile(choices.profile)
     require_contract(scenario, cls)
     require_own_keys(scenario, "parameter", cls.Parameters)
     require_own_keys(gateway, "option", kind.Options)

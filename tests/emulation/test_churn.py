@@ -46,3 +46,18 @@ def test_clients_that_try_twice_are_found_out(run: Run) -> None:
 
     assert finished.status == 1, finished.output + finished.complaints
     assert not finished.check("served by a second try")["ok"]
+
+
+@pytest.mark.deep
+def test_ports_of_a_subscriber_s_own_bear_the_rate_that_they_can(run: Run) -> None:
+    """Two clients have eight each, and what is refused is counted as theirs."""
+    finished = run(
+        *("run", "churn", "--set", "clients=2", "--set", "subscriber_ports=8", "--set", "ports=64", "--json"),
+        *("--set", "port_overlapping=endpoint", "--set", "mapping_type=edm", "--set", "filtering_type=edf"),
+    )
+
+    assert finished.status == 0, finished.output + finished.complaints
+    below, _, above = finished.result["series"]["churn"]
+    assert below["refused"] == 0
+    assert above["refused"] > 0
+    assert finished.result["counters"]["dropped_subscriber_port_packets"] > 0

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.churn import LOADS, window
+from controller.settings import ConfigurationError
+from scenarios.churn import LOADS, ChurnParameters, window
 from scenarios.shared.loads import plan
 from scenarios.shared.rates import MOST_SPREAD_SHARE, Pool
+from testbed.run.choices import Choices
+from testbed.run.resolve import resolve
+from topologies.gateways.openflow.facts import behaviour
 
 
 def test_the_loads_of_churn_follow_each_other_and_count_whole_periods() -> None:
@@ -65,3 +69,30 @@ def test_what_churn_predicts_comes_true_in_a_perfect_world() -> None:
     for load in loads[0], loads[2]:
         counted = refused[load.first - 1 : load.first - 1 + load.counted]
         assert sum(counted) / len(counted) == pytest.approx(load.predicted, abs=0.03)
+
+
+CLOUD = ("ports=1024", "clients=2", "holding=0.1")
+
+
+def test_the_pool_of_subscribers_with_ports_of_their_own_is_all_of_these() -> None:
+    """Two machines behind Cloud NAT have 64 each, and each port for 30 s after its connection."""
+    run = resolve("churn", "openflow", Choices(profile="gcp-cloud-nat", sets=[*CLOUD]), datapath="userspace")
+    pool = Pool.of(behaviour(run.settings), run.settings, ChurnParameters.model_validate(run.parameters))
+
+    assert pool.ports == 128
+    assert pool.rate / 2 == pytest.approx(64 / 30, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("profile", "sets", "told"),
+    [
+        ("gcp-cloud-nat-dynamic", CLOUD, "subscriber_ports_max=65536: the rate is computed for a number of ports"),
+        ("gcp-cloud-nat", ("ports=100", "clients=2"), "subscribers are to have 64 ports each"),
+        ("aws-nat-gateway", ("time_scale=0.02",), "up to 0.1 s on a busy machine; take tcp_trans_close_timeout=5"),
+    ],
+    ids=["ports that double", "more ports than there are", "no time for the last segments"],
+)
+def test_a_pool_whose_rate_is_not_known_is_refused(profile: str, sets: tuple[str, ...], told: str) -> None:
+    """With the way out."""
+    with pytest.raises(ConfigurationError, match=told):
+        resolve("churn", "openflow", Choices(profile=profile, sets=[*sets]), datapath="userspace")

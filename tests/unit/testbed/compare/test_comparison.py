@@ -189,6 +189,30 @@ def test_a_profile_that_is_there_twice_is_refused() -> None:
         of_profiles(decide(), ["port-exhaustion"], "openflow", ["plain", "cgn", "plain"])
 
 
+def test_a_profile_that_a_scenario_refuses_is_an_entry_beside_the_others() -> None:
+    """Ports of a subscriber's own are too many for a small pool. The other profile runs."""
+    amazon, google = of_profiles(decide(), ["churn"], "openflow", ["aws-nat-gateway", "gcp-cloud-nat"])
+
+    assert amazon.run is not None
+    assert google.cannot()["verdict"] == "cannot"
+    assert google.reason.startswith("profile gcp-cloud-nat is not possible with churn")
+
+
+@pytest.mark.parametrize(
+    ("sets", "profiles", "told"),
+    [
+        (["prots=8"], ["plain", "overlap"], "did you mean 'ports'"),
+        ([], ["gcp-cloud-nat"], "take at most 32"),
+        ([], ["plain", "overlop"], "profile 'overlop' is unknown: did you mean 'overlap'"),
+    ],
+    ids=["with all", "the only one", "an unknown one"],
+)
+def test_what_no_profile_bears_is_a_mistake(sets: list[str], profiles: list[str], told: str) -> None:
+    """It ends the comparison before anything starts."""
+    with pytest.raises(ConfigurationError, match=told):
+        of_profiles(decide(*sets), ["churn"], "openflow", profiles)
+
+
 def test_differences_between_profiles_have_the_names_of_the_profiles() -> None:
     """The gateway is the same one."""
     runs = [
