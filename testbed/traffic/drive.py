@@ -272,7 +272,7 @@ class Clients:
         return list(itertools.islice(reversed(self._open.values()), LATEST))
 
     def exchange(self, number: int) -> bool:
-        """Exchange data on one attempt, and return whether it was answered. Over UDP it then takes answers only."""
+        """Exchange data on one attempt, and return whether it was answered. After that, UDP takes answers only."""
         order = {"do": "narrow", "number": number}
         self._ask([order] * len(self._clients), EXCHANGE_PATIENCE_S, lambda done: None)
         numbers = range(number, number + 1)

@@ -1,6 +1,4 @@
-"""What a kernel knows of a socket besides its error number, and what it does for one: the error queue, TCP's own
-information, and a filter for datagrams.
-"""
+"""What a kernel knows and does for a socket: the error queue, TCP's own information, a filter for datagrams."""
 
 from __future__ import annotations
 
