@@ -36,7 +36,6 @@ EFFORT: dict[str, Callable[[Variant], float]] = {
 """What a student's numbers make a lab's runs larger by: connections, and a simulation's load."""
 
 each_lab = pytest.mark.parametrize("lab", MARKED, ids=lambda lab: lab.number)
-each_later = pytest.mark.parametrize("lab", MARKED[1:], ids=lambda lab: lab.number)
 
 
 def answers(lab: Lab, suffix: str) -> Path:
@@ -59,7 +58,7 @@ def test_no_two_labs_share_the_name_of_a_requirement() -> None:
     assert set(names) == set(predictions.EXPECTED)
 
 
-@each_later
+@each_lab
 def test_the_instructors_numbers_get_the_full_mark(lab: Lab, tmp_path: Path) -> None:
     """With the sheet's own numbers."""
     got = marked(lab, answers(lab, ".yaml").read_text(), tmp_path)
@@ -68,13 +67,13 @@ def test_the_instructors_numbers_get_the_full_mark(lab: Lab, tmp_path: Path) -> 
     assert got.score == 10
 
 
-@each_later
+@each_lab
 def test_five_wrong_ones_get_the_points_and_the_sentences_of_the_table(lab: Lab, tmp_path: Path) -> None:
     """Each row of the instructor's part changes some of the right numbers."""
     right = answers(lab, ".yaml").read_text()
     rows = ROW.findall(answers(lab, ".md").read_text())
 
-    assert len(rows) == 5
+    assert len(rows) >= 5
     for changes, points, words in rows:
         text = right
         for name, value in re.findall(r"`([a-z0-9-]+):\s*(.*?)`", changes):
