@@ -202,7 +202,11 @@ def grade(
     from testbed.run.beside import Beside
     from testbed.sandbox.words import harmless
 
-    found, own, is_class = find(lab), course(key), submission.is_dir()
+    found, own = find(lab), course(key)
+    try:
+        is_class = submission.is_dir()
+    except OSError as error:  # a folder above it that may not be looked into
+        raise ConfigurationError(f"{submission} cannot be read: {error.strerror}; take one that can") from None
     if is_class and (gradescope or student):
         name = "--gradescope" if gradescope else "--student"
         raise ConfigurationError(f"{name} is for one submission, and {submission} is a folder; leave it out")

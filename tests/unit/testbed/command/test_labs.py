@@ -56,6 +56,8 @@ def test_a_sheet_has_a_students_own_numbers(lastport: Lastport, key: Path) -> No
             "there is no allocator.py with numbers.yaml here; begin with: lastport lab start 02",
         ),
         (("grade", "02", "nowhere.py"), "nowhere.py cannot be read: No such file or directory"),
+        (("grade", "07", "nowhere.py"), "nowhere.py cannot be read: No such file or directory"),
+        (("grade", "02", "x" * 300), "cannot be read: File name too long; take one that can"),
         (("grade", "02", ".", "--gradescope", "x"), "--gradescope is for one submission"),
         (("grade", "02", "."), "has no submissions"),
     ],
@@ -68,6 +70,19 @@ def test_what_cannot_be_done_is_refused_with_the_way_out(
 
     assert finished.status == 2
     assert reason in finished.err
+
+
+def test_a_lab_that_cannot_begin_here_can_begin_elsewhere(
+    lastport: Lastport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout may be somebody else's. Not even root makes folders in /proc."""
+    monkeypatch.chdir("/proc")
+
+    finished = lastport("lab", "start", "07")
+
+    assert finished.status == 2
+    assert "lab-07 cannot be written" in finished.err
+    assert "take a folder of your own, and begin there" in " ".join(finished.err.split())
 
 
 def test_a_key_needs_a_student(lastport: Lastport, key: Path) -> None:
