@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from testbed.run.written import UNREADABLE, value_of
 LARGEST = 1 << 16
 MOST = 10**9
 """Numbers from here on are not repeated."""
+PRINTED = re.compile(r"\d{1,3}(,\d{3}){1,3}", re.ASCII)
 EXPECTED: dict[str, Formula] = {
     **out_of_ports.EXPECTED,
     **how_full.EXPECTED,
@@ -39,10 +41,16 @@ def read(path: Path) -> dict[str, Any]:
 
 def compared(found: dict[str, Any], variant: Variant, name: str) -> str:
     """Return what was found where it is right. Raises WrongError."""
-    value, expected = found.get(name), EXPECTED[name](variant)
+    value, expected = _number(found.get(name)), EXPECTED[name](variant)
     right = f"{expected[0]}" if len(expected) == 1 else f"{expected[0]} to {expected[-1]}"
     if value is None:
         raise WrongError("nothing was written", right)
     if type(value) is not int or value not in expected:
         raise WrongError(str(value) if type(value) is int and abs(value) < MOST else "no such number", right)
     return str(value)
+
+
+def _number(value: Any) -> Any:
+    """Return what was written; a number as the commands print it, `1,025`, without its commas."""
+    is_printed = isinstance(value, str) and PRINTED.fullmatch(value)
+    return int(value.replace(",", "")) if is_printed else value

@@ -67,6 +67,18 @@ def test_the_instructors_numbers_get_the_full_mark(lab: Lab, tmp_path: Path) -> 
     assert got.score == 10
 
 
+@pytest.mark.parametrize(
+    ("written", "wins"),
+    [("1,025", True), ("10,25", False), ("1,025.0", False), ("1" + ",000" * 9000, False)],
+    ids=["as printed", "other groups", "a fraction", "without end"],
+)
+def test_a_number_may_be_copied_as_a_command_prints_it(written: str, wins: bool, tmp_path: Path) -> None:
+    """As in `Attempt 1,025 of 1,280 was the first to fail`."""
+    (first, *_) = marked(find("01"), f"first-refused: {written}\n", tmp_path).items
+
+    assert first.is_won == wins
+
+
 @each_lab
 def test_five_wrong_ones_get_the_points_and_the_sentences_of_the_table(lab: Lab, tmp_path: Path) -> None:
     """Each row of the instructor's part changes some of the right numbers."""
