@@ -231,7 +231,7 @@ def grade(
         ):
             got.append(mark)
             if is_class and not as_json:
-                print(f"{mark.score:3} of {mark.of}  {harmless(mark.student)}")
+                print(f"{mark.score:3} of {mark.of}  {harmless(mark.student)}", flush=True)
     unkept = [beside.keep(text) for beside, text in wanted] + (pages.keep(got) if pages else [])
     if as_json:
         told = [formats.as_object(each) for each in got]
