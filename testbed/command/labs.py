@@ -261,7 +261,10 @@ def grade(
     from testbed.sandbox.words import harmless
 
     found, own = find(lab), course(key)
-    submission, is_class = _submission(found, submission)
+    try:
+        submission, is_class = _submission(found, submission)
+    except OSError as error:  # a folder above it that may not be looked into
+        raise ConfigurationError(f"{submission} cannot be read: {error.strerror}; take one that can") from None
     if is_class and (gradescope or student):
         name = "--gradescope" if gradescope else "--student"
         raise ConfigurationError(f"{name} is for one submission, and {submission} is a folder; leave it out")
@@ -292,7 +295,8 @@ def grade(
             got.append(mark)
             if is_class and not as_json:
                 reason = harmless(mark.why_nothing)
-                print(f"{mark.score:3} of {mark.of}  {harmless(mark.student)}" + f": {reason}" * bool(reason))
+                line = f"{mark.score:3} of {mark.of}  {harmless(mark.student)}" + f": {reason}" * bool(reason)
+                print(line, flush=True)
     unkept = [beside.keep(text) for beside, text in wanted] + (pages.keep(got) if pages else [])
     if as_json:
         told = [formats.as_object(each) for each in got]

@@ -51,20 +51,15 @@ def listening(
         made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     _open.add(made)
     choose(made, program)
-    give_room(made, buffer)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer)
+    except PermissionError:  # without root on the machine, the kernel limits the buffer
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     if arriving:
         made.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
     made.bind((interface, kind))
     return made
-
-
-def give_room(receiver: socket.socket, buffer: int = BUFFER) -> None:
-    """Set the bytes for which a socket has room while nobody reads. Without root, the kernel limits them."""
-    try:
-        receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer)
-    except PermissionError:
-        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
 
 
 def sending(netns: str, interface: str) -> socket.socket:

@@ -8,9 +8,9 @@ import socket
 import time
 from collections.abc import Iterator
 
-from testbed.evidence.sockets import give_room
 from testbed.evidence.train import Flow
 from testbed.sandbox.linux import network_of
+from testbed.traffic.kernel import take_only
 from testbed.traffic.wire import HELLO, Endpoint
 
 OWN_BITS = 31
@@ -39,7 +39,7 @@ def own_datagrams(inside: str, outside: str, target: Endpoint) -> Iterator[Flow]
     """Give a flow over UDP between two hosts, by their network namespaces."""
     with _socket(outside, socket.SOCK_DGRAM) as server, _socket(inside, socket.SOCK_DGRAM) as client:
         for each in (server, client):
-            give_room(each)  # nobody reads a train's frames there, and they are not lost by the machine
+            take_only(each, HELLO.size)  # nobody reads a train's frames there
         server.bind(target)
         with contextlib.suppress(OSError):  # there may be no route
             client.connect(target)

@@ -14,7 +14,7 @@ from controller.settings import ConfigurationError, unknown_key
 from testbed.labs import predictions, wire
 from testbed.labs.kinds import KNOWN, trying
 from testbed.labs.lab import Expected, Lab, Requirement, Wire
-from testbed.labs.submission import DiedError, Hidden, opened
+from testbed.labs.submission import DiedError, Hidden, content, opened
 from testbed.labs.trial import WrongError
 from testbed.labs.variants import Course, Variant
 
@@ -100,6 +100,8 @@ def mark(
     """Return the mark of a submission with these numbers, tried with these seeds, on one rung or both."""
     require_known(lab)
     got = Mark(lab, student, variant, ())
+    if lab.is_on_the_wire_only:
+        content(file)  # what cannot be read is refused, and no run is made
     if lab.submission == "predictions":
         compared = partial(predictions.compared, predictions.read(file), variant)
         got = replace(got, items=_items(lab, compared))

@@ -48,7 +48,9 @@ class Pages:
         except FileExistsError:
             raise ConfigurationError(f"--out {path} is there already; take another folder") from None
         except OSError as error:
-            raise ConfigurationError(f"--out {path} cannot be made: {error.strerror}") from None
+            raise ConfigurationError(
+                f"--out {path} cannot be made: {error.strerror}; take a folder in one of your own"
+            ) from None
 
     @property
     def first(self) -> Path:

@@ -58,7 +58,9 @@ def start(lab: Lab, variant: Variant, student: str | None, parent: Path) -> Path
     except FileExistsError:
         raise ConfigurationError(f"{folder} is there already; go on in it, or move it away") from None
     except OSError as error:
-        raise ConfigurationError(f"{folder} cannot be written: {error.strerror}") from None
+        raise ConfigurationError(
+            f"{folder} cannot be written: {error.strerror}; take a folder of your own, and begin there"
+        ) from None
     return folder
 
 

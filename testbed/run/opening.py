@@ -24,7 +24,7 @@ def opened(path: Path, option: str = "--out") -> Folder:
     try:
         return Folder(path)
     except OSError as error:
-        raise ConfigurationError(f"{option} {path}: {error.strerror}") from None
+        raise ConfigurationError(f"{option} {path}: {error.strerror}; take another folder") from None
 
 
 def require_page(path: Path, option: str = "--markdown") -> None:

@@ -19,11 +19,12 @@ import time
 from typing import Any
 
 from testbed.traffic.attempt import LiveAttempt
+from testbed.traffic.kernel import take_only
 from testbed.traffic.pending import Pending
 from testbed.traffic.rounds import Closing, Round
 from testbed.traffic.timetable import Timetable
 from testbed.traffic.transfer import DATAGRAMS, FEW_DATAGRAMS, SHORT_BYTES, STREAM_BYTES, stream, train
-from testbed.traffic.wire import Endpoint, Hosts, Orders, token_of
+from testbed.traffic.wire import ANSWER, Endpoint, Hosts, Orders, token_of
 
 WATCHED = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 """The events of a TCP socket, registered once for all its life: edge-triggered epoll(7) reports each change."""
@@ -99,6 +100,14 @@ class Client:
             if attempt.number not in self._echoed:
                 self.forget(attempt)
         return sorted(self._echoed)
+
+    def _narrow(self, number: int) -> list[Any]:
+        """Have the socket of an attempt over UDP take answers only: a train comes there, and nobody reads it."""
+        if self.protocol == "udp":
+            for attempt in self._opened((number, number)):
+                assert attempt.socket is not None
+                take_only(attempt.socket, ANSWER.size)
+        return []
 
     def _close(self, numbers: tuple[int, int], patience: float, window: int) -> list[Any]:
         """Close the open attempts in a range of `numbers` in an orderly way, `window` of them at once."""

@@ -272,7 +272,9 @@ class Clients:
         return list(itertools.islice(reversed(self._open.values()), LATEST))
 
     def exchange(self, number: int) -> bool:
-        """Exchange data on one attempt, and return whether it was answered."""
+        """Exchange data on one attempt, and return whether it was answered. After that, UDP takes answers only."""
+        order = {"do": "narrow", "number": number}
+        self._ask([order] * len(self._clients), EXCHANGE_PATIENCE_S, lambda done: None)
         numbers = range(number, number + 1)
         return number in self.echo(numbers, patience=EXCHANGE_PATIENCE_S, window=1, progress=lambda done: None)
 

@@ -1,7 +1,8 @@
-"""What a kernel knows of a socket besides its error number: the error queue, and TCP's own information."""
+"""What a kernel knows and does for a socket: the error queue, TCP's own information, a filter for datagrams."""
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import socket
@@ -19,6 +20,9 @@ _TCP_INFO_LENGTH, _TOTAL_RETRANSMISSIONS = 104, 100
 _FIN_WAIT_2 = 5
 _REPAIR, _REPAIR_QUEUE, _QUEUE_SEQUENCE = 19, 20, 21
 _ON, _OFF_WITHOUT_PROBE, _SEND_QUEUE = 1, -1, 2
+_SO_ATTACH_FILTER = 26
+_LOAD_LENGTH, _EQUAL, _GIVE = 0x80, 0x15, 0x06
+_UDP_HEADER, _WHOLE = 8, 0xFFFFFFFF
 
 
 class IcmpError(NamedTuple):
@@ -106,6 +110,23 @@ def first_sequence(stream: socket.socket, *, sent: int) -> int | None:
     finally:
         stream.setsockopt(socket.IPPROTO_TCP, _REPAIR, _OFF_WITHOUT_PROBE)
     return (following - sent - 1) & 0xFFFFFFFF
+
+
+def take_only(datagrams: socket.socket, size: int) -> None:
+    """Have a UDP socket take datagrams with `size` bytes of data only. The kernel ends all others as they come.
+
+    So they need no room in its queue, and are not counted as lost for want of it.
+    """
+    program = [
+        (_LOAD_LENGTH, 0, 0, 0),
+        (_EQUAL, 0, 1, _UDP_HEADER + size),
+        (_GIVE, 0, 0, _WHOLE),
+        (_GIVE, 0, 0, 0),
+    ]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
+    datagrams.setsockopt(
+        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code))
+    )
 
 
 def is_half_closed(stream: socket.socket) -> bool:

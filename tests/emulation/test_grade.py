@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from testbed.labs.grading import grade
 from testbed.labs.lab import find
+from testbed.labs.starting import start
 from testbed.labs.submission import Hidden
 from testbed.labs.variants import Course
 from tests.support import checks, policies
@@ -23,6 +25,12 @@ from tests.support.submissions import REFERENCE, wrong
 LAB = find("02")
 WIRE = {name for part in LAB.wire for name in part.requirements}
 SECOND_FILL = "connections-of-a-second-fill-that-carry-data-no-port-was-lost"
+WRONG_NATS = re.findall(
+    r"^\| [^|]*: (`\w+\.py`|the skeleton) \| (\d+) \| (.*) \|$",
+    (ROOT / "docs/labs/answers/07-your-own-nat.md").read_text(),
+    re.MULTILINE,
+)
+"""The table of the instructor's part of lab 7: the file, its points, and what it fails."""
 
 
 @pytest.mark.deep
@@ -80,14 +88,6 @@ def served() -> Iterator[Path]:
         ("07", {"nat.py": NAT}, set()),
         (
             "07",
-            {"nat.py": (ROOT / "docs/examples/apps/half_the_pool.py").read_text()},
-            {
-                *("all-ports", "given-back", "close-timer", "reset-timer", "idle-timer"),
-                *("separate", "pings", "one-for-all"),
-            },
-        ),
-        (
-            "07",
             {"nat": "#!/usr/bin/env python3\n" + (ROOT / "docs/examples/programs/packet_nat.py").read_text()},
             set(),
         ),
@@ -106,7 +106,6 @@ def served() -> Iterator[Path]:
         "policy",
         "a silent policy",
         "app",
-        "half the pool",
         "program",
         "scenario",
         "a scenario that is never silent",
@@ -128,6 +127,26 @@ def test_what_is_right_gets_the_full_mark_on_both_rungs(
         item.sentence for item in got.items
     ]
     assert all(item.packets == b"" for item in got.items if item.is_won)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(("what", "points", "fails"), WRONG_NATS, ids=[what.strip("`") for what, *_ in WRONG_NATS])
+def test_a_wrong_nat_gets_the_points_of_the_instructor_s_table(
+    what: str, points: str, fails: str, tmp_path: Path
+) -> None:
+    """And loses no others, however it passes no pings: that is no packet that the machine has lost."""
+    lab = find("07")
+    file = ROOT / "docs/examples/apps" / what.strip("`")
+    if what == "the skeleton":
+        file = start(lab, Course().variant(lab, None), None, tmp_path) / "nat.py"
+
+    got = grade(lab, file, Course(), None, Hidden.of(file))
+
+    lost = {item.requirement for item in got.items if not item.is_won}
+    everything = {item.requirement for item in got.items}
+    assert got.broke == ""
+    assert lost == (everything if fails == "everything" else set(re.findall(r"`(.+?)`", fails))), got.said
+    assert got.score == int(points)
 
 
 @pytest.mark.deep

@@ -57,6 +57,8 @@ def test_a_sheet_has_a_students_own_numbers(lastport: Lastport, key: Path) -> No
             "there is no allocator.py with numbers.yaml here; begin with: lastport lab start 02",
         ),
         (("grade", "02", "nowhere.py"), "nowhere.py cannot be read: No such file or directory"),
+        (("grade", "07", "nowhere.py"), "nowhere.py cannot be read: No such file or directory"),
+        (("grade", "02", "x" * 300), "cannot be read: File name too long; take one that can"),
         (("grade", "02", ".", "--gradescope", "x"), "--gradescope is for one submission"),
         (("grade", "02", "."), "has no submissions"),
         (
@@ -155,6 +157,19 @@ def test_a_students_folder_is_one_submission(lastport: Lastport, key: Path, of_c
 
     assert "0 of 10 points for Alice" in alice.out
     assert (nobody.status, nobody.err.count("did you mean 'alice'?")) == (2, 1)
+
+
+def test_a_lab_that_cannot_begin_here_can_begin_elsewhere(
+    lastport: Lastport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout may be somebody else's. Not even root makes folders in /proc."""
+    monkeypatch.chdir("/proc")
+
+    finished = lastport("lab", "start", "07")
+
+    assert finished.status == 2
+    assert "lab-07 cannot be written" in finished.err
+    assert "take a folder of your own, and begin there" in " ".join(finished.err.split())
 
 
 def test_a_key_needs_a_student(lastport: Lastport, key: Path) -> None:

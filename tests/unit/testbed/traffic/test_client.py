@@ -11,6 +11,7 @@ import pytest
 from testbed.traffic.attempt import LiveAttempt
 from testbed.traffic.client import Client
 from testbed.traffic.rounds import Round
+from testbed.traffic.wire import ANSWER
 
 PATIENCE_S = 5.0
 
@@ -45,3 +46,31 @@ def test_an_end_that_comes_with_the_beginning_is_no_silence(monkeypatch: pytest.
 
     assert (attempt.outcome, attempt.detail) == ("reset", "ECONNRESET")
     assert attempt.done_at - attempt.sent_at < PATIENCE_S
+
+
+def test_a_socket_that_was_narrowed_has_no_room_for_a_train_and_takes_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Frames of the judge's that nobody reads are no datagrams that the machine has lost."""
+    client = Client(NoOrders(), "udp")  # type: ignore[arg-type]
+    monkeypatch.setattr(client, "_hosts", type("Here", (), {"enter": lambda self, netns: None})())
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def answered(attempt: LiveAttempt) -> None:
+            client.connect(attempt)
+            server.sendto(ANSWER.pack(attempt.nonce, attempt.token, bytes(4), 9), attempt.source)
+
+        attempt = LiveAttempt(1, 1, "", server.getsockname(), "", 0)
+        Round(client, PATIENCE_S, 1, 1).run([attempt], answered)
+        assert attempt.socket is not None
+        client._attempts = [attempt]
+        client._narrow(1)
+        for size in (0, ANSWER.size - 1, ANSWER.size + 1, 1472, ANSWER.size):
+            server.sendto(bytes(size), attempt.source)
+
+        assert len(attempt.socket.recv(2048)) == ANSWER.size
+        with pytest.raises(BlockingIOError):
+            attempt.socket.recv(2048)
+        attempt.socket.close()
