@@ -18,40 +18,29 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from controller.nat.model import Dependence, Endpoint, Protocol
+from controller.nat.model import Dependence
 from controller.nat.settings import NatSettings
-from controller.nat.tcp import TcpTimer
 from testbed.experiment.demand import Demand
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.parameters import SubscriberParameters
 from testbed.experiment.requirements import Asked, Of, Refusal, Requirement
 from testbed.experiment.scenario import Scenario
 from testbed.plan.arrivals import Arrival, Ending
+from testbed.replay.acting import made, placed
 from testbed.replay.alike import refused_alike, shares_nearby
 from testbed.replay.course import Course, Foreseen
 from testbed.replay.figures import Figure, figure, near
-from testbed.replay.places import Map, Places, places
-from testbed.replay.replay import BEARS, FIRST_SYN_S, refuses_at_once
+from testbed.replay.places import places
+from testbed.replay.replay import BEARS, refuses_at_once
 from testbed.replay.rows import Row, rows
-from testbed.traffic.drive import lived
-from testbed.traffic.pending import RESEND_S
-from testbed.traffic.records import Attempt, Lived, Opening, Parting
+from testbed.traffic.records import Attempt
 from topologies.gateways.openflow.facts import behaviour
 
-LEAD_S = 1.0
-"""The seconds before the first attempt, in which the clients read what they are to do."""
-PATIENCE_S = {"tcp": FIRST_SYN_S, "udp": 0.9 * RESEND_S}
-"""An attempt is given up before it is sent a second time: that would be another attempt."""
-PORT, SILENT_PORT = 4433, 20_000
-"""The first ports of endpoints that answer, and of those that never do."""
 MOST_ENDPOINTS, MOST_ADDRESSES = 1000, 4
 """The destinations that are told apart on the wire: by endpoint, and by address."""
-TALKS_IN_TIMER = 4
-"""How often a connection sends something in the time of its idle timer."""
 MOST_BORNE_S = 0.25
 LATE_SHARE = 0.005
 """The share of attempts that may be later than what is taken for the machine's lateness."""
-PARTINGS = {Ending.FIN: Parting.CLOSE, Ending.RESET: Parting.RESET}
 
 
 def _ends_otherwise(asked: Asked) -> Refusal | None:
@@ -121,9 +110,10 @@ endpoints.
         every = course.until(parameters.warm_up + parameters.measured)
         fresh = [*first_of_each(every)]
         found = places(fresh, most_destinations(nat))
-        lab = _placed(x, found)
+        lab = placed(x.lab, found, sockets=parameters.sockets)
         arrivals = [lab.moved(arrival) for arrival in fresh]
-        attempts = _lived(x, lab, fresh, arrivals, nat)
+        with x.phase("live"):
+            attempts = made(x.lab, lab, fresh, nat, sockets=parameters.sockets, progress=x.progress)
         both, late = _both(x, nat, arrivals, attempts), lateness(fresh, attempts)
         x.check(
             "share of the attempts that is refused, as in the core with the same attempts",
@@ -234,53 +224,6 @@ def _both(x: Experiment[P], nat: NatSettings, arrivals: Sequence[Arrival], attem
         wire=[*itertools.compress(refused, counted)],
         nearby=shares_nearby(nat, arrivals, lives, attempts, counted),
     )
-
-
-def _placed(x: Experiment[P], found: Places) -> Map:
-    """Start the servers, and return whose places are whose."""
-    endpoints: dict[bool, list[Endpoint]] = {True: [], False: []}
-    for silent, port in ((False, PORT), (True, SILENT_PORT)):
-        for protocol in ("tcp", "udp") if (count := found.count(silent=silent)) else ():
-            servers = x.lab.serve(
-                protocol, destinations=count, capacity=x.parameters.sockets, port=port, is_silent=silent
-            )
-            endpoints[silent] = [Endpoint.parse(f"{address}:{number}") for address, number in servers.targets]
-    sources = [
-        [Endpoint.parse(f"{source}:0").address for source in x.lab.topology.sources(client)]
-        for client in range(len(x.lab.clients))
-    ]
-    return Map(found, sources, endpoints[False], endpoints[True])
-
-
-def _lived(
-    x: Experiment[P], lab: Map, fresh: Sequence[Arrival], arrivals: Sequence[Arrival], nat: NatSettings
-) -> list[Attempt]:
-    """Make the attempts, and return what became of each."""
-    talks = {
-        "tcp": nat.tcp_timeouts[TcpTimer.ESTABLISHED] / TALKS_IN_TIMER,
-        "udp": nat.udp_timeout / TALKS_IN_TIMER,
-    }
-    plans: dict[str, list[Lived]] = {}
-    for number, (arrival, moved) in enumerate(zip(fresh, arrivals, strict=True), 1):
-        at, packet, ends, ending, *_ = moved
-        protocol = "udp" if packet.protocol is Protocol.UDP else "tcp"
-        client, address = lab.host(arrival)
-        target = packet.destination
-        opening = Opening(number, client, _text(target), packet.source.port, address)
-        parting = Parting.CLOSE if protocol == "udp" else PARTINGS.get(ending, Parting.VANISH)
-        plans.setdefault(protocol, []).append(Lived(opening, LEAD_S + at, ends - at, talks[protocol], parting))
-    drivers = {x.lab.drive(protocol, attempts=x.parameters.sockets): plan for protocol, plan in plans.items()}
-    with x.phase("live"):
-        return lived(
-            drivers,
-            patience=lambda protocol: PATIENCE_S[protocol],
-            progress=lambda done: x.progress(done, len(arrivals)),
-        )
-
-
-def _text(endpoint: Endpoint) -> tuple[str, int]:
-    address, _, port = str(endpoint).rpartition(":")
-    return address, int(port)
 
 
 def lateness(arrivals: Sequence[Arrival], attempts: Sequence[Attempt]) -> float:
