@@ -42,6 +42,8 @@ COMMANDS = {
     "shell": "testbed.shell.scenario:Shell",
     "exec": "testbed.experiment.commanded:Exec",
     "plan": "testbed.replay.replay:Replay",
+    "plan-subscribers": "testbed.replay.subscribers:ReplaySubscribers",
+    "plan-trace": "testbed.replay.trace:ReplayTrace",
 }
 """The place of what a command asks in place of a scenario. No list has it, and `run` does not take it."""
 PROMPT = "testbed.shell.session:Session"

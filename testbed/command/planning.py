@@ -51,7 +51,7 @@ def plan(
     ] = False,
     check: Annotated[
         bool,
-        typer.Option("--check", help="With --erlangs: also replay a few points on the wire, which needs root."),
+        typer.Option("--check", help="Also replay a few points on the wire, which needs root."),
     ] = False,
     allocator: Annotated[
         str | None,

@@ -46,7 +46,7 @@ def run(
         Path | None,
         typer.Option(
             "--plan",
-            help="Replay a plan on the wire: the folder of `lastport plan --erlangs`, or its plan.json.",
+            help="Replay a plan on the wire: the folder of `lastport plan`, or its plan.json.",
             metavar="FILE",
             autocompletion=completing.files(".json"),
         ),
@@ -83,9 +83,9 @@ def run(
     usual, kinds = kinds_in(gateway or (), usual="openflow")
     choices = replace(options.choices, kinds=kinds)
     if plan is not None:
-        from testbed.run.replaying import SCENARIO, choices_of, plan_in
+        from testbed.run.replaying import plan_in, replay_of
 
-        scenario, choices = SCENARIO, choices_of(plan_in(plan), choices)
+        scenario, choices = replay_of(plan_in(plan), choices)
     assert scenario is not None
     decided = resolve(scenario, usual, choices, datapath=doctor.datapath())
     doctor.require(decided.sockets, needs=decided.needs)

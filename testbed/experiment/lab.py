@@ -167,8 +167,18 @@ class Lab:
         """Return the endpoint at the first address of a server (by its place) and a port."""
         return str(self.topology.addresses[self.servers[server].name][0]), port
 
-    def serve(self, protocol: str, *, destinations: int = 1, capacity: int = 0, port: int = PORT) -> Servers:
+    def serve(
+        self,
+        protocol: str,
+        *,
+        destinations: int = 1,
+        capacity: int = 0,
+        port: int = PORT,
+        is_silent: bool = False,
+    ) -> Servers:
         """Start servers at `destinations` endpoints, with room for `capacity` connections at once.
+
+        Those that are silent drop whatever comes.
 
         The endpoints differ in their addresses as long as there are new ones: each server's first address, then
         each server's second. Further endpoints differ in their ports, from `port` upward.
@@ -184,7 +194,7 @@ class Lab:
         for number in range(destinations):
             address, netns = hosts[number % len(hosts)]
             targets[address, port + number // len(hosts)] = netns
-        servers = Servers(self._supervisor, FOLDER, protocol, targets, capacity)
+        servers = Servers(self._supervisor, FOLDER, protocol, targets, capacity, is_silent=is_silent)
         self._servers.append(servers)
         self._served.update(servers.targets)
         self.receivers.append(servers)

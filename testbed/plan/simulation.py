@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 
 from controller.nat.connections import EXAMINATIONS
@@ -23,6 +23,7 @@ from controller.nat.tcp import TcpTimer
 from controller.nat.translator import Nat
 from controller.nat.verdicts import Hold, Refuse, Translate, Verdict
 from controller.nat.waiting import Ticket
+from controller.openflow.ageing import Ageing
 from testbed.plan.arrivals import Arrival, Ending
 from testbed.plan.tally import Tally
 
@@ -53,11 +54,13 @@ class Simulation:
         one_at_a_time: bool = False,
         listener: Listener | None = None,
         is_prompt: bool = False,
+        reads_together: bool = False,
     ) -> None:
         """Make a NAT. With `one_at_a_time` an inside address that has a mapping makes no other attempt.
 
         `listener` gets each event of the NAT, and its time. Unless it `is_prompt`, several may come together, and
-        somewhat late.
+        somewhat late. With `reads_together` the counts of flows that were made within half a second are read
+        together, as a gateway does, whenever one of them is due. So one's time is looked at when another's is.
         """
         self.nat = Nat(settings, rng)
         self.tally = tally
@@ -65,6 +68,7 @@ class Simulation:
         self._one_at_a_time = one_at_a_time
         self._listener = listener
         self._is_prompt = is_prompt
+        self._ageing = Ageing() if reads_together else None
         self._lives: dict[Flow, tuple[float, float, Ending]] = {}
         self._endings: list[tuple[float, int, Flow, TcpFlags]] = []
         self._made = 0
@@ -125,11 +129,19 @@ class Simulation:
         examine = nat.due(now)
         if self._is_at_once:
             nat.due(now)  # what ended just now is free already
+        if self._ageing is not None:
+            examine = [*self._read_together(examine, self._ageing)]
         if examine:
             nat.examined([(flow, *self._counts(flow, now)) for flow in examine], now)
         self._drain(now)
         deadline = nat.next_deadline
         self._deadline = math.inf if deadline is None else deadline
+
+    @staticmethod
+    def _read_together(due: Iterable[Flow], ageing: Ageing) -> Iterator[Flow]:
+        """Yield the flows whose counts come with those that are due."""
+        for cookie in ageing.buckets(flow for flow in due if flow.is_live):
+            yield from ageing.members(cookie)
 
     def _counts(self, flow: Flow, now: float) -> tuple[int, int]:
         """Return what the switch has counted of a flow, outbound and inbound."""
@@ -143,6 +155,8 @@ class Simulation:
         flow = verdict.flow
         if verdict.created:
             self._lives[flow] = at, ends, ending
+            if self._ageing is not None:
+                self._ageing.add(flow, at)
         else:
             starts, ended, _ = self._lives[flow]
             self._lives[flow] = starts, max(ends, ended), ending
@@ -183,6 +197,8 @@ class Simulation:
                 listener(event, now)
             if isinstance(event, FlowEnded):
                 lives.pop(event.flow, None)
+                if self._ageing is not None:
+                    self._ageing.remove(event.flow)
             elif isinstance(event, Resumed):
                 again += self._resumed(event)
             elif isinstance(event, GaveUp):

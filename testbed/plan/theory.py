@@ -12,7 +12,7 @@ Where a subscriber has ports at one external address alone (paired pooling), eac
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from testbed.plan.erlang import apart, engset, erlang_b
 
@@ -60,7 +60,10 @@ def models(offered: Sequence[Offered], ports: int, pools: int, *, overlap: bool)
     loads = {name: sum(one.erlangs for one in those) / pools for name, those in by_protocol.items()}
     total = sum(loads.values()) * pools
     if overlap:
-        lost = [one.rate * apart([share * one.erlangs / pools for share in one.shares], ports) for one in offered]
+        lost = [
+            one.rate * apart([share * one.erlangs / pools for share in one.shares], ports)
+            for one in together(offered)
+        ]
         yield Model("Erlang B for each destination", total, ports, _mean(lost, rates.values()))
         return
     lost = [rates[name] * erlang_b(load, ports) for name, load in loads.items()]
@@ -72,6 +75,21 @@ def models(offered: Sequence[Offered], ports: int, pools: int, *, overlap: bool)
             z = peaks[name] / (load * pools)
             lost.append(rates[name] * between(load / z, ports / z))
         yield Model("Hayward (bursts)", total, ports * pools, _mean(lost, rates.values()))
+
+
+def together(offered: Sequence[Offered]) -> list[Offered]:
+    """Return the loads, those of several classes to the same destinations as one."""
+    whole: list[Offered] = []
+    for one in offered:
+        same = (one.protocol, one.shares)
+        place = next((at for at, each in enumerate(whole) if (each.protocol, each.shares) == same), None)
+        if place is None:
+            whole.append(one)
+        elif one.rate:
+            rate = whole[place].rate + one.rate
+            holding = (whole[place].erlangs + one.erlangs) / rate
+            whole[place] = replace(whole[place], rate=rate, holding=holding)
+    return whole
 
 
 def of_quota(name: str, erlangs: float, quota: int, peakedness: float) -> Iterator[Model]:

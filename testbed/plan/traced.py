@@ -37,7 +37,9 @@ def of_trace(chosen: Chosen, path: Path) -> dict[str, Any]:
         until=float("inf"),
     )
     return {
-        **chosen.as_json(trace=path.name, subscribers=len(subscribers), left_out=trace.left_out),
+        **chosen.as_json(
+            trace=path.name, trace_file=str(path.absolute()), subscribers=len(subscribers), left_out=trace.left_out
+        ),
         "workload": "trace",
         **counts(seen),
         "erlang_b": None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags
@@ -63,9 +63,10 @@ def seen(chosen: PlanParameters, of: Class) -> float:
 class Workload:
     """The arrivals of all subscribers. Destination 0 is the resolver, the last one is every peer."""
 
-    def __init__(self, chosen: PlanParameters, rng: random.Random) -> None:
+    def __init__(self, chosen: PlanParameters, rng: random.Random, of: Sequence[Population] | None = None) -> None:
+        """Begin with the subscribers that were chosen, or with those `of` some populations."""
         self.chosen = chosen
-        self.populations = populations(chosen)
+        self.populations = populations(chosen) if of is None else list(of)
         self.destinations = chosen.destinations + 2
         self._rng = rng
         weights = [1 / rank**chosen.zipf for rank in range(1, chosen.destinations + 1)]

@@ -13,7 +13,6 @@ import itertools
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
@@ -27,11 +26,12 @@ from testbed.experiment.requirements import Asked, Of, Refusal, Requirement
 from testbed.experiment.scenario import Scenario
 from testbed.plan.arrivals import Arrival
 from testbed.plan.differences import differences
-from testbed.plan.interval import BatchMeans
 from testbed.plan.poisson import Calls
 from testbed.plan.simulation import TICK_S, Simulation
 from testbed.plan.tally import Tally
 from testbed.plan.theory import Model, Offered, models, of_sources
+from testbed.replay.alike import refused_alike, shares_nearby
+from testbed.replay.figures import Figure, coupled, exactly, figure, near
 from testbed.traffic.records import Attempt, Opening, Served
 from topologies.gateways.behaviour import Behaviour
 
@@ -39,12 +39,8 @@ FIRST_SYN_S = 0.8
 """An attempt is given up after this time, before its kernel sends its SYN again: that would be another attempt."""
 LEAD_S = 0.2
 WARM_UP_HOLDINGS = 4
-BATCHES = 32
 SURE = 2.0
 """The multiple of half of the 95 % interval in which a formula's share has to be: by chance 1 in 10,000 is not."""
-COUPLED, FEW = 0.01, 3
-"""The share, and the number of attempts besides, by which the wire may differ from the very same attempts in the
-core: some come and go in another order, where milliseconds decide."""
 BEARS = 0.02
 """The lateness that the comparison bears, as a part of a port's time, by which each connection may be longer."""
 
@@ -61,7 +57,8 @@ class ReplayParameters(Parameters):
     pace: float = Field(1.0, gt=0, description="the part of the plan's times")
 
 
-def _refuses_at_once(asked: Asked) -> Refusal | None:
+def refuses_at_once(asked: Asked) -> Refusal | None:
+    """Return the refusal for a NAT that refuses none, or late."""
     declared = asked.declared.ports_exhausted.value
     if not declared.holds and declared.evicts == "nothing":
         return None
@@ -69,25 +66,11 @@ def _refuses_at_once(asked: Asked) -> Refusal | None:
     return Refusal("on_exhaustion", asked.settings.on_exhaustion, why, "on_exhaustion=drop")
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One of the three shares that stand beside one another."""
-
-    name: str
-    refused_share: float
-    low: float
-    high: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as results have it."""
-        return {"figure": self.name, "refused_share": self.refused_share, "interval": [self.low, self.high]}
-
-
 class Replay(Scenario[ReplayParameters]):
     """Does the wire refuse what the plan has said?"""
 
     name = "plan"
-    requires = (Requirement("a NAT that refuses at once", _refuses_at_once, Of.GATEWAY),)
+    requires = (Requirement("a NAT that refuses at once", refuses_at_once, Of.GATEWAY),)
     cached_flows = 0
     story = """
 {{ parameters.erlangs|round(1) }} erlangs were offered to {{ settings.capacity|n }} ports: \
@@ -130,16 +113,17 @@ Its times are multiplied by {{ "%.3g"|format(parameters.pace) }}.
         late = _lateness(plan, attempts)
         counted = [WARM_UP_HOLDINGS * calls.holding <= arrival[0] for arrival in arrivals]
         refused = [attempt.outcome != "established" for attempt in attempts]
-        simulated = _simulated(nat, arrivals, lives, attempts)
-        wire = _figure("wire", [*itertools.compress(refused, counted)])
-        core = _figure("simulation of the very same attempts", [*itertools.compress(simulated, counted)])
+        simulated = refused_alike(nat, arrivals, lives, attempts)
+        wire = figure("wire", [*itertools.compress(refused, counted)])
+        core = figure("simulation of the very same attempts", [*itertools.compress(simulated, counted)])
+        nearby = shares_nearby(nat, arrivals, lives, attempts, counted)
         theory = _theory(calls, x.behaviour, x.settings.capacity)
-        few = COUPLED + FEW / max(1, sum(counted))
+        few = coupled(sum(counted))
         why = list(differences(x.settings, bursts=False, overlap_helps=False))
         x.check(
             "share of the attempts that is refused, as in the core with the same attempts",
             key="refused-as-in-the-core",
-            expected=between(max(0.0, round(core.refused_share - few, 4)), round(core.refused_share + few, 4)),
+            expected=near([core.refused_share, *nearby], sum(counted)),
             observed=round(wire.refused_share, 4),
             source="controller/nat, by testbed/plan/simulation.py, with the times at which the attempts came",
             bears=BEARS * calls.holding,
@@ -221,32 +205,6 @@ def _lateness(plan: Sequence[Served], attempts: Sequence[Attempt]) -> float:
     return max(begun, default=0.0) - min(begun, default=0.0)
 
 
-def _simulated(
-    nat: NatSettings, arrivals: Sequence[Arrival], lives: Sequence[float], attempts: Sequence[Attempt]
-) -> list[bool]:
-    """Return whether the core refuses each of these attempts, at the times at which they really came."""
-    tally, first = Tally(1, 1), min(attempt.sent_at for attempt in attempts)
-    simulation = Simulation(nat, random.Random("replay"), tally)
-    refused = [False] * len(attempts)
-    for place in sorted(range(len(attempts)), key=lambda place: attempts[place].sent_at):
-        _, packet, _, ending, group, destination = arrivals[place]
-        attempt, before = attempts[place], tally.refused
-        # A client counts from the answer. One that the wire refused would have had its answer at once.
-        begins = attempt.done_at if attempt.outcome == "established" else attempt.sent_at
-        ends = begins - first + lives[place]
-        simulation.feed([(attempt.sent_at - first, packet, ends, ending, group, destination)])
-        refused[place] = tally.refused > before
-    return refused
-
-
-def _figure(name: str, refused: Sequence[bool]) -> Figure:
-    means, size = BatchMeans(), max(1, len(refused) // BATCHES)
-    for start in range(0, len(refused) - size + 1, size):
-        batch = refused[start : start + size]
-        means.add(len(batch), sum(batch))
-    return Figure(name, means.share, *means.interval)
-
-
 def _theory(calls: Calls, behaviour: Behaviour, capacity: int) -> Model:
     if calls.sources is not None:
         return of_sources(calls.erlangs, capacity, calls.sources)
@@ -255,8 +213,8 @@ def _theory(calls: Calls, behaviour: Behaviour, capacity: int) -> Model:
 
 
 def _beside(parameters: ReplayParameters, theory: Model, core: Figure, wire: Figure) -> Iterator[Figure]:
-    yield Figure(theory.name, theory.refused_share, theory.refused_share, theory.refused_share)
+    yield exactly(theory.name, theory.refused_share)
     if parameters.planned is not None and parameters.size == 1:
-        yield Figure("the plan's simulation", parameters.planned, parameters.planned, parameters.planned)
+        yield exactly("the plan's simulation", parameters.planned)
     yield core
     yield wire

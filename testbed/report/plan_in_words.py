@@ -10,6 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+ON_THE_WIRE = {
+    "erlangs": ("erlangs", "formula"),
+    "subscribers": ("subscribers", "simulation at this size and pace"),
+    "trace": ("trace", "simulation at this pace"),
+}
+"""What the rows of points on the wire begin with: the load, and the figure from which the wire differs."""
 LEAST_SHARE = 1e-6
 """A share below this is none that anybody will see."""
 
@@ -41,11 +47,11 @@ def answer(plan: Mapping[str, Any]) -> str:
 
 
 def _on_the_wire(row: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{row['erlangs']:,.1f}"
+    yield next((f"{row[key]:,.1f}" for key in ("erlangs", "subscribers") if key in row), "all of it")
     if not row["beside"]:
         yield from ("", "", row["verdict"], "", "")
         return
-    formula, core, wire = (row["beside"][place] for place in (0, -2, -1))
+    formula, core, wire = row["beside"][-3:]
     low, high = wire["interval"]
     yield from (share(each["refused_share"]) for each in (formula, core, wire))
     yield f"{share(low)} to {share(high)}"
@@ -73,7 +79,13 @@ def tables(plan: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[list[
     if plan.get("checked"):
         yield (
             "On the wire",
-            ["erlangs", "formula", "the same attempts in the core", "wire", "95 % interval", "wire - formula"],
+            [
+                *ON_THE_WIRE[plan["workload"]],
+                "the same attempts in the core",
+                "wire",
+                "95 % interval",
+                "difference",
+            ],
             [[*_on_the_wire(row)] for row in plan["checked"]],
         )
     if len(plan["classes"]) > 1:

@@ -1,12 +1,14 @@
 """Which run replays a plan, what a file has of it, and the points that a plan is checked at.
 
-A plan of plain calls can be replayed. The hosts of other plans use several protocols and destinations at once.
+Plain calls, subscribers and traces have a scenario each. What is set for it makes the plan as small and as quick
+as a lab.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from controller.settings import ConfigurationError
-from testbed.plan.chosen import chosen_from, parted
+from testbed.plan.chosen import Chosen, chosen_from, parted
+from testbed.plan.cut import cut
 from testbed.plan.scaled import scaled
+from testbed.plan.shrunk import shrunk
+from testbed.plan.traces.reading import read
 from testbed.run import doctor
 from testbed.run.choices import Choices
 from testbed.run.folder import PLAN
@@ -26,13 +31,20 @@ from testbed.run.opening import opened
 from testbed.run.planning import Asked
 from testbed.run.resolve import resolve
 from testbed.run.schema import PlanResults
+from testbed.run.strangers import files_among
 
-SCENARIO, GATEWAY = "plan", "openflow"
+GATEWAY = "openflow"
 POINTS = (0.8, 1.0, 1.25)
 """The loads at which a plan is checked, as multiples of its own."""
 CHECKED_S = 25
 """The seconds that are counted at each of them."""
 MOST_BYTES = 16 << 20
+LEAST_MEASURED_S, MOST_MEASURED_S = 5.0, 70.0
+"""Subscribers are counted in a lab for as long as in the plan, if that is between these seconds."""
+LONGEST_TRACE_S = 90.0
+"""The seconds of a lab in which the part of a trace is over that is replayed."""
+SOCKETS, SPARE_SOCKETS = 3, 300
+"""The connections at once for which there is room: a multiple of their mean number, and some more."""
 
 
 def plan_in(path: Path) -> dict[str, Any]:
@@ -53,22 +65,32 @@ def plan_in(path: Path) -> dict[str, Any]:
     return dict(told)
 
 
-def choices_of(plan: Mapping[str, Any], choices: Choices, *, erlangs: float | None = None) -> Choices:
-    """Return the choices of the run that replays a plan, or the same plan with another load.
+def replay_of(plan: Mapping[str, Any], choices: Choices, *, point: float | None = None) -> tuple[str, Choices]:
+    """Return the scenario that replays a plan, and its choices; at a `point`, with a multiple of the plan's load.
 
     What the user gives besides has precedence. Raises ConfigurationError.
     """
-    offered = erlangs or plan["parameters"].get("erlangs")
-    if plan["workload"] != "erlangs" or not isinstance(offered, int | float):
+    workload = str(plan["workload"])
+    if workload not in VALUES:
         raise ConfigurationError(
-            f"a plan of {plan['workload']} is not possible on the wire: its hosts use several protocols and "
-            "destinations; take a plan of plain calls (--erlangs)"
+            f"a plan of {workload} is not possible on the wire; take one of {', '.join(sorted(VALUES))}"
         )
+    scenario, values_of = VALUES[workload]
     chosen = chosen_from(plan["chosen"], plan["profile"], plan["seed"])
-    small = scaled(chosen, float(offered))
     settings, _ = parted(plan["chosen"])
-    values = {
-        **settings,
+    values = {**settings, **values_of(plan, chosen, point)}
+    sets = [f"{key}={json.dumps(value)}" for key, value in values.items()]
+    return scenario, replace(
+        choices, profile=plan["profile"], seed=plan["seed"], sets=[*sets, *choices.sets], by_command=True
+    )
+
+
+def _of_calls(plan: Mapping[str, Any], chosen: Chosen, point: float | None) -> dict[str, Any]:
+    offered = plan["parameters"].get("erlangs")
+    if not isinstance(offered, int | float):
+        raise ConfigurationError("a plan without erlangs is no plan of plain calls; take one of --erlangs A")
+    small = scaled(chosen, float(offered) * (point or 1.0))
+    return {
         **small.settings,
         "erlangs": small.erlangs,
         "life": small.life,
@@ -76,21 +98,68 @@ def choices_of(plan: Mapping[str, Any], choices: Choices, *, erlangs: float | No
         "sources": small.sources,
         "size": small.size,
         "pace": small.pace,
-        "planned": plan["refused_share"] if erlangs is None else None,
+        "planned": plan["refused_share"] if point is None else None,
     }
-    sets = [f"{key}={json.dumps(value)}" for key, value in values.items()]
-    return replace(
-        choices, profile=plan["profile"], seed=plan["seed"], sets=[*sets, *choices.sets], by_command=True
-    )
+
+
+def _of_subscribers(plan: Mapping[str, Any], chosen: Chosen, point: float | None) -> dict[str, Any]:
+    if point is not None:
+        chosen = replace(chosen, parameters=chosen.parameters.model_copy(update=_load(plan, point)))
+    small, parameters = shrunk(chosen), chosen.parameters
+    clients, addresses = small.hosts
+    return {
+        **small.settings,
+        "plan": parameters.model_dump(mode="json", exclude_defaults=True),
+        "clients": clients,
+        "addresses_per_client": addresses,
+        "size": small.size,
+        "pace": small.pace,
+        "warm_up": small.warm_up,
+        "measured": min(MOST_MEASURED_S, max(LEAST_MEASURED_S, parameters.duration * small.pace)),
+        "holding": small.holding,
+        "sockets": math.ceil(SOCKETS * small.rate * parameters.life * small.pace) + SPARE_SOCKETS,
+        "planned": plan["refused_share"] if point is None else None,
+        "formulas": {} if point else {each["model"]: each["refused_share"] for each in plan.get("theory", [])},
+    }
+
+
+def _of_trace(plan: Mapping[str, Any], chosen: Chosen, point: float | None) -> dict[str, Any]:
+    file = plan["parameters"].get("trace_file")
+    if not isinstance(file, str):
+        raise ConfigurationError("a plan without its trace_file cannot be replayed; take one of --trace FILE")
+    if files := files_among(plan["chosen"].values()):
+        raise ConfigurationError(
+            f"a trace is not possible on the wire with {files[0]}, which is walled in and would not "
+            "find the trace; take subscribers, or a strategy of ours"
+        )
+    records = read(Path(file), chosen.nat()).records
+    part = cut(chosen, records, LONGEST_TRACE_S)
+    clients, addresses = part.hosts
+    return {
+        **part.settings,
+        "trace": file,
+        "attempts": part.attempts,
+        "clients": clients,
+        "addresses_per_client": addresses,
+        "measured": LONGEST_TRACE_S + 1,
+        "pace": part.pace,
+        "holding": part.holding,
+        "sockets": part.attempts + SPARE_SOCKETS,
+        "planned": plan["refused_share"],
+    }
+
+
+Values = Callable[[Mapping[str, Any], Chosen, float | None], dict[str, Any]]
+VALUES: dict[str, tuple[str, Values]] = {
+    "erlangs": ("plan", _of_calls),
+    "subscribers": ("plan-subscribers", _of_subscribers),
+    "trace": ("plan-trace", _of_trace),
+}
+"""The scenario that replays a plan of each workload, and what is set for it."""
 
 
 def require_checkable(asked: Asked) -> None:
     """Raise ConfigurationError, or MachineError, if a plan cannot be checked here."""
-    if asked.erlangs is None:
-        raise ConfigurationError(
-            "--check is about a plan of plain calls, since other plans have several protocols and destinations; "
-            "take --erlangs A"
-        )
     if asked.files:
         raise ConfigurationError(
             "--check is not possible with a file of one's own; take `lastport run --plan FILE`"
@@ -100,17 +169,28 @@ def require_checkable(asked: Asked) -> None:
 
 def replayed(plan: Mapping[str, Any], folder: Path, manner: Manner) -> Iterator[dict[str, Any]]:
     """Carry out a run for each point, in a folder of its own, and yield what each figure was."""
-    for number, point in enumerate(POINTS, 1):
-        erlangs = point * plan["parameters"]["erlangs"]
-        choices = choices_of(plan, Choices(sets=[f"measured={CHECKED_S}"]), erlangs=erlangs)
-        run = resolve(SCENARIO, GATEWAY, choices, datapath=doctor.datapath())
-        place = f"{number} of {len(POINTS)}"
+    points = (1.0,) if plan["workload"] == "trace" else POINTS
+    for number, point in enumerate(points, 1):
+        measured = [] if plan["workload"] == "trace" else [f"measured={CHECKED_S}"]
+        scenario, choices = replay_of(plan, Choices(sets=measured), point=point)
+        run = resolve(scenario, GATEWAY, choices, datapath=doctor.datapath())
+        place = f"{number} of {len(points)}"
         _, written = carry_out(run, opened(folder / f"check-{number}"), place=place, pcap=False, manner=manner)
         figures = written.get("series", {}).get("beside", [])
         shares = [each["refused_share"] for each in figures]
         yield {
-            "erlangs": erlangs,
+            **_load(plan, point),
             "verdict": written["verdict"],
             "beside": figures,
-            "difference": round(shares[-1] - shares[0], 6) if shares else None,
+            "difference": round(shares[-1] - shares[-3], 6) if shares else None,
         }
+
+
+def _load(plan: Mapping[str, Any], point: float) -> dict[str, Any]:
+    """Return the load at a point: a multiple of the plan's. A trace is what it is."""
+    parameters = plan["parameters"]
+    loads = {
+        "erlangs": lambda: {"erlangs": point * parameters["erlangs"]},
+        "subscribers": lambda: {"subscribers": max(1, round(point * parameters["subscribers"]))},
+    }
+    return loads.get(plan["workload"], dict)()

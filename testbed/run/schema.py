@@ -280,7 +280,11 @@ class PlanResults(Origin):
     timers: list[Values] = described("the ports that each timer holds, on average", default=[])
     log: Values | None = described("lines and bytes in a day, by kind of log", default=None)
     assignment: str | None = described("the log's one line, if ports are assigned by arithmetic", default=None)
-    checked: list[Values] = described("points that were replayed on the wire", default=[])
+    checked: list[Values] = described(
+        "points that were replayed on the wire: the load, the figures beside one another (foreseen, the same "
+        "attempts in the core, wire), and by how much the wire differs from what was foreseen",
+        default=[],
+    )
     needed: Values | None = described("what a target needs", default=None)
     front: list[Values] = described("what no other choice is better than in everything", default=[])
 

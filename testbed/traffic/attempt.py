@@ -82,6 +82,8 @@ class LiveAttempt:
         if self.source_port or self.source_address:
             # Without a port, the kernel chooses one when it knows the target, and one port may serve several.
             opened.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            if self.source_port and self.source_address:  # it may speak with several at once
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             opened.bind((self.source_address, self.source_port))
         self.connecting = protocol == "tcp"
         if self.connecting:

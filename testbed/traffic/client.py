@@ -14,12 +14,14 @@ import gc
 import random
 import select
 import socket
+import struct
 import sys
 import time
 from typing import Any
 
 from testbed.traffic.attempt import LiveAttempt
-from testbed.traffic.kernel import take_only
+from testbed.traffic.kernel import TCP_REPAIR, take_only
+from testbed.traffic.lives import Life, Lives
 from testbed.traffic.pending import Pending
 from testbed.traffic.rounds import Closing, Round
 from testbed.traffic.timetable import Timetable
@@ -33,6 +35,8 @@ CANDIDATES = 4
 """The newest connections, of which one is taken for a transfer: a NAT that evicts has evicted older ones."""
 MOST_EVENTS = 4096
 """The most events that are taken at once: more than there can be answers under way."""
+AT_ONCE = struct.pack("ii", 1, 0)
+"""The option SO_LINGER by which a socket is closed with a RST."""
 
 Planned = tuple[int, int, str, Endpoint, str, int]
 """An attempt to make: number, nonce, the host's network namespace, target, source address (or "" for any), and
@@ -85,6 +89,15 @@ class Client:
         """Open attempts by the clock, and close each again. `times` has the start and the holding time of each."""
         planned = [_attempt(attempt) for attempt in attempts]
         Timetable(self, patience).run(list(zip(planned, times, strict=True)))
+        return [attempt.row() for attempt in planned]
+
+    def _live(
+        self, attempts: list[Planned], lives: list[Life], patience: float, began: float
+    ) -> list[tuple[Any, ...]]:
+        """Open attempts by the clock, keep each in use, and end each in its way: see `Lives`."""
+        planned = [_attempt(attempt) for attempt in attempts]
+        of_each = {attempt.number: life for attempt, life in zip(planned, lives, strict=True)}
+        Lives(self, patience, of_each).live(planned, began)
         return [attempt.row() for attempt in planned]
 
     def _echo(self, numbers: tuple[int, int], patience: float, window: int) -> list[int]:
@@ -261,6 +274,18 @@ class Client:
             _shut(attempt)
         except OSError:
             self.forget(attempt)
+
+    def reset(self, attempt: LiveAttempt) -> None:
+        """Close a connection by a RST."""
+        if attempt.socket is not None:
+            attempt.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        self.forget(attempt)
+
+    def vanish(self, attempt: LiveAttempt) -> None:
+        """Close a connection, and have its kernel send nothing about it."""
+        if attempt.socket is not None:
+            attempt.socket.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        self.forget(attempt)
 
     def forget(self, attempt: LiveAttempt) -> None:
         """Close an attempt's socket at once."""

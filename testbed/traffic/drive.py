@@ -11,12 +11,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from testbed.sandbox.slowness import patient
 from testbed.sandbox.supervision import Supervisor
-from testbed.traffic.records import Attempt, Opening, Sent, Served, Sighting
+from testbed.traffic.records import Attempt, Lived, Opening, Sent, Served, Sighting
 from testbed.traffic.wire import Endpoint, nonce_of
 
 MOST_WORKERS = 32
@@ -123,16 +124,31 @@ class Servers:
     """Outside servers that answer at some endpoints, each by its host's network namespace."""
 
     def __init__(
-        self, supervisor: Supervisor, folder: Path, protocol: str, targets: Mapping[Endpoint, str], capacity: int
+        self,
+        supervisor: Supervisor,
+        folder: Path,
+        protocol: str,
+        targets: Mapping[Endpoint, str],
+        capacity: int,
+        *,
+        is_silent: bool = False,
     ) -> None:
-        """Start as many workers as it takes to hold `capacity` connections."""
+        """Start as many workers as it takes to hold `capacity` connections. Those that are silent never answer."""
         raise_open_files()
         self._protocol = protocol
         count = workers_needed(capacity) if protocol == "tcp" else 1
         listeners = json.dumps([[netns, *target] for target, netns in targets.items()])
         number = next(_numbers)
         self._workers = [
-            Worker(supervisor, f"{protocol}-server-{number}-{n}", "server", folder, protocol, listeners)
+            Worker(
+                supervisor,
+                f"{protocol}-server-{number}-{n}",
+                "server",
+                folder,
+                protocol,
+                listeners,
+                *(["silent"] if is_silent else []),
+            )
             for n in range(1, count + 1)
         ]
         for worker in self._workers:
@@ -251,6 +267,23 @@ class Clients:
         longest = max((served.start + served.holding_time for served in plan), default=0.0)
         return self._attempts(self._ask(orders, longest + len(plan) / WORST_RATE_S + patience, progress))
 
+    def living(self, plan: Sequence[Lived], *, patience: float, began: float) -> list[Asked]:
+        """Return what `lived` sends to each worker, and takes from it."""
+        return [
+            Asked(
+                worker,
+                {
+                    "do": "live",
+                    "attempts": [self._planned(lived.opening) for lived in part],
+                    "lives": [(lived.start, lived.lasts, lived.talks, lived.parting) for lived in part],
+                    "patience": patience,
+                    "began": began,
+                },
+                self._attempts,
+            )
+            for worker, part in zip(self._clients, self._spread(plan), strict=True)
+        ]
+
     def echo(self, numbers: range, *, patience: float, window: int, progress: Progress) -> set[int]:
         """Exchange data on each established connection among these numbers.
 
@@ -301,8 +334,11 @@ class Clients:
 
     def _planned(self, opening: Opening) -> tuple[Any, ...]:
         netns, sources = self._hosts[opening.client]
-        turn = (opening.number - 1) // len(self._hosts)
-        source = sources[turn % len(sources)] if len(sources) > 1 else ""
+        if opening.address is not None:
+            source = sources[opening.address]
+        else:
+            turn = (opening.number - 1) // len(self._hosts)
+            source = sources[turn % len(sources)] if len(sources) > 1 else ""
         return (opening.number, next_nonce(netns), netns, opening.target, source, opening.source_port)
 
     def _spread(self, items: Sequence[Any]) -> list[Sequence[Any]]:
@@ -317,40 +353,79 @@ class Clients:
 
     def _ask(self, orders: list[dict[str, Any]], within: float, progress: Progress) -> list[Any]:
         """Send each client its order, and gather their answers."""
-        for client, order in zip(self._clients, orders, strict=True):
-            client.order(**order)
-        done = dict.fromkeys(self._clients, 0)
-        gathered: list[Any] = []
-        for client, record in self._records(patient(within + ANSWER_WITHIN_S)):
-            if "answer" in record:
-                gathered += record["answer"]
-            else:
-                done[client] = record["done"]
-                progress(sum(done.values()))
-        return gathered
+        asked = [Asked(client, order, list) for client, order in zip(self._clients, orders, strict=True)]
+        return _gathered(asked, within, progress)
 
-    def _records(self, within: float) -> Iterator[tuple[Worker, dict[str, Any]]]:
-        """Yield the clients' records until each has answered.
 
-        Raises TrafficError if nothing moves for `within` seconds. A slow machine may take longer in all.
-        """
-        deadline, done = time.monotonic() + within, dict.fromkeys(self._clients, 0)
-        poll = select.poll()
-        waiting = {client.connection.fileno(): client for client in self._clients}
-        for descriptor in waiting:
-            poll.register(descriptor, select.POLLIN)
-        while waiting:
-            if time.monotonic() > deadline:
-                raise TrafficError(f"the traffic did not move for {within:.0f} s")
-            for descriptor, _ in poll.poll(1000):
-                client = waiting[descriptor]
-                for record in client.read():
-                    yield client, record
-                    if record.get("done", 0) > done[client]:
-                        deadline, done[client] = time.monotonic() + within, record["done"]
-                    if "answer" in record:
-                        poll.unregister(descriptor)
-                        del waiting[descriptor]
+def lived(
+    plans: Mapping[Clients, Sequence[Lived]],
+    *,
+    patience: Callable[[str], float],
+    progress: Progress,
+) -> list[Attempt]:
+    """Make the attempts of several clients by one clock, and return all by their numbers.
+
+    Each plan is in the order of its starts, which count from now. `patience` is that of a protocol.
+    """
+    began = time.monotonic()
+    asked = [
+        each
+        for clients, plan in plans.items()
+        for each in clients.living(plan, patience=patience(clients.protocol), began=began)
+    ]
+    every = [each for plan in plans.values() for each in plan]
+    longest = max((each.start + each.lasts for each in every), default=0.0)
+    attempts = _gathered(asked, longest + len(every) / WORST_RATE_S, progress)
+    return sorted(attempts, key=lambda attempt: attempt.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An order to a worker, and what makes a list of its answer."""
+
+    worker: Worker
+    order: dict[str, Any]
+    taken: Callable[[list[Any]], list[Any]]
+
+
+def _gathered(asked: Sequence[Asked], within: float, progress: Progress) -> list[Any]:
+    """Send each worker its order, and gather their answers."""
+    for each in asked:
+        each.worker.order(**each.order)
+    taken = {each.worker: each.taken for each in asked}
+    done = dict.fromkeys(taken, 0)
+    gathered: list[Any] = []
+    for worker, record in _records(list(taken), patient(within + ANSWER_WITHIN_S)):
+        if "answer" in record:
+            gathered += taken[worker](record["answer"])
+        else:
+            done[worker] = record["done"]
+            progress(sum(done.values()))
+    return gathered
+
+
+def _records(workers: Sequence[Worker], within: float) -> Iterator[tuple[Worker, dict[str, Any]]]:
+    """Yield the workers' records until each has answered.
+
+    Raises TrafficError if nothing moves for `within` seconds. A slow machine may take longer in all.
+    """
+    deadline, done = time.monotonic() + within, dict.fromkeys(workers, 0)
+    poll = select.poll()
+    waiting = {worker.connection.fileno(): worker for worker in workers}
+    for descriptor in waiting:
+        poll.register(descriptor, select.POLLIN)
+    while waiting:
+        if time.monotonic() > deadline:
+            raise TrafficError(f"the traffic did not move for {within:.0f} s")
+        for descriptor, _ in poll.poll(1000):
+            worker = waiting[descriptor]
+            for record in worker.read():
+                yield worker, record
+                if record.get("done", 0) > done[worker]:
+                    deadline, done[worker] = time.monotonic() + within, record["done"]
+                if "answer" in record:
+                    poll.unregister(descriptor)
+                    del waiting[descriptor]
 
 
 def raise_open_files() -> None:

@@ -13,12 +13,16 @@ from typing import NamedTuple
 IP_RECVERR = 11
 SO_TIMESTAMPNS = 35
 IP_BIND_ADDRESS_NO_PORT = 24
+TCP_REPAIR = 19
+SO_ATTACH_FILTER = 26
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 _ORIGIN_ICMP = 2
 _TIME = struct.Struct("@ll")  # struct timespec
 _TCP_INFO_LENGTH, _TOTAL_RETRANSMISSIONS = 104, 100
 _FIN_WAIT_2 = 5
-_REPAIR, _REPAIR_QUEUE, _QUEUE_SEQUENCE = 19, 20, 21
+_RETURN = 6
+"""The instruction by which a filter returns the bytes that are taken (BPF_RET)."""
+_REPAIR_QUEUE, _QUEUE_SEQUENCE = 20, 21
 _ON, _OFF_WITHOUT_PROBE, _SEND_QUEUE = 1, -1, 2
 _SO_ATTACH_FILTER = 26
 _LOAD_LENGTH, _EQUAL, _GIVE = 0x80, 0x15, 0x06
@@ -101,14 +105,14 @@ def first_sequence(stream: socket.socket, *, sent: int) -> int | None:
     while they do. Older kernels do not show them once the other side has ended the connection.
     """
     try:
-        stream.setsockopt(socket.IPPROTO_TCP, _REPAIR, _ON)
+        stream.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, _ON)
     except PermissionError:
         return None
     try:
         stream.setsockopt(socket.IPPROTO_TCP, _REPAIR_QUEUE, _SEND_QUEUE)
         following = stream.getsockopt(socket.IPPROTO_TCP, _QUEUE_SEQUENCE)
     finally:
-        stream.setsockopt(socket.IPPROTO_TCP, _REPAIR, _OFF_WITHOUT_PROBE)
+        stream.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, _OFF_WITHOUT_PROBE)
     return (following - sent - 1) & 0xFFFFFFFF
 
 
@@ -132,3 +136,10 @@ def take_only(datagrams: socket.socket, size: int) -> None:
 def is_half_closed(stream: socket.socket) -> bool:
     """Return whether a TCP socket's FIN was acknowledged, and no FIN has come (RFC 9293: FIN-WAIT-2)."""
     return stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _FIN_WAIT_2
+
+
+def mute(listener: socket.socket) -> None:
+    """Have the kernel drop whatever comes to a socket, as if nobody had it (socket(7), SO_ATTACH_FILTER)."""
+    take_nothing = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN, 0, 0, 0))
+    program = struct.pack("HL", 1, ctypes.addressof(take_nothing))
+    listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,12 +42,16 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """An attempt to make: the client's position (from 0), the target, and the source port (0 for any)."""
+    """An attempt to make: the client's position (from 0), the target, and the source port (0 for any).
+
+    `address` is the place of the source among the client's addresses. None: the client uses them in turn.
+    """
 
     number: int
     client: int
     target: Endpoint
     source_port: int = 0
+    address: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,31 @@ class Served:
     opening: Opening
     start: float
     holding_time: float
+
+
+class Parting(enum.StrEnum):
+    """How a client ends a connection."""
+
+    CLOSE = "close"
+    """In an orderly way. Over UDP a last datagram goes out."""
+    RESET = "reset"
+    """By a RST."""
+    VANISH = "vanish"
+    """Without a packet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """An attempt to make at `start`, whose connection is used for `lasts` seconds after its answer, and then ends.
+
+    Meanwhile it sends something every `talks` seconds.
+    """
+
+    opening: Opening
+    start: float
+    lasts: float
+    talks: float
+    parting: Parting
 
 
 @dataclass(frozen=True, slots=True)

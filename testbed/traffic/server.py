@@ -1,6 +1,6 @@
 """A program of outside servers: it answers clients at one or more endpoints, and records each client it saw.
 
-    python -m testbed.traffic.server ORDERS_FD PROTOCOL '[[HOST_NETNS, ADDRESS, PORT], ...]'
+    python -m testbed.traffic.server ORDERS_FD PROTOCOL '[[HOST_NETNS, ADDRESS, PORT], ...]' [silent]
 
 Several such programs share addresses and ports (SO_REUSEPORT), since one process may have too few open files.
 """
@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+from testbed.traffic.kernel import mute
 from testbed.traffic.transfer import AT_ONCE, Arrived, read_head
 from testbed.traffic.wire import ANSWER, HELLO, PING, Endpoint, Hosts, Orders
 
@@ -56,10 +57,12 @@ class Server:
         self._poll = select.epoll()
         self._poll.register(orders.fileno(), select.EPOLLIN)
 
-    def listen(self, target: Endpoint) -> None:
-        """Serve at this endpoint as well, in the network namespace that this process is in."""
+    def listen(self, target: Endpoint, *, is_silent: bool = False) -> None:
+        """Serve at this endpoint as well, in the network namespace that this process is in; or only take it."""
         listener = {"tcp": _stream, "udp": _datagrams, "icmp": _pings}[self._protocol](target)
         listener.setblocking(False)
+        if is_silent:
+            mute(listener)
         self._listeners[listener.fileno()] = (listener, target)
         self._poll.register(listener.fileno(), select.EPOLLIN)
 
@@ -218,12 +221,12 @@ def _checksum(message: bytes) -> bytes:
 def main() -> None:
     """Open the sockets, report that they listen, and serve clients until the orders end."""
     gc.disable()  # there are no reference cycles here, and a search for them costs more with each connection
-    descriptor, protocol, targets = sys.argv[1:]
+    descriptor, protocol, targets, *silent = sys.argv[1:]
     orders = Orders(int(descriptor))
     hosts, server = Hosts(), Server(orders, protocol)
     for netns, address, port in json.loads(targets):
         hosts.enter(netns)
-        server.listen((address, port))
+        server.listen((address, port), is_silent=bool(silent))
     orders.tell(ready=True)
     server.run()
 

@@ -6,7 +6,7 @@ import collections
 import heapq
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from testbed.traffic.attempt import LiveAttempt
 from testbed.traffic.pending import LONGEST_PAUSE_S, Pending, Sender
@@ -26,11 +26,14 @@ class Timetable(Pending):
         self._holding_times: dict[int, float] = {}
         self._order = itertools.count()
 
-    def run(self, planned: Sequence[Planned]) -> None:
-        """Make the planned attempts, given in the order of their start, with start and holding time in seconds."""
-        started = time.monotonic()
+    def run(self, planned: Sequence[Planned], began: float | None = None) -> None:
+        """Make the planned attempts, given in the order of their start, with start and holding time in seconds.
+
+        They count from `began`, a time of the monotonic clock, and by default from now.
+        """
+        started = time.monotonic() if began is None else began
         pending = collections.deque(planned)
-        while pending or self._waiting or self._closing:
+        while self._goes_on(pending):
             now = time.monotonic()
             while pending and pending[0][1][0] <= now - started:
                 attempt, (_, holding_time) = pending.popleft()
@@ -43,6 +46,9 @@ class Timetable(Pending):
             self._close(now)
             self._tell(now)
         self._see_them_closed([attempt for attempt, _ in planned])
+
+    def _goes_on(self, pending: Collection[Planned]) -> bool:
+        return bool(pending or self._waiting or self._closing)
 
     def answered(self, attempt: LiveAttempt) -> None:
         """Note that an attempt has its answer. Its holding time begins."""

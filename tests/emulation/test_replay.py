@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.emulation.conftest import Run
+from tests.emulation.conftest import BROKEN, Run
+from tests.support.paths import ROOT
 
 CLOUDS = "aws-nat-gateway,azure-nat-gateway,gcp-cloud-nat,gcp-cloud-nat-dynamic"
 
@@ -37,6 +38,74 @@ def test_a_plan_is_checked_at_three_loads(run: Run) -> None:
     rows = json.loads(finished.output)["checked"]
     assert [each["erlangs"] for each in rows] == pytest.approx([3.2, 4.0, 5.0])
     assert all(len(each["beside"]) == 3 for each in rows)
+
+
+QUICK = ("subscribers=12", "heavy=0", "ports=450", "life=5", "warm_up=130", "duration=120", "seen_release=30")
+TIMERS = ("udp_timeout=60", "tcp_trans_close_timeout=30", "tcp_rst_timeout=30", "hold_down_timeout=1")
+"""Subscribers with short lives, and a NAT that is full after some seconds of a lab."""
+
+
+def quick(*others: str) -> list[str]:
+    """Return the options of a plan that is over soon."""
+    return [word for each in (*QUICK, *TIMERS, *others) for word in ("--set", each)]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    "others", [(), ("port_overlapping=endpoint", "mapping_type=edm", "filtering_type=edf", "ports=225")]
+)
+def test_subscribers_are_refused_on_the_wire_what_the_core_refuses_them(run: Run, others: tuple[str, ...]) -> None:
+    """Over TCP and UDP, toward many destinations, by class; and the plan's own share is beside."""
+    planned = run("plan", *quick(*others), "--out", "mine")
+    assert planned.status == 0, planned.output + planned.complaints
+
+    finished = run("run", "--plan", "mine", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    series = finished.result["series"]
+    *_, plan, at_this_pace, core, wire = series["beside"]
+    assert (plan["figure"], at_this_pace["figure"]) == (
+        "the plan's simulation",
+        "simulation at this size and pace",
+    )
+    assert (core["figure"], wire["figure"]) == ("simulation of the very same attempts", "wire")
+    assert wire["refused_share"] == pytest.approx(core["refused_share"], abs=0.02)
+    assert wire["refused_share"] > 0.02
+    assert [row["name"] for row in series["by_class"]] == ["light", "typical"]
+    assert [row["name"] for row in series["by_protocol"]] == ["tcp", "udp"]
+    assert sum(row["attempts"] for row in series["by_class"]) == series["attempts_counted"] > 1000
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("gateway", ["Choosy", "Blocky"])
+def test_a_gateway_that_refuses_others_than_the_core_fails(run: Run, gateway: str) -> None:
+    """One attempt of twenty more, or by an allocator of its own. A machine that was too busy cannot tell."""
+    planned = run("plan", *quick("port_set_size=50"), "--out", "mine")
+    assert planned.status == 0, planned.output + planned.complaints
+
+    finished = run("run", "--plan", "mine", "--gateway", f"{BROKEN}:{gateway}", "--json")
+
+    assert finished.result["verdict"] in {"fail", "error"}
+    checks = {check["key"]: check["ok"] for check in finished.result["checks"]}
+    assert not checks["refused-as-in-the-core"]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", ["conn.json", "lab.pcapng"])
+def test_a_trace_is_replayed_from_hosts_of_the_lab(run: Run, name: str) -> None:
+    """With what nobody answered, which takes ports and is not counted."""
+    planned = run(
+        "plan", "--trace", str(ROOT / "docs" / "examples" / "traces" / name), "--set", "ports=8", "--out", "t"
+    )
+    assert planned.status == 0, planned.output + planned.complaints
+
+    finished = run("run", "--plan", "t", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    *_, core, wire = finished.result["series"]["beside"]
+    assert wire["refused_share"] == pytest.approx(core["refused_share"], abs=0.13)
+    assert wire["refused_share"] > 0
+    assert finished.result["series"]["attempts_counted"] == 16
 
 
 @pytest.mark.deep

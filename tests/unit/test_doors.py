@@ -26,7 +26,10 @@ EVIDENCE = (*TOPOLOGIES, *TRAFFIC, "testbed.evidence")
 EXPERIMENT = (*EVIDENCE, "testbed.experiment")
 RECORDING = (*CORE, "controller.recording", "testbed.recording")
 NATLOG = (*SETTINGS, "testbed.natlog")
-PLAN = (*RECORDING, *NATLOG, "controller.settings", "controller.process.garbage", "testbed.plan")
+PLAN = (
+    *(*RECORDING, *NATLOG, "controller.settings"),
+    *("controller.openflow.ageing", "controller.process.garbage", "testbed.plan"),
+)
 RUN = (*EXPERIMENT, *PLAN, "testbed.registry", "testbed.run")
 SWEEP = (*RUN, "testbed.sweep")
 SHELL = (*RUN, "testbed.shell")
@@ -40,7 +43,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "controller.settings": CORE,
     "controller.recording": CORE,
     "controller.wiring": SETTINGS,
-    "controller.openflow": WIRING,
+    "controller.openflow": (*WIRING, "controller.openflow.ageing"),
+    "controller.openflow.ageing": CORE,
     "controller.process": (*WIRING, "controller.openflow", "controller.process.garbage"),
     "controller.process.garbage": (),
     "controller": ("controller.process",),

@@ -129,6 +129,9 @@ FAULTS: dict[str, tuple[tuple[type, ...], dict[str, Any]]] = {
     "Stubborn": (OURS, {"vsctl": _never_evicts}),
     # It keeps the ports of connections that its switch refused.
     "Hoarding": ((Misguided, *OURS), {"program": "hoarding_controller"}),
+    # It refuses one attempt of twenty though there are ports, or gives ports in blocks without a word.
+    "Choosy": ((Misguided, *OURS), {"program": "choosy_controller"}),
+    "Blocky": ((Otherwise, *OURS), {"really": lambda _: {"port_allocation_type": "blocks"}}),
     # Its rules have a timeout, so that a switch may evict them.
     "Stillborn": ((Misguided, *OURS), {"program": "stillborn_controller"}),
     "Fleeting": ((Misguided, *OURS), {"program": "fleeting_controller"}),

@@ -9,6 +9,8 @@ import pytest
 from controller.settings import ConfigurationError
 from testbed.plan.carrier import of_subscribers
 from testbed.plan.chosen import chosen_from
+from testbed.plan.erlang import erlang_b
+from testbed.plan.theory import Offered, models
 from tests.support.plans import QUICK
 
 
@@ -140,3 +142,11 @@ def test_a_thousand_ports_are_transparent_and_400_are_enough_for_most(
     assert typical[0] <= shares["typical"] <= typical[1]
     assert formulas["Erlang B of the quota of a typical subscriber"] < 1e-6
     assert formulas["Hayward of the quota of a typical subscriber"] == pytest.approx(shares["typical"], abs=0.02)
+
+
+def test_what_several_classes_send_to_one_destination_is_one_load() -> None:
+    """All of them share the resolver's ports, and its formula takes their sum."""
+    offered = [Offered("udp", rate, 100.0, 5.0, shares) for shares in ([1.0], [0.5, 0.5]) for rate in (0.4, 0.6)]
+    (model,) = models(offered, 90, 1, overlap=True)
+
+    assert model.refused_share == pytest.approx((erlang_b(100, 90) + erlang_b(50, 90)) / 2)

@@ -32,12 +32,20 @@ def attempt(
 class World:
     """A simulation, and when each mapping of it ended."""
 
-    def __init__(self, *, rest: float = 0.5, tick: float = 0.0, **settings: Any) -> None:
+    def __init__(
+        self, *, rest: float = 0.5, tick: float = 0.0, reads_together: bool = False, **settings: Any
+    ) -> None:
         self.tally = Tally(1, 1)
         self.released: list[float] = []
         nat = replace(Settings(**{"ports": 4, **settings}).for_nat(), rest=rest)
         self.simulation = Simulation(
-            nat, random.Random(1), self.tally, tick=tick, listener=self._hear, is_prompt=True
+            nat,
+            random.Random(1),
+            self.tally,
+            tick=tick,
+            listener=self._hear,
+            is_prompt=True,
+            reads_together=reads_together,
         )
         self.nat = self.simulation.nat
 
@@ -169,3 +177,25 @@ def test_memory_is_flat_in_time(policy: str) -> None:
     assert simulation._lives.keys() == set(world.nat.flows())
     assert len(simulation._endings) < 1000
     assert len(simulation.nat.events) == 0
+
+
+def test_counts_that_are_read_together_move_the_readings_of_others() -> None:
+    """A reading for a connection that was reset finds no packet of a query, and begins its interval anew."""
+    query, call = attempt(0.0, 0.0, Ending.SILENCE, protocol=UDP), attempt(0.1, 5.0, Ending.RESET, number=1)
+    ends = {}
+    for together in (False, True):
+        world = World(udp_timeout=100, tcp_rst_timeout=420, reads_together=together)
+        world.run(query, call, until=300.0)
+        ends[together] = world.released
+
+    assert ends[False] == [125.0]
+    assert ends[True] == [pytest.approx(135.1)]
+
+
+def test_flows_that_were_made_long_after_one_another_are_read_apart() -> None:
+    """They are in other buckets of the gateway."""
+    query = attempt(0.0, 0.0, Ending.SILENCE, protocol=UDP)
+    world = World(udp_timeout=100, tcp_rst_timeout=420, reads_together=True)
+    world.run(query, attempt(3.0, 2.1, Ending.RESET, number=1), until=300.0)
+
+    assert world.released == [125.0]

@@ -8,10 +8,13 @@ import random
 import pytest
 
 from controller.settings import Settings
+from testbed.experiment.expectations import between
 from testbed.plan.erlang import engset, erlang_b
 from testbed.plan.poisson import Calls
 from testbed.plan.simulation import TICK_S
-from testbed.replay.replay import _figure, _offered, _simulated
+from testbed.replay.alike import AGAIN, refused_alike, shares_nearby
+from testbed.replay.figures import COUPLED, FEW, figure, near
+from testbed.replay.replay import _offered
 from testbed.traffic.records import Attempt
 
 NAT = Settings(ports=8, tcp_trans_close_timeout=0.1).for_nat()
@@ -33,9 +36,9 @@ def test_sources_offer_nothing_while_their_port_is_taken_and_engset_is_met() -> 
     calls = Calls(erlangs=6, life=1.4, after=REST, subscribers=12, sources=12)
     offered = _offered(calls, NAT, seed=3, until=4000.0)
     lives = [arrival[2] - arrival[0] for arrival in offered]
-    refused = _simulated(NAT, offered, lives, attempts([(at, at) for at, *_ in offered]))
+    refused = refused_alike(NAT, offered, lives, attempts([(at, at) for at, *_ in offered]))
 
-    share = _figure("", refused)
+    share = figure("", refused)
     assert share.low <= engset(6, 8, 12) <= share.high
     assert erlang_b(6, 8) > share.high
 
@@ -46,7 +49,7 @@ def test_a_poisson_load_is_offered_as_it_comes_and_erlang_is_met() -> None:
     offered = _offered(calls, NAT, seed=3, until=3000.0)
     lives = [arrival[2] - arrival[0] for arrival in offered]
 
-    share = _figure("", _simulated(NAT, offered, lives, attempts([(at, at) for at, *_ in offered])))
+    share = figure("", refused_alike(NAT, offered, lives, attempts([(at, at) for at, *_ in offered])))
 
     assert share.low <= erlang_b(6, 8) <= share.high
     assert len(offered) == pytest.approx(3000 * 6 / 2.0, rel=0.07)
@@ -57,7 +60,7 @@ def test_the_core_gets_the_attempts_at_the_times_at_which_they_came() -> None:
     arrivals = [*itertools.islice(Calls(1, 1.0, REST, 9).arrivals(random.Random(1)), 9)]
     came = [(5.0 + (place == 3), 5.0 + (place == 3)) for place in range(9)]
 
-    refused = _simulated(NAT, arrivals, [60.0] * 9, attempts(came))
+    refused = refused_alike(NAT, arrivals, [60.0] * 9, attempts(came))
 
     assert refused == [place == 3 for place in range(9)]
 
@@ -67,5 +70,28 @@ def test_a_life_begins_with_the_answer() -> None:
     arrivals = [*itertools.islice(Calls(1, 1.0, REST, 9).arrivals(random.Random(1)), 9)]
     late = [(0.0, 10.0)] + [(0.0, 0.0)] * 7 + [(11.0, 11.0)]
 
-    assert _simulated(NAT, arrivals, [3.0, *[60.0] * 8], attempts(late))[-1]
-    assert not _simulated(NAT, arrivals, [3.0, *[60.0] * 8], attempts([(0.0, 0.0), *late[1:]]))[-1]
+    assert refused_alike(NAT, arrivals, [3.0, *[60.0] * 8], attempts(late))[-1]
+    assert not refused_alike(NAT, arrivals, [3.0, *[60.0] * 8], attempts([(0.0, 0.0), *late[1:]]))[-1]
+
+
+def test_the_core_tells_how_exact_a_comparison_can_be() -> None:
+    """Moved by milliseconds, other attempts are refused; what has ports for all is sure."""
+    arrivals = [*itertools.islice(Calls(20, 1.4, REST, 9).arrivals(random.Random(1)), 600)]
+    lives = [arrival[2] - arrival[0] for arrival in arrivals]
+    made = attempts([(at, at) for at, *_ in arrivals])
+    counted = [True] * 600
+
+    scarce = shares_nearby(NAT, arrivals, lives, made, counted)
+    plenty = shares_nearby(Settings(ports=600).for_nat(), arrivals, lives, made, counted)
+
+    assert len(scarce) == AGAIN
+    assert 0 < max(scarce) - min(scarce) < 0.05
+    assert scarce == shares_nearby(NAT, arrivals, lives, made, counted)
+    assert plenty == [0.0] * AGAIN
+
+
+def test_the_wire_may_be_near_any_of_the_shares_of_the_core() -> None:
+    """By a percent and three attempts."""
+    few = COUPLED + FEW / 1000
+    assert near([0.3, 0.32, 0.31], 1000) == between(round(0.3 - few, 4), round(0.32 + few, 4))
+    assert near([0.0], 1000) == between(0.0, round(few, 4))

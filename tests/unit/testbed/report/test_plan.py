@@ -68,6 +68,21 @@ def test_the_page_has_simulation_and_formulas_in_one_figure(carrier: dict[str, A
     assert share(carrier["refused_share"]) in picture
 
 
+@pytest.mark.parametrize(("workload", "load"), [("subscribers", {"subscribers": 16.0}), ("trace", {})])
+def test_points_on_the_wire_stand_beside_the_core(
+    carrier: dict[str, Any], workload: str, load: dict[str, float]
+) -> None:
+    """The wire differs from what was foreseen, and the figure before it is the core's of the same attempts."""
+    shares = {"the plan's simulation": 0.5, "foreseen": 0.1, "core": 0.12, "wire": 0.13}
+    beside = [{"figure": name, "refused_share": of, "interval": [0.1, 0.2]} for name, of in shares.items()]
+    row = {**load, "verdict": "pass", "beside": beside, "difference": 0.03}
+    page = plan_page(carrier | {"workload": workload, "checked": [row, {**row, "beside": [], "verdict": "error"}]})
+    text = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+    assert f"{load.get('subscribers', 'all of it')} 10 % 12 % 13 % 10 % to 20 % +3.00 %" in text
+    assert f"{load.get('subscribers', 'all of it')} error" in text
+
+
 def test_a_text_of_any_origin_is_no_markup(calls: dict[str, Any]) -> None:
     """A class that is named by a trace may have any name."""
     evil = "<script>alert(1)</script>"

@@ -10,9 +10,10 @@ import pytest
 
 from controller.settings import ConfigurationError
 from testbed.run.choices import Choices
-from testbed.run.planning import planned
-from testbed.run.replaying import choices_of, plan_in, require_checkable
+from testbed.run.planning import Asked
+from testbed.run.replaying import plan_in, replay_of, require_checkable
 from testbed.run.resolve import resolve
+from tests.support.paths import ROOT
 
 
 def plan(tmp_path: Path, **changed: Any) -> Path:
@@ -40,8 +41,8 @@ def plan(tmp_path: Path, **changed: Any) -> Path:
 
 def test_a_plan_is_replayed_with_its_profile_its_settings_and_its_seed(tmp_path: Path) -> None:
     """What the plan's parameters are about becomes the run's own; what the user gives besides wins."""
-    choices = choices_of(plan_in(plan(tmp_path)), Choices(sets=["measured=7"]))
-    run = resolve("plan", "openflow", choices, datapath="userspace")
+    scenario, choices = replay_of(plan_in(plan(tmp_path)), Choices(sets=["measured=7"]))
+    run = resolve(scenario, "openflow", choices, datapath="userspace")
 
     assert (run.scenario, run.profile, run.seed) == ("plan", "gcp-cloud-nat", 4)
     assert (run.settings.ports, run.settings.subscriber_ports) == (64, 16)
@@ -52,7 +53,7 @@ def test_a_plan_is_replayed_with_its_profile_its_settings_and_its_seed(tmp_path:
 
 def test_another_load_of_the_same_plan_has_no_planned_share(tmp_path: Path) -> None:
     """The plan has said nothing about it."""
-    choices = choices_of(plan_in(plan(tmp_path)), Choices(), erlangs=6.0)
+    _, choices = replay_of(plan_in(plan(tmp_path)), Choices(), point=0.5)
     run = resolve("plan", "openflow", choices, datapath="userspace")
 
     assert (run.parameters["erlangs"], run.parameters["planned"]) == (6.0, None)
@@ -61,8 +62,11 @@ def test_another_load_of_the_same_plan_has_no_planned_share(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"workload": "trace"}, "take a plan of plain calls"),
-        ({"parameters": {}}, "take a plan of plain calls"),
+        ({"workload": "faxes"}, "take one of erlangs, subscribers, trace"),
+        ({"parameters": {}}, "take one of --erlangs A"),
+        ({"workload": "trace"}, "take one of --trace FILE"),
+        ({"workload": "trace", "parameters": {"trace_file": "/nowhere"}}, "--trace /nowhere: No such file"),
+        ({"workload": "subscribers", "chosen": {"block_of_each": 8}}, "take port_allocation_type=blocks"),
         ({"refused_share": "half"}, "at /refused_share: found .*; take a plan.json"),
         ({"chosen": {"prots": 64}}, "did you mean 'ports'"),
     ],
@@ -72,7 +76,7 @@ def test_what_is_no_plan_that_can_be_replayed_is_refused(
 ) -> None:
     """With the place and the way out."""
     with pytest.raises(ConfigurationError, match=told):
-        choices_of(plan_in(plan(tmp_path, **changed)), Choices())
+        replay_of(plan_in(plan(tmp_path, **changed)), Choices())
 
 
 def test_a_file_that_cannot_be_read_or_is_no_json_is_refused(tmp_path: Path) -> None:
@@ -84,9 +88,81 @@ def test_a_file_that_cannot_be_read_or_is_no_json_is_refused(tmp_path: Path) -> 
         plan_in(tmp_path)
 
 
-def test_only_plain_calls_can_be_checked() -> None:
-    """Other plans have several protocols and destinations."""
-    asked = planned(Choices(sets=["subscribers=1"]), erlangs=None, target=None, trace=None, has_front=False)
+def subscribers(tmp_path: Path, **chosen: Any) -> Path:
+    """Return the file of a plan of subscribers."""
+    parameters = {"subscribers": chosen["subscribers"]}
+    given = {"profile": "plain", "chosen": chosen, "parameters": parameters, "theory": THEORY}
+    return plan(tmp_path, workload="subscribers", **given)
 
-    with pytest.raises(ConfigurationError, match="take --erlangs A"):
+
+THEORY = [{"model": "Erlang B", "erlangs": 10.0, "ports": 9, "refused_share": 0.25}]
+
+
+def test_subscribers_are_replayed_with_their_parameters_at_the_pace_of_the_lab(tmp_path: Path) -> None:
+    """Each has an address, and the plan's own figures stand beside."""
+    scenario, choices = replay_of(plan_in(subscribers(tmp_path, subscribers=30, ports=3000, heavy=0)), Choices())
+    run = resolve(scenario, "openflow", choices, datapath="userspace")
+
+    assert (run.scenario, run.seed) == ("plan-subscribers", 4)
+    assert run.parameters["plan"] == {"subscribers": 30, "heavy": 0.0}
+    assert (run.parameters["planned"], run.parameters["formulas"]) == (0.05, {"Erlang B": 0.25})
+    assert run.parameters["clients"] * run.parameters["addresses_per_client"] >= 20
+    assert run.settings.time_scale == pytest.approx(run.parameters["pace"])
+    assert run.settings.ports == round(3000 * run.parameters["size"])
+
+
+def test_a_point_has_more_subscribers_or_fewer(tmp_path: Path) -> None:
+    """And the plan has said nothing about them."""
+    _, choices = replay_of(plan_in(subscribers(tmp_path, subscribers=20, ports=3000)), Choices(), point=0.8)
+    run = resolve("plan-subscribers", "openflow", choices, datapath="userspace")
+
+    assert run.parameters["plan"]["subscribers"] == 16
+    assert (run.parameters["planned"], run.parameters["formulas"]) == (None, {})
+
+
+@pytest.mark.parametrize("gateway", ["netfilter", "ovs-ct"])
+def test_subscribers_are_replayed_with_a_nat_that_ends_mappings_as_the_core(tmp_path: Path, gateway: str) -> None:
+    """Another's idle mappings end at other times, and what it refuses would differ rightly."""
+    told = subscribers(
+        tmp_path, subscribers=20, port_overlapping="endpoint", mapping_type="edm", filtering_type="edf"
+    )
+    scenario, choices = replay_of(plan_in(told), Choices())
+
+    with pytest.raises(ConfigurationError, match="take --gateway openflow"):
+        resolve(scenario, gateway, choices, datapath="userspace")
+
+
+@pytest.mark.parametrize("name", ["conn.log", "conn.json", "conntrack.txt", "lab.pcapng", "recording.gz"])
+def test_a_trace_is_replayed_from_its_file(tmp_path: Path, name: str) -> None:
+    """Its hosts are hosts of the lab."""
+    file = ROOT / "docs" / "examples" / "traces" / name
+    told = plan(tmp_path, workload="trace", profile="plain", chosen={}, parameters={"trace_file": str(file)})
+    scenario, choices = replay_of(plan_in(told), Choices())
+    run = resolve(scenario, "openflow", choices, datapath="userspace")
+
+    assert (run.scenario, run.parameters["trace"]) == ("plan-trace", str(file))
+    assert run.parameters["attempts"] in {20, 24, 200}
+    assert 0 < run.parameters["pace"] <= 1
+
+
+def test_a_file_of_one_s_own_is_not_met_outside_its_walls(tmp_path: Path) -> None:
+    """Subscribers are replayed with it all the same, and a trace is not, which it could not see."""
+    file = tmp_path / "mine.py"
+    file.write_text("raise SystemExit('met')\n")
+    mine = {"port_allocation_type": f"{file}:Mine"}
+    _, choices = replay_of(plan_in(subscribers(tmp_path, subscribers=20, ports=3000, **mine)), Choices())
+    assert any(str(file) in each for each in choices.sets)
+
+    trace = {"trace_file": str(ROOT / "docs" / "examples" / "traces" / "conn.log")}
+    with pytest.raises(ConfigurationError, match="take subscribers, or a strategy of ours"):
+        replay_of(plan_in(plan(tmp_path, workload="trace", chosen=mine, parameters=trace)), Choices())
+
+
+def test_a_plan_with_a_file_of_one_s_own_is_not_checked(tmp_path: Path) -> None:
+    """It is replayed by `run`, which walls it in."""
+    file = tmp_path / "mine.py"
+    file.write_text("from controller.api import Allocator\n\n\nclass Mine(Allocator):\n    pass\n")
+    asked = Asked({"port_allocation_type": f"{file}:Mine"}, "plain", 1, None, None, None, has_front=False)
+
+    with pytest.raises(ConfigurationError, match="take `lastport run --plan FILE`"):
         require_checkable(asked)

@@ -1,0 +1,60 @@
+"""What a replay of many protocols leaves out, what it tells apart, and what is the machine's lateness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags
+from controller.settings import Settings
+from testbed.plan.arrivals import Arrival, Ending
+from testbed.replay.many import MOST_ADDRESSES, MOST_ENDPOINTS, first_of_each, lateness, most_destinations
+from testbed.traffic.records import Attempt
+
+
+def arrival(at: float, *, port: int = 1024, protocol: Protocol = Protocol.TCP) -> Arrival:
+    """Return an attempt of the only host."""
+    packet = Packet(protocol, Endpoint(0x0A000001, port), Endpoint(0xC6336401, 443), TcpFlags.SYN)
+    return at, packet, at + 1, Ending.FIN, 0, 0
+
+
+def attempt(sent: float, done: float, outcome: str = "established") -> Attempt:
+    """Return what became of it."""
+    nobody = ("", 0)
+    return Attempt(1, 1, outcome, "", nobody, nobody, nobody, sent, done, 0)
+
+
+def test_a_second_connection_of_the_same_two_endpoints_is_left_out() -> None:
+    """A kernel keeps the endpoints of the first one for a minute, which no pace divides."""
+    every = [arrival(0.0), arrival(1.0, port=1025), arrival(2.0), arrival(3.0, protocol=Protocol.UDP)]
+
+    assert [each[0] for each in first_of_each(every)] == [0.0, 1.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ({}, MOST_ENDPOINTS),
+        ({"port_overlapping": "endpoint", "mapping_type": "edm", "filtering_type": "edf"}, MOST_ENDPOINTS),
+        ({"port_overlapping": "address", "mapping_type": "adm", "filtering_type": "adf"}, MOST_ADDRESSES),
+    ],
+)
+def test_destinations_are_told_apart_as_the_nat_does(settings: dict[str, Any], most: int) -> None:
+    """By address, a lab has fewer of them."""
+    assert most_destinations(Settings(**settings).for_nat()) == most
+
+
+def test_a_late_start_and_a_late_answer_are_lateness_and_a_refusal_is_none() -> None:
+    """Two hundred attempts begin 7 s after the plan's time, as the most punctual one does; a few are later."""
+    arrivals = [arrival(float(number)) for number in range(200)]
+    punctual = [attempt(7.0 + number, 7.01 + number) for number in range(200)]
+
+    assert lateness(arrivals, punctual) == pytest.approx(0.01)
+    refused = [attempt(7.0 + number, 8.0 + number, "timeout") for number in range(100)]
+    assert lateness(arrivals, [*refused, *punctual[100:]]) == pytest.approx(0.01)
+    late = [attempt(7.3 + number, 7.3 + number) for number in range(5)]
+    assert lateness(arrivals, [*late, *punctual[5:]]) == pytest.approx(0.3)
+    slow = [attempt(7.0 + number, 7.4 + number) for number in range(5)]
+    assert lateness(arrivals, [*slow, *punctual[5:]]) == pytest.approx(0.4)
+    assert lateness(arrivals, [late[0], *punctual[1:]]) == pytest.approx(0.01)
