@@ -186,3 +186,17 @@ def test_on_a_slow_machine_a_packet_may_take_longer(
     monkeypatch.setattr(slowness, "slowness", lambda: slow)
 
     assert red(Findings(trains=[body(waits=[*QUICK, 5 * HELD_S])])) == keys
+
+
+@pytest.mark.parametrize(("slow", "bears"), [(1.0, None), (10.0, 5 * HELD_S)], ids=["usual", "slow"])
+def test_on_a_slow_machine_a_controller_may_be_late_with_all_that_begins(
+    monkeypatch: pytest.MonkeyPatch, slow: float, bears: float | None
+) -> None:
+    """So that is no certainty there, and a train's packets remain one."""
+    monkeypatch.setattr(slowness, "slowness", lambda: slow)
+    late = [20 * HELD_S] * FEWEST
+    of_all = checks(Findings(sample=body(waits=late), trains=[body()]))
+    of_train = checks(Findings(trains=[body(waits=late)]))
+
+    assert {(each.observed, each.bears) for each in of_all if each.key == "frames-delayed"} == {(FEWEST, bears)}
+    assert {(each.observed, each.bears) for each in of_train if each.key == "frames-delayed"} == {(FEWEST, None)}
