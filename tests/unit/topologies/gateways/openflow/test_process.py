@@ -23,7 +23,7 @@ lab.sendall(b'{"listening": true}\\n{"ready": true, "framework": "none"}\\n')
 for line in lab.makefile():
     question = json.loads(line)
     lab.sendall(b'{"event": "something else"}\\n')
-    lab.sendall(json.dumps({"id": question["id"] - 1, "gauges": "late"}).encode() + b"\\n")
+    lab.sendall(json.dumps({"id": question["id"] - 1, "gauges": {"late": 1}}).encode() + b"\\n")
     answer = {"id": question["id"], "gauges": {"port": int(port)}, "asked": question}
     lab.sendall(json.dumps(answer).encode() + b"\\n")
 """
@@ -86,11 +86,11 @@ def test_a_controller_gets_its_configuration_and_answers_the_question_it_was_ask
         assert one.gauges() == {"port": one.port}
         assert one.latest == {"port": one.port}
         assert one.port != other.port
-        written = yaml.safe_load((plan.folder / "controller.yaml").read_text())
+        written = yaml.safe_load((plan.folder / "controller" / "controller.yaml").read_text())
         assert (written["seed"], written["settings"]["ports"]) == (3, 7)
     finally:
         one.stop()
         other.stop()
 
     assert one.process.poll() is not None
-    assert one.log.read_text() == f"configured by {plan.folder}/controller.yaml\n"
+    assert one.log.read_text() == f"configured by {plan.folder}/controller/controller.yaml\n"
