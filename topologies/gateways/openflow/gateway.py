@@ -173,8 +173,10 @@ class OpenFlowGateway(Bridge, Gateway):
             raise GatewayError(
                 "the switch's tables get their size when it starts; give --set flow_limit to a new one"
             )
-        stays = self.controller.ask(settings=settings.model_dump(mode="json"))["stays"]
-        if stays:
+        answer = self.controller.ask(settings=settings.model_dump(mode="json"))
+        if "refused" in answer:
+            raise GatewayError(answer["refused"])
+        if answer["stays"]:
             return ""
         time.sleep(PORT_REST_S)  # no port is given again before the switch has forgotten its last flow
         return "no mapping could stay under it, so all of them have ended and the NAT has begun anew"

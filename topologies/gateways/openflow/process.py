@@ -3,8 +3,8 @@
 Its event loop patches Python's standard library, so it cannot live in the process that builds the network. It is
 started before the network is built, since loading the framework takes as long as building the hosts.
 
-An allocator or a policy in it may be a stranger's. So it has no rights over the run's other processes, sees of
-`/run` a folder of its own, and nothing that it sends is taken for what it is not: that ends it, and with it the run.
+An allocator or a policy in it may be a stranger's. So it has no rights over the run's other processes, and sees of
+`/run` a folder of its own. What it sends that no controller sends ends it, and with it the run.
 """
 
 from __future__ import annotations
@@ -107,9 +107,7 @@ class ControllerProcess:
         """Take what the controller has sent. What nobody has asked for is not kept."""
         self.latest = record.get("gauges", self.latest)
         if self._recorder is not None:
-            self._recorder.packed(
-                record.get("events", ""), record.get("missed", 0), record.get("subscribers", [])
-            )
+            self._recorder.packed(record.get("events", ""), record.get("missed", 0), record.get("subscribers", []))
             self._recorder.gauges(self.latest, record.get("at", 0.0))
         if "listening" in record:
             self._listening.set()
