@@ -1,8 +1,8 @@
 """What a stranger's allocator or policy declares, for a process that must not execute it.
 
 A process that decides about a run, or judges one, needs a few facts of such a class and none of its code: the
-number of ports that an allocator gives, and the answer that a policy sends. Its `ask_by` gets a function that knows
-them. From then on a file is not imported in it, and its class has a stand-in with these facts.
+number of ports that an allocator gives, and the answer that a policy sends. `ask_by` gets a function that knows
+them. From then on no such file is imported in the process, and a class has a stand-in with these facts.
 
 Without such a function the class itself is used, as in the controller and in a child behind walls.
 """
