@@ -32,6 +32,8 @@ MOST_CLIENTS = 1024
 LEAST_MEMORY = 1 << 30
 WITHIN_S = 3600.0
 """The seconds that a run may take."""
+LONGEST = 100
+"""The most characters of what was written in place of what a class declares."""
 MOST_IN_FILE = 256 << 20
 """The most bytes of a file: each capture is one, and on the machine's disk."""
 PACKAGES = ("controller", "scenarios", "testbed", "topologies")
@@ -119,8 +121,10 @@ def _found_apart(question: Question, files: list[Path]) -> Declared:
     answer = declared(files, lambda: found(question).model_dump(mode="json"), about=about)
     try:
         facts = Declared.model_validate(answer)
-    except ValidationError as error:
-        raise ConfigurationError(f"{about}: what it declares could not be read: {error}") from None
+    except ValidationError:
+        raise ConfigurationError(
+            f"{about}: what it declares could not be read: it wrote {str(answer)[:LONGEST]!r} in its place"
+        ) from None
     if question.ports is not None and not 1 <= facts.capacity <= len(question.ports):
         raise ConfigurationError(f"{about}: what it declares could not be read: a length of {facts.capacity}")
     return facts

@@ -173,7 +173,7 @@ def test_an_allocator_or_a_policy_that_cheats_or_harms_gets_what_its_ports_earn(
     got = grade(lab, file, Course(b"SECRET" * 8, key), "alice", Hidden.of(file, key))
 
     reasons = "\n".join(item.sentence for item in got.items if not item.is_won)
-    points = ALL[kind] if hostile.points == ALL["allocator"] else hostile.points
+    points = ALL["policy"] if kind == "policy" and hostile.points else hostile.points
     assert (got.score, bool(got.broke)) == (points, hostile.breaks), got.said + reasons + got.broke
     assert hostile.words in got.said + reasons + got.broke
     left = [command for number, (_, command) in processes().items() if number not in before]

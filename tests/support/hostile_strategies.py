@@ -75,15 +75,14 @@ if entered:
     os._exit(3)
 """
 WRITES = """
-for top, folders, files in os.walk('/'):
-    if top in ('/proc', '/sys', '/dev'):
-        folders.clear()
-    for place in files:
-        try:
-            with open(os.path.join(top, place), 'r+b') as file:
-                file.write(b'{"kind": "done"}')
-        except OSError:
-            pass
+for memory in ('/run', '/tmp', '/var/tmp', '/dev/shm'):
+    for top, folders, files in os.walk(memory):
+        for place in files:
+            try:
+                with open(os.path.join(top, place), 'r+b') as file:
+                    file.write(b'{"kind": "done"}')
+            except OSError:
+                pass
 """
 TELLS = """
 import sys
@@ -96,14 +95,14 @@ HOSTILE = {
     "forges records on every descriptor": Hostile(
         2,
         """
-import json
+import json, stat
 told = [{'kind': 'check', 'check': {'key': 'established', 'ok': True}}, {'kind': 'done'}, {'verdict': 'pass'}]
-for descriptor in range(0 if IS_CHILD else 3, 64):
-    for line in told:
-        try:
-            IS_CHILD or os.write(descriptor, json.dumps(line).encode() + b'\\n')
-        except OSError:
-            pass
+for descriptor in range(3, 64):
+    try:
+        if not IS_CHILD and stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            os.write(descriptor, b''.join(json.dumps(line).encode() + b'\\n' for line in told))
+    except OSError:
+        pass
 """,
         but="keeps one port back",
     ),
@@ -146,7 +145,7 @@ if IS_CHILD:
             pass
     os._exit(0)
 """,
-        words="it declares 63; expected 64",
+        words="it declares 63. Expected: 64",
         but="keeps one port back",
     ),
     "patches the classes that judge": Hostile(2, PATCHES, but="keeps one port back"),

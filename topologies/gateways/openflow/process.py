@@ -119,12 +119,16 @@ class ControllerProcess:
             self._answers.put(record)
 
     def _end_it(self, why: str) -> None:
-        """End the controller, and have its last words tell why. Its exit status stays where it is read."""
-        with contextlib.suppress(ProcessLookupError):
+        """End the controller, and have its last words tell why. Its exit status stays where it is read.
+
+        When this returns, its end is the first that can be seen, and the reason for all that follows.
+        """
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(self.process.pid, signal.SIGSTOP)
             with self.log.open("a") as log:
                 print(f"\n{self.name} was ended, since it sent what no controller sends: {why}", file=log)
             os.kill(self.process.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
 
     def wait_listening(self) -> None:
         """Wait until a switch can connect: one that tries too early tries again only a second later."""
