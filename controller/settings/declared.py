@@ -49,7 +49,7 @@ class Question:
         if self.ports is None:
             return self.name
         ranges = [(each[0], each[-1]) for each in ranges_of(self.ports)]
-        return f"{self.name} {json.dumps([ranges, self.port_set_size, self.port_set_timeout])}"
+        return f"{self.name} {json.dumps([ranges, self.port_set_size, float(self.port_set_timeout)])}"
 
 
 Ask = Callable[[Question], Declared | None]
