@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from controller.settings.declared import ask_by
 from tests.support.paths import ROOT
 
 pytest_plugins = ["tests.support.busy"]
@@ -37,6 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Select the lab sheets, if they are asked for."""
     if config.option.sheets:
         config.option.markexpr = "sheets"
+
+
+def pytest_runtest_setup() -> None:
+    """Forget that the test before was a command, which executes no class of a stranger's."""
+    ask_by(None)
 
 
 settings.register_profile(

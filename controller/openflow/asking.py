@@ -6,7 +6,8 @@ gauges, which tell what came of it.
     "flush": true           every mapping ends
     "table": SELECTION      "rows": mappings, up to "most" of them; "total": the number of all that are selected
     "release": SELECTION    the selected mappings end; "released": their number
-    "settings": {...}       these are followed from now on; "stays": whether all mappings are still there
+    "settings": {...}       these are followed from now on; "stays": whether all mappings are still there; or
+                            "refused": why a stranger's allocator cannot follow them
 
 A selection has "inside", a list of addresses, and "protocol" and "external", for one external endpoint. What it
 does not have is not asked for.
@@ -21,7 +22,7 @@ from typing import Any
 
 from controller.nat.model import Endpoint, Mapping, Protocol
 from controller.openflow.router import Router
-from controller.settings import Settings
+from controller.settings import ConfigurationError, Settings
 
 MOST_PEERS = 3
 """The most remote endpoints of a mapping that are named."""
@@ -41,7 +42,12 @@ def answer(router: Router, question: dict[str, Any], now: float) -> dict[str, An
         router.release(ending, now)
         told["released"] = len(ending)
     if "settings" in question:
-        told["stays"] = router.change(Settings.model_validate(question["settings"]), now)
+        settings = Settings.model_validate(question["settings"])
+        try:
+            settings.for_nat()  # a stranger's allocator is tried with other ports
+        except ConfigurationError as error:
+            return {**told, "refused": str(error)}
+        told["stays"] = router.change(settings, now)
     return told
 
 

@@ -4,7 +4,8 @@
 described, and refused by every gateway that does not follow it. `settings` has what contradicts each other, and
 translates settings for the NAT's core. `values` has the types of values, `biting` the marks of limits and timers,
 and `profiles` bundles settings under a name. `checking` words what is wrong. `extensions` finds a class of one's
-own by `FILE.py:Class`, `contracts` finds what it lacks, and `strategies` tries it.
+own by `FILE.py:Class`, `contracts` finds what it lacks, and `strategies` tries it. `declared` stands in for
+one that must not be executed.
 """
 
 from __future__ import annotations

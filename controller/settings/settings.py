@@ -22,6 +22,8 @@ from controller.nat.settings import NatSettings
 from controller.nat.strategies.pooling import POOLINGS
 from controller.nat.tcp import TcpTimer
 from controller.settings import ports, strategies
+from controller.settings.declared import Declared, Question
+from controller.settings.extensions import is_file
 from controller.settings.keys import Keys
 from controller.settings.profiles import EXPLAINED
 from controller.settings.values import SECONDS, static_mapping
@@ -185,12 +187,7 @@ class Settings(Keys):
             "overlapping_udp": OVERLAPPING.get(self.port_overlapping_udp or ""),
             "late_reset": LATE_RESETS[self.late_reset],
             "pooling": POOLINGS[self.address_allocation_type],
-            "allocator": strategies.allocator(
-                self.port_allocation_type,
-                ports=self.port_set,
-                port_set_size=self.port_set_size,
-                port_set_timeout=self.in_force("port_set_timeout"),
-            ),
+            "allocator": strategies.allocator(self.port_allocation_type, **self._for_allocator()),
             "on_exhaustion": strategies.policy(self.on_exhaustion),
             "fallback": Answer(self.fallback),
             "port_quotas": {each: getattr(self, f"port_quota_{each.name.lower()}") for each in Protocol},
@@ -200,6 +197,20 @@ class Settings(Keys):
             "rest": PORT_REST_S,
             "static_mappings": tuple(map(static_mapping, self.static_mappings)),
         }
+
+    def _for_allocator(self) -> dict[str, Any]:
+        """Return what an allocator has to do with."""
+        timeout = self.in_force("port_set_timeout")
+        return {"ports": self.port_set, "port_set_size": self.port_set_size, "port_set_timeout": timeout}
+
+    def declared(self) -> dict[str, Declared]:
+        """Return what a stranger's allocator and policy declare, by the question. Raises ConfigurationError."""
+        questions = []
+        if is_file(self.port_allocation_type):
+            questions.append(Question(self.port_allocation_type, **self._for_allocator()))
+        if is_file(self.on_exhaustion):
+            questions.append(Question(self.on_exhaustion))
+        return {question.key: strategies.declared(question) for question in questions}
 
     def _own_ports(self) -> OwnPortsPlan | None:
         if self.subscriber_ports is None:

@@ -19,6 +19,7 @@ from controller.nat.strategies.allocators.allocator import Allocator, PortPlan
 from controller.nat.strategies.exhaustion import POLICIES
 from controller.nat.strategies.exhaustion.policy import Decision, Evict, Policy, Shortage, Wait
 from controller.settings.checking import ConfigurationError
+from controller.settings.declared import Declared, Question, allocator_with, policy_with, told
 from controller.settings.extensions import is_file, own_class, tried
 
 GET_ALLOCATOR = "from controller.api import Allocator"
@@ -36,17 +37,49 @@ def allocator(name: str, *, ports: Ports, port_set_size: int, port_set_timeout: 
     """Return the allocator that `name` stands for, after a trial with these ports. Raises ConfigurationError."""
     if name in ALLOCATORS:
         return ALLOCATORS[name]
-    _require_light("allocator", name)
-    cls = own_class("allocator", name, Allocator, importing=GET_ALLOCATOR)
-    watched = _watched_allocator(cls, f"allocator {name!r}: class {cls.__name__}")
-    _try(watched, name, PortPlan(ports, random.Random(0), port_set_size, port_set_timeout))
-    return watched
+    question = Question(name, ports, port_set_size, port_set_timeout)
+    facts = told(question)
+    return _own_allocator(question) if facts is None else allocator_with(facts)
 
 
 def policy(name: str) -> type[Policy]:
     """Return the policy that `name` stands for. Raises ConfigurationError."""
     if name in POLICIES:
         return POLICIES[name]
+    facts = told(Question(name))
+    return _own_policy(name) if facts is None else policy_with(facts)
+
+
+def declared(question: Question) -> Declared:
+    """Return what a stranger's class declares, by whoever knows it here. Raises ConfigurationError."""
+    return told(question) or found(question)
+
+
+def found(question: Question) -> Declared:
+    """Return what a stranger's class declares, by executing it. Raises ConfigurationError."""
+    if question.ports is None:
+        policy = _own_policy(question.name)
+        return Declared(evicts=bool(policy.evicts), answers=policy.answers)
+    cls = _own_allocator(question)
+    capacity = tried(f"allocator {question.name!r} cannot be made", lambda: len(cls(_plan(question))))
+    return Declared(capacity=capacity, by_subscriber=bool(cls.by_subscriber))
+
+
+def _own_allocator(question: Question) -> type[Allocator]:
+    name = question.name
+    _require_light("allocator", name)
+    cls = own_class("allocator", name, Allocator, importing=GET_ALLOCATOR)
+    watched = _watched_allocator(cls, f"allocator {name!r}: class {cls.__name__}")
+    _try(watched, name, _plan(question))
+    return watched
+
+
+def _plan(question: Question) -> PortPlan:
+    assert question.ports is not None
+    return PortPlan(question.ports, random.Random(0), question.port_set_size, question.port_set_timeout)
+
+
+def _own_policy(name: str) -> type[Policy]:
     _require_light("policy", name)
     cls = own_class("policy", name, Policy, importing=GET_POLICY)
     tried(f"policy {name!r} cannot be made", cls)

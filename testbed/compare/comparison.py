@@ -24,7 +24,7 @@ from testbed.run import doctor
 from testbed.run.choices import Choices
 from testbed.run.exit_status import ExitStatus
 from testbed.run.folder import Folder
-from testbed.run.given import files_of
+from testbed.run.given import deciding, files_of
 from testbed.run.kept import COMPARISON
 from testbed.run.launch import Watch, carry_out
 from testbed.run.live.display import Manner
@@ -136,7 +136,7 @@ def plans(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) -
 
 def _decided(choices: Choices, scenarios: Sequence[str], gateways: Sequence[str]) -> list[Planned]:
     files = files_of(choices, *scenarios, *gateways)
-    if not are_met(files):
+    if not are_met(deciding(choices, *scenarios, *gateways)):
         return _plans(choices, scenarios, gateways)
 
     def work() -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from controller.settings import Settings
+from controller.settings.declared import Declared
 from topologies.gateways.base import Cable
 from topologies.picture import Picture
 
@@ -58,6 +59,8 @@ class Run(BaseModel):
     """What the program there has to know."""
     cables: dict[str, Cable] = {}
     """The interfaces of the machine that the gateway needs, by the names that they get."""
+    declared: dict[str, Declared] = {}
+    """What is known of a stranger's allocator and policy: the run's process must not execute them."""
     chosen: dict[str, Any] = {}
     """What the user chose otherwise than by default: topology, profile, seed, settings and parameters, by key."""
 

@@ -76,6 +76,8 @@ class OnTheWire(Requirement):
     """The phase of the run whose first second is kept."""
     after: str = ""
     """An earlier requirement without which this one is lost."""
+    expects: int | None = None
+    """What the first of the checks has to expect: a submission's part in that is what it declares."""
 
 
 class Expected(StrEnum):

@@ -4,8 +4,11 @@ Each run is a command of its own. So this process's secrets are not in its memor
 a private folder. The folders of the others and of the key are empty for it. A requirement here is a check of a
 run, or several checks, by their keys.
 
-Which checks there are, and whether they hold, comes from the run's sandbox. A submission that ends the run is the
-cause of that where the run names it; else the run is tried again, since the machine may be the cause.
+Which checks there are, and whether they hold, comes from the run's sandbox. An allocator, a policy or a whole NAT
+is in a process there that has no rights over the one that judges. A student's own scenario is in that one.
+
+A submission that ends the run is the cause of that where the run names the process that it is in; else the run is
+tried again, since the machine may be the cause.
 """
 
 from __future__ import annotations
@@ -46,8 +49,12 @@ IS_PROGRAM = (b"#!", b"\x7fELF")
 """How a file begins that is a program, and no application of a framework."""
 COMMAND = "{file} {{inside}} {{outside}}"
 """How a NAT that is a program is started."""
-ITS_OWN = ("the app ", "the program ")
-"""How the reason begins why a run broke, if the submission's own process ended."""
+ITS_OWN = {
+    "nat": ("the app ", "the program "),
+    "allocator": ("gateway's controller ",),
+    "policy": ("gateway's controller ",),
+}
+"""How the reason begins why a run broke, if the process ended that a submission of this kind runs in."""
 NAT, SCENARIO = "nat.py", "scenario.py"
 EMPTY = "size=64k,mode=755"
 
@@ -115,10 +122,10 @@ def _ran(lab: Lab, part: Wire, file: Path, variant: Variant, hidden: Hidden) -> 
             )
         except subprocess.TimeoutExpired:
             raise BrokeError(f"it took longer than {WITHIN_S:g} s") from None
-        return _told(ended, part, results, str(folder))
+        return _told(ended, part, results, str(folder), lab.submission)
 
 
-def _told(ended: subprocess.CompletedProcess[bytes], part: Wire, results: Path, folder: str) -> Ran:
+def _told(ended: subprocess.CompletedProcess[bytes], part: Wire, results: Path, folder: str, kind: str) -> Ran:
     """Return what a run that ended has printed and kept."""
     why = harmless(ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]).removeprefix("lastport: ")
     if ended.returncode == ExitStatus.MACHINE_LACKS:
@@ -136,7 +143,7 @@ def _told(ended: subprocess.CompletedProcess[bytes], part: Wire, results: Path, 
     if told["verdict"] != "error":
         return Ran(checks, packets, said=said)
     reason = harmless(str(told.get("error", "the run broke")))[:LONGEST]
-    if reason.startswith(ITS_OWN):
+    if reason.startswith(ITS_OWN.get(kind, ())):
         words = " ".join(harmless(str(told.get("last_words", ""))).split())[-LONGEST:]
         return Ran(checks, packets, f"{reason}: {words}" if words else reason, said)
     raise BrokeError(reason)
@@ -209,13 +216,16 @@ def judged(part: Wire, name: str, ran: Ran, silent: Mapping[str, bool]) -> tuple
     """
     if part.finds is not None:
         return _found(part, ran, silent)
-    keys = part.requirements[name].checks or [name]
+    asked = part.requirements[name]
+    keys = asked.checks or [name]
     lacking = [key for key in keys if key not in ran.checks]
     failed = [ran.checks[key] for key in keys if key not in lacking and not ran.checks[key]["ok"]]
     if failed:
         return False, *_words(failed[0])
     if ran.why or lacking:
         return False, ran.why or "the run did not make this check", "a run to its end"
+    if asked.expects is not None and (declared := ran.checks[keys[0]]["expected"]) != asked.expects:
+        return False, f"it declares {harmless(str(declared))[:LONGEST]}", str(asked.expects)
     return True, ", ".join(_words(ran.checks[key])[0] for key in keys), ""
 
 

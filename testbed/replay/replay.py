@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import Field
 
 from controller.nat.settings import NatSettings
+from controller.settings.declared import ask_by
 from testbed.experiment.demand import Demand
 from testbed.experiment.expectations import between
 from testbed.experiment.experiment import Experiment
@@ -99,6 +100,7 @@ Its times are multiplied by {{ "%.3g"|format(parameters.pace) }}.
         """Offer the load, give the core the same attempts, and compare both with the formula."""
         back, _ = x.behaviour.port_back.value["close"]
         calls = calls_of(x.parameters, back)
+        ask_by(None)  # the core has the same attempts here, and with them a class of one's own
         nat = x.settings.for_nat()
         arrivals = _offered(calls, nat, x.lab.seed, WARM_UP_HOLDINGS * calls.holding + x.parameters.measured)
         lives = [arrival[2] - arrival[0] for arrival in arrivals]

@@ -27,18 +27,27 @@ POLICY_KEY = "on_exhaustion"
 
 def files_of(choices: Choices, *names: str) -> list[Path]:
     """Return the files of a user's own among scenarios' and gateways' names, and in what else was chosen."""
+    return [*files_among(_strategies(choices)), *deciding(choices, *names)]
+
+
+def deciding(choices: Choices, *names: str) -> list[Path]:
+    """Return those of the files whose code decides about a run, as an allocator's or a policy's does not."""
     values = values_given(choices)
     kinds = [load("gateway", name) for name in [*names, *choices.kinds.values()] if name in KINDS["gateway"].ours]
     theirs = [Path(path) for kind in kinds for path in kind.files(values)]
-    return [*files_among(names_in(choices, *names)), *theirs]
+    return [*files_among([*names, choices.topology, *choices.kinds.values()]), *theirs]
 
 
 def names_in(choices: Choices, *names: str) -> list[str]:
     """Return what was chosen by a name or a file, besides scenario and gateway: topology, allocator, policy."""
-    given = values_given(choices)
-    own = [value for key, value in given.items() if key.rpartition(DOT)[2] in (ALLOCATOR_KEY, POLICY_KEY)]
-    chosen = [choices.topology, *choices.kinds.values(), *own]
+    chosen = [choices.topology, *choices.kinds.values(), *_strategies(choices)]
     return [*names, *(name for name in chosen if isinstance(name, str))]
+
+
+def _strategies(choices: Choices) -> list[Any]:
+    """Return the allocators and policies that are chosen."""
+    given = values_given(choices)
+    return [value for key, value in given.items() if key.rpartition(DOT)[2] in (ALLOCATOR_KEY, POLICY_KEY)]
 
 
 def values_given(choices: Choices) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             from testbed.sandbox import openvswitch
 
             openvswitch.start(supervisor)
+            from controller.settings.declared import ask_by, known
             from testbed.evidence.sockets import close_all
             from testbed.experiment.building import build
             from testbed.experiment.captures import Captures
@@ -55,6 +56,7 @@ def run(job: dict[str, Any], channel: Channel, supervisor: Supervisor) -> None:
             from testbed.registry import PROMPT, found, load
 
             plan = Run.model_validate(job)
+            ask_by(known(plan.declared))  # this process judges, and must not execute what it judges
             scenario = load("scenario", plan.scenario)
             prompt = found(PROMPT)(talks, plan, channel) if talks else None
             events = channel if prompt is None else prompt.events

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from controller.settings import PROFILES, ConfigurationError, Settings, checked, unknown_key
+from controller.settings.declared import ask_by
 from controller.settings.extensions import absolute, is_file
 from testbed.experiment.demand import Demand, Return
 from testbed.experiment.limits import idle_timers
@@ -36,10 +37,10 @@ from testbed.run.fitting import (
     require_own_addresses,
     require_unfixed,
 )
-from testbed.run.given import files_of, names_in, values_given
+from testbed.run.given import deciding, files_of, names_in, values_given
 from testbed.run.own_classes import require_contract, require_known, require_own_keys, returned_by
 from testbed.run.sides import Sides, apart
-from testbed.run.strangers import are_met, declared
+from testbed.run.strangers import are_met, ask_apart, declared
 from topologies.base import Topology
 from topologies.gateways.base import Gateway, Use
 from topologies.gateways.behaviour import Behaviour
@@ -61,7 +62,8 @@ def resolve(scenario: str, gateway: str, choices: Choices, *, datapath: str, oth
             f"{scenario} is no scenario, but a command of its own; see lastport {scenario} -h"
         )
     given, files = values_given(choices), files_of(choices, scenario, gateway)
-    if not are_met(files):
+    ask_by(ask_apart)
+    if not are_met(deciding(choices, scenario, gateway)):
         return _resolved(scenario, gateway, choices, given, datapath, others)
 
     def work() -> Any:
@@ -183,7 +185,7 @@ def _of_choices(
     lasting = idle_timers(returned_by(scenario, "demand", Demand, cls.demand, parameters, settings), settings)
     later = {**lasting, **_of(Settings, completed)}
     settings = checked(Settings, {**defaults, **later, **mine}, kind="setting")
-    settings.for_nat()  # loads a student's allocator or policy, and may refuse it
+    settings.for_nat()  # may refuse a student's allocator or policy
     try:
         returned_by(gateway, "check", object, kind.check, settings, chosen)
         behaviour = returned_by(gateway, "declare", Behaviour, kind.declare, settings, chosen)
@@ -251,6 +253,7 @@ def _of_choices(
         reaches=reached,
         told_outside=next(iter(told.values())),
         cables=cables,
+        declared={key: facts for each in (settings, *each.values()) for key, facts in each.declared().items()},
     )
 
 

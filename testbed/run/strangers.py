@@ -2,7 +2,8 @@
 
 A scenario, topology, gateway, allocator or policy in a file is imported by a child that has no network, no rights
 and no file to write to (`testbed/sandbox/apart.py`). What is decided about a run with it, or shown of it, is
-decided there as well, and comes out as JSON.
+decided there as well, and comes out as JSON. Of an allocator or a policy that is a few facts: the run is decided
+about by this process.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
 
 from controller.settings import ConfigurationError
+from controller.settings.declared import Declared, Question
 from controller.settings.extensions import is_file
+from controller.settings.strategies import found
 from testbed.experiment.plan import Run
 from testbed.sandbox.apart import ApartError, RaisedError, apart, is_apart
 from testbed.sandbox.enter import MachineError, Walled
@@ -27,6 +32,8 @@ MOST_CLIENTS = 1024
 LEAST_MEMORY = 1 << 30
 WITHIN_S = 3600.0
 """The seconds that a run may take."""
+LONGEST = 100
+"""The most characters of what was written in place of what a class declares."""
 MOST_IN_FILE = 256 << 20
 """The most bytes of a file: each capture is one, and on the machine's disk."""
 PACKAGES = ("controller", "scenarios", "testbed", "topologies")
@@ -81,6 +88,54 @@ def declared(
         ) from None
     except WallsError as error:
         raise MachineError(lacks_walls(error)) from None
+
+
+class _Known:
+    """What has been asked for already, by the question and the state of the file."""
+
+    answers: ClassVar[dict[tuple[str, tuple[int, ...]], Declared | ConfigurationError]] = {}
+
+
+def ask_apart(question: Question) -> Declared | None:
+    """Return what an allocator or a policy in a file declares, found by a child. In the child, leave it to that.
+
+    Raises ConfigurationError and MachineError as `declared`.
+    """
+    files = files_among([question.name])
+    if not are_met(files):
+        return None
+    key = question.key, _state(files[0])
+    if key not in _Known.answers:
+        try:
+            _Known.answers[key] = _found_apart(question, files)
+        except ConfigurationError as error:
+            _Known.answers[key] = error
+    answer = _Known.answers[key]
+    if isinstance(answer, ConfigurationError):
+        raise answer
+    return answer
+
+
+def _found_apart(question: Question, files: list[Path]) -> Declared:
+    about = ", ".join(map(str, files))
+    answer = declared(files, lambda: found(question).model_dump(mode="json"), about=about)
+    try:
+        facts = Declared.model_validate(answer)
+    except ValidationError:
+        raise ConfigurationError(
+            f"{about}: what it declares could not be read: it wrote {str(answer)[:LONGEST]!r} in its place"
+        ) from None
+    if question.ports is not None and not 1 <= facts.capacity <= len(question.ports):
+        raise ConfigurationError(f"{about}: what it declares could not be read: a length of {facts.capacity}")
+    return facts
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    try:
+        facts = file.stat()
+    except OSError:
+        return ()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def walled(plan: Run, shown: Collection[Path] = ()) -> Walled | None:

@@ -18,6 +18,7 @@ from testbed.labs.variants import Course
 from tests.support import checks, policies
 from tests.support.hostile_nats import HOSTILE_NATS
 from tests.support.hostile_nats import REFERENCE as NAT
+from tests.support.hostile_strategies import ALL, AS_POLICY, HOSTILE
 from tests.support.paths import ROOT
 from tests.support.processes import processes
 from tests.support.submissions import REFERENCE, wrong
@@ -170,3 +171,29 @@ def test_a_nat_that_cheats_or_harms_gets_what_its_packets_earn(name: str, served
     assert "SECRETSECRET" not in got.said + reasons
     left = [command for number, (_, command) in processes().items() if number not in before]
     assert [command for command in left if "process.app" in command and "submission" in command] == []
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("kind", "name"), [*(("allocator", name) for name in HOSTILE), *(("policy", name) for name in AS_POLICY)]
+)
+def test_an_allocator_or_a_policy_that_cheats_or_harms_gets_what_its_ports_earn(
+    kind: str, name: str, served: Path
+) -> None:
+    """The process that judges never has its code, and the process that has it reaches no other."""
+    hostile, lab = HOSTILE[name], find("02" if kind == "allocator" else "03")
+    lab = lab.model_copy(update={"requirements": {}})
+    key = served / "course.key"
+    key.write_text("SECRET" * 8)
+    file = served / "alice.py"
+    file.write_text(hostile.source(kind))
+    before = set(processes())
+
+    got = grade(lab, file, Course(b"SECRET" * 8, key), "alice", Hidden.of(file, key))
+
+    reasons = "\n".join(item.sentence for item in got.items if not item.is_won)
+    points = ALL["policy"] if kind == "policy" and hostile.points else hostile.points
+    assert (got.score, bool(got.broke)) == (points, hostile.breaks), got.said + reasons + got.broke
+    assert hostile.words in got.said + reasons + got.broke
+    left = [command for number, (_, command) in processes().items() if number not in before]
+    assert [command for command in left if "controller" in command and str(ROOT) in command] == []

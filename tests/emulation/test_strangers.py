@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from testbed.sandbox.enter import Walled, enter
 from testbed.sandbox.walls import Limits
 from tests.emulation.conftest import FILES, Run
 from tests.emulation.files.hostile import WRITTEN
+from tests.support.hostile_strategies import HOSTILE as STRATEGIES
 
 HOSTILE = FILES / "hostile.py"
 
@@ -49,6 +51,19 @@ def test_a_run_that_takes_more_than_it_may_is_ended_with_the_reason(
 
     assert finished.status == 4, finished.output + finished.complaints
     assert finished.result["error"].startswith(words)
+
+
+def test_an_allocator_that_patches_what_judges_is_judged_all_the_same(
+    run: Run, before: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its file is imported by the controller, which has no rights over other processes, and by no judge."""
+    own = tmp_path / "own.py"
+    own.write_text(STRATEGIES["patches the classes that judge"].source("allocator"))
+    small = ("--set", "ports=4", "--set", "attempts=8", "--set", "clients=2", "--set", "patience=1")
+    finished = run("run", "port-exhaustion", "--allocator", str(own), *small, "--json")
+
+    assert finished.status == 1, finished.output + finished.complaints
+    assert "exactly 4 attempts are established" in finished.failed
 
 
 def test_a_run_that_takes_too_long_is_ended_with_the_reason(before: dict[str, Any]) -> None:

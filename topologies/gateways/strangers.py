@@ -25,6 +25,8 @@ MOST_LOG = 64 << 20
 """The most bytes of the log. A program that prints more gets an error from its kernel, EFBIG."""
 MOST_MEMORY = 4 << 30
 """The most bytes of memory of the program, mapped or used. Half the machine's are the whole run's."""
+NO_RIGHTS = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
+"""Before a command: it has no rights over interfaces, other processes, or the hosts' namespaces."""
 LAST_BYTES = 2000
 PASSED = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ")
 """The variables of our environment that a program gets."""
@@ -61,7 +63,7 @@ class StrangersProcess:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=partial(_prepare, home, namespace),
+                preexec_fn=partial(prepare, home, namespace),
             )
         plan.watch(self.supervised)
 
@@ -101,7 +103,7 @@ class StrangersProcess:
         return " ".join(told)
 
 
-def _prepare(home: Path | None, namespace: Namespace | None) -> None:
+def prepare(home: Path | None, namespace: Namespace | None) -> None:
     """Have this process see its own interfaces, and nothing of `/run` but its `home`; and limit it."""
     if home is not None:
         if namespace is not None:

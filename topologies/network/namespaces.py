@@ -11,6 +11,7 @@ from pathlib import Path
 _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _OF_RUN = b"mode=755,size=16m"
+_OF_TERMINALS = b"newinstance,ptmxmode=0666,mode=0620"
 _OURS = "/proc/thread-self/ns/net"
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -64,7 +65,8 @@ def show_own_interfaces() -> None:
 def show_own_run(folder: Path) -> None:
     """Give this process a /run of its own, with one folder of what was there, which becomes the current one.
 
-    The others have sockets by which the switches can be told what to do.
+    The others have sockets by which the switches can be told what to do. So it has terminals of its own, too: what
+    is written to one of a node's shell would be the shell's output.
     """
     _have_own_mounts()
     kept = os.open(folder, os.O_PATH | os.O_DIRECTORY)
@@ -73,6 +75,8 @@ def show_own_run(folder: Path) -> None:
     source = f"/proc/self/fd/{kept}".encode()
     _checked(_libc.mount(source, bytes(folder), None, _MS_BIND, None), f"mount {folder}")
     os.close(kept)
+    if os.path.isdir("/dev/pts"):
+        _checked(_libc.mount(b"devpts", b"/dev/pts", b"devpts", 0, _OF_TERMINALS), "mount devpts on /dev/pts")
     os.chdir(folder)
 
 

@@ -22,12 +22,10 @@ from topologies.gateways.app import options as chosen
 from topologies.gateways.app import placeholders, wiring
 from topologies.gateways.app.options import AppOptions
 from topologies.gateways.base import GatewayPlan
-from topologies.gateways.strangers import StrangersProcess
+from topologies.gateways.strangers import NO_RIGHTS, StrangersProcess
 
 LISTENS_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.02
-NO_RIGHTS = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
-"""Before a command: it has no rights over interfaces, other processes, or the hosts' namespaces."""
 CONTROLLER = "controller"
 """The name of what a run has open for it: a connection to a controller that runs already."""
 MOST_COPIED = 1 << 20

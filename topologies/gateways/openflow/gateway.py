@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import namedtuple
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -118,25 +120,38 @@ class OpenFlowGateway(Bridge, Gateway):
         """Return the NAT's counters of one protocol, and those of all."""
         gauges = self.controller.gauges()
         common = {key: value for key, value in gauges.items() if not isinstance(value, dict)}
-        return {**gauges[protocol], **common}
+        with self._as_sent():
+            return {**gauges[protocol], **common}
 
     def gauges(self) -> Gauges:
         """Return what the controller sent last, unasked."""
         latest = self.controller.latest
         if "addresses" not in latest:  # it has sent none yet, or is another program
             return Gauges()
-        ports = [
-            PortGauge(address, protocol, *usage)
-            for address, of_address in latest["addresses"].items()
-            for protocol, usage in of_address.items()
-        ]
         common = {key: value for key, value in latest.items() if not isinstance(value, dict)}
-        return Gauges(ports, {**summed(*(latest[protocol] for protocol in PROTOCOLS)), **common})
+        with self._as_sent():
+            ports = [
+                PortGauge(address, protocol, *usage)
+                for address, of_address in latest["addresses"].items()
+                for protocol, usage in of_address.items()
+            ]
+            return Gauges(ports, {**summed(*(latest[protocol] for protocol in PROTOCOLS)), **common})
 
     def longest_answer(self) -> float | None:
         """Return the longest that the switch took to answer the controller, behind the packets that waited."""
         latency: dict[str, float] = self.controller.latest.get("latency", {})
-        return latency.get("longest_s")
+        with self._as_sent():
+            return latency.get("longest_s")
+
+    @contextmanager
+    def _as_sent(self) -> Iterator[None]:
+        """Raise GatewayError if the controller's gauges lack something: there may be a stranger's class in it."""
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError) as error:
+            raise GatewayError(
+                f"{self.controller.name} sent gauges of another shape: {type(error).__name__}: {error}"
+            ) from error
 
     def flush(self) -> None:
         """End all mappings through the controller, which removes their rules."""
@@ -158,8 +173,10 @@ class OpenFlowGateway(Bridge, Gateway):
             raise GatewayError(
                 "the switch's tables get their size when it starts; give --set flow_limit to a new one"
             )
-        stays = self.controller.ask(settings=settings.model_dump(mode="json"))["stays"]
-        if stays:
+        answer = self.controller.ask(settings=settings.model_dump(mode="json"))
+        if "refused" in answer:
+            raise GatewayError(answer["refused"])
+        if answer["stays"]:
             return ""
         time.sleep(PORT_REST_S)  # no port is given again before the switch has forgotten its last flow
         return "no mapping could stay under it, so all of them have ended and the NAT has begun anew"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,6 +100,19 @@ def test_a_packet_that_waits_is_refused_when_settings_change() -> None:
 
     assert [each.host for each in network._arrivals[before:]] == ["bob"]
     assert network.tick(10.0) == []
+
+
+def test_what_a_strangers_allocator_cannot_follow_is_refused_and_the_nat_goes_on(tmp_path: Path) -> None:
+    """Nobody but the controller executes it, so nobody else can know before."""
+    (tmp_path / "own.py").write_text("raise OSError('not with these')\n")
+    network = Network(ports=8)
+    settings = network.router.configuration.settings.model_dump(mode="json")
+    own = {**settings, "port_allocation_type": str(tmp_path / "own.py")}
+
+    told = answer(network.router, {"settings": own}, network.now)
+
+    assert told == {"refused": f"allocator '{tmp_path / 'own.py'}': OSError: not with these"}
+    assert connect(network, "alice") == ["server"]
 
 
 def test_the_table_has_a_row_for_each_mapping_with_its_peers_and_its_last_use() -> None:

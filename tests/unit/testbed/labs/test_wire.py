@@ -87,6 +87,14 @@ def test_a_requirement_is_met_if_all_its_checks_hold(
     assert wire.judged(part(requirements={"whole": {**ANY, "checks": checks}}), "whole", found, {}) == expected
 
 
+def test_a_submission_that_declares_less_than_is_asked_for_is_measured_by_that() -> None:
+    """What a check expects depends on it, as with an allocator's length."""
+    asked = part(requirements={"whole": {**ANY, "expects": 3}})
+
+    assert wire.judged(asked, "whole", ran(whole=True), {}) == (False, "it declares 2", "3")
+    assert wire.judged(part(requirements={"whole": {**ANY, "expects": 2}}), "whole", ran(whole=True), {})[0]
+
+
 def test_a_requirement_is_lost_without_the_one_that_comes_before() -> None:
     """A NAT that passes no packet shares no port, which earns nothing."""
     apart = part(requirements={"apart": {**ANY, "after": "tcp"}})
@@ -154,13 +162,28 @@ def test_a_run_that_the_submission_ended_costs_its_points_and_any_other_is_to_be
     died = ended(4, verdict="error", checks=[], error=reason, last_words="Traceback\n  of it")
     killed = ended(4, verdict="error", checks=[], error="the runner was ended by SIGKILL")
 
-    assert wire._told(died, part(), tmp_path, "/tmp").why == "the app submission.py has ended: Traceback of it"
+    assert (
+        wire._told(died, part(), tmp_path, "/tmp", "nat").why == "the app submission.py has ended: Traceback of it"
+    )
     with pytest.raises(wire.BrokeError, match="the runner was ended by SIGKILL"):
-        wire._told(killed, part(), tmp_path, "/tmp")
+        wire._told(killed, part(), tmp_path, "/tmp", "nat")
     with pytest.raises(wire.RefusedError, match=r"submission\.py has no class"):
-        wire._told(ended(2, said="lastport: /tmp/x/submission.py has no class"), part(), tmp_path, "/tmp/x")
+        wire._told(ended(2, said="lastport: /tmp/x/submission.py has no class"), part(), tmp_path, "/tmp/x", "nat")
     with pytest.raises(MachineError, match="needs root"):
-        wire._told(ended(3, said="lastport: it needs root"), part(), tmp_path, "/tmp")
+        wire._told(ended(3, said="lastport: it needs root"), part(), tmp_path, "/tmp", "nat")
+
+
+def test_an_allocator_is_the_cause_if_the_controller_ended_and_a_students_own_scenario_is_not(
+    tmp_path: Path,
+) -> None:
+    """A scenario is not in that process."""
+    died = ended(4, verdict="error", checks=[], error="gateway's controller ended with status 1")
+
+    for kind in ("allocator", "policy"):
+        assert wire._told(died, part(), tmp_path, "/tmp", kind).why == "gateway's controller ended with status 1"
+    for kind in ("nat", "check"):
+        with pytest.raises(wire.BrokeError, match="controller ended with status 1"):
+            wire._told(died, part(), tmp_path, "/tmp", kind)
 
 
 def test_the_folders_of_the_others_are_covered_and_those_that_a_run_needs_are_not(tmp_path: Path) -> None:

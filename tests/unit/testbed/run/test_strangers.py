@@ -107,6 +107,43 @@ def test_an_answer_that_a_file_forges_leads_to_no_run_without_walls(tmp_path: Pa
     assert words[answer] in str(error.value)
 
 
+@needs_walls
+def test_an_allocator_takes_no_part_in_deciding_about_a_run(tmp_path: Path) -> None:
+    """It may forge what it declares, and nothing else: it can be written where it declares it in good faith."""
+    forged = Choices(allocator=str(tmp_path / "mine.py"), sets=["ports=16"])
+    ours = resolve("port-exhaustion", "openflow", Choices(sets=["ports=16"]), datapath="userspace")
+
+    (tmp_path / "mine.py").write_text(FORGING.format(answer=json.dumps(["value", {"capacity": 7}])))
+    run = resolve("port-exhaustion", "openflow", forged, datapath="userspace")
+
+    assert run.settings.capacity == 7
+    assert [facts.capacity for facts in run.declared.values()] == [7]
+    assert run.settings.model_copy(update={"port_allocation_type": "random"}) == ours.settings
+    assert run.names == [*ours.names[:3], str(tmp_path / "mine.py"), "drop"]
+
+
+@needs_walls
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            ["value", {"scenario": "nat-behaviour", "gateway": "openflow"}],
+            "it wrote \"{'scenario':",
+        ),
+        (["value", {"capacity": 17}], "a length of 17"),
+        (["value", {"capacity": 0}], "a length of 0"),
+    ],
+)
+def test_what_no_allocator_declares_is_refused(answer: list[object], words: str, tmp_path: Path) -> None:
+    """With the file, and what was written."""
+    (tmp_path / "mine.py").write_text(FORGING.format(answer=json.dumps(answer)))
+    choices = Choices(allocator=str(tmp_path / "mine.py"), sets=["ports=16"])
+
+    with pytest.raises(ConfigurationError) as error:
+        resolve("port-exhaustion", "openflow", choices, datapath="userspace")
+    assert f"{tmp_path / 'mine.py'}: what it declares could not be read: {words}" in str(error.value)
+
+
 def test_where_there_can_be_no_walls_a_file_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the machine that lacks them. Our own names need none."""
 
