@@ -26,13 +26,18 @@ from testbed.api import (
     HELD_S,
     SYN_TIMER_S,
     TIMER_SLACK,
+    Asked,
     Demand,
     Experiment,
+    Of,
+    Refusal,
+    Requirement,
     Restriction,
     Scenario,
     Settings,
     at_least,
     at_most,
+    patient,
 )
 
 HOMES = ("gateway-a", "gateway-b")
@@ -43,6 +48,17 @@ SPARE_S = 0.4
 """By how much the longest wait must stay below hold_timeout: a busy machine gives ports back later."""
 ON_THE_WAY = "the time from the client to the wire outside"
 AGAIN = f"RFC 6298 section 2: a client sends again after {SYN_TIMER_S:g} s; TCP_INFO, and the wire outside"
+
+
+def _too_slow(asked: Asked) -> Refusal | None:
+    takes = patient(HELD_S)
+    if not asked.declared.ports_exhausted.value.holds or takes <= SPARE_S:
+        return None
+    why = (
+        f"this machine takes {takes:.1f} s for what a usual one does in {HELD_S:g} s, and whether its packet is "
+        f"held or late, a client sends again after {SYN_TIMER_S:g} s"
+    )
+    return Refusal("on_exhaustion", asked.settings.on_exhaustion, why, "a quicker machine")
 
 
 class HoldParameters(BurstParameters):
@@ -64,6 +80,9 @@ class HoldAndRetry(Scenario[HoldParameters]):
         holds_or_drops("these two are compared"),
         *steady_pool(lambda asked: asked.parameters.load, share=1 / len(HOMES)),
         short_waits(spare=SPARE_S),
+        Requirement(
+            "a machine that is quick beside the second after which a client sends again", _too_slow, Of.GATEWAY
+        ),
     )
     reckons_with = BACK_IN_TIME
     story = """
