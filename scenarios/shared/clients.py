@@ -166,6 +166,11 @@ class Client:
         self.awaits = 0
         self.socket.close()
 
+    def give_up(self) -> None:
+        """Close a connection that was never made, and note how often its SYN was sent again."""
+        self.retransmissions = retransmissions(self.socket)
+        self.close()
+
     def shut(self) -> None:
         """Send a FIN, which is half of an orderly close."""
         with contextlib.suppress(OSError):  # a NAT that shares endpoints lets another client end the connection

@@ -22,11 +22,25 @@ def connected(netns: str, server: Server, times: int, patience: float) -> list[C
     return clients
 
 
-def one_by_one(netns: str, server: Server, times: int, patience: float) -> list[Client]:
-    """Connect up to this number of times, one after the other, until one does not get through."""
+def one_by_one(
+    netns: str, server: Server, times: int, patience: float, remembers: Callable[[], int]
+) -> list[Client]:
+    """Connect one after the other, until this number are answered. Return all clients, also those that gave up.
+
+    One that gives up is the last, unless the server `remembers` fewer old connections than before it. Then it has
+    reset some, and the next one meets fewer.
+    """
     clients: list[Client] = []
-    while len(clients) < times and not any(each.waits for each in clients):
+    answered = 0
+    while answered < times:
+        before = remembers()
         clients += connected(netns, server, 1, patience)
+        if not clients[-1].waits:
+            answered += 1
+        elif remembers() < before:
+            clients[-1].give_up()
+        else:
+            break
     return clients
 
 
