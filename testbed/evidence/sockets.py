@@ -6,20 +6,20 @@ end: the kernel takes some 10 ms for each, since its readers must be done with i
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from testbed.sandbox.linux import network_of
+from testbed.traffic.bpf import attach
 
 ETH_P_ALL, ETH_P_IP = 0x0003, 0x0800
 """Protocols of a packet socket. Only ETH_P_ALL gets the frames that the host itself sends."""
 BUFFER = 16 << 20
 OUTGOING, TO_US = 4, 0
 """Kinds of packets (linux/if_packet.h): one that the host itself sends, and one to its own MAC address."""
-_SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
+_SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 33, 35
 _SOL_PACKET, _PACKET_STATISTICS, _PACKET_IGNORE_OUTGOING = 263, 6, 23
 _TIME = struct.Struct("ll")
 _ANCILLARY = socket.CMSG_SPACE(_TIME.size)
@@ -50,7 +50,7 @@ def listening(
     with network_of(netns):
         made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     _open.add(made)
-    choose(made, program)
+    attach(made, program)
     try:
         made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer)
     except PermissionError:  # without root on the machine, the kernel limits the buffer
@@ -69,14 +69,6 @@ def sending(netns: str, interface: str) -> socket.socket:
     _open.add(made)
     made.bind((interface, 0))
     return made
-
-
-def choose(packets: socket.socket, program: Program) -> None:
-    """Put another filter in the place of the one before."""
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
-    packets.setsockopt(
-        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code))
-    )
 
 
 def taken(packets: socket.socket, most: int) -> Iterator[tuple[float, int, bytes]]:

@@ -21,12 +21,12 @@ from testbed.evidence.sockets import (
     OUTGOING,
     TO_US,
     Program,
-    choose,
     close,
     listening,
     statistics,
     taken,
 )
+from testbed.traffic.bpf import attach
 
 INTERFACE = "eth0"
 """The interface of every host towards its gateway."""
@@ -150,7 +150,7 @@ class Tap:
 
     def choose(self, program: Program) -> None:
         """Put another filter in the place of the one before."""
-        choose(self.socket, program)
+        attach(self.socket, program)
 
     def fileno(self) -> int:
         """Return the descriptor of the socket, for polling."""

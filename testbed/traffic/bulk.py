@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from testbed.sandbox.linux import network_of
+from testbed.traffic.bpf import EQUAL, GIVE, LOAD_BYTE, LOAD_HALF, attach
 from testbed.traffic.frames import TRANSPORT
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -33,9 +34,7 @@ _HEADER = struct.Struct("=IIIHHII")
 _SLOT, _BLOCK = 256, 1 << 16
 _SLOTS = 1 << 14
 _STATUS = struct.Struct("=I")
-_SO_ATTACH_FILTER = 26
 _ETH_P_IP = 0x0800
-_LOAD_BYTE, _LOAD_HALF, _EQUAL, _GIVE = 0x30, 0x28, 0x15, 0x06
 
 
 class Outgoing:
@@ -113,18 +112,15 @@ class Ring:
 
     def _filter(self, protocol: int, port: int, at: int) -> None:
         program = [
-            (_LOAD_HALF, 0, 0, 12),
-            (_EQUAL, 0, 7, _ETH_P_IP),
-            (_LOAD_BYTE, 0, 0, 14),
-            (_EQUAL, 0, 5, 0x45),  # without options, as all of ours are
-            (_LOAD_BYTE, 0, 0, 23),
-            (_EQUAL, 0, 3, protocol),
-            (_LOAD_HALF, 0, 0, at),
-            (_EQUAL, 0, 1, port),
-            (_GIVE, 0, 0, _SLOT),
-            (_GIVE, 0, 0, 0),
+            (LOAD_HALF, 0, 0, 12),
+            (EQUAL, 0, 7, _ETH_P_IP),
+            (LOAD_BYTE, 0, 0, 14),
+            (EQUAL, 0, 5, 0x45),  # without options, as all of ours are
+            (LOAD_BYTE, 0, 0, 23),
+            (EQUAL, 0, 3, protocol),
+            (LOAD_HALF, 0, 0, at),
+            (EQUAL, 0, 1, port),
+            (GIVE, 0, 0, _SLOT),
+            (GIVE, 0, 0, 0),
         ]
-        code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
-        self._socket.setsockopt(
-            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code))
-        )
+        attach(self._socket, program)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import socket
-import struct
 from collections.abc import Callable, Sequence
 
 from testbed.sandbox.linux import network_of
+from testbed.traffic.bpf import TAKE_NOTHING, attach
 from testbed.traffic.wire import Endpoint
 
 FIRST_SOURCE_PORT = 20_000
@@ -17,24 +16,16 @@ SOURCE_PORTS = 16_384
 TELL_EVERY = 1000
 
 
-_SO_ATTACH_FILTER = 26
-_TAKE_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
-"""A filter of one instruction: it drops what comes, which so is not lost by a full queue."""
-
-
 class Silence:
     """Sockets that take datagrams and never answer. Without them the server's kernel would answer by ICMP."""
 
     def __init__(self, server: str, address: str, first_port: int, count: int) -> None:
         self.targets: list[Endpoint] = [(address, first_port + number) for number in range(count)]
         self._sockets = []
-        filtered = ctypes.create_string_buffer(_TAKE_NOTHING)
         with network_of(server):
             for target in self.targets:
                 taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                taken.setsockopt(
-                    socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(filtered))
-                )
+                attach(taken, TAKE_NOTHING)
                 taken.bind(target)
                 self._sockets.append(taken)
 

@@ -1,8 +1,7 @@
-"""What a kernel knows and does for a socket: the error queue, TCP's own information, a filter for datagrams."""
+"""What a kernel knows and does for a socket: the error queue, the times of datagrams, TCP's own information."""
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import socket
@@ -10,22 +9,19 @@ import struct
 import time
 from typing import NamedTuple
 
+from testbed.traffic.bpf import EQUAL, GIVE, LOAD_LENGTH, TAKE_NOTHING, attach
+
 IP_RECVERR = 11
 SO_TIMESTAMPNS = 35
 IP_BIND_ADDRESS_NO_PORT = 24
 TCP_REPAIR = 19
-SO_ATTACH_FILTER = 26
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 _ORIGIN_ICMP = 2
 _TIME = struct.Struct("@ll")  # struct timespec
 _TCP_INFO_LENGTH, _TOTAL_RETRANSMISSIONS = 104, 100
 _FIN_WAIT_2 = 5
-_RETURN = 6
-"""The instruction by which a filter returns the bytes that are taken (BPF_RET)."""
 _REPAIR_QUEUE, _QUEUE_SEQUENCE = 20, 21
 _ON, _OFF_WITHOUT_PROBE, _SEND_QUEUE = 1, -1, 2
-_SO_ATTACH_FILTER = 26
-_LOAD_LENGTH, _EQUAL, _GIVE = 0x80, 0x15, 0x06
 _UDP_HEADER, _WHOLE = 8, 0xFFFFFFFF
 
 
@@ -43,8 +39,8 @@ class IcmpError(NamedTuple):
 def received(datagrams: socket.socket, most: int) -> tuple[bytes, tuple[str, int], float]:
     """Take a datagram from a socket that has SO_TIMESTAMPNS. Return it, its sender, and when it came.
 
-    The time is the kernel's, as `time.monotonic` has it, however late the program asks. It is never too early.
-    Raises OSError.
+    The time is the kernel's, as `time.monotonic` has it, however late the program asks. It is never too early,
+    unless the clock of the day is set meanwhile. Raises OSError.
     """
     data, ancillary, _, sender = datagrams.recvmsg(most, socket.CMSG_SPACE(_TIME.size))
     seconds, nanoseconds = _TIME.unpack(ancillary[0][2])
@@ -121,25 +117,10 @@ def take_only(datagrams: socket.socket, size: int) -> None:
 
     So they need no room in its queue, and are not counted as lost for want of it.
     """
-    program = [
-        (_LOAD_LENGTH, 0, 0, 0),
-        (_EQUAL, 0, 1, _UDP_HEADER + size),
-        (_GIVE, 0, 0, _WHOLE),
-        (_GIVE, 0, 0, 0),
-    ]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
-    datagrams.setsockopt(
-        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code))
-    )
+    whole = [(GIVE, 0, 0, _WHOLE)]
+    attach(datagrams, [(LOAD_LENGTH, 0, 0, 0), (EQUAL, 0, 1, _UDP_HEADER + size), *whole, *TAKE_NOTHING])
 
 
 def is_half_closed(stream: socket.socket) -> bool:
     """Return whether a TCP socket's FIN was acknowledged, and no FIN has come (RFC 9293: FIN-WAIT-2)."""
     return stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _FIN_WAIT_2
-
-
-def mute(listener: socket.socket) -> None:
-    """Have the kernel drop whatever comes to a socket, as if nobody had it (socket(7), SO_ATTACH_FILTER)."""
-    take_nothing = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN, 0, 0, 0))
-    program = struct.pack("HL", 1, ctypes.addressof(take_nothing))
-    listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)

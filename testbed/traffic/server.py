@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from testbed.traffic.kernel import mute
+from testbed.traffic.bpf import TAKE_NOTHING, attach
 from testbed.traffic.transfer import AT_ONCE, Arrived, read_head
 from testbed.traffic.wire import ANSWER, HELLO, PING, Endpoint, Hosts, Orders
 
@@ -62,7 +62,7 @@ class Server:
         listener = {"tcp": _stream, "udp": _datagrams, "icmp": _pings}[self._protocol](target)
         listener.setblocking(False)
         if is_silent:
-            mute(listener)
+            attach(listener, TAKE_NOTHING)
         self._listeners[listener.fileno()] = (listener, target)
         self._poll.register(listener.fileno(), select.EPOLLIN)
 

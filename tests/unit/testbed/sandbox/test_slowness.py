@@ -61,6 +61,7 @@ def test_no_patience_outlasts_the_kernels(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 DEADLINES = {
+    "scenarios/release.py": ["RELEASE_SLACK_S"],
     "testbed/experiment/captures.py": ["ANSWER_WITHIN_S"],
     "testbed/experiment/counters.py": ["SETTLED_WITHIN_S", "MOVING_WITHIN_S"],
     "testbed/experiment/services.py": ["WITHIN_S"],

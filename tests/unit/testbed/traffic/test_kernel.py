@@ -10,7 +10,8 @@ import struct
 
 import pytest
 
-from testbed.traffic.kernel import IcmpError, first_sequence, mute, outcome_of
+from testbed.traffic.bpf import TAKE_NOTHING, attach
+from testbed.traffic.kernel import IcmpError, first_sequence, outcome_of
 
 REPAIR = 19
 MESSAGE = IcmpError(3, 13, "10.0.255.254")
@@ -74,7 +75,7 @@ def test_the_number_of_a_connection_s_syn_is_known_as_long_as_its_socket(end: st
 def test_a_muted_listener_is_as_nobody() -> None:
     """Neither a SYN nor a datagram has an answer, not even the one that the port is closed."""
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
-        mute(listener)
+        attach(listener, TAKE_NOTHING)
         client.setblocking(False)
         client.connect_ex(listener.getsockname())
         assert select.select([listener, client], [client], [], 0.1) == ([], [], [])
@@ -83,7 +84,7 @@ def test_a_muted_listener_is_as_nobody() -> None:
         socket.socket(type=socket.SOCK_DGRAM) as client,
     ):
         listener.bind(("127.0.0.1", 0))
-        mute(listener)
+        attach(listener, TAKE_NOTHING)
         client.connect(listener.getsockname())
         client.send(b"anybody?")
         assert select.select([listener, client], [], [], 0.1) == ([], [], [])
