@@ -69,9 +69,11 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What is known of a run: its checks by their keys, and the packets of the first second of each phase."""
+    """What is known of a run: its checks, its outcomes, and the packets of the first second of each phase."""
 
     checks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    """What became of the attempts."""
     packets: dict[str, bytes] = field(default_factory=dict)
     why: str = ""
     """Why it did not come to its end, if the submission is the cause."""
@@ -141,11 +143,11 @@ def _told(ended: subprocess.CompletedProcess[bytes], part: Wire, results: Path, 
     packets = {phase: sliced(results, begins) for phase, begins in phases(results).items() if phase in wanted}
     said = _printed(results / LOG)
     if told["verdict"] != "error":
-        return Ran(checks, packets, said=said)
+        return Ran(checks, told["outcomes"], packets, said=said)
     reason = harmless(str(told.get("error", "the run broke")))[:LONGEST]
     if reason.startswith(ITS_OWN.get(kind, ())):
         words = " ".join(harmless(str(told.get("last_words", ""))).split())[-LONGEST:]
-        return Ran(checks, packets, f"{reason}: {words}" if words else reason, said)
+        return Ran(checks, {}, packets, f"{reason}: {words}" if words else reason, said)
     raise BrokeError(reason)
 
 
@@ -226,6 +228,8 @@ def judged(part: Wire, name: str, ran: Ran, silent: Mapping[str, bool]) -> tuple
         return False, ran.why or "the run did not make this check", "a run to its end"
     if asked.expects is not None and (declared := ran.checks[keys[0]]["expected"]) != asked.expects:
         return False, f"it declares {harmless(str(declared))[:LONGEST]}", str(asked.expects)
+    if asked.outcome and not 0 < ran.outcomes.get(asked.outcome, 0) == ran.checks[keys[0]]["observed"]:
+        return False, _ends(ran.outcomes), f"that each attempt which is refused ends by {asked.outcome}"
     return True, ", ".join(_words(ran.checks[key])[0] for key in keys), ""
 
 
@@ -239,6 +243,11 @@ def _found(part: Wire, ran: Ran, silent: Mapping[str, bool]) -> tuple[bool, str,
     if not silent.get(part.file, True):
         return False, f"{seen}, as it did in a NAT without a bug", "that it finds something in this one only"
     return bool(ran.alarms), seen, "that it finds what is wrong with this NAT" * (not ran.alarms)
+
+
+def _ends(outcomes: Mapping[str, int]) -> str:
+    """Return what became of a run's attempts, in words."""
+    return ", ".join(f"{number} {outcome}" for outcome, number in outcomes.items() if number) or "no attempt"
 
 
 def _words(check: Mapping[str, Any]) -> tuple[str, str]:

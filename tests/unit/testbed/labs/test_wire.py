@@ -95,6 +95,36 @@ def test_a_submission_that_declares_less_than_is_asked_for_is_measured_by_that()
     assert wire.judged(part(requirements={"whole": {**ANY, "expects": 2}}), "whole", ran(whole=True), {})[0]
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "refused", "is_met", "seen"),
+    [
+        ({"established": 64, "timeout": 0, "icmp": 8}, 8, True, "8"),
+        ({"established": 64, "timeout": 8, "icmp": 0}, 8, False, "64 established, 8 timeout"),
+        ({"established": 64, "timeout": 1, "icmp": 7}, 8, False, "64 established, 1 timeout, 7 icmp"),
+        ({"established": 72, "timeout": 0, "icmp": 0}, 0, False, "72 established"),
+        ({}, 0, False, "no attempt"),
+    ],
+)
+def test_a_submission_that_declares_how_it_refuses_is_measured_by_how_the_attempts_ended(
+    outcomes: dict[str, int], refused: int, is_met: bool, seen: str
+) -> None:
+    """Silence that is declared is as good as any answer to the run's own check, which follows what is declared."""
+    (asked,) = [each for each in find("03").wire if "refused-by-icmp" in each.requirements]
+    check = {"key": "refused", "claim": "!", "ok": True, "observed": refused, "expected": refused}
+    expected = "" if is_met else "that each attempt which is refused ends by icmp"
+
+    got = wire.judged(asked, "refused-by-icmp", wire.Ran({"refused": check}, outcomes), {})
+
+    assert got == (is_met, seen, expected)
+
+
+def test_what_became_of_the_attempts_comes_from_the_run(tmp_path: Path) -> None:
+    """As its checks do."""
+    passed = ended(0, verdict="pass", checks=[], outcomes={"icmp": 8})
+
+    assert wire._told(passed, part(), tmp_path, "/tmp", "policy").outcomes == {"icmp": 8}
+
+
 def test_a_requirement_is_lost_without_the_one_that_comes_before() -> None:
     """A NAT that passes no packet shares no port, which earns nothing."""
     apart = part(requirements={"apart": {**ANY, "after": "tcp"}})
