@@ -12,6 +12,7 @@ import pytest
 
 from controller.settings import ConfigurationError
 from testbed.labs import wire
+from testbed.labs.blame import Cause, cause
 from testbed.labs.classes import handed_in
 from testbed.labs.grading import Item, Mark, _met
 from testbed.labs.lab import Wire, find, read
@@ -214,6 +215,76 @@ def test_an_allocator_is_the_cause_if_the_controller_ended_and_a_students_own_sc
     for kind in ("nat", "check"):
         with pytest.raises(wire.BrokeError, match="controller ended with status 1"):
             wire._told(died, part(), tmp_path, "/tmp", kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "of"),
+    [
+        ("allocator", "gateway's controller ended with status 1", Cause.SUBMISSION),
+        ("policy", "gateway's controller was killed by SIGSEGV", Cause.SUBMISSION),
+        ("policy", "gateway's controller was stopped by a signal, and did not go on", Cause.SUBMISSION),
+        ("allocator", "gateway's controller has closed its telemetry: MemoryError", Cause.SUBMISSION),
+        ("allocator", "gateway's controller sent gauges of another shape: KeyError", Cause.SUBMISSION),
+        ("allocator", "gateway's controller was killed by SIGKILL", Cause.EITHER),
+        ("allocator", "gateway's controller did not answer within 30 s", Cause.UNKNOWN),
+        ("policy", "gateway's controller was not ready within 60 s", Cause.UNKNOWN),
+        ("policy", "gateway's controller did not listen within 60 s", Cause.UNKNOWN),
+        ("allocator", "the app x.py has ended", Cause.UNKNOWN),
+        ("nat", "the app submission.py has ended", Cause.SUBMISSION),
+        ("nat", "the program /tmp/x/submission {inside} {outside} ended with status 7", Cause.SUBMISSION),
+        ("nat", "the app submission.py was killed by SIGKILL", Cause.EITHER),
+        ("nat", "the app submission.py does not listen at 127.0.0.1:6653, where", Cause.EITHER),
+        ("nat", "the app submission.py did not accept the switch in 20 s: they", Cause.EITHER),
+        ("nat", "gateway's controller ended with status 1", Cause.UNKNOWN),
+        ("check", "gateway's controller ended with status 1", Cause.UNKNOWN),
+    ],
+)
+def test_the_cause_is_a_submission_whose_process_ended_and_never_a_machine_that_is_late(
+    kind: str, reason: str, of: Cause
+) -> None:
+    """Where it could be either, a second run decides."""
+    assert cause(kind, reason) is of
+
+
+def test_a_limit_of_time_of_a_controller_is_a_run_to_repeat(tmp_path: Path) -> None:
+    """And a kill is one that a second run decides."""
+    late = ended(4, verdict="error", checks=[], error="gateway's controller did not answer within 30 s")
+    killed = ended(4, verdict="error", checks=[], error="gateway's controller was killed by SIGKILL")
+
+    with pytest.raises(wire.BrokeError, match="did not answer within 30 s"):
+        wire._told(late, part(), tmp_path, "/tmp", "allocator")
+    assert not wire._told(killed, part(), tmp_path, "/tmp", "allocator").is_certain
+
+
+@pytest.mark.parametrize(
+    ("tries", "result"),
+    [
+        ([wire.Ran(why="it ended")], "it ended"),
+        (["late", wire.Ran()], ""),
+        ([wire.Ran(why="killed", is_certain=False), wire.Ran()], ""),
+        ([wire.Ran(why="killed", is_certain=False)] * 2, "killed"),
+        ([wire.Ran(why="killed", is_certain=False), "late"], "late"),
+        (["late", wire.Ran(why="killed", is_certain=False)], "late"),
+        (["late", "later"], "later"),
+    ],
+)
+def test_a_submission_is_blamed_for_what_a_machine_may_cause_only_if_it_comes_twice(
+    tries: list[wire.Ran | str], result: str
+) -> None:
+    """A run that came to its end counts, whatever came before."""
+    left = iter(tries)
+
+    def trying() -> wire.Ran:
+        if isinstance(each := next(left), str):
+            raise wire.BrokeError(each)
+        return each
+
+    if isinstance(tries[-1], str) or (result and isinstance(tries[0], str)):
+        with pytest.raises(wire.BrokeError, match=f"^{result}$"):
+            wire.settled(trying)
+    else:
+        assert wire.settled(trying).why == result
+    assert not [*left]
 
 
 def test_the_folders_of_the_others_are_covered_and_those_that_a_run_needs_are_not(tmp_path: Path) -> None:
