@@ -137,6 +137,31 @@ def test_a_class_is_graded_with_its_list(lastport: Lastport, key: Path, of_class
     assert not (course / "more").exists()
 
 
+def test_each_student_has_one_line_whatever_is_in_the_name_of_the_file(lastport: Lastport, course: Path) -> None:
+    """Without a list, the names are those of files."""
+    (course / "ali\nce\x1b[2J.yaml").write_text("no numbers")
+
+    printed = lastport("grade", "01", str(course)).out
+
+    assert "  0 of 10  ali\\nce\\x1b[2J: " in printed
+
+
+def test_a_class_with_a_name_that_no_file_can_have_is_refused_before_anything_is_made(
+    lastport: Lastport, of_class: Path, course: Path
+) -> None:
+    """By both commands that name files after students."""
+    of_class.write_text("alice\nbo\0b\n")
+    (course / "handed-in").mkdir()
+    (course / "handed-in" / "alice.yaml").write_text("no numbers")
+    listed = ("--class", str(of_class), "--out", str(course / "made"))
+
+    for command in (("lab", "sheet", "01"), ("grade", "01", str(course / "handed-in"))):
+        finished = lastport(*command, *listed)
+
+        assert (finished.status, finished.err.count("'bo\\x00b' cannot be the name of a file")) == (2, 1)
+        assert not (course / "made").exists()
+
+
 def test_a_class_that_lost_nothing_has_a_sentence(lastport: Lastport, course: Path) -> None:
     """And no heading above nothing."""
     (course / "alice.yaml").write_text((LABS / "answers" / "05-timers.yaml").read_text())
