@@ -86,6 +86,8 @@ def lab(
         _variants(Path(what), course(key))
         return
     own = course(key)
+    if of_class and out and student is not None:
+        raise ConfigurationError("--class and --out write the sheets of all; take one of --class and --student")
     if action == "sheet" and of_class and out:
         _sheets(find(what), own, of_class, out)
         return
@@ -269,7 +271,11 @@ def grade(
         raise ConfigurationError(f"{name} is for one submission, and {submission} is a folder; leave it out")
     if own.key is not None and student is None and not is_class:
         raise ConfigurationError("--key draws a student's numbers: say whose, by --student ID")
-    if of_class and student:
+    if of_class and not is_class:
+        if student is None:
+            raise ConfigurationError(
+                f"--class is a list, and {submission} is one submission: take --student ID too, or leave it out"
+            )
         require_listed(student, of_class)
     names = students(of_class) if of_class and is_class else []
     if is_class:

@@ -204,6 +204,30 @@ def test_a_key_needs_a_student(lastport: Lastport, key: Path) -> None:
     assert (finished.status, finished.err.count("say whose, by --student ID")) == (2, 1)
 
 
+def test_one_submission_of_a_class_needs_a_student(lastport: Lastport, of_class: Path, course: Path) -> None:
+    """A list that nobody reads could be another class's, or not be there: it is refused, with no mark."""
+    (course / "lab-05").mkdir()
+    for name in ("predictions.yaml", "numbers.yaml"):
+        (course / "lab-05" / name).write_text("pool: 1")
+
+    for submission in (course / "lab-05", course / "lab-05" / "predictions.yaml"):
+        for path in (of_class, Path("/nonexistent.csv")):
+            finished = lastport("grade", "05", str(submission), "--class", str(path))
+
+            assert (finished.status, finished.out) == (2, "")
+            assert "is one submission: take --student ID too, or leave it out" in finished.err
+
+
+def test_a_student_beside_a_class_is_refused(lastport: Lastport, of_class: Path, course: Path) -> None:
+    """It would be ignored: the sheets are those of all."""
+    out = course / "sheets"
+
+    finished = lastport("lab", "sheet", "02", "--class", str(of_class), "--out", str(out), "--student", "zed")
+
+    assert (finished.status, finished.err.count("take one of --class and --student")) == (2, 1)
+    assert not out.exists()
+
+
 def test_a_check_names_the_one_reason_and_the_numbers(started: Started, tmp_path: Path) -> None:
     """A file that says nothing, or that cannot be imported, has no other mistakes yet."""
     check = started("sh", "-c", f"cd {tmp_path} && lastport lab start 05 && lastport lab check 05")
