@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,6 +23,8 @@ HEADINGS = (
 )
 """What a heading calls the column with the students, the best first."""
 SEPARATORS = ",;\t"
+NAMES_SEPARATOR = re.compile('"?sep=([,;|:\t])"?[,;\t]*(?:\n|$)', re.IGNORECASE)
+"""A first line for Excel, which names the separator and no student."""
 MOST_BYTES = 150
 """The bytes of a student's name, beside which a file's name has a requirement's."""
 MOST_SHOWN = 40
@@ -36,8 +39,11 @@ def students(path: Path) -> list[str]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
+        if told := NAMES_SEPARATOR.match(text):
+            text = text[told.end() :]
         first = text.partition("\n")[0]
-        rows = list(csv.reader(io.StringIO(text), delimiter=max(SEPARATORS, key=first.count)))
+        separator = told[1] if told else max(SEPARATORS, key=first.count)
+        rows = list(csv.reader(io.StringIO(text), delimiter=separator))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     except (UnicodeError, csv.Error) as error:

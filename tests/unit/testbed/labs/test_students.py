@@ -28,8 +28,11 @@ def listed(folder: Path, text: str, encoding: str = "utf-8") -> list[str]:
         "Name;Login;Group\nAlice A.;alice;1\nBob, B.;bob;1\n",
         "Surname\tUsername\nSmith\talice\nSmith\tbob\n",
         '\ufeff"Last name","ID number","Email"\r\n"Smith","alice","a@b"\r\n"Smith",bob,"b@b"\r\n\r\n,,\r\n',
+        "sep=;\r\nStudent;Group\r\nalice;1\r\nbob;1\r\n",
+        '"SEP=|"\nName|Login\nA, B, C|alice\nD, E, F|bob\n',
+        "sep=\t\nalice\t1\nbob\t2\n",
     ],
-    ids=["list", "first-cell", "heading", "semicolons", "tabs", "moodle"],
+    ids=["list", "first-cell", "heading", "semicolons", "tabs", "moodle", "excel", "excel-bar", "excel-tab"],
 )
 def test_a_class_is_what_spreadsheets_and_learning_platforms_export(tmp_path: Path, text: str) -> None:
     """The first cell of each line, or the column whose heading is known."""
