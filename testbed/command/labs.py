@@ -86,6 +86,8 @@ def lab(
         _variants(Path(what), course(key))
         return
     own = course(key)
+    if of_class and out and student is not None:
+        raise ConfigurationError("--class and --out write the sheets of all; take one of --class and --student")
     if action == "sheet" and of_class and out:
         _sheets(find(what), own, of_class, out)
         return
@@ -135,14 +137,13 @@ def _sheets(found: Lab, own: Course, of_class: Path, out: Path) -> None:
     from testbed.run.folder import Folder
 
     names = students(of_class)
+    sheets = {f"{student}.md": text(found, own.variant(found, student)) for student in names}
     try:
-        folder = Folder(out, new=True)
-        for student in names:
-            folder.write_text(f"{student}.md", text(found, own.variant(found, student)))
+        Folder(out, new=True).write_texts(sheets)
     except FileExistsError:
         raise ConfigurationError(f"--out {out} is there already; take another folder") from None
     except OSError as error:
-        raise ConfigurationError(f"--out {out} cannot be written: {error.strerror}") from None
+        raise ConfigurationError(f"--out {out} cannot be written: {error.strerror}; take another folder") from None
     print(
         f"{len(names)} sheets are in {out}" + ", all with the numbers of the sheet: no --key" * (own.key is None)
     )
@@ -270,7 +271,11 @@ def grade(
         raise ConfigurationError(f"{name} is for one submission, and {submission} is a folder; leave it out")
     if own.key is not None and student is None and not is_class:
         raise ConfigurationError("--key draws a student's numbers: say whose, by --student ID")
-    if of_class and student:
+    if of_class and not is_class:
+        if student is None:
+            raise ConfigurationError(
+                f"--class is a list, and {submission} is one submission: take --student ID too, or leave it out"
+            )
         require_listed(student, of_class)
     names = students(of_class) if of_class and is_class else []
     if is_class:
@@ -294,9 +299,7 @@ def grade(
         ):
             got.append(mark)
             if is_class and not as_json:
-                reason = harmless(mark.why_nothing)
-                line = f"{mark.score:3} of {mark.of}  {harmless(mark.student)}" + f": {reason}" * bool(reason)
-                print(line, flush=True)
+                print(_in_a_line(mark), flush=True)
     unkept = [beside.keep(text) for beside, text in wanted] + (pages.keep(got) if pages else [])
     if as_json:
         told = [formats.as_object(each) for each in got]
@@ -318,6 +321,14 @@ def grade(
         print(f"lastport: grade again, since no run on the wire came to its end: {broken}", file=sys.stderr)
         raise typer.Exit(ExitStatus.BROKE)
     raise typer.Exit(ExitStatus.PASSED if is_class or got[0].score == got[0].of else ExitStatus.CHECK_FAILED)
+
+
+def _in_a_line(got: Mark) -> str:
+    """Return a student's line of the table. A file's name may have line breaks, and so may a reason."""
+    from testbed.sandbox.words import harmless
+
+    student, reason = (harmless(text).replace("\n", "\\n") for text in (got.student, got.why_nothing))
+    return f"{got.score:3} of {got.of}  {student}" + f": {reason}" * bool(reason)
 
 
 def _submission(found: Lab, path: Path) -> tuple[Path, bool]:

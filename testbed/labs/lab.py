@@ -78,6 +78,8 @@ class OnTheWire(Requirement):
     """An earlier requirement without which this one is lost."""
     expects: int | None = None
     """What the first of the checks has to expect: a submission's part in that is what it declares."""
+    outcome: Literal["timeout", "icmp", "reset"] | None = None
+    """How each attempt that the first of the checks counts has to end, where a submission declares how."""
 
 
 class Expected(StrEnum):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +23,13 @@ HEADINGS = (
 )
 """What a heading calls the column with the students, the best first."""
 SEPARATORS = ",;\t"
+NAMES_SEPARATOR = re.compile('"?sep=([,;|:\t])"?[,;\t]*(?:\n|$)', re.IGNORECASE)
+"""A first line for Excel, which names the separator and no student."""
+MOST_BYTES = 150
+"""The bytes of a student's name, beside which a file's name has a requirement's."""
+MOST_SHOWN = 40
+UNSEEN = ("Cc", "Cs", "Zl", "Zp")
+"""The Unicode categories of controls and line breaks. Joiners, which some names need, are in another one."""
 
 
 def students(path: Path) -> list[str]:
@@ -30,8 +39,11 @@ def students(path: Path) -> list[str]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
+        if told := NAMES_SEPARATOR.match(text):
+            text = text[told.end() :]
         first = text.partition("\n")[0]
-        rows = list(csv.reader(io.StringIO(text), delimiter=max(SEPARATORS, key=first.count)))
+        separator = told[1] if told else max(SEPARATORS, key=first.count)
+        rows = list(csv.reader(io.StringIO(text), delimiter=separator))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     except (UnicodeError, csv.Error) as error:
@@ -58,8 +70,13 @@ def _require_names(path: Path, names: list[str]) -> None:
             raise ConfigurationError(
                 f"{path} names {name!r} twice; take a column that differs, with the heading `student`"
             )
-        if "/" in name or name.startswith("."):
+        if "/" in name or name.startswith(".") or any(unicodedata.category(each) in UNSEEN for each in name):
             raise ConfigurationError(f"{path}: {name!r} cannot be the name of a file; take a login or a number")
+        if (length := len(name.encode())) > MOST_BYTES:
+            raise ConfigurationError(
+                f"{path}: {name[:MOST_SHOWN]!r}... has {length:,} bytes, and may have {MOST_BYTES} as the name of "
+                "a file; take a login or a number"
+            )
         seen.add(normal(name))
 
 

@@ -7,8 +7,7 @@ run, or several checks, by their keys.
 Which checks there are, and whether they hold, comes from the run's sandbox. An allocator, a policy or a whole NAT
 is in a process there that has no rights over the one that judges. A student's own scenario is in that one.
 
-A submission that ends the run is the cause of that where the run names the process that it is in; else the run is
-tried again, since the machine may be the cause.
+A run that broke is tried again where the machine may be the cause (`testbed.labs.blame`).
 """
 
 from __future__ import annotations
@@ -18,13 +17,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from testbed.experiment.judged import JUDGED
+from testbed.labs.blame import Cause, cause
 from testbed.labs.bugs import as_file
 from testbed.labs.lab import Expected, Lab, Wire
 from testbed.labs.packets import phases, sliced
@@ -49,12 +49,6 @@ IS_PROGRAM = (b"#!", b"\x7fELF")
 """How a file begins that is a program, and no application of a framework."""
 COMMAND = "{file} {{inside}} {{outside}}"
 """How a NAT that is a program is started."""
-ITS_OWN = {
-    "nat": ("the app ", "the program "),
-    "allocator": ("gateway's controller ",),
-    "policy": ("gateway's controller ",),
-}
-"""How the reason begins why a run broke, if the process ended that a submission of this kind runs in."""
 NAT, SCENARIO = "nat.py", "scenario.py"
 EMPTY = "size=64k,mode=755"
 
@@ -69,12 +63,16 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What is known of a run: its checks by their keys, and the packets of the first second of each phase."""
+    """What is known of a run: its checks, its outcomes, and the packets of the first second of each phase."""
 
     checks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    """What became of the attempts."""
     packets: dict[str, bytes] = field(default_factory=dict)
     why: str = ""
     """Why it did not come to its end, if the submission is the cause."""
+    is_certain: bool = True
+    """Whether the submission is the cause. Otherwise the machine may be, and a second run decides."""
     said: str = ""
     """What a NAT of the student's own has printed."""
 
@@ -86,12 +84,23 @@ class Ran:
 
 def run(lab: Lab, part: Wire, file: Path, variant: Variant, hidden: Hidden) -> Ran:
     """Run one part of a lab's second rung. Raises BrokeError, RefusedError and MachineError."""
-    why = ""
+    return settled(partial(_ran, lab, part, file, variant, hidden))
+
+
+def settled(trying: Callable[[], Ran]) -> Ran:
+    """Return a run that came to its end, or why the submission is the cause that none did. Raises BrokeError."""
+    doubtful, why = list[Ran](), ""
     for _ in range(TRIES):
         try:
-            return _ran(lab, part, file, variant, hidden)
+            ran = trying()
         except BrokeError as error:
             why = str(error)
+            continue
+        if ran.is_certain:
+            return ran
+        doubtful.append(ran)
+    if len(doubtful) == TRIES:
+        return doubtful[-1]
     raise BrokeError(why)
 
 
@@ -141,12 +150,13 @@ def _told(ended: subprocess.CompletedProcess[bytes], part: Wire, results: Path, 
     packets = {phase: sliced(results, begins) for phase, begins in phases(results).items() if phase in wanted}
     said = _printed(results / LOG)
     if told["verdict"] != "error":
-        return Ran(checks, packets, said=said)
-    reason = harmless(str(told.get("error", "the run broke")))[:LONGEST]
-    if reason.startswith(ITS_OWN.get(kind, ())):
-        words = " ".join(harmless(str(told.get("last_words", ""))).split())[-LONGEST:]
-        return Ran(checks, packets, f"{reason}: {words}" if words else reason, said)
-    raise BrokeError(reason)
+        return Ran(checks, told["outcomes"], packets, said=said)
+    reason = harmless(str(told.get("error", "the run broke")))
+    if (of := cause(kind, reason)) is Cause.UNKNOWN:
+        raise BrokeError(reason[:LONGEST])
+    words = " ".join(harmless(str(told.get("last_words", ""))).split())[-LONGEST:]
+    why = f"{reason[:LONGEST]}: {words}" if words else reason[:LONGEST]
+    return Ran(checks, {}, packets, why, of is Cause.SUBMISSION, said)
 
 
 def _printed(log: Path) -> str:
@@ -226,6 +236,8 @@ def judged(part: Wire, name: str, ran: Ran, silent: Mapping[str, bool]) -> tuple
         return False, ran.why or "the run did not make this check", "a run to its end"
     if asked.expects is not None and (declared := ran.checks[keys[0]]["expected"]) != asked.expects:
         return False, f"it declares {harmless(str(declared))[:LONGEST]}", str(asked.expects)
+    if asked.outcome and not 0 < ran.outcomes.get(asked.outcome, 0) == ran.checks[keys[0]]["observed"]:
+        return False, _ends(ran.outcomes), f"that each attempt which is refused ends by {asked.outcome}"
     return True, ", ".join(_words(ran.checks[key])[0] for key in keys), ""
 
 
@@ -239,6 +251,11 @@ def _found(part: Wire, ran: Ran, silent: Mapping[str, bool]) -> tuple[bool, str,
     if not silent.get(part.file, True):
         return False, f"{seen}, as it did in a NAT without a bug", "that it finds something in this one only"
     return bool(ran.alarms), seen, "that it finds what is wrong with this NAT" * (not ran.alarms)
+
+
+def _ends(outcomes: Mapping[str, int]) -> str:
+    """Return what became of a run's attempts, in words."""
+    return ", ".join(f"{number} {outcome}" for outcome, number in outcomes.items() if number) or "no attempt"
 
 
 def _words(check: Mapping[str, Any]) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -135,8 +136,20 @@ class Folder:
         aside = self._write_aside(text)
         try:
             os.replace(aside, self.path / name)
-        except OSError:
+        except BaseException:  # a name that no path can have is no OSError
             os.unlink(aside)
+            raise
+
+    def write_texts(self, texts: Mapping[str, str]) -> None:
+        """Write files, by their names, all of them or none. Raises OSError, and then the folder is abandoned."""
+        try:
+            for name, text in texts.items():
+                self.write_text(name, text)
+        except OSError:
+            for name in texts:
+                with contextlib.suppress(OSError):
+                    (self.path / name).unlink()
+            self.abandon()
             raise
 
     def keep(self, name: str, text: str | bytes) -> str:

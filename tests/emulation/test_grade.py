@@ -86,6 +86,11 @@ def served() -> Iterator[Path]:
             },
             {"icmp", "refused-by-icmp"},
         ),
+        (
+            "03",
+            {"policy.py": policies.REFERENCE.replace("Answer.ICMP", "Answer.NOTHING")},
+            {"quota-refused", "icmp", "no-more-than-share", "refused-by-icmp"},
+        ),
         ("07", {"nat.py": NAT}, set()),
         (
             "07",
@@ -106,6 +111,7 @@ def served() -> Iterator[Path]:
     ids=[
         "policy",
         "a silent policy",
+        "a policy that declares its silence",
         "app",
         "program",
         "scenario",

@@ -137,6 +137,31 @@ def test_a_class_is_graded_with_its_list(lastport: Lastport, key: Path, of_class
     assert not (course / "more").exists()
 
 
+def test_each_student_has_one_line_whatever_is_in_the_name_of_the_file(lastport: Lastport, course: Path) -> None:
+    """Without a list, the names are those of files."""
+    (course / "ali\nce\x1b[2J.yaml").write_text("no numbers")
+
+    printed = lastport("grade", "01", str(course)).out
+
+    assert "  0 of 10  ali\\nce\\x1b[2J: " in printed
+
+
+def test_a_class_with_a_name_that_no_file_can_have_is_refused_before_anything_is_made(
+    lastport: Lastport, of_class: Path, course: Path
+) -> None:
+    """By both commands that name files after students."""
+    of_class.write_text("alice\nbo\0b\n")
+    (course / "handed-in").mkdir()
+    (course / "handed-in" / "alice.yaml").write_text("no numbers")
+    listed = ("--class", str(of_class), "--out", str(course / "made"))
+
+    for command in (("lab", "sheet", "01"), ("grade", "01", str(course / "handed-in"))):
+        finished = lastport(*command, *listed)
+
+        assert (finished.status, finished.err.count("'bo\\x00b' cannot be the name of a file")) == (2, 1)
+        assert not (course / "made").exists()
+
+
 def test_a_class_that_lost_nothing_has_a_sentence(lastport: Lastport, course: Path) -> None:
     """And no heading above nothing."""
     (course / "alice.yaml").write_text((LABS / "answers" / "05-timers.yaml").read_text())
@@ -177,6 +202,30 @@ def test_a_key_needs_a_student(lastport: Lastport, key: Path) -> None:
     finished = lastport("grade", "02", "x.py", "--key", str(key))
 
     assert (finished.status, finished.err.count("say whose, by --student ID")) == (2, 1)
+
+
+def test_one_submission_of_a_class_needs_a_student(lastport: Lastport, of_class: Path, course: Path) -> None:
+    """A list that nobody reads could be another class's, or not be there: it is refused, with no mark."""
+    (course / "lab-05").mkdir()
+    for name in ("predictions.yaml", "numbers.yaml"):
+        (course / "lab-05" / name).write_text("pool: 1")
+
+    for submission in (course / "lab-05", course / "lab-05" / "predictions.yaml"):
+        for path in (of_class, Path("/nonexistent.csv")):
+            finished = lastport("grade", "05", str(submission), "--class", str(path))
+
+            assert (finished.status, finished.out) == (2, "")
+            assert "is one submission: take --student ID too, or leave it out" in finished.err
+
+
+def test_a_student_beside_a_class_is_refused(lastport: Lastport, of_class: Path, course: Path) -> None:
+    """It would be ignored: the sheets are those of all."""
+    out = course / "sheets"
+
+    finished = lastport("lab", "sheet", "02", "--class", str(of_class), "--out", str(out), "--student", "zed")
+
+    assert (finished.status, finished.err.count("take one of --class and --student")) == (2, 1)
+    assert not out.exists()
 
 
 def test_a_check_names_the_one_reason_and_the_numbers(started: Started, tmp_path: Path) -> None:

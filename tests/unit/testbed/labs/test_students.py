@@ -28,12 +28,22 @@ def listed(folder: Path, text: str, encoding: str = "utf-8") -> list[str]:
         "Name;Login;Group\nAlice A.;alice;1\nBob, B.;bob;1\n",
         "Surname\tUsername\nSmith\talice\nSmith\tbob\n",
         '\ufeff"Last name","ID number","Email"\r\n"Smith","alice","a@b"\r\n"Smith",bob,"b@b"\r\n\r\n,,\r\n',
+        "sep=;\r\nStudent;Group\r\nalice;1\r\nbob;1\r\n",
+        '"SEP=|"\nName|Login\nA, B, C|alice\nD, E, F|bob\n',
+        "sep=\t\nalice\t1\nbob\t2\n",
     ],
-    ids=["list", "first-cell", "heading", "semicolons", "tabs", "moodle"],
+    ids=["list", "first-cell", "heading", "semicolons", "tabs", "moodle", "excel", "excel-bar", "excel-tab"],
 )
 def test_a_class_is_what_spreadsheets_and_learning_platforms_export(tmp_path: Path, text: str) -> None:
     """The first cell of each line, or the column whose heading is known."""
     assert listed(tmp_path, text) == ["alice", "bob"]
+
+
+def test_a_name_may_have_spaces_that_do_not_break_and_joiners(tmp_path: Path) -> None:
+    """As a spreadsheet writes the one, and Persian the other."""
+    names = ["Ada\N{NO-BREAK SPACE}Lovelace", "علی\N{ZERO WIDTH NON-JOINER}رضا", "ë" * 75]
+
+    assert listed(tmp_path, "\n".join(names)) == names
 
 
 @pytest.mark.parametrize(
@@ -44,6 +54,11 @@ def test_a_class_is_what_spreadsheets_and_learning_platforms_export(tmp_path: Pa
         ("Name,Login\nAnn,ann\nBob,\n", "the line of 'Bob ' names no student; take it out"),
         ("Smith/Jones\n", "'Smith/Jones' cannot be the name of a file; take a login or a number"),
         ("..\n", "cannot be the name of a file"),
+        ("ali\0ce\n", r"'ali\\x00ce' cannot be the name of a file; take a login or a number"),
+        ('"ali\nce"\n', r"'ali\\nce' cannot be the name of a file"),
+        ("\x1b[2Jalice\n", r"'\\x1b\[2Jalice' cannot be the name of a file"),
+        ("ali\u2028ce\n", r"'ali\\u2028ce' cannot be the name of a file"),
+        ("ë" * 76 + "\n", r"'ë{40}'... has 152 bytes, and may have 150 .*; take a login or a number"),
         ("Student,Name\n", "names no student: write one a line, in the first cell"),
         ("", "names no student"),
     ],

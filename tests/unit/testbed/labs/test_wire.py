@@ -12,6 +12,7 @@ import pytest
 
 from controller.settings import ConfigurationError
 from testbed.labs import wire
+from testbed.labs.blame import Cause, cause
 from testbed.labs.classes import handed_in
 from testbed.labs.grading import Item, Mark, _met
 from testbed.labs.lab import Wire, find, read
@@ -93,6 +94,36 @@ def test_a_submission_that_declares_less_than_is_asked_for_is_measured_by_that()
 
     assert wire.judged(asked, "whole", ran(whole=True), {}) == (False, "it declares 2", "3")
     assert wire.judged(part(requirements={"whole": {**ANY, "expects": 2}}), "whole", ran(whole=True), {})[0]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "refused", "is_met", "seen"),
+    [
+        ({"established": 64, "timeout": 0, "icmp": 8}, 8, True, "8"),
+        ({"established": 64, "timeout": 8, "icmp": 0}, 8, False, "64 established, 8 timeout"),
+        ({"established": 64, "timeout": 1, "icmp": 7}, 8, False, "64 established, 1 timeout, 7 icmp"),
+        ({"established": 72, "timeout": 0, "icmp": 0}, 0, False, "72 established"),
+        ({}, 0, False, "no attempt"),
+    ],
+)
+def test_a_submission_that_declares_how_it_refuses_is_measured_by_how_the_attempts_ended(
+    outcomes: dict[str, int], refused: int, is_met: bool, seen: str
+) -> None:
+    """Silence that is declared is as good as any answer to the run's own check, which follows what is declared."""
+    (asked,) = [each for each in find("03").wire if "refused-by-icmp" in each.requirements]
+    check = {"key": "refused", "claim": "!", "ok": True, "observed": refused, "expected": refused}
+    expected = "" if is_met else "that each attempt which is refused ends by icmp"
+
+    got = wire.judged(asked, "refused-by-icmp", wire.Ran({"refused": check}, outcomes), {})
+
+    assert got == (is_met, seen, expected)
+
+
+def test_what_became_of_the_attempts_comes_from_the_run(tmp_path: Path) -> None:
+    """As its checks do."""
+    passed = ended(0, verdict="pass", checks=[], outcomes={"icmp": 8})
+
+    assert wire._told(passed, part(), tmp_path, "/tmp", "policy").outcomes == {"icmp": 8}
 
 
 def test_a_requirement_is_lost_without_the_one_that_comes_before() -> None:
@@ -184,6 +215,76 @@ def test_an_allocator_is_the_cause_if_the_controller_ended_and_a_students_own_sc
     for kind in ("nat", "check"):
         with pytest.raises(wire.BrokeError, match="controller ended with status 1"):
             wire._told(died, part(), tmp_path, "/tmp", kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "of"),
+    [
+        ("allocator", "gateway's controller ended with status 1", Cause.SUBMISSION),
+        ("policy", "gateway's controller was killed by SIGSEGV", Cause.SUBMISSION),
+        ("policy", "gateway's controller was stopped by a signal, and did not go on", Cause.SUBMISSION),
+        ("allocator", "gateway's controller has closed its telemetry: MemoryError", Cause.SUBMISSION),
+        ("allocator", "gateway's controller sent gauges of another shape: KeyError", Cause.SUBMISSION),
+        ("allocator", "gateway's controller was killed by SIGKILL", Cause.EITHER),
+        ("allocator", "gateway's controller did not answer within 30 s", Cause.UNKNOWN),
+        ("policy", "gateway's controller was not ready within 60 s", Cause.UNKNOWN),
+        ("policy", "gateway's controller did not listen within 60 s", Cause.UNKNOWN),
+        ("allocator", "the app x.py has ended", Cause.UNKNOWN),
+        ("nat", "the app submission.py has ended", Cause.SUBMISSION),
+        ("nat", "the program /tmp/x/submission {inside} {outside} ended with status 7", Cause.SUBMISSION),
+        ("nat", "the app submission.py was killed by SIGKILL", Cause.EITHER),
+        ("nat", "the app submission.py does not listen at 127.0.0.1:6653, where", Cause.EITHER),
+        ("nat", "the app submission.py did not accept the switch in 20 s: they", Cause.EITHER),
+        ("nat", "gateway's controller ended with status 1", Cause.UNKNOWN),
+        ("check", "gateway's controller ended with status 1", Cause.UNKNOWN),
+    ],
+)
+def test_the_cause_is_a_submission_whose_process_ended_and_never_a_machine_that_is_late(
+    kind: str, reason: str, of: Cause
+) -> None:
+    """Where it could be either, a second run decides."""
+    assert cause(kind, reason) is of
+
+
+def test_a_limit_of_time_of_a_controller_is_a_run_to_repeat(tmp_path: Path) -> None:
+    """And a kill is one that a second run decides."""
+    late = ended(4, verdict="error", checks=[], error="gateway's controller did not answer within 30 s")
+    killed = ended(4, verdict="error", checks=[], error="gateway's controller was killed by SIGKILL")
+
+    with pytest.raises(wire.BrokeError, match="did not answer within 30 s"):
+        wire._told(late, part(), tmp_path, "/tmp", "allocator")
+    assert not wire._told(killed, part(), tmp_path, "/tmp", "allocator").is_certain
+
+
+@pytest.mark.parametrize(
+    ("tries", "result"),
+    [
+        ([wire.Ran(why="it ended")], "it ended"),
+        (["late", wire.Ran()], ""),
+        ([wire.Ran(why="killed", is_certain=False), wire.Ran()], ""),
+        ([wire.Ran(why="killed", is_certain=False)] * 2, "killed"),
+        ([wire.Ran(why="killed", is_certain=False), "late"], "late"),
+        (["late", wire.Ran(why="killed", is_certain=False)], "late"),
+        (["late", "later"], "later"),
+    ],
+)
+def test_a_submission_is_blamed_for_what_a_machine_may_cause_only_if_it_comes_twice(
+    tries: list[wire.Ran | str], result: str
+) -> None:
+    """A run that came to its end counts, whatever came before."""
+    left = iter(tries)
+
+    def trying() -> wire.Ran:
+        if isinstance(each := next(left), str):
+            raise wire.BrokeError(each)
+        return each
+
+    if isinstance(tries[-1], str) or (result and isinstance(tries[0], str)):
+        with pytest.raises(wire.BrokeError, match=f"^{result}$"):
+            wire.settled(trying)
+    else:
+        assert wire.settled(trying).why == result
+    assert not [*left]
 
 
 def test_the_folders_of_the_others_are_covered_and_those_that_a_run_needs_are_not(tmp_path: Path) -> None:

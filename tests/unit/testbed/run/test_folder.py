@@ -257,3 +257,23 @@ def test_a_skeleton_is_written_to_a_shared_folder(
     folder, _ = shared
 
     assert write(kind, "first-try", folder).path.read_text()
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "a\0b"])
+def test_a_file_that_cannot_have_its_name_leaves_none_under_another(tmp_path: Path, name: str) -> None:
+    """Neither what is too long, nor what no path can have."""
+    with pytest.raises((OSError, ValueError)):
+        Folder(tmp_path).write_text(name, "text")
+
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_files_are_written_all_of_them_or_none(tmp_path: Path) -> None:
+    """So the same folder can be asked for again, when what was in the way is mended."""
+    place = tmp_path / "above" / "sheets"
+    with pytest.raises(OSError, match="File name too long"):
+        Folder(place, new=True).write_texts({"alice.md": "1", "x" * 256: "2", "bob.md": "3"})
+
+    assert [*tmp_path.iterdir()] == []
+    Folder(place, new=True).write_texts({"alice.md": "1", "bob.md": "3"})
+    assert sorted(path.name for path in place.iterdir()) == ["alice.md", "bob.md"]
