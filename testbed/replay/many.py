@@ -20,6 +20,7 @@ from pydantic import Field
 
 from controller.nat.model import Dependence
 from controller.nat.settings import NatSettings
+from controller.settings.declared import ask_by
 from testbed.experiment.demand import Demand
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.parameters import SubscriberParameters
@@ -105,6 +106,7 @@ endpoints.
 
     def run(self, x: Experiment[P]) -> None:
         """Make the attempts, give the core the same ones, and compare both with the plan."""
+        ask_by(None)  # the core has the same attempts here, and with them a class of one's own
         parameters, nat = x.parameters, x.settings.for_nat()
         course = self.course(x)
         every = course.until(parameters.warm_up + parameters.measured)
