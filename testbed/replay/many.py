@@ -31,7 +31,7 @@ from testbed.replay.acting import made, placed
 from testbed.replay.alike import refused_alike, shares_nearby
 from testbed.replay.course import Course, Foreseen
 from testbed.replay.figures import Figure, figure, near
-from testbed.replay.places import places
+from testbed.replay.places import Places, destination_of, places
 from testbed.replay.replay import BEARS, refuses_at_once
 from testbed.replay.rows import Row, rows
 from testbed.traffic.records import Attempt
@@ -89,7 +89,8 @@ endpoints.
 {{ unknown|n }} attempts without an answer took ports as well. Nobody can tell by them whether they were refused.
 {% endif %}
 {% if repeated %}
-{{ repeated|n }} attempts were left out: they have endpoints that came before, which kernels keep for a minute.
+{{ repeated|n }} attempts were left out: in the lab their two endpoints came before, \
+which kernels keep for a minute.
 {% endif %}
 
 {% for each in figures %}
@@ -110,8 +111,8 @@ endpoints.
         parameters, nat = x.parameters, x.settings.for_nat()
         course = self.course(x)
         every = course.until(parameters.warm_up + parameters.measured)
-        fresh = [*first_of_each(every)]
-        found = places(fresh, most_destinations(nat))
+        found = places(every, most_destinations(nat))
+        fresh = [*first_of_each(every, found)]
         lab = placed(x.lab, found, sockets=parameters.sockets)
         arrivals = [lab.moved(arrival) for arrival in fresh]
         with x.phase("live"):
@@ -182,12 +183,12 @@ def most_destinations(nat: NatSettings) -> int:
     return MOST_ADDRESSES if by_address else MOST_ENDPOINTS
 
 
-def first_of_each(arrivals: Sequence[Arrival]) -> Iterator[Arrival]:
-    """Yield the attempts, but for any whose two endpoints had a connection before."""
+def first_of_each(arrivals: Sequence[Arrival], found: Places) -> Iterator[Arrival]:
+    """Yield the attempts, but for any whose two endpoints in the lab had a connection before."""
     had = set()
     for arrival in arrivals:
-        packet = arrival[1]
-        pair = packet.protocol, packet.source, packet.destination
+        packet, destination = arrival[1], destination_of(arrival)
+        pair = packet.protocol, packet.source, found.destinations[destination], destination[1]
         if pair not in had:
             had.add(pair)
             yield arrival

@@ -10,13 +10,21 @@ from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags
 from controller.settings import Settings
 from testbed.plan.arrivals import Arrival, Ending
 from testbed.replay.many import MOST_ADDRESSES, MOST_ENDPOINTS, first_of_each, lateness, most_destinations
+from testbed.replay.places import places
 from testbed.traffic.records import Attempt
 
 
-def arrival(at: float, *, port: int = 1024, protocol: Protocol = Protocol.TCP) -> Arrival:
+def arrival(
+    at: float,
+    *,
+    port: int = 1024,
+    protocol: Protocol = Protocol.TCP,
+    server: int = 0,
+    ending: Ending = Ending.FIN,
+) -> Arrival:
     """Return an attempt of the only host."""
-    packet = Packet(protocol, Endpoint(0x0A000001, port), Endpoint(0xC6336401, 443), TcpFlags.SYN)
-    return at, packet, at + 1, Ending.FIN, 0, 0
+    packet = Packet(protocol, Endpoint(0x0A000001, port), Endpoint(0xC6336401 + server, 443), TcpFlags.SYN)
+    return at, packet, at + 1, ending, 0, server
 
 
 def attempt(sent: float, done: float, outcome: str = "established") -> Attempt:
@@ -29,7 +37,23 @@ def test_a_second_connection_of_the_same_two_endpoints_is_left_out() -> None:
     """A kernel keeps the endpoints of the first one for a minute, which no pace divides."""
     every = [arrival(0.0), arrival(1.0, port=1025), arrival(2.0), arrival(3.0, protocol=Protocol.UDP)]
 
-    assert [each[0] for each in first_of_each(every)] == [0.0, 1.0, 3.0]
+    assert [each[0] for each in first_of_each(every, places(every, MOST_ENDPOINTS))] == [0.0, 1.0, 3.0]
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+def test_one_source_port_has_a_connection_to_each_endpoint_of_the_lab(protocol: Protocol) -> None:
+    """Toward two destinations that share an endpoint the second one is the first again, for any protocol."""
+    every = [arrival(float(server), port=123, protocol=protocol, server=server) for server in range(8)]
+
+    assert [each[0] for each in first_of_each(every, places(every, 4))] == [0.0, 1.0, 2.0, 3.0]
+    assert [*first_of_each(every, places(every, 8))] == every
+
+
+def test_an_endpoint_that_stays_silent_is_another_than_the_one_that_answers() -> None:
+    """A plan's destination may be both."""
+    every = [arrival(0.0, ending=Ending.UNANSWERED), arrival(1.0), arrival(2.0, ending=Ending.UNANSWERED)]
+
+    assert [each[0] for each in first_of_each(every, places(every, 4))] == [0.0, 1.0]
 
 
 @pytest.mark.parametrize(
