@@ -30,7 +30,7 @@ from testbed.plan.arrivals import Arrival, Ending
 from testbed.replay.acting import made, placed
 from testbed.replay.alike import refused_alike, shares_nearby
 from testbed.replay.course import Course, Foreseen
-from testbed.replay.figures import Figure, figure, near
+from testbed.replay.figures import Figure, figure, near, require_enough
 from testbed.replay.places import Places, destination_of, places
 from testbed.replay.replay import BEARS, refuses_at_once
 from testbed.replay.rows import Row, rows
@@ -113,11 +113,13 @@ which kernels keep for a minute.
         every = course.until(parameters.warm_up + parameters.measured)
         found = places(every, most_destinations(nat))
         fresh = [*first_of_each(every, found)]
+        counted = [is_counted(arrival, parameters.warm_up) for arrival in fresh]
+        require_enough(sum(counted))
         lab = placed(x.lab, found, sockets=parameters.sockets)
         arrivals = [lab.moved(arrival) for arrival in fresh]
         with x.phase("live"):
             attempts = made(x.lab, lab, fresh, nat, sockets=parameters.sockets, progress=x.progress)
-        both, late = _both(x, nat, arrivals, attempts), lateness(fresh, attempts)
+        both, late = _both(x, nat, arrivals, attempts, counted), lateness(fresh, attempts)
         x.check(
             "share of the attempts that is refused, as in the core with the same attempts",
             key="refused-as-in-the-core",
@@ -214,9 +216,19 @@ class Both:
         return [self.figures[0].refused_share, *self.nearby]
 
 
-def _both(x: Experiment[P], nat: NatSettings, arrivals: Sequence[Arrival], attempts: Sequence[Attempt]) -> Both:
+def is_counted(arrival: Arrival, warm_up: float) -> bool:
+    """Return whether it can be told of an attempt that it was refused, when the NAT is as full as it gets."""
+    return arrival[0] >= warm_up and arrival[3] is not Ending.UNANSWERED
+
+
+def _both(
+    x: Experiment[P],
+    nat: NatSettings,
+    arrivals: Sequence[Arrival],
+    attempts: Sequence[Attempt],
+    counted: Sequence[bool],
+) -> Both:
     """Give the core the same attempts, and return what it refused, and what the wire did."""
-    counted = [arrival[0] >= x.parameters.warm_up and arrival[3] is not Ending.UNANSWERED for arrival in arrivals]
     lives = [0.0 if each[3] is Ending.UNANSWERED else each[2] - each[0] for each in arrivals]
     seen = {sighting.nonce for sighting in x.lab.sightings()}
     simulated = refused_alike(nat, arrivals, lives, attempts)

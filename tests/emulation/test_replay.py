@@ -80,7 +80,7 @@ def test_subscribers_are_refused_on_the_wire_what_the_core_refuses_them(run: Run
 def test_subscribers_are_replayed_with_an_allocator_of_one_s_own(run: Run) -> None:
     """The core is asked for the same attempts with it as well."""
     file = ROOT / "docs" / "examples" / "odd_ports_allocator.py"
-    planned = run("plan", *quick(), "--allocator", f"{file}:OddPorts", "--out", "mine")
+    planned = run("plan", *quick("ports=900"), "--allocator", f"{file}:OddPorts", "--out", "mine")
     assert planned.status == 0, planned.output + planned.complaints
 
     finished = run("run", "--plan", "mine", "--json")

@@ -8,10 +8,22 @@ import pytest
 
 from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags
 from controller.settings import Settings
+from controller.settings.declared import Question, ask_by, known, told
 from testbed.plan.arrivals import Arrival, Ending
-from testbed.replay.many import MOST_ADDRESSES, MOST_ENDPOINTS, first_of_each, lateness, most_destinations
+from testbed.replay.figures import TooFewError
+from testbed.replay.many import (
+    MOST_ADDRESSES,
+    MOST_ENDPOINTS,
+    first_of_each,
+    is_counted,
+    lateness,
+    most_destinations,
+)
 from testbed.replay.places import places
+from testbed.replay.trace import OfTrace, ReplayTrace
 from testbed.traffic.records import Attempt
+from tests.support.experiments import experiment
+from tests.support.paths import ROOT
 
 
 def arrival(
@@ -82,3 +94,23 @@ def test_a_late_start_and_a_late_answer_are_lateness_and_a_refusal_is_none() -> 
     slow = [attempt(7.0 + number, 7.4 + number) for number in range(5)]
     assert lateness(arrivals, [*slow, *punctual[5:]]) == pytest.approx(0.4)
     assert lateness(arrivals, [late[0], *punctual[1:]]) == pytest.approx(0.01)
+
+
+def test_what_is_counted_was_answered_by_its_server_when_the_nat_was_full() -> None:
+    """Of the rest nobody can tell whether it was refused."""
+    assert is_counted(arrival(5.0), 5.0)
+    assert not is_counted(arrival(4.9), 5.0)
+    assert not is_counted(arrival(5.0, ending=Ending.UNANSWERED), 5.0)
+
+
+def test_a_part_with_too_few_attempts_is_not_replayed_and_a_class_of_one_s_own_is_asked_itself() -> None:
+    """Before there is a server: this lab has none."""
+    file = ROOT / "docs" / "examples" / "traces" / "conn.json"
+    x, _ = experiment(parameters=OfTrace(trace=str(file), attempts=9))
+    ask_by(known({}))
+    try:
+        with pytest.raises(TooFewError, match=r"attempts would be counted, .*; take a plan"):
+            ReplayTrace().run(x)
+        assert told(Question("mine.py:Mine")) is None
+    finally:
+        ask_by(None)

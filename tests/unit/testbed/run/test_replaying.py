@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,22 @@ def test_a_trace_is_replayed_from_its_file(tmp_path: Path, name: str) -> None:
     assert (run.scenario, run.parameters["trace"]) == ("plan-trace", str(file))
     assert run.parameters["attempts"] in {20, 24, 200}
     assert 0 < run.parameters["pace"] <= 1
+
+
+@pytest.mark.parametrize(("state", "ports"), [("S0", range(40_000, 40_040)), ("SF", [40_000] * 40)])
+def test_a_trace_that_would_show_nothing_is_refused(tmp_path: Path, state: str, ports: Sequence[int]) -> None:
+    """None of its attempts is answered, or all of them have the same two endpoints."""
+    file = tmp_path / "few.json"
+    ends = {"id.orig_h": "10.0.0.1", "id.resp_h": "192.0.2.9", "id.resp_p": 443, "proto": "tcp"}
+    lines = [
+        {"ts": 100.0 + place, **ends, "id.orig_p": port, "duration": 0.5, "conn_state": state}
+        for place, port in enumerate(ports)
+    ]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    told = plan(tmp_path, workload="trace", profile="plain", chosen={}, parameters={"trace_file": str(file)})
+
+    with pytest.raises(ConfigurationError, match=r"has [01] attempts that .*; take one with 16 at least"):
+        replay_of(plan_in(told), Choices())
 
 
 def test_a_file_of_one_s_own_is_not_met_outside_its_walls(tmp_path: Path) -> None:
