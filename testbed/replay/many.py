@@ -20,6 +20,7 @@ from pydantic import Field
 
 from controller.nat.model import Dependence
 from controller.nat.settings import NatSettings
+from controller.settings import Settings
 from controller.settings.declared import ask_by
 from testbed.experiment.demand import Demand
 from testbed.experiment.experiment import Experiment
@@ -51,6 +52,16 @@ def _ends_otherwise(asked: Asked) -> Refusal | None:
     return Refusal("udp_timeout", asked.settings.udp_timeout, why, "--gateway openflow")
 
 
+def _too_few_addresses(asked: Asked) -> Refusal | None:
+    parameters = asked.parameters
+    wanted, there = parameters.inside(asked.settings), parameters.subscribers
+    if there >= wanted:
+        return None
+    why = f"the attempts come from {wanted:,} inside addresses, and {there:,} would be there"
+    way_out = f"addresses_per_client={-(-wanted // parameters.clients)}"
+    return Refusal("clients", parameters.clients, why, way_out, kind="parameter")
+
+
 class ManyParameters(SubscriberParameters):
     """What a lab has of a plan, and what the plan has said about it."""
 
@@ -62,6 +73,10 @@ class ManyParameters(SubscriberParameters):
     sockets: int = Field(1000, ge=1, description="connections at once, at most")
     planned: float | None = Field(None, ge=0, le=1, description="the share that the plan's simulation refused")
 
+    def inside(self, settings: Settings) -> int:
+        """Return the number of inside addresses that the attempts come from."""
+        raise NotImplementedError
+
 
 P = TypeVar("P", bound=ManyParameters)
 
@@ -72,6 +87,7 @@ class ReplayMany(Scenario[P]):
     requires = (
         Requirement("a NAT that refuses at once", refuses_at_once, Of.GATEWAY),
         Requirement("a NAT that ends mappings as the core does", _ends_otherwise, Of.GATEWAY),
+        Requirement("an inside address for each subscriber", _too_few_addresses, Of.SETTINGS),
     )
     cached_flows = 0
     story = """

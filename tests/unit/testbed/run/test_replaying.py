@@ -162,6 +162,21 @@ def test_a_trace_that_would_show_nothing_is_refused(tmp_path: Path, state: str, 
         replay_of(plan_in(told), Choices())
 
 
+def test_there_is_an_inside_address_for_each_that_attempts_come_from(tmp_path: Path) -> None:
+    """The user's own number of clients has precedence, and is refused if it is too few."""
+    file = ROOT / "docs" / "examples" / "traces" / "conn.json"
+    trace = {"profile": "plain", "chosen": {}, "parameters": {"trace_file": str(file)}}
+    for told, way_out in (
+        (plan_in(plan(tmp_path, workload="trace", **trace)), "addresses_per_client=4"),
+        (plan_in(subscribers(tmp_path, subscribers=20, ports=3000)), "addresses_per_client=20"),
+    ):
+        scenario, choices = replay_of(told, Choices(sets=["clients=1", "addresses_per_client=1"]))
+        with pytest.raises(ConfigurationError, match=rf"clients=1 .* 1 would be there; take {way_out}$"):
+            resolve(scenario, "openflow", choices, datapath="userspace")
+        _, choices = replay_of(told, Choices(sets=["clients=1", way_out]))
+        assert resolve(scenario, "openflow", choices, datapath="userspace").parameters["clients"] == 1
+
+
 def test_a_file_of_one_s_own_is_not_met_outside_its_walls(tmp_path: Path) -> None:
     """Subscribers are replayed with it all the same, and a trace is not, which it could not see."""
     file = tmp_path / "mine.py"
