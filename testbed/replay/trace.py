@@ -17,6 +17,9 @@ from testbed.replay.course import Course, Foreseen, foreseen, of_trace
 from testbed.replay.figures import Figure, exactly
 from testbed.replay.many import ManyParameters, ReplayMany
 
+CALLED = "the plan's trace"
+"""The words for the file in an error: no option has named it."""
+
 
 class OfTrace(ManyParameters):
     """A trace, and how much of it is replayed."""
@@ -27,7 +30,7 @@ class OfTrace(ManyParameters):
     def records(self, nat: NatSettings) -> list[Record]:
         """Return all attempts of the file, as they are with the plan's own timers."""
         own = dataclasses.replace(nat, udp_timeout=nat.udp_timeout / self.pace)
-        return read(Path(self.trace), own).records
+        return read(Path(self.trace), own, called=CALLED).records
 
     def inside(self, settings: Settings) -> int:
         """Return the number of sources of the part that is replayed."""

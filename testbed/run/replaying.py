@@ -34,7 +34,6 @@ from testbed.run.planning import Asked
 from testbed.run.resolve import resolve
 from testbed.run.schema import PlanResults
 from testbed.run.strangers import files_among
-from testbed.sandbox.words import harmless
 
 GATEWAY = "openflow"
 POINTS = (0.8, 1.0, 1.25)
@@ -135,7 +134,14 @@ def _of_trace(plan: Mapping[str, Any], chosen: Chosen, point: float | None) -> d
             f"a trace is not possible on the wire with {files[0]}, which is walled in and would not "
             "find the trace; take subscribers, or a strategy of ours"
         )
-    records = read(Path(file), chosen.nat()).records
+    if not file.isprintable():
+        raise ConfigurationError(f"the plan's trace {file!a} has no name in text; take one that has")
+    records = read(Path(file), chosen.nat(), called="the plan's trace").records
+    if len(records) != plan["offered"]:
+        raise ConfigurationError(
+            f"the plan's trace {file} has {len(records):,} attempts, and had {plan['offered']:,} when it was "
+            "planned; take a new plan of it"
+        )
     part = cut(chosen, records, LONGEST_TRACE_S)
     _require_enough(file, records[: part.attempts])
     clients, addresses = part.hosts
@@ -160,7 +166,7 @@ def _require_enough(file: str, part: Sequence[Record]) -> None:
     }
     if len(counted) < LEAST_COUNTED:
         raise ConfigurationError(
-            f"the trace {harmless(file)} has {len(counted)} attempts that can be counted on the wire, answered "
+            f"the plan's trace {file} has {len(counted)} attempts that can be counted on the wire, answered "
             f"and between endpoints of their own; take one with {LEAST_COUNTED} at least"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,12 @@ def test_another_load_of_the_same_plan_has_no_planned_share(tmp_path: Path) -> N
         ({"workload": "faxes"}, "take one of erlangs, subscribers, trace"),
         ({"parameters": {}}, "take one of --erlangs A"),
         ({"workload": "trace"}, "take one of --trace FILE"),
-        ({"workload": "trace", "parameters": {"trace_file": "/nowhere"}}, "--trace /nowhere: No such file"),
+        ({"workload": "trace", "parameters": {"trace_file": "/nowhere"}}, "trace /nowhere: No such file.*; take"),
+        (
+            {"workload": "trace", "parameters": {"trace_file": "a\0b"}},
+            r"trace 'a\\x00b' has .*; take one that has",
+        ),
+        ({"workload": "trace", "parameters": {"trace_file": "a\x1bb"}}, r"trace 'a\\x1bb' has .*; take"),
         ({"workload": "subscribers", "chosen": {"block_of_each": 8}}, "take port_allocation_type=blocks"),
         ({"refused_share": "half"}, "at /refused_share: found .*; take a plan.json"),
         ({"chosen": {"prots": 64}}, "did you mean 'ports'"),
@@ -133,16 +139,24 @@ def test_subscribers_are_replayed_with_a_nat_that_ends_mappings_as_the_core(tmp_
         resolve(scenario, gateway, choices, datapath="userspace")
 
 
+def planned_trace(tmp_path: Path, file: Path, *, offered: int, **chosen: Any) -> Path:
+    """Return the file of a plan of a trace."""
+    parameters = {"trace_file": str(file)}
+    return plan(tmp_path, workload="trace", profile="plain", chosen=chosen, parameters=parameters, offered=offered)
+
+
+OFFERED = {"conn.log": 200, "conn.json": 24, "conntrack.txt": 24, "lab.pcapng": 20, "recording.gz": 24}
+
+
 @pytest.mark.parametrize("name", ["conn.log", "conn.json", "conntrack.txt", "lab.pcapng", "recording.gz"])
 def test_a_trace_is_replayed_from_its_file(tmp_path: Path, name: str) -> None:
     """Its hosts are hosts of the lab."""
     file = ROOT / "docs" / "examples" / "traces" / name
-    told = plan(tmp_path, workload="trace", profile="plain", chosen={}, parameters={"trace_file": str(file)})
-    scenario, choices = replay_of(plan_in(told), Choices())
+    scenario, choices = replay_of(plan_in(planned_trace(tmp_path, file, offered=OFFERED[name])), Choices())
     run = resolve(scenario, "openflow", choices, datapath="userspace")
 
     assert (run.scenario, run.parameters["trace"]) == ("plan-trace", str(file))
-    assert run.parameters["attempts"] in {20, 24, 200}
+    assert run.parameters["attempts"] == OFFERED[name]
     assert 0 < run.parameters["pace"] <= 1
 
 
@@ -156,18 +170,37 @@ def test_a_trace_that_would_show_nothing_is_refused(tmp_path: Path, state: str, 
         for place, port in enumerate(ports)
     ]
     file.write_text("\n".join(map(json.dumps, lines)))
-    told = plan(tmp_path, workload="trace", profile="plain", chosen={}, parameters={"trace_file": str(file)})
+    told = planned_trace(tmp_path, file, offered=40)
 
     with pytest.raises(ConfigurationError, match=r"has [01] attempts that .*; take one with 16 at least"):
         replay_of(plan_in(told), Choices())
 
 
+def test_a_pipe_is_no_trace(tmp_path: Path) -> None:
+    """Nobody would wait for its other end; nor for that of a recording in a folder."""
+    os.mkfifo(tmp_path / "recording.gz")
+    for path in (tmp_path, tmp_path / "recording.gz"):
+        told = planned_trace(tmp_path, path, offered=24)
+        with pytest.raises(ConfigurationError, match="neither a file nor a run's folder; take one that is"):
+            replay_of(plan_in(told), Choices())
+
+
+def test_a_trace_that_has_changed_since_its_plan_is_not_replayed(tmp_path: Path) -> None:
+    """The plan's share is about other attempts."""
+    file = tmp_path / "cut.log"
+    whole = (ROOT / "docs" / "examples" / "traces" / "conn.log").read_text()
+    file.write_text("".join(whole.splitlines(keepends=True)[:60]))
+    told = plan_in(planned_trace(tmp_path, file, offered=200))
+
+    with pytest.raises(ConfigurationError, match=r"has \d+ attempts, and had 200 .*; take a new plan of it"):
+        replay_of(told, Choices())
+
+
 def test_there_is_an_inside_address_for_each_that_attempts_come_from(tmp_path: Path) -> None:
     """The user's own number of clients has precedence, and is refused if it is too few."""
     file = ROOT / "docs" / "examples" / "traces" / "conn.json"
-    trace = {"profile": "plain", "chosen": {}, "parameters": {"trace_file": str(file)}}
     for told, way_out in (
-        (plan_in(plan(tmp_path, workload="trace", **trace)), "addresses_per_client=4"),
+        (plan_in(planned_trace(tmp_path, file, offered=24)), "addresses_per_client=4"),
         (plan_in(subscribers(tmp_path, subscribers=20, ports=3000)), "addresses_per_client=20"),
     ):
         scenario, choices = replay_of(told, Choices(sets=["clients=1", "addresses_per_client=1"]))
