@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +12,14 @@ from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags
 from controller.settings import Settings
 from controller.settings.declared import Question, ask_by, known, told
 from testbed.plan.arrivals import Arrival, Ending
+from testbed.plan.traces.record import Record
+from testbed.replay.alike import refused_alike
+from testbed.replay.course import foreseen, of_trace
 from testbed.replay.figures import TooFewError
 from testbed.replay.many import (
     MOST_ADDRESSES,
     MOST_ENDPOINTS,
+    _both,
     first_of_each,
     is_counted,
     lateness,
@@ -21,9 +27,12 @@ from testbed.replay.many import (
 )
 from testbed.replay.places import places
 from testbed.replay.trace import OfTrace, ReplayTrace
-from testbed.traffic.records import Attempt
+from testbed.traffic.records import Attempt, Sighting
 from tests.support.experiments import experiment
 from tests.support.paths import ROOT
+
+NOBODY = ("", 0)
+SERVER = Endpoint(0xC6336401, 443)
 
 
 def arrival(
@@ -41,8 +50,7 @@ def arrival(
 
 def attempt(sent: float, done: float, outcome: str = "established") -> Attempt:
     """Return what became of it."""
-    nobody = ("", 0)
-    return Attempt(1, 1, outcome, "", nobody, nobody, nobody, sent, done, 0)
+    return Attempt(1, 1, outcome, "", NOBODY, NOBODY, NOBODY, sent, done, 0)
 
 
 def test_a_second_connection_of_the_same_two_endpoints_is_left_out() -> None:
@@ -114,3 +122,41 @@ def test_a_part_with_too_few_attempts_is_not_replayed_and_a_class_of_one_s_own_i
         assert told(Question("mine.py:Mine")) is None
     finally:
         ask_by(None)
+
+
+def test_an_attempt_that_a_server_saw_was_not_refused_although_its_answer_was_late() -> None:
+    """And what is not counted has no share."""
+    arrivals = [arrival(float(number), port=1024 + number) for number in range(4)]
+    seen = Sighting(7, "192.0.2.1", 1024, 2.0, 2.0, NOBODY)
+    attempts = [
+        attempt(0.0, 0.8, "timeout"),
+        attempt(1.0, 1.0),
+        replace(attempt(2.0, 2.8, "timeout"), nonce=seen.nonce),
+        attempt(3.0, 3.8, "timeout"),
+    ]
+    x, _ = experiment(sightings=[seen])
+
+    both = _both(x, Settings().for_nat(), arrivals, attempts, [False, True, True, True])
+
+    assert both.wire == [False, False, True]
+    assert (both.core, both.groups) == ([False] * 3, [0] * 3)
+
+
+def test_the_core_reads_the_counts_of_flows_together_as_it_did_before_the_run() -> None:
+    """So the same attempts at their own times are refused alike."""
+    drawn, nat = random.Random(3), Settings(ports=60, udp_timeout=20.0).for_nat()
+    times = sorted(drawn.uniform(0, 200) for _ in range(900))
+    records = [
+        Record(
+            at, at + 4 * drawn.random(), Protocol.UDP, Endpoint(0x0A000001, 1024 + number), SERVER, Ending.SILENCE
+        )
+        for number, at in enumerate(times)
+    ]
+    course = of_trace(records, 1.0)
+    arrivals = course.until(999.0)
+    lives = [each[2] - each[0] for each in arrivals]
+    punctual = [attempt(each[0], each[0]) for each in arrivals]
+
+    refused = sum(refused_alike(nat, arrivals, lives, punctual))
+
+    assert refused == foreseen(course, nat, 1, warm_up=0.0, until=999.0).means.refused > 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import os
 from collections.abc import Sequence
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 
 from controller.settings import ConfigurationError
+from testbed.replay.course import of_subscribers
+from testbed.replay.subscribers import OfSubscribers
 from testbed.run.choices import Choices
 from testbed.run.planning import Asked
-from testbed.run.replaying import plan_in, replay_of, require_checkable
+from testbed.run.replaying import SPARE_SOCKETS, plan_in, replay_of, require_checkable
 from testbed.run.resolve import resolve
 from tests.support.paths import ROOT
 
@@ -118,6 +121,18 @@ def test_subscribers_are_replayed_with_their_parameters_at_the_pace_of_the_lab(t
     assert run.settings.ports == round(3000 * run.parameters["size"])
 
 
+def test_there_is_room_for_the_connections_that_subscribers_have_at_once(tmp_path: Path) -> None:
+    """For all of them, whatever their mean number is."""
+    _, choices = replay_of(plan_in(subscribers(tmp_path, subscribers=40, ports=3000)), Choices())
+    run = resolve("plan-subscribers", "openflow", choices, datapath="userspace")
+    lab = OfSubscribers.model_validate(run.parameters)
+    course = of_subscribers(lab.chosen, lab.populations, lab.pace, run.seed).until(lab.warm_up + lab.measured)
+    begun, ended = [each[0] for each in course], sorted(each[2] for each in course)
+    most = max(place - bisect.bisect_left(ended, at) for place, at in enumerate(begun, 1))
+
+    assert SPARE_SOCKETS < most < lab.sockets
+
+
 def test_a_point_has_more_subscribers_or_fewer(tmp_path: Path) -> None:
     """And the plan has said nothing about them."""
     _, choices = replay_of(plan_in(subscribers(tmp_path, subscribers=20, ports=3000)), Choices(), point=0.8)
@@ -157,6 +172,8 @@ def test_a_trace_is_replayed_from_its_file(tmp_path: Path, name: str) -> None:
 
     assert (run.scenario, run.parameters["trace"]) == ("plan-trace", str(file))
     assert run.parameters["attempts"] == OFFERED[name]
+    assert run.settings.time_scale == pytest.approx(run.parameters["pace"])
+    assert (run.parameters["pace"] < 1) == (name == "conn.log")
     assert 0 < run.parameters["pace"] <= 1
 
 
