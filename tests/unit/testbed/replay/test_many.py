@@ -144,13 +144,13 @@ def test_an_attempt_that_a_server_saw_was_not_refused_although_its_answer_was_la
 
 def test_the_core_reads_the_counts_of_flows_together_as_it_did_before_the_run() -> None:
     """So the same attempts at their own times are refused alike."""
-    drawn, nat = random.Random(3), Settings(ports=60, udp_timeout=20.0).for_nat()
-    times = sorted(drawn.uniform(0, 200) for _ in range(900))
+    nat = Settings(ports=150, udp_timeout=5.0, hold_down_timeout=0.0).for_nat()
+    drawn = random.Random(3)
+    times = sorted(drawn.uniform(0, 100) for _ in range(1500))
+    sources = [Endpoint(0x0A000001, 1024 + number) for number in range(1500)]
     records = [
-        Record(
-            at, at + 4 * drawn.random(), Protocol.UDP, Endpoint(0x0A000001, 1024 + number), SERVER, Ending.SILENCE
-        )
-        for number, at in enumerate(times)
+        Record(at, at + 20 * drawn.random(), Protocol.UDP, source, SERVER, Ending.SILENCE)
+        for at, source in zip(times, sources, strict=True)
     ]
     course = of_trace(records, 1.0)
     arrivals = course.until(999.0)
