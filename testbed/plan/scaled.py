@@ -18,6 +18,8 @@ MOST_ERLANGS = 150.0
 """The connections that are there at once on the wire."""
 MOST_PER_S = 100.0
 """The attempts in a second that a busy machine makes as well."""
+LEAST_COUNTED = 16
+"""The attempts that are counted on the wire at least: of these, a fifth more or fewer refused is a failure."""
 LEAST_HOLDING_S = 2.0
 """The seconds for which a port is taken on the wire at least, so that milliseconds of the machine hardly count."""
 CLOSING_S = 0.1

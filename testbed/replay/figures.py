@@ -8,11 +8,16 @@ from typing import Any
 
 from testbed.experiment.expectations import Expectation, between
 from testbed.plan.interval import BatchMeans
+from testbed.plan.scaled import LEAST_COUNTED
 
 BATCHES = 32
 COUPLED, FEW = 0.01, 3
 """The share, and the number of attempts besides, by which the wire may differ from the very same attempts in the
 core: some come and go in another order, where milliseconds decide."""
+
+
+class TooFewError(Exception):
+    """So few attempts are counted that any share of them would be as in the core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +56,13 @@ def coupled(attempts: int) -> float:
 def near(shares: Sequence[float], attempts: int) -> Expectation | float:
     """Return the range of the shares that the wire may have, given those that the core has."""
     few = coupled(attempts)
-    return between(max(0.0, round(min(shares) - few, 4)), round(max(shares) + few, 4))
+    return between(max(0.0, round(min(shares) - few, 4)), min(1.0, round(max(shares) + few, 4)))
+
+
+def require_enough(attempts: int) -> None:
+    """Raise TooFewError if the attempts that are counted would show nothing."""
+    if attempts < LEAST_COUNTED:
+        raise TooFewError(
+            f"{attempts} attempts would be counted, and fewer than {LEAST_COUNTED} show nothing; take a plan with "
+            "more of them, or a greater measured"
+        )

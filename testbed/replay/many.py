@@ -20,6 +20,8 @@ from pydantic import Field
 
 from controller.nat.model import Dependence
 from controller.nat.settings import NatSettings
+from controller.settings import Settings
+from controller.settings.declared import ask_by
 from testbed.experiment.demand import Demand
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.parameters import SubscriberParameters
@@ -29,8 +31,8 @@ from testbed.plan.arrivals import Arrival, Ending
 from testbed.replay.acting import made, placed
 from testbed.replay.alike import refused_alike, shares_nearby
 from testbed.replay.course import Course, Foreseen
-from testbed.replay.figures import Figure, figure, near
-from testbed.replay.places import places
+from testbed.replay.figures import Figure, figure, near, require_enough
+from testbed.replay.places import Places, destination_of, places
 from testbed.replay.replay import BEARS, refuses_at_once
 from testbed.replay.rows import Row, rows
 from testbed.traffic.records import Attempt
@@ -50,6 +52,16 @@ def _ends_otherwise(asked: Asked) -> Refusal | None:
     return Refusal("udp_timeout", asked.settings.udp_timeout, why, "--gateway openflow")
 
 
+def _too_few_addresses(asked: Asked) -> Refusal | None:
+    parameters = asked.parameters
+    wanted, there = parameters.inside(asked.settings), parameters.subscribers
+    if there >= wanted:
+        return None
+    why = f"the attempts come from {wanted:,} inside addresses, and {there:,} would be there"
+    way_out = f"addresses_per_client={-(-wanted // parameters.clients)}"
+    return Refusal("clients", parameters.clients, why, way_out, kind="parameter")
+
+
 class ManyParameters(SubscriberParameters):
     """What a lab has of a plan, and what the plan has said about it."""
 
@@ -61,6 +73,10 @@ class ManyParameters(SubscriberParameters):
     sockets: int = Field(1000, ge=1, description="connections at once, at most")
     planned: float | None = Field(None, ge=0, le=1, description="the share that the plan's simulation refused")
 
+    def inside(self, settings: Settings) -> int:
+        """Return the number of inside addresses that the attempts come from."""
+        raise NotImplementedError
+
 
 P = TypeVar("P", bound=ManyParameters)
 
@@ -71,6 +87,7 @@ class ReplayMany(Scenario[P]):
     requires = (
         Requirement("a NAT that refuses at once", refuses_at_once, Of.GATEWAY),
         Requirement("a NAT that ends mappings as the core does", _ends_otherwise, Of.GATEWAY),
+        Requirement("an inside address for each subscriber", _too_few_addresses, Of.SETTINGS),
     )
     cached_flows = 0
     story = """
@@ -88,7 +105,8 @@ endpoints.
 {{ unknown|n }} attempts without an answer took ports as well. Nobody can tell by them whether they were refused.
 {% endif %}
 {% if repeated %}
-{{ repeated|n }} attempts were left out: they have endpoints that came before, which kernels keep for a minute.
+{{ repeated|n }} attempts were left out: in the lab their two endpoints came before, \
+which kernels keep for a minute.
 {% endif %}
 
 {% for each in figures %}
@@ -105,16 +123,19 @@ endpoints.
 
     def run(self, x: Experiment[P]) -> None:
         """Make the attempts, give the core the same ones, and compare both with the plan."""
+        ask_by(None)  # the core has the same attempts here, and with them a class of one's own
         parameters, nat = x.parameters, x.settings.for_nat()
         course = self.course(x)
         every = course.until(parameters.warm_up + parameters.measured)
-        fresh = [*first_of_each(every)]
-        found = places(fresh, most_destinations(nat))
+        found = places(every, most_destinations(nat))
+        fresh = [*first_of_each(every, found)]
+        counted = [is_counted(arrival, parameters.warm_up) for arrival in fresh]
+        require_enough(sum(counted))
         lab = placed(x.lab, found, sockets=parameters.sockets)
         arrivals = [lab.moved(arrival) for arrival in fresh]
         with x.phase("live"):
             attempts = made(x.lab, lab, fresh, nat, sockets=parameters.sockets, progress=x.progress)
-        both, late = _both(x, nat, arrivals, attempts), lateness(fresh, attempts)
+        both, late = _both(x, nat, arrivals, attempts, counted), lateness(fresh, attempts)
         x.check(
             "share of the attempts that is refused, as in the core with the same attempts",
             key="refused-as-in-the-core",
@@ -180,12 +201,12 @@ def most_destinations(nat: NatSettings) -> int:
     return MOST_ADDRESSES if by_address else MOST_ENDPOINTS
 
 
-def first_of_each(arrivals: Sequence[Arrival]) -> Iterator[Arrival]:
-    """Yield the attempts, but for any whose two endpoints had a connection before."""
+def first_of_each(arrivals: Sequence[Arrival], found: Places) -> Iterator[Arrival]:
+    """Yield the attempts, but for any whose two endpoints in the lab had a connection before."""
     had = set()
     for arrival in arrivals:
-        packet = arrival[1]
-        pair = packet.protocol, packet.source, packet.destination
+        packet, destination = arrival[1], destination_of(arrival)
+        pair = packet.protocol, packet.source, found.destinations[destination], destination[1]
         if pair not in had:
             had.add(pair)
             yield arrival
@@ -211,9 +232,19 @@ class Both:
         return [self.figures[0].refused_share, *self.nearby]
 
 
-def _both(x: Experiment[P], nat: NatSettings, arrivals: Sequence[Arrival], attempts: Sequence[Attempt]) -> Both:
+def is_counted(arrival: Arrival, warm_up: float) -> bool:
+    """Return whether it can be told of an attempt that it was refused, when the NAT is as full as it gets."""
+    return arrival[0] >= warm_up and arrival[3] is not Ending.UNANSWERED
+
+
+def _both(
+    x: Experiment[P],
+    nat: NatSettings,
+    arrivals: Sequence[Arrival],
+    attempts: Sequence[Attempt],
+    counted: Sequence[bool],
+) -> Both:
     """Give the core the same attempts, and return what it refused, and what the wire did."""
-    counted = [arrival[0] >= x.parameters.warm_up and arrival[3] is not Ending.UNANSWERED for arrival in arrivals]
     lives = [0.0 if each[3] is Ending.UNANSWERED else each[2] - each[0] for each in arrivals]
     seen = {sighting.nonce for sighting in x.lab.sightings()}
     simulated = refused_alike(nat, arrivals, lives, attempts)

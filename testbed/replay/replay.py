@@ -32,7 +32,7 @@ from testbed.plan.simulation import TICK_S, Simulation
 from testbed.plan.tally import Tally
 from testbed.plan.theory import Model, Offered, models, of_sources
 from testbed.replay.alike import refused_alike, shares_nearby
-from testbed.replay.figures import Figure, coupled, exactly, figure, near
+from testbed.replay.figures import Figure, coupled, exactly, figure, near, require_enough
 from testbed.traffic.records import Attempt, Opening, Served
 from topologies.gateways.behaviour import Behaviour
 
@@ -103,6 +103,8 @@ Its times are multiplied by {{ "%.3g"|format(parameters.pace) }}.
         ask_by(None)  # the core has the same attempts here, and with them a class of one's own
         nat = x.settings.for_nat()
         arrivals = _offered(calls, nat, x.lab.seed, WARM_UP_HOLDINGS * calls.holding + x.parameters.measured)
+        counted = [WARM_UP_HOLDINGS * calls.holding <= arrival[0] for arrival in arrivals]
+        require_enough(sum(counted))
         lives = [arrival[2] - arrival[0] for arrival in arrivals]
         plan = [
             Served(Opening(number, _client(arrival, x), x.lab.endpoint()), LEAD_S + arrival[0], life)
@@ -113,7 +115,6 @@ Its times are multiplied by {{ "%.3g"|format(parameters.pace) }}.
         with x.phase("serve"):
             attempts = clients.serve(plan, patience=FIRST_SYN_S, progress=lambda done: x.progress(done, len(plan)))
         late = _lateness(plan, attempts)
-        counted = [WARM_UP_HOLDINGS * calls.holding <= arrival[0] for arrival in arrivals]
         refused = [attempt.outcome != "established" for attempt in attempts]
         simulated = refused_alike(nat, arrivals, lives, attempts)
         wire = figure("wire", [*itertools.compress(refused, counted)])

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from controller.settings import Settings
 from testbed.experiment.experiment import Experiment
 from testbed.plan.parameters import PlanParameters
 from testbed.plan.shrunk import divided
@@ -31,6 +32,10 @@ class OfSubscribers(ManyParameters):
     def populations(self) -> list[Population]:
         """The subscribers of the lab."""
         return divided(populations(self.chosen), self.size)
+
+    def inside(self, settings: Settings) -> int:
+        """Return an address for each of them."""
+        return sum(each.count for each in self.populations)
 
 
 class ReplaySubscribers(ReplayMany[OfSubscribers]):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from controller.nat.settings import NatSettings
+from controller.settings import Settings
 from testbed.experiment.experiment import Experiment
 from testbed.plan.traces.reading import read
 from testbed.plan.traces.record import Record
@@ -15,12 +17,24 @@ from testbed.replay.course import Course, Foreseen, foreseen, of_trace
 from testbed.replay.figures import Figure, exactly
 from testbed.replay.many import ManyParameters, ReplayMany
 
+CALLED = "the plan's trace"
+"""The words for the file in an error: no option has named it."""
+
 
 class OfTrace(ManyParameters):
     """A trace, and how much of it is replayed."""
 
     trace: str = Field("", description="the file")
     attempts: int = Field(1, ge=1, description="the first attempts of it, which are replayed")
+
+    def records(self, nat: NatSettings) -> list[Record]:
+        """Return all attempts of the file, as they are with the plan's own timers."""
+        own = dataclasses.replace(nat, udp_timeout=nat.udp_timeout / self.pace)
+        return read(Path(self.trace), own, called=CALLED).records
+
+    def inside(self, settings: Settings) -> int:
+        """Return the number of sources of the part that is replayed."""
+        return len({each.source.address for each in self.records(settings.for_nat())[: self.attempts]})
 
 
 class ReplayTrace(ReplayMany[OfTrace]):
@@ -52,7 +66,4 @@ class ReplayTrace(ReplayMany[OfTrace]):
 
 
 def _records(x: Experiment[OfTrace]) -> list[Record]:
-    """Return all attempts, as they are with the plan's own timers."""
-    parameters, nat = x.parameters, x.settings.for_nat()
-    own = dataclasses.replace(nat, udp_timeout=nat.udp_timeout / parameters.pace)
-    return read(Path(parameters.trace), own).records
+    return x.parameters.records(x.settings.for_nat())

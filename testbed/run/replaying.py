@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from controller.settings import ConfigurationError
+from testbed.plan.arrivals import Ending
 from testbed.plan.chosen import Chosen, chosen_from, parted
 from testbed.plan.cut import cut
-from testbed.plan.scaled import scaled
+from testbed.plan.scaled import LEAST_COUNTED, scaled
 from testbed.plan.shrunk import shrunk
 from testbed.plan.traces.reading import read
+from testbed.plan.traces.record import Record
 from testbed.run import doctor
 from testbed.run.choices import Choices
 from testbed.run.folder import PLAN
@@ -132,8 +134,16 @@ def _of_trace(plan: Mapping[str, Any], chosen: Chosen, point: float | None) -> d
             f"a trace is not possible on the wire with {files[0]}, which is walled in and would not "
             "find the trace; take subscribers, or a strategy of ours"
         )
-    records = read(Path(file), chosen.nat()).records
+    if not file.isprintable():
+        raise ConfigurationError(f"the plan's trace {file!a} has no name in text; take one that has")
+    records = read(Path(file), chosen.nat(), called="the plan's trace").records
+    if len(records) != plan["offered"]:
+        raise ConfigurationError(
+            f"the plan's trace {file} has {len(records):,} attempts, and had {plan['offered']:,} when it was "
+            "planned; take a new plan of it"
+        )
     part = cut(chosen, records, LONGEST_TRACE_S)
+    _require_enough(file, records[: part.attempts])
     clients, addresses = part.hosts
     return {
         **part.settings,
@@ -147,6 +157,18 @@ def _of_trace(plan: Mapping[str, Any], chosen: Chosen, point: float | None) -> d
         "sockets": part.attempts + SPARE_SOCKETS,
         "planned": plan["refused_share"],
     }
+
+
+def _require_enough(file: str, part: Sequence[Record]) -> None:
+    """Raise ConfigurationError if too few of the attempts are answered, each between endpoints of its own."""
+    counted = {
+        (each.protocol, each.source, each.destination) for each in part if each.ending is not Ending.UNANSWERED
+    }
+    if len(counted) < LEAST_COUNTED:
+        raise ConfigurationError(
+            f"the plan's trace {file} has {len(counted)} attempts that can be counted on the wire, answered "
+            f"and between endpoints of their own; take one with {LEAST_COUNTED} at least"
+        )
 
 
 Values = Callable[[Mapping[str, Any], Chosen, float | None], dict[str, Any]]

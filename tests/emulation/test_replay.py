@@ -77,6 +77,21 @@ def test_subscribers_are_refused_on_the_wire_what_the_core_refuses_them(run: Run
 
 
 @pytest.mark.deep
+def test_subscribers_are_replayed_with_an_allocator_of_one_s_own(run: Run) -> None:
+    """The core is asked for the same attempts with it as well."""
+    file = ROOT / "docs" / "examples" / "odd_ports_allocator.py"
+    planned = run("plan", *quick("ports=900"), "--allocator", f"{file}:OddPorts", "--out", "mine")
+    assert planned.status == 0, planned.output + planned.complaints
+
+    finished = run("run", "--plan", "mine", "--json")
+
+    assert finished.status == 0, finished.output + finished.complaints
+    *_, core, wire = finished.result["series"]["beside"]
+    assert wire["refused_share"] == pytest.approx(core["refused_share"], abs=0.02)
+    assert wire["refused_share"] > 0.02
+
+
+@pytest.mark.deep
 @pytest.mark.parametrize("gateway", ["Choosy", "Blocky"])
 def test_a_gateway_that_refuses_others_than_the_core_fails(run: Run, gateway: str) -> None:
     """One attempt of twenty more, or by an allocator of its own. A machine that was too busy cannot tell."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,8 @@ from testbed.plan.traces.record import Record
 from testbed.plan.workload import Workload, populations
 from testbed.replay.course import Course, foreseen, of_subscribers, of_trace
 from testbed.replay.rows import rows
+from testbed.replay.trace import OfTrace
+from tests.unit.testbed.plan.traces.test_pcap import frame, pcap
 
 PARAMETERS = PlanParameters(subscribers=12, light=0.5, heavy=0)
 CLIENT, SERVER = Endpoint.parse("10.0.0.1:4000"), Endpoint.parse("198.51.100.1:443")
@@ -92,3 +95,14 @@ def test_shares_are_counted_by_class_and_by_protocol() -> None:
         ("light", 3, pytest.approx(1 / 3), pytest.approx(2 / 3))
     ]
     assert [(row.name, row.core, row.wire) for row in by_protocol] == [("tcp", 0.5, 1.0), ("udp", 0.0, 0.0)]
+
+
+def test_a_trace_has_the_lives_that_it_has_with_the_plan_s_own_timers(tmp_path: Path) -> None:
+    """Two datagrams with 30 s between them are one attempt for a timer of 40 s, whatever the lab's pace is."""
+    file = tmp_path / "two.pcap"
+    file.write_bytes(pcap(*((at, frame(CLIENT, SERVER)) for at in (100.0, 130.0))))
+    quicker = Settings(udp_timeout=40.0, time_scale=0.25).for_nat()
+
+    (record,) = OfTrace(trace=str(file), pace=0.25).records(quicker)
+
+    assert (record.at, record.ends) == (100.0, 130.0)

@@ -8,14 +8,16 @@ import random
 import pytest
 
 from controller.settings import Settings
-from testbed.experiment.expectations import between
+from testbed.experiment.expectations import between, met
 from testbed.plan.erlang import engset, erlang_b
 from testbed.plan.poisson import Calls
+from testbed.plan.scaled import LEAST_COUNTED
 from testbed.plan.simulation import TICK_S
 from testbed.replay.alike import AGAIN, refused_alike, shares_nearby
-from testbed.replay.figures import COUPLED, FEW, figure, near
-from testbed.replay.replay import _offered
+from testbed.replay.figures import COUPLED, FEW, TooFewError, figure, near, require_enough
+from testbed.replay.replay import Replay, ReplayParameters, _offered
 from testbed.traffic.records import Attempt
+from tests.support.experiments import experiment
 
 NAT = Settings(ports=8, tcp_trans_close_timeout=0.1).for_nat()
 REST = 0.6 + TICK_S
@@ -95,3 +97,20 @@ def test_the_wire_may_be_near_any_of_the_shares_of_the_core() -> None:
     few = COUPLED + FEW / 1000
     assert near([0.3, 0.32, 0.31], 1000) == between(round(0.3 - few, 4), round(0.32 + few, 4))
     assert near([0.0], 1000) == between(0.0, round(few, 4))
+    assert near([0.999], 1000) == between(round(0.999 - few, 4), 1.0)
+
+
+def test_the_fewest_attempts_that_are_counted_show_a_fault_of_a_fifth() -> None:
+    """With fewer, a check could hold whatever the wire does."""
+    require_enough(LEAST_COUNTED)
+    assert not met(near([0.0], LEAST_COUNTED), 0.2)
+    with pytest.raises(TooFewError, match=r"^15 attempts would be counted, .* 16 show nothing; take a plan"):
+        require_enough(LEAST_COUNTED - 1)
+
+
+def test_calls_that_hardly_come_are_not_made() -> None:
+    """Before there is a server: this lab has none."""
+    x, _ = experiment(parameters=ReplayParameters(erlangs=0.01))
+
+    with pytest.raises(TooFewError, match="or a greater measured"):
+        Replay().run(x)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import bisect
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from controller.settings import ConfigurationError
+from testbed.replay.course import of_subscribers
+from testbed.replay.subscribers import OfSubscribers
 from testbed.run.choices import Choices
 from testbed.run.planning import Asked
-from testbed.run.replaying import plan_in, replay_of, require_checkable
+from testbed.run.replaying import SPARE_SOCKETS, plan_in, replay_of, require_checkable
 from testbed.run.resolve import resolve
 from tests.support.paths import ROOT
 
@@ -65,7 +70,12 @@ def test_another_load_of_the_same_plan_has_no_planned_share(tmp_path: Path) -> N
         ({"workload": "faxes"}, "take one of erlangs, subscribers, trace"),
         ({"parameters": {}}, "take one of --erlangs A"),
         ({"workload": "trace"}, "take one of --trace FILE"),
-        ({"workload": "trace", "parameters": {"trace_file": "/nowhere"}}, "--trace /nowhere: No such file"),
+        ({"workload": "trace", "parameters": {"trace_file": "/nowhere"}}, "trace /nowhere: No such file.*; take"),
+        (
+            {"workload": "trace", "parameters": {"trace_file": "a\0b"}},
+            r"trace 'a\\x00b' has .*; take one that has",
+        ),
+        ({"workload": "trace", "parameters": {"trace_file": "a\x1bb"}}, r"trace 'a\\x1bb' has .*; take"),
         ({"workload": "subscribers", "chosen": {"block_of_each": 8}}, "take port_allocation_type=blocks"),
         ({"refused_share": "half"}, "at /refused_share: found .*; take a plan.json"),
         ({"chosen": {"prots": 64}}, "did you mean 'ports'"),
@@ -111,6 +121,18 @@ def test_subscribers_are_replayed_with_their_parameters_at_the_pace_of_the_lab(t
     assert run.settings.ports == round(3000 * run.parameters["size"])
 
 
+def test_there_is_room_for_the_connections_that_subscribers_have_at_once(tmp_path: Path) -> None:
+    """For all of them, whatever their mean number is."""
+    _, choices = replay_of(plan_in(subscribers(tmp_path, subscribers=40, ports=3000)), Choices())
+    run = resolve("plan-subscribers", "openflow", choices, datapath="userspace")
+    lab = OfSubscribers.model_validate(run.parameters)
+    course = of_subscribers(lab.chosen, lab.populations, lab.pace, run.seed).until(lab.warm_up + lab.measured)
+    begun, ended = [each[0] for each in course], sorted(each[2] for each in course)
+    most = max(place - bisect.bisect_left(ended, at) for place, at in enumerate(begun, 1))
+
+    assert SPARE_SOCKETS < most < lab.sockets
+
+
 def test_a_point_has_more_subscribers_or_fewer(tmp_path: Path) -> None:
     """And the plan has said nothing about them."""
     _, choices = replay_of(plan_in(subscribers(tmp_path, subscribers=20, ports=3000)), Choices(), point=0.8)
@@ -132,17 +154,77 @@ def test_subscribers_are_replayed_with_a_nat_that_ends_mappings_as_the_core(tmp_
         resolve(scenario, gateway, choices, datapath="userspace")
 
 
+def planned_trace(tmp_path: Path, file: Path, *, offered: int, **chosen: Any) -> Path:
+    """Return the file of a plan of a trace."""
+    parameters = {"trace_file": str(file)}
+    return plan(tmp_path, workload="trace", profile="plain", chosen=chosen, parameters=parameters, offered=offered)
+
+
+OFFERED = {"conn.log": 200, "conn.json": 24, "conntrack.txt": 24, "lab.pcapng": 20, "recording.gz": 24}
+
+
 @pytest.mark.parametrize("name", ["conn.log", "conn.json", "conntrack.txt", "lab.pcapng", "recording.gz"])
 def test_a_trace_is_replayed_from_its_file(tmp_path: Path, name: str) -> None:
     """Its hosts are hosts of the lab."""
     file = ROOT / "docs" / "examples" / "traces" / name
-    told = plan(tmp_path, workload="trace", profile="plain", chosen={}, parameters={"trace_file": str(file)})
-    scenario, choices = replay_of(plan_in(told), Choices())
+    scenario, choices = replay_of(plan_in(planned_trace(tmp_path, file, offered=OFFERED[name])), Choices())
     run = resolve(scenario, "openflow", choices, datapath="userspace")
 
     assert (run.scenario, run.parameters["trace"]) == ("plan-trace", str(file))
-    assert run.parameters["attempts"] in {20, 24, 200}
+    assert run.parameters["attempts"] == OFFERED[name]
+    assert run.settings.time_scale == pytest.approx(run.parameters["pace"])
+    assert (run.parameters["pace"] < 1) == (name == "conn.log")
     assert 0 < run.parameters["pace"] <= 1
+
+
+@pytest.mark.parametrize(("state", "ports"), [("S0", range(40_000, 40_040)), ("SF", [40_000] * 40)])
+def test_a_trace_that_would_show_nothing_is_refused(tmp_path: Path, state: str, ports: Sequence[int]) -> None:
+    """None of its attempts is answered, or all of them have the same two endpoints."""
+    file = tmp_path / "few.json"
+    ends = {"id.orig_h": "10.0.0.1", "id.resp_h": "192.0.2.9", "id.resp_p": 443, "proto": "tcp"}
+    lines = [
+        {"ts": 100.0 + place, **ends, "id.orig_p": port, "duration": 0.5, "conn_state": state}
+        for place, port in enumerate(ports)
+    ]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    told = planned_trace(tmp_path, file, offered=40)
+
+    with pytest.raises(ConfigurationError, match=r"has [01] attempts that .*; take one with 16 at least"):
+        replay_of(plan_in(told), Choices())
+
+
+def test_a_pipe_is_no_trace(tmp_path: Path) -> None:
+    """Nobody would wait for its other end; nor for that of a recording in a folder."""
+    os.mkfifo(tmp_path / "recording.gz")
+    for path in (tmp_path, tmp_path / "recording.gz"):
+        told = planned_trace(tmp_path, path, offered=24)
+        with pytest.raises(ConfigurationError, match="neither a file nor a run's folder; take one that is"):
+            replay_of(plan_in(told), Choices())
+
+
+def test_a_trace_that_has_changed_since_its_plan_is_not_replayed(tmp_path: Path) -> None:
+    """The plan's share is about other attempts."""
+    file = tmp_path / "cut.log"
+    whole = (ROOT / "docs" / "examples" / "traces" / "conn.log").read_text()
+    file.write_text("".join(whole.splitlines(keepends=True)[:60]))
+    told = plan_in(planned_trace(tmp_path, file, offered=200))
+
+    with pytest.raises(ConfigurationError, match=r"has \d+ attempts, and had 200 .*; take a new plan of it"):
+        replay_of(told, Choices())
+
+
+def test_there_is_an_inside_address_for_each_that_attempts_come_from(tmp_path: Path) -> None:
+    """The user's own number of clients has precedence, and is refused if it is too few."""
+    file = ROOT / "docs" / "examples" / "traces" / "conn.json"
+    for told, way_out in (
+        (plan_in(planned_trace(tmp_path, file, offered=24)), "addresses_per_client=4"),
+        (plan_in(subscribers(tmp_path, subscribers=20, ports=3000)), "addresses_per_client=20"),
+    ):
+        scenario, choices = replay_of(told, Choices(sets=["clients=1", "addresses_per_client=1"]))
+        with pytest.raises(ConfigurationError, match=rf"clients=1 .* 1 would be there; take {way_out}$"):
+            resolve(scenario, "openflow", choices, datapath="userspace")
+        _, choices = replay_of(told, Choices(sets=["clients=1", way_out]))
+        assert resolve(scenario, "openflow", choices, datapath="userspace").parameters["clients"] == 1
 
 
 def test_a_file_of_one_s_own_is_not_met_outside_its_walls(tmp_path: Path) -> None:
