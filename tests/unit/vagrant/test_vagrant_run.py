@@ -55,8 +55,8 @@ def test_a_machine_without_vagrant_and_qemu_learns_the_packages(tmp_path: Path) 
     assert done.returncode == 3
     assert done.stderr == (
         "tests/vagrant/run: this machine lacks what it drives. Take apt-get install --no-install-recommends "
-        "vagrant libvirt-daemon-system libvirt-clients dnsmasq-base rsync qemu-system-x86 iproute2 openssh-client "
-        "vagrant-libvirt\n"
+        "vagrant libvirt-daemon-system libvirt-clients dnsmasq-base rsync qemu-system-x86 iproute2 procps "
+        "openssh-client vagrant-libvirt\n"
     )
     assert sorted(each.name for each in few.iterdir()) == sorted(NEEDED)
 
