@@ -19,6 +19,7 @@ def test_what_the_wire_shows_is_what_the_standards_ask_for(run: Run, scenario: s
     assert finished.status == 0, finished.output + finished.complaints
 
 
+@pytest.mark.deep
 def test_a_gateway_that_does_not_follow_a_new_setting_refuses_it(run: Run) -> None:
     """No setting is ever ignored."""
     for key, value in (

@@ -58,6 +58,7 @@ def test_linux_makes_room_at_the_cost_of_entries_that_are_not_assured(run: Run) 
     assert finished.result["counters"]["evicted_mappings"] > 0
 
 
+@pytest.mark.deep
 def test_a_table_that_refuses_instead_is_found_out(run: Run) -> None:
     """Mutation: an additional rule lets no more than ten connections begin."""
     narrow = f"{BROKEN}:NarrowLinux"
