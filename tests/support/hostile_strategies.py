@@ -17,6 +17,16 @@ BEGIN = {
     "policy": "    def decide(self, shortage: Shortage) -> Decision:\n",
 }
 IMPORTED = "import os\nIS_CHILD = os.getpid() == 1\n"
+FORGED = """
+if IS_CHILD:
+    for descriptor in range(3, 64):
+        try:
+            os.write(descriptor, b'["value", {"capacity": %d}]')
+        except OSError:
+            pass
+    os._exit(0)
+"""
+"""Declares a capacity in the place of the child that reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,28 +133,12 @@ if IS_CHILD:
     ),
     "forges what it declares": Hostile(
         2,
-        """
-if IS_CHILD:
-    for descriptor in range(3, 64):
-        try:
-            os.write(descriptor, b'["value", {"capacity": 64}]')
-        except OSError:
-            pass
-    os._exit(0)
-""",
+        FORGED % 64,
         but="keeps one port back",
     ),
     "declares less than it has": Hostile(
         3,
-        """
-if IS_CHILD:
-    for descriptor in range(3, 64):
-        try:
-            os.write(descriptor, b'["value", {"capacity": 63}]')
-        except OSError:
-            pass
-    os._exit(0)
-""",
+        FORGED % 63,
         words="it declares 63. Expected: 64",
         but="keeps one port back",
     ),
