@@ -117,7 +117,8 @@ def test_what_a_box_sends_of_its_own_accord_is_not_held_against_its_nat(run: Run
     sender = "import socket,sys,time\nwhile True:\n for name in ('lan','wan'):\n"
     sender += "  s=socket.socket(socket.AF_PACKET,socket.SOCK_RAW); s.bind((name,0))\n"
     sender += f"  s.send(bytes.fromhex('{frame}')); time.sleep(.1)\n"
-    chatter = subprocess.Popen(["ip", "netns", "exec", device.namespace, "python3", "-c", sender])
+    with device.namespace.entered():
+        chatter = subprocess.Popen(["python3", "-c", sender])
     try:
         finished = run("run", "port-exhaustion", *device.choices, *SMALL, "--json")
     finally:

@@ -1,15 +1,20 @@
-"""A box on two cables: a namespace with Linux's NAT, whose two veth pairs stand for cables to this machine."""
+"""A box on two cables: a namespace with Linux's NAT, whose two veth pairs stand for cables to a machine.
+
+That machine is a network namespace of the test's own, so that no other test sees its interfaces come and go.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from topologies.network.namespaces import Namespace
+
+INSIDE, OUTSIDE = "to-lan", "to-wan"
 LAN, WAN, NEXT_HOP = "10.0.255.254/16", "192.0.2.1/24", "192.0.2.254"
 TIMERS = ("tcp_rst_timeout=1", "tcp_trans_close_timeout=1")
 RULES = """
@@ -39,11 +44,11 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Box:
-    """The two interfaces of this machine that lead to the box, and the namespace that the box is in."""
+    """The namespace that the box is in. Two interfaces of the machine, `inside` and `outside`, lead to it."""
 
-    inside: str
-    outside: str
-    namespace: str
+    namespace: Namespace
+    inside: str = INSIDE
+    outside: str = OUTSIDE
 
     @property
     def choices(self) -> list[str]:
@@ -53,8 +58,8 @@ class Box:
 
     def run(self, *command: str, text: str | None = None) -> None:
         """Run a program in the box."""
-        words = ["ip", "netns", "exec", self.namespace, *command]
-        subprocess.run(words, input=text, text=True, check=True, capture_output=True)
+        with self.namespace.entered():
+            subprocess.run(command, input=text, text=True, check=True, capture_output=True)
 
     def state(self) -> Any:
         """Return all that a run could change of the machine's two interfaces."""
@@ -83,25 +88,24 @@ class Box:
 
 @contextmanager
 def box(wan: str = WAN) -> Iterator[Box]:
-    """Make a box, with names of this process's own, and remove it again."""
-    own = os.getpid() % 1_000_000
-    made = Box(f"bi{own}", f"bo{own}", f"box{own}")
-    subprocess.run(["ip", "netns", "add", made.namespace], check=True)
+    """Be at a machine with a box on two cables, until both are gone."""
+    machine, made = Namespace(), Box(Namespace())
     try:
-        for ours, theirs in ((made.inside, "lan"), (made.outside, "wan")):
-            _ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", made.namespace)
-            _ip("link", "set", ours, "addrgenmode", "none", "alias", "a user's own", "up")
-            made.run("ip", "link", "set", theirs, "up")
-        made.run("ip", "address", "add", LAN, "dev", "lan")
-        made.run("ip", "address", "add", wan, "dev", "wan")
-        made.run("ip", "route", "add", "default", "via", NEXT_HOP)
-        made.run("nft", "-f", "-", text=RULES)
-        made.run("sysctl", "-qw", *(f"{key}={value}" for key, value in SETTINGS.items()))
-        yield made
+        with machine.entered():
+            _ip("link", "set", "lo", "up")
+            for ours, theirs in ((made.inside, "lan"), (made.outside, "wan")):
+                _ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", made.namespace.path)
+                _ip("link", "set", ours, "addrgenmode", "none", "alias", "a user's own", "up")
+                made.run("ip", "link", "set", theirs, "up")
+            made.run("ip", "address", "add", LAN, "dev", "lan")
+            made.run("ip", "address", "add", wan, "dev", "wan")
+            made.run("ip", "route", "add", "default", "via", NEXT_HOP)
+            made.run("nft", "-f", "-", text=RULES)
+            made.run("sysctl", "-qw", *(f"{key}={value}" for key, value in SETTINGS.items()))
+            yield made
     finally:
-        for name in (made.inside, made.outside):
-            subprocess.run(["ip", "link", "del", name], check=False, capture_output=True)
-        _ip("netns", "del", made.namespace)
+        made.namespace.close()
+        machine.close()
 
 
 def _ip(*words: str) -> None:
