@@ -11,7 +11,7 @@ from tests.support.paths import ROOT
 from tests.unit.testbed.command.conftest import Lastport
 
 SMALL = ("--set", "subscribers=20", "--set", "duration=20.0", "--set", "warm_up=20.0")
-QUICK_CALLS = ("plan", "--erlangs", "6", "--set", "ports=8")
+QUICK_CALLS = ("plan", "--erlangs", "2", "--set", "ports=8")
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from testbed.run.kept import kept_in
 from testbed.run.schema import PlanResults
 from tests.support.plans import QUICK
 
-GIVEN = {**QUICK, "subscribers": 40, "duration": 60.0, "heavy": 0.1, "light": 0.3, "ports": 300}
+GIVEN = {**QUICK, "subscribers": 40, "duration": 30.0, "heavy": 0.1, "light": 0.3, "ports": 300}
 TOLD = {"started": "2026-11-29T10:00:00+00:00", "profile": "plain", "chosen": {"ports": 300}}
 
 
