@@ -74,6 +74,11 @@ def lab(
 
     if action not in ("list", "variants", *OF_A_LAB):
         raise ConfigurationError(unknown_key(action, ["list", "variants", *OF_A_LAB], kind="action"))
+    own_of_some = {"--student": student, "--class": of_class, "--out": out}
+    unused = {"list": {**own_of_some, "--key": key}, "variants": own_of_some}.get(action, {})
+    if given := next((name for name, value in unused.items() if value is not None), None):
+        all_of = "lab" if action == "list" else "student of FILE"
+        raise ConfigurationError(f"lastport lab {action} tells of every {all_of}; leave {given} out")
     if action == "list":
         _list()
         return

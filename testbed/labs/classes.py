@@ -11,7 +11,7 @@ from controller.settings import ConfigurationError
 from testbed.labs.grading import Item, Mark, grade, require_known
 from testbed.labs.lab import Lab
 from testbed.labs.starting import HANDED_IN, made
-from testbed.labs.students import whose
+from testbed.labs.students import require_short, whose
 from testbed.labs.submission import Hidden
 from testbed.labs.variants import Course
 from testbed.sandbox.words import harmless
@@ -37,6 +37,7 @@ def handed_in(lab: Lab, folder: Path, names: Sequence[str] = ()) -> dict[str, li
         if student is None:
             strangers.append(path.name)
         else:
+            require_short(folder, student)
             found.setdefault(student, []).extend(_of(lab, path) if is_folder else [path])
     if strangers:
         raise ConfigurationError(

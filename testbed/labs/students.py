@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -72,12 +73,17 @@ def _require_names(path: Path, names: list[str]) -> None:
             )
         if "/" in name or name.startswith(".") or any(unicodedata.category(each) in UNSEEN for each in name):
             raise ConfigurationError(f"{path}: {name!r} cannot be the name of a file; take a login or a number")
-        if (length := len(name.encode())) > MOST_BYTES:
-            raise ConfigurationError(
-                f"{path}: {name[:MOST_SHOWN]!r}... has {length:,} bytes, and may have {MOST_BYTES} as the name of "
-                "a file; take a login or a number"
-            )
+        require_short(path, name)
         seen.add(normal(name))
+
+
+def require_short(path: Path, name: str) -> None:
+    """Raise ConfigurationError for a student whose pages could not be named after them."""
+    if (length := len(os.fsencode(name))) > MOST_BYTES:
+        raise ConfigurationError(
+            f"{path}: {name[:MOST_SHOWN]!r}... has {length:,} bytes, and may have {MOST_BYTES} as the name of "
+            "a file; take a login or a number"
+        )
 
 
 def require_listed(student: str, path: Path) -> None:

@@ -52,6 +52,8 @@ def test_a_sheet_has_a_students_own_numbers(lastport: Lastport, key: Path) -> No
         (("lab", "sheet"), "lastport lab sheet needs a lab's number, such as 02"),
         (("lab", "sheet", "99"), "lab '99' is not known; there are 01, 02"),
         (("lab", "variants", "class.csv"), "add --key FILE"),
+        (("lab", "variants", "class.csv", "--student", "alice"), "of every student of FILE; leave --student out"),
+        (("lab", "list", "--key", "key"), "lastport lab list tells of every lab; leave --key out"),
         (
             ("lab", "check", "02"),
             "there is no allocator.py with numbers.yaml here; begin with: lastport lab start 02",

@@ -104,6 +104,15 @@ def test_a_file_that_is_named_after_no_student_of_the_class_is_refused(tmp_path:
         handed_in(find("01"), tmp_path, ["alice", "bob"])
 
 
+def test_a_name_that_no_page_could_have_is_refused_before_anybody_is_marked(tmp_path: Path) -> None:
+    """Without a list of the class, too."""
+    (tmp_path / f"{'x' * 151}.yaml").touch()
+    (tmp_path / "alice.yaml").touch()
+
+    with pytest.raises(ConfigurationError, match="has 151 bytes, and may have 150 as the name of a file"):
+        handed_in(find("01"), tmp_path)
+
+
 def test_a_folder_that_a_student_worked_in_is_one_submission(tmp_path: Path) -> None:
     """Alone, or in the folder of the class, with what `lab start` has made beside it."""
     for lab, student in ((find("05"), None), (find("09"), "alice")):
