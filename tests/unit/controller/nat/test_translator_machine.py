@@ -493,4 +493,4 @@ class NatMachine(RuleBasedStateMachine):
 
 
 TestNat = NatMachine.TestCase
-TestNat.settings = settings(max_examples=300, stateful_step_count=50)
+TestNat.settings = settings(max_examples=200, stateful_step_count=50)

@@ -45,7 +45,7 @@ def test_a_precision_ends_the_search_early_and_errs_on_the_safe_side() -> None:
 
 def test_a_carrier_gets_ports_and_addresses_that_meet_its_target() -> None:
     """A simulation with each refuses no more, and one with a little less refuses more."""
-    given = {**QUICK, "subscribers": 60, "duration": 120.0, "heavy": 0.0, "ports": 300}
+    given = {**QUICK, "subscribers": 40, "duration": 60.0, "heavy": 0.0, "ports": 300}
     needed = of_subscribers(chosen_from(given, "plain", 1), target=0.02)["needed"]
     tried = {(each["ports"], each["addresses"]): each["refused_share"] for each in needed["tried"]}
 

@@ -32,7 +32,7 @@ def refusal(choices: Chosen, **more: Any) -> str:
     return ""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(any_choices())
 def test_a_refusal_blames_what_the_user_gave_and_names_a_way_out(choices: Chosen) -> None:
     """Nothing else is raised. What the sentence begins with is what the user chose."""
@@ -45,7 +45,7 @@ def test_a_refusal_blames_what_the_user_gave_and_names_a_way_out(choices: Chosen
         assert re.search("; .*take |: it should be ", sentence), sentence
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(any_choices())
 def test_a_way_out_leads_somewhere(choices: Chosen) -> None:
     """With the value that a refusal proposes, that refusal does not come again."""
