@@ -29,7 +29,7 @@ from testbed.experiment.requirements import Asked, Of, Refusal, Requirement
 from testbed.experiment.scenario import Scenario
 from testbed.plan.arrivals import Arrival, Ending
 from testbed.replay.acting import made, placed
-from testbed.replay.alike import refused_alike, shares_nearby
+from testbed.replay.alike import refused_alike, shares_alike
 from testbed.replay.course import Course, Foreseen
 from testbed.replay.figures import Figure, figure, near, require_enough
 from testbed.replay.places import Places, destination_of, places
@@ -155,6 +155,7 @@ which kernels keep for a minute.
             by_protocol=[each.as_json() for each in by_protocol],
             attempts_counted=len(both.wire),
             latest_start_s=round(late, 3),
+            core_asked=len(both.shares),
         )
         x.tell(
             about=self.about(x),
@@ -219,17 +220,13 @@ class Both:
     groups: list[int]
     core: list[bool]
     wire: list[bool]
-    nearby: list[float]
+    shares: list[float]
+    """The shares that the core has of these attempts, and of the same a little later."""
 
     @property
     def figures(self) -> tuple[Figure, Figure]:
         """The shares of the core and of the wire."""
         return figure("simulation of the very same attempts", self.core), figure("wire", self.wire)
-
-    @property
-    def shares(self) -> list[float]:
-        """The shares that the core has of these attempts, and of the same a little later."""
-        return [self.figures[0].refused_share, *self.nearby]
 
 
 def is_counted(arrival: Arrival, warm_up: float) -> bool:
@@ -249,11 +246,13 @@ def _both(
     seen = {sighting.nonce for sighting in x.lab.sightings()}
     simulated = refused_alike(nat, arrivals, lives, attempts)
     refused = [attempt.outcome != "established" and attempt.nonce not in seen for attempt in attempts]
+    wire = [*itertools.compress(refused, counted)]
+    share = sum(wire) / max(1, len(wire))
     return Both(
         groups=[*itertools.compress((arrival[4] for arrival in arrivals), counted)],
         core=[*itertools.compress(simulated, counted)],
-        wire=[*itertools.compress(refused, counted)],
-        nearby=shares_nearby(nat, arrivals, lives, attempts, counted),
+        wire=wire,
+        shares=shares_alike(nat, arrivals, lives, attempts, counted, wire=share),
     )
 
 

@@ -31,7 +31,7 @@ from testbed.plan.poisson import Calls
 from testbed.plan.simulation import TICK_S, Simulation
 from testbed.plan.tally import Tally
 from testbed.plan.theory import Model, Offered, models, of_sources
-from testbed.replay.alike import refused_alike, shares_nearby
+from testbed.replay.alike import refused_alike, shares_alike
 from testbed.replay.figures import Figure, coupled, exactly, figure, near, require_enough
 from testbed.traffic.records import Attempt, Opening, Served
 from topologies.gateways.behaviour import Behaviour
@@ -119,14 +119,14 @@ Its times are multiplied by {{ "%.3g"|format(parameters.pace) }}.
         simulated = refused_alike(nat, arrivals, lives, attempts)
         wire = figure("wire", [*itertools.compress(refused, counted)])
         core = figure("simulation of the very same attempts", [*itertools.compress(simulated, counted)])
-        nearby = shares_nearby(nat, arrivals, lives, attempts, counted)
+        shares = shares_alike(nat, arrivals, lives, attempts, counted, wire=wire.refused_share)
         theory = _theory(calls, x.behaviour, x.settings.capacity)
         few = coupled(sum(counted))
         why = list(differences(x.settings, bursts=False, overlap_helps=False))
         x.check(
             "share of the attempts that is refused, as in the core with the same attempts",
             key="refused-as-in-the-core",
-            expected=near([core.refused_share, *nearby], sum(counted)),
+            expected=near(shares, sum(counted)),
             observed=round(wire.refused_share, 4),
             source="controller/nat, by testbed/plan/simulation.py, with the times at which the attempts came",
             bears=BEARS * calls.holding,
@@ -151,6 +151,7 @@ Its times are multiplied by {{ "%.3g"|format(parameters.pace) }}.
             beside=[each.as_json() for each in figures],
             attempts_counted=sum(counted),
             latest_start_s=round(late, 3),
+            core_asked=len(shares),
         )
         x.tell(rate=calls.rate, holding=calls.holding, figures=figures, attempts=sum(counted), why=why)
 

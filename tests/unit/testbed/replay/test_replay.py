@@ -7,13 +7,16 @@ import random
 
 import pytest
 
+from controller.nat.model import Endpoint, Packet, Protocol, TcpFlags
 from controller.settings import Settings
 from testbed.experiment.expectations import between, met
+from testbed.plan.arrivals import Arrival, Ending
 from testbed.plan.erlang import engset, erlang_b
 from testbed.plan.poisson import Calls
 from testbed.plan.scaled import LEAST_COUNTED
 from testbed.plan.simulation import TICK_S
-from testbed.replay.alike import AGAIN, refused_alike, shares_nearby
+from testbed.replay import alike
+from testbed.replay.alike import AGAIN, MOST_AGAIN, refused_alike, shares_alike
 from testbed.replay.figures import COUPLED, FEW, TooFewError, figure, near, require_enough
 from testbed.replay.replay import Replay, ReplayParameters, _offered
 from testbed.traffic.records import Attempt
@@ -83,13 +86,66 @@ def test_the_core_tells_how_exact_a_comparison_can_be() -> None:
     made = attempts([(at, at) for at, *_ in arrivals])
     counted = [True] * 600
 
-    scarce = shares_nearby(NAT, arrivals, lives, made, counted)
-    plenty = shares_nearby(Settings(ports=600).for_nat(), arrivals, lives, made, counted)
+    scarce = shares_alike(NAT, arrivals, lives, made, counted, wire=0.6)
+    plenty = shares_alike(Settings(ports=600).for_nat(), arrivals, lives, made, counted, wire=0.0)
 
-    assert len(scarce) == AGAIN
+    assert len(scarce) == 1 + AGAIN
     assert 0 < max(scarce) - min(scarce) < 0.05
-    assert scarce == shares_nearby(NAT, arrivals, lives, made, counted)
-    assert plenty == [0.0] * AGAIN
+    assert scarce == shares_alike(NAT, arrivals, lives, made, counted, wire=0.6)
+    assert plenty == [0.0] * (1 + AGAIN)
+
+
+ONE_PORT = Settings(ports=1, tcp_trans_close_timeout=0.1).for_nat()
+MOST, LEAST = 100 / 102, 1 / 102
+"""The shares that are refused if the second attempt finds the only port free, and if it comes too early for it."""
+
+
+def shares_of_one_port(second: float, *, wire: float, slow: float = 0.0) -> list[float]:
+    """Return the shares of two attempts and a hundred short ones: the second has the port to the end, or never.
+
+    Every tenth of the short ones has its answer after `slow` seconds.
+    """
+
+    def arrival(number: int, at: float, lasts: float) -> Arrival:
+        source, server = Endpoint(0x0A000001, 1024 + number), Endpoint(0xC6336401, 443)
+        return at, Packet(Protocol.TCP, source, server, TcpFlags.SYN), at + lasts, Ending.FIN, 0, 0
+
+    short = [arrival(2 + number, 10.0 + 2 * number, 0.5) for number in range(100)]
+    every = [arrival(0, 0.0, 1.0), arrival(1, second, 500.0), *short]
+    lives = [each[2] - each[0] for each in every]
+    made = attempts([(each[0], each[0] + slow * (place % 10 == 9)) for place, each in enumerate(every)])
+    return shares_alike(ONE_PORT, every, lives, made, [True] * len(every), wire=wire)
+
+
+def test_a_share_that_the_core_seldom_has_is_one_that_the_wire_may_have() -> None:
+    """The port is free some milliseconds before the second attempt comes; in one case of thirteen after it."""
+    often, seldom = (shares_of_one_port(1.66, wire=wire) for wire in (MOST, LEAST))
+
+    assert often == [MOST] * (1 + AGAIN)
+    assert (min(seldom), max(seldom)) == (LEAST, MOST)
+    assert often == seldom[: len(often)]
+    assert len(often) < len(seldom)
+
+
+def test_a_share_that_the_core_never_has_is_none_for_the_wire() -> None:
+    """The port is free for a fifth of a second before the second attempt comes."""
+    assert shares_of_one_port(1.9, wire=LEAST) == [MOST] * (1 + MOST_AGAIN)
+
+
+def test_the_core_is_not_asked_for_long_where_attempts_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But as often as at any time."""
+    monkeypatch.setattr(alike, "MOST_MOVED", 20 * 102)
+    assert len(shares_of_one_port(1.9, wire=LEAST)) == 21
+    monkeypatch.setattr(alike, "MOST_MOVED", 102)
+    assert len(shares_of_one_port(1.9, wire=LEAST)) == 1 + AGAIN
+
+
+def test_the_core_is_as_late_as_the_answers_were() -> None:
+    """If the first attempt ends as late as one in ten was answered, the second one comes too early."""
+    seldom = shares_of_one_port(1.9, wire=LEAST, slow=0.3)
+
+    assert AGAIN < len(seldom) < MOST_AGAIN
+    assert seldom[-1] == LEAST
 
 
 def test_the_wire_may_be_near_any_of_the_shares_of_the_core() -> None:
