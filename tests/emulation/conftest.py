@@ -17,6 +17,7 @@ import pytest
 
 from testbed.experiment.judged import JUDGED
 from tests.support import busy
+from tests.support.machines import own_network
 from tests.support.processes import awaited
 from tests.support.reports import require_conforming
 
@@ -156,7 +157,12 @@ def surroundings(temporary: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def before(temporary: Path) -> Iterator[dict[str, Any]]:
-    """Return the surroundings before the run, and check that they are the same again after the test."""
-    noted = surroundings(temporary)
-    yield noted
-    awaited(lambda: surroundings(temporary) == noted, f"the machine to be as before: {noted}")
+    """Return the surroundings before the run, and check that they are the same again after the test.
+
+    The network is the test's own, since other tests run at the same time. A fixture that starts a run depends on
+    this one.
+    """
+    with own_network():
+        noted = surroundings(temporary)
+        yield noted
+        awaited(lambda: surroundings(temporary) == noted, f"the machine to be as before: {noted}")

@@ -111,7 +111,7 @@ def test_there_is_no_network_not_even_the_machine_s_loopback() -> None:
     """A service on 127.0.0.1 is not reached, nor is any other address."""
     with (
         socket.create_server(("127.0.0.1", 0)) as service,
-        socket.create_server("\0lastport-test", family=socket.AF_UNIX) as abstract,
+        socket.create_server("", family=socket.AF_UNIX) as abstract,
     ):
         address, name = service.getsockname(), abstract.getsockname()
 
