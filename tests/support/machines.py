@@ -1,4 +1,4 @@
-"""What several tests would share of the machine, so that each has its own: a network, and a port that is free."""
+"""What tests would share of the machine, so that each has its own: a network, mounts, and a port that is free."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from testbed.sandbox.linux import CLONE_NEWNS, MS_REC, enter_namespace, mount, unshare
+from testbed.sandbox.mounts import keep_to_ourselves
 from topologies.network.namespaces import Namespace
+
+MS_SHARED = 1 << 20
 
 
 @contextmanager
@@ -24,6 +28,30 @@ def own_network() -> Iterator[None]:
     with contextlib.closing(Namespace()) as namespace, namespace.entered():
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         yield
+
+
+@contextmanager
+def own_mounts() -> Iterator[None]:
+    """Have mounts of one's own, if this is root: those that there are now, and none that others make or remove.
+
+    What a process mounts that is started here is seen here, unless it has kept its mounts to itself.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    mounts, root, folder = (os.open(path, os.O_RDONLY) for path in ("/proc/thread-self/ns/mnt", "/", "."))
+    unshare(CLONE_NEWNS)
+    try:
+        keep_to_ourselves()
+        mount("none", "/", None, MS_REC | MS_SHARED)
+        yield
+    finally:
+        enter_namespace(mounts, CLONE_NEWNS)
+        os.fchdir(root)
+        os.chroot(".")
+        os.fchdir(folder)
+        for descriptor in (mounts, root, folder):
+            os.close(descriptor)
 
 
 @contextmanager

@@ -8,10 +8,11 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.support.machines import free_port, own_network
+from tests.support.machines import free_port, own_mounts, own_network
 from topologies.network.namespaces import Namespace
 from topologies.network.sysctls import write_sysctls
 
@@ -48,6 +49,43 @@ def test_what_others_do_to_the_machine_s_network_is_not_seen_in_one_s_own(machin
             socket.create_connection(server.getsockname()).close()
 
     assert sorted(links()) == ["lo", "one", "other"]
+
+
+def mounted(script: str, place: Path, *, keeps_to_itself: bool) -> None:
+    """Run a script in new mounts, which mounts something at a place."""
+    propagation = "private" if keeps_to_itself else "unchanged"
+    words = ["unshare", "--mount", "--propagation", propagation, "sh", "-ec", script, "sh", str(place)]
+    subprocess.run(words, check=True)
+
+
+def where() -> tuple[str, tuple[int, int], Path]:
+    """Return the mounts, the root and the folder that this thread is in."""
+    root = os.stat("/")
+    return os.readlink("/proc/thread-self/ns/mnt"), (root.st_dev, root.st_ino), Path.cwd()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts without more ado")
+def test_what_others_mount_is_not_seen_among_one_s_own_and_what_is_left_of_a_run_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The current folder and the root are as before in the end."""
+    monkeypatch.chdir(tmp_path)
+    before = where()
+    (tmp_path / "place").mkdir()
+
+    def is_seen() -> bool:
+        return str(tmp_path) in Path("/proc/thread-self/mountinfo").read_text()
+
+    with own_mounts():
+        with own_mounts():
+            for keeps_to_itself in (True, False):
+                mounted('mount -t tmpfs none "$1"', tmp_path / "place", keeps_to_itself=keeps_to_itself)
+                assert is_seen() is not keeps_to_itself
+        assert not is_seen()
+        subprocess.run(["mount", "-t", "tmpfs", "none", str(tmp_path / "place")], check=True)
+        assert is_seen()
+
+    assert where() == before
 
 
 @pytest.mark.usefixtures("machine")
