@@ -5,14 +5,17 @@ By default every run tries the same examples and keeps none. `--hypothesis-profi
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from controller.settings.declared import ask_by
+from testbed.sandbox import slowness
 from tests.support.paths import ROOT
 
 pytest_plugins = ["tests.support.busy"]
@@ -43,6 +46,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_setup() -> None:
     """Forget that the test before was a command, which executes no class of a stranger's."""
     ask_by(None)
+
+
+@pytest.fixture
+def usual_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have the limits of time that a usual machine has, however slow this one is: for tests that know them."""
+    measured = slowness.slowness
+    measured.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(slowness, "USUAL_S", math.inf)
+        assert measured() == 1.0
+    yield
+    measured.cache_clear()
 
 
 settings.register_profile(

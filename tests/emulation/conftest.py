@@ -17,6 +17,7 @@ import pytest
 
 from testbed.experiment.judged import JUDGED
 from tests.support import busy
+from tests.support.machines import own_mounts, own_network
 from tests.support.processes import awaited
 from tests.support.reports import require_conforming
 
@@ -148,15 +149,20 @@ def surroundings(temporary: Path) -> dict[str, Any]:
     """Return what a run could leave on the machine besides processes, and namespaces with them."""
     return {
         "interfaces": subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout,
-        "mounts": Path("/proc/self/mountinfo").read_text(),
-        "run": [name for name in ("lastport", "openvswitch", "netns") if Path("/run", name).exists()],
+        "mounts": Path("/proc/thread-self/mountinfo").read_text(),
+        "run": [name for name in ("lastport", "openvswitch") if Path("/run", name).exists()],
         "temporary": os.listdir(temporary),
     }
 
 
 @pytest.fixture
 def before(temporary: Path) -> Iterator[dict[str, Any]]:
-    """Return the surroundings before the run, and check that they are the same again after the test."""
-    noted = surroundings(temporary)
-    yield noted
-    awaited(lambda: surroundings(temporary) == noted, f"the machine to be as before: {noted}")
+    """Return the surroundings before the run, and check that they are the same again after the test.
+
+    Network and mounts are the test's own, since other tests run at the same time, and other programs. A fixture
+    that starts a run depends on this one.
+    """
+    with own_network(), own_mounts():
+        noted = surroundings(temporary)
+        yield noted
+        awaited(lambda: surroundings(temporary) == noted, f"the machine to be as before: {noted}")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulation.conftest import FILES, SMALL, Run
+from tests.support import machines
 from tests.support.paths import ROOT
 from tests.support.processes import awaited
 
@@ -61,10 +62,10 @@ def red(finished: object) -> set[str]:
 
 
 @pytest.fixture
-def free_port() -> int:
-    """A port at which nothing listens on this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+def free_port() -> Iterator[int]:
+    """A port at which nothing listens on this machine, until the test's own controller does."""
+    with machines.free_port() as port:
+        yield port
 
 
 def test_an_app_runs_unchanged_between_a_lan_port_and_a_wan_port(run: Run, tmp_path: Path) -> None:

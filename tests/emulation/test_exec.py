@@ -25,8 +25,8 @@ from tests.support.paths import ROOT
 from tests.support.processes import awaited, descendants, gone, processes
 from tests.support.terminal import Terminal
 
-MARK = "4242.4242"
-"""The seconds that programs of these tests sleep, to find them by."""
+MARK = f"4242.{os.getpid()}"
+"""The seconds that programs of this process's tests sleep, to find them by: other workers have others."""
 TALK = """
 import contextlib, os, socket, sys
 sys.stdin.readline()

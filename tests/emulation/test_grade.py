@@ -20,7 +20,7 @@ from tests.support.hostile_nats import HOSTILE_NATS
 from tests.support.hostile_nats import REFERENCE as NAT
 from tests.support.hostile_strategies import ALL, AS_POLICY, HOSTILE
 from tests.support.paths import ROOT
-from tests.support.processes import processes
+from tests.support.processes import awaited, processes
 from tests.support.submissions import REFERENCE, wrong
 
 LAB = find("02")
@@ -69,6 +69,17 @@ def served() -> Iterator[Path]:
     names = {path.name for path in folder.iterdir()}
     shutil.rmtree(folder)
     assert names <= {"alice.py", "bob.py", "course.key"}
+
+
+def require_end(*words: str, before: set[int]) -> None:
+    """Require that processes with these words end that were not there before: other tests have some as well."""
+
+    def living() -> set[int]:
+        table = processes().items()
+        return {number for number, (_, command) in table if all(word in command for word in words)} - before
+
+    left = living()
+    awaited(lambda: not left & living(), "its processes to end")
 
 
 @pytest.mark.deep
@@ -175,8 +186,7 @@ def test_a_nat_that_cheats_or_harms_gets_what_its_packets_earn(name: str, served
     assert (got.score, bool(got.broke)) == (hostile.points, hostile.breaks), got.said + reasons
     assert hostile.words in got.said + reasons
     assert "SECRETSECRET" not in got.said + reasons
-    left = [command for number, (_, command) in processes().items() if number not in before]
-    assert [command for command in left if "process.app" in command and "submission" in command] == []
+    require_end("process.app", "submission", before=before)
 
 
 @pytest.mark.deep
@@ -201,5 +211,4 @@ def test_an_allocator_or_a_policy_that_cheats_or_harms_gets_what_its_ports_earn(
     points = ALL["policy"] if kind == "policy" and hostile.points else hostile.points
     assert (got.score, bool(got.broke)) == (points, hostile.breaks), got.said + reasons + got.broke
     assert hostile.words in got.said + reasons + got.broke
-    left = [command for number, (_, command) in processes().items() if number not in before]
-    assert [command for command in left if "controller" in command and str(ROOT) in command] == []
+    require_end("controller", str(ROOT), before=before)

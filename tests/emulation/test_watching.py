@@ -14,7 +14,9 @@ from tests.support.terminal import Terminal
 
 
 @pytest.fixture(params=GATEWAYS)
-def terminal(request: pytest.FixtureRequest, tmp_path: Path, temporary: Path) -> Iterator[Terminal]:
+def terminal(
+    request: pytest.FixtureRequest, tmp_path: Path, temporary: Path, before: dict[str, Any]
+) -> Iterator[Terminal]:
     """Return a terminal in which a small NAT gets full."""
     patient = (*SMALL, "--set", "patience=60")
     command = [
@@ -32,9 +34,7 @@ def terminal(request: pytest.FixtureRequest, tmp_path: Path, temporary: Path) ->
     opened.close()
 
 
-def test_a_terminal_shows_a_nat_that_gets_full_and_ctrl_c_leaves_it_as_it_was(
-    terminal: Terminal, before: dict[str, Any]
-) -> None:
+def test_a_terminal_shows_a_nat_that_gets_full_and_ctrl_c_leaves_it_as_it_was(terminal: Terminal) -> None:
     """Each gateway tells its ports in use, and that it refuses. Without an answer clients wait, so it stays so."""
     terminal.shows("█ 16 in use")
     terminal.shows("packets were refused: no port was free.")

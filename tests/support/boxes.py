@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support.machines import own_network
 from topologies.network.namespaces import Namespace
 
 INSIDE, OUTSIDE = "to-lan", "to-wan"
@@ -89,10 +90,9 @@ class Box:
 @contextmanager
 def box(wan: str = WAN) -> Iterator[Box]:
     """Be at a machine with a box on two cables, until both are gone."""
-    machine, made = Namespace(), Box(Namespace())
+    made = Box(Namespace())
     try:
-        with machine.entered():
-            _ip("link", "set", "lo", "up")
+        with own_network():
             for ours, theirs in ((made.inside, "lan"), (made.outside, "wan")):
                 _ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", made.namespace.path)
                 _ip("link", "set", ours, "addrgenmode", "none", "alias", "a user's own", "up")
@@ -105,7 +105,6 @@ def box(wan: str = WAN) -> Iterator[Box]:
             yield made
     finally:
         made.namespace.close()
-        machine.close()
 
 
 def _ip(*words: str) -> None:

@@ -1,7 +1,7 @@
 """Tests that a busy machine may spoil: each is repeated once, alone, and then skipped with its figures.
 
 At most 2 in 100 tests may be skipped so (one, in a session of fewer), or the session fails. `one_of_many` and
-`alone` hold over all workers of a session, by locks on files that these share.
+`alone` hold over all workers of a session, by locks on files that these share, and that go with the session.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import pytest
 WORDS = "this machine was too busy"
 """How a run begins its reason if the machine was to blame, and a test why it was skipped."""
 IN_100 = 2
+LOCKS = "_LASTPORT_TESTS_LOCKS"
+"""The variable by which the workers of a session find the folder of its locks."""
 
 
 def allowed(tests: int) -> int:
@@ -78,9 +80,12 @@ class Count:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count the tests of the whole session, in the process that hears of all of them."""
+    """Count the tests of the whole session, in the process that hears of all of them; it has the locks as well."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Count(), "too-busy")
+        locks = tempfile.TemporaryDirectory(prefix="lastport-tests-")
+        os.environ[LOCKS] = locks.name
+        config.add_cleanup(locks.cleanup)
 
 
 @contextmanager
@@ -94,8 +99,6 @@ def _locked(name: str, kind: int) -> Iterator[None]:
 
 def _lock(name: str, kind: int) -> int:
     """Return a descriptor that holds a lock of this session, which its closing gives up."""
-    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    path = Path(tempfile.gettempdir()) / f"lastport-tests-{session}.{name}"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(Path(os.environ[LOCKS], name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, kind)
     return descriptor

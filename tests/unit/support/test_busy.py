@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,18 @@ from tests.support import busy
 def test_it(number):
     if number < {busy}:
         busy.skip(busy.WORDS + " for what failed (12.0 tasks wanted its 2 processors)")
+"""
+
+ALONE = """
+import os, pathlib, pytest
+from tests.support import busy
+
+@pytest.mark.parametrize("place", range(2))
+def test_it(place, worker_id):
+    with busy.alone():
+        (folder,) = pathlib.Path(os.environ["TMPDIR"]).glob("lastport-tests-*")
+    assert sorted(os.listdir(folder)) == ["lab", "turn"]
+    pathlib.Path({seen!r}, worker_id).touch()
 """
 
 
@@ -39,3 +52,21 @@ def test_a_session_that_skips_too_many_fails(tmp_path: Path, busy: int, status: 
     assert done.returncode == status, done.stdout + done.stderr
     told = f"{busy} of 10 tests were skipped since the machine was too busy; 1 may be"
     assert told in done.stdout
+
+
+def test_the_workers_of_a_session_share_locks_that_go_with_it(tmp_path: Path) -> None:
+    """Nothing of it is left among the temporary files."""
+    seen, temporary = tmp_path / "seen", tmp_path / "temporary"
+    for folder in (seen, temporary):
+        folder.mkdir()
+    (tmp_path / "test_it.py").write_text(ALONE.format(seen=str(seen)))
+    command = [sys.executable, "-m", "pytest", "-p", "tests.support.busy", "-p", "no:cacheprovider", "-n", "2"]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+
+    done = subprocess.run(
+        [*command, str(tmp_path)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(path.name for path in seen.iterdir()) == ["gw0", "gw1"]
+    assert [*temporary.glob("lastport-*")] == []

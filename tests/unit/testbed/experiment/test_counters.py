@@ -13,6 +13,8 @@ from controller.nat.model import Limit
 from testbed.experiment import counters
 from testbed.experiment.counters import DROPPED, SOURCES, dropped, settled
 
+pytestmark = pytest.mark.usefixtures("usual_machine")
+
 
 class Counting:
     """A gateway that drops one packet more each time that it is asked, and has taken ports back."""

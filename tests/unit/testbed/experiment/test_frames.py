@@ -15,6 +15,8 @@ from testbed.experiment.frames import FEW_AGAIN, FEWEST, LATER, Findings, _is_ex
 from testbed.experiment.judgement import BEARS_S
 from testbed.sandbox import slowness
 
+pytestmark = pytest.mark.usefixtures("usual_machine")
+
 ALL = {"frames-doubled", "frames-damaged", "frames-rewritten", "frames-lost", "frames-reordered", "frames-delayed"}
 QUICK = [0.001] * 20
 LATE = [HELD_S] * 20

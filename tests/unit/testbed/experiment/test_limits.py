@@ -13,6 +13,8 @@ from testbed.registry import ours
 from testbed.run.choices import Choices
 from testbed.run.resolve import resolve
 
+pytestmark = pytest.mark.usefixtures("usual_machine")
+
 HARMLESS = {
     "ports": "the pool itself",
     "external_addresses": "the pool itself",

@@ -10,6 +10,8 @@ from testbed.experiment.link_conditions import conditions_of, require_possible
 from testbed.experiment.parameters import Parameters, PatientParameters
 from topologies.network.conditions import AS_EVER, Conditions
 
+pytestmark = pytest.mark.usefixtures("usual_machine")
+
 
 @pytest.mark.parametrize(
     ("text", "number"), [("20ms", 0.02), ("1.5s", 1.5), ("500us", 0.0005), ("0ms", 0.0), (".5 S", 0.5)]

@@ -15,6 +15,7 @@ from testbed.run.choices import Choices
 from testbed.run.folder import OF_STRANGERS, Folder
 from testbed.run.outside import CONTROLLER, connected
 from testbed.run.resolve import resolve
+from tests.support.machines import free_port
 from topologies.gateways.app import wiring
 
 
@@ -57,10 +58,7 @@ def test_where_nothing_answers_the_wiring_is_there_and_the_sentence_says_where(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """So that the controller can be started with it, and the run again, into the same folder."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-
-    with pytest.raises(ConfigurationError) as refused:
+    with free_port() as port, pytest.raises(ConfigurationError) as refused:
         connected(plan(port), Folder(tmp_path))
 
     path = tmp_path / "wiring.json"

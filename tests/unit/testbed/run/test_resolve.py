@@ -16,6 +16,8 @@ from testbed.run.naming import words
 from testbed.run.resolve import resolve
 from topologies.gateways.netfilter import facts
 
+pytestmark = pytest.mark.usefixtures("usual_machine")
+
 BIG = {"azure-nat-gateway", "azure-load-balancer", "gcp-cloud-nat", "gcp-cloud-nat-dynamic"}
 """The profiles that reserve more ports, or let them rest for longer, than some scenarios can have."""
 

@@ -22,13 +22,23 @@ from tests.support.processes import DEADLINE_S, awaited
 SLEEPER = [sys.executable, "-c", "import time; print('I sleep', flush=True); time.sleep(600)"]
 LOOP = """
 import socket, sys
-from testbed.sandbox.init import Watch, Watched
+from testbed.sandbox import init
 from testbed.sandbox.records import Channel
 
-channel, orders = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
-runner = Watched("the scenario's process", int(sys.argv[3]), sys.argv[4])
-Watch(Channel(channel), orders, runner, may_stop=sys.argv[5] == "True").until_the_end()
+class InSteps(init.Watch):
+    def _look(self):
+        is_asked = looks.recv(1)
+        found = super()._look()
+        if is_asked:
+            looks.send(b".")
+        return found
+
+channel, orders, looks = (socket.socket(fileno=int(number)) for number in sys.argv[1:4])
+runner = init.Watched("the scenario's process", int(sys.argv[4]), sys.argv[5])
+Watch = InSteps if sys.argv[7] == "True" else init.Watch
+Watch(Channel(channel), orders, runner, may_stop=sys.argv[6] == "True").until_the_end()
 """
+STEPS = 5
 
 
 @dataclass
@@ -39,6 +49,7 @@ class Watching:
     runner: subprocess.Popen[bytes]
     orders: socket.socket
     launcher: socket.socket
+    looks: socket.socket
     folder: Path
     begun: list[subprocess.Popen[bytes]]
     """All processes, so that none outlives the test."""
@@ -50,6 +61,11 @@ class Watching:
         self.begun.append(process)
         awaited(log.read_text, "its first words")
         return process
+
+    def look(self) -> None:
+        """Have a loop that goes in steps look which processes stand still."""
+        self.looks.send(b"?")
+        assert self.looks.recv(1) == b"."
 
     def fails(self, reason: str, words: str = "") -> None:
         """Send the order of a runner that has failed, which then only waits."""
@@ -69,23 +85,25 @@ class Watching:
 
 @pytest.fixture
 def watching(tmp_path: Path) -> Iterator[Callable[..., Watching]]:
-    """Start the main loop for a runner, which is a process that sleeps."""
+    """Start the main loop for a runner, which is a process that sleeps; in steps it looks only when asked."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def watch(*, may_stop: bool = False) -> Watching:
+    def watch(*, may_stop: bool = False, in_steps: bool = False) -> Watching:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         launcher, sandbox = socket.socketpair()
+        looks, asked = socket.socketpair()
         log = tmp_path / "runner.log"
         with log.open("w") as words:
             runner = subprocess.Popen(SLEEPER, stdout=words)
         started.append(runner)
-        numbers = [sandbox.fileno(), theirs.fileno()]
-        arguments = [*map(str, numbers), str(runner.pid), str(log), str(may_stop)]
+        numbers = [sandbox.fileno(), theirs.fileno(), asked.fileno()]
+        arguments = [*map(str, numbers), str(runner.pid), str(log), str(may_stop), str(in_steps)]
         loop = subprocess.Popen([sys.executable, "-c", LOOP, *arguments], pass_fds=numbers)
         started.append(loop)
         sandbox.close()
         theirs.close()
-        return Watching(loop, runner, ours, launcher, tmp_path, started)
+        asked.close()
+        return Watching(loop, runner, ours, launcher, looks, tmp_path, started)
 
     yield watch
     for process in started:
@@ -94,6 +112,11 @@ def watching(tmp_path: Path) -> Iterator[Callable[..., Watching]]:
 
 
 Start = Callable[..., Watching]
+
+
+def state(pid: int) -> str:
+    """Return the state of a process, in the kernel's letters."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
 
 
 def test_a_watched_process_that_dies_ends_the_run_with_its_last_words(watching: Start) -> None:
@@ -156,14 +179,16 @@ def test_a_process_that_is_stopped_ends_the_run_but_at_a_terminal(watching: Star
 
 def test_a_process_that_is_stopped_again_and_again_goes_on(watching: Start) -> None:
     """Each look may find it stopped, and it has run meanwhile."""
-    at = watching()
+    at = watching(in_steps=True)
     process = at.started("the switch")
-    for _ in range(20):
+    for _ in range(STEPS):
         process.send_signal(signal.SIGSTOP)
-        with pytest.raises(subprocess.TimeoutExpired):
-            at.loop.wait(0.1)
+        awaited(lambda: state(process.pid) == "T", "its stop")
+        at.look()
         process.send_signal(signal.SIGCONT)
+        awaited(lambda: state(process.pid) == "S", "its sleep")
     process.kill()
+    at.looks.close()
 
     assert at.reason() == "the switch was killed by SIGKILL"
 

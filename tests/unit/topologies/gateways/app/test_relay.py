@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.machines import free_port
 from tests.support.paths import ROOT
 from topologies.gateways.app.relay import no_controller
 
@@ -43,13 +44,16 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_bytes_go_both_ways_until_the_controller_is_gone(ends: tuple[socket.socket, socket.socket]) -> None:
     """Then the program ends with a sentence, since its end is the end of the run."""
     ours, theirs = ends
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-P", "-m", "topologies.gateways.app.relay", str(ours.fileno()), str(port)]
-    with subprocess.Popen(command, cwd=ROOT, pass_fds=[ours.fileno()], stdout=subprocess.PIPE) as relay:
+    command = [sys.executable, "-P", "-m", "topologies.gateways.app.relay", str(ours.fileno())]
+    with (
+        free_port() as port,
+        subprocess.Popen(
+            [*command, str(port)], cwd=ROOT, pass_fds=[ours.fileno()], stdout=subprocess.PIPE
+        ) as relay,
+    ):
         try:
             theirs.sendall(HELLO)
-            with _connected(port) as switch:
+            with _connected(port, relay) as switch:
                 switch.sendall(HELLO)
                 assert theirs.recv(len(HELLO)) == switch.recv(len(HELLO)) == HELLO
                 theirs.shutdown(socket.SHUT_RDWR)
@@ -60,9 +64,10 @@ def test_bytes_go_both_ways_until_the_controller_is_gone(ends: tuple[socket.sock
     assert (relay.returncode, words) == (1, b"the controller closed the connection\n")
 
 
-def _connected(port: int) -> socket.socket:
+def _connected(port: int, relay: subprocess.Popen[bytes]) -> socket.socket:
     """Return a connection to the relay as soon as it listens."""
     while True:
+        assert relay.poll() is None, "it has ended"
         try:
             return socket.create_connection(("127.0.0.1", port))
         except ConnectionRefusedError:
