@@ -20,6 +20,7 @@ from testbed.command.cli import main
 from testbed.command.completion import SCRIPTS, SHELLS
 from testbed.command.names import NAMES
 from tests.support.paths import ROOT
+from tests.support.processes import DEADLINE_S
 from tests.unit.testbed.command.conftest import Lastport
 
 Started = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -291,6 +292,6 @@ def test_a_shell_on_a_terminal_completes(
 def read_until(wanted: str, terminal: int) -> str:
     """Return what a terminal shows, until it has shown something, or nothing more for a long time."""
     shown = b""
-    while wanted.encode() not in shown and select.select([terminal], [], [], 20)[0]:
+    while wanted.encode() not in shown and select.select([terminal], [], [], DEADLINE_S)[0]:
         shown += os.read(terminal, 4096)
     return shown.decode(errors="replace")

@@ -8,6 +8,7 @@ from functools import partial
 from multiprocessing import Barrier
 
 from testbed.run.at_once import answers
+from tests.support.processes import DEADLINE_S
 
 
 def test_every_work_is_done_in_a_process_of_its_own() -> None:
@@ -22,7 +23,7 @@ def test_works_go_on_side_by_side() -> None:
     """Three that wait for each other come to an end."""
     together = Barrier(3)
 
-    assert dict(answers([lambda: together.wait(20) >= 0] * 3, 3)) == dict.fromkeys(range(3), True)
+    assert dict(answers([lambda: together.wait(DEADLINE_S) >= 0] * 3, 3)) == dict.fromkeys(range(3), True)
 
 
 def test_a_process_that_dies_has_no_answer() -> None:

@@ -13,7 +13,7 @@ from testbed.traffic.client import Client
 from testbed.traffic.rounds import Round
 from testbed.traffic.wire import ANSWER
 
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 
 
 class NoOrders:

@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.support.paths import ROOT
+from tests.support.processes import DEADLINE_S
 from topologies.network.conditions import Conditions
-
-WITHIN_S = 20.0
 
 
 class Cable:
@@ -27,7 +26,7 @@ class Cable:
         ]
         (self.orders, orders), (self.wire, wire), (self.host, host) = pairs
         for each in (self.orders, self.wire, self.host):
-            each.settimeout(WITHIN_S)
+            each.settimeout(DEADLINE_S)
         command = [sys.executable, "-P", "-m", "testbed.traffic.forwarder", str(orders.fileno()), "1"]
         links = [("alice", wire.fileno(), host.fileno())]
         self.process = subprocess.Popen(
@@ -54,7 +53,7 @@ def cable(**conditions: float) -> Iterator[Cable]:
     finally:
         made.lines.close()
         made.orders.close()
-        assert made.process.wait(WITHIN_S) == 0
+        assert made.process.wait(DEADLINE_S) == 0
 
 
 def test_frames_come_out_whole_at_the_other_end() -> None:

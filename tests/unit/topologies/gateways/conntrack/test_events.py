@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.recording import RECORD, Kind, RecordingPlan, Release
+from tests.support.processes import DEADLINE_S
 from topologies.gateways.conntrack.events import Events, drain, pump
 from topologies.gateways.conntrack.messages import Change, connections
 
@@ -23,7 +24,6 @@ NEW, UPDATE, DESTROY = (0x0100, 0x0600), (0x0100, 0), (0x0102, 0)
 
 
 PORTS = range(2000, 3000)
-PATIENCE_S = 20.0
 MOST_LINES = 5000
 
 
@@ -188,7 +188,7 @@ def test_a_reader_that_takes_nothing_holds_up_nothing(monkeypatch: pytest.Monkey
             break
     out.setblocking(True)
     with kernel, tell, out, reader:
-        tell.settimeout(PATIENCE_S)
+        tell.settimeout(DEADLINE_S)
         pumping = threading.Thread(target=pump, args=[kernel, events, out], daemon=True)
         pumping.start()
         for port in PORTS:
@@ -204,7 +204,7 @@ def test_a_reader_that_takes_nothing_holds_up_nothing(monkeypatch: pytest.Monkey
         assert recorded == [*PORTS]
         lines.close()
         reader.close()
-        pumping.join(PATIENCE_S)
+        pumping.join(DEADLINE_S)
         assert not pumping.is_alive()
 
 
