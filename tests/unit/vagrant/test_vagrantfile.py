@@ -93,3 +93,12 @@ def test_a_copy_into_the_machine_leaves_what_students_made_there() -> None:
     (kept,) = re.findall(r"rsync__exclude: \[(.*)\]", (ROOT / "Vagrantfile").read_text())
 
     assert json.loads(f"[{kept}]") == ["runs/", "/lab-*/", "*.box"]
+
+
+def test_what_it_tells_to_type_works_in_every_shell() -> None:
+    """Windows' cmd.exe knows no single quotes."""
+    commands = re.findall(r"vagrant ssh -c .*", (ROOT / "Vagrantfile").read_text())
+
+    assert len(commands) == 2
+    for command in commands:
+        assert re.fullmatch(r'vagrant ssh -c "[^"$]+"( -- -T \| tar -xf -)?', command)
