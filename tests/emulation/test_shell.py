@@ -407,9 +407,11 @@ def test_a_run_that_somebody_changed_has_no_verdict_and_says_what_was_typed(tmp_
 
 
 @pytest.mark.deep
-def test_a_paused_run_gives_the_terminal_to_the_prompt_and_takes_it_back(before: dict[str, Any]) -> None:
+def test_a_paused_run_gives_the_terminal_to_the_prompt_and_takes_it_back(
+    before: dict[str, Any], tmp_path: Path
+) -> None:
     """The picture of the run stays above, and goes on below."""
-    terminal = opened("run", "port-exhaustion", *SMALL, "--pause")
+    terminal = opened("run", "port-exhaustion", *SMALL, "--pause", "--out", str(tmp_path / "kept"))
     try:
         assert "gateway: tcp  192.0.2.1  16 in use" in "\n".join(typed(terminal, "nat ports"))
         terminal.type("\x04")
