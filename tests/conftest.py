@@ -5,7 +5,10 @@ By default every run tries the same examples and keeps none. `--hypothesis-profi
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
+import operator
 import os
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +22,8 @@ from testbed.sandbox import slowness
 from tests.support.paths import ROOT
 
 pytest_plugins = ["tests.support.busy"]
+
+LABS = ROOT / "tests" / "emulation"
 
 os.environ["PYTHONPATH"] = str(ROOT)
 
@@ -41,6 +46,23 @@ def pytest_configure(config: pytest.Config) -> None:
     """Select the lab sheets, if they are asked for."""
     if config.option.sheets:
         config.option.markexpr = "sheets"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the files with tests that build labs evenly: those mostly wait, while others compute."""
+    labs = [each for each in items if LABS in each.path.parents]
+    others = [each for each in items if LABS not in each.path.parents]
+    files = heapq.merge(_placed(labs), _placed(others), key=operator.itemgetter(0))
+    items[:] = [item for _, file in files for item in file]
+
+
+def _placed(tests: list[pytest.Item]) -> Iterator[tuple[float, list[pytest.Item]]]:
+    """Yield the tests of each file with the share of all these tests that is before them."""
+    before = 0
+    for _, file in itertools.groupby(tests, key=lambda each: each.path):
+        placed = [*file]
+        yield before / len(tests), placed
+        before += len(placed)
 
 
 def pytest_runtest_setup() -> None:
