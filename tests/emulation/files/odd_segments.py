@@ -42,8 +42,8 @@ class Wire:
             self._socket.bind(("eth0", 0))
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
                 any_socket.sendto(b"hello", (other, 9))  # so that the kernel asks for its gateway
-        self.address = address
-        frame = next(self.frames(lambda packet: UDP in packet and packet[UDP].dport == 9))
+        self.address, own = address, host.MAC()
+        frame = next(self.frames(lambda packet: packet.src == own and UDP in packet and packet[UDP].dport == 9))
         self._ethernet = Ether(src=frame.src, dst=frame.dst)
 
     def send(self, packet: Packet) -> None:
