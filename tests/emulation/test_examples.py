@@ -69,10 +69,10 @@ def test_the_other_examples_run_out_of_ports_as_they_say(
     [
         ("fairness", 32),
         ("client-exhaustion", 64),
-        ("loss-curve", 256),
+        pytest.param("loss-curve", 256, marks=pytest.mark.deep),
         ("address-pool", 16),
-        ("switch-table-full", 256),
-        ("release", 10),
+        pytest.param("switch-table-full", 256, marks=pytest.mark.deep),
+        pytest.param("release", 10, marks=pytest.mark.deep),
         pytest.param("protocols", 16, marks=pytest.mark.deep),
     ],
 )
@@ -88,9 +88,9 @@ def test_no_scenario_expects_more_ports_than_an_allocator_gives(run: Run, scenar
     "scenario",
     [
         "release",
-        "client-exhaustion",
+        pytest.param("client-exhaustion", marks=pytest.mark.deep),
         "hole-punching",
-        "refusal-signals",
+        pytest.param("refusal-signals", marks=pytest.mark.deep),
         pytest.param("protocols", marks=pytest.mark.deep),
     ],
 )

@@ -82,7 +82,15 @@ def test_the_same_policy_applies_at_every_limit(run: Run, settings: tuple[str, .
     assert finished.result["counters"][counter] > 0
 
 
-@pytest.mark.parametrize("allocator", ["sequential", "preserving", "blocks", "linux-like"])
+@pytest.mark.parametrize(
+    "allocator",
+    [
+        "blocks",
+        "linux-like",
+        pytest.param("sequential", marks=pytest.mark.deep),
+        pytest.param("preserving", marks=pytest.mark.deep),
+    ],
+)
 def test_every_allocator_fills_the_pool(run: Run, allocator: str) -> None:
     """Every port is given, and so in the second fill. `linux-like` finds every port of a pool this small."""
     finished = run(

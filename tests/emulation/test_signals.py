@@ -16,11 +16,11 @@ LIARS = Path(__file__).parent / "files" / "lying_gateways.py"
     [
         "on_exhaustion=drop",
         "on_exhaustion=icmp icmp_code=13",
-        "on_exhaustion=icmp icmp_code=1",
+        pytest.param("on_exhaustion=icmp icmp_code=1", marks=pytest.mark.deep),
         "on_exhaustion=reset",
         "on_exhaustion=hold fallback=drop",
-        "on_exhaustion=hold fallback=icmp",
-        "on_exhaustion=hold fallback=reset",
+        pytest.param("on_exhaustion=hold fallback=icmp", marks=pytest.mark.deep),
+        pytest.param("on_exhaustion=hold fallback=reset", marks=pytest.mark.deep),
         "on_exhaustion=evict-lru",
     ],
 )
