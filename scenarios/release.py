@@ -174,11 +174,11 @@ def _check_back(x: Experiment[ReleaseParameters], ending: str, back: list[Back |
             expected=between(round(max(0.0, earliest - TICK_S), 3), round(latest, 3)),
             observed=observed if math.isfinite(observed) else None,
             source=f"{declared}; and RELEASE_SLACK_S, TICK_S",
-            bears=_bears(ending),
+            bears=_bears(ending, is_early=observed < earliest),
         )
     return nearest
 
 
-def _bears(ending: str) -> float:
-    """Return how late each pass may be for an ending: as is granted, but where timers leave less room."""
-    return ROOM_S if ending == "late close" else patient(RELEASE_SLACK_S) / PASSES
+def _bears(ending: str, *, is_early: bool) -> float:
+    """Return how late each pass may be for an ending: as is granted, but for a late close that seems too early."""
+    return ROOM_S if ending == "late close" and is_early else patient(RELEASE_SLACK_S) / PASSES

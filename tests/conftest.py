@@ -48,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = "sheets"
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread the files with tests that build labs evenly: those mostly wait, while others compute."""
     labs = [each for each in items if LABS in each.path.parents]

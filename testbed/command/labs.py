@@ -75,10 +75,10 @@ def lab(
     if action not in ("list", "variants", *OF_A_LAB):
         raise ConfigurationError(unknown_key(action, ["list", "variants", *OF_A_LAB], kind="action"))
     own_of_some = {"--student": student, "--class": of_class, "--out": out}
-    unused = {"list": {**own_of_some, "--key": key}, "variants": own_of_some}.get(action, {})
+    unused = {"list": {"LAB": what, **own_of_some, "--key": key}, "variants": own_of_some}.get(action, {})
     if given := next((name for name, value in unused.items() if value is not None), None):
-        all_of = "lab" if action == "list" else "student of FILE"
-        raise ConfigurationError(f"lastport lab {action} tells of every {all_of}; leave {given} out")
+        every = "every lab" if action == "list" else "the numbers of every student of FILE"
+        raise ConfigurationError(f"lastport lab {action} lists {every}; leave {given} out")
     if action == "list":
         _list()
         return
@@ -260,7 +260,7 @@ def grade(
     from testbed.labs.grading import grade as graded
     from testbed.labs.lab import find
     from testbed.labs.pages import Pages
-    from testbed.labs.students import require_listed, students
+    from testbed.labs.students import require_listed, require_short, students
     from testbed.labs.submission import Hidden
     from testbed.labs.variants import course
     from testbed.run.beside import Beside
@@ -282,6 +282,8 @@ def grade(
                 f"--class is a list, and {submission} is one submission: take --student ID too, or leave it out"
             )
         require_listed(student, of_class)
+    if student is not None and out:
+        require_short(submission, student)
     names = students(of_class) if of_class and is_class else []
     if is_class:
         handed_in(found, submission, names)  # is refused before anything is made

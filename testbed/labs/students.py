@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -79,7 +78,7 @@ def _require_names(path: Path, names: list[str]) -> None:
 
 def require_short(path: Path, name: str) -> None:
     """Raise ConfigurationError for a student whose pages could not be named after them."""
-    if (length := len(os.fsencode(name))) > MOST_BYTES:
+    if (length := len(name.encode("utf-8", "surrogateescape"))) > MOST_BYTES:
         raise ConfigurationError(
             f"{path}: {name[:MOST_SHOWN]!r}... has {length:,} bytes, and may have {MOST_BYTES} as the name of "
             "a file; take a login or a number"

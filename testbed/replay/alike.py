@@ -15,10 +15,11 @@ from testbed.replay.figures import near
 from testbed.traffic.records import Attempt
 
 AGAIN, MOST_AGAIN = 4, 100
-"""How often the core gets the attempts once more, a little later: at least, and at most while the wire is near no
-share of it."""
+"""How often the core gets the attempts once more, a little later: at least, and at most while the wire's share is
+not within those of the core."""
 MOST_MOVED = 1_000_000
-"""The attempts that the core gets once more beyond AGAIN times, at most: half a minute of a processor."""
+"""The attempts that the core gets once more in all, at most, unless AGAIN times are more: half a minute of a
+processor."""
 LATER_S = 0.01
 """The delay of a packet or a timer that any machine may have: its standard deviation."""
 
@@ -32,31 +33,36 @@ def refused_alike(
 ) -> list[bool]:
     """Return whether the core refuses each of these attempts, at the times at which they really came.
 
-    If they are `moved`, each begins and ends later, by some milliseconds and the time that any one of the answers
-    took. And all of them are at another time between two ticks.
+    If they are `moved`, each ends some milliseconds later. Each comes to the NAT later than it was sent: by some
+    milliseconds and the time that any one of the answers took, but hardly after its own answer. And all of them
+    are at another time between two ticks. A NAT that answers late has no port for longer by that.
     """
     tally, first = Tally(1, 1), min((attempt.sent_at for attempt in attempts), default=0.0)
     simulation = Simulation(nat, random.Random("replay"), tally, reads_together=True)
     refused = [False] * len(attempts)
-    begun = [attempt.sent_at - first for attempt in attempts]
+    phase = 0.0 if moved is None else moved.uniform(0, TICK_S)
+    sent = [phase + attempt.sent_at - first for attempt in attempts]
     answers = [attempt.seconds for attempt in attempts if attempt.outcome == "established"] or [0.0]
+    begun = sent
     if moved is not None:
-        phase = moved.uniform(0, TICK_S)
-        begun = [phase + at + _delay(moved, answers) for at in begun]
+        begun = [
+            at + min(_later(moved) + moved.choice(answers), max(attempt.seconds, 2 * LATER_S))
+            for at, attempt in zip(sent, attempts, strict=True)
+        ]
     for place in sorted(range(len(attempts)), key=begun.__getitem__):
         _, packet, _, ending, *_ = arrivals[place]
         attempt, before = attempts[place], tally.refused
         # A client counts from the answer. One that the wire refused would have had its answer at once.
-        ends = begun[place] + lives[place] + (attempt.seconds if attempt.outcome == "established" else 0.0)
+        ends = sent[place] + lives[place] + (attempt.seconds if attempt.outcome == "established" else 0.0)
         if moved is not None:
-            ends += _delay(moved, answers)
+            ends = max(begun[place], ends + _later(moved))
         simulation.feed([(begun[place], packet, ends, ending, 0, 0)])
         refused[place] = tally.refused > before
     return refused
 
 
-def _delay(moved: random.Random, answers: Sequence[float]) -> float:
-    return abs(moved.gauss(0.0, LATER_S)) + moved.choice(answers)
+def _later(moved: random.Random) -> float:
+    return abs(moved.gauss(0.0, LATER_S))
 
 
 def shares_alike(
@@ -65,10 +71,11 @@ def shares_alike(
     lives: Sequence[float],
     attempts: Sequence[Attempt],
     counted: Sequence[bool],
+    simulated: Sequence[bool],
     *,
     wire: float,
 ) -> list[float]:
-    """Return the shares that the core refuses of the attempts that are counted: as they came, and moved a little.
+    """Return the shares that the core refuses of the attempts that are counted: as `simulated`, and moved.
 
     Where ports are scarce, milliseconds decide who gets the next one, and that decides about others. So these
     shares show how exact any comparison can be. They may lie around two values, one of which is rare. So a few of
@@ -76,13 +83,12 @@ def shares_alike(
     """
     many = sum(counted)
 
-    def share(moved: random.Random | None) -> float:
-        refused = refused_alike(nat, arrivals, lives, attempts, moved)
+    def share(refused: Sequence[bool]) -> float:
         return sum(itertools.compress(refused, counted)) / max(1, many)
 
-    shares = [share(None)]
+    shares = [share(simulated)]
     for number in range(max(AGAIN, min(MOST_AGAIN, MOST_MOVED // max(1, len(attempts))))):
         if number >= AGAIN and met(near(shares, many), round(wire, 4)):
             break
-        shares.append(share(random.Random(number)))
+        shares.append(share(refused_alike(nat, arrivals, lives, attempts, random.Random(number))))
     return shares

@@ -244,15 +244,17 @@ def _both(
     """Give the core the same attempts, and return what it refused, and what the wire did."""
     lives = [0.0 if each[3] is Ending.UNANSWERED else each[2] - each[0] for each in arrivals]
     seen = {sighting.nonce for sighting in x.lab.sightings()}
-    simulated = refused_alike(nat, arrivals, lives, attempts)
     refused = [attempt.outcome != "established" and attempt.nonce not in seen for attempt in attempts]
     wire = [*itertools.compress(refused, counted)]
-    share = sum(wire) / max(1, len(wire))
+    with x.phase("core"):
+        simulated = refused_alike(nat, arrivals, lives, attempts)
+        share = sum(wire) / max(1, len(wire))
+        shares = shares_alike(nat, arrivals, lives, attempts, counted, simulated, wire=share)
     return Both(
         groups=[*itertools.compress((arrival[4] for arrival in arrivals), counted)],
         core=[*itertools.compress(simulated, counted)],
         wire=wire,
-        shares=shares_alike(nat, arrivals, lives, attempts, counted, wire=share),
+        shares=shares,
     )
 
 

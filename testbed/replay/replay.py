@@ -116,10 +116,12 @@ Its times are multiplied by {{ "%.3g"|format(parameters.pace) }}.
             attempts = clients.serve(plan, patience=FIRST_SYN_S, progress=lambda done: x.progress(done, len(plan)))
         late = _lateness(plan, attempts)
         refused = [attempt.outcome != "established" for attempt in attempts]
-        simulated = refused_alike(nat, arrivals, lives, attempts)
+        with x.phase("core"):
+            simulated = refused_alike(nat, arrivals, lives, attempts)
+            share = sum(itertools.compress(refused, counted)) / max(1, sum(counted))
+            shares = shares_alike(nat, arrivals, lives, attempts, counted, simulated, wire=share)
         wire = figure("wire", [*itertools.compress(refused, counted)])
         core = figure("simulation of the very same attempts", [*itertools.compress(simulated, counted)])
-        shares = shares_alike(nat, arrivals, lives, attempts, counted, wire=wire.refused_share)
         theory = _theory(calls, x.behaviour, x.settings.capacity)
         few = coupled(sum(counted))
         why = list(differences(x.settings, bursts=False, overlap_helps=False))

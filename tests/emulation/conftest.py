@@ -150,7 +150,7 @@ def surroundings(temporary: Path) -> dict[str, Any]:
     return {
         "interfaces": subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout,
         "mounts": Path("/proc/thread-self/mountinfo").read_text(),
-        "run": [name for name in ("lastport", "openvswitch") if Path("/run", name).exists()],
+        "run": [name for name in ("lastport", "openvswitch", "netns") if Path("/run", name).exists()],
         "temporary": os.listdir(temporary),
     }
 

@@ -72,7 +72,7 @@ def served() -> Iterator[Path]:
 
 
 def require_end(*words: str, before: set[int]) -> None:
-    """Require that processes with these words end that were not there before: other tests have some as well."""
+    """Require that processes with these words end that were not there before. Other tests have some as well."""
 
     def living() -> set[int]:
         table = processes().items()

@@ -39,19 +39,20 @@ def own_mounts() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    mounts, root, folder = (os.open(path, os.O_RDONLY) for path in ("/proc/thread-self/ns/mnt", "/", "."))
-    unshare(CLONE_NEWNS)
-    try:
-        keep_to_ourselves()
-        mount("none", "/", None, MS_REC | MS_SHARED)
-        yield
-    finally:
-        enter_namespace(mounts, CLONE_NEWNS)
-        os.fchdir(root)
-        os.chroot(".")
-        os.fchdir(folder)
+    with contextlib.ExitStack() as stack:
+        mounts, root, folder = (os.open(path, os.O_RDONLY) for path in ("/proc/thread-self/ns/mnt", "/", "."))
         for descriptor in (mounts, root, folder):
-            os.close(descriptor)
+            stack.callback(os.close, descriptor)
+        unshare(CLONE_NEWNS)
+        try:
+            keep_to_ourselves()
+            mount("none", "/", None, MS_REC | MS_SHARED)
+            yield
+        finally:
+            enter_namespace(mounts, CLONE_NEWNS)
+            os.fchdir(root)
+            os.chroot(".")
+            os.fchdir(folder)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def server() -> Iterator[Server]:
     if os.geteuid() != 0:
         pytest.skip("only root may enter a network namespace")
     with own_network():
-        yield Server("/proc/self/ns/net", TARGET)
+        yield Server("/proc/thread-self/ns/net", TARGET)
 
 
 def test_a_connection_that_is_reset_before_its_answer_ends_and_the_others_go_on(server: Server) -> None:

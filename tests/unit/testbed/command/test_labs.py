@@ -52,8 +52,13 @@ def test_a_sheet_has_a_students_own_numbers(lastport: Lastport, key: Path) -> No
         (("lab", "sheet"), "lastport lab sheet needs a lab's number, such as 02"),
         (("lab", "sheet", "99"), "lab '99' is not known; there are 01, 02"),
         (("lab", "variants", "class.csv"), "add --key FILE"),
-        (("lab", "variants", "class.csv", "--student", "alice"), "of every student of FILE; leave --student out"),
-        (("lab", "list", "--key", "key"), "lastport lab list tells of every lab; leave --key out"),
+        (("lab", "variants", "class.csv", "--student", "alice"), "every student of FILE; leave --student out"),
+        (("lab", "list", "--key", "key"), "lastport lab list lists every lab; leave --key out"),
+        (("lab", "list", "02"), "lastport lab list lists every lab; leave LAB out"),
+        (
+            ("grade", "02", "a.py", "--student", "x" * 300, "--out", "pages"),
+            "has 300 bytes, and may have 150 as the name of a file",
+        ),
         (
             ("lab", "check", "02"),
             "there is no allocator.py with numbers.yaml here; begin with: lastport lab start 02",

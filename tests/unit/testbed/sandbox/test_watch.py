@@ -92,6 +92,7 @@ def watching(tmp_path: Path) -> Iterator[Callable[..., Watching]]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         launcher, sandbox = socket.socketpair()
         looks, asked = socket.socketpair()
+        looks.settimeout(DEADLINE_S)
         log = tmp_path / "runner.log"
         with log.open("w") as words:
             runner = subprocess.Popen(SLEEPER, stdout=words)
