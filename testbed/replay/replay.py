@@ -116,11 +116,10 @@ Its times are multiplied by {{ "%.3g"|format(parameters.pace) }}.
             attempts = clients.serve(plan, patience=FIRST_SYN_S, progress=lambda done: x.progress(done, len(plan)))
         late = _lateness(plan, attempts)
         refused = [attempt.outcome != "established" for attempt in attempts]
+        wire = figure("wire", [*itertools.compress(refused, counted)])
         with x.phase("core"):
             simulated = refused_alike(nat, arrivals, lives, attempts)
-            share = sum(itertools.compress(refused, counted)) / max(1, sum(counted))
-            shares = shares_alike(nat, arrivals, lives, attempts, counted, simulated, wire=share)
-        wire = figure("wire", [*itertools.compress(refused, counted)])
+            shares = shares_alike(nat, arrivals, lives, attempts, counted, simulated, wire=wire.refused_share)
         core = figure("simulation of the very same attempts", [*itertools.compress(simulated, counted)])
         theory = _theory(calls, x.behaviour, x.settings.capacity)
         few = coupled(sum(counted))

@@ -18,6 +18,7 @@ from testbed.run.cables import Cables
 from testbed.run.interfaces import require_free
 from tests.emulation.conftest import DEADLINE_S, SMALL, Run, Start
 from tests.support.boxes import Box, box
+from tests.support.machines import own_network
 from tests.support.processes import awaited, descendants, gone
 from topologies.gateways.base import Cable
 from topologies.network.namespaces import Namespace
@@ -131,14 +132,12 @@ def test_what_a_box_sends_of_its_own_accord_is_not_held_against_its_nat(run: Run
 @pytest.fixture
 def machine_with_two_ports() -> Iterator[None]:
     """Be in a network of its own, with eth1 and eth2, which a cable connects, and a second pair, eth3 and eth4."""
-    namespace = Namespace()
-    with namespace.entered():
+    with own_network():
         for one, other in (("eth1", "eth2"), ("eth3", "eth4")):
             ip(f"link add {one} type veth peer name {other}")
             ip(f"link set {one} up")
             ip(f"link set {other} up")
         yield
-    namespace.close()
 
 
 def ip(words: str) -> None:

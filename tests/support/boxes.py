@@ -10,12 +10,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.support.machines import own_network
 from topologies.network.namespaces import Namespace
 
-INSIDE, OUTSIDE = "to-lan", "to-wan"
 LAN, WAN, NEXT_HOP = "10.0.255.254/16", "192.0.2.1/24", "192.0.2.254"
 TIMERS = ("tcp_rst_timeout=1", "tcp_trans_close_timeout=1")
 RULES = """
@@ -48,8 +47,8 @@ class Box:
     """The namespace that the box is in. Two interfaces of the machine, `inside` and `outside`, lead to it."""
 
     namespace: Namespace
-    inside: str = INSIDE
-    outside: str = OUTSIDE
+    inside: ClassVar = "to-lan"
+    outside: ClassVar = "to-wan"
 
     @property
     def choices(self) -> list[str]:
